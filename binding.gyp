@@ -1,0 +1,38 @@
+{
+  "variables": {
+    # Relative to the addon in build/Release, so that the folder can be moved.
+    "onnxruntime_lib": "node_modules/onnxruntime-node/bin/napi-v6/linux/<(target_arch)",
+    "onnxruntime_include": "node_modules/@qvac/onnx/prebuilds/include/onnxruntime",
+  },
+  "targets": [
+    {
+      "target_name": "framescatter",
+      "sources": ["<!@(cat native/core_sources.txt native/binding_sources.txt)"],
+      "include_dirs": ["native"],
+      "defines": [
+        "NAPI_VERSION=9",
+        "NODE_ADDON_API_CPP_EXCEPTIONS",
+        # Only MPI's C interface: the C++ one, in Open MPI and in MPICH, is obsolete and another library.
+        "OMPI_SKIP_MPICXX",
+        "MPICH_SKIP_MPICXX",
+      ],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+      "cflags!": ["-fno-exceptions"],
+      "cflags_cc": [
+        "-std=c++20", "-fexceptions", "-frtti", "-Wall", "-Wextra", "-Wpedantic", "-fvisibility=hidden",
+        # Others' headers, without our warnings. make runs in build/.
+        "-isystem../node_modules/node-addon-api",
+        "-isystem../<(onnxruntime_include)",
+        "<!@(mpicxx --showme:incdirs | tr ' ' '\\n' | sed 's/^/-isystem/')",
+      ],
+      "libraries": [
+        "-L../<(onnxruntime_lib)",
+        "-l:libonnxruntime.so.1",
+        "<!@(mpicxx --showme:libdirs | tr ' ' '\\n' | sed 's/^/-L/')",
+        "-lmpi",
+        # For make, which takes $$ for $.
+        "-Wl,-rpath,'$$ORIGIN/../../<(onnxruntime_lib)'",
+      ],
+    },
+  ],
+}

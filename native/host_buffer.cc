@@ -1,0 +1,38 @@
+#include "host_buffer.h"
+
+#include <algorithm>
+#include <new>
+#include <string>
+
+#include "error.h"
+#include "session.h"
+
+namespace framescatter {
+
+namespace {
+
+// A cache line, and the widest vector register.
+constexpr std::align_val_t kAlignment{64};
+
+std::shared_ptr<std::byte> reserve(std::size_t bytes, const std::shared_ptr<Session>& session) {
+  if (session) {
+    if (void* const memory = session->allocatePageLocked(bytes)) {
+      return {static_cast<std::byte*>(memory), [session](std::byte* at) { session->freePageLocked(at); }};
+    }
+  }
+  void* const memory = ::operator new(bytes, kAlignment, std::nothrow);
+  if (memory == nullptr) {
+    throw Error(ErrorCode::kArgument, "there is not enough memory for a buffer of " + std::to_string(bytes) + " bytes");
+  }
+  return {static_cast<std::byte*>(memory), [](std::byte* at) { ::operator delete(at, kAlignment); }};
+}
+
+}  // namespace
+
+HostBuffer::HostBuffer(std::size_t bytes, const std::shared_ptr<Session>& session)
+    : memory_(reserve(bytes, session)), size_(bytes) {
+  // Also has the pages mapped now rather than in the first round.
+  std::fill_n(memory_.get(), bytes, std::byte{0});
+}
+
+}  // namespace framescatter

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <map>
+#include <string>
+
+namespace framescatter {
+
+/// Throws Error(kMpi) with MPI's own text when `result` is not MPI_SUCCESS. `call` names the MPI function.
+void check(int result, const char* call);
+
+/// A duplicate of another communicator, whose errors are returned. Made, used and destroyed on the communication
+/// thread, before MPI_Finalize.
+class Communicator {
+ public:
+  explicit Communicator(MPI_Comm original);
+  ~Communicator();
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+  Communicator(Communicator&&) = delete;
+  Communicator& operator=(Communicator&&) = delete;
+
+  [[nodiscard]] MPI_Comm get() const noexcept { return communicator_; }
+
+ private:
+  MPI_Comm communicator_ = MPI_COMM_NULL;
+};
+
+/// One MPI datatype for each size of frame, so that counts and displacements are frames: as bytes they would not fit
+/// MPI's `int` from 2 GiB on. Used and destroyed as Communicator is.
+class FrameTypes {
+ public:
+  FrameTypes() = default;
+  ~FrameTypes();
+  FrameTypes(const FrameTypes&) = delete;
+  FrameTypes& operator=(const FrameTypes&) = delete;
+  FrameTypes(FrameTypes&&) = delete;
+  FrameTypes& operator=(FrameTypes&&) = delete;
+
+  [[nodiscard]] MPI_Datatype get(int frameBytes);
+
+ private:
+  std::map<int, MPI_Datatype> types_;
+};
+
+}  // namespace framescatter

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <onnxruntime_cxx_api.h>
+
+#include <string>
+#include <vector>
+
+#include "error.h"
+
+namespace framescatter {
+
+enum class Provider { kCpu, kCuda, kTensorRt };
+
+struct SessionOptions {
+  Provider provider = Provider::kCpu;
+  /// Device number among the visible ones.
+  int device = 0;
+  /// Intra-op threads on the CPU.
+  int threads = 1;
+  /// Where TensorRT keeps its engines; empty for nowhere.
+  std::string cacheFolder;
+};
+
+/// `cpu`, `cuda`, `tensorrt`.
+[[nodiscard]] const char* providerText(Provider provider) noexcept;
+
+/// The providers this build of ONNX Runtime knows of; whether one's libraries and devices are there shows in use.
+[[nodiscard]] std::vector<Provider> knownProviders();
+
+/// Adds the execution providers to `ort`, the preferred one first. Throws Error(kProvider).
+void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options);
+
+/// What ONNX Runtime said while it made or ran a session, as our error: kProvider where the device is at fault.
+[[nodiscard]] Error sessionError(const Ort::Exception& exception, Provider provider, const std::string& doing);
+
+}  // namespace framescatter

@@ -1,0 +1,225 @@
+#include "world.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <limits>
+#include <thread>
+#include <utility>
+
+#include "mpi_objects.h"
+
+namespace framescatter {
+
+namespace {
+
+// MPI counts in int. A power of two well below it keeps the chunks of a long broadcast aligned.
+constexpr std::size_t kBroadcastChunk = std::size_t{1} << 30U;
+constexpr std::chrono::seconds kAbortPatience{5};
+
+std::atomic<bool> initialisedOnce{false};
+
+struct Communicators {
+  Communicator broadcast{MPI_COMM_WORLD};
+  Communicator scatter{MPI_COMM_WORLD};
+  Communicator gather{MPI_COMM_WORLD};
+  FrameTypes frameTypes;
+};
+
+[[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kArgument, message); }
+
+void requireBytes(const char* name, std::size_t has, std::size_t needs) {
+  if (has >= needs) return;
+  refuse(std::string(name) + " must hold at least " + std::to_string(needs) + " bytes, not " + std::to_string(has));
+}
+
+void initMpi() {
+  int provided = MPI_THREAD_SINGLE;
+  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  if (provided < MPI_THREAD_FUNNELED) {
+    throw Error(ErrorCode::kMpi, "this MPI library cannot be used in a process that has several threads");
+  }
+  check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+}
+
+WorldInfo describeWorld() {
+  WorldInfo info;
+  check(MPI_Comm_rank(MPI_COMM_WORLD, &info.rank), "MPI_Comm_rank");
+  check(MPI_Comm_size(MPI_COMM_WORLD, &info.size), "MPI_Comm_size");
+
+  MPI_Comm local = MPI_COMM_NULL;
+  check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, info.rank, MPI_INFO_NULL, &local),
+        "MPI_Comm_split_type");
+  check(MPI_Comm_rank(local, &info.localRank), "MPI_Comm_rank");
+  check(MPI_Comm_size(local, &info.localSize), "MPI_Comm_size");
+  check(MPI_Comm_free(&local), "MPI_Comm_free");
+
+  int length = 0;
+  std::array<char, MPI_MAX_PROCESSOR_NAME> host{};
+  check(MPI_Get_processor_name(host.data(), &length), "MPI_Get_processor_name");
+  info.host.assign(host.data(), static_cast<std::size_t>(length));
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> library{};
+  check(MPI_Get_library_version(library.data(), &length), "MPI_Get_library_version");
+  info.library = library.data();
+  // Some libraries put several lines, or counted a terminating zero.
+  info.library.resize(std::min(info.library.find_first_of("\r\n"), info.library.size()));
+  return info;
+}
+
+}  // namespace
+
+/// What the communication thread uses, and may go on using after the World has gone.
+struct World::Shared {
+  std::atomic<Phase> phase{Phase::kNew};
+  WorldInfo info;
+  /// Destroyed on the communication thread before MPI_Finalize. Where that is never reached, never: MPI calls from
+  /// another thread, or after the fact, could hang the process as it ends.
+  std::unique_ptr<Communicators> mpi;
+
+  Shared() = default;
+  ~Shared() { static_cast<void>(mpi.release()); }
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  Shared(Shared&&) = delete;
+  Shared& operator=(Shared&&) = delete;
+};
+
+World::World() : shared_(std::make_shared<Shared>()) {}
+
+const WorldInfo& World::info() const noexcept { return shared_->info; }
+
+void World::requireRunning(const char* verb) const {
+  switch (shared_->phase.load()) {
+    case Phase::kRunning:
+      return;
+    case Phase::kNew:
+    case Phase::kStarting:
+      throw Error(ErrorCode::kState, std::string(verb) + ": the world has not been initialised");
+    case Phase::kFinalizing:
+    case Phase::kEnded:
+      throw Error(ErrorCode::kState, std::string(verb) + ": the world has been finalised");
+  }
+}
+
+void World::init(Completion done) {
+  if (initialisedOnce.exchange(true)) {
+    throw Error(ErrorCode::kState, "initWorld: MPI can be initialised once in a process only");
+  }
+  shared_->phase = Phase::kStarting;
+  thread_.emplace();
+  thread_->submit({.start =
+                       [shared = shared_](std::vector<MPI_Request>& /*requests*/) {
+                         initMpi();
+                         shared->info = describeWorld();
+                         shared->mpi = std::make_unique<Communicators>();
+                       },
+                   .done =
+                       [shared = shared_, done = std::move(done)](const std::exception_ptr& error) {
+                         shared->phase = error ? Phase::kEnded : Phase::kRunning;
+                         done(error);
+                       }});
+}
+
+void World::broadcast(Bytes buffer, Completion done) {
+  requireRunning("broadcast");
+  thread_->submit({.start =
+                       [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
+                         for (std::size_t at = 0; at < buffer.size(); at += kBroadcastChunk) {
+                           const auto chunk = buffer.subspan(at, std::min(kBroadcastChunk, buffer.size() - at));
+                           MPI_Request request = MPI_REQUEST_NULL;
+                           check(MPI_Ibcast(chunk.data(), static_cast<int>(chunk.size()), MPI_BYTE, 0,
+                                            shared->mpi->broadcast.get(), &request),
+                                 "MPI_Ibcast");
+                           requests.push_back(request);
+                         }
+                       },
+                   .done = std::move(done)});
+}
+
+void World::scatter(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
+                    std::int64_t frameBytes, Bytes receive, Completion done) {
+  requireRunning("scatter");
+  const auto rank = shared_->info.rank;
+  auto layout = FrameLayout::of(counts, frameBytes, shared_->info.size);
+  if (send.has_value() != (rank == 0)) refuse("scatter: send must be given on rank 0, and null on all others");
+  if (send) requireBytes("scatter: send", send->size(), layout.bytesOfAll());
+  requireBytes("scatter: receive", receive.size(), layout.bytesOf(rank));
+  if (send && overlap(*send, receive)) refuse("scatter: send and receive must not overlap");
+
+  thread_->submit(
+      {.start =
+           [shared = shared_, layout = std::move(layout), from = send.value_or(ConstBytes{}).data(), receive,
+            rank](std::vector<MPI_Request>& requests) {
+             const auto type = shared->mpi->frameTypes.get(layout.frameBytes);
+             MPI_Request request = MPI_REQUEST_NULL;
+             check(MPI_Iscatterv(from, layout.counts.data(), layout.offsets.data(), type, receive.data(),
+                                 layout.counts.at(static_cast<std::size_t>(rank)), type, 0,
+                                 shared->mpi->scatter.get(), &request),
+                   "MPI_Iscatterv");
+             requests.push_back(request);
+           },
+       .done = std::move(done)});
+}
+
+void World::gather(ConstBytes send, const std::vector<std::int64_t>& counts, std::int64_t frameBytes,
+                   std::optional<Bytes> receive, Completion done) {
+  requireRunning("gather");
+  const auto rank = shared_->info.rank;
+  auto layout = FrameLayout::of(counts, frameBytes, shared_->info.size);
+  if (receive.has_value() != (rank == 0)) refuse("gather: receive must be given on rank 0, and null on all others");
+  if (receive) requireBytes("gather: receive", receive->size(), layout.bytesOfAll());
+  requireBytes("gather: send", send.size(), layout.bytesOf(rank));
+  if (receive && overlap(*receive, send)) refuse("gather: send and receive must not overlap");
+
+  thread_->submit(
+      {.start =
+           [shared = shared_, layout = std::move(layout), to = receive.value_or(Bytes{}).data(), send,
+            rank](std::vector<MPI_Request>& requests) {
+             const auto type = shared->mpi->frameTypes.get(layout.frameBytes);
+             MPI_Request request = MPI_REQUEST_NULL;
+             check(MPI_Igatherv(send.data(), layout.counts.at(static_cast<std::size_t>(rank)), type, to,
+                                layout.counts.data(), layout.offsets.data(), type, 0, shared->mpi->gather.get(),
+                                &request),
+                   "MPI_Igatherv");
+             requests.push_back(request);
+           },
+       .done = std::move(done)});
+}
+
+void World::abort(int code) {
+  const auto phase = shared_->phase.load();
+  if (phase == Phase::kNew || phase == Phase::kEnded) {
+    throw Error(ErrorCode::kState, "abortWorld: there is no world to abort");
+  }
+  thread_->interrupt([code] { MPI_Abort(MPI_COMM_WORLD, code); });
+  std::this_thread::sleep_for(kAbortPatience);
+  // MPI is held up, perhaps by a rank that is gone. mpirun ends the job when a rank ends in this way.
+  std::_Exit(code);
+}
+
+void World::finalize(Completion done) {
+  requireRunning("finalizeWorld");
+  shared_->phase = Phase::kFinalizing;
+  // MPI_Finalize waits for the other ranks, spinning. This waits for them asleep.
+  thread_->submit({.start =
+                       [](std::vector<MPI_Request>& requests) {
+                         MPI_Request request = MPI_REQUEST_NULL;
+                         check(MPI_Ibarrier(MPI_COMM_WORLD, &request), "MPI_Ibarrier");
+                         requests.push_back(request);
+                       },
+                   .done = [](const std::exception_ptr&) {}});
+  thread_->finish({.start =
+                       [shared = shared_](std::vector<MPI_Request>& /*requests*/) {
+                         shared->mpi.reset();
+                         check(MPI_Finalize(), "MPI_Finalize");
+                       },
+                   .done =
+                       [shared = shared_, done = std::move(done)](const std::exception_ptr& error) {
+                         shared->phase = Phase::kEnded;
+                         done(error);
+                       }});
+}
+
+}  // namespace framescatter

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bytes.h"
+#include "comm_thread.h"
+#include "error.h"
+#include "frame_layout.h"
+
+namespace framescatter {
+
+/// Where this process stands among the ranks. Local means: among those of this node.
+struct WorldInfo {
+  int rank = 0;
+  int size = 1;
+  int localRank = 0;
+  int localSize = 1;
+  std::string host;
+  std::string library;
+};
+
+/// The MPI world. Its methods are called from one thread; they check their arguments, throw Error(kArgument) or
+/// Error(kState) at once, and otherwise queue the operation and return. Memory handed in must stay alive and untouched
+/// until `done` is called, on the communication thread.
+///
+/// Scatters, gathers and broadcasts have a communicator each: ranks must agree on the order within each kind, not on
+/// the order between kinds.
+class World {
+ public:
+  World();
+  ~World() = default;
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  World(World&&) = delete;
+  World& operator=(World&&) = delete;
+
+  /// MPI_Init_thread. Once in a process.
+  void init(Completion done);
+
+  /// Once initialised.
+  [[nodiscard]] const WorldInfo& info() const noexcept;
+
+  /// From rank 0's `buffer` to that of every other rank; the lengths must agree.
+  void broadcast(Bytes buffer, Completion done);
+
+  /// Rank r receives `counts[r]` frames. `send` on rank 0 only.
+  void scatter(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts, std::int64_t frameBytes,
+               Bytes receive, Completion done);
+
+  /// The inverse. `receive` on rank 0 only.
+  void gather(ConstBytes send, const std::vector<std::int64_t>& counts, std::int64_t frameBytes,
+              std::optional<Bytes> receive, Completion done);
+
+  /// Ends every rank of the job with this exit code.
+  [[noreturn]] void abort(int code);
+
+  /// MPI_Finalize, once every rank has come here and nothing is outstanding.
+  void finalize(Completion done);
+
+ private:
+  enum class Phase { kNew, kStarting, kRunning, kFinalizing, kEnded };
+  struct Shared;
+
+  void requireRunning(const char* verb) const;
+
+  std::shared_ptr<Shared> shared_;
+  std::optional<CommThread> thread_;
+};
+
+}  // namespace framescatter

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Kills jobs at random moments, resumes them, and compares what comes out: scripts/chaos.sh [--rounds 50] [--seed 1]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash scripts/setup.sh
+npm run --silent build:test
+exec node build/test/test/chaos/chaos.js "$@"

@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# A Slurm cluster of two pretend nodes on this host, for tests and for trying things out:
+#
+#   bash scripts/slurm-cluster.sh start DIR    starts it; DIR is made where it is missing
+#   . DIR/env                                  lets sbatch, srun, squeue ... of this shell speak to it
+#   bash scripts/slurm-cluster.sh stop DIR     ends its jobs and daemons, and removes DIR
+#
+# Keys, sockets, ports, logs and spools are its own, so clusters do not meet. Each node has as many cores as the host and
+# two pretend GPUs. Both commands may be repeated. Daemons that cannot find each other write why to DIR/log.
+set -euo pipefail
+
+readonly NODES=(n1 n2)
+readonly PATIENCE=30 # seconds for the nodes to come up, or for the jobs to end
+
+say() { printf 'slurm-cluster: %s\n' "$*"; }
+die() { printf 'slurm-cluster: %s\n' "$*" >&2; exit 1; }
+usage() { die 'usage: slurm-cluster.sh start|stop DIR'; }
+
+# Whether the daemon whose pid a file holds still runs: a pid may have gone to another program since.
+alive() { # PIDFILE NAME
+  local pid
+  pid=$(cat "$1" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ]
+}
+
+idle_nodes() { sinfo --noheader --Node --states=idle --format=%N 2>/dev/null | sort -u | wc -l; }
+
+up() { alive "$dir/ctld.pid" slurmctld && [ "$(sinfo --noheader --Node --responding --format=%N 2>/dev/null | sort -u | wc -l)" = ${#NODES[@]} ]; }
+
+write_config() {
+  local host ports cores
+  host=$(hostname -s)
+  cores=$(nproc)
+  # All are held at once, so they differ.
+  mapfile -t ports < <(node -e '
+    const { createServer } = require("node:net");
+    let left = 3;
+    const servers = Array.from({ length: 3 }, () => createServer().listen(0, "127.0.0.1", () => {
+      left -= 1;
+      if (left === 0) for (const s of servers) { console.log(s.address().port); s.close(); }
+    }));')
+  cat >"$dir/slurm.conf" <<CONF
+ClusterName=framescatter
+SlurmctldHost=$host(127.0.0.1)
+SlurmctldPort=${ports[0]}
+SlurmUser=$(id -un)
+SlurmdUser=$(id -un)
+AuthInfo=socket=$dir/munge/socket
+StateSaveLocation=$dir/state
+SlurmdSpoolDir=$dir/spool.%n
+# Each node's own: both make a folder of the same name there for PMIx.
+TmpFS=$dir/tmp.%n
+SlurmctldPidFile=$dir/ctld.pid
+SlurmdPidFile=$dir/%n.pid
+SlurmctldLogFile=$dir/log/slurmctld
+SlurmdLogFile=$dir/log/%n
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+KillWait=5
+GresTypes=gpu
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[1]} CPUs=$cores RealMemory=1000 Gres=gpu:2 State=UNKNOWN
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[2]} CPUs=$cores RealMemory=1000 Gres=gpu:2 State=UNKNOWN
+PartitionName=gpu Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+CONF
+  # A pretend GPU must be a character device.
+  printf '%s\n' AutoDetect=off 'NodeName=n[1-2] Name=gpu File=/dev/null' 'NodeName=n[1-2] Name=gpu File=/dev/zero' >"$dir/gres.conf"
+  cat >"$dir/env" <<ENV
+export SLURM_CONF=$(printf %q "$dir/slurm.conf")
+# mpirun takes the two nodes for two hosts, and its shared memory fails on finding them to be one.
+export OMPI_MCA_btl=tcp,self
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+ENV
+}
+
+start() {
+  local program
+  for program in munged slurmctld slurmd node; do
+    command -v "$program" >/dev/null || die "$program is not installed (apt-get install slurm-wlm munge)"
+  done
+  mkdir -p "$dir"
+  if [ -f "$dir/slurm.conf" ] && up; then
+    say "runs already: . $dir/env"
+    return
+  fi
+  end_daemons
+  rm -rf "${dir:?}"/{state,spool.*,tmp.*,munge}
+  mkdir -p "$dir"/{state,log,munge}
+  chmod 755 "$dir"
+  chmod 700 "$dir/munge"
+  for node in "${NODES[@]}"; do mkdir -p "$dir/spool.$node" "$dir/tmp.$node"; done
+  write_config
+  trap end_daemons EXIT # until all is well
+  (umask 077 && head -c 1024 /dev/urandom >"$dir/munge/key")
+  munged --force --key-file="$dir/munge/key" --socket="$dir/munge/socket" --pid-file="$dir/munge/pid" \
+    --log-file="$dir/log/munged" --seed-file="$dir/munge/seed"
+  slurmctld -c 2>>"$dir/log/start"
+  for node in "${NODES[@]}"; do slurmd -N "$node" 2>>"$dir/log/start"; done
+  local deadline=$((SECONDS + PATIENCE))
+  until [ "$(idle_nodes)" = ${#NODES[@]} ]; do
+    [ $SECONDS -lt $deadline ] || die "the nodes did not come up: $(sinfo --Node --long 2>&1 || true); see $dir/log"
+    sleep 0.2
+  done
+  trap - EXIT
+  say "two nodes are up: . $dir/env"
+}
+
+# Ends a daemon by its pid file, and waits for it.
+end_daemon() { # PIDFILE NAME
+  local pid deadline
+  alive "$1" "$2" || return 0
+  pid=$(cat "$1")
+  kill "$pid" 2>/dev/null || return 0
+  deadline=$((SECONDS + PATIENCE))
+  while alive "$1" "$2"; do
+    [ $SECONDS -lt $deadline ] || { kill -KILL "$pid" 2>/dev/null || true; break; }
+    sleep 0.1
+  done
+}
+
+end_daemons() {
+  for node in "${NODES[@]}"; do end_daemon "$dir/$node.pid" slurmd; done
+  end_daemon "$dir/ctld.pid" slurmctld
+  end_daemon "$dir/munge/pid" munged
+}
+
+stop() {
+  [ -e "$dir" ] || return 0
+  [ -f "$dir/slurm.conf" ] || die "$dir is no cluster's folder"
+  if up; then
+    scancel --quiet --user="$(id -un)" || true
+    local deadline=$((SECONDS + PATIENCE))
+    while [ -n "$(squeue --noheader 2>/dev/null)" ] && [ $SECONDS -lt $deadline ]; do sleep 0.2; done
+  fi
+  end_daemons
+  rm -rf "$dir"
+  say 'stopped'
+}
+
+[ $# = 2 ] || usage
+# Paths go into slurm.conf, which knows no quotes.
+[[ $2 =~ ^[A-Za-z0-9/._+-]+$ ]] || die "DIR may hold letters, digits and /._+- only: $2"
+dir=$(realpath -m -- "$2")
+export SLURM_CONF=$dir/slurm.conf
+case $1 in
+  start) start ;;
+  stop) stop ;;
+  *) usage ;;
+esac

@@ -1,0 +1,271 @@
+import yargs, { type Argv } from 'yargs';
+import { JobError } from '../errors.js';
+import { CODECS, type JobOptions } from '../job/options.js';
+import type { ModelOverrides } from '../model/infer.js';
+import { MAX_MULTIPLE } from '../model/manifest.js';
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: 'job'; readonly options: JobOptions }
+  | { readonly kind: 'doctor' }
+  | { readonly kind: 'models'; readonly json: boolean }
+  | { readonly kind: 'probe'; readonly input: string; readonly json: boolean }
+  | { readonly kind: 'retry'; readonly times: number; readonly command: readonly string[] }
+  | { readonly kind: 'text'; readonly text: string };
+
+const USAGE = `Usage:
+  framescatter INPUT OUTPUT [options]            restyle a video, on one rank
+  mpirun -np N framescatter INPUT OUTPUT ...     the same on N ranks
+  framescatter probe INPUT                       what a job would see and do
+  framescatter models                            the models at hand
+  framescatter doctor                            what this machine has and lacks
+  framescatter retry TIMES -- COMMAND ...        run a command again while it can be resumed
+
+Puts every frame of INPUT through a deep-learning model and writes OUTPUT with the same frames, times, sound and tags.
+(framescatter stands for: node dist/main.js. A name that begins with a dash goes after --.)`;
+
+const EPILOGUE = `Exit codes: 0 done, 2 usage, 75 stopped but resumable by the same command, 1 anything else.
+Environment: FFMPEG_PATH, FFPROBE_PATH; the limits in docs/troubleshooting.md.`;
+
+/**
+ * Turns arguments into a command. Pure: touches no files and prints nothing; help and version come back as text. Bad
+ * usage is a JobError `usage`.
+ */
+export function parseArguments(argv: readonly string[], version: string): Command {
+  const first = argv[0];
+  if (first === 'retry') return parseRetry(argv.slice(1));
+  let text = '';
+  const parser = base(version);
+  const parsed = parser.parseSync([...argv], {}, (error, _parsed, output) => {
+    if (error !== undefined && error !== null) throw usage(error.message);
+    text = output;
+  });
+  if (text !== '') return { kind: 'text', text: `${text}\n` };
+  const words = parsed._.map(String);
+  switch (words[0]) {
+    case 'doctor':
+      expectWords(words, 1, 'doctor takes no more words');
+      return { kind: 'doctor' };
+    case 'models':
+      expectWords(words, 1, 'models takes no more words');
+      return { kind: 'models', json: parsed.json };
+    case 'probe':
+      expectWords(words, 2, 'probe takes one INPUT');
+      return { kind: 'probe', input: words[1] ?? '', json: parsed.json };
+    default:
+      expectWords(words, 2, 'a job takes an INPUT and an OUTPUT');
+      return { kind: 'job', options: jobOptions(parsed, words[0] ?? '', words[1] ?? '') };
+  }
+}
+
+type Parsed = ReturnType<ReturnType<typeof base>['parseSync']>;
+
+function base(version: string) {
+  const parser = yargs([])
+    .scriptName('framescatter')
+    .usage(USAGE)
+    .epilogue(EPILOGUE)
+    .version(version)
+    .help()
+    .alias('h', 'help')
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .strictOptions()
+    .wrap(110)
+    .parserConfiguration({
+      'dot-notation': false,
+      'boolean-negation': false,
+      'duplicate-arguments-array': false,
+      'parse-positional-numbers': false,
+    });
+  return outputOptions(runOptions(modelOptions(parser))).option('json', {
+    type: 'boolean',
+    default: false,
+    describe: 'models, probe: print JSON',
+    group: 'Other:',
+  });
+}
+
+function modelOptions<T>(parser: Argv<T>) {
+  const group = 'Model:';
+  return parser
+    .option('model', {
+      type: 'string',
+      default: 'wave',
+      group,
+      describe: 'a style (see models), a blend such as "wave:0.6,udnie:0.4", or an ONNX file',
+    })
+    .option('strength', {
+      type: 'number',
+      group,
+      describe: 'from the source (0) to the model (1) and past it (1.5); default 1',
+    })
+    .option('model-range', {
+      type: 'string',
+      choices: ['0..1', '0..255', '-1..1'] as const,
+      group,
+      describe: 'an ONNX file without a manifest: what its samples mean',
+    })
+    .option('model-channels', {
+      type: 'string',
+      choices: ['rgb', 'bgr'] as const,
+      group,
+      describe: 'likewise: the order of its channels',
+    })
+    .option('model-layout', {
+      type: 'string',
+      choices: ['nchw', 'nhwc'] as const,
+      group,
+      describe: 'likewise: where the channels are',
+    })
+    .option('model-scale', {
+      type: 'number',
+      choices: [1, 2, 3, 4] as const,
+      group,
+      describe: 'likewise: output size over input size',
+    })
+    .option('model-multiple', {
+      type: 'number',
+      group,
+      describe: 'likewise: width and height must be multiples of this',
+    });
+}
+
+function runOptions<T>(parser: Argv<T>) {
+  const group = 'Running:';
+  return parser
+    .option('provider', {
+      type: 'string',
+      choices: ['auto', 'cpu', 'cuda', 'tensorrt'] as const,
+      default: 'auto' as const,
+      group,
+      describe: 'where to run the model; auto: CUDA where it works, else the CPU',
+    })
+    .option('batch', { type: 'string', default: 'auto', group, describe: 'frames a rank infers at once' })
+    .option('threads', { type: 'string', default: 'auto', group, describe: 'CPU threads a rank infers with' })
+    .option('work-dir', {
+      type: 'string',
+      group,
+      describe: 'journal and segments; default OUTPUT.framescatter',
+    })
+    .option('segment-seconds', {
+      type: 'number',
+      default: 4,
+      group,
+      describe: 'length of the segments that a stopped job can be resumed from',
+    })
+    .option('restart', {
+      type: 'boolean',
+      default: false,
+      group,
+      describe: 'throw away what an earlier, stopped run has done',
+    })
+    .option('tolerant', {
+      type: 'boolean',
+      default: false,
+      group,
+      describe: 'go on over damaged frames; otherwise damage is an error',
+    });
+}
+
+function outputOptions<T>(parser: Argv<T>) {
+  const group = 'Output:';
+  return parser
+    .option('overwrite', { type: 'boolean', default: false, group, describe: 'replace an existing OUTPUT' })
+    .option('codec', {
+      type: 'string',
+      choices: CODECS,
+      default: 'h264' as const,
+      group,
+      describe: 'video codec',
+    })
+    .option('crf', {
+      type: 'number',
+      group,
+      describe: 'quality, lower is better, 0 is lossless for h264; default: h264 18, hevc 20, vp9 24, av1 24',
+    })
+    .option('preset', { type: 'string', group, describe: "the encoder's speed; default medium (av1: 8)" })
+    .option('format', {
+      type: 'string',
+      group,
+      describe: 'container, where the name of OUTPUT does not tell (mp4, mov, mkv, webm)',
+    })
+    .option('report', { type: 'string', group, describe: 'write a JSON report of the run to this file' })
+    .option('log-format', {
+      type: 'string',
+      choices: ['text', 'json'] as const,
+      default: 'text' as const,
+      group,
+      describe: 'form of the lines on standard error',
+    })
+    .option('quiet', { type: 'boolean', alias: 'q', default: false, group, describe: 'only errors' })
+    .option('verbose', { type: 'boolean', alias: 'v', default: false, group, describe: 'every decision' });
+}
+
+function jobOptions(parsed: Parsed, input: string, output: string): JobOptions {
+  if (parsed.quiet && parsed.verbose) throw usage('--quiet and --verbose exclude each other');
+  return {
+    input,
+    output,
+    model: parsed.model,
+    strength: inRange('strength', parsed.strength, 0, 1.5),
+    modelOverrides: modelOverrides(parsed),
+    provider: parsed.provider,
+    batch: autoOrCount('batch', parsed.batch, 256),
+    threads: autoOrCount('threads', parsed.threads, 1024),
+    codec: parsed.codec,
+    crf: inRange('crf', parsed.crf, 0, 63),
+    preset: parsed.preset,
+    format: parsed.format,
+    segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
+    workDir: parsed['work-dir'],
+    restart: parsed.restart,
+    overwrite: parsed.overwrite,
+    tolerant: parsed.tolerant,
+    report: parsed.report,
+    logFormat: parsed['log-format'],
+    verbosity: parsed.quiet ? 'quiet' : parsed.verbose ? 'verbose' : 'normal',
+  };
+}
+
+function modelOverrides(parsed: Parsed): ModelOverrides {
+  const multiple = inRange('model-multiple', parsed['model-multiple'], 1, MAX_MULTIPLE);
+  return {
+    ...(parsed['model-range'] === undefined ? {} : { range: parsed['model-range'] }),
+    ...(parsed['model-channels'] === undefined ? {} : { channels: parsed['model-channels'] }),
+    ...(parsed['model-layout'] === undefined ? {} : { layout: parsed['model-layout'] }),
+    ...(parsed['model-scale'] === undefined ? {} : { scale: parsed['model-scale'] }),
+    ...(multiple === undefined ? {} : { multiple }),
+  };
+}
+
+function autoOrCount(name: string, text: string, most: number): 'auto' | number {
+  if (text === 'auto') return 'auto';
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+  throw usage(`--${name} takes auto or a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
+}
+
+function inRange(name: string, value: number | undefined, least: number, most: number): number | undefined {
+  if (value === undefined || (value >= least && value <= most)) return value;
+  throw usage(`--${name} takes a number from ${least} to ${most}`);
+}
+
+function parseRetry(words: readonly string[]): Command {
+  const [times, dashes, ...command] = words;
+  if (times !== undefined && /^\d{1,4}$/.test(times) && dashes === '--' && command.length > 0) {
+    return { kind: 'retry', times: Number(times), command };
+  }
+  throw usage(
+    'retry takes a number of times, --, and a command, e.g. retry 5 -- mpirun -np 8 node dist/main.js ...',
+  );
+}
+
+function expectWords(words: readonly string[], count: number, message: string): void {
+  if (words.length !== count || words.includes(''))
+    throw usage(`${message} (got ${words.length === 0 ? 'nothing' : words.join(' ')})`);
+}
+
+function usage(message: string): JobError {
+  return new JobError('usage', message, { hint: 'framescatter --help lists the options' });
+}

@@ -1,0 +1,145 @@
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { messageOf } from '../errors.js';
+import { visibleGpus } from '../model/devices.js';
+import { listModels } from '../model/registry.js';
+import { native } from '../native.js';
+import { modelsFolder, onnxRuntimeFolder } from '../package.js';
+import { ffmpegVersion, hasEncoder } from '../video/ffmpeg.js';
+
+/** One thing that was looked at. `lack` is what to do about it; a fatal lack makes doctor exit with 1. */
+interface Finding {
+  readonly subject: string;
+  readonly found: string;
+  readonly lack?: { readonly remedy: string; readonly fatal: boolean };
+}
+
+const run = promisify(execFile);
+
+/** Looks at everything a job needs and prints it, with what to do about each lack. Exit code 1 if a job could not run. */
+export async function runDoctor(): Promise<number> {
+  const findings = [node(), ...(await ffmpeg()), await mpirun(), addon(), gpus(), await models()];
+  for (const { subject, found, lack } of findings) {
+    const mark = lack === undefined ? 'ok  ' : lack.fatal ? 'LACK' : 'note';
+    process.stdout.write(`${mark}  ${subject.padEnd(13)} ${found}\n`);
+    if (lack !== undefined) process.stdout.write(`${' '.repeat(20)}-> ${lack.remedy}\n`);
+  }
+  return findings.some((finding) => finding.lack?.fatal === true) ? 1 : 0;
+}
+
+function node(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const fine = major > 20 || (major === 20 && minor >= 17);
+  return {
+    subject: 'Node.js',
+    found: process.versions.node,
+    ...(fine ? {} : { lack: { remedy: 'install Node.js 20.17 or newer', fatal: true } }),
+  };
+}
+
+async function ffmpeg(): Promise<readonly Finding[]> {
+  try {
+    const version: Finding = { subject: 'FFmpeg', found: await ffmpegVersion() };
+    const wanted = ['libx264', 'libx265', 'libvpx-vp9', 'libsvtav1', 'aac'];
+    const missing = (
+      await Promise.all(wanted.map(async (name) => ((await hasEncoder(name)) ? [] : [name])))
+    ).flat();
+    const encoders: Finding = {
+      subject: 'encoders',
+      found: wanted.filter((name) => !missing.includes(name)).join(', '),
+      ...(missing.length === 0
+        ? {}
+        : {
+            lack: {
+              remedy: `this FFmpeg lacks ${missing.join(', ')}: use another --codec, or a fuller build`,
+              fatal: missing.includes('libx264'),
+            },
+          }),
+    };
+    return [version, encoders];
+  } catch (error) {
+    return [
+      {
+        subject: 'FFmpeg',
+        found: messageOf(error),
+        lack: { remedy: 'apt-get install ffmpeg, or set FFMPEG_PATH', fatal: true },
+      },
+    ];
+  }
+}
+
+async function mpirun(): Promise<Finding> {
+  try {
+    const { stdout } = await run('mpirun', ['--version']);
+    return { subject: 'mpirun', found: stdout.split('\n')[0] ?? '' };
+  } catch {
+    return {
+      subject: 'mpirun',
+      found: 'not found',
+      lack: {
+        remedy: "apt-get install openmpi-bin, or load your cluster's MPI module; one rank works without",
+        fatal: false,
+      },
+    };
+  }
+}
+
+function addon(): Finding {
+  try {
+    const { version, providers } = native().runtimeInfo();
+    return { subject: 'ONNX Runtime', found: `${version}; providers: ${providers.join(', ')}` };
+  } catch (error) {
+    return {
+      subject: 'addon',
+      found: messageOf(error).split('\n')[0] ?? '',
+      lack: {
+        remedy:
+          'npm run build:native (needs g++, python3 and libopenmpi-dev; scripts/setup.sh installs them)',
+        fatal: true,
+      },
+    };
+  }
+}
+
+function gpus(): Finding {
+  const count = visibleGpus();
+  if (count === 0) {
+    return {
+      subject: 'GPUs',
+      found: 'none visible',
+      lack: { remedy: 'the CPU is used; see --provider', fatal: false },
+    };
+  }
+  return {
+    subject: 'GPUs',
+    found: `${count} visible`,
+    ...(hasCudaProvider() ? {} : { lack: CUDA_LIBRARIES }),
+  };
+}
+
+const CUDA_LIBRARIES = {
+  remedy: "ONNX Runtime's CUDA libraries are missing: bash scripts/setup-cuda.sh",
+  fatal: false,
+} as const;
+
+function hasCudaProvider(): boolean {
+  try {
+    return readdirSync(onnxRuntimeFolder()).includes('libonnxruntime_providers_cuda.so');
+  } catch {
+    return false;
+  }
+}
+
+async function models(): Promise<Finding> {
+  try {
+    const found = await listModels(modelsFolder());
+    return { subject: 'models', found: found.map((model) => model.name).join(', ') };
+  } catch (error) {
+    return {
+      subject: 'models',
+      found: messageOf(error),
+      lack: { remedy: 'check out the models folder again', fatal: false },
+    };
+  }
+}

@@ -1,0 +1,81 @@
+import { clock } from '../report/progress.js';
+import { containerFor } from '../video/container.js';
+import { probe, type SourceFacts } from '../video/probe.js';
+import { planStreams, type StreamPlan } from '../video/streams.js';
+import { wirePlan } from '../video/wire.js';
+
+/** Prints what a job would see in `input` and do with it, for an MP4 and for a Matroska output. */
+export async function probeCommand(input: string, json: boolean): Promise<number> {
+  const source = await probe(input);
+  const plans = await Promise.all(
+    (['mp4', 'mkv'] as const).map(async (name) => {
+      const container = containerFor(`output.${name}`);
+      return {
+        name,
+        wire: wirePlan(source.video, container),
+        streams: await planStreams(source, container, 'h264'),
+      };
+    }),
+  );
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ source, plans }, null, 2)}\n`);
+    return 0;
+  }
+  const lines = sourceLines(source);
+  for (const { name, wire, streams } of plans) {
+    lines.push(
+      '',
+      `to ${name}: ${wire.format.width}x${wire.format.height} I420, ${wire.format.matrix}, ${wire.format.range} range`,
+    );
+    for (const note of wire.notes) lines.push(`  ${note}`);
+    lines.push(...streamLines(source, streams));
+  }
+  process.stdout.write(`${lines.join('\n')}\n`);
+  return 0;
+}
+
+function sourceLines(source: SourceFacts): string[] {
+  const { video } = source;
+  const rate =
+    video.averageRate === undefined
+      ? 'unknown rate'
+      : `${(video.averageRate.num / video.averageRate.den).toFixed(3)} fps on average`;
+  const frames =
+    video.frames === undefined
+      ? 'an unknown number of frames'
+      : `${video.framesDeclared ? '' : 'about '}${video.frames} frames`;
+  const duration = video.duration ?? source.duration;
+  return [
+    `${source.path}: ${source.format}, ${source.bytes} bytes${duration === undefined ? '' : `, ${clock(duration)}`}`,
+    `video: ${video.codec}, ${video.width}x${video.height}, ${video.pixelFormat}, ${rate}, ${frames}`,
+    `timing: time base ${video.timeBase.num}/${video.timeBase.den}, first PTS ${video.startPts ?? 'unknown'}`,
+    `colour: matrix ${video.matrixTag ?? 'not tagged'}, primaries ${video.primariesTag ?? 'not tagged'}, transfer ${video.transferTag ?? 'not tagged'}, range ${video.rangeTag ?? 'not tagged'}`,
+    ...(video.rotation === 0 ? [] : [`shown turned by ${video.rotation} degrees`]),
+    `streams: ${source.streams.map((stream) => `${stream.index} ${stream.type} ${stream.codec}`).join(', ')}; ${source.chapters} chapters`,
+  ];
+}
+
+function streamLines(source: SourceFacts, plan: StreamPlan): readonly string[] {
+  const actions = plan.actions.map((action) => {
+    const stream = source.streams.find((one) => one.index === action.index);
+    return `${action.index} ${stream?.type ?? ''} ${verb(action)}`;
+  });
+  return [`  streams: ${actions.join(', ')}`, ...plan.notes.map((note) => `  ${note}`)];
+}
+
+function verb(action: StreamPlan['actions'][number]): string {
+  switch (action.kind) {
+    case 'video':
+      return 'restyled';
+    case 'copy':
+      return 'copied';
+    case 'convert':
+      return `converted (${action.encoder})`;
+    case 'attach':
+      return 'attached';
+    case 'remade':
+      return 'written anew';
+    case 'drop':
+      return 'left out';
+  }
+}

@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { JobError } from '../errors.js';
+import type { Log } from '../report/log.js';
+
+const USAGE_ERROR = 2;
+const PAUSE_MS = 1000;
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
+
+/**
+ * Runs `command` (an mpirun line, usually) and runs it again while it fails, up to `times` more: every run resumes where
+ * the last one ended. Usage errors are not repeated, nor is a run that was asked to stop through this process. Gives the
+ * last run's exit code.
+ */
+export async function retry(times: number, command: readonly string[], log: Log): Promise<number> {
+  for (let attempt = 0; ; attempt += 1) {
+    const { code, stopped } = await run(command);
+    if (code === 0 || code === USAGE_ERROR || stopped || attempt === times) return code;
+    log.warn(`run ${attempt + 1} ended with ${code}; running it again (${times - attempt} left)`);
+    await sleep(PAUSE_MS);
+  }
+}
+
+async function run(
+  command: readonly string[],
+): Promise<{ readonly code: number; readonly stopped: boolean }> {
+  const [program = '', ...rest] = command;
+  const child = spawn(program, rest, { stdio: 'inherit' });
+  let stopped = false;
+  const forward = (signal: NodeJS.Signals): void => {
+    stopped = true;
+    child.kill(signal);
+  };
+  for (const signal of FORWARDED) process.on(signal, forward);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on('error', (error) =>
+        reject(new JobError('usage', `${program} cannot be run: ${error.message}`)),
+      );
+      child.on('exit', (code, signal) =>
+        resolve({ code: code ?? 128 + (signal ? constants.signals[signal] : 0), stopped }),
+      );
+    });
+  } finally {
+    for (const signal of FORWARDED) process.off(signal, forward);
+  }
+}

@@ -1,0 +1,43 @@
+/** What went wrong, as a machine reads it. The exit code follows from it (see `exitCode`). */
+export type ErrorCode =
+  | 'usage' // the command line is wrong
+  | 'input' // the source video cannot be used
+  | 'output' // the destination cannot be written, or exists
+  | 'model' // the model file, its manifest or its shapes
+  | 'provider' // an execution provider (CUDA, TensorRT) cannot be had
+  | 'ffmpeg' // ffmpeg or ffprobe is missing, died or refused
+  | 'mpi' // the world of ranks
+  | 'journal' // a journal disagrees with this job
+  | 'limit' // a documented resource limit was passed
+  | 'cloud' // Azure refused a request, or a job there did not end well
+  | 'stopped' // asked to stop by a signal; the same command resumes
+  | 'internal';
+
+/** An error a user can act on: `message` says what happened to which file or rank, `hint` what to do. */
+export class JobError extends Error {
+  override readonly name = 'JobError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly hint?: string; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** The process exit code: 2 usage, 75 (sysexits' EX_TEMPFAIL) stopped but resumable, 1 anything else. */
+export function exitCode(error: unknown): number {
+  if (!(error instanceof JobError)) return 1;
+  if (error.code === 'usage') return 2;
+  return error.code === 'stopped' ? 75 : 1;
+}
+
+/** `error` as text, without its stack: what a log line or another message may carry. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,208 @@
+import { exitCode, JobError, messageOf } from '../errors.js';
+import { type OpenedSession, openSession } from '../model/session.js';
+import type { World } from '../mpi/world.js';
+import type { Log } from '../report/log.js';
+import { writeRunReport } from '../report/run-report.js';
+import { type RankReport, summaryLines } from '../report/summary.js';
+import { onRoot } from './collective.js';
+import type { RankWork } from './meter.js';
+import type { JobOptions } from './options.js';
+import { type PipelineShape, runPipeline } from './pipeline.js';
+import { type PreparedJob, prepareJob } from './prepare.js';
+import { completeOutput, openRootWork, pipelineEnds, type RootWork, refuseIfStopped } from './root-work.js';
+import type { StopRequest } from './stop.js';
+
+export interface JobContext {
+  readonly world: World;
+  readonly options: JobOptions;
+  readonly log: Log;
+  readonly stop: StopRequest;
+  readonly modelsFolder: string;
+  readonly version: string;
+}
+
+/** How a rank's session came up, as it tells the root. */
+type SessionStatement =
+  | { readonly ok: true; readonly provider: string; readonly fallback: string | null }
+  | {
+      readonly ok: false;
+      readonly rank: number;
+      readonly host: string;
+      readonly code: JobError['code'];
+      readonly message: string;
+      readonly hint: string | null;
+    };
+
+/** The most of a message that travels to the root. */
+const MESSAGE_CHARACTERS = 1000;
+
+/**
+ * One job, on every rank: the root prepares, all open a session, all run the pipeline, the root assembles, verifies and
+ * publishes. A failure of one rank within the pipeline ends all ranks at once; any other ends them in order.
+ */
+export async function runJob(context: JobContext): Promise<void> {
+  const { world, options, log, stop } = context;
+  const started = performance.now();
+  const prepared = await onRoot(world, () => prepareJob(options, context.modelsFolder, context.version));
+  for (const note of prepared?.notes ?? []) log.info(note);
+
+  const shape = await world.broadcastValue(prepared && pipelineShape(prepared));
+  const graph = await world.broadcastBytes(prepared?.graph.bytes);
+  const opened = await openSessions(context, shape, graph);
+  const work = await onRoot(world, async () => prepared && openRootWork(options, prepared, log));
+  try {
+    const began = performance.now();
+    const mine = await pipelineOrAbort(context, opened, shape, work);
+    const pipelineSeconds = (performance.now() - began) / 1000;
+    const ranks = await world.collect<RankReport>({
+      rank: world.rank,
+      host: world.host,
+      provider: opened.provider,
+      ...mine,
+    });
+    await onRoot(world, async () => {
+      if (prepared === undefined || work === undefined || ranks === undefined) return;
+      refuseIfStopped(work, stop);
+      const frames = await completeOutput(options, prepared, work);
+      const wallSeconds = (performance.now() - started) / 1000;
+      await report(context, prepared, work, { frames, wallSeconds, pipelineSeconds, ranks });
+    });
+  } finally {
+    await work?.close();
+    await opened.session.dispose();
+  }
+}
+
+function pipelineShape(prepared: PreparedJob): PipelineShape {
+  const { batch, graph } = prepared;
+  return { batch, frameBytes: graph.inputBytes, styledBytes: graph.outputBytes };
+}
+
+/** Opens a session on every rank; if any fails, the root says so for the first of them and all end. */
+async function openSessions(
+  context: JobContext,
+  shape: PipelineShape,
+  graph: Uint8Array,
+): Promise<OpenedSession> {
+  const { world, options, log } = context;
+  let opened: OpenedSession | undefined;
+  let statement: SessionStatement;
+  try {
+    opened = await openSession(graph, {
+      provider: options.provider,
+      threads: options.threads,
+      localRank: world.localRank,
+      localSize: world.localSize,
+      inputBytes: shape.batch * shape.frameBytes,
+      outputBytes: shape.batch * shape.styledBytes,
+    });
+    statement = { ok: true, provider: opened.provider, fallback: short(opened.fallback) };
+  } catch (error) {
+    const { code, hint } = error instanceof JobError ? error : { code: 'internal' as const, hint: undefined };
+    const message = messageOf(error).slice(0, MESSAGE_CHARACTERS);
+    statement = { ok: false, rank: world.rank, host: world.host, code, message, hint: short(hint) };
+  }
+  const statements = await world.collect(statement);
+  await onRoot(world, async () => {
+    for (const one of statements ?? []) if (!one.ok) throw sessionFailure(one, world);
+    logProviders(log, statements ?? []);
+  });
+  if (opened === undefined) throw new JobError('internal', `rank ${world.rank} has no session`);
+  return opened;
+}
+
+function sessionFailure(statement: SessionStatement & { readonly ok: false }, world: World): JobError {
+  const where = world.size > 1 ? `rank ${statement.rank} on ${statement.host}: ` : '';
+  return new JobError(
+    statement.code,
+    `${where}${statement.message}`,
+    statement.hint === null ? {} : { hint: statement.hint },
+  );
+}
+
+function logProviders(log: Log, statements: readonly SessionStatement[]): void {
+  const providers = statements.flatMap((one) => (one.ok ? [one.provider] : []));
+  const kinds = [...new Set(providers)];
+  const counts = kinds
+    .map((kind) => `${providers.filter((one) => one === kind).length} x ${kind}`)
+    .join(', ');
+  log.info(`${statements.length} rank${statements.length === 1 ? '' : 's'}: ${counts}`);
+  const reason = statements.flatMap((one) => (one.ok && one.fallback !== null ? [one.fallback] : []))[0];
+  if (reason !== undefined) log.warn(`CUDA cannot be used, so the CPU is: ${reason}`);
+}
+
+/** Runs the pipeline. When this rank fails in it the others wait for it, so it says why and ends them all. */
+async function pipelineOrAbort(
+  context: JobContext,
+  opened: OpenedSession,
+  shape: PipelineShape,
+  work: RootWork | undefined,
+): Promise<RankWork> {
+  const { world, log, stop } = context;
+  try {
+    return await runPipeline(world, opened.session, shape, work && pipelineEnds(work, stop));
+  } catch (error) {
+    if (world.size === 1) throw error;
+    log.error(`rank ${world.rank} on ${world.host}: ${messageOf(error)}`);
+    await work?.close();
+    world.abort(exitCode(error));
+    throw error;
+  } finally {
+    work?.progress.stop();
+  }
+}
+
+interface Outcome {
+  readonly frames: number;
+  readonly wallSeconds: number;
+  readonly pipelineSeconds: number;
+  readonly ranks: readonly RankReport[];
+}
+
+async function report(
+  context: JobContext,
+  prepared: PreparedJob,
+  work: RootWork,
+  outcome: Outcome,
+): Promise<void> {
+  const { options, log, version } = context;
+  const { source, graph, container, spec, model } = prepared;
+  const { frames, wallSeconds, pipelineSeconds, ranks } = outcome;
+  const made = frames - work.restored;
+  for (const warning of work.decoder.warnings) log.warn(warning);
+  for (const line of summaryLines(made, wallSeconds, ranks)) log.info(line);
+  log.info(`wrote ${options.output}`);
+  if (options.report === undefined) return;
+  await writeRunReport(options.report, {
+    version,
+    input: {
+      path: source.path,
+      bytes: source.bytes,
+      format: source.format,
+      codec: source.video.codec,
+      width: source.video.width,
+      height: source.video.height,
+    },
+    output: {
+      path: options.output,
+      container: container.name,
+      codec: spec.codec,
+      width: graph.output.width,
+      height: graph.output.height,
+      model: model.name,
+      modelSha256: model.sha256,
+    },
+    frames,
+    framesMadeInThisRun: made,
+    resumes: work.journal.resumes,
+    wallSeconds,
+    pipelineSeconds,
+    ranks,
+    notes: prepared.notes,
+    warnings: work.decoder.warnings,
+  });
+}
+
+function short(text: string | undefined): string | null {
+  return text === undefined ? null : text.slice(0, MESSAGE_CHARACTERS);
+}

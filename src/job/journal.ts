@@ -1,0 +1,149 @@
+import { JobError } from '../errors.js';
+import type { WorkStore } from '../storage/work-store.js';
+
+/** What must be the same for segments of an earlier run to be of use: plain values, compared key by key. */
+export type Identity = Readonly<Record<string, string | number | boolean | null>>;
+
+/** A finished segment: `frames` frames in presentation order, with their PTS in ticks of the source's time base. */
+export interface SegmentRecord {
+  readonly index: number;
+  readonly frames: number;
+  readonly bytes: number;
+  readonly pts: readonly number[];
+}
+
+/** The record of finished segments. A segment is in it only when its file is complete and flushed. */
+export interface Journal {
+  readonly store: WorkStore;
+  /** Number of earlier runs that worked on this output. */
+  readonly resumes: number;
+  /** Finished segments 0, 1, 2, ... without a gap. */
+  readonly segments: readonly SegmentRecord[];
+  /** Threads that every segment is encoded with: an encoder's output depends on them. */
+  readonly encoderThreads: number;
+  /** Takes over a finished segment file and records it. */
+  record(segment: Omit<SegmentRecord, 'bytes'>, file: string, bytes: number): Promise<void>;
+  /** A local path of a finished segment. */
+  segmentPath(index: number): Promise<string>;
+}
+
+const HEADER = 'journal.json';
+
+interface Header {
+  readonly journal: 1;
+  readonly identity: Identity;
+  readonly encoderThreads: number;
+  readonly runs: number;
+}
+
+/** Name of a segment's record or data in the store. */
+function segmentName(index: number, suffix: 'json' | 'nut'): string {
+  return `segment-${String(index).padStart(6, '0')}.${suffix}`;
+}
+
+/**
+ * Opens the journal in `store`, or begins one. An earlier run's journal must agree with `identity`; what disagrees is
+ * refused with the reason (JobError `journal`). Segments beyond the first gap are dropped: they are made again.
+ */
+export async function openJournal(
+  store: WorkStore,
+  identity: Identity,
+  encoderThreads: number,
+): Promise<Journal> {
+  const earlier = await readHeader(store);
+  if (earlier !== undefined) refuseDifferences(store, earlier.identity, identity);
+  const header: Header = {
+    journal: 1,
+    identity,
+    encoderThreads: earlier?.encoderThreads ?? encoderThreads,
+    runs: (earlier?.runs ?? 0) + 1,
+  };
+  const segments = earlier === undefined ? [] : await readSegments(store);
+  await store.writeText(HEADER, `${JSON.stringify(header, null, 2)}\n`);
+
+  return {
+    store,
+    resumes: header.runs - 1,
+    segments,
+    encoderThreads: header.encoderThreads,
+    async record(segment, file, bytes) {
+      await store.adopt(file, segmentName(segment.index, 'nut'));
+      await store.writeText(segmentName(segment.index, 'json'), `${JSON.stringify({ ...segment, bytes })}\n`);
+    },
+    segmentPath: (index) => store.localPath(segmentName(index, 'nut')),
+  };
+}
+
+async function readHeader(store: WorkStore): Promise<Header | undefined> {
+  const text = await store.readText(HEADER);
+  if (text === undefined) {
+    const strangers = (await store.list()).filter(
+      (name) => !name.endsWith('.new') && !/^(lock|spool)\b/.test(name),
+    );
+    if (strangers.length > 0) {
+      throw new JobError('journal', `${store.location} holds files but no journal (${strangers[0]}, ...)`, {
+        hint: 'give another --work-dir, or empty that folder',
+      });
+    }
+    return undefined;
+  }
+  try {
+    const header = JSON.parse(text) as Partial<Header>;
+    if (
+      header.journal === 1 &&
+      typeof header.identity === 'object' &&
+      Number.isInteger(header.encoderThreads)
+    ) {
+      return header as Header;
+    }
+  } catch {
+    // reported below, with what to do
+  }
+  throw new JobError('journal', `the journal in ${store.location} cannot be read`, {
+    hint: '--restart throws it away and begins anew',
+  });
+}
+
+function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): void {
+  const keys = [...new Set([...Object.keys(earlier), ...Object.keys(now)])];
+  const differences = keys
+    .filter((key) => earlier[key] !== now[key])
+    .map((key) => `${key} was ${String(earlier[key] ?? 'unset')}, now ${String(now[key] ?? 'unset')}`);
+  if (differences.length === 0) return;
+  throw new JobError(
+    'journal',
+    `an earlier run's journal in ${store.location} does not fit this job: ${differences.join('; ')}`,
+    { hint: 'run the earlier command again to finish it, or add --restart to throw its work away' },
+  );
+}
+
+async function readSegments(store: WorkStore): Promise<readonly SegmentRecord[]> {
+  const segments: SegmentRecord[] = [];
+  for (;;) {
+    const index = segments.length;
+    const text = await store.readText(segmentName(index, 'json'));
+    if (text === undefined) break;
+    const record = parseRecord(text);
+    const bytes = await store.size(segmentName(index, 'nut'));
+    if (record === undefined || record.index !== index || record.bytes !== bytes) break;
+    segments.push(record);
+  }
+  await removeBeyond(store, segments.length);
+  return segments;
+}
+
+function parseRecord(text: string): SegmentRecord | undefined {
+  try {
+    const record = JSON.parse(text) as SegmentRecord;
+    return Array.isArray(record.pts) && record.pts.length === record.frames ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function removeBeyond(store: WorkStore, first: number): Promise<void> {
+  for (const name of await store.list()) {
+    const match = /^segment-(\d+)\.(?:json|nut)$/.exec(name);
+    if (match !== null && Number(match[1]) >= first) await store.remove(name);
+  }
+}

@@ -1,0 +1,37 @@
+/** The pipeline's stages, in the order in which a frame passes them. */
+export const STAGES = ['decode', 'scatter', 'infer', 'gather', 'encode'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Seconds that each stage of this rank spent at work or waiting for its own device, pipe or peers. */
+export type StageSeconds = Readonly<Record<Stage, number>>;
+
+/** What one rank did: frames inferred, and its time by stage. */
+export interface RankWork {
+  readonly frames: number;
+  readonly seconds: StageSeconds;
+}
+
+/** Adds up where one rank's time goes. Waiting for a neighbouring stage is not counted: that is what the limit shows. */
+export class StageMeter {
+  readonly #seconds: Record<Stage, number> = { decode: 0, scatter: 0, infer: 0, gather: 0, encode: 0 };
+  #frames = 0;
+
+  /** Waits for `work` and books the time to `stage`. */
+  async time<T>(stage: Stage, work: Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work;
+    } finally {
+      this.#seconds[stage] += (performance.now() - start) / 1000;
+    }
+  }
+
+  /** Books `frames` that this rank has inferred. */
+  addFrames(frames: number): void {
+    this.#frames += frames;
+  }
+
+  read(): RankWork {
+    return { frames: this.#frames, seconds: { ...this.#seconds } };
+  }
+}

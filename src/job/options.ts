@@ -1,0 +1,36 @@
+import type { ModelOverrides } from '../model/infer.js';
+import type { ProviderName } from '../native.js';
+import type { LogFormat, Verbosity } from '../report/log.js';
+
+export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'ffv1'] as const;
+export type Codec = (typeof CODECS)[number];
+
+/** Everything a user can say about a job. Parsed alike on every rank; only the root's files matter. */
+export interface JobOptions {
+  readonly input: string;
+  readonly output: string;
+  /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
+  readonly model: string;
+  /** From the source (0) to the model's picture (1) and past it (1.5); undefined is 1. */
+  readonly strength: number | undefined;
+  readonly modelOverrides: ModelOverrides;
+  readonly provider: 'auto' | ProviderName;
+  /** Frames a rank infers at once. */
+  readonly batch: 'auto' | number;
+  /** Intra-op threads a rank on the CPU. */
+  readonly threads: 'auto' | number;
+  readonly codec: Codec;
+  /** Constant rate factor; undefined is the codec's default. */
+  readonly crf: number | undefined;
+  readonly preset: string | undefined;
+  /** Container, where the output's name does not tell it. */
+  readonly format: string | undefined;
+  readonly segmentSeconds: number;
+  readonly workDir: string | undefined;
+  readonly restart: boolean;
+  readonly overwrite: boolean;
+  readonly tolerant: boolean;
+  readonly report: string | undefined;
+  readonly logFormat: LogFormat;
+  readonly verbosity: Verbosity;
+}

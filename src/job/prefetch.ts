@@ -1,0 +1,29 @@
+/**
+ * Runs `source` ahead of its consumer by up to `depth` items, so that neighbouring stages overlap. An error is thrown
+ * to the consumer after the items before it. When the consumer leaves early the source is closed too.
+ */
+export async function* prefetch<T>(
+  source: AsyncIterable<T>,
+  depth: number,
+): AsyncGenerator<T, void, undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  const ahead: Promise<IteratorResult<T>>[] = [];
+  const pull = (): void => {
+    // Async generators queue their calls, so asking for several items at once keeps their order.
+    const item = iterator.next();
+    item.catch(() => {}); // reported where it is awaited; must not count as unhandled until then
+    ahead.push(item);
+  };
+  try {
+    for (let i = 0; i < depth; i += 1) pull();
+    for (;;) {
+      pull();
+      const result = await ahead.shift();
+      if (result === undefined || result.done === true) return;
+      yield result.value;
+    }
+  } finally {
+    // Not awaited: when a later stage fails, this one may be waiting for a buffer that will never come back.
+    iterator.return?.()?.catch(() => {});
+  }
+}

@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import { JobError } from '../errors.js';
+import type { Log } from '../report/log.js';
+import { type Progress, showProgress } from '../report/progress.js';
+import { assemble } from '../video/assemble.js';
+import { type Decoder, openDecoder } from '../video/decode.js';
+import { frameBytes } from '../video/frame-format.js';
+import { verifyOutput } from '../video/verify.js';
+import { publish } from './destination.js';
+import type { Journal } from './journal.js';
+import type { JobOptions } from './options.js';
+import type { Ends } from './pipeline.js';
+import { openWork, type PreparedJob } from './prepare.js';
+import { type SegmentSink, segmentSink } from './segments.js';
+import type { StopRequest } from './stop.js';
+
+/** The root's side of a running job: its journal, and the ends of the pipeline. */
+export interface RootWork {
+  readonly journal: Journal;
+  readonly decoder: Decoder;
+  readonly sink: SegmentSink;
+  readonly progress: Progress;
+  /** Frames that earlier runs had done. */
+  readonly restored: number;
+  /** Ends what still runs. Keeps the journal if there is anything in it to resume from. */
+  close(): Promise<void>;
+}
+
+/** Opens the journal, takes over what earlier runs did, and opens the video where they ended. */
+export async function openRootWork(options: JobOptions, prepared: PreparedJob, log: Log): Promise<RootWork> {
+  const { source, wire } = prepared;
+  const { journal, unlock } = await openWork(options, prepared.identity);
+  const sink = segmentSink({
+    journal,
+    spec: { ...prepared.spec, threads: journal.encoderThreads },
+    segmentFrames: prepared.segmentFrames,
+    frameBytes: frameBytes(prepared.graph.output.width, prepared.graph.output.height),
+  });
+  let decoder: Decoder | undefined;
+  const close = async (): Promise<void> => {
+    await decoder?.close();
+    await sink.abandon();
+    await unlock();
+  };
+  try {
+    const done = await sink.restore();
+    if (done.frames > 0) log.info(`resuming after ${done.frames} frames that an earlier run has done`);
+    const resume =
+      done.lastPts === undefined ? {} : { resume: { frames: done.frames, lastPts: done.lastPts } };
+    decoder = await openDecoder(source, wire, { tolerant: options.tolerant, ...resume });
+    const progress = showProgress(log, source.video.frames, done.frames);
+    return { journal, decoder, sink, progress, restored: done.frames, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The root's ends of the pipeline. */
+export function pipelineEnds(work: RootWork, stop: StopRequest): Ends {
+  return {
+    decoder: work.decoder,
+    sink: work.sink,
+    stopping: () => stop.signal() !== undefined,
+    onFrame: () => work.progress.advance(),
+  };
+}
+
+/** Ends the job with `stopped` if a signal asked for it: what is done stays done. */
+export function refuseIfStopped(work: RootWork, stop: StopRequest): void {
+  const signal = stop.signal();
+  if (signal === undefined) return;
+  throw new JobError(
+    'stopped',
+    `stopped by ${signal}; the work so far is in ${work.journal.store.location}`,
+    {
+      hint: 'the same command resumes it',
+    },
+  );
+}
+
+/**
+ * Makes the output of the finished segments, checks every frame's time in it, and puts it in its place as the last act;
+ * then the journal goes. Gives the number of frames.
+ */
+export async function completeOutput(
+  options: JobOptions,
+  prepared: PreparedJob,
+  work: RootWork,
+): Promise<number> {
+  const { source, streams, container } = prepared;
+  const segments = await work.sink.finish();
+  const pts = segments.flatMap((segment) => segment.pts);
+  if (pts.length === 0) throw new JobError('input', `${options.input} has no frame that can be decoded`);
+  const finished = join(work.journal.store.scratch, `output.${container.name}`);
+  await assemble({
+    source,
+    streams,
+    container,
+    segments: await Promise.all(
+      segments.map(async (segment) => ({ path: await work.journal.segmentPath(segment.index) })),
+    ),
+    pts,
+    output: finished,
+  });
+  await verifyOutput(finished, { source, streams, container, pts });
+  await publish(finished, options.output, options.overwrite);
+  await work.journal.store.destroy();
+  return pts.length;
+}

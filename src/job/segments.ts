@@ -1,0 +1,125 @@
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Encoder, type EncodeSpec, openEncoder } from '../video/encode.js';
+import type { Journal, SegmentRecord } from './journal.js';
+import { openSpool, readSpool, type Spool } from './spool.js';
+import type { FrameSink } from './stages/encode.js';
+
+/** Cuts the styled frames into segments, encodes each on its own, and records it when it is complete and flushed. */
+export interface SegmentSink extends FrameSink {
+  /** Frames that need not be made again: recorded segments and spooled frames. Call before the first `write`. */
+  restore(): Promise<{ readonly frames: number; readonly lastPts: number | undefined }>;
+  /** Closes the last segment at the end of the video. Gives all segments, of earlier runs too. */
+  finish(): Promise<readonly SegmentRecord[]>;
+  /** Drops the open segment's encoder but keeps its spool: the job ends here for now. */
+  abandon(): Promise<void>;
+}
+
+export interface SegmentContext {
+  readonly journal: Journal;
+  readonly spec: EncodeSpec;
+  /** Frames of every segment but the last. */
+  readonly segmentFrames: number;
+  /** Bytes of one styled frame. */
+  readonly frameBytes: number;
+}
+
+interface OpenSegment {
+  readonly index: number;
+  readonly file: string;
+  readonly encoder: Encoder;
+  readonly spool: Spool;
+  readonly pts: number[];
+}
+
+/** Segments that may be draining their encoder while the next one is being written. */
+const CLOSING_AT_ONCE = 1;
+
+export function segmentSink(context: SegmentContext): SegmentSink {
+  const { journal, spec, segmentFrames, frameBytes } = context;
+  const finished: SegmentRecord[] = [...journal.segments];
+  const closing: Promise<void>[] = [];
+  let open: OpenSegment | undefined;
+  let nextIndex = finished.length;
+
+  const spoolPath = (index: number): string => join(journal.store.scratch, `spool-${index}.i420`);
+
+  async function begin(restored: number): Promise<OpenSegment> {
+    while (closing.length > CLOSING_AT_ONCE) await closing.shift();
+    const index = nextIndex;
+    nextIndex += 1;
+    const file = join(journal.store.scratch, `segment-${index}.nut`);
+    const spool = await openSpool(spoolPath(index), frameBytes, restored);
+    return { index, file, spool, encoder: openEncoder(spec, file), pts: [] };
+  }
+
+  async function complete(segment: OpenSegment): Promise<void> {
+    await segment.encoder.finish();
+    const { size } = await stat(segment.file);
+    const record = { index: segment.index, frames: segment.pts.length, pts: segment.pts };
+    await journal.record(record, segment.file, size);
+    finished[segment.index] = { ...record, bytes: size };
+    await segment.spool.discard();
+  }
+
+  function close(segment: OpenSegment): void {
+    const work = complete(segment);
+    work.catch(() => {}); // thrown where it is awaited: before the next segment but one, or in finish
+    closing.push(work);
+    open = undefined;
+  }
+
+  async function add(frame: Uint8Array, pts: number, spooled: boolean, restored: number): Promise<void> {
+    open ??= await begin(restored);
+    const segment = open;
+    segment.pts.push(pts);
+    await Promise.all([segment.encoder.write(frame), spooled || segment.spool.append(frame, pts)]);
+    if (segment.pts.length === segmentFrames) close(segment);
+  }
+
+  return {
+    async restore() {
+      let frames = finished.reduce((sum, segment) => sum + segment.frames, 0);
+      let lastPts = finished.at(-1)?.pts.at(-1);
+      for (;;) {
+        const spool = spoolPath(nextIndex);
+        const restored = await countRecords(spool, frameBytes, segmentFrames);
+        let taken = 0;
+        for await (const { frame, pts } of readSpool(spool, frameBytes)) {
+          if (taken === restored) break;
+          taken += 1;
+          await add(frame, pts, true, restored);
+          frames += 1;
+          lastPts = pts;
+        }
+        if (restored < segmentFrames) break;
+      }
+      return { frames, lastPts };
+    },
+
+    write: (frame, pts) => add(frame, pts, false, 0),
+
+    async finish() {
+      if (open !== undefined) close(open);
+      await Promise.all(closing);
+      return finished;
+    },
+
+    async abandon() {
+      await Promise.allSettled(closing);
+      if (open === undefined) return;
+      await open.encoder.abort();
+      await open.spool.close();
+      await rm(open.file, { force: true });
+    },
+  };
+}
+
+async function countRecords(spool: string, frameBytes: number, most: number): Promise<number> {
+  let records = 0;
+  for await (const _ of readSpool(spool, frameBytes)) {
+    records += 1;
+    if (records === most) break;
+  }
+  return records;
+}

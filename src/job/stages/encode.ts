@@ -1,0 +1,30 @@
+import type { StageMeter } from '../meter.js';
+import type { StyledRound } from '../rounds.js';
+
+/** Takes styled frames in presentation order, on the root. */
+export interface FrameSink {
+  /** Resolves when `frame` may be reused. `pts` is in ticks of the source's time base. */
+  write(frame: Uint8Array, pts: number): Promise<void>;
+}
+
+export interface EncodeContext {
+  /** Undefined on ranks other than the root, whose rounds carry nothing. */
+  readonly sink: FrameSink | undefined;
+  readonly styledBytes: number;
+  readonly meter: StageMeter;
+  readonly onFrame: () => void;
+}
+
+/** Writes every frame of every round to the sink, and drains the pipeline on ranks that have none. */
+export async function encode(rounds: AsyncIterable<StyledRound>, context: EncodeContext): Promise<void> {
+  const { sink, styledBytes, meter, onFrame } = context;
+  for await (const round of rounds) {
+    if (sink === undefined || round.data === undefined) continue;
+    for (const [i, pts] of round.pts.entries()) {
+      const frame = round.data.data.subarray(i * styledBytes, (i + 1) * styledBytes);
+      await meter.time('encode', sink.write(frame, pts));
+      onFrame();
+    }
+    round.data.release();
+  }
+}

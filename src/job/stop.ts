@@ -1,0 +1,32 @@
+/**
+ * Signals that ask a job to stop: schedulers and terminals send INT and TERM; USR2 is what our batch scripts send, since
+ * srun and mpirun pass it on to every rank without killing anything (USR1 belongs to Node).
+ */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
+
+export interface StopRequest {
+  /** The first signal that came, if any. */
+  readonly signal: () => NodeJS.Signals | undefined;
+  /** Lets the signals have their default effect again. */
+  dispose(): void;
+}
+
+/**
+ * Watches for signals. The first one is remembered: the root finishes the frames in flight and ends the job in order.
+ * A second one ends this process at once, and with it the job, which can still be resumed.
+ */
+export function watchForStop(onFirst: (signal: NodeJS.Signals) => void): StopRequest {
+  let first: NodeJS.Signals | undefined;
+  const listener = (signal: NodeJS.Signals): void => {
+    if (first !== undefined) process.exit(75);
+    first = signal;
+    onFirst(signal);
+  };
+  for (const name of SIGNALS) process.on(name, listener);
+  return {
+    signal: () => first,
+    dispose: () => {
+      for (const name of SIGNALS) process.off(name, listener);
+    },
+  };
+}

@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+import { parseArguments } from './cli/arguments.js';
+import { runDoctor } from './cli/doctor.js';
+import { listModelsCommand } from './cli/models.js';
+import { probeCommand } from './cli/probe.js';
+import { retry } from './cli/retry.js';
+import { exitCode, JobError } from './errors.js';
+import { RootFailed } from './job/collective.js';
+import { runJob } from './job/job.js';
+import type { JobOptions } from './job/options.js';
+import { watchForStop } from './job/stop.js';
+import { launcherRank } from './mpi/launcher.js';
+import { joinWorld } from './mpi/world.js';
+import { modelsFolder, packageVersion } from './package.js';
+import { createLog, type Log } from './report/log.js';
+
+process.exitCode = await main(process.argv.slice(2));
+
+/** Arguments in, exit code out. Under mpirun every rank comes here; what concerns all of them is said by rank 0. */
+async function main(argv: readonly string[]): Promise<number> {
+  const first = launcherRank() === 0;
+  let log = createLog('text', 'normal');
+  try {
+    const command = parseArguments(argv, packageVersion());
+    if (command.kind === 'job') {
+      log = createLog(command.options.logFormat, command.options.verbosity);
+      return await job(command.options, log);
+    }
+    if (!first) return 0;
+    switch (command.kind) {
+      case 'text':
+        process.stdout.write(command.text);
+        return 0;
+      case 'doctor':
+        return await runDoctor();
+      case 'models':
+        return await listModelsCommand(modelsFolder(), command.json);
+      case 'probe':
+        return await probeCommand(command.input, command.json);
+      case 'retry':
+        return await retry(command.times, command.command, log);
+    }
+  } catch (error) {
+    if (first) reportFailure(log, error);
+    return exitCode(error);
+  }
+}
+
+/** Runs a job on this rank, between joining the world and leaving it. */
+async function job(options: JobOptions, log: Log): Promise<number> {
+  const world = await joinWorld();
+  const stop = watchForStop((signal) => {
+    if (world.isRoot) log.info(`${signal}: finishing the frames in flight; once more ends at once`);
+  });
+  let code = 0;
+  try {
+    await runJob({ world, options, log, stop, modelsFolder: modelsFolder(), version: packageVersion() });
+  } catch (error) {
+    if (error instanceof RootFailed) {
+      code = error.exitCode;
+    } else {
+      reportFailure(log, error);
+      code = exitCode(error);
+      // Only errors that all ranks know of may end in order; after any other the rest would wait for this rank.
+      if (!world.isRoot && world.size > 1) world.abort(code);
+    }
+  } finally {
+    stop.dispose();
+  }
+  await world.finalize();
+  return code;
+}
+
+function reportFailure(log: Log, error: unknown): void {
+  if (error instanceof JobError) {
+    log.error(error.message, { code: error.code, hint: error.hint });
+    if (error.hint !== undefined && log.format === 'text') log.info(error.hint);
+    if (log.verbosity === 'verbose' && error.stack !== undefined) log.detail(error.stack);
+    return;
+  }
+  log.error(
+    `internal error, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  );
+}

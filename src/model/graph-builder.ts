@@ -1,0 +1,150 @@
+import {
+  type AttributeProto,
+  AttributeType,
+  DataType,
+  elements,
+  float32Tensor,
+  type GraphProto,
+  int64Tensor,
+  type NodeProto,
+  type TensorProto,
+  walkGraphs,
+} from './onnx.js';
+
+export interface ConvSpec {
+  /** Conv: [out, in, kh, kw]; ConvTranspose: [in, out, kh, kw]. */
+  readonly dims: readonly [number, number, number, number];
+  readonly weights: readonly number[];
+  readonly bias: readonly number[];
+  /** Both directions; default 1. */
+  readonly stride?: number;
+  /** Top, left, bottom, right; default none. */
+  readonly pads?: readonly [number, number, number, number];
+}
+
+/**
+ * Collects nodes and initializers; every method that adds a node returns the name of that node's output. Only operators
+ * that the CPU and CUDA providers run on the types used here, written as the operator set at hand wants them.
+ * Names hold no `/`, so they never meet those of a network inlined under a prefix that ends in one.
+ */
+export interface GraphBuilder {
+  node(opType: string, inputs: readonly string[], attributes?: readonly AttributeProto[]): string;
+  /** Takes in a graph made elsewhere: its nodes, and the numbers it holds. */
+  include(graph: GraphProto): void;
+  floats(dims: readonly number[], values: readonly number[]): string;
+  reshape(x: string, dims: readonly number[]): string;
+  transpose(x: string, order: readonly number[]): string;
+  concat(inputs: readonly string[], axis: number): string;
+  /** Elements `from` (included) to `to` (excluded) along one axis. */
+  slice(x: string, axis: number, from: number, to: number): string;
+  gather(x: string, axis: number, indices: readonly number[]): string;
+  cast(x: string, type: keyof typeof DataType): string;
+  clip(x: string, low: number, high: number): string;
+  /** x * factor + offset, with no node where that is x. `factor` and `offset` broadcast: [] or e.g. [1, 3, 1, 1]. */
+  scaleAndShift(
+    x: string,
+    dims: readonly number[],
+    factor: readonly number[],
+    offset: readonly number[],
+  ): string;
+  conv(x: string, spec: ConvSpec): string;
+  convTranspose(x: string, spec: ConvSpec): string;
+  /** Gives the node that makes `x` the output name `name`. Nothing may read `x` any more. */
+  nameOutput(x: string, name: string): void;
+  /** What has been collected, without the initializers that nothing reads. */
+  graph(): Pick<GraphProto, 'node' | 'initializer' | 'sparseInitializer' | 'quantizationAnnotation'>;
+}
+
+/** `opset` is the version of the default operator set that the nodes have to be valid in: 7 or later. */
+export function createGraphBuilder(opset: number): GraphBuilder {
+  const nodes: NodeProto[] = [];
+  const initializers: TensorProto[] = [];
+  const included: GraphProto[] = [];
+  let count = 0;
+
+  const node = (opType: string, inputs: readonly string[], attributes: readonly AttributeProto[] = []) => {
+    const name = `${opType}_${count++}`;
+    nodes.push({ opType, name, input: [...inputs], output: [name], attribute: [...attributes] });
+    return name;
+  };
+  const floats = (dims: readonly number[], values: readonly number[]) => {
+    if (values.length !== elements(dims)) throw new Error(`${values.length} values for a tensor [${dims}]`);
+    const name = `floats_${count++}`;
+    initializers.push(float32Tensor(name, dims, values));
+    return name;
+  };
+  const integers = (values: readonly number[]) => {
+    const name = `integers_${count++}`;
+    initializers.push(int64Tensor(name, [values.length], values));
+    return name;
+  };
+  const convolve = (opType: 'Conv' | 'ConvTranspose', x: string, spec: ConvSpec) => {
+    const { dims, weights, bias, stride = 1, pads = [0, 0, 0, 0] } = spec;
+    return node(
+      opType,
+      [x, floats(dims, weights), floats([bias.length], bias)],
+      [ints('kernel_shape', dims.slice(2)), ints('strides', [stride, stride]), ints('pads', pads)],
+    );
+  };
+
+  return {
+    node,
+    include(graph) {
+      included.push(graph);
+      for (const one of graph.node ?? []) nodes.push(one);
+      for (const one of graph.initializer ?? []) initializers.push(one);
+    },
+    floats,
+    reshape: (x, dims) => node('Reshape', [x, integers(dims)]),
+    transpose: (x, order) => node('Transpose', [x], [ints('perm', order)]),
+    concat: (inputs, axis) => node('Concat', inputs, [int('axis', axis)]),
+    slice(x, axis, from, to) {
+      return opset >= 10
+        ? node('Slice', [x, integers([from]), integers([to]), integers([axis])])
+        : node('Slice', [x], [ints('starts', [from]), ints('ends', [to]), ints('axes', [axis])]);
+    },
+    gather: (x, axis, indices) => node('Gather', [x, integers(indices)], [int('axis', axis)]),
+    cast: (x, type) => node('Cast', [x], [int('to', DataType[type])]),
+    clip(x, low, high) {
+      return opset >= 11
+        ? node('Clip', [x, floats([], [low]), floats([], [high])])
+        : node('Clip', [x], [float('min', low), float('max', high)]);
+    },
+    scaleAndShift(x, dims, factor, offset) {
+      const scaled = factor.every((one) => one === 1) ? x : node('Mul', [x, floats(dims, factor)]);
+      return offset.every((one) => one === 0) ? scaled : node('Add', [scaled, floats(dims, offset)]);
+    },
+    conv: (x, spec) => convolve('Conv', x, spec),
+    convTranspose: (x, spec) => convolve('ConvTranspose', x, spec),
+    nameOutput(x, name) {
+      const maker = nodes.find((one) => one.output?.[0] === x);
+      if (maker?.output === undefined || maker.output === null) throw new Error(`no node makes ${x}`);
+      maker.output[0] = name;
+    },
+    graph() {
+      const read = new Set<string>();
+      walkGraphs({ node: nodes }, (inner) => {
+        for (const one of inner.node ?? []) for (const name of one.input ?? []) read.add(name);
+        for (const one of inner.output ?? []) read.add(one.name ?? '');
+      });
+      return {
+        node: nodes,
+        initializer: initializers.filter((one) => read.has(one.name ?? '')),
+        sparseInitializer: included.flatMap((one) => one.sparseInitializer ?? []),
+        quantizationAnnotation: included.flatMap((one) => one.quantizationAnnotation ?? []),
+      };
+    },
+  };
+}
+
+function int(name: string, value: number): AttributeProto {
+  return { name, type: AttributeType.int, i: value };
+}
+
+function ints(name: string, values: readonly number[]): AttributeProto {
+  return { name, type: AttributeType.ints, ints: [...values] };
+}
+
+function float(name: string, value: number): AttributeProto {
+  return { name, type: AttributeType.float, f: value };
+}

@@ -1,0 +1,35 @@
+import { elements, intAttribute } from './onnx.js';
+import type { ShapedNode, Shapes } from './shapes.js';
+
+/**
+ * Multiply-adds of one run of a graph: convolutions and matrix products, which is where the work is; the rest goes
+ * uncounted, as it does in the literature.
+ *
+ * @returns undefined where some operator's result, and so perhaps a convolution's size, is not known.
+ */
+export function countMacs(shapes: Shapes): number | undefined {
+  let sum = 0;
+  for (const node of shapes.nodes) {
+    const macs = nodeMacs(node);
+    if (macs === undefined) return undefined;
+    sum += macs;
+  }
+  return sum;
+}
+
+function nodeMacs({ node, inputs: [a, b], outputs: [output] }: ShapedNode): number | undefined {
+  switch (node.opType) {
+    case 'Conv':
+      // Each output takes one product for each weight of its filter.
+      return output && b && elements(output.dims) * elements(b.dims.slice(1));
+    case 'ConvTranspose':
+      // Each input goes, times each weight it meets, to the outputs round it.
+      return a && b && elements(a.dims) * elements(b.dims.slice(1));
+    case 'MatMul':
+      return output && a && elements(output.dims) * (a.dims.at(-1) ?? 0);
+    case 'Gemm':
+      return output && a && elements(output.dims) * (a.dims[1 - intAttribute(node, 'transA', 0)] ?? 0);
+    default:
+      return output === undefined ? undefined : 0;
+  }
+}

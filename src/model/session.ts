@@ -1,0 +1,81 @@
+import { availableParallelism } from 'node:os';
+import { JobError, messageOf } from '../errors.js';
+import { type NativeSession, native, type ProviderName } from '../native.js';
+import { visibleGpus } from './devices.js';
+
+export interface SessionRequest {
+  readonly provider: 'auto' | ProviderName;
+  readonly threads: 'auto' | number;
+  readonly localRank: number;
+  readonly localSize: number;
+  /** Bytes of the graph's input and output. */
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+}
+
+export interface OpenedSession {
+  readonly session: NativeSession;
+  readonly provider: ProviderName;
+  /** Why `auto` did not take a GPU that is there. */
+  readonly fallback: string | undefined;
+}
+
+/** Mid-grey in Y, U and V: what the dry run feeds. */
+const GREY = 128;
+
+/**
+ * Opens this rank's session for a composed graph, on the device of its node-local rank, and runs one grey batch through
+ * it, so that a model that fails at run time fails before any frame is decoded. `auto` takes CUDA where it works. Errors:
+ * JobError `provider` or `model`.
+ */
+export async function openSession(graph: Uint8Array, request: SessionRequest): Promise<OpenedSession> {
+  const gpus = visibleGpus();
+  const device = gpus > 0 ? request.localRank % gpus : 0;
+  const open = async (provider: ProviderName): Promise<NativeSession> => {
+    const session = await native().createSession(graph, { provider, device, threads: threadsFor(request) });
+    await dryRun(session, request);
+    return session;
+  };
+  if (request.provider !== 'auto') {
+    return {
+      session: await open(request.provider).catch(explain),
+      provider: request.provider,
+      fallback: undefined,
+    };
+  }
+  let fallback: string | undefined;
+  if (gpus > 0) {
+    try {
+      return { session: await open('cuda'), provider: 'cuda', fallback };
+    } catch (error) {
+      fallback = messageOf(error);
+    }
+  }
+  return { session: await open('cpu').catch(explain), provider: 'cpu', fallback };
+}
+
+/** The cores of this node, shared evenly by its ranks; the affinity that a scheduler sets is honoured. */
+function threadsFor(request: SessionRequest): number {
+  if (request.threads !== 'auto') return request.threads;
+  return Math.max(1, Math.floor(availableParallelism() / request.localSize));
+}
+
+async function dryRun(session: NativeSession, request: SessionRequest): Promise<void> {
+  const input = new Uint8Array(native().allocate(request.inputBytes, session)).fill(GREY);
+  const output = new Uint8Array(native().allocate(request.outputBytes, session));
+  await session.run(input, output);
+}
+
+function explain(error: unknown): never {
+  if (errorCode(error) === 'ERR_PROVIDER') {
+    throw new JobError('provider', messageOf(error), {
+      hint: 'run doctor to see what is missing, or use --provider cpu',
+      cause: error,
+    });
+  }
+  throw new JobError('model', `the model cannot be run: ${messageOf(error)}`, { cause: error });
+}
+
+function errorCode(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

@@ -1,0 +1,88 @@
+import { JobError, messageOf } from '../errors.js';
+import { native, type WorldInfo } from '../native.js';
+
+/** The most that one rank may say in `collect`, in bytes of JSON. */
+const STATEMENT_BYTES = 4096;
+
+/** This rank's place among the ranks, and the collective verbs. Every rank must call them in the same order. */
+export interface World extends WorldInfo {
+  readonly isRoot: boolean;
+  /** The root's value on every rank; other ranks pass nothing. */
+  broadcastValue<T>(value?: T): Promise<T>;
+  /** The root's bytes on every rank; other ranks pass nothing. */
+  broadcastBytes(bytes?: Uint8Array): Promise<Uint8Array>;
+  /** Sends the root's small buffer over every other rank's, in place. */
+  broadcastInto(buffer: Uint8Array): Promise<void>;
+  /** What each rank said, in rank order, on the root; nothing elsewhere. */
+  collect<T>(statement: T): Promise<readonly T[] | undefined>;
+  scatter(
+    send: Uint8Array | null,
+    counts: readonly number[],
+    frameBytes: number,
+    receive: Uint8Array,
+  ): Promise<void>;
+  gather(
+    send: Uint8Array,
+    counts: readonly number[],
+    frameBytes: number,
+    receive: Uint8Array | null,
+  ): Promise<void>;
+  /** Ends every rank at once with this exit code. */
+  abort(code: number): void;
+  finalize(): Promise<void>;
+}
+
+/** Joins the world that the launcher made: one rank when there was none. */
+export async function joinWorld(): Promise<World> {
+  const mpi = native();
+  const info = await translated(mpi.initWorld());
+  const isRoot = info.rank === 0;
+
+  async function broadcastBytes(bytes?: Uint8Array): Promise<Uint8Array> {
+    const length = new BigUint64Array([BigInt(bytes?.byteLength ?? 0)]);
+    await translated(mpi.broadcast(new Uint8Array(length.buffer)));
+    const buffer = isRoot && bytes !== undefined ? bytes : new Uint8Array(Number(length[0] ?? 0n));
+    if (buffer.byteLength > 0) await translated(mpi.broadcast(buffer));
+    return buffer;
+  }
+
+  return {
+    ...info,
+    isRoot,
+    broadcastBytes,
+    broadcastInto: (buffer) => translated(mpi.broadcast(buffer)),
+    async broadcastValue<T>(value?: T): Promise<T> {
+      const bytes = await broadcastBytes(
+        isRoot ? new TextEncoder().encode(JSON.stringify(value)) : undefined,
+      );
+      return JSON.parse(new TextDecoder().decode(bytes)) as T;
+    },
+    async collect<T>(statement: T): Promise<readonly T[] | undefined> {
+      const send = new Uint8Array(STATEMENT_BYTES);
+      const { written, read } = new TextEncoder().encodeInto(JSON.stringify(statement), send);
+      if (written === 0 || read === 0 || written === STATEMENT_BYTES) {
+        throw new JobError('internal', `rank ${info.rank} has more to say than ${STATEMENT_BYTES} bytes`);
+      }
+      const receive = isRoot ? new Uint8Array(STATEMENT_BYTES * info.size) : null;
+      await translated(mpi.gather(send, Array<number>(info.size).fill(1), STATEMENT_BYTES, receive));
+      if (receive === null) return undefined;
+      return Array.from({ length: info.size }, (_, rank) => {
+        const slot = receive.subarray(rank * STATEMENT_BYTES, (rank + 1) * STATEMENT_BYTES);
+        return JSON.parse(new TextDecoder().decode(slot.subarray(0, slot.indexOf(0)))) as T;
+      });
+    },
+    scatter: (send, counts, frameBytes, receive) =>
+      translated(mpi.scatter(send, counts, frameBytes, receive)),
+    gather: (send, counts, frameBytes, receive) => translated(mpi.gather(send, counts, frameBytes, receive)),
+    abort: (code) => mpi.abortWorld(code),
+    finalize: () => translated(mpi.finalizeWorld()),
+  };
+}
+
+async function translated<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw new JobError('mpi', `MPI failed: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,105 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where this process stands in the MPI world. Local means: among the ranks of this node. */
+export interface WorldInfo {
+  readonly rank: number;
+  readonly size: number;
+  readonly localRank: number;
+  readonly localSize: number;
+  readonly host: string;
+  /** The MPI library's own version line, e.g. `Open MPI v4.1.4, ...`. */
+  readonly library: string;
+}
+
+export type ProviderName = 'cpu' | 'cuda' | 'tensorrt';
+
+export interface SessionOptions {
+  readonly provider: ProviderName;
+  /** Device number among the visible ones; ignored on the CPU. */
+  readonly device: number;
+  /** Intra-op threads on the CPU; at least 1. */
+  readonly threads: number;
+  /** Folder for TensorRT's engine cache; ignored elsewhere. */
+  readonly cacheFolder?: string;
+}
+
+export interface TensorInfo {
+  readonly name: string;
+  /** ONNX element type in lower case: `uint8`, `float`, `float16`, ... */
+  readonly type: string;
+  /** Dimensions; -1 where the graph leaves one open. */
+  readonly shape: readonly number[];
+}
+
+/** One ONNX Runtime session on one device, with a thread of its own. */
+export interface NativeSession {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  /**
+   * Runs a graph of one input and one output, both uint8 of static shape. `input` and `output` must be exactly as
+   * long as the tensors and must not be touched until the promise settles. Runs are carried out in the order of the
+   * calls.
+   */
+  run(input: Uint8Array, output: Uint8Array): Promise<void>;
+  /** Frees the session once its runs are done; later runs are refused. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * The addon's verbs. It knows nothing of videos, files, options, logging or retries. Every error it raises has a `code`:
+ * `ERR_MPI`, `ERR_ORT`, `ERR_PROVIDER`, `ERR_ARGUMENT` or `ERR_STATE`.
+ */
+export interface Native {
+  /** Starts the thread that owns MPI and initialises MPI on it (MPI_THREAD_FUNNELED). Once a process. */
+  initWorld(): Promise<WorldInfo>;
+  /** Sends `buffer` of rank 0 to every other rank's `buffer` of the same length. */
+  broadcast(buffer: Uint8Array): Promise<void>;
+  /**
+   * Splits frames of `frameBytes` each: rank r receives `counts[r]` frames, in order. `send` is given on rank 0 only and
+   * holds at least the sum of counts; `receive` holds at least this rank's count. Zero counts are fine.
+   */
+  scatter(
+    send: Uint8Array | null,
+    counts: readonly number[],
+    frameBytes: number,
+    receive: Uint8Array,
+  ): Promise<void>;
+  /** The inverse of `scatter`: `receive` is given on rank 0 only. */
+  gather(
+    send: Uint8Array,
+    counts: readonly number[],
+    frameBytes: number,
+    receive: Uint8Array | null,
+  ): Promise<void>;
+  /** MPI_Abort: ends every rank of the job with this exit code, at once. Does not return. */
+  abortWorld(code: number): void;
+  /** MPI_Finalize, after all outstanding calls; the thread ends. */
+  finalizeWorld(): Promise<void>;
+
+  createSession(model: Uint8Array, options: SessionOptions): Promise<NativeSession>;
+  /**
+   * Memory that MPI and sessions use in place, aligned to 64 bytes; page-locked when `session` runs on a GPU. Freed
+   * when the buffer is garbage collected.
+   */
+  allocate(bytes: number, session: NativeSession | null): ArrayBuffer;
+  /** ONNX Runtime's version and the providers that this build of it could load: `cpu`, `cuda`, `tensorrt`. */
+  runtimeInfo(): { readonly version: string; readonly providers: readonly string[] };
+}
+
+/** The nearest folder above this module with a package.json: compiled, it may lie in dist/ or deeper, in the tests' build. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder);
+  return folder;
+}
+
+let loaded: Native | undefined;
+
+/** Loads the addon, once. The only place that knows where the .node file lies. */
+export function native(): Native {
+  loaded ??= createRequire(import.meta.url)(join(packageRoot(), 'build/Release/framescatter.node')) as Native;
+  return loaded;
+}

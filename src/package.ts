@@ -1,0 +1,40 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The folder of this package, wherever it was compiled to: the nearest one above that holds a package.json. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error('package.json is missing above the program');
+    folder = parent;
+  }
+  return folder;
+}
+
+/** Where the models that come with the program lie. */
+export function modelsFolder(): string {
+  return join(packageRoot(), 'models');
+}
+
+/** This program's version. */
+export function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  return manifest.version;
+}
+
+/** Where npm put ONNX Runtime's library, and where its CUDA libraries belong. */
+export function onnxRuntimeFolder(): string {
+  return join(
+    packageRoot(),
+    'node_modules',
+    'onnxruntime-node',
+    'bin',
+    'napi-v6',
+    process.platform,
+    process.arch,
+  );
+}

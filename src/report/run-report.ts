@@ -1,0 +1,40 @@
+import { writeFile } from 'node:fs/promises';
+import { JobError, messageOf } from '../errors.js';
+import type { RankReport } from './summary.js';
+import { limitingStage, stageTimes } from './summary.js';
+
+/** What a finished job tells of itself to a program. */
+export interface RunFacts {
+  readonly version: string;
+  readonly input: Readonly<Record<string, string | number | undefined>>;
+  readonly output: Readonly<Record<string, string | number | undefined>>;
+  readonly frames: number;
+  readonly framesMadeInThisRun: number;
+  readonly resumes: number;
+  readonly wallSeconds: number;
+  /** Of the wall time: from the first frame asked for to the last one given to the encoder. */
+  readonly pipelineSeconds: number;
+  readonly ranks: readonly RankReport[];
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Writes the run report: JSON with input and output facts, frames checked in the output, and where the time went. */
+export async function writeRunReport(path: string, facts: RunFacts): Promise<void> {
+  const times = stageTimes(facts.ranks);
+  const report = {
+    report: 1,
+    ...facts,
+    // The job does not come this far unless every frame and timestamp was found in the output.
+    verified: { frames: facts.frames, timestamps: 'equal within one tick of the output' },
+    stageSeconds: times,
+    limit: limitingStage(times, facts.wallSeconds),
+  };
+  try {
+    await writeFile(path, `${JSON.stringify(report, null, 2)}\n`);
+  } catch (error) {
+    throw new JobError('output', `the report ${path} cannot be written: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

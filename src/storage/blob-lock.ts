@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
+import { JobError } from '../errors.js';
+import { ask, type BlobAccess, type Purpose } from './blob-client.js';
+import { serviceCode } from './blob-errors.js';
+import { readText } from './blob-input.js';
+import { refuseIfAborted } from './retry.js';
+
+/** A lock that is held, in a blob that carries a lease. */
+export interface BlobLock {
+  /** JobError `journal` if the lease was lost: another job may have taken over. */
+  check(): void;
+  release(): Promise<void>;
+}
+
+export interface BlobLockOptions {
+  /** What the lock keeps others from, for messages. */
+  readonly what: string;
+  readonly code: JobError['code'];
+  /** Told once, if the lock is taken and its holder is given time to prove that it lives. */
+  readonly onWait?: (holder: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Seconds that a dead holder's lease lasts: 15 to 60, the service's limits. */
+  readonly leaseSeconds?: number;
+}
+
+const LEASE_SECONDS = 30;
+/** Three tries to renew before the lease runs out. */
+const RENEWALS_PER_LEASE = 3;
+const POLL_MS = 1000;
+
+/**
+ * Takes the lock `name`: a small blob with a lease, renewed while this process lives. A dead holder's lease runs out, so
+ * one that is taken is waited for as long as a lease lasts; whoever still holds it then is alive, and this is a JobError.
+ */
+export async function lockBlob(
+  access: BlobAccess,
+  name: string,
+  options: BlobLockOptions,
+): Promise<BlobLock> {
+  const { code, signal } = options;
+  const seconds = options.leaseSeconds ?? LEASE_SECONDS;
+  const purpose: Purpose = { verb: 'write', name, code };
+  const blob = access.container.getBlockBlobClient(name);
+  const leaseId = randomUUID();
+  const lease = blob.getBlobLeaseClient(leaseId);
+
+  await ask(access, purpose, (attempt) => createIfAbsent(blob, attempt.signal), signal);
+  const deadline = performance.now() + (seconds + 2) * 1000;
+  let acquired = performance.now();
+  for (let waited = false; !(await acquire()); waited = true) {
+    const holder = await readHolder(access, name, options);
+    if (performance.now() > deadline) throw busy(options, holder);
+    if (!waited) options.onWait?.(holder);
+    await sleep(POLL_MS, undefined, signal && { signal }).catch(() => {});
+    refuseIfAborted(signal);
+    acquired = performance.now();
+  }
+  const me = `process ${process.pid} on ${hostname()}`;
+  await ask(
+    access,
+    purpose,
+    (attempt) =>
+      blob.upload(me, Buffer.byteLength(me), { abortSignal: attempt.signal, conditions: { leaseId } }),
+    signal,
+  );
+  return holdLease(lease, { leaseId, blob, seconds, acquired, what: options.what });
+
+  async function acquire(): Promise<boolean> {
+    return ask(
+      access,
+      purpose,
+      async (attempt) => {
+        try {
+          await lease.acquireLease(seconds, { abortSignal: attempt.signal });
+          return true;
+        } catch (error) {
+          if (serviceCode(error) === 'LeaseAlreadyPresent') return false;
+          // The last holder removed the blob between our two requests.
+          if (serviceCode(error) !== 'BlobNotFound') throw error;
+          await createIfAbsent(blob, attempt.signal);
+          return false;
+        }
+      },
+      signal,
+    );
+  }
+}
+
+interface Held {
+  readonly leaseId: string;
+  readonly blob: BlockBlobClient;
+  readonly seconds: number;
+  /** When the acquiring request was sent, on performance.now's clock. */
+  readonly acquired: number;
+  readonly what: string;
+}
+
+function holdLease(lease: BlobLeaseClient, held: Held): BlobLock {
+  let renewed = held.acquired;
+  let taken = false;
+  const renew = (): void => {
+    const asked = performance.now();
+    lease.renewLease().then(
+      () => {
+        renewed = asked;
+      },
+      (error) => {
+        // Anything else may pass: the next renewal tells.
+        taken ||= [
+          'LeaseIdMismatchWithLeaseOperation',
+          'LeaseNotPresentWithLeaseOperation',
+          'BlobNotFound',
+        ].includes(serviceCode(error));
+      },
+    );
+  };
+  const timer = setInterval(renew, (held.seconds * 1000) / RENEWALS_PER_LEASE);
+  timer.unref();
+  return {
+    check() {
+      if (!taken && performance.now() - renewed < held.seconds * 1000) return;
+      throw new JobError('journal', `the lease on ${held.what} was lost: another job may work there now`, {
+        hint: 'run the same command again to resume, when no other job runs',
+      });
+    },
+    async release() {
+      clearInterval(timer);
+      // A lease that is not given back runs out, and a blob that stays is the next job's: nothing to report.
+      await held.blob
+        .delete({ conditions: { leaseId: held.leaseId } })
+        .catch(() => lease.releaseLease().catch(() => {}));
+    },
+  };
+}
+
+async function createIfAbsent(blob: BlockBlobClient, signal: AbortSignal): Promise<void> {
+  try {
+    await blob.upload('', 0, { abortSignal: signal, conditions: { ifNoneMatch: '*' } });
+  } catch (error) {
+    const code = serviceCode(error);
+    if (!['BlobAlreadyExists', 'ConditionNotMet', 'LeaseIdMissing'].includes(code)) throw error;
+  }
+}
+
+async function readHolder(access: BlobAccess, name: string, options: BlobLockOptions): Promise<string> {
+  const text = await ask(
+    access,
+    { verb: 'read', name, code: options.code },
+    (attempt) => readText(access, name, attempt),
+    options.signal,
+  ).catch(() => '');
+  return text.slice(0, 200);
+}
+
+function busy(options: BlobLockOptions, holder: string): JobError {
+  return new JobError(
+    'output',
+    `another job is working in ${options.what}${holder === '' ? '' : ` (${holder})`}`,
+    {
+      hint: 'wait for it to end, or give another output',
+    },
+  );
+}

@@ -1,0 +1,168 @@
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { JobError } from '../errors.js';
+import { ask, type BlobAccess, connect, type Purpose } from './blob-client.js';
+import { isAbsent } from './blob-errors.js';
+import { blobFacts, downloadBlob, readText } from './blob-input.js';
+import { type BlobLock, lockBlob } from './blob-lock.js';
+import { uploadBlob } from './blob-output.js';
+import type { BlobLocation } from './location.js';
+import { gate } from './parallel.js';
+import type { RetryPolicy } from './retry.js';
+import type { WorkStore } from './work-store.js';
+
+export interface BlobStoreOptions {
+  /** An empty local folder of this process: files that are being written, and copies of those that are finished. */
+  readonly scratch: string;
+  readonly onWait?: (holder: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly retry?: RetryPolicy;
+  readonly leaseSeconds?: number;
+}
+
+/** Each in ranges of its own. */
+const DOWNLOADS_AT_ONCE = 4;
+const LOCK = 'lock';
+/** Removed at the start, though it never exists: a credential that may not delete would fail only at the end. */
+const TRIAL = 'trial';
+const COPIES = 'finished';
+const BINARY = 'application/octet-stream';
+const TEXT = 'application/json';
+
+/**
+ * A work store in a folder of a container, locked against other jobs by a lease. Finished files are uploaded, and a local
+ * copy is kept, so that assembling them downloads only what an earlier run made elsewhere. What is still being written
+ * (spools among it) lives in local scratch alone: a successor on another machine begins at the last finished segment.
+ * An aborted `signal` ends its waiting and downloading, but not what ends a job in order: uploads, removals.
+ */
+export async function openBlobStore(
+  location: BlobLocation,
+  options: BlobStoreOptions,
+): Promise<{ readonly store: WorkStore; readonly unlock: () => Promise<void> }> {
+  if (location.name === '') {
+    throw new JobError(
+      'usage',
+      `${location.url} is a whole container, and the work needs a folder of its own`,
+      {
+        hint: `for example ${location.url}/work/JOB`,
+      },
+    );
+  }
+  const access = await connect(location, options.retry === undefined ? {} : { retry: options.retry });
+  const prefix = `${location.name}/`;
+  const lock = await lockBlob(access, `${prefix}${LOCK}`, {
+    what: location.url,
+    code: 'journal',
+    ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
+    ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
+    signal: options.signal,
+  });
+  const copies = join(options.scratch, COPIES);
+  const store = blobStore(access, prefix, { ...options, copies, lock });
+  try {
+    await fs.mkdir(copies, { recursive: true });
+    await store.remove(TRIAL);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+  return { store, unlock: () => lock.release() };
+}
+
+interface StoreParts extends BlobStoreOptions {
+  readonly copies: string;
+  readonly lock: BlobLock;
+}
+
+function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkStore {
+  const { copies, lock, signal } = parts;
+  const copied = new Set<string>();
+  const oneOfFew = gate(DOWNLOADS_AT_ONCE);
+  const blob = (name: string) => access.container.getBlockBlobClient(`${prefix}${name}`);
+  const purpose = (verb: Purpose['verb'], name: string): Purpose => ({
+    verb,
+    name: `${prefix}${name}`,
+    code: 'journal',
+  });
+
+  async function list(): Promise<readonly string[]> {
+    const names = await ask(access, { verb: 'list', name: prefix, code: 'journal' }, async (attempt) => {
+      const found: string[] = [];
+      for await (const item of access.container.listBlobsFlat({ prefix, abortSignal: attempt.signal })) {
+        attempt.alive();
+        found.push(item.name.slice(prefix.length));
+      }
+      return found;
+    });
+    return names.filter((name) => name !== LOCK);
+  }
+
+  async function remove(name: string): Promise<void> {
+    lock.check();
+    copied.delete(name);
+    await fs.rm(join(copies, name), { force: true });
+    await ask(access, purpose('delete', name), (attempt) =>
+      blob(name).deleteIfExists({ abortSignal: attempt.signal }),
+    );
+  }
+
+  return {
+    location: access.location.url,
+    scratch: parts.scratch,
+    list,
+    remove,
+
+    readText: (name) =>
+      ask(access, purpose('read', name), (attempt) =>
+        readText(access, `${prefix}${name}`, attempt).catch(absent),
+      ),
+
+    async writeText(name, text) {
+      lock.check();
+      await ask(access, purpose('write', name), (attempt) =>
+        blob(name).upload(text, Buffer.byteLength(text), {
+          abortSignal: attempt.signal,
+          blobHTTPHeaders: { blobContentType: TEXT },
+        }),
+      );
+    },
+
+    async adopt(path, name) {
+      lock.check();
+      await uploadBlob(access, `${prefix}${name}`, path, {
+        code: 'journal',
+        overwrite: true,
+        contentType: BINARY,
+      });
+      await fs.rename(path, join(copies, name));
+      copied.add(name);
+    },
+
+    async localPath(name) {
+      const copy = join(copies, name);
+      if (copied.has(name)) return copy;
+      await oneOfFew(async () => {
+        const facts = await blobFacts(access, `${prefix}${name}`, { code: 'journal', signal });
+        await downloadBlob(access, `${prefix}${name}`, facts, copy, { code: 'journal', signal });
+      });
+      copied.add(name);
+      return copy;
+    },
+
+    size: (name) =>
+      ask(access, purpose('read', name), (attempt) =>
+        blob(name)
+          .getProperties({ abortSignal: attempt.signal })
+          .then(({ contentLength }) => contentLength, absent),
+      ),
+
+    async destroy() {
+      for (const name of await list()) await remove(name);
+    },
+  };
+}
+
+function absent(error: unknown): undefined {
+  if (isAbsent(error)) return undefined;
+  throw error;
+}

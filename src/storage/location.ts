@@ -1,0 +1,146 @@
+import { JobError } from '../errors.js';
+import { Secret } from './secret.js';
+
+/** Where something lies: on a file system, or in Azure Blob storage. */
+export type Location = FileLocation | BlobLocation;
+
+export interface FileLocation {
+  readonly kind: 'file';
+  readonly path: string;
+}
+
+/** A blob, a folder of blobs (a name's beginning), or, with an empty name, a whole container. */
+export interface BlobLocation {
+  readonly kind: 'blob';
+  /** Address of the account: `https://ACCOUNT.blob.core.windows.net`, `http://127.0.0.1:10000/devstoreaccount1`. */
+  readonly endpoint: string;
+  readonly account: string;
+  readonly container: string;
+  /** Decoded, without a slash at either end. */
+  readonly name: string;
+  /** The address without its query: what may be shown and kept. */
+  readonly url: string;
+  /** The query, where the address has one. */
+  readonly sas: Secret | undefined;
+  /** The same for every address of one account: its secondary and private link endpoints are the account. */
+  readonly service: string;
+}
+
+/** Endpoints of the public cloud and of the sovereign ones, with their private link and DNS zone forms. */
+const HOST =
+  /^([a-z0-9]{3,24}?)(?:-secondary)?(?:\.z\d{1,2})?(?:\.privatelink)?\.blob\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|core\.cloudapi\.de|storage\.azure\.net)$/;
+/** docs of Blob storage, "Naming containers"; the three with a dollar sign are the service's own. */
+const CONTAINER = /^(?:[a-z0-9](?:-?[a-z0-9]){2,62}|\$root|\$web|\$logs)$/;
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+const LONGEST_NAME = 1024;
+const EXPECTED = 'a blob is https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME, with or without a SAS';
+
+/** True for text that is an address and not a path. */
+export function isAddress(text: string): boolean {
+  return /^https?:\/\//i.test(text) || /^(?:wasbs?|abfss?|azureml):\/\//i.test(text);
+}
+
+/**
+ * Tells a path from an address of Blob storage. Bad addresses are JobErrors `usage`, whose messages never hold the
+ * query. http is refused, but for loopback (the Azurite emulator, whose addresses are ORIGIN/ACCOUNT/CONTAINER/NAME).
+ */
+export function parseLocation(text: string): Location {
+  return isAddress(text) ? parseBlob(text) : { kind: 'file', path: text };
+}
+
+/** What may be said of a location: a path, or an address without its query. */
+export function display(location: Location): string {
+  return location.kind === 'file' ? location.path : location.url;
+}
+
+/** `text`, a path or an address, without anything secret; unlike `parseLocation` it takes whatever it is given. */
+export function displayText(text: string): string {
+  return isAddress(text) ? text.replace(/[?#].*$/s, '') : text;
+}
+
+/** The address of `name` in the same container, with the same credential. */
+export function atName(location: BlobLocation, name: string): BlobLocation {
+  return { ...location, name, url: urlOf(location.endpoint, location.container, name) };
+}
+
+/** True where both are the same blob, through whichever endpoint. False for files: only a file system can tell. */
+export function sameBlob(a: Location, b: Location): boolean {
+  return (
+    a.kind === 'blob' &&
+    b.kind === 'blob' &&
+    a.service === b.service &&
+    a.container === b.container &&
+    a.name === b.name
+  );
+}
+
+function parseBlob(text: string): BlobLocation {
+  const shown = displayText(text);
+  // The URL parser drops tabs and line ends, which would name another blob than the one that was meant.
+  if (hasControlCharacter(text)) throw bad(`${JSON.stringify(shown)} has control characters`);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined) throw bad(`${shown} is not a valid address`);
+  const loopback = LOOPBACK.test(url.hostname);
+  if (url.protocol === 'http:' && !loopback) {
+    throw bad(`${shown} is not encrypted`, 'write https:// (http is for an emulator on this machine only)');
+  }
+  const host = HOST.exec(url.hostname);
+  if (!/^https?:$/.test(url.protocol) || (host === null && !loopback)) throw bad(notBlob(shown));
+  if (url.username !== '' || url.password !== '') {
+    throw bad('an address of Blob storage has no user name or password before the host');
+  }
+  if (url.hash !== '') throw bad(`${shown} is followed by a #`, 'a # in a name is written %23');
+  const segments = url.pathname.split('/').slice(1);
+  const account = host?.[1] ?? segments.shift() ?? '';
+  const [container = '', ...rest] = segments.map((segment) => decode(segment, shown));
+  if (account === '' || !CONTAINER.test(container)) throw bad(`${shown} names no container`);
+  const name = rest.join('/').replace(/\/$/, '');
+  if (name.length > LONGEST_NAME) throw bad(`${shown} has a name of more than ${LONGEST_NAME} characters`);
+  const endpoint = loopback ? `${url.origin}/${account}` : url.origin;
+  const service = host === null ? `${account}.loopback:${url.port}` : `${account}.${host[2]}`;
+  const sas = sasOf(url, shown);
+  return {
+    kind: 'blob',
+    endpoint,
+    account,
+    container,
+    name,
+    url: urlOf(endpoint, container, name),
+    sas,
+    service,
+  };
+}
+
+function urlOf(endpoint: string, container: string, name: string): string {
+  const path = name === '' ? [] : name.split('/');
+  return [endpoint, container, ...path.map(encodeURIComponent)].join('/');
+}
+
+function sasOf(url: URL, shown: string): Secret | undefined {
+  if (url.search.length <= 1) return undefined;
+  if (!url.searchParams.has('sig')) {
+    throw bad(`what follows ${shown}? is not a SAS: it has no signature`, 'a ? in a name is written %3F');
+  }
+  return new Secret(url.search.slice(1));
+}
+
+function notBlob(shown: string): string {
+  const dfs = /\.dfs\.core\./.test(shown) ? ' (write .blob. for .dfs.: it is the same account)' : '';
+  return `${shown} is not an address of Blob storage${dfs}`;
+}
+
+function decode(segment: string, shown: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw bad(`${shown} has a % that encodes nothing`, 'a % in a name is written %25');
+  }
+}
+
+function hasControlCharacter(text: string): boolean {
+  return [...text].some((character) => character < ' ' || character === '\u007f');
+}
+
+function bad(message: string, hint = EXPECTED): JobError {
+  return new JobError('usage', message, { hint });
+}

@@ -1,0 +1,173 @@
+/** Puts the finished file together: the encoded segments at the source's own times, and everything else the source holds. */
+import { open, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { JobError } from '../errors.js';
+import type { Container } from './container.js';
+import { scaleMatrix, writeDisplayMatrix } from './display-matrix.js';
+import { type FfmpegProcess, runFfmpeg, startFfmpeg } from './ffmpeg.js';
+import {
+  type Attachment,
+  type MuxVideo,
+  muxOptions,
+  muxTimeBase,
+  rescale,
+  videoTrack,
+} from './mux-command.js';
+import { openSegmentRun, type SegmentRun, timedNut } from './segment-packets.js';
+import type { SourceFacts } from './source-facts.js';
+import type { StreamPlan } from './streams.js';
+
+/** What to put together. */
+export interface AssembleJob {
+  readonly source: SourceFacts;
+  readonly streams: StreamPlan;
+  readonly container: Container;
+  /** NUT files in order, each one run of encoded packets that begins with a keyframe and refers to nothing before it. */
+  readonly segments: readonly { readonly path: string }[];
+  /** Every frame's PTS in presentation order, ticks of `source.video.timeBase`, each above the one before. */
+  readonly pts: readonly number[];
+  /** Where to write: a temporary path, replaced if it exists. */
+  readonly output: string;
+  /** Called with the number of video packets written so far, for each one. */
+  readonly onProgress?: (packets: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A last frame is shown for no longer than this, whatever the source's headers say. */
+const LONGEST_LAST_FRAME_SECONDS = 10;
+/** Where the source tells no rate; only durations follow from it. */
+const UNKNOWN_RATE = { num: 25, den: 1 } as const;
+
+/**
+ * Writes the finished file: `job.output` is whole and flushed to the disk when the promise resolves, and removed when
+ * it rejects. Errors: JobError('ffmpeg') with ffmpeg's words; JobError('internal') where segments and times disagree;
+ * JobError('output') where the file cannot be flushed.
+ */
+export async function assemble(job: AssembleJob): Promise<void> {
+  const run = await openSegmentRun(job.segments.map((segment) => segment.path));
+  const attachments: Attachment[] = [];
+  try {
+    await extractPictures(job, attachments);
+    await mux(job, run, attachments);
+    await carryDisplayMatrix(job, run);
+    await flush(job.output);
+  } catch (error) {
+    await rm(job.output, { force: true });
+    throw error;
+  } finally {
+    for (const { path } of attachments) await rm(path, { force: true });
+  }
+}
+
+/**
+ * By how many ticks of the source's time base everything is shifted later, so that a video whose first frame lies
+ * before time zero can be written: no container here shows such a frame. 0 for nearly every video.
+ */
+export function timelineShift(pts: readonly number[]): number {
+  return Math.max(0, -(pts[0] ?? 0));
+}
+
+async function mux(job: AssembleJob, run: SegmentRun, attachments: readonly Attachment[]): Promise<void> {
+  const { source, streams, container, pts } = job;
+  const video = muxVideo(job, run);
+  const { num, den } = source.video.timeBase;
+  const shift = timelineShift(pts);
+  const shiftSeconds = (shift * num) / den;
+  const ffmpeg = await startFfmpeg(
+    {
+      task: `writing "${job.output}"`,
+      inputs: [
+        { from: 'stdin', options: ['-copyts', '-f', 'nut'] },
+        { from: { file: source.path }, options: ['-itsoffset', shiftSeconds.toFixed(6)] },
+      ],
+      outputs: [
+        { to: { file: job.output }, options: muxOptions(source, streams, container, video, attachments) },
+      ],
+    },
+    job.signal === undefined ? {} : { signal: job.signal },
+  );
+  const timeOf = (time: number) => rescale(time + shift, source.video.timeBase, video.timeBase);
+  const bytes = timedNut(run, video.timeBase, pts, timeOf, (packets) => job.onProgress?.(packets));
+  await feed(ffmpeg, bytes);
+  await ffmpeg.done;
+}
+
+/** Writes `bytes` to ffmpeg. Of two failures the first cause is thrown: ffmpeg's own where it died. */
+async function feed(ffmpeg: FfmpegProcess, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  if (ffmpeg.stdin === undefined) throw new JobError('internal', 'ffmpeg was started without an input pipe');
+  try {
+    await pipeline(Readable.from(bytes, { objectMode: true }), ffmpeg.stdin);
+  } catch (error) {
+    if (error instanceof JobError) {
+      ffmpeg.kill();
+      throw error;
+    }
+    await ffmpeg.done;
+    throw new JobError('ffmpeg', 'ffmpeg stopped reading the video before its end', { cause: error });
+  }
+}
+
+function muxVideo(job: AssembleJob, run: SegmentRun): MuxVideo {
+  const { source, pts } = job;
+  const { averageRate, durationTicks, startPts } = source.video;
+  const sourceBase = source.video.timeBase;
+  const timeBase = muxTimeBase(sourceBase, job.container.isoMedia);
+  const ticksOf = (seconds: number) => Math.max(1, Math.round((seconds * timeBase.den) / timeBase.num));
+  const ours = (ticks: number) => rescale(ticks, sourceBase, timeBase);
+  const first = pts[0] ?? 0;
+  const last = pts.at(-1) ?? first;
+  const rate = averageRate ?? UNKNOWN_RATE;
+  const frameTicks = ticksOf(rate.den / rate.num);
+  // What the source declares beyond the last frame's start is how long it shows that frame.
+  const rest = (durationTicks ?? 0) - (last - (startPts ?? first));
+  const declared = rest > 0 ? ours(rest) : 0;
+  const lastTicks = declared > 0 && declared <= ticksOf(LONGEST_LAST_FRAME_SECONDS) ? declared : frameTicks;
+  return {
+    fourcc: run.stream.fourcc,
+    decodeDelay: run.stream.decodeDelay,
+    timeBase,
+    frames: pts.length,
+    frameTicks,
+    end: ours(last + timelineShift(pts)) + lastTicks,
+  };
+}
+
+/** Takes the cover art that is to be attached out of the source, beside the output; `into` fills as files appear. */
+async function extractPictures(job: AssembleJob, into: Attachment[]): Promise<void> {
+  for (const action of job.streams.actions) {
+    if (action.kind !== 'attach') continue;
+    const path = `${job.output}.cover-${action.index}`;
+    into.push({ path, fileName: action.fileName, mimeType: action.mimeType });
+    await runFfmpeg(
+      {
+        task: `taking cover art out of "${job.source.path}"`,
+        inputs: [{ from: { file: job.source.path } }],
+        outputs: [
+          {
+            to: { file: path },
+            options: ['-map', `0:${action.index}`, '-c', 'copy', '-frames:v', '1', '-f', 'image2pipe'],
+          },
+        ],
+      },
+      job.signal === undefined ? {} : { signal: job.signal },
+    );
+  }
+}
+
+async function carryDisplayMatrix(job: AssembleJob, run: SegmentRun): Promise<void> {
+  const { video } = job.source;
+  if (video.displayMatrix === undefined || !job.container.carriesDisplayMatrix) return;
+  const { width, height } = run.stream;
+  const matrix = scaleMatrix(video.displayMatrix, width / video.width, height / video.height);
+  await writeDisplayMatrix(job.output, videoTrack(job.source, job.streams), matrix);
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

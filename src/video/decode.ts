@@ -1,0 +1,207 @@
+/** Raw frames out of ffmpeg, each with its own PTS. */
+import { setImmediate } from 'node:timers/promises';
+import { JobError } from '../errors.js';
+import { FfmpegFailure } from './ffmpeg.js';
+import { openRawFrames, type RawFrames } from './raw-frames.js';
+import type { SourceFacts } from './source-facts.js';
+import type { WirePlan } from './wire.js';
+
+/** The frames of one video, in presentation order. */
+export interface Decoder {
+  /**
+   * Fills `into` (exactly one frame in wire format, I420) and gives its PTS: ticks of the source stream's time base,
+   * absolute as in the file, and greater than the last one's. Undefined at the end. One call at a time. Errors:
+   * JobError('input') where the video is damaged, naming about which frame and time; JobError('ffmpeg') where ffmpeg
+   * was killed.
+   */
+  read(into: Uint8Array): Promise<number | undefined>;
+  /** Stops ffmpeg if it runs. Idempotent. */
+  close(): Promise<void>;
+  /** What was concealed, repaired or scaled so far, one line each. */
+  readonly warnings: readonly string[];
+}
+
+export interface DecodeOptions {
+  /** Go on over damage, telling of it in `warnings`; otherwise damage is an error. */
+  readonly tolerant: boolean;
+  /** Continue after `frames` frames, the last of which had PTS `lastPts`: the next `read` gives the one after it. */
+  readonly resume?: Resume;
+  /** Decoding threads; ffmpeg's choice where undefined. */
+  readonly threads?: number;
+}
+
+interface Resume {
+  readonly frames: number;
+  readonly lastPts: number;
+}
+
+/** Seconds before the place to resume at which decoding starts: what decodes badly after a seek is past by then. */
+const RUN_UP_SECONDS = 12;
+/** Seconds of frames that must have come before the place to resume for them to be trusted. */
+const LEAST_RUN_UP_SECONDS = 6;
+/** Timestamps that go back by more seconds than these are not a slip of rounding: another recording begins there. */
+const MOST_SLIP_SECONDS = 1;
+const TOLERANT_HINT = 'repair the video, or give --tolerant to go on over the damage';
+
+/**
+ * Opens `source` for decoding, and where `options.resume` is given brings it to that place: by a seek where that leads
+ * to the same frames for certain, else by decoding from the beginning.
+ * Errors: JobError('ffmpeg') where ffmpeg cannot be started; JobError('input') where the place is not in the video.
+ */
+export async function openDecoder(
+  source: SourceFacts,
+  wire: WirePlan,
+  options: DecodeOptions,
+): Promise<Decoder> {
+  const { resume, tolerant, threads } = options;
+  const open = (from: number | undefined): Promise<RawFrames> =>
+    openRawFrames(source, wire, { tolerant, threads, from });
+  if (resume === undefined) return decoder(source, await open(undefined), tolerant, undefined);
+  // Timestamps of damaged videos may be repaired ones, which a seek would not find.
+  const sought = tolerant ? undefined : await seek(source, resume, open);
+  if (sought !== undefined) return decoder(source, sought, tolerant, resume);
+  const fromStart = decoder(source, await open(undefined), tolerant, undefined);
+  try {
+    await fromStart.skip(resume);
+  } catch (error) {
+    await fromStart.close();
+    throw error;
+  }
+  return fromStart;
+}
+
+/** Frames after the place to resume, reached by a seek; undefined where they might differ from those of a whole run. */
+async function seek(
+  source: SourceFacts,
+  { lastPts }: Resume,
+  open: (from: number) => Promise<RawFrames>,
+): Promise<RawFrames | undefined> {
+  const { timeBase, startPts = 0 } = source.video;
+  const seconds = (ticks: number): number => (ticks * timeBase.num) / timeBase.den;
+  const from = seconds(lastPts) - RUN_UP_SECONDS;
+  if (from <= seconds(startPts)) return undefined;
+  const frames = await open(from);
+  let met = false;
+  try {
+    const first = await frames.next();
+    let last = first;
+    let advances = true;
+    while (last !== undefined && last < lastPts && advances) {
+      const next = await frames.next();
+      advances = next !== undefined && next > last;
+      last = next;
+    }
+    // What ffmpeg said before it wrote that frame has arrived after a turn of the event loop.
+    await setImmediate();
+    await setImmediate();
+    const runUp = first === undefined ? 0 : seconds(lastPts - first);
+    met = last === lastPts && advances && runUp >= LEAST_RUN_UP_SECONDS && frames.damage.errors === 0;
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+  } finally {
+    if (!met) await frames.close();
+  }
+  frames.damage.notes.clear(); // What a seek makes decoders say.
+  return met ? frames : undefined;
+}
+
+/** A decoder over `frames`, the first of which comes after `place` (the beginning where undefined). */
+function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, place: Resume | undefined) {
+  const { path, video } = source;
+  const { num, den } = video.timeBase;
+  let count = place?.frames ?? 0;
+  let last = place?.lastPts;
+  let slipped = 0;
+  let jumps = 0;
+  let offset = 0;
+
+  const where = (): string => {
+    const time = last === undefined ? '' : `, at about ${((last * num) / den).toFixed(2)} s`;
+    return `near frame ${count}${time}`;
+  };
+
+  function damaged(why: string, cause?: unknown): JobError {
+    const what = count === 0 ? `"${path}" cannot be decoded` : `"${path}" is damaged ${where()}`;
+    return new JobError('input', `${what}: ${why}`, { hint: TOLERANT_HINT, cause });
+  }
+
+  /** What `work` gives; ffmpeg's giving up is the video's fault, being killed is not. */
+  async function checked<T>(work: Promise<T>): Promise<T> {
+    try {
+      const value = await work;
+      if (!tolerant && frames.damage.first !== undefined) throw damaged(frames.damage.first);
+      return value;
+    } catch (error) {
+      if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
+      throw damaged(frames.damage.first ?? error.message, error);
+    }
+  }
+
+  /** `raw`, or where that does not advance, a time that does. */
+  function advancing(raw: number): number {
+    const pts = raw + offset;
+    if (last === undefined || pts > last) return pts;
+    if (((last - pts) * num) / den <= MOST_SLIP_SECONDS) {
+      slipped += 1;
+      return last + 1;
+    }
+    if (!tolerant) throw damaged(`its timestamps go back by ${(((last - pts) * num) / den).toFixed(2)} s`);
+    jumps += 1;
+    const rate = video.averageRate ?? { num: 25, den: 1 };
+    const interval = Math.max(1, Math.round((rate.den * den) / (rate.num * num)));
+    offset = last + interval - raw;
+    return last + interval;
+  }
+
+  /** The next frame's PTS. */
+  async function next(): Promise<number | undefined> {
+    const raw = await checked(frames.next());
+    if (raw === undefined) return undefined;
+    last = advancing(raw);
+    count += 1;
+    return last;
+  }
+
+  return {
+    async read(into: Uint8Array): Promise<number | undefined> {
+      const pts = await next();
+      if (pts !== undefined) await checked(frames.pixels(into));
+      return pts;
+    },
+
+    close: frames.close,
+
+    get warnings(): readonly string[] {
+      const { errors, first, notes } = frames.damage;
+      const lines = [...notes];
+      if (tolerant && errors > 0) {
+        lines.push(
+          `the video is damaged: ffmpeg concealed or dropped what ${errors} messages tell of, the first: ${first}`,
+        );
+      }
+      if (slipped > 0)
+        lines.push(
+          `${slipped} frames had a timestamp no later than the last one's: moved to a tick after it`,
+        );
+      if (jumps > 0) lines.push(`the timestamps went back ${jumps} times: the frames after follow on`);
+      return lines;
+    },
+
+    /** Passes over the frames up to `resume`. Errors: JobError('input') where that is not a place of this video. */
+    async skip(resume: Resume): Promise<void> {
+      let pts: number | undefined;
+      while (count < resume.frames) {
+        pts = await next();
+        if (pts === undefined) break;
+      }
+      if (pts === resume.lastPts) return;
+      throw new JobError(
+        'input',
+        `"${path}" has no frame ${resume.frames} at time ${resume.lastPts} any more`,
+        {
+          hint: 'the video has changed since the work on it began; begin again',
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,169 @@
+/** Raw frames into ffmpeg, one segment of encoded packets out. */
+import { open, rm } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { JobError } from '../errors.js';
+import { encoderOptions } from './encoder-options.js';
+import { type FfmpegProcess, startFfmpeg } from './ffmpeg.js';
+import { frameBytes } from './frame-format.js';
+import { checkSegment } from './nut.js';
+import type { Rational } from './rational.js';
+
+export { pixelFormatFor } from './encoder-options.js';
+
+/** The codecs a segment may be encoded with. */
+export type VideoCodec = 'h264' | 'hevc' | 'vp9' | 'av1' | 'prores' | 'ffv1';
+
+/** What the frames' numbers mean, in ffmpeg's names; undefined where unspecified. Goes into the bitstream. */
+export interface ColourTags {
+  /** `-colorspace`: bt709, smpte170m, bt470bg, bt2020nc ... */
+  readonly matrix: string | undefined;
+  /** `-color_primaries` */
+  readonly primaries: string | undefined;
+  /** `-color_trc` */
+  readonly transfer: string | undefined;
+  readonly range: 'limited' | 'full';
+  /** `-chroma_sample_location`: left, center, topleft ... */
+  readonly chromaLocation: string | undefined;
+}
+
+/** How a segment is encoded. The frames written are I420 of `width` x `height`. */
+export interface EncodeSpec {
+  readonly codec: VideoCodec;
+  /** Constant quality on the codec's own scale; ignored by prores and ffv1. */
+  readonly crf: number;
+  /** The encoder's preset: x264's and x265's names; a number for vp9 (`-cpu-used`), av1 (SVT-AV1's preset) and prores (profile); ignored by ffv1. */
+  readonly preset: string;
+  /** What is encoded, e.g. yuv420p: `pixelFormatFor` gives one that the codec takes at this size. */
+  readonly pixelFormat: string;
+  readonly width: number;
+  readonly height: number;
+  /** Nominal frame rate, for rate control and levels. */
+  readonly rate: Rational;
+  /** Frames from one keyframe to the next, at most. */
+  readonly keyframeInterval: number;
+  readonly tags: ColourTags;
+  readonly sampleAspectRatio: Rational | undefined;
+  readonly threads: number;
+  /** Further output options for ffmpeg, one entry an argument. */
+  readonly extra?: readonly string[];
+}
+
+/** Takes the frames of one segment. */
+export interface Encoder {
+  /**
+   * Takes one I420 frame; resolves when its buffer may be reused. One call at a time. Errors: JobError('output') where
+   * the file cannot be written, JobError('ffmpeg') for anything else, both naming the file.
+   */
+  write(frame: Uint8Array): Promise<void>;
+  /** Ends the segment: all frames are encoded, counted, and flushed to the disk. Errors as `write`. */
+  finish(): Promise<void>;
+  /** Stops ffmpeg and removes the file. Idempotent; right after a failure, too. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Starts encoding one segment into a NUT file at `segmentPath`: one run of packets that begins with a keyframe and
+ * refers to nothing before it; frame n has PTS n in units of 1 / `spec.rate`. Errors come from `write` and `finish`.
+ */
+export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
+  const bytes = frameBytes(spec.width, spec.height);
+  let run: FfmpegProcess | undefined;
+  const started = start(spec, segmentPath).then((process) => {
+    run = process;
+    return process;
+  });
+  started.catch(() => undefined);
+  let frames = 0;
+  let aborted: Promise<void> | undefined;
+
+  async function abort(): Promise<void> {
+    await started.catch(() => undefined);
+    run?.kill();
+    await run?.done.catch(() => undefined);
+    await rm(segmentPath, { force: true });
+  }
+
+  return {
+    async write(frame) {
+      if (frame.length !== bytes) {
+        throw new JobError('internal', `a frame of ${frame.length} bytes for an encoder of ${bytes}`);
+      }
+      const { stdin, done } = await started.catch((error: unknown) => refuse(segmentPath, error));
+      try {
+        await put(stdin, frame);
+      } catch (error) {
+        await done.catch((failure: unknown) => refuse(segmentPath, failure));
+        throw new JobError('ffmpeg', `ffmpeg ended before "${segmentPath}" was complete`, { cause: error });
+      }
+      frames += 1;
+    },
+
+    async finish() {
+      try {
+        const { stdin, done } = await started;
+        stdin?.end();
+        await done;
+        await checkSegment(segmentPath, frames, spec.rate);
+        await flush(segmentPath);
+      } catch (error) {
+        refuse(segmentPath, error);
+      }
+    },
+
+    abort() {
+      aborted ??= abort();
+      return aborted;
+    },
+  };
+}
+
+async function start(spec: EncodeSpec, segmentPath: string): Promise<FfmpegProcess> {
+  const { width, height, rate } = spec;
+  const input = ['-f', 'rawvideo', '-pixel_format', 'yuv420p', '-video_size', `${width}x${height}`];
+  const segment = [
+    '-fflags',
+    '+bitexact',
+    '-avoid_negative_ts',
+    'disabled',
+    '-f',
+    'nut',
+    '-write_index',
+    '0',
+  ];
+  const run = await startFfmpeg({
+    task: `encoding "${segmentPath}"`,
+    inputs: [{ from: 'stdin', options: [...input, '-framerate', `${rate.num}/${rate.den}`] }],
+    outputs: [{ to: { file: segmentPath }, options: [...(await encoderOptions(spec)), ...segment] }],
+  });
+  run.stdin?.on('error', () => undefined); // Writes report it.
+  return run;
+}
+
+/** Hands `frame` to ffmpeg without a copy; resolves when the kernel has taken it. */
+function put(stdin: Writable | undefined, frame: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stdin?.write(frame, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function refuse(segmentPath: string, error: unknown): never {
+  if (
+    error instanceof Error &&
+    /No space left|quota exceeded|File too large|ENOSPC|EDQUOT/i.test(error.message)
+  ) {
+    throw new JobError('output', `"${segmentPath}" cannot be written: ${error.message}`, {
+      hint: 'make room on that file system and run the same command again',
+      cause: error,
+    });
+  }
+  throw error;
+}

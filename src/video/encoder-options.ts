@@ -1,0 +1,110 @@
+/** What the encoders are told. */
+import type { ColourTags, EncodeSpec, VideoCodec } from './encode.js';
+import { hasEncoder } from './ffmpeg.js';
+
+/** SVT-AV1 takes no less. */
+const LEAST_SVT_SIZE = 64;
+/** ffmpeg's options call two transfer characteristics otherwise than its probes do. */
+const TRANSFER_OPTIONS: Readonly<Record<string, string>> = { bt470m: 'gamma22', bt470bg: 'gamma28' };
+
+/**
+ * The pixel format to encode I420 of this size with: 4:2:0 where codec and size allow it, 4:4:4 for H.264 and H.265 of
+ * odd sizes (they crop in whole chroma samples), 4:2:2 of 10 bits for ProRes, which knows no less.
+ */
+export function pixelFormatFor(codec: VideoCodec, width: number, height: number): string {
+  switch (codec) {
+    case 'h264':
+    case 'hevc':
+      return width % 2 === 0 && height % 2 === 0 ? 'yuv420p' : 'yuv444p';
+    case 'prores':
+      return 'yuv422p10le';
+    case 'vp9':
+    case 'av1':
+    case 'ffv1':
+      return 'yuv420p';
+  }
+}
+
+/** ffmpeg's output options for encoding as `spec` says: the same frames give the same bytes. */
+export async function encoderOptions(spec: EncodeSpec): Promise<string[]> {
+  const tags = codedTags(spec);
+  return [
+    ...['-filter:v', filters(spec, tags), '-fps_mode', 'passthrough'],
+    ...(await codecOptions(spec)),
+    ...['-pix_fmt', spec.pixelFormat, '-flags:v', '+bitexact+cgop', '-threads', String(spec.threads)],
+    ...tagOptions(tags),
+    ...(spec.extra ?? []),
+  ];
+}
+
+/** ProRes has no flag for full range. */
+function codedTags(spec: EncodeSpec): ColourTags {
+  return spec.codec === 'prores' ? { ...spec.tags, range: 'limited' } : spec.tags;
+}
+
+function filters(spec: EncodeSpec, tags: ColourTags): string {
+  const { pixelFormat, sampleAspectRatio: aspect } = spec;
+  const converts = pixelFormat !== 'yuv420p' || tags.range !== spec.tags.range;
+  const ranges = `in_range=${spec.tags.range}:out_range=${tags.range}`;
+  const named = [`range=${tags.range}`];
+  if (tags.matrix !== undefined) named.push(`colorspace=${tags.matrix}`);
+  if (tags.primaries !== undefined) named.push(`color_primaries=${tags.primaries}`);
+  if (tags.transfer !== undefined) named.push(`color_trc=${transferOption(tags.transfer)}`);
+  return [
+    ...(converts
+      ? [`scale=${ranges}:flags=bicubic+accurate_rnd+full_chroma_int`, `format=${pixelFormat}`]
+      : []),
+    `setparams=${named.join(':')}`,
+    `setsar=${aspect === undefined ? '0' : `${aspect.num}/${aspect.den}`}`,
+  ].join(',');
+}
+
+function tagOptions(tags: ColourTags): string[] {
+  const options = ['-color_range', tags.range === 'full' ? 'pc' : 'tv'];
+  if (tags.matrix !== undefined) options.push('-colorspace', tags.matrix);
+  if (tags.primaries !== undefined) options.push('-color_primaries', tags.primaries);
+  if (tags.transfer !== undefined) options.push('-color_trc', transferOption(tags.transfer));
+  if (tags.chromaLocation !== undefined) options.push('-chroma_sample_location', tags.chromaLocation);
+  return options;
+}
+
+function transferOption(name: string): string {
+  return TRANSFER_OPTIONS[name] ?? name;
+}
+
+async function codecOptions(spec: EncodeSpec): Promise<string[]> {
+  const { crf, preset, threads } = spec;
+  const quality = ['-crf', String(crf)];
+  const interval = ['-g', String(spec.keyframeInterval)];
+  switch (spec.codec) {
+    case 'h264':
+      return ['-c:v', 'libx264', '-preset', preset, ...quality, ...interval];
+    case 'hevc': {
+      const pools = threads > 1 ? String(threads) : 'none';
+      const params = `log-level=error:open-gop=0:pools=${pools}:frame-threads=${Math.min(threads, 4)}`;
+      return ['-c:v', 'libx265', '-preset', preset, ...quality, ...interval, '-x265-params', params];
+    }
+    case 'vp9':
+      return ['-c:v', 'libvpx-vp9', ...vpxOptions(spec), ...quality, ...interval, '-deadline', 'good'];
+    case 'av1':
+      if (await takesSvt(spec)) {
+        const params = ['-svtav1-params', `lp=${threads}`];
+        return ['-c:v', 'libsvtav1', '-preset', preset, ...quality, ...interval, ...params];
+      }
+      return ['-c:v', 'libaom-av1', ...vpxOptions(spec), ...quality, ...interval];
+    case 'prores':
+      return ['-c:v', 'prores_ks', '-profile:v', preset, '-vendor', 'apl0'];
+    case 'ffv1':
+      return ['-c:v', 'ffv1', '-level', '3', '-g', '1', '-slices', '4', '-slicecrc', '1'];
+  }
+}
+
+function vpxOptions({ preset }: EncodeSpec): string[] {
+  return ['-b:v', '0', '-cpu-used', preset, '-row-mt', '1'];
+}
+
+/** SVT-AV1 is much the faster, but takes even sizes from 64 only; libaom takes the rest. */
+async function takesSvt({ width, height }: EncodeSpec): Promise<boolean> {
+  const fits = width % 2 === 0 && height % 2 === 0 && Math.min(width, height) >= LEAST_SVT_SIZE;
+  return fits && (await hasEncoder('libsvtav1'));
+}

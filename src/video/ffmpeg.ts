@@ -1,0 +1,375 @@
+/** Runs ffmpeg and ffprobe. The only importer of fluent-ffmpeg and the only spawner of either program. */
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import fluent from 'fluent-ffmpeg';
+import { JobError, messageOf } from '../errors.js';
+
+/** Where an input comes from. A file name is always data: it reaches ffmpeg as `file:NAME`. */
+export type FfmpegSource = { readonly file: string } | { readonly lavfi: string } | 'stdin';
+
+/** Where an output goes. `null` discards it (`-f null`). */
+export type FfmpegTarget = { readonly file: string } | 'stdout' | 'null';
+
+/** One run of ffmpeg. Options are its own, one array entry an argument. */
+export interface FfmpegCommand {
+  /** What the run is for, as error messages say it: `decoding "in.mp4"`. */
+  readonly task: string;
+  readonly inputs: readonly { readonly from: FfmpegSource; readonly options?: readonly string[] }[];
+  /** Whether `onMessage` is to see what ffmpeg tells of its progress (level `verbose`), not warnings and errors alone. */
+  readonly talkative?: boolean;
+  /** At most one goes to stdout. Existing files are overwritten. */
+  readonly outputs: readonly { readonly to: FfmpegTarget; readonly options?: readonly string[] }[];
+}
+
+/** A running ffmpeg. */
+export interface FfmpegProcess {
+  /** ffmpeg's standard input; undefined unless an input is `'stdin'`. The caller handles its errors (EPIPE once ffmpeg died). */
+  readonly stdin: Writable | undefined;
+  /**
+   * Resolves with `messages()` once ffmpeg ended well; rejects with JobError('ffmpeg') carrying ffmpeg's last words.
+   * Never counts as an unhandled rejection.
+   */
+  readonly done: Promise<readonly string[]>;
+  /** The last 64 warnings and errors of stderr, each with its level in brackets after the part of ffmpeg that speaks, if any. */
+  messages(): readonly string[];
+  /** Sends SIGKILL. Idempotent. */
+  kill(): void;
+}
+
+/** What may go with a run. */
+export interface FfmpegOptions {
+  /**
+   * Receives ffmpeg's standard output where an output is `'stdout'`. Must be made with `emitClose: false` and
+   * `autoDestroy: false`: fluent-ffmpeg kills ffmpeg 20 ms after this stream closes.
+   */
+  readonly stdout?: Writable;
+  /** Called with each line of stderr. */
+  readonly onMessage?: (line: string) => void;
+  /** Kills ffmpeg when aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** ffmpeg or ffprobe did not end well. */
+export class FfmpegFailure extends JobError {
+  /** Undefined where it could not be started or was killed by a signal. */
+  readonly exitCode: number | undefined;
+
+  constructor(
+    message: string,
+    exitCode: number | undefined,
+    options: { readonly hint?: string; readonly cause: unknown },
+  ) {
+    super('ffmpeg', message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+const INSTALL_HINT =
+  'Install FFmpeg 5 or newer (Debian, Ubuntu: apt-get install ffmpeg), or set FFMPEG_PATH and FFPROBE_PATH to its programs.';
+/** The protocols that a file may make ffmpeg open: a playlist must not reach the network. */
+const FILE_PROTOCOLS = 'file,crypto,data';
+const KEPT_MESSAGES = 64;
+const LONGEST_MESSAGE = 1024;
+const MOST_JSON_BYTES = 64 * 2 ** 20;
+
+/** What this file uses of fluent-ffmpeg that its types leave out. Tried with 2.1.3, the last version there will be. */
+interface FluentInternals {
+  ffmpegProc?: ChildProcess;
+  _checkCapabilities(callback: (error: null) => void): void;
+  availableEncoders(callback: (error: null, encoders: object) => void): void;
+  _getFfmpegPath(callback: (error: null, path: string) => void): void;
+  _spawnFfmpeg(args: string[], options: SpawnOptions, onProcess: OnProcess, onEnd: OnEnd): void;
+}
+interface LineRing {
+  get(): string;
+}
+type OnProcess = (child: ChildProcess, stdout: LineRing, stderr: LineRing) => void;
+type OnEnd = (error: Error | null, stdout?: LineRing, stderr?: LineRing) => void;
+
+const NO_LINES: LineRing = { get: () => '' };
+
+/**
+ * Starts ffmpeg; resolves once it runs. Standard input is the caller's to end.
+ * Errors: JobError('ffmpeg'), with a hint where the program is missing.
+ */
+export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions = {}): Promise<FfmpegProcess> {
+  const tail = messageTail(options.onMessage);
+  const builder = build(command, options.stdout, tail.push);
+  const done = new Promise<readonly string[]>((resolve, reject) => {
+    builder.on('end', () => resolve(tail.lines()));
+    builder.on('error', (error: Error) => {
+      reject(
+        options.signal?.aborted
+          ? new JobError('ffmpeg', `ffmpeg was stopped while ${command.task}`, {
+              cause: options.signal.reason,
+            })
+          : runError('ffmpeg', command.task, error, tail.lines()),
+      );
+    });
+  });
+  return new Promise((resolve, reject) => {
+    done.catch(reject);
+    builder.on('start', () => {
+      const child = internals(builder).ffmpegProc;
+      if (child?.pid === undefined) return; // Not spawned: 'error' says why.
+      const kill = () => void child.kill('SIGKILL');
+      options.signal?.addEventListener('abort', kill, { once: true });
+      if (options.signal?.aborted) kill();
+      resolve({ stdin: child.stdin ?? undefined, done, messages: tail.lines, kill });
+    });
+    builder.run();
+  });
+}
+
+/** Runs ffmpeg to its end, without pipes, and gives its last messages. Errors as `startFfmpeg` and its `done`. */
+export async function runFfmpeg(
+  command: FfmpegCommand,
+  options: Omit<FfmpegOptions, 'stdout'> = {},
+): Promise<readonly string[]> {
+  const run = await startFfmpeg(command, options);
+  return run.done;
+}
+
+/**
+ * Runs ffprobe with `args` on a file and gives what it printed as JSON.
+ * Errors: JobError('ffmpeg') with ffprobe's words; JobError('limit') past 64 MiB of output.
+ */
+export async function runFfprobe(file: string, args: readonly string[]): Promise<unknown> {
+  const probe = startFfprobe(file, ['-of', 'json', ...args]);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of probe.stdout) {
+    bytes += chunk.length;
+    if (bytes > MOST_JSON_BYTES) {
+      probe.kill();
+      throw new JobError('limit', `ffprobe said more than ${MOST_JSON_BYTES} bytes about "${file}"`);
+    }
+    chunks.push(chunk);
+  }
+  await probe.done;
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+/**
+ * Runs ffprobe with `args` (with an `-of` of one line a record, e.g. `csv=p=0`) on a file and gives its output line
+ * by line, in bounded memory. Leaving the loop early ends ffprobe. Errors: JobError('ffmpeg') with ffprobe's words.
+ */
+export async function* ffprobeLines(
+  file: string,
+  args: readonly string[],
+): AsyncGenerator<string, void, undefined> {
+  const probe = startFfprobe(file, args);
+  try {
+    yield* createInterface({ input: probe.stdout, crlfDelay: Number.POSITIVE_INFINITY });
+    await probe.done;
+  } finally {
+    probe.kill();
+  }
+}
+
+/** ffmpeg's version as it names itself, e.g. `5.1.9-0+deb12u1`. Errors: JobError('ffmpeg'). */
+export async function ffmpegVersion(): Promise<string> {
+  const text = await ask(['-version']);
+  return /^ffmpeg version (\S+)/.exec(text)?.[1] ?? 'unknown';
+}
+
+/** Whether this ffmpeg has the encoder `name` (e.g. `libx264`). Errors: JobError('ffmpeg'). */
+export async function hasEncoder(name: string): Promise<boolean> {
+  encoderNames ??= ask(['-encoders']).then(
+    // ` V....D libx264   description`
+    (text) => new Set([...text.matchAll(/^ [VAS][A-Z.]{5} ([^\s=]\S*)/gm)].map((match) => match[1] ?? '')),
+  );
+  encoderNames.catch(() => {
+    encoderNames = undefined;
+  });
+  return (await encoderNames).has(name);
+}
+
+let encoderNames: Promise<ReadonlySet<string>> | undefined;
+
+function build(command: FfmpegCommand, stdout: Writable | undefined, onMessage: (line: string) => void) {
+  const builder = fluent();
+  const wantsStdin = command.inputs.some((input) => input.from === 'stdin');
+  tame(builder, wantsStdin, onMessage);
+  for (const { from, options = [] } of command.inputs) {
+    // Two arguments at least: fluent-ffmpeg splits a lone option at a space.
+    const level = `repeat+level+${command.talkative ? 'verbose' : 'warning'}`;
+    const common = ['-nostdin', '-hide_banner', '-nostats', '-v', level];
+    if (from === 'stdin') builder.input('pipe:0').inputOptions(...common, ...options);
+    else if ('file' in from) {
+      builder
+        .input(fileUrl(from.file))
+        .inputOptions(...common, '-protocol_whitelist', FILE_PROTOCOLS, ...options);
+    } else builder.input(from.lavfi).inputOptions(...common, ...options, '-f', 'lavfi');
+  }
+  for (const { to, options = [] } of command.outputs) {
+    if (to === 'stdout') {
+      if (stdout === undefined) throw new JobError('internal', 'an ffmpeg output to stdout needs a stream');
+      builder.output(stdout).outputOptions('-y', ...options);
+    } else if (to === 'null') builder.output('-').outputOptions('-y', ...options, '-f', 'null');
+    else builder.output(fileUrl(to.file)).outputOptions('-y', '-nostdin', ...options);
+  }
+  return builder;
+}
+
+/**
+ * Works round fluent-ffmpeg's defects that matter here: it probes for formats and encoders before each command (and
+ * misreads FFmpeg 7's list of formats), swallows a wrong FFMPEG_PATH, throws where no one can catch when the program
+ * cannot be started, keeps a line of stderr however long, and leaves ffmpeg in the terminal's process group, where
+ * Ctrl-C would end it before us.
+ */
+function tame(builder: fluent.FfmpegCommand, wantsStdin: boolean, onMessage: (line: string) => void): void {
+  const inner = internals(builder);
+  const spawnFfmpeg = inner._spawnFfmpeg;
+  inner._checkCapabilities = (callback) => callback(null);
+  inner.availableEncoders = (callback) => callback(null, {});
+  inner._getFfmpegPath = (callback) => callback(null, programPath('FFMPEG_PATH', 'ffmpeg'));
+  inner._spawnFfmpeg = (args, options, onProcess, onEnd) => {
+    const spawnOptions: SpawnOptions = {
+      ...options,
+      detached: true,
+      stdio: [wantsStdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    };
+    const end: OnEnd = (error, out = NO_LINES, err = NO_LINES) => onEnd(error, out, err);
+    try {
+      spawnFfmpeg.call(
+        builder,
+        args,
+        spawnOptions,
+        (child, out, err) => {
+          dieWithUs(child);
+          child.stderr?.removeAllListeners('data');
+          eachLine(child.stderr, onMessage);
+          onProcess(child, out, err);
+        },
+        end,
+      );
+    } catch (error) {
+      end(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+}
+
+function internals(builder: fluent.FfmpegCommand): FluentInternals {
+  return builder as unknown as FluentInternals;
+}
+
+function startFfprobe(file: string, args: readonly string[]) {
+  const input = ['-protocol_whitelist', FILE_PROTOCOLS, '-i', fileUrl(file)];
+  return start('ffprobe', ['-hide_banner', '-v', 'level+warning', ...args, ...input], `reading "${file}"`);
+}
+
+/** What ffmpeg prints on stdout when asked about itself. */
+async function ask(args: readonly string[]): Promise<string> {
+  const run = start('ffmpeg', ['-hide_banner', ...args], 'telling about itself');
+  const chunks: Buffer[] = [];
+  for await (const chunk of run.stdout) chunks.push(chunk);
+  await run.done;
+  return Buffer.concat(chunks).toString();
+}
+
+/** Starts a program without fluent-ffmpeg, which has no way to stream ffprobe's output. */
+function start(program: 'ffmpeg' | 'ffprobe', args: readonly string[], task: string) {
+  const path = programPath(program === 'ffmpeg' ? 'FFMPEG_PATH' : 'FFPROBE_PATH', program);
+  const child = spawn(path, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  dieWithUs(child);
+  const tail = messageTail();
+  eachLine(child.stderr, tail.push);
+  const done = new Promise<void>((resolve, reject) => {
+    const fail = (error: Error) => reject(runError(program, task, error, tail.lines()));
+    child.on('error', fail);
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve();
+      else fail(new Error(signal === null ? `exited with code ${code}` : `was killed with signal ${signal}`));
+    });
+  });
+  done.catch(() => undefined);
+  return { stdout: child.stdout, done, kill: () => void child.kill('SIGKILL') };
+}
+
+/** A file name as an ffmpeg URL in which nothing has a meaning. */
+function fileUrl(path: string): string {
+  return `file:${path}`;
+}
+
+function programPath(variable: 'FFMPEG_PATH' | 'FFPROBE_PATH', program: string): string {
+  return process.env[variable] || program;
+}
+
+const children = new Set<ChildProcess>();
+
+/** Sees to it that a child does not outlive this process where that ends in an orderly way; else its pipes' ends stop it. */
+function dieWithUs(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  if (children.size === 0) process.on('exit', killAll);
+  children.add(child);
+  child.once('exit', () => {
+    children.delete(child);
+    if (children.size === 0) process.off('exit', killAll);
+  });
+}
+
+function killAll(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
+
+/** Calls `onLine` with each line of text, in bounded memory: long lines come in pieces. */
+function eachLine(stream: Readable | null, onLine: (line: string) => void): void {
+  let rest = '';
+  stream?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split(/[\r\n]+/);
+    rest = lines.pop() ?? '';
+    if (rest.length > LONGEST_MESSAGE) {
+      lines.push(rest);
+      rest = '';
+    }
+    for (const line of lines) onLine(line);
+  });
+  stream?.on('end', () => onLine(rest));
+}
+
+/** The last lines of a program's stderr, in bounded memory. */
+function messageTail(onMessage?: (line: string) => void) {
+  const kept: string[] = [];
+  return {
+    push(this: void, line: string): void {
+      const text = line.trim().slice(0, LONGEST_MESSAGE);
+      if (text === '') return;
+      if (!/\[(info|verbose)\]/.test(text)) kept.push(text);
+      if (kept.length > KEPT_MESSAGES) kept.shift();
+      onMessage?.(text);
+    },
+    lines: (): readonly string[] => [...kept],
+  };
+}
+
+function runError(program: string, task: string, error: Error, messages: readonly string[]): FfmpegFailure {
+  const systemCode = 'code' in error ? error.code : undefined;
+  if (systemCode === 'ENOENT' || systemCode === 'EACCES') {
+    const message = `${program} cannot be started (${messageOf(error)})`;
+    return new FfmpegFailure(message, undefined, { hint: INSTALL_HINT, cause: error });
+  }
+  // fluent-ffmpeg appends lines of stderr of its own choosing to the first.
+  const [happened = ''] = messageOf(error)
+    .replace(/^ffmpeg /, '')
+    .split(/[\n:]/, 1);
+  const exitCode = /exited with code (\d+)/.exec(happened)?.[1];
+  const words = lastWords(messages);
+  const message = `${program} ${happened} while ${task}${words === '' ? '' : `: ${words}`}`;
+  return new FfmpegFailure(message, exitCode === undefined ? undefined : Number(exitCode), { cause: error });
+}
+
+/** The last three messages, those of errors where there are any, without the addresses ffmpeg prints. */
+function lastWords(messages: readonly string[]): string {
+  const errors = messages.filter((line) => /\[(error|fatal|panic)\]/.test(line));
+  const texts = (errors.length > 0 ? errors : messages).map(plainMessage);
+  return [...new Set(texts)].slice(-3).join('; ');
+}
+
+/** A message without ffmpeg's memory addresses and level marks: `[h264 @ 0x55d] [error] x` becomes `h264: x`. */
+export function plainMessage(line: string): string {
+  return line
+    .replace(/\[([^\]@]+?) @ 0x[0-9a-f]+\]/g, '$1:')
+    .replace(/\[(warning|error|fatal|panic|info)\] /g, '');
+}

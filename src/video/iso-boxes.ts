@@ -1,0 +1,98 @@
+/** Walks the boxes of an ISO base media file (MP4, QuickTime: ISO/IEC 14496-12) by their headers, in bounded memory. */
+import { type FileHandle, open } from 'node:fs/promises';
+
+/** One box: where its payload lies in the file. */
+export interface IsoBox {
+  /** Four characters. */
+  readonly type: string;
+  /** The payload's first byte, and the byte after its last. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** More boxes than any real file has at one level: what a damaged or hostile one may make us read. */
+const MOST_BOXES = 100_000;
+
+/** The boxes between `start` and `end`; stops quietly where a header makes no sense. */
+export async function* isoBoxes(
+  file: FileHandle,
+  start: number,
+  end: number,
+): AsyncGenerator<IsoBox, void, undefined> {
+  const header = Buffer.alloc(16);
+  let at = start;
+  for (let count = 0; count < MOST_BOXES && at + 8 <= end; count++) {
+    const { bytesRead } = await file.read(header, 0, 16, at);
+    if (bytesRead < 8) return;
+    const type = header.toString('latin1', 4, 8);
+    const size32 = header.readUInt32BE(0);
+    const large = size32 === 1;
+    if (large && bytesRead < 16) return;
+    const headerBytes = large ? 16 : 8;
+    // 0: to the end of what holds it.
+    const size = large ? Number(header.readBigUInt64BE(8)) : size32 === 0 ? end - at : size32;
+    if (size < headerBytes || at + size > end) return;
+    yield { type, start: at + headerBytes, end: at + size };
+    at += size;
+  }
+}
+
+/** The first box called `path[0]` between `start` and `end`, in it the first called `path[1]`, and so on. */
+export async function isoBoxAt(
+  file: FileHandle,
+  within: { readonly start: number; readonly end: number },
+  path: readonly string[],
+): Promise<IsoBox | undefined> {
+  const [name, ...rest] = path;
+  for await (const box of isoBoxes(file, within.start, within.end)) {
+    if (box.type === name) return rest.length === 0 ? box : isoBoxAt(file, box, rest);
+  }
+  return undefined;
+}
+
+/** A track, as much of it as its headers tell. */
+export interface IsoTrack {
+  readonly box: IsoBox;
+  /** `vide`, `soun`, ...; empty where the track does not say. */
+  readonly handler: string;
+}
+
+/** The tracks of the movie in their order. */
+export async function isoTracks(file: FileHandle): Promise<readonly IsoTrack[]> {
+  const { size } = await file.stat();
+  const movie = await isoBoxAt(file, { start: 0, end: size }, ['moov']);
+  if (movie === undefined) return [];
+  const tracks: IsoTrack[] = [];
+  for await (const box of isoBoxes(file, movie.start, movie.end)) {
+    if (box.type !== 'trak') continue;
+    const handlerBox = await isoBoxAt(file, box, ['mdia', 'hdlr']);
+    // version and flags, pre_defined, handler_type
+    tracks.push({ box, handler: await fourCharacters(file, handlerBox, 8) });
+  }
+  return tracks;
+}
+
+/** Each track's handler and the format of its first sample entry (`avc1`, `encv`, ...). */
+export async function isoSampleEntries(
+  path: string,
+): Promise<readonly { readonly handler: string; readonly format: string }[]> {
+  const file = await open(path);
+  try {
+    const entries: { readonly handler: string; readonly format: string }[] = [];
+    for (const track of await isoTracks(file)) {
+      const table = await isoBoxAt(file, track.box, ['mdia', 'minf', 'stbl', 'stsd']);
+      // version and flags, entry_count, then the first entry: size, format
+      entries.push({ handler: track.handler, format: await fourCharacters(file, table, 12) });
+    }
+    return entries;
+  } finally {
+    await file.close();
+  }
+}
+
+async function fourCharacters(file: FileHandle, box: IsoBox | undefined, offset: number): Promise<string> {
+  if (box === undefined || box.end - box.start < offset + 4) return '';
+  const text = Buffer.alloc(4);
+  await file.read(text, 0, 4, box.start + offset);
+  return text.toString('latin1');
+}

@@ -1,0 +1,172 @@
+/** The options with which ffmpeg puts the finished file together. Pure. Inputs: 0 is the new video, 1 the source. */
+import type { Container } from './container.js';
+import { CONTAINER_TAGS, planMetadata, staleTags } from './metadata.js';
+import { type Rational, reduced } from './rational.js';
+import type { SourceFacts, StreamFacts } from './source-facts.js';
+import { codecOptions, type StreamAction, type StreamPlan } from './streams.js';
+
+/** The video's part in the command. */
+export interface MuxVideo {
+  /** The codec tag in the segments, e.g. `H264`. */
+  readonly fourcc: string;
+  /** Frames by which decoding lags presentation. */
+  readonly decodeDelay: number;
+  /** Of the piped stream; in an ISO file its track's too. */
+  readonly timeBase: Rational;
+  readonly frames: number;
+  /** How long a frame is shown as a rule, and when the last one's time is over: ticks of `timeBase`. */
+  readonly frameTicks: number;
+  readonly end: number;
+}
+
+/** A picture that becomes an attached file. */
+export interface Attachment {
+  readonly path: string;
+  readonly fileName: string;
+  readonly mimeType: string;
+}
+
+/** Finer timescales than this overflow the 32-bit durations of samples within minutes, and some players' arithmetic. */
+const FINEST_TIMESCALE = 1_000_000;
+/** As FFmpeg's own muxer does: a coarser timescale would round the sound of files that share it. */
+const COARSEST_TIMESCALE = 10_000;
+/** The output options, in order. `attachments` belong to the plan's `attach` actions. */
+export function muxOptions(
+  source: SourceFacts,
+  plan: StreamPlan,
+  container: Container,
+  video: MuxVideo,
+  attachments: readonly Attachment[],
+): readonly string[] {
+  const placed = plan.actions.filter(isMapped);
+  return [
+    ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video)),
+    ...attachments.flatMap((file, number) => attachmentOptions(file, placed.length + number)),
+    ...['-map_metadata', '1', '-map_chapters', '1'],
+    ...CONTAINER_TAGS.flatMap((tag) => ['-metadata', `${tag}=`]),
+    // Each stream keeps its own times: no shift to zero, neither of an input nor of the output.
+    ...['-avoid_negative_ts', 'disabled', '-max_muxing_queue_size', '100000'],
+    // The same input gives the same file: no random identifiers.
+    '-bitexact',
+    ...(container.isoMedia ? isoOptions(source, plan, container, video) : []),
+    ...['-f', container.muxer],
+  ];
+}
+
+/** The video's place among the tracks of the finished file: cover art and attached files are none. */
+export function videoTrack(source: SourceFacts, plan: StreamPlan): number {
+  const tracks = plan.actions.filter(isMapped).filter((action) => {
+    const stream = streamAt(source, action.index);
+    return !stream.attachedPicture && stream.type !== 'attachment';
+  });
+  return tracks.findIndex((action) => action.kind === 'video');
+}
+
+/** The facts of stream `index`, which the plan took from the same source. */
+export function streamAt(source: SourceFacts, index: number): StreamFacts {
+  const stream = source.streams.find((candidate) => candidate.index === index);
+  if (stream === undefined) throw new RangeError(`"${source.path}" has no stream ${index}`);
+  return stream;
+}
+
+function isMapped(action: StreamAction): boolean {
+  return action.kind === 'video' || action.kind === 'copy' || action.kind === 'convert';
+}
+
+function streamOptions(
+  action: StreamAction,
+  place: number,
+  source: SourceFacts,
+  container: Container,
+  video: MuxVideo,
+): readonly string[] {
+  const stream = streamAt(source, action.index);
+  const stale = action.kind === 'copy' ? [] : staleTags(stream.tags);
+  return [
+    ...(action.kind === 'video'
+      ? videoOptions(place, source, container, video)
+      : codecOptions(action, place, 1)),
+    ...[`-map_metadata:s:${place}`, `1:s:${action.index}`],
+    ...stale.flatMap((tag) => [`-metadata:s:${place}`, `${tag}=`]),
+    ...[`-disposition:${place}`, stream.disposition.length === 0 ? '0' : stream.disposition.join('+')],
+  ];
+}
+
+function videoOptions(
+  place: number,
+  source: SourceFacts,
+  container: Container,
+  video: MuxVideo,
+): readonly string[] {
+  const { averageRate } = source.video;
+  const hevc = video.fourcc.toUpperCase() === 'HEVC' || video.fourcc.toLowerCase() === 'hvc1';
+  return [
+    ...['-map', '0:0', `-c:${place}`, 'copy', `-bsf:${place}`, timesFilter(video, container.isoMedia)],
+    ...(averageRate === undefined ? [] : [`-r:${place}`, `${averageRate.num}/${averageRate.den}`]),
+    // Apple's players refuse FFmpeg's default, `hev1`.
+    ...(hevc && container.isoMedia ? [`-tag:${place}`, 'hvc1'] : []),
+  ];
+}
+
+/**
+ * The bitstream filter that says what NUT cannot: the decoding times of the first frames (with B-frames they lie before
+ * the first PTS) and, for ISO files, durations. Matroska holds neither, and FFmpeg 5 gives the filter times in
+ * milliseconds there: one tick of whatever unit does for order's sake.
+ */
+function timesFilter(video: MuxVideo, isoMedia: boolean): string {
+  const { decodeDelay, frames, frameTicks, end } = video;
+  const step = isoMedia ? frameTicks : 1;
+  const dts = `if(lt(N,${decodeDelay}),STARTPTS-(${decodeDelay}-N)*${step},DTS)`;
+  const times = `setts=pts=PTS:dts='${dts}'`;
+  // The muxer takes the track's length from the packet that is decoded last, whichever frame that is.
+  const duration = `if(eq(N,${frames - 1}),${end}-PTS,min(${frameTicks},${end}-PTS))`;
+  return isoMedia ? `${times}:duration='${duration}'` : times;
+}
+
+function attachmentOptions(file: Attachment, place: number): readonly string[] {
+  return [
+    ...['-attach', `file:${file.path}`],
+    ...[`-metadata:s:${place}`, `mimetype=${file.mimeType}`],
+    ...[`-metadata:s:${place}`, `filename=${file.fileName}`],
+  ];
+}
+
+function isoOptions(
+  source: SourceFacts,
+  plan: StreamPlan,
+  container: Container,
+  video: MuxVideo,
+): readonly string[] {
+  const timescale = video.timeBase.den;
+  const coverArt = plan.actions.some(
+    (action) => isMapped(action) && streamAt(source, action.index).attachedPicture,
+  );
+  const { anyKeys } = planMetadata(source, container, coverArt);
+  return [
+    ...['-movflags', `+faststart${anyKeys ? '+use_metadata_tags' : ''}`],
+    ...['-video_track_timescale', `${timescale}`],
+    // Starts other than zero are kept in this unit: as fine as the video's own.
+    ...['-movie_timescale', `${timescale}`],
+  ];
+}
+
+/**
+ * The time base in which the video goes to the muxer. For MP4 and QuickTime it is the track's own, 1/n with n such that
+ * every tick of `source` is a whole number of it; where that would be too fine, the finest there is. Matroska's muxer
+ * rounds to its milliseconds itself.
+ */
+export function muxTimeBase(source: Rational, isoMedia: boolean): Rational {
+  const exact = reduced(source);
+  if (!isoMedia) return exact;
+  let { den } = exact;
+  if (den > FINEST_TIMESCALE) return { num: 1, den: FINEST_TIMESCALE };
+  while (den < COARSEST_TIMESCALE) den *= 2;
+  return { num: 1, den };
+}
+
+/** `ticks` of `from` in ticks of `to`, to the nearest. */
+export function rescale(ticks: number, from: Rational, to: Rational): number {
+  const numerator = BigInt(ticks) * BigInt(from.num) * BigInt(to.den);
+  const denominator = BigInt(from.den) * BigInt(to.num);
+  return Number((2n * numerator + denominator) / (2n * denominator));
+}

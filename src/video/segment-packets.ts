@@ -1,0 +1,113 @@
+/** The encoded segments as one run of packets, each at its frame's true time. */
+import { JobError } from '../errors.js';
+import { fileSource } from './byte-source.js';
+import { createNutWriter, type NutStream, openNutFile, openNutReader } from './nut.js';
+import type { Rational } from './rational.js';
+
+/** What the segments hold together. */
+export interface SegmentRun {
+  /** The one video stream that all segments share, as they tell of it. */
+  readonly stream: NutStream;
+  readonly paths: readonly string[];
+}
+
+/**
+ * Opens every segment and sees that they fit together: one video stream each, of one codec, size and extradata.
+ * Errors: JobError('internal') where they do not, JobError('ffmpeg') where one is damaged.
+ */
+export async function openSegmentRun(paths: readonly string[]): Promise<SegmentRun> {
+  let first: NutStream | undefined;
+  let decodeDelay = 0;
+  for (const path of paths) {
+    const file = await openNutFile(path);
+    await file.close();
+    const [stream] = file.streams;
+    if (stream?.kind !== 'video' || file.streams.length !== 1) {
+      throw new JobError('internal', `segment "${path}" is not one video stream`);
+    }
+    first ??= stream;
+    const differing = difference(first, stream);
+    if (differing !== undefined) {
+      throw new JobError(
+        'internal',
+        `segment "${path}" does not fit the first one: its ${differing} differs`,
+        {
+          hint: 'Was ffmpeg exchanged between two runs of this job? Start it afresh with --restart.',
+        },
+      );
+    }
+    decodeDelay = Math.max(decodeDelay, stream.decodeDelay);
+  }
+  if (first === undefined) throw new JobError('internal', 'there is no segment to put together');
+  return { stream: { ...first, decodeDelay }, paths };
+}
+
+/**
+ * The bytes of a NUT stream of all packets in decoding order, frame `i` in presentation order at `timeOf(pts[i])`
+ * ticks of `timeBase` (in lowest terms). Memory is bounded by the largest packet and one segment's
+ * times. Errors: JobError('internal') where there are not as many packets as times, JobError('ffmpeg') where a segment
+ * is damaged.
+ */
+export async function* timedNut(
+  run: SegmentRun,
+  timeBase: Rational,
+  pts: readonly number[],
+  timeOf: (pts: number) => number,
+  onPacket: (written: number) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const writer = createNutWriter({ ...run.stream, timeBase });
+  yield writer.header;
+  let base = 0;
+  for (const path of run.paths) {
+    const rankOf = await presentationRanks(path);
+    let written = 0;
+    const file = await openNutFile(path);
+    for await (const packet of file.packets()) {
+      const time = pts[base + (rankOf.get(packet.pts) ?? Number.NaN)];
+      if (time === undefined) throw miscounted(path, pts.length);
+      yield* writer.packet(timeOf(time), packet.keyframe, packet.data);
+      written++;
+      onPacket(base + written);
+    }
+    base += written;
+  }
+  if (base !== pts.length) {
+    throw new JobError(
+      'internal',
+      `the segments hold ${base} frames, but ${pts.length} were read from the source`,
+    );
+  }
+}
+
+/** Each PTS of a segment with its place in presentation order: the frame's index in the segment, in whatever time base. */
+async function presentationRanks(path: string): Promise<ReadonlyMap<number, number>> {
+  const source = await fileSource(path);
+  const times: number[] = [];
+  try {
+    const reader = await openNutReader(source, `"${path}"`);
+    for (let header = await reader.next(); header !== undefined; header = await reader.next()) {
+      times.push(header.pts);
+    }
+  } finally {
+    await source.close();
+  }
+  const ranks = new Map(times.sort((a, b) => a - b).map((time, rank) => [time, rank]));
+  if (ranks.size !== times.length) {
+    throw new JobError('internal', `segment "${path}" holds two frames with one time`);
+  }
+  return ranks;
+}
+
+function miscounted(path: string, frames: number): JobError {
+  return new JobError(
+    'internal',
+    `the segments up to "${path}" hold more than the ${frames} frames of the source`,
+  );
+}
+
+/** What differs between two streams that are to become one. */
+function difference(a: NutStream, b: NutStream): string | undefined {
+  if (a.fourcc !== b.fourcc) return `codec (${b.fourcc}, not ${a.fourcc})`;
+  if (a.width !== b.width || a.height !== b.height) return 'frame size';
+  return Buffer.compare(a.extradata, b.extradata) === 0 ? undefined : 'codec header (extradata)';
+}

@@ -1,0 +1,138 @@
+/** Checks a finished file against what was promised, before it takes its place. */
+import { JobError } from '../errors.js';
+import { timelineShift } from './assemble.js';
+import type { Container } from './container.js';
+import { ffprobeLines } from './ffmpeg.js';
+import { streamAt, videoTrack } from './mux-command.js';
+import { probe } from './probe.js';
+import type { Rational } from './rational.js';
+import type { SourceFacts, StreamType } from './source-facts.js';
+import type { StreamPlan } from './streams.js';
+
+/** What the finished file must hold. */
+export interface OutputExpectation {
+  readonly source: SourceFacts;
+  readonly streams: StreamPlan;
+  readonly container: Container;
+  /** As in `AssembleJob`. */
+  readonly pts: readonly number[];
+}
+
+/** What encoders make, where it is not called as they are. */
+const CODEC_OF_ENCODER: Readonly<Record<string, string>> = { libopus: 'opus', srt: 'subrip' };
+
+/**
+ * Checks the finished file at `path` without decoding it: as many video packets as frames, each PTS within one tick of
+ * that file's time base, and every planned stream there, in its codec. Errors: JobError('output') saying what differs.
+ */
+export async function verifyOutput(path: string, expected: OutputExpectation): Promise<void> {
+  const output = await probe(path);
+  checkStreams(path, output, expected);
+  const track = videoTrack(expected.source, expected.streams);
+  const tracks = output.streams.filter((stream) => !stream.attachedPicture && stream.type !== 'attachment');
+  const index = tracks[track]?.index ?? output.video.index;
+  if (index !== output.video.index && tracks[track]?.type !== 'video') {
+    throw wrong(path, `stream ${index} should be the video and is ${tracks[track]?.type}`);
+  }
+  const timeBase = await timeBaseOf(path, index);
+  await checkTimes(path, index, timeBase, expected);
+}
+
+async function checkTimes(
+  path: string,
+  index: number,
+  timeBase: Rational,
+  expected: OutputExpectation,
+): Promise<void> {
+  const { source, pts } = expected;
+  const times = new Float64Array(pts.length);
+  let count = 0;
+  const entries = ['-select_streams', `${index}`, '-show_entries', 'packet=pts,flags', '-of', 'default=nw=1'];
+  for await (const line of ffprobeLines(path, entries)) {
+    const [key, value] = line.split('=');
+    if (key === 'pts') {
+      const time = Number(value);
+      if (!Number.isSafeInteger(time)) throw wrong(path, `packet ${count} of the video has no time`);
+      if (count < times.length) times[count] = time;
+      count++;
+    } else if (key === 'flags' && value?.includes('D')) {
+      throw wrong(path, `packet ${count - 1} of the video is marked as not to be shown`);
+    }
+  }
+  if (count !== pts.length) throw wrong(path, `it holds ${count} frames instead of ${pts.length}`);
+  times.sort();
+  const shift = timelineShift(pts);
+  const from = source.video.timeBase;
+  // |found - wanted| <= one tick of the file, in units of 1/(from.den * timeBase.den) s.
+  const foundUnit = BigInt(timeBase.num) * BigInt(from.den);
+  const wantedUnit = BigInt(from.num) * BigInt(timeBase.den);
+  for (const [frame, time] of pts.entries()) {
+    const found = times[frame] ?? 0;
+    const distance = BigInt(found) * foundUnit - BigInt(time + shift) * wantedUnit;
+    if (distance > foundUnit || distance < -foundUnit) {
+      const wanted = seconds(time + shift, from);
+      throw wrong(
+        path,
+        `frame ${frame} (from 0) should be shown at ${wanted} and is at ${seconds(found, timeBase)}`,
+      );
+    }
+  }
+}
+
+function checkStreams(path: string, output: SourceFacts, expected: OutputExpectation): void {
+  const { source, streams } = expected;
+  const wanted = new Map<string, string[]>();
+  for (const action of streams.actions) {
+    if (action.kind === 'drop' || action.kind === 'remade') continue;
+    const stream = streamAt(source, action.index);
+    const codec =
+      action.kind === 'video'
+        ? 'any'
+        : action.kind === 'convert'
+          ? (CODEC_OF_ENCODER[action.encoder] ?? action.encoder)
+          : stream.codec;
+    const kind = stream.attachedPicture ? 'cover art' : stream.type;
+    wanted.set(kind, [...(wanted.get(kind) ?? []), codec]);
+  }
+  for (const [kind, codecs] of wanted) {
+    const found = output.streams.filter((stream) =>
+      kind === 'cover art'
+        ? stream.attachedPicture
+        : !stream.attachedPicture && stream.type === (kind as StreamType),
+    );
+    for (const [place, codec] of codecs.entries()) {
+      const there = found[place];
+      if (there === undefined) {
+        throw wrong(path, `it holds ${found.length} streams of ${kind} instead of ${codecs.length}`);
+      }
+      const comparable = kind !== 'attachment' && kind !== 'data' && codec !== 'any';
+      if (comparable && familyOf(there.codec) !== familyOf(codec)) {
+        throw wrong(path, `its ${kind} stream ${place} (from 0) is ${there.codec} instead of ${codec}`);
+      }
+    }
+  }
+}
+
+/** A container may name a copied codec's variant otherwise (MP4 tells MP2 and MP3 apart as little as their headers): the letters it begins with stay. */
+function familyOf(codec: string): string {
+  return /^[a-z]*/.exec(codec)?.[0] ?? codec;
+}
+
+async function timeBaseOf(path: string, index: number): Promise<Rational> {
+  const entries = ['-select_streams', `${index}`, '-show_entries', 'stream=time_base', '-of', 'default=nw=1'];
+  for await (const line of ffprobeLines(path, entries)) {
+    const match = /^time_base=(\d+)\/(\d+)$/.exec(line);
+    if (match !== null) return { num: Number(match[1]), den: Number(match[2]) };
+  }
+  throw wrong(path, `stream ${index} has no time base`);
+}
+
+function seconds(ticks: number, timeBase: Rational): string {
+  return `${((ticks * timeBase.num) / timeBase.den).toFixed(6)} s`;
+}
+
+function wrong(path: string, what: string): JobError {
+  return new JobError('output', `the finished file "${path}" is not as it should be: ${what}`, {
+    hint: 'It was not put in place. Please report this with the command, the version of ffmpeg and the source.',
+  });
+}

@@ -1,0 +1,167 @@
+/** What happens when something is wrong: one clear message, no hang, nothing half-made, nothing left behind. */
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { makeClip } from '../fixtures/clips.js';
+import { identityModel, slowModel } from '../fixtures/identity-model.js';
+import { codecProcesses, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
+
+/** Our error lines. */
+function errors(stderr: string): readonly string[] {
+  return ourLines(stderr).filter((line) => line.startsWith('framescatter: error: '));
+}
+
+t.test('inputs and outputs that cannot be are refused with a reason, once, and leave nothing', async (t) => {
+  const folder = t.testdir({
+    'text.mp4': 'this is no video\n',
+    'empty.mp4': '',
+    'taken.mp4': 'mine',
+    sub: {},
+  });
+  const model = await identityModel(folder);
+  const clip = await makeClip('cfr');
+  const truncated = join(folder, 'truncated.mp4');
+  await fs.writeFile(truncated, (await fs.readFile(clip)).subarray(0, 4000));
+  const at = (name: string): string => join(folder, name);
+  const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
+    [[at('text.mp4'), at('o.mp4')], 1, /text\.mp4/],
+    [[at('empty.mp4'), at('o.mp4')], 1, /empty\.mp4/],
+    [[at('missing.mp4'), at('o.mp4')], 1, /missing\.mp4/],
+    [[at('sub'), at('o.mp4')], 1, /sub/],
+    [[truncated, at('o.mp4')], 1, /truncated\.mp4/],
+    [[await makeClip('sound-only'), at('o.mp4')], 1, /video/],
+    [[clip, at('taken.mp4')], 1, /exists.*taken\.mp4|taken\.mp4.*exists/],
+    [[clip, clip], 1, /output is the input/],
+    [[clip, at('no/such/folder/o.mp4')], 1, /folder/],
+    [[clip, at('o.xyz')], 2, /xyz/],
+    [[clip, at('o.mp4'), '--model', 'nonesuch'], 1, /nonesuch/],
+    [[clip, at('o.mp4'), '--model', at('text.mp4')], 1, /text\.mp4/],
+    [[clip, at('o.mp4'), '--provider', 'cuda'], 1, /CUDA/i],
+  ];
+  const before = await fs.readdir(folder);
+  for (const [args, code, message] of cases) {
+    const ranks = args === cases[0]?.[0] ? 3 : 1;
+    const result = await runJob(ranks, ['--model', model, ...args]);
+    t.equal(result.code, code, `${args.join(' ')}: ${result.stderr}`);
+    t.equal(errors(result.stderr).length, 1, `one message: ${result.stderr}`);
+    t.match(errors(result.stderr)[0], message);
+    t.notMatch(result.stderr, /^\s+at .*\.js:/m, 'no stack trace');
+  }
+  t.same(await fs.readdir(folder), before, 'nothing is left');
+  t.equal(await fs.readFile(at('taken.mp4'), 'utf8'), 'mine');
+});
+
+t.test('--overwrite replaces, and only when the new one is whole', async (t) => {
+  const folder = t.testdir({ 'o.mp4': 'old' });
+  const model = await identityModel(folder);
+  const output = join(folder, 'o.mp4');
+  t.match(await runJob(1, [join(folder, 'missing.mp4'), output, '--model', model, '--overwrite']), {
+    code: 1,
+  });
+  t.equal(await fs.readFile(output, 'utf8'), 'old');
+  t.match(await runJob(1, [await makeClip('cfr'), output, '--model', model, '--overwrite']), { code: 0 });
+  t.ok((await fs.stat(output)).size > 1000);
+});
+
+t.test('a file cut short in the middle is an error, and tolerated when asked', async (t) => {
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  const whole = await fs.readFile(await makeClip('long-ts'));
+  const cut = join(folder, 'cut.ts');
+  const damaged = Buffer.from(whole);
+  damaged.fill(0x55, whole.length / 2, whole.length / 2 + 9000);
+  await fs.writeFile(cut, damaged);
+  const refused = await runJob(2, [cut, join(folder, 'o.mp4'), '--model', model]);
+  t.equal(refused.code, 1);
+  t.match(errors(refused.stderr)[0], /cut\.ts/);
+  t.notOk((await fs.readdir(folder)).includes('o.mp4'));
+  const tolerated = await runJob(2, [cut, join(folder, 'o2.mp4'), '--model', model, '--tolerant']);
+  t.equal(tolerated.code, 0, tolerated.stderr);
+  t.match(tolerated.stderr, /warning/, 'what was concealed is said');
+});
+
+/** Starts a slow job and waits until frames come through. */
+async function underWay(folder: string, ranks: number) {
+  const output = join(folder, 'o.mp4');
+  const args = [
+    await makeClip('long-gop'),
+    output,
+    '--model',
+    await slowModel(folder),
+    '--verbose',
+    '--segment-seconds',
+    '0.2',
+  ];
+  const job = startJob(ranks, args);
+  while (!/frame 8 is encoded/.test(job.stderr())) {
+    if ((await Promise.race([job.result, sleep(50)])) !== undefined)
+      throw new Error(`ended early: ${job.stderr()}`);
+  }
+  return { job, output, args };
+}
+
+t.test('a killed rank ends the job soon, and the same command finishes it', async (t) => {
+  for (const which of ['root', 'worker'] as const) {
+    const folder = t.testdir();
+    const { job, output, args } = await underWay(folder, 3);
+    const pids = await jobPids(output);
+    t.equal(pids.length, 3);
+    process.kill(pids[which === 'root' ? 0 : 2] ?? -1, 'SIGKILL');
+    const ended = await Promise.race([job.result, sleep(10_000, undefined)]);
+    t.ok(ended, `${which}: ends within ten seconds`);
+    t.not(ended?.code, 0);
+    t.match(ended?.stderr, /rank (?:with PID N\/A|\d)/, 'the rank is named');
+    await sleep(500);
+    t.same(await jobPids(output), [], 'no rank is left');
+    t.same(codecProcesses(folder), [], 'no ffmpeg is left');
+    t.notOk((await fs.readdir(folder)).includes('o.mp4'), 'no partial output');
+    const again = await runJob(2, args);
+    t.equal(again.code, 0, again.stderr);
+    t.match(again.stderr, /resuming after \d+ frames/);
+  }
+});
+
+t.test('a signal stops the job in order: 75, and the same command finishes it', async (t) => {
+  for (const [signal, ranks] of [
+    ['SIGTERM', 0],
+    ['SIGINT', 0],
+    ['SIGUSR2', 2],
+  ] as const) {
+    const folder = t.testdir();
+    const { job, output, args } = await underWay(folder, ranks);
+    process.kill(job.pid, signal);
+    const ended = await job.result;
+    t.equal(ended.code, 75, `${signal}: ${ended.stderr}`);
+    t.equal(errors(ended.stderr).length, 1, 'one message');
+    t.same(codecProcesses(folder), [], 'no ffmpeg is left');
+    const again = await runJob(1, args);
+    t.equal(again.code, 0, again.stderr);
+    t.match(again.stderr, /resuming after/);
+    t.ok((await fs.stat(output)).size > 0);
+    t.notOk(
+      (await fs.readdir(folder)).includes('o.mp4.framescatter'),
+      'the journal goes when the output is there',
+    );
+  }
+});
+
+t.test('ffmpeg killed in the middle ends the job with its name', async (t) => {
+  const folder = t.testdir();
+  const { job } = await underWay(folder, 2);
+  const decoder = codecProcesses('long-gop')[0] ?? codecProcesses(folder)[0];
+  process.kill(decoder ?? -1, 'SIGKILL');
+  const ended = await Promise.race([job.result, sleep(10_000, undefined)]);
+  t.equal(ended?.code, 1, ended?.stderr ?? 'it hangs');
+  t.match(errors(ended?.stderr ?? '')[0], /ffmpeg/);
+});
+
+t.test('two jobs do not work on one output', async (t) => {
+  const folder = t.testdir();
+  const { job, args } = await underWay(folder, 1);
+  const second = await runJob(1, args);
+  t.equal(second.code, 1);
+  t.match(errors(second.stderr)[0], /another job/);
+  process.kill(job.pid, 'SIGINT');
+  await job.result;
+});

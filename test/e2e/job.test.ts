@@ -1,0 +1,246 @@
+/** Whole jobs: what comes out against what went in. */
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { type ClipKind, makeClip } from '../fixtures/clips.js';
+import { identityModel } from '../fixtures/identity-model.js';
+import { copiedStreams, decodedFrames, decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
+import { sharedData } from '../fixtures/shared-data.js';
+
+/** Times of frames, in microseconds. */
+function times(path: string): readonly number[] {
+  return decodedFrames(path).map((frame) => frame.ticks);
+}
+
+/** The largest difference between two lists of the same length. */
+function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let largest = a.length === b.length ? 0 : Number.POSITIVE_INFINITY;
+  for (let i = 0; i < a.length; i += 1) largest = Math.max(largest, Math.abs((a[i] ?? 0) - (b[i] ?? 0)));
+  return largest;
+}
+
+const MICROSECONDS_A_MATROSKA_TICK = 1000;
+
+t.test('frames, times, sound and samples are kept', async (t) => {
+  const cases: readonly (readonly [ClipKind, string, number])[] = [
+    ['cfr', 'mp4', 1],
+    ['b-frames', 'mp4', 2],
+    ['vfr-mkv', 'mp4', 3],
+    ['vfr-mp4', 'mkv', 2],
+    ['late-ts', 'mp4', 2],
+    ['late-mkv', 'mkv', 1],
+    ['edit-list', 'mp4', 3],
+    ['one-frame', 'mp4', 3],
+    ['odd', 'mkv', 2],
+    ['full-range', 'mp4', 2],
+    ['rotated', 'mp4', 2],
+    ['anamorphic', 'mov', 1],
+  ];
+  for (const [kind, extension, ranks] of cases) {
+    await t.test(`${kind} to ${extension} on ${ranks} ranks`, async (t) => {
+      const folder = t.testdir();
+      const input = await makeClip(kind);
+      const output = join(folder, `out.${extension}`);
+      const model = await identityModel(folder);
+      const { code, stderr } = await runJob(ranks, [
+        input,
+        output,
+        '--model',
+        model,
+        '--crf',
+        '0',
+        '--provider',
+        'cpu',
+      ]);
+      t.equal(code, 0, stderr);
+      const tick = extension === 'mkv' ? MICROSECONDS_A_MATROSKA_TICK : 12;
+      t.equal(times(output).length, times(input).length, 'frames');
+      t.ok(largestDifference(times(output), times(input)) <= tick, 'every timestamp');
+      t.same(copiedStreams(output), copiedStreams(input), 'sound is copied bit for bit');
+      const difference = largestDifference(decodedSamples(output), decodedSamples(input));
+      t.ok(
+        difference <= 1,
+        `an identity job, encoded without loss, is the source (differs by ${difference})`,
+      );
+      for (const key of [
+        'width',
+        'height',
+        'color_range',
+        'color_space',
+        'sample_aspect_ratio',
+        'side_data_list',
+      ]) {
+        t.same(probed(output).streams[0]?.[key], probed(input).streams[0]?.[key], key);
+      }
+      t.same(
+        (await fs.readdir(folder)).filter((name) => name.startsWith('out')),
+        [`out.${extension}`],
+        'nothing else is left',
+      );
+    });
+  }
+});
+
+t.test('streams, chapters and metadata carry over', async (t) => {
+  const folder = t.testdir();
+  const input = await makeClip('rich');
+  const output = join(folder, 'out.mkv');
+  const model = await identityModel(folder);
+  t.match(await runJob(2, [input, output, '--model', model]), { code: 0 });
+  const [was, is] = [probed(input), probed(output)];
+  const kinds = (streams: typeof is.streams): unknown =>
+    streams.map((s) => [s.codec_type, s.disposition, (s.tags as Record<string, unknown>)?.language]);
+  t.same(kinds(is.streams), kinds(was.streams));
+  t.same(
+    is.chapters.map((c) => [c.start_time, c.end_time, c.tags]),
+    was.chapters.map((c) => [c.start_time, c.end_time, c.tags]),
+  );
+  t.match(is.format.tags, { title: 'A rich clip' });
+  t.same(copiedStreams(output), copiedStreams(input));
+
+  const mp4 = join(folder, 'out.mp4');
+  const { code, stderr } = await runJob(1, [input, mp4, '--model', model]);
+  t.equal(code, 0);
+  t.match(stderr, /subtitle/i, 'what is converted is said');
+  t.match(stderr, /attach/i, 'what is dropped is said');
+  t.ok(probed(mp4).streams.some((s) => s.codec_name === 'mov_text'));
+});
+
+t.test('the output is the same, bit for bit, at any number of ranks', async (t) => {
+  const folder = t.testdir();
+  const input = await makeClip('b-frames');
+  const model = await identityModel(folder);
+  const outputs: string[] = [];
+  for (const ranks of [0, 1, 2, 3, 8]) {
+    const output = join(folder, `out-${ranks}.mp4`);
+    const { code, stderr } = await runJob(ranks, [
+      input,
+      output,
+      '--model',
+      model,
+      '--segment-seconds',
+      '0.4',
+    ]);
+    t.equal(code, 0, stderr);
+    outputs.push((await fs.readFile(output)).toString('base64'));
+  }
+  t.equal(new Set(outputs).size, 1);
+});
+
+t.test('fewer frames than ranks, and a batch', async (t) => {
+  const folder = t.testdir();
+  const input = await makeClip('odd');
+  const model = await identityModel(folder);
+  const output = join(folder, 'out.mkv');
+  t.match(await runJob(8, [input, output, '--model', model, '--batch', '2']), { code: 0 });
+  t.equal(times(output).length, 5);
+});
+
+t.test('hostile names are just names', async (t) => {
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  const clip = await makeClip('one-frame');
+  for (const name of [
+    'it\'s "so" $(touch pwned) `x`;&|.mp4',
+    '-leading.mp4',
+    '%d 100%.mp4',
+    'new\nline.mp4',
+    'a:b,c=[d].mp4',
+  ]) {
+    const input = join(folder, name);
+    await fs.copyFile(clip, input);
+    const output = `out ${name}`;
+    const { code, stderr } = await runJob(1, ['--model', model, '--', name, output], { cwd: folder });
+    t.equal(code, 0, stderr);
+    t.equal(times(join(folder, output)).length, 1, JSON.stringify(name));
+  }
+  t.notOk((await fs.readdir(folder)).includes('pwned'));
+});
+
+t.test('codecs and containers', async (t) => {
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  const input = await makeClip('vfr-mkv');
+  const cases = [
+    ['hevc', 'mp4'],
+    ['vp9', 'webm'],
+    ['av1', 'mkv'],
+    ['prores', 'mov'],
+    ['ffv1', 'mkv'],
+  ] as const;
+  for (const [codec, extension] of cases) {
+    const output = join(folder, `${codec}.${extension}`);
+    const { code, stderr } = await runJob(1, [input, output, '--model', model, '--codec', codec]);
+    t.equal(code, 0, stderr);
+    t.equal(probed(output).streams[0]?.codec_name, codec);
+    t.ok(largestDifference(times(output), times(input)) <= MICROSECONDS_A_MATROSKA_TICK, `${codec}: times`);
+  }
+  t.match(await runJob(1, [input, join(folder, 'x.webm'), '--model', model, '--codec', 'h264']), {
+    code: 2,
+    stderr: /h264/i,
+  });
+});
+
+t.test('a report tells a program what happened', async (t) => {
+  const folder = t.testdir();
+  const report = join(folder, 'run.json');
+  const input = await makeClip('cfr');
+  const args = [input, join(folder, 'out.mp4'), '--model', await identityModel(folder), '--report', report];
+  t.match(await runJob(3, [...args, '--log-format', 'json']), { code: 0 });
+  t.match(JSON.parse(await fs.readFile(report, 'utf8')), {
+    frames: 25,
+    resumes: 0,
+    input: { codec: 'h264', width: 160 },
+    ranks: [
+      { rank: 0, frames: 9 },
+      { rank: 1, frames: 8 },
+      { rank: 2, frames: 8 },
+    ],
+    verified: { frames: 25 },
+  });
+});
+
+t.test('under mpirun help and usage errors appear once', async (t) => {
+  const help = await runJob(3, ['--help']);
+  t.equal(help.code, 0);
+  t.equal(help.stdout.split('Exit codes').length - 1, 1);
+  const wrong = await runJob(3, ['a', 'b', '--bogus']);
+  t.equal(wrong.code, 2);
+  t.equal(ourLines(wrong.stderr).filter((line) => line.includes('bogus')).length, 1);
+});
+
+t.test('our wave on real footage', async (t) => {
+  for (const name of ['clips/car-detection.mp4', 'clips/book.mkv']) {
+    const clip = sharedData(name);
+    if (clip === undefined) {
+      t.comment(`skipped: ${name} is not here`);
+      continue;
+    }
+    const folder = t.testdir();
+    const input = join(folder, 'part.mkv');
+    const { spawnSync } = await import('node:child_process');
+    spawnSync('ffmpeg', [
+      '-v',
+      'error',
+      '-i',
+      `file:${clip}`,
+      '-t',
+      '0.6',
+      '-map',
+      '0',
+      '-c',
+      'copy',
+      `file:${input}`,
+    ]);
+    const output = join(folder, 'out.mp4');
+    const { code, stderr } = await runJob(2, [input, output, '--model', 'wave']);
+    t.equal(code, 0, stderr);
+    t.ok(largestDifference(times(output), times(input)) <= 100, `${name}: times`);
+    t.not(decodedFrames(output)[0]?.md5, decodedFrames(input)[0]?.md5, `${name}: restyled`);
+    t.equal(
+      probed(output).streams[0]?.color_range ?? 'tv',
+      probed(input).streams[0]?.color_range ?? 'tv',
+      `${name}: range`,
+    );
+  }
+});

@@ -1,0 +1,197 @@
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { openJournal } from '../../src/job/journal.js';
+import { openSpool, readSpool } from '../../src/job/spool.js';
+import type { DurableFiles } from '../../src/storage/durable.js';
+import { lockFolder } from '../../src/storage/folder-lock.js';
+import { openLocalStore } from '../../src/storage/work-store.js';
+
+const identity = { 'input size': 10, crf: 18 };
+
+async function finishedFile(folder: string, bytes: number): Promise<string> {
+  const path = join(folder, 'finished.nut');
+  await fs.writeFile(path, Buffer.alloc(bytes));
+  return path;
+}
+
+t.test('segments that were recorded are there for the next run, on whatever threads it has', async (t) => {
+  const folder = t.testdir();
+  const store = await openLocalStore(join(folder, 'work'));
+  const first = await openJournal(store, identity, 3);
+  await first.record({ index: 0, frames: 2, pts: [5, 9] }, await finishedFile(folder, 7), 7);
+  await first.record({ index: 1, frames: 1, pts: [12] }, await finishedFile(folder, 8), 8);
+
+  const second = await openJournal(await openLocalStore(join(folder, 'work')), identity, 99);
+  t.equal(second.resumes, 1);
+  t.equal(second.encoderThreads, 3, 'an encoder is to give the same output');
+  t.same(
+    second.segments.map(({ frames, pts, bytes }) => ({ frames, pts, bytes })),
+    [
+      { frames: 2, pts: [5, 9], bytes: 7 },
+      { frames: 1, pts: [12], bytes: 8 },
+    ],
+  );
+});
+
+t.test('segments after a gap or of another size are made again', async (t) => {
+  const folder = t.testdir();
+  const store = await openLocalStore(join(folder, 'work'));
+  const journal = await openJournal(store, identity, 1);
+  for (const index of [0, 1, 2, 3]) {
+    await journal.record({ index, frames: 1, pts: [index] }, await finishedFile(folder, 4), 4);
+  }
+  await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
+  const again = await openJournal(store, identity, 1);
+  t.equal(again.segments.length, 2);
+  t.notOk(
+    (await store.list()).some((name) => /00000[23]/.test(name)),
+    'what cannot be used is removed',
+  );
+});
+
+t.test('a journal of another job is refused with every reason', async (t) => {
+  const store = await openLocalStore(join(t.testdir(), 'work'));
+  await openJournal(store, identity, 1);
+  await t.rejects(openJournal(store, { 'input size': 11, crf: 18, model: 'x' }, 1), {
+    code: 'journal',
+    message: /input size was 10, now 11; model was unset, now x/,
+    hint: /--restart/,
+  });
+});
+
+t.test('a folder of something else is not taken for a journal, nor a garbled one', async (t) => {
+  const folder = t.testdir({ other: { 'holiday.jpg': 'x' }, garbled: { 'journal.json': '{"journal":' } });
+  await t.rejects(openJournal(await openLocalStore(join(folder, 'other')), identity, 1), { code: 'journal' });
+  await t.rejects(openJournal(await openLocalStore(join(folder, 'garbled')), identity, 1), {
+    code: 'journal',
+  });
+});
+
+t.test('a write that is cut at any step leaves the earlier journal or the later one', async (t) => {
+  const steps = ['open', 'write', 'sync', 'rename', 'folder'] as const;
+  for (const step of steps) {
+    const folder = t.testdir();
+    const work = join(folder, 'work');
+    const good = await openJournal(await openLocalStore(work), identity, 1);
+    await good.record({ index: 0, frames: 1, pts: [0] }, await finishedFile(folder, 4), 4);
+
+    const cut = await openJournal(await openLocalStore(work, failingAfterHeader(step)), identity, 1);
+    await t.rejects(
+      cut.record({ index: 1, frames: 1, pts: [1] }, await finishedFile(folder, 4), 4),
+      { message: /cut/ },
+      step,
+    );
+    const after = await openJournal(await openLocalStore(work), identity, 1);
+    t.ok(after.segments.length >= 1, `${step}: what was recorded stays`);
+    for (const segment of after.segments) {
+      t.equal(
+        await after.store.size(`segment-00000${segment.index}.nut`),
+        segment.bytes,
+        `${step}: no record without data`,
+      );
+    }
+  }
+});
+
+/** File calls that work until the journal's header is written, then fail at `step` of the next segment's record. */
+function failingAfterHeader(step: 'open' | 'write' | 'sync' | 'rename' | 'folder'): DurableFiles {
+  let armed = false;
+  const fail = (): never => {
+    throw new Error('cut');
+  };
+  return {
+    async rename(from, to) {
+      const record = String(to).endsWith('000001.json');
+      if (armed && record && step === 'rename') fail();
+      await fs.rename(from, to);
+      if (String(to).endsWith('journal.json')) armed = true;
+      if (armed && record && step === 'folder') fail();
+    },
+    async open(path, flags, mode) {
+      const record = String(path).includes('000001.json');
+      if (armed && record && step === 'open') fail();
+      const handle = await fs.open(path, flags, mode);
+      if (!armed || !record) return handle;
+      return new Proxy(handle, {
+        get(target, key) {
+          if (key === 'writeFile' && step === 'write') {
+            return async () => {
+              await target.writeFile('{"ind');
+              fail();
+            };
+          }
+          if (key === 'sync' && step === 'sync') return fail;
+          const value = Reflect.get(target, key);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+}
+
+t.test('a spool gives back its frames in order, without a torn or damaged tail', async (t) => {
+  const path = join(t.testdir(), 'spool');
+  const spool = await openSpool(path, 6, 0);
+  for (let i = 0; i < 4; i += 1) await spool.append(Buffer.alloc(6, i + 1), i * 1.5);
+  await spool.close();
+  const read = async (): Promise<readonly (readonly number[])[]> => {
+    const frames: number[][] = [];
+    for await (const { pts, frame } of readSpool(path, 6)) frames.push([pts, frame[0] ?? -1]);
+    return frames;
+  };
+  t.same(await read(), [
+    [0, 1],
+    [1.5, 2],
+    [3, 3],
+    [4.5, 4],
+  ]);
+  await fs.truncate(path, 4 * 22 - 1);
+  t.same(await read(), [
+    [0, 1],
+    [1.5, 2],
+    [3, 3],
+  ]);
+  const handle = await fs.open(path, 'r+');
+  await handle.write(Buffer.from([99]), 0, 1, 22 + 16);
+  await handle.close();
+  t.same(await read(), [[0, 1]], 'a damaged record ends it');
+
+  const continued = await openSpool(path, 6, 1);
+  await continued.append(Buffer.alloc(6, 9), 7);
+  t.same(
+    await read(),
+    [
+      [0, 1],
+      [7, 9],
+    ],
+    'goes on after the sound records',
+  );
+  await continued.discard();
+  t.same(await read(), []);
+});
+
+t.test("a folder is one job's at a time, and a dead job's lock is nobody's", async (t) => {
+  const folder = t.testdir();
+  const unlock = await lockFolder(folder);
+  t.match(JSON.parse(await fs.readFile(join(folder, 'lock'), 'utf8')), { pid: process.pid });
+  await unlock();
+  await t.rejects(fs.stat(join(folder, 'lock')), { code: 'ENOENT' });
+
+  const alive = {
+    host: (await import('node:os')).hostname(),
+    pid: process.ppid,
+    started: await started(process.ppid),
+    beat: 3,
+  };
+  await fs.writeFile(join(folder, 'lock'), JSON.stringify(alive));
+  await t.rejects(lockFolder(folder), { code: 'output', message: /another job/ });
+  await fs.writeFile(join(folder, 'lock'), JSON.stringify({ ...alive, started: '1' }));
+  const taken = await lockFolder(folder);
+  await taken();
+});
+
+async function started(pid: number): Promise<string> {
+  const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
