@@ -9,8 +9,8 @@ using std::chrono::microseconds;
 constexpr int kLooksWithoutPause = 32;
 constexpr microseconds kShortest{20};
 constexpr microseconds kLongest{500};
-// A rank that has waited this long waits for seconds of inference or encoding: half a millisecond more is nothing to
-// it, and the core is somebody else's.
+// A rank that has waited this long waits for seconds of inference or encoding: half a millisecond more is
+// nothing to it, and the core is somebody else's.
 constexpr microseconds kLongWait{200'000};
 constexpr microseconds kLongestInLongWait{1'000};
 }  // namespace

@@ -4,8 +4,8 @@
 
 namespace framescatter {
 
-/// How long to sleep between two looks at work that goes on by itself: not at all at first, then longer and longer.
-/// Counts its own sleeps instead of reading a clock.
+/// How long to sleep between two looks at work that goes on by itself: not at all at first, then longer and
+/// longer. Counts its own sleeps instead of reading a clock.
 class Backoff {
  public:
   /// Something happened: look again at once.

@@ -13,7 +13,8 @@ namespace framescatter {
 namespace {
 
 constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
-constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53U) - 1;
+// The longest ArrayBuffer of Node 20, which ends the process on a longer one; later Nodes have longer ones.
+constexpr std::int64_t kMaxBufferBytes = std::int64_t{1} << 32U;
 
 Napi::Value toJs(Napi::Env env, const TensorInfo& tensor) {
   auto shape = Napi::Array::New(env, tensor.shape.size());
@@ -45,8 +46,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
 
   explicit SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
     if (!info[0].IsExternal()) {
-      throw toJsError(info.Env(), std::make_exception_ptr(
-                                      Error(ErrorCode::kArgument, "sessions are made by createSession only")));
+      throw toJsError(info.Env(), std::make_exception_ptr(Error(ErrorCode::kArgument,
+                                                                "sessions are made by createSession only")));
     }
     thread_ = std::move(*info[0].As<Napi::External<std::shared_ptr<InferenceThread>>>().Data());
     auto self = info.This().As<Napi::Object>();
@@ -131,7 +132,7 @@ std::shared_ptr<Session> toSession(Napi::Env env, const Napi::Value& value) {
 
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto bytes = static_cast<std::size_t>(toInteger(info[0], "bytes", 0, kMaxSafeInteger));
+    const auto bytes = static_cast<std::size_t>(toInteger(info[0], "bytes", 0, kMaxBufferBytes));
     const HostBuffer buffer(bytes, toSession(info.Env(), info[1]));
     // V8 counts the bytes itself, as it does for every ArrayBuffer.
     return Napi::ArrayBuffer::New(info.Env(), buffer.bytes().data(), bytes,

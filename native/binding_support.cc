@@ -60,10 +60,11 @@ std::int64_t toInteger(const Napi::Value& value, const char* name, std::int64_t 
 std::vector<std::int64_t> toIntegers(const Napi::Value& value, const char* name) {
   if (!value.IsArray()) refuse(name, "be an array");
   const auto array = value.As<Napi::Array>();
+  const auto element = "each of " + std::string(name);
   std::vector<std::int64_t> integers;
   integers.reserve(array.Length());
   for (std::uint32_t i = 0; i < array.Length(); ++i) {
-    integers.push_back(toInteger(array.Get(i), name, 0, kMaxSafeInteger));
+    integers.push_back(toInteger(array.Get(i), element.c_str(), 0, kMaxSafeInteger));
   }
   return integers;
 }

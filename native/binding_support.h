@@ -29,7 +29,8 @@ Napi::Value guarded(Napi::Env env, const std::function<Napi::Value()>& function)
 
 // Arguments. `name` is the argument's, for the message of the Error(kArgument) that each throws.
 
-/// The memory of a Uint8Array. Refuses what could be taken away while it is in use: shared and resizable buffers.
+/// The memory of a Uint8Array. Refuses what could be taken away while it is in use: shared and resizable
+/// buffers.
 Bytes toBytes(const Napi::Value& value, const char* name);
 /// The same; nothing for null.
 std::optional<Bytes> toOptionalBytes(const Napi::Value& value, const char* name);

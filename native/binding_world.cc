@@ -78,9 +78,8 @@ Napi::Value abortWorld(const Napi::CallbackInfo& info) {
 
 Napi::Value finalizeWorld(const Napi::CallbackInfo& info) {
   auto& addon = Addon::of(info.Env());
-  return addon.promises.make(info.Env(), [&](Promises::Pending& pending) {
-    addon.world.finalize(pending.completion());
-  });
+  return addon.promises.make(info.Env(),
+                             [&](Promises::Pending& pending) { addon.world.finalize(pending.completion()); });
 }
 
 }  // namespace

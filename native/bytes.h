@@ -14,7 +14,7 @@ using ConstBytes = std::span<const std::byte>;
 [[nodiscard]] inline bool overlap(ConstBytes a, ConstBytes b) noexcept {
   if (a.empty() || b.empty()) return false;
   // std::less orders pointers of unrelated objects; the built-in < need not.
-  const std::less<const std::byte*> before;
+  const std::less<> before;
   return before(a.data(), b.data() + b.size()) && before(b.data(), a.data() + a.size());
 }
 

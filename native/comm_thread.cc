@@ -1,9 +1,8 @@
 #include "comm_thread.h"
 
-#include <time.h>
-
 #include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -22,8 +21,9 @@ std::chrono::nanoseconds threadTime() {
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec};
 }
-// A look at requests takes longer than this only where MPI copies bytes meanwhile: where it cannot map the other rank's
-// memory (containers, mostly), and over TCP, it moves a piece of a message at each look and no more.
+// A look at requests takes longer than this only where MPI copies bytes meanwhile: where it cannot map the
+// other rank's memory (containers, mostly), and over TCP, it moves a piece of a message at each look and no
+// more.
 constexpr std::chrono::microseconds kNothingMoved{10};
 
 /// An operation that has been started.
@@ -37,7 +37,8 @@ class Outstanding {
     }
   }
 
-  /// Whether all requests have completed. Those posted before a failure count too: MPI may still write through them.
+  /// Whether all requests have completed. Those posted before a failure count too: MPI may still write
+  /// through them.
   [[nodiscard]] bool poll() {
     while (next_ < requests_.size()) {
       int completed = 0;

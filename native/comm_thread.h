@@ -11,14 +11,14 @@
 
 namespace framescatter {
 
-/// The one thread that makes MPI calls. It starts operations in the order they were submitted, and polls the requests
-/// of all that are outstanding, sleeping longer and longer in between: MPI's own waiting spins, and on a CPU node that
-/// core is inference. With nothing outstanding it sleeps until something is submitted.
+/// The one thread that makes MPI calls. It starts operations in the order they were submitted, and polls the
+/// requests of all that are outstanding, sleeping longer and longer in between: MPI's own waiting spins, and
+/// on a CPU node that core is inference. With nothing outstanding it sleeps until something is submitted.
 class CommThread {
  public:
   struct Operation {
-    /// Makes the MPI calls; appends the requests that must complete before the operation has ended. Throws to fail.
-    /// Lives until then: what it owns may be used by MPI in the meantime.
+    /// Makes the MPI calls; appends the requests that must complete before the operation has ended. Throws to
+    /// fail. Lives until then: what it owns may be used by MPI in the meantime.
     std::function<void(std::vector<MPI_Request>& requests)> start;
     Completion done;
   };

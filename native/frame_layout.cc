@@ -11,7 +11,8 @@ FrameLayout FrameLayout::of(const std::vector<std::int64_t>& counts, std::int64_
   constexpr std::int64_t kMost = std::numeric_limits<int>::max();
   const auto refuse = [](const std::string& message) { throw Error(ErrorCode::kArgument, message); };
   if (frameBytes < 1 || frameBytes > kMost) {
-    refuse("frameBytes must be between 1 and " + std::to_string(kMost) + ", not " + std::to_string(frameBytes));
+    refuse("frameBytes must be between 1 and " + std::to_string(kMost) + ", not " +
+           std::to_string(frameBytes));
   }
   if (counts.size() != static_cast<std::size_t>(ranks)) {
     refuse("counts must hold one number for each of the " + std::to_string(ranks) + " ranks, not " +
@@ -31,7 +32,8 @@ FrameLayout FrameLayout::of(const std::vector<std::int64_t>& counts, std::int64_
 }
 
 std::size_t FrameLayout::bytesOf(int rank) const {
-  return static_cast<std::size_t>(counts.at(static_cast<std::size_t>(rank))) * static_cast<std::size_t>(frameBytes);
+  return static_cast<std::size_t>(counts.at(static_cast<std::size_t>(rank))) *
+         static_cast<std::size_t>(frameBytes);
 }
 
 std::size_t FrameLayout::bytesOfAll() const {

@@ -12,8 +12,8 @@ struct FrameLayout {
   std::vector<int> counts;
   std::vector<int> offsets;
 
-  /// Checks what came from outside. Throws Error(kArgument) unless there is one count a rank, none is negative, and
-  /// they and their sum fit.
+  /// Checks what came from outside. Throws Error(kArgument) unless there is one count a rank, none is
+  /// negative, and they and their sum fit.
   static FrameLayout of(const std::vector<std::int64_t>& counts, std::int64_t frameBytes, int ranks);
 
   [[nodiscard]] std::size_t bytesOf(int rank) const;

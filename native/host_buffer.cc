@@ -22,7 +22,8 @@ std::shared_ptr<std::byte> reserve(std::size_t bytes, const std::shared_ptr<Sess
   }
   void* const memory = ::operator new(bytes, kAlignment, std::nothrow);
   if (memory == nullptr) {
-    throw Error(ErrorCode::kArgument, "there is not enough memory for a buffer of " + std::to_string(bytes) + " bytes");
+    throw Error(ErrorCode::kArgument,
+                "there is not enough memory for a buffer of " + std::to_string(bytes) + " bytes");
   }
   return {static_cast<std::byte*>(memory), [](std::byte* at) { ::operator delete(at, kAlignment); }};
 }

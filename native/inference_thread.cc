@@ -13,7 +13,8 @@ namespace {
 void requireLength(const char* name, std::size_t has, const TensorInfo& tensor, std::size_t needs) {
   if (has == needs) return;
   throw Error(ErrorCode::kArgument, std::string("run: ") + name + " must hold the " + std::to_string(needs) +
-                                        " bytes of the tensor " + tensor.name + ", not " + std::to_string(has));
+                                        " bytes of the tensor " + tensor.name + ", not " +
+                                        std::to_string(has));
 }
 
 std::exception_ptr outcomeOf(const std::function<void()>& action) noexcept {
@@ -78,7 +79,8 @@ void InferenceThread::work(State& state) {
   std::unique_lock lock(state.mutex);
   for (;;) {
     state.changed.wait(lock, [&] { return state.stop || !state.queue.empty(); });
-    // Asked to stop, it still does what is queued, so that every `done` is called; cancelled runs fail at once.
+    // Asked to stop, it still does what is queued, so that every `done` is called; cancelled runs fail at
+    // once.
     if (state.queue.empty()) return;
     auto task = std::move(state.queue.front());
     state.queue.pop_front();

@@ -10,9 +10,9 @@
 
 namespace framescatter {
 
-/// A session with a thread of its own, on which everything asked of it is done in order. Its methods are called from
-/// one thread; they throw Error(kArgument) or Error(kState) at once, and otherwise queue. Memory handed in must stay
-/// alive and untouched until `done` is called, on the inference thread.
+/// A session with a thread of its own, on which everything asked of it is done in order. Its methods are
+/// called from one thread; they throw Error(kArgument) or Error(kState) at once, and otherwise queue. Memory
+/// handed in must stay alive and untouched until `done` is called, on the inference thread.
 class InferenceThread {
  public:
   explicit InferenceThread(SessionOptions options);

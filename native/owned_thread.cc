@@ -20,7 +20,8 @@ struct OwnedThread::Control {
   std::shared_future<void> ended = ending.get_future().share();
   std::thread thread;
 
-  /// Whether the thread has ended in time. MPI_Abort may exit the process from the very thread that is to end.
+  /// Whether the thread has ended in time. MPI_Abort may exit the process from the very thread that is to
+  /// end.
   [[nodiscard]] bool stop() const {
     if (thread.get_id() == std::this_thread::get_id()) return false;
     requestStop();
@@ -28,7 +29,8 @@ struct OwnedThread::Control {
   }
 };
 
-/// The live threads. Constructed after the libraries were loaded, hence destroyed before their static objects.
+/// The live threads. Constructed after the libraries were loaded, hence destroyed before their static
+/// objects.
 class OwnedThread::Registry {
  public:
   Registry() = default;

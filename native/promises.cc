@@ -65,7 +65,12 @@ void Promises::close() {
 void Promises::deliver(Napi::Env env, Napi::Function /*unused*/, Promises* promises, Outcome* outcome) {
   const std::unique_ptr<Outcome> owned(outcome);
   // Without an environment, Node is emptying the channel.
-  if (static_cast<napi_env>(env) != nullptr) promises->settle(env, *owned);
+  if (static_cast<napi_env>(env) == nullptr) return;
+  try {
+    promises->settle(env, *owned);
+  } catch (const Napi::Error&) {
+    // A worker thread that is being ended can settle nothing any more, and nobody waits for it.
+  }
 }
 
 void Promises::settle(Napi::Env env, const Outcome& outcome) {

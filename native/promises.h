@@ -13,8 +13,9 @@
 
 namespace framescatter {
 
-/// The promises that work on other threads will settle. Everything of JavaScript stays here, on JavaScript's thread;
-/// the other threads hold no more than a promise's number. The process stays alive while a promise is open.
+/// The promises that work on other threads will settle. Everything of JavaScript stays here, on JavaScript's
+/// thread; the other threads hold no more than a promise's number. The process stays alive while a promise is
+/// open.
 class Promises {
  public:
   /// A promise being made, while its operation is queued.

@@ -24,13 +24,16 @@ struct SessionOptions {
 /// `cpu`, `cuda`, `tensorrt`.
 [[nodiscard]] const char* providerText(Provider provider) noexcept;
 
-/// The providers this build of ONNX Runtime knows of; whether one's libraries and devices are there shows in use.
+/// The providers this build of ONNX Runtime knows of; whether one's libraries and devices are there shows in
+/// use.
 [[nodiscard]] std::vector<Provider> knownProviders();
 
 /// Adds the execution providers to `ort`, the preferred one first. Throws Error(kProvider).
 void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options);
 
-/// What ONNX Runtime said while it made or ran a session, as our error: kProvider where the device is at fault.
-[[nodiscard]] Error sessionError(const Ort::Exception& exception, Provider provider, const std::string& doing);
+/// What ONNX Runtime said while it made or ran a session, as our error: kProvider where the device is at
+/// fault.
+[[nodiscard]] Error sessionError(const Ort::Exception& exception, Provider provider,
+                                 const std::string& doing);
 
 }  // namespace framescatter

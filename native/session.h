@@ -20,8 +20,8 @@ struct TensorInfo {
   std::vector<std::int64_t> shape;
 };
 
-/// One ONNX Runtime session over a graph of one uint8 input and one uint8 output of static shapes. Starts no thread but
-/// ONNX Runtime's own. All methods but `cancel` are for one thread at a time.
+/// One ONNX Runtime session over a graph of one uint8 input and one uint8 output of static shapes. Starts no
+/// thread but ONNX Runtime's own. All methods but `cancel` are for one thread at a time.
 class Session {
  public:
   explicit Session(SessionOptions options);
@@ -31,8 +31,8 @@ class Session {
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
 
-  /// Reads the model, which is not needed afterwards. Never opens a file: external data is refused. Throws Error(kOrt)
-  /// or Error(kProvider).
+  /// Reads the model, which is not needed afterwards. Never opens a file: external data is refused. Throws
+  /// Error(kOrt) or Error(kProvider).
   void load(ConstBytes model);
 
   /// Infers one batch, reading and writing the caller's memory in place on the CPU. Lengths as below.
@@ -46,11 +46,13 @@ class Session {
   [[nodiscard]] std::size_t inputBytes() const noexcept { return inputBytes_; }
   [[nodiscard]] std::size_t outputBytes() const noexcept { return outputBytes_; }
 
-  /// Page-locked host memory of the session's device; null on the CPU, where there is no such thing.
+  /// Page-locked host memory of the session's device; null where there is no such thing, as on the CPU.
   [[nodiscard]] void* allocatePageLocked(std::size_t bytes);
   void freePageLocked(void* memory);
 
  private:
+  void preparePageLocked();
+
   SessionOptions options_;
   Ort::SessionOptions ortOptions_;
   Ort::RunOptions runOptions_;

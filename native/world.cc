@@ -18,8 +18,6 @@ namespace {
 constexpr std::size_t kBroadcastChunk = std::size_t{1} << 30U;
 constexpr std::chrono::seconds kAbortPatience{5};
 
-std::atomic<bool> initialisedOnce{false};
-
 struct Communicators {
   Communicator broadcast{MPI_COMM_WORLD};
   Communicator scatter{MPI_COMM_WORLD};
@@ -31,7 +29,12 @@ struct Communicators {
 
 void requireBytes(const char* name, std::size_t has, std::size_t needs) {
   if (has >= needs) return;
-  refuse(std::string(name) + " must hold at least " + std::to_string(needs) + " bytes, not " + std::to_string(has));
+  refuse(std::string(name) + " must hold at least " + std::to_string(needs) + " bytes, not " +
+         std::to_string(has));
+}
+
+void requireOnRoot(const char* name, bool given, int rank) {
+  if (given != (rank == 0)) refuse(std::string(name) + " must be given on rank 0, and null on all others");
 }
 
 void initMpi() {
@@ -74,8 +77,8 @@ WorldInfo describeWorld() {
 struct World::Shared {
   std::atomic<Phase> phase{Phase::kNew};
   WorldInfo info;
-  /// Destroyed on the communication thread before MPI_Finalize. Where that is never reached, never: MPI calls from
-  /// another thread, or after the fact, could hang the process as it ends.
+  /// Destroyed on the communication thread before MPI_Finalize. Where that is never reached, never: MPI calls
+  /// from another thread, or after the fact, could hang the process as it ends.
   std::unique_ptr<Communicators> mpi;
 
   Shared() = default;
@@ -104,6 +107,7 @@ void World::requireRunning(const char* verb) const {
 }
 
 void World::init(Completion done) {
+  static std::atomic<bool> initialisedOnce{false};
   if (initialisedOnce.exchange(true)) {
     throw Error(ErrorCode::kState, "initWorld: MPI can be initialised once in a process only");
   }
@@ -127,7 +131,8 @@ void World::broadcast(Bytes buffer, Completion done) {
   thread_->submit({.start =
                        [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
                          for (std::size_t at = 0; at < buffer.size(); at += kBroadcastChunk) {
-                           const auto chunk = buffer.subspan(at, std::min(kBroadcastChunk, buffer.size() - at));
+                           const auto chunk =
+                               buffer.subspan(at, std::min(kBroadcastChunk, buffer.size() - at));
                            MPI_Request request = MPI_REQUEST_NULL;
                            check(MPI_Ibcast(chunk.data(), static_cast<int>(chunk.size()), MPI_BYTE, 0,
                                             shared->mpi->broadcast.get(), &request),
@@ -143,7 +148,7 @@ void World::scatter(std::optional<ConstBytes> send, const std::vector<std::int64
   requireRunning("scatter");
   const auto rank = shared_->info.rank;
   auto layout = FrameLayout::of(counts, frameBytes, shared_->info.size);
-  if (send.has_value() != (rank == 0)) refuse("scatter: send must be given on rank 0, and null on all others");
+  requireOnRoot("scatter: send", send.has_value(), rank);
   if (send) requireBytes("scatter: send", send->size(), layout.bytesOfAll());
   requireBytes("scatter: receive", receive.size(), layout.bytesOf(rank));
   if (send && overlap(*send, receive)) refuse("scatter: send and receive must not overlap");
@@ -152,7 +157,7 @@ void World::scatter(std::optional<ConstBytes> send, const std::vector<std::int64
       {.start =
            [shared = shared_, layout = std::move(layout), from = send.value_or(ConstBytes{}).data(), receive,
             rank](std::vector<MPI_Request>& requests) {
-             const auto type = shared->mpi->frameTypes.get(layout.frameBytes);
+             MPI_Datatype type = shared->mpi->frameTypes.get(layout.frameBytes);
              MPI_Request request = MPI_REQUEST_NULL;
              check(MPI_Iscatterv(from, layout.counts.data(), layout.offsets.data(), type, receive.data(),
                                  layout.counts.at(static_cast<std::size_t>(rank)), type, 0,
@@ -168,24 +173,23 @@ void World::gather(ConstBytes send, const std::vector<std::int64_t>& counts, std
   requireRunning("gather");
   const auto rank = shared_->info.rank;
   auto layout = FrameLayout::of(counts, frameBytes, shared_->info.size);
-  if (receive.has_value() != (rank == 0)) refuse("gather: receive must be given on rank 0, and null on all others");
+  requireOnRoot("gather: receive", receive.has_value(), rank);
   if (receive) requireBytes("gather: receive", receive->size(), layout.bytesOfAll());
   requireBytes("gather: send", send.size(), layout.bytesOf(rank));
   if (receive && overlap(*receive, send)) refuse("gather: send and receive must not overlap");
 
-  thread_->submit(
-      {.start =
-           [shared = shared_, layout = std::move(layout), to = receive.value_or(Bytes{}).data(), send,
-            rank](std::vector<MPI_Request>& requests) {
-             const auto type = shared->mpi->frameTypes.get(layout.frameBytes);
-             MPI_Request request = MPI_REQUEST_NULL;
-             check(MPI_Igatherv(send.data(), layout.counts.at(static_cast<std::size_t>(rank)), type, to,
-                                layout.counts.data(), layout.offsets.data(), type, 0, shared->mpi->gather.get(),
-                                &request),
-                   "MPI_Igatherv");
-             requests.push_back(request);
-           },
-       .done = std::move(done)});
+  thread_->submit({.start =
+                       [shared = shared_, layout = std::move(layout), to = receive.value_or(Bytes{}).data(),
+                        send, rank](std::vector<MPI_Request>& requests) {
+                         MPI_Datatype type = shared->mpi->frameTypes.get(layout.frameBytes);
+                         MPI_Request request = MPI_REQUEST_NULL;
+                         check(MPI_Igatherv(send.data(), layout.counts.at(static_cast<std::size_t>(rank)),
+                                            type, to, layout.counts.data(), layout.offsets.data(), type, 0,
+                                            shared->mpi->gather.get(), &request),
+                               "MPI_Igatherv");
+                         requests.push_back(request);
+                       },
+                   .done = std::move(done)});
 }
 
 void World::abort(int code) {

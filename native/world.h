@@ -24,12 +24,12 @@ struct WorldInfo {
   std::string library;
 };
 
-/// The MPI world. Its methods are called from one thread; they check their arguments, throw Error(kArgument) or
-/// Error(kState) at once, and otherwise queue the operation and return. Memory handed in must stay alive and untouched
-/// until `done` is called, on the communication thread.
+/// The MPI world. Its methods are called from one thread; they check their arguments, throw Error(kArgument)
+/// or Error(kState) at once, and otherwise queue the operation and return. Memory handed in must stay alive
+/// and untouched until `done` is called, on the communication thread.
 ///
-/// Scatters, gathers and broadcasts have a communicator each: ranks must agree on the order within each kind, not on
-/// the order between kinds.
+/// Scatters, gathers and broadcasts have a communicator each: ranks must agree on the order within each kind,
+/// not on the order between kinds.
 class World {
  public:
   World();
@@ -49,8 +49,8 @@ class World {
   void broadcast(Bytes buffer, Completion done);
 
   /// Rank r receives `counts[r]` frames. `send` on rank 0 only.
-  void scatter(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts, std::int64_t frameBytes,
-               Bytes receive, Completion done);
+  void scatter(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
+               std::int64_t frameBytes, Bytes receive, Completion done);
 
   /// The inverse. `receive` on rank 0 only.
   void gather(ConstBytes send, const std::vector<std::int64_t>& counts, std::int64_t frameBytes,

@@ -17,19 +17,17 @@ esac
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/sanitize-$sanitizer
-suppressions=$root/scripts/sanitize-$sanitizer.supp
 
-cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Debug -DFRAMESCATTER_SANITIZE="$sanitizer" >"$build.log" 2>&1 ||
-  { cat "$build.log" && exit 1; }
+cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Debug -DFRAMESCATTER_SANITIZE="$sanitizer"
 cmake --build "$build" --parallel 2
 
 # Whole stacks: MPI unloads its plug-ins, so that the frames next to an allocation cannot be named at the end.
 export ASAN_OPTIONS=fast_unwind_on_malloc=0
 # Quoted within: the options split at spaces and colons.
-export LSAN_OPTIONS="suppressions='$suppressions':print_suppressions=0"
+export LSAN_OPTIONS="suppressions='$root/scripts/sanitize-address.supp':print_suppressions=0"
 export UBSAN_OPTIONS=print_stacktrace=1
 # MPI and ONNX Runtime are not instrumented: their own locks are invisible to the thread sanitizer.
-export TSAN_OPTIONS="suppressions='$suppressions':ignore_noninstrumented_modules=1:halt_on_error=0"
+export TSAN_OPTIONS=ignore_noninstrumented_modules=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 for ranks in 1 3; do
   echo "$sanitizer sanitizer, $ranks rank(s)"

@@ -16,15 +16,14 @@ say() { printf 'slurm-cluster: %s\n' "$*"; }
 die() { printf 'slurm-cluster: %s\n' "$*" >&2; exit 1; }
 usage() { die 'usage: slurm-cluster.sh start|stop DIR'; }
 
-# Whether the daemon whose pid a file holds still runs: a pid may have gone to another program since.
-alive() { # PIDFILE NAME
-  local pid
-  pid=$(cat "$1" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ]
+# Whether a process of that name and number runs: the number may have gone to another program since.
+runs() { # PID NAME
+  [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ]
 }
 
 idle_nodes() { sinfo --noheader --Node --states=idle --format=%N 2>/dev/null | sort -u | wc -l; }
 
-up() { alive "$dir/ctld.pid" slurmctld && [ "$(sinfo --noheader --Node --responding --format=%N 2>/dev/null | sort -u | wc -l)" = ${#NODES[@]} ]; }
+up() { runs "$(cat "$dir/ctld.pid" 2>/dev/null)" slurmctld && [ "$(sinfo --noheader --Node --responding --format=%N 2>/dev/null | sort -u | wc -l)" = ${#NODES[@]} ]; }
 
 write_config() {
   local host ports cores
@@ -54,7 +53,7 @@ SlurmdPidFile=$dir/%n.pid
 SlurmctldLogFile=$dir/log/slurmctld
 SlurmdLogFile=$dir/log/%n
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+TaskPlugin=task/affinity
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
@@ -62,7 +61,11 @@ KillWait=5
 GresTypes=gpu
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[1]} CPUs=$cores RealMemory=1000 Gres=gpu:2 State=UNKNOWN
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[2]} CPUs=$cores RealMemory=1000 Gres=gpu:2 State=UNKNOWN
-PartitionName=gpu Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=gpu Nodes=n1,n2 Default=YES PriorityTier=1 GraceTime=20
+# Its jobs pre-empt those of gpu.
+PartitionName=urgent Nodes=n1,n2 PriorityTier=2
 CONF
   # A pretend GPU must be a character device.
   printf '%s\n' AutoDetect=off 'NodeName=n[1-2] Name=gpu File=/dev/null' 'NodeName=n[1-2] Name=gpu File=/dev/zero' >"$dir/gres.conf"
@@ -106,15 +109,13 @@ start() {
   say "two nodes are up: . $dir/env"
 }
 
-# Ends a daemon by its pid file, and waits for it.
+# Ends a daemon by its pid file, and waits for it: it removes the file long before it ends.
 end_daemon() { # PIDFILE NAME
-  local pid deadline
-  alive "$1" "$2" || return 0
-  pid=$(cat "$1")
-  kill "$pid" 2>/dev/null || return 0
-  deadline=$((SECONDS + PATIENCE))
-  while alive "$1" "$2"; do
-    [ $SECONDS -lt $deadline ] || { kill -KILL "$pid" 2>/dev/null || true; break; }
+  local pid deadline=$((SECONDS + PATIENCE))
+  pid=$(cat "$1" 2>/dev/null) || return 0
+  runs "$pid" "$2" && kill "$pid" 2>/dev/null || return 0
+  while runs "$pid" "$2"; do
+    [ $SECONDS -lt $deadline ] || kill -KILL "$pid" 2>/dev/null || true
     sleep 0.1
   done
 }
@@ -125,15 +126,30 @@ end_daemons() {
   end_daemon "$dir/munge/pid" munged
 }
 
+# Of every job step there is one on each of its nodes; it outlasts the job by a moment.
+stepds() {
+  local process
+  for process in /proc/[0-9]*; do
+    [ "$(cat "$process/comm" 2>/dev/null)" = slurmstepd ] || continue
+    ! grep -qzxF "SLURM_CONF=$SLURM_CONF" "$process/environ" 2>/dev/null || printf '%s\n' "${process#/proc/}"
+  done
+}
+
 stop() {
   [ -e "$dir" ] || return 0
   [ -f "$dir/slurm.conf" ] || die "$dir is no cluster's folder"
-  if up; then
+  local deadline=$((SECONDS + PATIENCE)) pid
+  if runs "$(cat "$dir/ctld.pid" 2>/dev/null)" slurmctld; then
     scancel --quiet --user="$(id -un)" || true
-    local deadline=$((SECONDS + PATIENCE))
     while [ -n "$(squeue --noheader 2>/dev/null)" ] && [ $SECONDS -lt $deadline ]; do sleep 0.2; done
   fi
   end_daemons
+  for pid in $(stepds); do
+    while runs "$pid" slurmstepd; do
+      [ $SECONDS -lt $deadline ] || kill -KILL "$pid" 2>/dev/null || true
+      sleep 0.1
+    done
+  done
   rm -rf "$dir"
   say 'stopped'
 }

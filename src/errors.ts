@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'journal' // a journal disagrees with this job
   | 'limit' // a documented resource limit was passed
   | 'cloud' // Azure refused a request, or a job there did not end well
+  | 'cluster' // Slurm or Kubernetes cannot be reached, refused, or lost a job
   | 'stopped' // asked to stop by a signal; the same command resumes
   | 'internal';
 

@@ -4,6 +4,7 @@ import { runDoctor } from './cli/doctor.js';
 import { listModelsCommand } from './cli/models.js';
 import { probeCommand } from './cli/probe.js';
 import { retry } from './cli/retry.js';
+import { runElsewhere } from './cli/run-elsewhere.js';
 import { exitCode, JobError } from './errors.js';
 import { RootFailed } from './job/collective.js';
 import { runJob } from './job/job.js';
@@ -13,15 +14,17 @@ import { launcherRank } from './mpi/launcher.js';
 import { joinWorld } from './mpi/world.js';
 import { modelsFolder, packageVersion } from './package.js';
 import { createLog, type Log } from './report/log.js';
+import { hideArguments } from './storage/secret.js';
 
 process.exitCode = await main(process.argv.slice(2));
 
 /** Arguments in, exit code out. Under mpirun every rank comes here; what concerns all of them is said by rank 0. */
 async function main(argv: readonly string[]): Promise<number> {
+  hideArguments(argv);
   const first = launcherRank() === 0;
   let log = createLog('text', 'normal');
   try {
-    const command = parseArguments(argv, packageVersion());
+    const command = parseArguments(argv, packageVersion(), process.env);
     if (command.kind === 'job') {
       log = createLog(command.options.logFormat, command.options.verbosity);
       return await job(command.options, log);
@@ -36,7 +39,9 @@ async function main(argv: readonly string[]): Promise<number> {
       case 'models':
         return await listModelsCommand(modelsFolder(), command.json);
       case 'probe':
-        return await probeCommand(command.input, command.json);
+        return await probeCommand(command.input, command.json, log);
+      case 'elsewhere':
+        return await runElsewhere(command.command, log, packageVersion());
       case 'retry':
         return await retry(command.times, command.command, log);
     }

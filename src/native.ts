@@ -81,7 +81,7 @@ export interface Native {
 
   createSession(model: Uint8Array, options: SessionOptions): Promise<NativeSession>;
   /**
-   * Memory that MPI and sessions use in place, aligned to 64 bytes; page-locked when `session` runs on a GPU. Freed
+   * Memory that MPI and sessions use in place, aligned to 64 bytes and at most 4 GiB; page-locked when `session` runs on a GPU. Freed
    * when the buffer is garbage collected.
    */
   allocate(bytes: number, session: NativeSession | null): ArrayBuffer;
@@ -100,6 +100,8 @@ let loaded: Native | undefined;
 
 /** Loads the addon, once. The only place that knows where the .node file lies. */
 export function native(): Native {
+  // ONNX Runtime would send usage data and leave files of it; it looks at this when it is loaded.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   loaded ??= createRequire(import.meta.url)(join(packageRoot(), 'build/Release/framescatter.node')) as Native;
   return loaded;
 }

@@ -3,6 +3,7 @@ import { JobError } from '../errors.js';
 import { CODECS, type JobOptions } from '../job/options.js';
 import type { ModelOverrides } from '../model/infer.js';
 import { MAX_MULTIPLE } from '../model/manifest.js';
+import { asksForElsewhere, type ElsewhereCommand, parseElsewhere } from './elsewhere.js';
 
 /** What the command line asks for. */
 export type Command =
@@ -11,6 +12,7 @@ export type Command =
   | { readonly kind: 'models'; readonly json: boolean }
   | { readonly kind: 'probe'; readonly input: string; readonly json: boolean }
   | { readonly kind: 'retry'; readonly times: number; readonly command: readonly string[] }
+  | { readonly kind: 'elsewhere'; readonly command: ElsewhereCommand }
   | { readonly kind: 'text'; readonly text: string };
 
 const USAGE = `Usage:
@@ -20,6 +22,8 @@ const USAGE = `Usage:
   framescatter models                            the models at hand
   framescatter doctor                            what this machine has and lacks
   framescatter retry TIMES -- COMMAND ...        run a command again while it can be resumed
+  framescatter submit slurm|aml INPUT OUTPUT ... run the job on a cluster; each has its own --help
+  framescatter publish aml, invoke aml           the same by way of an Azure ML batch endpoint
 
 Puts every frame of INPUT through a deep-learning model and writes OUTPUT with the same frames, times, sound and tags.
 (framescatter stands for: node dist/main.js. A name that begins with a dash goes after --.)`;
@@ -31,9 +35,19 @@ Environment: FFMPEG_PATH, FFPROBE_PATH; the limits in docs/troubleshooting.md.`;
  * Turns arguments into a command. Pure: touches no files and prints nothing; help and version come back as text. Bad
  * usage is a JobError `usage`.
  */
-export function parseArguments(argv: readonly string[], version: string): Command {
+export function parseArguments(
+  argv: readonly string[],
+  version: string,
+  environment: NodeJS.ProcessEnv = {},
+): Command {
   const first = argv[0];
   if (first === 'retry') return parseRetry(argv.slice(1));
+  if (asksForElsewhere(argv)) {
+    return {
+      kind: 'elsewhere',
+      command: parseElsewhere(argv, environment, (words) => checkJob(words, version)),
+    };
+  }
   let text = '';
   const parser = base(version);
   const parsed = parser.parseSync([...argv], {}, (error, _parsed, output) => {
@@ -56,6 +70,10 @@ export function parseArguments(argv: readonly string[], version: string): Comman
       expectWords(words, 2, 'a job takes an INPUT and an OUTPUT');
       return { kind: 'job', options: jobOptions(parsed, words[0] ?? '', words[1] ?? '') };
   }
+}
+
+function checkJob(words: readonly string[], version: string): void {
+  if (parseArguments(words, version).kind !== 'job') throw usage('these are not the words of a job');
 }
 
 type Parsed = ReturnType<ReturnType<typeof base>['parseSync']>;

@@ -1,8 +1,11 @@
+import { stat } from 'node:fs/promises';
 import { listModels } from '../model/registry.js';
 
 /** Prints the models at hand: names for `--model`, what they are, and where to look at them. */
 export async function listModelsCommand(folder: string, json: boolean): Promise<number> {
-  const models = await listModels(folder);
+  const models = await Promise.all(
+    (await listModels(folder)).map(async (model) => ({ ...model, bytes: (await stat(model.file)).size })),
+  );
   if (json) {
     process.stdout.write(`${JSON.stringify(models, null, 2)}\n`);
     return 0;
@@ -10,9 +13,11 @@ export async function listModelsCommand(folder: string, json: boolean): Promise<
   for (const model of models) {
     const facts = [
       [model.title, model.artist, model.year].filter((part) => part !== undefined).join(', '),
-      model.macsPerPixel === undefined ? undefined : `${model.macsPerPixel} multiply-adds a pixel`,
-    ].filter((part) => part !== undefined && part !== '');
-    process.stdout.write(`${model.name.padEnd(18)}${facts.join('; ')}\n`);
+      ...(model.macsPerPixel === undefined ? [] : [`${model.macsPerPixel} multiply-adds a pixel`]),
+      `${model.network}, ${Math.round(model.bytes / 1024)} KiB`,
+      ...(model.picture === undefined ? [] : [model.picture]),
+    ];
+    process.stdout.write(`${model.name.padEnd(18)}${facts.filter((part) => part !== '').join('; ')}\n`);
   }
   process.stdout.write('\n--model also takes a blend ("wave:0.6,udnie:0.4") or the path of an ONNX file.\n');
   return 0;

@@ -1,12 +1,28 @@
+import { inTermsOf, type LocalCopy, openSource } from '../job/source.js';
+import { watchForStop } from '../job/stop.js';
+import type { Log } from '../report/log.js';
 import { clock } from '../report/progress.js';
+import { parseLocation } from '../storage/location.js';
+import { openScratch } from '../storage/scratch.js';
 import { containerFor } from '../video/container.js';
 import { probe, type SourceFacts } from '../video/probe.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
 import { wirePlan } from '../video/wire.js';
 
-/** Prints what a job would see in `input` and do with it, for an MP4 and for a Matroska output. */
-export async function probeCommand(input: string, json: boolean): Promise<number> {
-  const source = await probe(input);
+/** Prints what a job would see in `input`, a path or an address, and do with it, for an MP4 and for a Matroska output. */
+export async function probeCommand(input: string, json: boolean, log: Log): Promise<number> {
+  const scratch = openScratch();
+  const stop = watchForStop(() => {});
+  try {
+    const copy = await openSource(parseLocation(input), { log, scratch, stopped: stop.aborted });
+    return await inTermsOf(copy, async () => show(copy, await probe(copy.path), json));
+  } finally {
+    stop.dispose();
+    await scratch.dispose();
+  }
+}
+
+async function show(copy: LocalCopy, source: SourceFacts, json: boolean): Promise<number> {
   const plans = await Promise.all(
     (['mp4', 'mkv'] as const).map(async (name) => {
       const container = containerFor(`output.${name}`);
@@ -18,10 +34,12 @@ export async function probeCommand(input: string, json: boolean): Promise<number
     }),
   );
   if (json) {
-    process.stdout.write(`${JSON.stringify({ source, plans }, null, 2)}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ source: { ...source, path: copy.display }, plans }, null, 2)}\n`,
+    );
     return 0;
   }
-  const lines = sourceLines(source);
+  const lines = sourceLines({ ...source, path: copy.display });
   for (const { name, wire, streams } of plans) {
     lines.push(
       '',

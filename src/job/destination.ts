@@ -1,13 +1,85 @@
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
+import { showTransfer } from '../report/transfer.js';
+import { connect } from '../storage/blob-client.js';
+import { checkWritable, uploadBlob } from '../storage/blob-output.js';
 import { moveIntoPlace, syncFolder } from '../storage/durable.js';
+import { type BlobLocation, type Location, sameBlob } from '../storage/location.js';
+import type { Site } from './site.js';
+
+/** What is said of a blob beside its bytes. */
+export interface BlobLabels {
+  readonly contentType: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Where the output goes. */
+export interface Destination {
+  /** What may be shown of it. */
+  readonly display: string;
+  /** Its name, to tell the container by. */
+  readonly name: string;
+  /** Refuses before any work is done what could not be written in the end. */
+  check(input: Location, overwrite: boolean): Promise<void>;
+  /** Puts a finished, flushed file there as one act. */
+  publish(finished: string, labels: BlobLabels, overwrite: boolean): Promise<void>;
+}
+
+export async function openDestination(location: Location, site: Site): Promise<Destination> {
+  if (location.kind === 'blob') return blobDestination(location, site);
+  const { path } = location;
+  return {
+    display: path,
+    name: path,
+    check: (input, overwrite) =>
+      checkDestination(input.kind === 'file' ? input.path : undefined, path, overwrite),
+    publish: (finished, _labels, overwrite) => publish(finished, path, overwrite),
+  };
+}
+
+async function blobDestination(location: BlobLocation, site: Site): Promise<Destination> {
+  const { name, url } = location;
+  const access = await connect(location);
+  const options = { code: 'output', signal: site.stopped } as const;
+  return {
+    display: url,
+    name,
+    async check(input, overwrite) {
+      if (sameBlob(location, input)) {
+        throw new JobError('output', `the output is the input: ${url}`, {
+          hint: 'the source is never touched',
+        });
+      }
+      await checkWritable(access, name, { ...options, overwrite });
+    },
+    async publish(finished, labels, overwrite) {
+      const { size } = await fs.stat(finished);
+      const transfer = showTransfer(site.log, 'upload', url, size);
+      try {
+        await uploadBlob(access, name, finished, {
+          ...options,
+          ...labels,
+          overwrite,
+          onProgress: transfer.moved,
+        });
+        transfer.done();
+      } finally {
+        transfer.stop();
+      }
+    },
+  };
+}
 
 /**
  * Refuses an output that cannot be written before any work is done: it exists and `overwrite` is false, it is the input
  * (under whatever name), a folder, or in a folder that is missing or read-only.
  */
-export async function checkDestination(input: string, output: string, overwrite: boolean): Promise<void> {
+export async function checkDestination(
+  input: string | undefined,
+  output: string,
+  overwrite: boolean,
+): Promise<void> {
   const folder = dirname(output);
   const folderStats = await fs.stat(folder).catch(() => undefined);
   if (folderStats?.isDirectory() !== true) {
@@ -20,7 +92,7 @@ export async function checkDestination(input: string, output: string, overwrite:
   });
   const existing = await fs.stat(output).catch(() => undefined);
   if (existing === undefined) return;
-  const source = await fs.stat(input).catch(() => undefined);
+  const source = input === undefined ? undefined : await fs.stat(input).catch(() => undefined);
   if (source !== undefined && source.ino === existing.ino && source.dev === existing.dev) {
     throw new JobError('output', `the output is the input: ${output}`, {
       hint: 'the source is never touched',

@@ -4,12 +4,14 @@ import type { World } from '../mpi/world.js';
 import type { Log } from '../report/log.js';
 import { writeRunReport } from '../report/run-report.js';
 import { type RankReport, summaryLines } from '../report/summary.js';
+import { openScratch } from '../storage/scratch.js';
 import { onRoot } from './collective.js';
 import type { RankWork } from './meter.js';
 import type { JobOptions } from './options.js';
 import { type PipelineShape, runPipeline } from './pipeline.js';
 import { type PreparedJob, prepareJob } from './prepare.js';
 import { completeOutput, openRootWork, pipelineEnds, type RootWork, refuseIfStopped } from './root-work.js';
+import type { Site } from './site.js';
 import type { StopRequest } from './stop.js';
 
 export interface JobContext {
@@ -41,18 +43,30 @@ const MESSAGE_CHARACTERS = 1000;
  * publishes. A failure of one rank within the pipeline ends all ranks at once; any other ends them in order.
  */
 export async function runJob(context: JobContext): Promise<void> {
+  const { log, stop } = context;
+  const scratch = openScratch();
+  try {
+    await runOn(context, { log, scratch, stopped: stop.aborted });
+  } finally {
+    await scratch.dispose();
+  }
+}
+
+async function runOn(context: JobContext, site: Site): Promise<void> {
   const { world, options, log, stop } = context;
   const started = performance.now();
-  const prepared = await onRoot(world, () => prepareJob(options, context.modelsFolder, context.version));
+  const prepared = await onRoot(world, () =>
+    prepareJob(options, context.modelsFolder, context.version, site),
+  );
   for (const note of prepared?.notes ?? []) log.info(note);
 
   const shape = await world.broadcastValue(prepared && pipelineShape(prepared));
   const graph = await world.broadcastBytes(prepared?.graph.bytes);
   const opened = await openSessions(context, shape, graph);
-  const work = await onRoot(world, async () => prepared && openRootWork(options, prepared, log));
+  const work = await onRoot(world, async () => prepared && openRootWork(options, prepared, site));
   try {
     const began = performance.now();
-    const mine = await pipelineOrAbort(context, opened, shape, work);
+    const mine = await pipelineOrAbort(context, site, opened, shape, work);
     const pipelineSeconds = (performance.now() - began) / 1000;
     const ranks = await world.collect<RankReport>({
       rank: world.rank,
@@ -63,7 +77,7 @@ export async function runJob(context: JobContext): Promise<void> {
     await onRoot(world, async () => {
       if (prepared === undefined || work === undefined || ranks === undefined) return;
       refuseIfStopped(work, stop);
-      const frames = await completeOutput(options, prepared, work);
+      const frames = await completeOutput(options, prepared, work, log);
       const wallSeconds = (performance.now() - started) / 1000;
       await report(context, prepared, work, { frames, wallSeconds, pipelineSeconds, ranks });
     });
@@ -134,6 +148,7 @@ function logProviders(log: Log, statements: readonly SessionStatement[]): void {
 /** Runs the pipeline. When this rank fails in it the others wait for it, so it says why and ends them all. */
 async function pipelineOrAbort(
   context: JobContext,
+  site: Site,
   opened: OpenedSession,
   shape: PipelineShape,
   work: RootWork | undefined,
@@ -145,6 +160,7 @@ async function pipelineOrAbort(
     if (world.size === 1) throw error;
     log.error(`rank ${world.rank} on ${world.host}: ${messageOf(error)}`);
     await work?.close();
+    await site.scratch.dispose();
     world.abort(exitCode(error));
     throw error;
   } finally {
@@ -166,17 +182,17 @@ async function report(
   outcome: Outcome,
 ): Promise<void> {
   const { options, log, version } = context;
-  const { source, graph, container, spec, model } = prepared;
+  const { source, graph, container, spec, model, input, destination } = prepared;
   const { frames, wallSeconds, pipelineSeconds, ranks } = outcome;
   const made = frames - work.restored;
   for (const warning of work.decoder.warnings) log.warn(warning);
   for (const line of summaryLines(made, wallSeconds, ranks)) log.info(line);
-  log.info(`wrote ${options.output}`);
+  log.info(`wrote ${destination.display}`);
   if (options.report === undefined) return;
   await writeRunReport(options.report, {
     version,
     input: {
-      path: source.path,
+      path: input.display,
       bytes: source.bytes,
       format: source.format,
       codec: source.video.codec,
@@ -184,7 +200,7 @@ async function report(
       height: source.video.height,
     },
     output: {
-      path: options.output,
+      path: destination.display,
       container: container.name,
       codec: spec.codec,
       width: graph.output.width,

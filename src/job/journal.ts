@@ -77,14 +77,7 @@ export async function openJournal(
 async function readHeader(store: WorkStore): Promise<Header | undefined> {
   const text = await store.readText(HEADER);
   if (text === undefined) {
-    const strangers = (await store.list()).filter(
-      (name) => !name.endsWith('.new') && !/^(lock|spool)\b/.test(name),
-    );
-    if (strangers.length > 0) {
-      throw new JobError('journal', `${store.location} holds files but no journal (${strangers[0]}, ...)`, {
-        hint: 'give another --work-dir, or empty that folder',
-      });
-    }
+    await refuseStrangers(store);
     return undefined;
   }
   try {
@@ -101,6 +94,16 @@ async function readHeader(store: WorkStore): Promise<Header | undefined> {
   }
   throw new JobError('journal', `the journal in ${store.location} cannot be read`, {
     hint: '--restart throws it away and begins anew',
+  });
+}
+
+/** Refuses a store that holds files but no journal: they are somebody else's. */
+export async function refuseStrangers(store: WorkStore): Promise<void> {
+  const names = await store.list();
+  const [stranger] = names.filter((name) => !name.endsWith('.new') && !/^(lock|spool)\b/.test(name));
+  if (stranger === undefined || names.includes(HEADER)) return;
+  throw new JobError('journal', `${store.location} holds files but no journal (${stranger}, ...)`, {
+    hint: 'give another --work-dir, or empty that folder',
   });
 }
 

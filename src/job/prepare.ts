@@ -1,23 +1,26 @@
-import { availableParallelism } from 'node:os';
 import { type ComposedGraph, compose } from '../model/compose.js';
 import { visibleGpus } from '../model/devices.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { loadModel } from '../model/registry.js';
-import { lockFolder } from '../storage/folder-lock.js';
-import { openLocalStore, type WorkStore } from '../storage/work-store.js';
+import { parseLocation } from '../storage/location.js';
 import { type Container, containerFor } from '../video/container.js';
 import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
 import { probe, type SourceFacts } from '../video/probe.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
 import { type WirePlan, wirePlan } from '../video/wire.js';
 import { codecDefaults } from './codec-defaults.js';
-import { checkDestination } from './destination.js';
-import { fingerprint } from './fingerprint.js';
-import { type Identity, type Journal, openJournal } from './journal.js';
+import { type BlobLabels, type Destination, openDestination } from './destination.js';
+import type { Identity } from './journal.js';
 import type { JobOptions } from './options.js';
+import type { Site } from './site.js';
+import { inTermsOf, openModel, openSource, type Source } from './source.js';
+import { checkWork } from './work.js';
 
 /** Everything the root decides before the first frame. */
 export interface PreparedJob {
+  readonly input: Source;
+  readonly destination: Destination;
+  readonly labels: BlobLabels;
   readonly source: SourceFacts;
   readonly wire: WirePlan;
   readonly container: Container;
@@ -36,33 +39,41 @@ export interface PreparedJob {
 const GPU_BATCH = 4;
 /** Where a video does not tell its rate: for rate control and segment lengths only, never for timestamps. */
 const UNKNOWN_RATE = { num: 25, den: 1 } as const;
-/** Encoder threads are part of the journal; more than this gains little and costs memory. */
-const MOST_ENCODER_THREADS = 16;
 /** x264's own default for the longest distance between keyframes. */
 const MOST_KEYFRAME_INTERVAL = 250;
 
-/** Looks at input, output and model, and decides everything; no frame is decoded and nothing is written. */
+/**
+ * Looks at input, output and model, and decides everything; no frame is decoded and nothing is written, but to scratch
+ * what comes from storage. The destination is checked before that, and small things are fetched before large ones.
+ */
 export async function prepareJob(
   options: JobOptions,
   modelsFolder: string,
   version: string,
+  site: Site,
 ): Promise<PreparedJob> {
-  const container = containerFor(options.output, options.format);
-  await checkDestination(options.input, options.output, options.overwrite);
-  const source = await probe(options.input);
+  const location = parseLocation(options.input);
+  const destination = await openDestination(parseLocation(options.output), site);
+  const container = containerFor(destination.name, options.format);
+  await destination.check(location, options.overwrite);
+  await checkWork(options, site);
+  const input = await openSource(location, site);
+  const source = await inTermsOf(input, () => probe(input.path));
   const wire = wirePlan(source.video, container);
-  const model = await loadModel(options.model, {
-    folder: modelsFolder,
-    ...(options.strength === undefined ? {} : { strength: options.strength }),
-    overrides: options.modelOverrides,
-  });
-  const batch = batchFor(options);
+  const model = await prepareModel(options, modelsFolder, site);
+  const batch = batchFor(options, model);
   const graph = compose(model, wire.format, batch);
   const rate = source.video.averageRate ?? UNKNOWN_RATE;
   const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
   const spec = encodeSpec(options, wire, graph, rate, segmentFrames);
   const streams = await planStreams(source, container, spec.codec);
   return {
+    input,
+    destination,
+    labels: {
+      contentType: container.contentType,
+      metadata: { ...input.metadata, model_sha256: model.sha256, framescatter_version: version },
+    },
     source,
     wire,
     container,
@@ -74,8 +85,7 @@ export async function prepareJob(
     segmentFrames,
     identity: {
       'framescatter version': version,
-      'input size': source.bytes,
-      'input content': await fingerprint(options.input, source.bytes),
+      ...(await input.identity(source.bytes)),
       model: model.sha256,
       provider: options.provider,
       batch: batch,
@@ -91,36 +101,21 @@ export async function prepareJob(
   };
 }
 
-/** The folder that holds a job's journal. */
-export function workFolder(options: JobOptions): string {
-  return options.workDir ?? `${options.output}.framescatter`;
+async function prepareModel(options: JobOptions, folder: string, site: Site): Promise<LoadedModel> {
+  const copy = await openModel(options.model, site);
+  return inTermsOf(copy, async () => {
+    const model = await loadModel(copy.path, {
+      folder,
+      ...(options.strength === undefined ? {} : { strength: options.strength }),
+      overrides: options.modelOverrides,
+    });
+    return { ...model, name: copy.display };
+  });
 }
 
-/** Opens the job's journal, alone: a second job on the same one is refused. */
-export async function openWork(
-  options: JobOptions,
-  identity: Identity,
-): Promise<{ readonly journal: Journal; readonly store: WorkStore; readonly unlock: () => Promise<void> }> {
-  const folder = workFolder(options);
-  let store = await openLocalStore(folder);
-  let unlock = await lockFolder(folder);
-  try {
-    if (options.restart) {
-      await unlock();
-      await store.destroy();
-      store = await openLocalStore(folder);
-      unlock = await lockFolder(folder);
-    }
-    const threads = Math.min(MOST_ENCODER_THREADS, availableParallelism());
-    return { journal: await openJournal(store, identity, threads), store, unlock };
-  } catch (error) {
-    await unlock();
-    throw error;
-  }
-}
-
-function batchFor(options: JobOptions): number {
+function batchFor(options: JobOptions, model: LoadedModel): number {
   if (options.batch !== 'auto') return options.batch;
+  if (model.fixedBatch !== undefined) return model.fixedBatch;
   const gpu = options.provider === 'auto' ? visibleGpus() > 0 : options.provider !== 'cpu';
   return gpu ? GPU_BATCH : 1;
 }

@@ -6,13 +6,14 @@ import { assemble } from '../video/assemble.js';
 import { type Decoder, openDecoder } from '../video/decode.js';
 import { frameBytes } from '../video/frame-format.js';
 import { verifyOutput } from '../video/verify.js';
-import { publish } from './destination.js';
 import type { Journal } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Ends } from './pipeline.js';
-import { openWork, type PreparedJob } from './prepare.js';
+import type { PreparedJob } from './prepare.js';
 import { type SegmentSink, segmentSink } from './segments.js';
+import type { Site } from './site.js';
 import type { StopRequest } from './stop.js';
+import { openWork } from './work.js';
 
 /** The root's side of a running job: its journal, and the ends of the pipeline. */
 export interface RootWork {
@@ -27,9 +28,14 @@ export interface RootWork {
 }
 
 /** Opens the journal, takes over what earlier runs did, and opens the video where they ended. */
-export async function openRootWork(options: JobOptions, prepared: PreparedJob, log: Log): Promise<RootWork> {
+export async function openRootWork(
+  options: JobOptions,
+  prepared: PreparedJob,
+  site: Site,
+): Promise<RootWork> {
   const { source, wire } = prepared;
-  const { journal, unlock } = await openWork(options, prepared.identity);
+  const { log } = site;
+  const { journal, unlock } = await openWork(options, prepared.identity, site);
   const sink = segmentSink({
     journal,
     spec: { ...prepared.spec, threads: journal.encoderThreads },
@@ -39,8 +45,10 @@ export async function openRootWork(options: JobOptions, prepared: PreparedJob, l
   let decoder: Decoder | undefined;
   const close = async (): Promise<void> => {
     await decoder?.close();
+    const worthKeeping = sink.holdsWork();
     await sink.abandon();
     await unlock();
+    if (!worthKeeping) await journal.store.destroy();
   };
   try {
     const done = await sink.restore();
@@ -87,13 +95,15 @@ export async function completeOutput(
   options: JobOptions,
   prepared: PreparedJob,
   work: RootWork,
+  log: Log,
 ): Promise<number> {
-  const { source, streams, container } = prepared;
+  const { source, streams, container, destination, labels } = prepared;
   const segments = await work.sink.finish();
   const pts = segments.flatMap((segment) => segment.pts);
-  if (pts.length === 0) throw new JobError('input', `${options.input} has no frame that can be decoded`);
+  if (pts.length === 0)
+    throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   const finished = join(work.journal.store.scratch, `output.${container.name}`);
-  await assemble({
+  const notes = await assemble({
     source,
     streams,
     container,
@@ -101,10 +111,12 @@ export async function completeOutput(
       segments.map(async (segment) => ({ path: await work.journal.segmentPath(segment.index) })),
     ),
     pts,
+    tags: prepared.spec.tags,
     output: finished,
   });
+  for (const note of notes) log.info(note);
   await verifyOutput(finished, { source, streams, container, pts });
-  await publish(finished, options.output, options.overwrite);
+  await destination.publish(finished, labels, options.overwrite);
   await work.journal.store.destroy();
   return pts.length;
 }

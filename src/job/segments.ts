@@ -2,7 +2,7 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Encoder, type EncodeSpec, openEncoder } from '../video/encode.js';
 import type { Journal, SegmentRecord } from './journal.js';
-import { openSpool, readSpool, type Spool } from './spool.js';
+import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
 import type { FrameSink } from './stages/encode.js';
 
 /** Cuts the styled frames into segments, encodes each on its own, and records it when it is complete and flushed. */
@@ -11,6 +11,8 @@ export interface SegmentSink extends FrameSink {
   restore(): Promise<{ readonly frames: number; readonly lastPts: number | undefined }>;
   /** Closes the last segment at the end of the video. Gives all segments, of earlier runs too. */
   finish(): Promise<readonly SegmentRecord[]>;
+  /** Whether there is anything that a later run could take over. */
+  holdsWork(): boolean;
   /** Drops the open segment's encoder but keeps its spool: the job ends here for now. */
   abandon(): Promise<void>;
 }
@@ -49,7 +51,9 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     const index = nextIndex;
     nextIndex += 1;
     const file = join(journal.store.scratch, `segment-${index}.nut`);
-    const spool = await openSpool(spoolPath(index), frameBytes, restored);
+    const spool = journal.store.scratchLasts
+      ? await openSpool(spoolPath(index), frameBytes, restored)
+      : NO_SPOOL;
     return { index, file, spool, encoder: openEncoder(spec, file), pts: [] };
   }
 
@@ -104,6 +108,8 @@ export function segmentSink(context: SegmentContext): SegmentSink {
       await Promise.all(closing);
       return finished;
     },
+
+    holdsWork: () => nextIndex > 0,
 
     async abandon() {
       await Promise.allSettled(closing);

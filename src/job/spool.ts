@@ -59,6 +59,9 @@ export async function openSpool(path: string, frameBytes: number, frames: number
   };
 }
 
+/** A spool that keeps nothing: for a folder that no later run would find again. */
+export const NO_SPOOL: Spool = { append: async () => {}, close: async () => {}, discard: async () => {} };
+
 /** The sound records of the spool at `path`, in order; none where there is no such file. */
 export async function* readSpool(
   path: string,

@@ -33,8 +33,8 @@ export function blocksThroughNetwork(
   ) {
     throw new JobError(
       'model',
-      `${model.file} takes blocks of ${model.fixedSize.width}x${model.fixedSize.height} pictures only, ` +
-        `and the video is ${input.width}x${input.height}.`,
+      `"${model.file}" takes blocks of ${model.fixedSize.width}x${model.fixedSize.height} pictures only, ` +
+        `and the video is ${input.width}x${input.height}`,
       { hint: 'Export the model with height and width left open.' },
     );
   }
@@ -50,9 +50,8 @@ export function blocksThroughNetwork(
   const behind = after(uniform(6, strength, 0.5), back);
 
   const direct = inlineGraph(graph, io.input.name, blocks);
-  const foldable = io.input.type === 'float32' && facts.verified;
   const entered =
-    (foldable ? foldIntoFirst(direct, blocks, before, builder) : undefined) ??
+    (io.input.type === 'float32' ? foldIntoFirst(direct, blocks, before, builder) : undefined) ??
     inlineGraph(graph, io.input.name, enter(builder, blocks, before, io));
   const output = prefixed(io.output.name);
   const left = io.output.type === 'float32' ? foldIntoLast(entered, output, behind, builder) : undefined;

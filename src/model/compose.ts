@@ -103,7 +103,7 @@ function checkRequest(model: LoadedModel, batch: number): void {
   if (model.fixedBatch !== undefined && model.fixedBatch !== batch) {
     throw new JobError(
       'model',
-      `${model.file} takes ${model.fixedBatch} frames at a time, and ${batch} were asked for.`,
+      `"${model.file}" takes ${model.fixedBatch} frames at a time, and ${batch} were asked for`,
       {
         hint: `Use --batch ${model.fixedBatch}, or export the model with its batch dimension left open.`,
       },
@@ -112,7 +112,7 @@ function checkRequest(model: LoadedModel, batch: number): void {
   if (model.scale !== 1 && model.strength !== 1) {
     throw new JobError(
       'model',
-      `${model.file} enlarges frames ${model.scale} times: it takes no --strength.`,
+      `"${model.file}" enlarges frames ${model.scale} times: it takes no --strength`,
       {
         hint: 'A strength mixes a frame with its result, which must be of one size.',
       },

@@ -32,7 +32,7 @@ export function describeImage(
       (key) => overrides[key] !== undefined,
     );
     if (refused !== undefined) {
-      throw new JobError('model', `${file} works on blocks of I420, where --model-${refused} says nothing.`);
+      throw new JobError('model', `"${file}" works on blocks of I420, where --model-${refused} says nothing`);
     }
     const io: BlockIo = {
       io: 'i420',
@@ -72,7 +72,7 @@ function checkPixels(tensor: Required<PixelTensor>, end: GraphEnd, file: string,
   if (channels !== undefined && channels !== expected) {
     throw new JobError(
       'model',
-      `The ${what} of ${file} has ${channels} channels where layout ${tensor.layout} puts them; ${tensor.channels} has ${expected}.`,
+      `the ${what} of "${file}" has ${channels} channels where layout ${tensor.layout} puts them; ${tensor.channels} has ${expected}`,
       { hint: `Correct ${what}.layout or ${what}.channels in its manifest, or pass --model-layout.` },
     );
   }
@@ -83,14 +83,17 @@ function checkBlocks(io: BlockIo, ends: GraphEnds, file: string): void {
     checkType(io[what], ends[what], file, what);
     const channels = ends[what].dims[1];
     if (channels !== undefined && channels !== 6) {
-      throw new JobError('model', `The ${what} of ${file} has ${channels} channels; blocks of I420 have 6.`);
+      throw new JobError('model', `the ${what} of "${file}" has ${channels} channels; blocks of I420 have 6`);
     }
   }
 }
 
 function checkType(tensor: { readonly type: string }, end: GraphEnd, file: string, what: string): void {
   if (tensor.type === end.type) return;
-  throw new JobError('model', `The ${what} of ${file} is ${end.type}, and its manifest says ${tensor.type}.`);
+  throw new JobError(
+    'model',
+    `the ${what} of "${file}" is ${end.type}, and its manifest says ${tensor.type}`,
+  );
 }
 
 /** The one batch and the one picture size that the file allows. */

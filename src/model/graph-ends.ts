@@ -38,7 +38,7 @@ export function graphEnds(
   if (inputs.length > 1) {
     throw new JobError(
       'model',
-      `${file} has ${inputs.length} inputs (${list(inputs)}): a picture must be the only one.`,
+      `"${file}" has ${inputs.length} inputs (${list(inputs)}): a picture must be the only one`,
     );
   }
   const output = only(outputs, names.output, file, 'output');
@@ -57,12 +57,12 @@ function only(
   if (name !== undefined) {
     throw new JobError(
       'model',
-      `${file} has no ${what} "${name}", which its manifest names; it has ${list(values)}.`,
+      `"${file}" has no ${what} "${name}", which its manifest names; it has ${list(values)}`,
     );
   }
   throw new JobError(
     'model',
-    `${file} has ${values.length} ${what}s (${list(values)}) where one was expected.`,
+    `"${file}" has ${values.length} ${what}s (${list(values)}) where one was expected`,
     {
       hint: `Name the one to use in a manifest, as ${what}.name.`,
     },
@@ -78,14 +78,14 @@ function end(value: ValueInfoProto, file: string, what: string): GraphEnd {
   if (type === undefined) {
     throw new JobError(
       'model',
-      `The ${what} of ${file} is neither float32, float16 nor uint8: no picture this program knows.`,
+      `the ${what} of "${file}" is neither float32, float16 nor uint8: no picture this program knows`,
     );
   }
   const dims = valueDims(value) ?? [undefined, undefined, undefined, undefined];
   if (dims.length !== 4) {
     throw new JobError(
       'model',
-      `The ${what} of ${file} has ${dims.length} dimensions; a batch of pictures has 4.`,
+      `the ${what} of "${file}" has ${dims.length} dimensions; a batch of pictures has 4`,
     );
   }
   return { name: value.name ?? '', type, dims };
@@ -118,7 +118,7 @@ export function fixedSizeOf(
   const [height, width] = [dims[axes.height], dims[axes.width]];
   if (height === undefined && width === undefined) return undefined;
   if (height !== undefined && width !== undefined) return { width, height };
-  throw new JobError('model', `${file} fixes the height or the width of its input, but not both.`, {
+  throw new JobError('model', `"${file}" fixes the height or the width of its input, but not both`, {
     hint: 'Export it with both left open, or both fixed.',
   });
 }

@@ -49,8 +49,8 @@ export function inferImageModel(
   const trial = layout && trialOf(graph, opset, ends, layout);
   const inputCount = layout && ends.input.dims[axesOf(layout).channels];
   const outputCount = layout && (ends.output.dims[axesOf(layout).channels] ?? trial?.channels ?? inputCount);
-  const input = tensor(ends.input, layout ?? 'nchw', inputCount, overrides, open);
-  const output = tensor(ends.output, layout ?? 'nchw', outputCount, overrides, open);
+  const input = tensor(ends.input, file, layout ?? 'nchw', inputCount, overrides, open);
+  const output = tensor(ends.output, file, layout ?? 'nchw', outputCount, overrides, open);
   const scale = overrides.scale ?? trial?.scale ?? (layout && declaredScale(ends, layout));
   if (scale === undefined && layout !== undefined) {
     open.set('how much larger its output is than its input', `--model-scale 1..${MAX_SCALE}`);
@@ -58,7 +58,7 @@ export function inferImageModel(
   if (input === undefined || output === undefined || scale === undefined || open.size > 0) {
     throw new JobError(
       'model',
-      `${file} has no manifest, and its graph does not say ${[...open.keys()].join('; ')}.`,
+      `"${file}" has no manifest, and its graph does not say ${[...open.keys()].join('; ')}`,
       {
         hint: `Pass ${[...open.values()].join(' ')}, or write a manifest beside the model.`,
       },
@@ -99,17 +99,24 @@ function isChannels(dim: number | undefined): boolean {
 
 function tensor(
   { name, type }: GraphEnd,
+  file: string,
   layout: TensorLayout,
   count: number | undefined,
   overrides: ModelOverrides,
   open: Map<string, string>,
 ): Required<PixelTensor> | undefined {
+  if (count !== undefined && count !== 1 && count !== 3) {
+    throw new JobError('model', `"${name}" of "${file}" has ${count} channels; pictures have 1 or 3`, {
+      hint:
+        count === 6
+          ? 'For blocks of I420, write a manifest with "io": "i420".'
+          : 'Export the model for RGB or grey.',
+    });
+  }
   const range = type === 'uint8' ? '0..255' : overrides.range;
   if (range === undefined) open.set('which numbers are black and white', '--model-range 0..1|0..255|-1..1');
-  const channels = count === 3 ? overrides.channels : count === 1 ? 'grey' : undefined;
-  if (count === 3 && channels === undefined)
-    open.set('in which order its colours are', '--model-channels rgb|bgr');
-  if (count !== 1 && count !== 3) open.set(`what the channels of "${name}" are`, '--model-layout nchw|nhwc');
+  const channels = count === 1 ? 'grey' : overrides.channels;
+  if (channels === undefined) open.set('in which order its colours are', '--model-channels rgb|bgr');
   return range && channels && { name, layout, type, channels, range };
 }
 

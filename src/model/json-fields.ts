@@ -33,9 +33,9 @@ export function parseJsonObject(text: string, path: string): JsonObject {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new JobError('model', `The manifest ${path} is not JSON.`, { cause });
+    throw new JobError('model', `the manifest "${path}" is not JSON`, { cause });
   }
-  if (!isJsonObject(value)) throw new JobError('model', `The manifest ${path} is not a JSON object.`);
+  if (!isJsonObject(value)) throw new JobError('model', `the manifest "${path}" is not a JSON object`);
   return value;
 }
 
@@ -43,7 +43,7 @@ export function parseJsonObject(text: string, path: string): JsonObject {
 export function fields(object: JsonObject, path: string, where = ''): Fields {
   const asked = new Set<string>();
   const fail = (key: string, what: string): never => {
-    throw new JobError('model', `In the manifest ${path}, "${where}${key}" ${what}.`);
+    throw new JobError('model', `in the manifest "${path}", "${where}${key}" ${what}`);
   };
   const get = (key: string): unknown => {
     asked.add(key);

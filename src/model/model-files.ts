@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
 import { type Manifest, parseManifest } from './manifest.js';
 import {
@@ -25,23 +25,23 @@ export function modelBytesLimit(environment: NodeJS.ProcessEnv): number {
   if (text === undefined || text === '') return GIB;
   const bytes = Number(text);
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  throw new JobError('usage', `FRAMESCATTER_MAX_MODEL_BYTES is "${text}"; it must be a number of bytes.`);
+  throw new JobError('usage', `FRAMESCATTER_MAX_MODEL_BYTES is "${text}"; it must be a number of bytes`);
 }
 
 /** Reads a file that a model needs, refusing what is no file or larger than `limit` bytes. */
 export async function readLimited(path: string, limit: number): Promise<Uint8Array> {
   try {
     const found = await stat(path);
-    if (!found.isFile()) throw new JobError('model', `${path} is not a file.`);
+    if (!found.isFile()) throw new JobError('model', `"${path}" is not a file`);
     if (found.size > limit) {
-      throw new JobError('limit', `${path} has ${found.size} bytes; the limit is ${limit}.`, {
+      throw new JobError('limit', `"${path}" has ${found.size} bytes; the limit is ${limit}`, {
         hint: 'Set FRAMESCATTER_MAX_MODEL_BYTES to allow larger models.',
       });
     }
     return await readFile(path);
   } catch (cause) {
     if (cause instanceof JobError) throw cause;
-    throw new JobError('model', `${path} cannot be read: ${messageOf(cause)}.`, { cause });
+    throw new JobError('model', `"${path}" cannot be read: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -59,7 +59,7 @@ export async function resolveInside(manifest: string, reference: string): Promis
   } catch (cause) {
     throw new JobError(
       'model',
-      `${reference}, which the manifest ${manifest} names, cannot be read: ${messageOf(cause)}.`,
+      `"${reference}", which the manifest "${manifest}" names, cannot be read: ${messageOf(cause)}`,
       {
         cause,
       },
@@ -67,7 +67,7 @@ export async function resolveInside(manifest: string, reference: string): Promis
   }
   throw new JobError(
     'model',
-    `${reference}, which the manifest ${manifest} names, lies outside the manifest's folder.`,
+    `"${reference}", which the manifest "${manifest}" names, lies outside the manifest's folder`,
   );
 }
 
@@ -75,9 +75,13 @@ export async function resolveInside(manifest: string, reference: string): Promis
 export function checkedDigest(bytes: Uint8Array, expected: string | undefined, path: string): string {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (expected !== undefined && sha256 !== expected) {
-    throw new JobError('model', `${path} is not the file its manifest describes: its SHA-256 is ${sha256}.`, {
-      hint: 'Fetch the model again, or correct the manifest.',
-    });
+    throw new JobError(
+      'model',
+      `"${path}" is not the file its manifest describes: its SHA-256 is ${sha256}`,
+      {
+        hint: 'Fetch the model again, or correct the manifest.',
+      },
+    );
   }
   return sha256;
 }
@@ -92,16 +96,16 @@ export function parseModel(bytes: Uint8Array, path: string): ModelProto {
   try {
     model = decodeModel(bytes);
   } catch (cause) {
-    throw new JobError('model', `${path} is not an ONNX model: ${messageOf(cause)}.`, { cause });
+    throw new JobError('model', `"${path}" is not an ONNX model: ${messageOf(cause)}`, { cause });
   }
   if (!model.graph || (model.graph.node ?? []).length === 0) {
-    throw new JobError('model', `${path} is not an ONNX model: it holds no graph.`);
+    throw new JobError('model', `"${path}" is not an ONNX model: it holds no graph`);
   }
   const opset = opsetOf(model);
   if (opset === undefined || opset < LEAST_OPSET) {
     throw new JobError(
       'model',
-      `${path} is written in ONNX operator set ${opset ?? 'none'}; ${LEAST_OPSET} is the oldest supported.`,
+      `"${path}" is written in ONNX operator set ${opset ?? 'none'}; ${LEAST_OPSET} is the oldest supported`,
       {
         hint: 'Export it again, at opset 17 for instance.',
       },
@@ -110,7 +114,7 @@ export function parseModel(bytes: Uint8Array, path: string): ModelProto {
   const functions = model.functions.map((one) => `${one.domain ?? ''}/${one.name ?? ''}`);
   // IR version 10 tells such functions apart by a field that this program's schema does not have and would drop.
   if (toNumber(model.irVersion) >= 10 && new Set(functions).size !== functions.length) {
-    throw new JobError('model', `${path} has several functions of one name, which is not supported.`, {
+    throw new JobError('model', `"${path}" has several functions of one name, which is not supported`, {
       hint: 'Inline its functions (onnx.inliner.inline_local_functions).',
     });
   }
@@ -121,13 +125,9 @@ export function parseModel(bytes: Uint8Array, path: string): ModelProto {
 function refuseExternalData(model: ModelProto, path: string): void {
   const check = (tensor: TensorProto | null | undefined): void => {
     if (tensor?.dataLocation !== EXTERNAL) return;
-    throw new JobError(
-      'model',
-      `${basename(path)} keeps the numbers of "${tensor.name ?? ''}" in another file.`,
-      {
-        hint: 'Save it as one self-contained file (onnx.save with save_as_external_data=False).',
-      },
-    );
+    throw new JobError('model', `"${path}" keeps the numbers of "${tensor.name ?? ''}" in another file`, {
+      hint: 'Save it as one self-contained file (onnx.save with save_as_external_data=False).',
+    });
   };
   const checkNodes = (graph: Parameters<typeof walkGraphs>[0]): void =>
     walkGraphs(graph, (inner) => {

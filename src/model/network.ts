@@ -49,8 +49,8 @@ export function checkNetwork(
   if (dims !== undefined && dims.join() !== outputDims.join()) {
     throw new JobError(
       'model',
-      `The network in ${model.file} gives [${dims.join(', ')}] for an input of [${inputDims.join(', ')}], ` +
-        `where [${outputDims.join(', ')}] was expected.`,
+      `the network in "${model.file}" gives [${dims.join(', ')}] for an input of [${inputDims.join(', ')}], ` +
+        `where [${outputDims.join(', ')}] was expected`,
       {
         hint: 'Check scale, multiple, layout and channels: in its manifest, or with --model-scale, --model-multiple and so on.',
       },

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
 import { describeImage, describeStyles, fixedBy } from './describe.js';
 import { type GraphEnds, graphEnds } from './graph-ends.js';
@@ -30,11 +30,14 @@ export interface ModelListing {
   readonly kind: 'style' | 'image';
   /** The manifest's own name: the network's. */
   readonly network: string;
-  /** Path of the manifest. */
+  /** Path of the manifest, and of the ONNX file. */
   readonly manifest: string;
+  readonly file: string;
   readonly title?: string;
   readonly artist?: string;
   readonly year?: number | string;
+  /** Path of a picture of what it does. */
+  readonly picture?: string;
   readonly licence?: string;
   readonly macsPerPixel?: number;
 }
@@ -90,7 +93,7 @@ export async function loadModel(spec: string, options: LoadOptions): Promise<Loa
   const stranger = homes.findIndex((one) => one.path !== home?.path);
   if (home === undefined || stranger >= 0) {
     const names = `"${styles[0]?.name}" and "${styles[stranger]?.name}"`;
-    throw new JobError('model', `The styles ${names} belong to different networks: they cannot be blended.`);
+    throw new JobError('model', `the styles ${names} belong to different networks: they cannot be blended`);
   }
   return loadStyles(request, home.path, home.manifest);
 }
@@ -112,7 +115,7 @@ async function readFolder(folder: string): Promise<readonly FoundManifest[]> {
   try {
     files = await readdir(folder);
   } catch (cause) {
-    throw new JobError('model', `The folder of models ${folder} cannot be read: ${messageOf(cause)}.`, {
+    throw new JobError('model', `the folder of models "${folder}" cannot be read: ${messageOf(cause)}`, {
       cause,
     });
   }
@@ -124,7 +127,7 @@ async function readFolder(folder: string): Promise<readonly FoundManifest[]> {
   for (const listing of found.flatMap(({ path, manifest }) => listings(path, manifest))) {
     const owner = owners.get(listing.name);
     if (owner !== undefined) {
-      throw new JobError('model', `Both ${owner} and ${listing.manifest} name a model "${listing.name}".`);
+      throw new JobError('model', `Both "${owner}" and "${listing.manifest}" name a model "${listing.name}"`);
     }
     owners.set(listing.name, listing.manifest);
   }
@@ -135,17 +138,19 @@ function listings(path: string, manifest: Manifest): readonly ModelListing[] {
   const shared = {
     network: manifest.name,
     manifest: path,
+    file: join(dirname(path), manifest.file),
     ...(manifest.licence === undefined ? {} : { licence: manifest.licence }),
     ...(manifest.macsPerPixel === undefined ? {} : { macsPerPixel: manifest.macsPerPixel }),
   };
   if (manifest.kind === 'image') return [{ ...shared, name: manifest.name, kind: 'image' }];
-  return manifest.styles.map(({ name, title, artist, year }) => ({
+  return manifest.styles.map(({ name, title, artist, year, picture }) => ({
     ...shared,
     name,
     kind: 'style',
     title,
     artist,
     year,
+    picture: join(dirname(path), picture),
   }));
 }
 
@@ -162,11 +167,11 @@ function homeOf(
     .flatMap(({ path, manifest }) => listings(path, manifest))
     .map((one) => one.name)
     .toSorted();
-  throw new JobError('model', `There is no model or style "${style}" in ${folder}.`, {
+  throw new JobError('model', `there is no model or style "${style}" in "${folder}"`, {
     hint:
       names.length === 0
         ? 'It has none at all.'
-        : `It has: ${names.join(', ')}. A model of your own is given by its path.`,
+        : `It has: ${names.join(', ')}. A model of your own is given by its path`,
   });
 }
 
@@ -175,7 +180,7 @@ async function loadStyles(request: Request, path: string, manifest: StylesManife
   if (given !== undefined) {
     throw new JobError(
       'model',
-      `"${request.spec}" is fully described by ${path}: it takes no --model-${given[0]}.`,
+      `"${request.spec}" is fully described by "${path}": it takes no --model-${given[0]}`,
     );
   }
   const styles = parseStyles(request.spec);
@@ -216,9 +221,17 @@ async function loadFile(request: Request): Promise<LoadedModel> {
   for (const path of [spec.replace(/\.onnx$/i, '.json'), `${spec}.json`]) {
     if (path === spec || !(await exists(path))) continue;
     const manifest = await readManifest(path);
-    if (manifest.kind === 'image') return loadImage(request, path, manifest);
+    if (manifest.kind === 'image') {
+      const file = await resolveInside(path, manifest.file);
+      if (file !== (await realpath(spec).catch(() => undefined))) {
+        throw new JobError('model', `"${path}" describes "${file}", not "${spec}"`, {
+          hint: 'Correct its key "file".',
+        });
+      }
+      return loadImage(request, path, manifest);
+    }
     const names = manifest.styles.map((style) => style.name).join(', ');
-    throw new JobError('model', `${spec} is a network of several styles: name one instead of the file.`, {
+    throw new JobError('model', `"${spec}" is a network of several styles: name one instead of the file`, {
       hint: `Styles: ${names}.`,
     });
   }
@@ -276,14 +289,14 @@ function checkRanges(strength: number, { scale, multiple }: ModelOverrides): voi
   const whole = (value: number | undefined, high: number) =>
     within(value, 1, high) && Number.isInteger(value ?? 1);
   if (!within(strength, 0, MAX_STRENGTH)) {
-    throw new JobError('usage', `A strength of ${strength} is not between 0 and ${MAX_STRENGTH}.`);
+    throw new JobError('usage', `a strength of ${strength} is not between 0 and ${MAX_STRENGTH}`);
   }
   if (!whole(scale, MAX_SCALE))
-    throw new JobError('usage', `A model scale of ${scale} is not one of 1..${MAX_SCALE}.`);
+    throw new JobError('usage', `a model scale of ${scale} is not one of 1..${MAX_SCALE}`);
   if (!whole(multiple, MAX_MULTIPLE)) {
     throw new JobError(
       'usage',
-      `A model multiple of ${multiple} is not a whole number from 1 to ${MAX_MULTIPLE}.`,
+      `a model multiple of ${multiple} is not a whole number from 1 to ${MAX_MULTIPLE}`,
     );
   }
 }

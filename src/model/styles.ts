@@ -21,7 +21,7 @@ export function parseStyles(spec: string): readonly WeightedStyle[] {
     if (name === '' || rest.length > 0 || !Number.isFinite(value) || value < 0) {
       throw new JobError(
         'model',
-        `"${spec}" names no model: "${part}" is not a style, or a style and its weight.`,
+        `"${spec}" names no model: "${part}" is not a style, or a style and its weight`,
         {
           hint: 'Write for instance wave, or wave:0.6,starry-night:0.4.',
         },
@@ -30,9 +30,9 @@ export function parseStyles(spec: string): readonly WeightedStyle[] {
     return { name, weight: value };
   });
   const twice = styles.find((style, at) => styles.findIndex((other) => other.name === style.name) !== at);
-  if (twice !== undefined) throw new JobError('model', `"${spec}" names the style "${twice.name}" twice.`);
+  if (twice !== undefined) throw new JobError('model', `"${spec}" names the style "${twice.name}" twice`);
   const sum = styles.reduce((total, style) => total + style.weight, 0);
-  if (sum === 0) throw new JobError('model', `The weights in "${spec}" sum to nothing.`);
+  if (sum === 0) throw new JobError('model', `the weights in "${spec}" sum to nothing`);
   return styles.map(({ name, weight }) => ({ name, weight: weight / sum }));
 }
 
@@ -47,7 +47,7 @@ export async function blendVectors(
   const digests: string[] = [];
   for (const { name, weight } of styles) {
     const entry = manifest.styles.find((style) => style.name === name);
-    if (entry === undefined) throw new JobError('model', `The manifest ${path} has no style "${name}".`);
+    if (entry === undefined) throw new JobError('model', `the manifest "${path}" has no style "${name}"`);
     const { values, sha256 } = await readVector(path, entry, length);
     digests.push(sha256);
     for (const [at, value] of values.entries()) sum[at] = (sum[at] ?? 0) + weight * value;
@@ -62,13 +62,13 @@ async function readVector(manifest: string, entry: StyleEntry, length: number) {
   if (bytes.length !== 4 * length) {
     throw new JobError(
       'model',
-      `The style vector ${path} has ${bytes.length} bytes; its network takes ${4 * length}.`,
+      `the style vector "${path}" has ${bytes.length} bytes; its network takes ${4 * length}`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const values = Array.from({ length }, (_, at) => view.getFloat32(4 * at, true));
   if (!values.every(Number.isFinite))
-    throw new JobError('model', `The style vector ${path} holds numbers that are not finite.`);
+    throw new JobError('model', `the style vector "${path}" holds numbers that are not finite`);
   return { values, sha256 };
 }
 
@@ -93,7 +93,7 @@ export function withStyle(
       if (!fits)
         throw new JobError(
           'model',
-          `${file} has no float32 initializer "${name}" of ${channels} numbers, which its manifest lists.`,
+          `"${file}" has no float32 initializer "${name}" of ${channels} numbers, which its manifest lists`,
         );
       replaced.set(name, float32Tensor(name, [channels], vector.subarray(from, from + channels)));
       from += channels;

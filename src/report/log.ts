@@ -1,3 +1,5 @@
+import { redact } from '../storage/secret.js';
+
 /** How much is said: only errors; the course of the job; or every decision too. */
 export type Verbosity = 'quiet' | 'normal' | 'verbose';
 
@@ -24,10 +26,10 @@ export function createLog(
 ): Log {
   function say(level: string, message: string, fields: LogFields): void {
     if (format === 'json') {
-      write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
+      write(redact(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`));
     } else {
       const prefix = level === 'error' || level === 'warning' ? `framescatter: ${level}: ` : 'framescatter: ';
-      write(`${prefix}${message}\n`);
+      write(redact(`${prefix}${message}\n`));
     }
   }
   return {

@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { JobError, messageOf } from '../errors.js';
 import { ask, type BlobAccess, type Purpose } from './blob-client.js';
-import { statusOf } from './blob-errors.js';
+import { isAbsent, statusOf } from './blob-errors.js';
 import { atName } from './location.js';
 import { inParallel } from './parallel.js';
 import { type Attempt, Incomplete } from './retry.js';
@@ -32,19 +32,39 @@ export async function blobFacts(
   name: string,
   options: TransferOptions,
 ): Promise<BlobFacts> {
-  const { etag, contentLength } = await ask(
+  return ask(access, readingOf(name, options), (attempt) => readFacts(access, name, attempt), options.signal);
+}
+
+/** ETag and length of the blob `name`; undefined where there is none, or none that the credential may read. */
+export async function blobFactsIfReadable(
+  access: BlobAccess,
+  name: string,
+  options: TransferOptions,
+): Promise<BlobFacts | undefined> {
+  return ask(
     access,
-    { verb: 'read', name, code: options.code },
-    ({ signal }) => access.container.getBlobClient(name).getProperties({ abortSignal: signal }),
+    readingOf(name, options),
+    (attempt) =>
+      readFacts(access, name, attempt).catch((error) => {
+        if (isAbsent(error) || statusOf(error) === 403) return undefined;
+        throw error;
+      }),
     options.signal,
   );
+}
+
+async function readFacts(access: BlobAccess, name: string, attempt: Attempt): Promise<BlobFacts> {
+  const { etag, contentLength } = await access.container
+    .getBlobClient(name)
+    .getProperties({ abortSignal: attempt.signal });
   if (etag === undefined || contentLength === undefined) {
-    throw new JobError(
-      options.code,
-      `the service tells no ETag and length of ${atName(access.location, name).url}`,
-    );
+    throw new Incomplete(`the service tells no ETag and length of ${atName(access.location, name).url}`);
   }
   return { etag, bytes: contentLength };
+}
+
+function readingOf(name: string, options: TransferOptions): Purpose {
+  return { verb: 'read', name, code: options.code };
 }
 
 /**
@@ -133,8 +153,7 @@ async function copyRange(copy: RangeCopy, options: TransferOptions, signal: Abor
     }
     if (position < end) throw new Incomplete(`${end - position} bytes did not arrive`);
   }
-  const purpose: Purpose = { verb: 'read', name, code: options.code };
-  await ask(access, purpose, attempt, signal);
+  await ask(access, readingOf(name, options), attempt, signal);
 }
 
 async function openRange(copy: RangeCopy, position: number, signal: AbortSignal): Promise<Readable> {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { JobError } from '../errors.js';
-import { ask, type BlobAccess, type Purpose } from './blob-client.js';
+import { ask, type BlobAccess } from './blob-client.js';
 import { isAbsent, serviceCode, statusOf } from './blob-errors.js';
 import type { TransferOptions } from './blob-input.js';
 import { atName } from './location.js';
@@ -21,6 +21,8 @@ const LEAST_BLOCK = 8 * MIB;
 /** Limits of a block blob (Blob storage's scalability targets). */
 const MOST_BLOCKS = 50_000;
 const BLOCKS_AT_ONCE = 4;
+/** Another client's commit discards the blocks that were staged: then all of them are sent again. */
+const UPLOADS = 3;
 /**
  * Ids of a blob's blocks must all have one length, leftovers of an interrupted upload by another client included. 48
  * bytes are what Microsoft's own clients use.
@@ -39,36 +41,63 @@ export async function uploadBlob(
   path: string,
   options: UploadOptions,
 ): Promise<void> {
-  const upload = randomUUID();
-  const purpose: Purpose = { verb: 'write', name, code: options.code };
-  const blob = access.container.getBlockBlobClient(name);
   const file = await fs.open(path, 'r');
   try {
     const { size } = await file.stat();
-    const blocks = [...cut(size, upload)];
-    await inParallel(
-      blocks,
-      BLOCKS_AT_ONCE,
-      async ({ id, start, length }, signal) => {
-        const block = await readBlock(file, path, start, length);
-        await ask(
-          access,
-          purpose,
-          (attempt) =>
-            blob.stageBlock(id, block, length, {
-              abortSignal: attempt.signal,
-              onProgress: () => attempt.alive(),
-            }),
-          signal,
-        );
-        options.onProgress?.(length);
-      },
-      options.signal,
-    );
-    await commit(access, name, blocks, upload, options);
+    for (let number = 1; ; number += 1) {
+      const upload = randomUUID();
+      const blocks = [...cut(size, upload)];
+      await stage(
+        access,
+        name,
+        { file, path, blocks },
+        number === 1 ? options : { ...options, onProgress: () => {} },
+      );
+      if (await commit(access, name, blocks, upload, options)) return;
+      if (number === UPLOADS) {
+        throw new JobError(options.code, `${atName(access.location, name).url} is being written by others`, {
+          hint: 'give each job an output of its own',
+        });
+      }
+    }
   } finally {
     await file.close();
   }
+}
+
+interface Staging {
+  readonly file: fs.FileHandle;
+  readonly path: string;
+  readonly blocks: readonly Block[];
+}
+
+async function stage(
+  access: BlobAccess,
+  name: string,
+  staging: Staging,
+  options: UploadOptions,
+): Promise<void> {
+  const { file, path, blocks } = staging;
+  const blob = access.container.getBlockBlobClient(name);
+  await inParallel(
+    blocks,
+    BLOCKS_AT_ONCE,
+    async ({ id, start, length }, signal) => {
+      const block = await readBlock(file, path, start, length);
+      await ask(
+        access,
+        { verb: 'write', name, code: options.code },
+        (attempt) =>
+          blob.stageBlock(id, block, length, {
+            abortSignal: attempt.signal,
+            onProgress: () => attempt.alive(),
+          }),
+        signal,
+      );
+      options.onProgress?.(length);
+    },
+    options.signal,
+  );
 }
 
 /**
@@ -136,15 +165,16 @@ async function readBlock(file: fs.FileHandle, path: string, start: number, lengt
   return block;
 }
 
+/** Makes a blob of its blocks; false if the service has them no more. */
 async function commit(
   access: BlobAccess,
   name: string,
   blocks: readonly Block[],
   upload: string,
   options: UploadOptions,
-): Promise<void> {
+): Promise<boolean> {
   const blob = access.container.getBlockBlobClient(name);
-  await ask(
+  return ask(
     access,
     { verb: 'write', name, code: options.code },
     async ({ signal, number }) => {
@@ -159,11 +189,14 @@ async function commit(
           },
         );
       } catch (error) {
-        if (!isTaken(error)) throw error;
+        const lost = serviceCode(error) === 'InvalidBlockList';
+        if (!lost && !isTaken(error)) throw error;
         // An earlier try may have succeeded though its answer was lost.
-        if (number > 1 && (await isOurs(access, name, upload, signal))) return;
+        if (number > 1 && (await isOurs(access, name, upload, signal))) return true;
+        if (lost) return false;
         throw existsAlready(access, name, options.code);
       }
+      return true;
     },
     options.signal,
   );

@@ -23,7 +23,6 @@ export interface BlobStoreOptions {
 /** Each in ranges of its own. */
 const DOWNLOADS_AT_ONCE = 4;
 const LOCK = 'lock';
-/** Removed at the start, though it never exists: a credential that may not delete would fail only at the end. */
 const TRIAL = 'trial';
 const COPIES = 'finished';
 const BINARY = 'application/octet-stream';
@@ -39,6 +38,43 @@ export async function openBlobStore(
   location: BlobLocation,
   options: BlobStoreOptions,
 ): Promise<{ readonly store: WorkStore; readonly unlock: () => Promise<void> }> {
+  const access = await connect(location, options.retry === undefined ? {} : { retry: options.retry });
+  const prefix = folderPrefix(location);
+  const lock = await lockBlob(access, `${prefix}${LOCK}`, {
+    what: location.url,
+    code: 'journal',
+    ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
+    ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
+    signal: options.signal,
+  });
+  const copies = join(options.scratch, COPIES);
+  await fs.mkdir(copies, { recursive: true });
+  const store = blobStore(access, prefix, { ...options, copies, lock });
+  return { store, unlock: () => lock.release() };
+}
+
+/**
+ * Finds out before any work whether a work store could be kept at `location`: lists, writes and deletes there. JobError
+ * `journal` if not; nothing stays behind.
+ */
+export async function checkBlobStore(location: BlobLocation, signal?: AbortSignal): Promise<void> {
+  const access = await connect(location);
+  const name = `${folderPrefix(location)}${TRIAL}`;
+  const blob = access.container.getBlockBlobClient(name);
+  const purpose = (verb: Purpose['verb']): Purpose => ({ verb, name, code: 'journal' });
+  await ask(access, purpose('list'), ({ signal }) => listed(access, name, signal), signal);
+  await ask(access, purpose('write'), ({ signal }) => blob.upload('', 0, { abortSignal: signal }), signal);
+  await ask(access, purpose('delete'), ({ signal }) => blob.deleteIfExists({ abortSignal: signal }), signal);
+}
+
+/** Names of the container's blobs that begin with `prefix`. */
+async function listed(access: BlobAccess, prefix: string, abortSignal: AbortSignal): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of access.container.listBlobsFlat({ prefix, abortSignal })) names.push(name);
+  return names;
+}
+
+function folderPrefix(location: BlobLocation): string {
   if (location.name === '') {
     throw new JobError(
       'usage',
@@ -48,25 +84,7 @@ export async function openBlobStore(
       },
     );
   }
-  const access = await connect(location, options.retry === undefined ? {} : { retry: options.retry });
-  const prefix = `${location.name}/`;
-  const lock = await lockBlob(access, `${prefix}${LOCK}`, {
-    what: location.url,
-    code: 'journal',
-    ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
-    ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
-    signal: options.signal,
-  });
-  const copies = join(options.scratch, COPIES);
-  const store = blobStore(access, prefix, { ...options, copies, lock });
-  try {
-    await fs.mkdir(copies, { recursive: true });
-    await store.remove(TRIAL);
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
-  return { store, unlock: () => lock.release() };
+  return `${location.name}/`;
 }
 
 interface StoreParts extends BlobStoreOptions {
@@ -86,15 +104,10 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
   });
 
   async function list(): Promise<readonly string[]> {
-    const names = await ask(access, { verb: 'list', name: prefix, code: 'journal' }, async (attempt) => {
-      const found: string[] = [];
-      for await (const item of access.container.listBlobsFlat({ prefix, abortSignal: attempt.signal })) {
-        attempt.alive();
-        found.push(item.name.slice(prefix.length));
-      }
-      return found;
-    });
-    return names.filter((name) => name !== LOCK);
+    const names = await ask(access, { verb: 'list', name: prefix, code: 'journal' }, ({ signal }) =>
+      listed(access, prefix, signal),
+    );
+    return names.map((name) => name.slice(prefix.length)).filter((name) => name !== LOCK && name !== TRIAL);
   }
 
   async function remove(name: string): Promise<void> {
@@ -109,6 +122,7 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
   return {
     location: access.location.url,
     scratch: parts.scratch,
+    scratchLasts: false,
     list,
     remove,
 

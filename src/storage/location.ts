@@ -30,7 +30,7 @@ export interface BlobLocation {
 const HOST =
   /^([a-z0-9]{3,24}?)(?:-secondary)?(?:\.z\d{1,2})?(?:\.privatelink)?\.blob\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|core\.cloudapi\.de|storage\.azure\.net)$/;
 /** docs of Blob storage, "Naming containers"; the three with a dollar sign are the service's own. */
-const CONTAINER = /^(?:[a-z0-9](?:-?[a-z0-9]){2,62}|\$root|\$web|\$logs)$/;
+const CONTAINER = /^(?:(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])*|\$root|\$web|\$logs)$/;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 const LONGEST_NAME = 1024;
 const EXPECTED = 'a blob is https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME, with or without a SAS';
@@ -93,7 +93,13 @@ function parseBlob(text: string): BlobLocation {
   const segments = url.pathname.split('/').slice(1);
   const account = host?.[1] ?? segments.shift() ?? '';
   const [container = '', ...rest] = segments.map((segment) => decode(segment, shown));
-  if (account === '' || !CONTAINER.test(container)) throw bad(`${shown} names no container`);
+  if (account === '' || container === '') throw bad(`${shown} names no container`);
+  if (!CONTAINER.test(container)) {
+    throw bad(
+      `"${container}" in ${shown} cannot be a container`,
+      'containers have 3 to 63 lower-case letters, digits and single dashes',
+    );
+  }
   const name = rest.join('/').replace(/\/$/, '');
   if (name.length > LONGEST_NAME) throw bad(`${shown} has a name of more than ${LONGEST_NAME} characters`);
   const endpoint = loopback ? `${url.origin}/${account}` : url.origin;

@@ -31,7 +31,7 @@ interface Owner {
  * when the process exits; what a killed process left is removed by the next one on the same machine.
  */
 export function openScratch(env: NodeJS.ProcessEnv = process.env): Scratch {
-  const base = env['TMPDIR'] || env['SLURM_TMPDIR'] || tmpdir();
+  const base = env.TMPDIR || env.SLURM_TMPDIR || tmpdir();
   let made: Promise<string> | undefined;
   let path: string | undefined;
   const removeNow = (): void => {

@@ -8,6 +8,8 @@ export interface WorkStore {
   readonly location: string;
   /** A local folder for files that are still being written. */
   readonly scratch: string;
+  /** Whether the next run finds again what this one leaves in `scratch`. */
+  readonly scratchLasts: boolean;
   list(): Promise<readonly string[]>;
   /** The text, or undefined where there is none of that name. */
   readText(name: string): Promise<string | undefined>;
@@ -42,6 +44,7 @@ export async function openLocalStore(folder: string, files: DurableFiles = fs): 
   return {
     location: folder,
     scratch,
+    scratchLasts: true,
     list: async () => (await fs.readdir(folder)).filter((name) => name !== SCRATCH),
     readText: (name) => fs.readFile(path(name), 'utf8').catch(absent),
     writeText: (name, text) => writeAtomically(path(name), text, files),

@@ -5,16 +5,20 @@ import { pipeline } from 'node:stream/promises';
 import { JobError } from '../errors.js';
 import type { Container } from './container.js';
 import { scaleMatrix, writeDisplayMatrix } from './display-matrix.js';
+import type { ColourTags } from './encode.js';
 import { type FfmpegProcess, runFfmpeg, startFfmpeg } from './ffmpeg.js';
+import { createMatroskaWriter, MATROSKA_TIME_BASE, needsMatroska } from './matroska-writer.js';
 import {
   type Attachment,
   type MuxVideo,
   muxOptions,
-  muxTimeBase,
   rescale,
+  timescaleFor,
   videoTrack,
 } from './mux-command.js';
-import { openSegmentRun, type SegmentRun, timedNut } from './segment-packets.js';
+import { createNutWriter } from './nut.js';
+import { reduced } from './rational.js';
+import { openSegmentRun, type SegmentRun, timedStream } from './segment-packets.js';
 import type { SourceFacts } from './source-facts.js';
 import type { StreamPlan } from './streams.js';
 
@@ -27,6 +31,8 @@ export interface AssembleJob {
   readonly segments: readonly { readonly path: string }[];
   /** Every frame's PTS in presentation order, ticks of `source.video.timeBase`, each above the one before. */
   readonly pts: readonly number[];
+  /** What the segments were encoded as: for codecs whose packets do not say. */
+  readonly tags: ColourTags;
   /** Where to write: a temporary path, replaced if it exists. */
   readonly output: string;
   /** Called with the number of video packets written so far, for each one. */
@@ -40,11 +46,11 @@ const LONGEST_LAST_FRAME_SECONDS = 10;
 const UNKNOWN_RATE = { num: 25, den: 1 } as const;
 
 /**
- * Writes the finished file: `job.output` is whole and flushed to the disk when the promise resolves, and removed when
- * it rejects. Errors: JobError('ffmpeg') with ffmpeg's words; JobError('internal') where segments and times disagree;
+ * Writes the finished file: `job.output` is whole and flushed to the disk when the promise resolves (with what the user
+ * should know, one line each), and removed when it rejects. Errors: JobError('ffmpeg') with ffmpeg's words; JobError('internal') where segments and times disagree;
  * JobError('output') where the file cannot be flushed.
  */
-export async function assemble(job: AssembleJob): Promise<void> {
+export async function assemble(job: AssembleJob): Promise<readonly string[]> {
   const run = await openSegmentRun(job.segments.map((segment) => segment.path));
   const attachments: Attachment[] = [];
   try {
@@ -52,6 +58,7 @@ export async function assemble(job: AssembleJob): Promise<void> {
     await mux(job, run, attachments);
     await carryDisplayMatrix(job, run);
     await flush(job.output);
+    return shiftNotes(job);
   } catch (error) {
     await rm(job.output, { force: true });
     throw error;
@@ -68,6 +75,14 @@ export function timelineShift(pts: readonly number[]): number {
   return Math.max(0, -(pts[0] ?? 0));
 }
 
+function shiftNotes(job: AssembleJob): readonly string[] {
+  const shift = timelineShift(job.pts);
+  if (shift === 0) return [];
+  const { num, den } = job.source.video.timeBase;
+  const seconds = ((shift * num) / den).toFixed(3);
+  return [`The video begins ${seconds} s before time zero: everything is shifted later by as much.`];
+}
+
 async function mux(job: AssembleJob, run: SegmentRun, attachments: readonly Attachment[]): Promise<void> {
   const { source, streams, container, pts } = job;
   const video = muxVideo(job, run);
@@ -78,7 +93,7 @@ async function mux(job: AssembleJob, run: SegmentRun, attachments: readonly Atta
     {
       task: `writing "${job.output}"`,
       inputs: [
-        { from: 'stdin', options: ['-copyts', '-f', 'nut'] },
+        { from: 'stdin', options: ['-copyts', '-f', video.format] },
         { from: { file: source.path }, options: ['-itsoffset', shiftSeconds.toFixed(6)] },
       ],
       outputs: [
@@ -88,7 +103,14 @@ async function mux(job: AssembleJob, run: SegmentRun, attachments: readonly Atta
     job.signal === undefined ? {} : { signal: job.signal },
   );
   const timeOf = (time: number) => rescale(time + shift, source.video.timeBase, video.timeBase);
-  const bytes = timedNut(run, video.timeBase, pts, timeOf, (packets) => job.onProgress?.(packets));
+  const writer =
+    video.format === 'matroska'
+      ? createMatroskaWriter(run.stream, job.tags)
+      : createNutWriter({ ...run.stream, timeBase: video.timeBase });
+  const { frameTicks, end } = video;
+  const bytes = timedStream(run, writer, { pts, timeOf, frameTicks, end }, (packets) =>
+    job.onProgress?.(packets),
+  );
   await feed(ffmpeg, bytes);
   await ffmpeg.done;
 }
@@ -112,7 +134,10 @@ function muxVideo(job: AssembleJob, run: SegmentRun): MuxVideo {
   const { source, pts } = job;
   const { averageRate, durationTicks, startPts } = source.video;
   const sourceBase = source.video.timeBase;
-  const timeBase = muxTimeBase(sourceBase, job.container.isoMedia);
+  const format = needsMatroska(run.stream.fourcc) ? 'matroska' : 'nut';
+  const timescale = timescaleFor(sourceBase);
+  const nutBase = job.container.isoMedia ? { num: 1, den: timescale } : reduced(sourceBase);
+  const timeBase = format === 'matroska' ? MATROSKA_TIME_BASE : nutBase;
   const ticksOf = (seconds: number) => Math.max(1, Math.round((seconds * timeBase.den) / timeBase.num));
   const ours = (ticks: number) => rescale(ticks, sourceBase, timeBase);
   const first = pts[0] ?? 0;
@@ -126,7 +151,9 @@ function muxVideo(job: AssembleJob, run: SegmentRun): MuxVideo {
   return {
     fourcc: run.stream.fourcc,
     decodeDelay: run.stream.decodeDelay,
+    format,
     timeBase,
+    timescale,
     frames: pts.length,
     frameTicks,
     end: ours(last + timelineShift(pts)) + lastTicks,

@@ -31,6 +31,8 @@ const FILE_PIECE_BYTES = 256 * 2 ** 10;
 export function streamSource(): StreamSource {
   let piece: Uint8Array | undefined;
   let taken: (() => void) | undefined;
+  /** Whether `next` has given `piece`: then the next call takes it back. */
+  let given = false;
   let ended = false;
   let wake: (() => void) | undefined;
   const sink = new Writable({
@@ -60,15 +62,19 @@ export function streamSource(): StreamSource {
       taken = undefined;
     },
     async next() {
-      const release = taken;
-      piece = undefined;
-      taken = undefined;
-      release?.(); // May write the next piece at once.
+      if (given) {
+        const release = taken;
+        piece = undefined;
+        taken = undefined;
+        given = false;
+        release?.(); // May write the next piece at once.
+      }
       while (piece === undefined && !ended) {
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
       }
+      given = piece !== undefined;
       return piece;
     },
   };

@@ -7,6 +7,8 @@ export type ContainerName = 'mp4' | 'mov' | 'mkv' | 'webm';
 /** One output container, as the muxing command and the planning of streams need it. */
 export interface Container {
   readonly name: ContainerName;
+  /** Media type of its files. */
+  readonly contentType: string;
   /** ffmpeg's muxer (`-f`). */
   readonly muxer: string;
   /** An ISO base media file (QuickTime's family): boxes, a timescale for each track. Otherwise Matroska. */
@@ -26,6 +28,7 @@ const OPUS = { encoder: 'libopus', bitRate: '192k', label: 'Opus, 192 kbit/s' } 
 const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
   mp4: {
     name: 'mp4',
+    contentType: 'video/mp4',
     muxer: 'mp4',
     isoMedia: true,
     carriesDisplayMatrix: true,
@@ -35,15 +38,17 @@ const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
   },
   mov: {
     name: 'mov',
+    contentType: 'video/quicktime',
     muxer: 'mov',
     isoMedia: true,
     carriesDisplayMatrix: true,
-    coverArt: 'stream',
+    coverArt: 'none',
     textSubtitles: ['mov_text'],
     audioFallback: AAC,
   },
   mkv: {
     name: 'mkv',
+    contentType: 'video/x-matroska',
     muxer: 'matroska',
     isoMedia: false,
     carriesDisplayMatrix: false,
@@ -53,6 +58,7 @@ const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
   },
   webm: {
     name: 'webm',
+    contentType: 'video/webm',
     muxer: 'webm',
     isoMedia: false,
     carriesDisplayMatrix: false,

@@ -39,8 +39,6 @@ interface Resume {
 const RUN_UP_SECONDS = 12;
 /** Seconds of frames that must have come before the place to resume for them to be trusted. */
 const LEAST_RUN_UP_SECONDS = 6;
-/** Timestamps that go back by more seconds than these are not a slip of rounding: another recording begins there. */
-const MOST_SLIP_SECONDS = 1;
 const TOLERANT_HINT = 'repair the video, or give --tolerant to go on over the damage';
 
 /**
@@ -85,17 +83,14 @@ async function seek(
   try {
     const first = await frames.next();
     let last = first;
-    let advances = true;
-    while (last !== undefined && last < lastPts && advances) {
-      const next = await frames.next();
-      advances = next !== undefined && next > last;
-      last = next;
-    }
+    while (last !== undefined && last < lastPts) last = await frames.next();
     // What ffmpeg said before it wrote that frame has arrived after a turn of the event loop.
     await setImmediate();
     await setImmediate();
     const runUp = first === undefined ? 0 : seconds(lastPts - first);
-    met = last === lastPts && advances && runUp >= LEAST_RUN_UP_SECONDS && frames.damage.errors === 0;
+    const { errors, slips, jumps } = frames.damage;
+    const sound = errors + slips.length + jumps.length === 0;
+    met = last === lastPts && runUp >= LEAST_RUN_UP_SECONDS && sound;
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
   } finally {
@@ -111,9 +106,6 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
   const { num, den } = video.timeBase;
   let count = place?.frames ?? 0;
   let last = place?.lastPts;
-  let slipped = 0;
-  let jumps = 0;
-  let offset = 0;
 
   const where = (): string => {
     const time = last === undefined ? '' : `, at about ${((last * num) / den).toFixed(2)} s`;
@@ -129,7 +121,7 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
   async function checked<T>(work: Promise<T>): Promise<T> {
     try {
       const value = await work;
-      if (!tolerant && frames.damage.first !== undefined) throw damaged(frames.damage.first);
+      if (!tolerant) refuseDamage();
       return value;
     } catch (error) {
       if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
@@ -137,29 +129,26 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
     }
   }
 
-  /** `raw`, or where that does not advance, a time that does. */
-  function advancing(raw: number): number {
-    const pts = raw + offset;
-    if (last === undefined || pts > last) return pts;
-    if (((last - pts) * num) / den <= MOST_SLIP_SECONDS) {
-      slipped += 1;
-      return last + 1;
-    }
-    if (!tolerant) throw damaged(`its timestamps go back by ${(((last - pts) * num) / den).toFixed(2)} s`);
-    jumps += 1;
-    const rate = video.averageRate ?? { num: 25, den: 1 };
-    const interval = Math.max(1, Math.round((rate.den * den) / (rate.num * num)));
-    offset = last + interval - raw;
-    return last + interval;
+  function refuseDamage(): void {
+    if (frames.damage.first !== undefined) throw damaged(frames.damage.first);
+    const jump = frames.damage.jumps.find(given);
+    if (jump !== undefined)
+      throw damaged(`its timestamps go back by ${((jump.back * num) / den).toFixed(2)} s`);
+  }
+
+  /** Whether something befell a frame that was given: ffmpeg runs ahead, and speaks of the end as of a frame, too. */
+  function given({ frame }: { readonly frame: number }): boolean {
+    return frame < frames.given;
   }
 
   /** The next frame's PTS. */
   async function next(): Promise<number | undefined> {
-    const raw = await checked(frames.next());
-    if (raw === undefined) return undefined;
-    last = advancing(raw);
+    const pts = await checked(frames.next());
+    if (pts === undefined) return undefined;
     count += 1;
-    return last;
+    if (!tolerant) refuseDamage();
+    last = pts;
+    return pts;
   }
 
   return {
@@ -173,16 +162,16 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
 
     get warnings(): readonly string[] {
       const { errors, first, notes } = frames.damage;
+      const slips = frames.damage.slips.filter((frame) => given({ frame })).length;
+      const jumps = frames.damage.jumps.filter(given).length;
       const lines = [...notes];
-      if (tolerant && errors > 0) {
+      if (errors > 0) {
         lines.push(
           `the video is damaged: ffmpeg concealed or dropped what ${errors} messages tell of, the first: ${first}`,
         );
       }
-      if (slipped > 0)
-        lines.push(
-          `${slipped} frames had a timestamp no later than the last one's: moved to a tick after it`,
-        );
+      if (slips > 0)
+        lines.push(`${slips} frames had a timestamp no later than the last one's: moved to a tick after it`);
       if (jumps > 0) lines.push(`the timestamps went back ${jumps} times: the frames after follow on`);
       return lines;
     },

@@ -121,14 +121,8 @@ async function start(spec: EncodeSpec, segmentPath: string): Promise<FfmpegProce
   const { width, height, rate } = spec;
   const input = ['-f', 'rawvideo', '-pixel_format', 'yuv420p', '-video_size', `${width}x${height}`];
   const segment = [
-    '-fflags',
-    '+bitexact',
-    '-avoid_negative_ts',
-    'disabled',
-    '-f',
-    'nut',
-    '-write_index',
-    '0',
+    '-xerror', // Without it ffmpeg says that all is well after it could not write the end of the file.
+    ...['-fflags', '+bitexact', '-avoid_negative_ts', 'disabled', '-f', 'nut', '-write_index', '0'],
   ];
   const run = await startFfmpeg({
     task: `encoding "${segmentPath}"`,

@@ -4,6 +4,8 @@ import { hasEncoder } from './ffmpeg.js';
 
 /** SVT-AV1 takes no less. */
 const LEAST_SVT_SIZE = 64;
+/** The fastest speed of libaom's; SVT-AV1's presets go on to 13. */
+const AOM_FASTEST = 8;
 /** ffmpeg's options call two transfer characteristics otherwise than its probes do. */
 const TRANSFER_OPTIONS: Readonly<Record<string, string>> = { bt470m: 'gamma22', bt470bg: 'gamma28' };
 
@@ -85,13 +87,19 @@ async function codecOptions(spec: EncodeSpec): Promise<string[]> {
       return ['-c:v', 'libx265', '-preset', preset, ...quality, ...interval, '-x265-params', params];
     }
     case 'vp9':
-      return ['-c:v', 'libvpx-vp9', ...vpxOptions(spec), ...quality, ...interval, '-deadline', 'good'];
+      return ['-c:v', 'libvpx-vp9', ...vpxOptions(preset), ...quality, ...interval, '-deadline', 'good'];
     case 'av1':
       if (await takesSvt(spec)) {
         const params = ['-svtav1-params', `lp=${threads}`];
         return ['-c:v', 'libsvtav1', '-preset', preset, ...quality, ...interval, ...params];
       }
-      return ['-c:v', 'libaom-av1', ...vpxOptions(spec), ...quality, ...interval];
+      return [
+        '-c:v',
+        'libaom-av1',
+        ...vpxOptions(String(Math.min(Number(preset), AOM_FASTEST))),
+        ...quality,
+        ...interval,
+      ];
     case 'prores':
       return ['-c:v', 'prores_ks', '-profile:v', preset, '-vendor', 'apl0'];
     case 'ffv1':
@@ -99,8 +107,8 @@ async function codecOptions(spec: EncodeSpec): Promise<string[]> {
   }
 }
 
-function vpxOptions({ preset }: EncodeSpec): string[] {
-  return ['-b:v', '0', '-cpu-used', preset, '-row-mt', '1'];
+function vpxOptions(speed: string): string[] {
+  return ['-b:v', '0', '-cpu-used', speed, '-row-mt', '1'];
 }
 
 /** SVT-AV1 is much the faster, but takes even sizes from 64 only; libaom takes the rest. */

@@ -11,8 +11,12 @@ export interface MuxVideo {
   readonly fourcc: string;
   /** Frames by which decoding lags presentation. */
   readonly decodeDelay: number;
-  /** Of the piped stream; in an ISO file its track's too. */
+  /** What the stream is piped as: NUT in the finished track's own time base (ISO files) or the source's, or Matroska. */
+  readonly format: 'nut' | 'matroska';
+  /** Of the piped stream. */
   readonly timeBase: Rational;
+  /** Ticks a second of the track, in ISO files. */
+  readonly timescale: number;
   readonly frames: number;
   /** How long a frame is shown as a rule, and when the last one's time is over: ticks of `timeBase`. */
   readonly frameTicks: number;
@@ -101,7 +105,7 @@ function videoOptions(
   const { averageRate } = source.video;
   const hevc = video.fourcc.toUpperCase() === 'HEVC' || video.fourcc.toLowerCase() === 'hvc1';
   return [
-    ...['-map', '0:0', `-c:${place}`, 'copy', `-bsf:${place}`, timesFilter(video, container.isoMedia)],
+    ...['-map', '0:0', `-c:${place}`, 'copy', ...timesFilter(place, video, container.isoMedia)],
     ...(averageRate === undefined ? [] : [`-r:${place}`, `${averageRate.num}/${averageRate.den}`]),
     // Apple's players refuse FFmpeg's default, `hev1`.
     ...(hevc && container.isoMedia ? [`-tag:${place}`, 'hvc1'] : []),
@@ -110,17 +114,19 @@ function videoOptions(
 
 /**
  * The bitstream filter that says what NUT cannot: the decoding times of the first frames (with B-frames they lie before
- * the first PTS) and, for ISO files, durations. Matroska holds neither, and FFmpeg 5 gives the filter times in
- * milliseconds there: one tick of whatever unit does for order's sake.
+ * the first PTS) and, for ISO files, durations. Matroska output holds neither, and FFmpeg 5 gives the filter times in
+ * milliseconds there: one tick of whatever unit does for order's sake. A stream piped as Matroska has no B-frames and
+ * says its durations itself.
  */
-function timesFilter(video: MuxVideo, isoMedia: boolean): string {
+function timesFilter(place: number, video: MuxVideo, isoMedia: boolean): readonly string[] {
+  if (video.format === 'matroska') return [];
   const { decodeDelay, frames, frameTicks, end } = video;
   const step = isoMedia ? frameTicks : 1;
   const dts = `if(lt(N,${decodeDelay}),STARTPTS-(${decodeDelay}-N)*${step},DTS)`;
   const times = `setts=pts=PTS:dts='${dts}'`;
   // The muxer takes the track's length from the packet that is decoded last, whichever frame that is.
   const duration = `if(eq(N,${frames - 1}),${end}-PTS,min(${frameTicks},${end}-PTS))`;
-  return isoMedia ? `${times}:duration='${duration}'` : times;
+  return [`-bsf:${place}`, isoMedia ? `${times}:duration='${duration}'` : times];
 }
 
 function attachmentOptions(file: Attachment, place: number): readonly string[] {
@@ -137,7 +143,7 @@ function isoOptions(
   container: Container,
   video: MuxVideo,
 ): readonly string[] {
-  const timescale = video.timeBase.den;
+  const { timescale } = video;
   const coverArt = plan.actions.some(
     (action) => isMapped(action) && streamAt(source, action.index).attachedPicture,
   );
@@ -151,17 +157,14 @@ function isoOptions(
 }
 
 /**
- * The time base in which the video goes to the muxer. For MP4 and QuickTime it is the track's own, 1/n with n such that
- * every tick of `source` is a whole number of it; where that would be too fine, the finest there is. Matroska's muxer
- * rounds to its milliseconds itself.
+ * Ticks a second of an ISO file's track, such that every tick of `source` is a whole number of them; where that would
+ * be too fine, the finest there is.
  */
-export function muxTimeBase(source: Rational, isoMedia: boolean): Rational {
-  const exact = reduced(source);
-  if (!isoMedia) return exact;
-  let { den } = exact;
-  if (den > FINEST_TIMESCALE) return { num: 1, den: FINEST_TIMESCALE };
+export function timescaleFor(source: Rational): number {
+  let { den } = reduced(source);
+  if (den > FINEST_TIMESCALE) return FINEST_TIMESCALE;
   while (den < COARSEST_TIMESCALE) den *= 2;
-  return { num: 1, den };
+  return den;
 }
 
 /** `ticks` of `from` in ticks of `to`, to the nearest. */

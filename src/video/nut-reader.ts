@@ -60,10 +60,9 @@ export async function openNutReader(source: ByteSource, name: string): Promise<N
   let prefix: Uint8Array = NOTHING;
 
   async function more(): Promise<boolean> {
+    const rest = piece.slice(at); // The source may reuse the piece.
     const next = await source.next();
     if (next === undefined) return false;
-    // A copy, since the source may reuse what is left of the last piece.
-    const rest = piece.subarray(at);
     pieceStart += at;
     piece = rest.length === 0 ? next : Buffer.concat([rest, next]);
     at = 0;

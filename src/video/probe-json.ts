@@ -48,7 +48,7 @@ export function parseProbe(json: unknown, path: string, bytes: number, limits: S
   const streams = raw.map(streamFacts);
   const main = mainVideo(streams, path);
   const found = raw.find((stream) => integer(stream.index) === main.index) ?? {};
-  const duration = positive(format.duration);
+  const duration = fileDuration(format);
   const video = videoFacts(found, main, duration, list(root.pixel_formats).map(record));
   checkSize(video, path, limits);
   return {
@@ -124,7 +124,7 @@ function streamFacts(stream: Json): StreamFacts {
 function videoFacts(
   stream: Json,
   facts: StreamFacts,
-  fileDuration: number | undefined,
+  wholeDuration: number | undefined,
   pixelFormats: readonly Json[],
 ): VideoFacts {
   const pixelFormat = text(stream.pix_fmt) ?? 'unknown';
@@ -134,7 +134,7 @@ function videoFacts(
   const averageRate = rate(stream.avg_frame_rate) ?? rate(stream.r_frame_rate);
   const timeBase = rate(stream.time_base) ?? { num: 1, den: 1000 };
   const durationTicks = positive(stream.duration_ts);
-  const duration = positive(stream.duration) ?? fileDuration;
+  const duration = positive(stream.duration) ?? wholeDuration;
   const declared = positive(stream.nb_frames);
   const transferTag = colourTag(stream.color_transfer);
   const displayMatrix = displayMatrixOf(stream);
@@ -155,7 +155,7 @@ function videoFacts(
     durationTicks,
     duration,
     averageRate,
-    frames: declared ?? estimatedFrames(duration, averageRate),
+    frames: declared ?? positive(countTag(facts.tags)) ?? estimatedFrames(duration, averageRate),
     framesDeclared: declared !== undefined,
     sampleAspectRatio: rate(text(stream.sample_aspect_ratio)?.replace(':', '/')),
     matrixTag: colourTag(stream.color_space),
@@ -167,6 +167,19 @@ function videoFacts(
     rotation: displayMatrix === undefined ? 0 : clockwiseDegrees(displayMatrix),
     hdr: transferTag !== undefined && HDR_TRANSFERS.has(transferTag),
   };
+}
+
+/** Seconds from the first start to the end: Matroska's own figure counts from time zero. */
+function fileDuration(format: Json): number | undefined {
+  const duration = positive(format.duration);
+  const fromZero = text(format.format_name)?.startsWith('matroska') ?? false;
+  const start = fromZero ? Math.max(0, number(format.start_time) ?? 0) : 0;
+  return duration !== undefined && duration > start ? duration - start : duration;
+}
+
+/** mkvmerge's count, which it may follow with a language. */
+function countTag(tags: Readonly<Record<string, string>>): string | undefined {
+  return Object.entries(tags).find(([key]) => key.startsWith('NUMBER_OF_FRAMES'))?.[1];
 }
 
 function estimatedFrames(

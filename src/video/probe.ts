@@ -31,11 +31,10 @@ export function sourceLimits(environment: NodeJS.ProcessEnv = process.env): Sour
 
 /**
  * Reads what the video file at `path` is. Errors: JobError('input') where it is missing, no file, empty, no video,
- * cut off or encrypted; JobError('limit') where it declares more than `sourceLimits()`; JobError('ffmpeg') where
+ * cut off or encrypted; JobError('limit') where it declares more than `limits`; JobError('ffmpeg') where
  * ffprobe cannot be started.
  */
-export async function probe(path: string): Promise<SourceFacts> {
-  const limits = sourceLimits();
+export async function probe(path: string, limits: SourceLimits = sourceLimits()): Promise<SourceFacts> {
   const bytes = await fileSize(path);
   const facts = parseProbe(await readHeaders(path), path, bytes, limits);
   if (facts.format.startsWith('mov,') && (await isEncrypted(path))) {

@@ -12,6 +12,8 @@ import type { WirePlan } from './wire.js';
 export interface RawFrames {
   /** The next frame's PTS in ticks of the source; its pixels are skipped unless read. Undefined at the end. */
   next(): Promise<number | undefined>;
+  /** How many frames `next` has given. */
+  readonly given: number;
   /** Copies the pixels of the frame that `next` gave last. */
   pixels(into: Uint8Array): Promise<void>;
   /** What ffmpeg has complained of in decoding so far, beyond what it forgives. */
@@ -20,12 +22,16 @@ export interface RawFrames {
   close(): Promise<void>;
 }
 
-/** ffmpeg's complaints. */
+/** What ffmpeg has said about the video so far. It is heard as soon as it is said, and so may be ahead of the frames. */
 export interface DamageLog {
   /** Messages of error level about what is being decoded. */
   errors: number;
   /** The first of them. */
   first: string | undefined;
+  /** Frames, counted from 0, that were moved to a tick after the last one, since they were no later than it. */
+  readonly slips: number[];
+  /** Frames from which on another recording seems to follow, so many ticks earlier: it follows on after the last one. */
+  readonly jumps: { readonly frame: number; readonly back: number }[];
   /** Other things that the user should know, one line each. */
   readonly notes: Set<string>;
 }
@@ -40,9 +46,13 @@ export interface RunOptions {
 /** Seconds added to every PTS on the way, since NUT holds none below zero. */
 const SHIFT_SECONDS = 60;
 /** Complaints of strict decoders about streams that decode well. */
-const FORGIVEN = /mmco: unref short failure|co located POCs unavailable|number of reference frames/;
-/** Demuxers say these, and then end as if all were well. */
-const CUT_SHORT = /File ended prematurely|partial file|[Tt]runcat/;
+const FORGIVEN =
+  /mmco: unref short failure|co located POCs unavailable|number of reference frames|read_timestamp failed/;
+/** What demuxers say of damage while ffmpeg looks for streams: those packets are not read again. */
+const BROKEN_FILE =
+  /ended prematurely|partial file|truncat|invalid as first byte|exceeds|Unknown-sized|Invalid (data|length)|corrupt/i;
+/** Timestamps that go back by more seconds than these are not a slip of rounding. */
+const MOST_SLIP_SECONDS = 1;
 
 /** Starts decoding. Errors: JobError('ffmpeg') where ffmpeg cannot be started. */
 export async function openRawFrames(
@@ -53,37 +63,46 @@ export async function openRawFrames(
   const { path, video } = source;
   const { num, den } = video.timeBase;
   const shift = Math.max(0, -(video.startPts ?? 0)) + Math.ceil((SHIFT_SECONDS * den) / num);
+  const times = advancingTimes(shift, video);
   const pipe = streamSource();
-  const damage: DamageLog = { errors: 0, first: undefined, notes: new Set() };
+  const damage: DamageLog = { errors: 0, first: undefined, slips: [], jumps: [], notes: new Set() };
   const run = await startFfmpeg(
     {
       task: `decoding "${path}"`,
       talkative: true,
       inputs: [{ from: { file: path }, options: inputOptions(options) }],
-      outputs: [{ to: 'stdout', options: outputOptions(video.index, `${num}:${den}`, filters(wire, shift)) }],
+      outputs: [{ to: 'stdout', options: outputOptions(video.index, `${num}:${den}`, filters(wire, times)) }],
     },
-    { stdout: pipe.sink, onMessage: damageListener(damage, wire) },
+    { stdout: pipe.sink, onMessage: damageListener(damage, wire, source.format) },
   );
   const bytes = frameBytes(wire.format.width, wire.format.height);
   let reader: NutReader | undefined;
   let closed = false;
+  let given = 0;
 
   return {
     damage,
+    get given() {
+      return given;
+    },
     async next() {
       if (closed) throw new JobError('internal', `a read of "${path}" after its end`);
-      const header = await ended(run, async () => {
+      const header = await unlessFailed(run, async () => {
         reader ??= await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
         return reader.next();
       });
-      if (header === undefined) return undefined;
+      if (header === undefined) {
+        await run.done; // An end is one only if ffmpeg says so.
+        return undefined;
+      }
       if (header.bytes !== bytes) {
         throw new JobError('internal', `ffmpeg gave a frame of ${header.bytes} bytes, not ${bytes}`);
       }
+      given += 1;
       const timeBase = reader?.streams[0]?.timeBase ?? video.timeBase;
       return rescaleExact(header.pts, timeBase, video.timeBase) - shift;
     },
-    pixels: (into) => ended(run, async () => reader?.payload(into)),
+    pixels: (into) => unlessFailed(run, async () => reader?.payload(into)),
     async close() {
       closed = true;
       run.kill();
@@ -93,14 +112,12 @@ export async function openRawFrames(
   };
 }
 
-/** What `read` gives; where that is the end or an error, ffmpeg's own end decides, and its own words are the error. */
-async function ended<T>(run: FfmpegProcess, read: () => Promise<T>): Promise<T> {
+/** What `read` gives; where that fails because ffmpeg did, ffmpeg's own words are the error. */
+async function unlessFailed<T>(run: FfmpegProcess, read: () => Promise<T>): Promise<T> {
   try {
-    const value = await read();
-    if (value === undefined) await run.done;
-    return value;
+    return await read();
   } catch (error) {
-    await run.done;
+    if (error instanceof JobError && error.code === 'ffmpeg') await run.done;
     throw error;
   }
 }
@@ -124,10 +141,10 @@ function outputOptions(stream: number, timeBase: string, chain: string): string[
   ];
 }
 
-function filters(wire: WirePlan, shift: number): string {
+function filters(wire: WirePlan, times: string): string {
   const { width, height } = wire.format;
   return [
-    `setpts=PTS+${shift}`,
+    `setpts='${times}'`,
     ...wire.filters,
     // Does nothing unless the size changes in mid-stream.
     `scale=${width}:${height}:flags=bicubic+accurate_rnd+full_chroma_int`,
@@ -135,25 +152,58 @@ function filters(wire: WirePlan, shift: number): string {
   ].join(',');
 }
 
+/**
+ * The expression for frames' times, shifted by `shift` ticks, always advancing: a muxer would refuse others, or move
+ * them by less than a tick. What it has to move, it tells of: a slip of frame N by printing -N-1, a jump by printing N
+ * and then the ticks. Variable 0 is the frame's own time, 1 what jumps add to it.
+ */
+function advancingTimes(shift: number, { timeBase, averageRate }: SourceFacts['video']): string {
+  const second = timeBase.den / timeBase.num;
+  const rate = averageRate ?? { num: 25, den: 1 };
+  const interval = Math.max(1, Math.round((second * rate.den) / rate.num));
+  const info = 32; // AV_LOG_INFO
+  const back = 'PREV_OUTPTS-ld(0)';
+  const slip = `0*print(-N-1,${info})+PREV_OUTPTS+1`;
+  const jump = `0*print(N,${info})+0*print(${back},${info})+0*st(1,ld(1)+${back}+${interval})+PREV_OUTPTS+${interval}`;
+  const late = `if(lte(${back},${Math.round(second * MOST_SLIP_SECONDS)}),${slip},${jump})`;
+  const timed = `if(isnan(PTS),PREV_OUTPTS+${interval},if(gt(ld(0),PREV_OUTPTS),ld(0),${late}))`;
+  return `st(0,PTS+${shift}+ld(1));if(isnan(PREV_OUTPTS),if(isnan(PTS),${shift},ld(0)),${timed})`;
+}
+
 /** Sorts ffmpeg's messages into `damage`. */
-function damageListener(damage: DamageLog, wire: WirePlan): (line: string) => void {
-  // Before this line ffmpeg looks for what streams there are, and may start between two keyframes.
-  let decoding = false;
+function damageListener(damage: DamageLog, wire: WirePlan, format: string): (line: string) => void {
+  // Before ffmpeg says that it has a first frame to write, its decoder may have looked for one between two keyframes.
+  let writing = false;
   let size: string | undefined;
+  let jumping: number | undefined;
+
+  function printed(value: number): void {
+    if (value < 0) damage.slips.push(-value - 1);
+    else if (jumping === undefined) jumping = value;
+    else {
+      damage.jumps.push({ frame: jumping, back: value });
+      jumping = undefined;
+    }
+  }
+
   return (line) => {
-    if (line.includes('Stream mapping:')) decoding = true;
+    const number = /^\[info\] (-?\d+)\.\d+$/.exec(line)?.[1];
+    if (number !== undefined) printed(Number(number));
+    if (line.includes('Output #0')) writing = true;
     const graph = /graph .*input.* w:(\d+) h:(\d+) /.exec(line);
     if (graph !== null) {
       const next = `${graph[1]}x${graph[2]}`;
+      const { width, height } = wire.format;
       if (size !== undefined && size !== next) {
         damage.notes.add(
-          `the frames change from ${size} to ${next} on the way: scaled to ${wire.format.width}x${wire.format.height}`,
+          `the frames change from ${size} to ${next} on the way: scaled to ${width}x${height}`,
         );
       }
       size = next;
     }
     if (!/\[(error|fatal|panic)\]/.test(line)) return;
-    if (!(decoding || CUT_SHORT.test(line))) return;
+    const demuxed = line.startsWith(`[${format} @ `) && BROKEN_FILE.test(line);
+    if (!(writing || demuxed || /\[(fatal|panic)\]/.test(line))) return;
     if (FORGIVEN.test(line)) {
       damage.notes.add(`ffmpeg warns: ${plainMessage(line)}`);
       return;

@@ -1,8 +1,8 @@
 /** The encoded segments as one run of packets, each at its frame's true time. */
 import { JobError } from '../errors.js';
 import { fileSource } from './byte-source.js';
-import { createNutWriter, type NutStream, openNutFile, openNutReader } from './nut.js';
-import type { Rational } from './rational.js';
+import type { PacketWriter } from './matroska-writer.js';
+import { type NutStream, openNutFile, openNutReader } from './nut.js';
 
 /** What the segments hold together. */
 export interface SegmentRun {
@@ -42,20 +42,29 @@ export async function openSegmentRun(paths: readonly string[]): Promise<SegmentR
   return { stream: { ...first, decodeDelay }, paths };
 }
 
+/** When frames are shown, in ticks of the stream that is written. */
+export interface Schedule {
+  /** The source's PTS of every frame, in presentation order. */
+  readonly pts: readonly number[];
+  /** One of them, in the stream's ticks. */
+  readonly timeOf: (pts: number) => number;
+  /** How long a frame is shown as a rule, and when the last one's time is over. */
+  readonly frameTicks: number;
+  readonly end: number;
+}
+
 /**
- * The bytes of a NUT stream of all packets in decoding order, frame `i` in presentation order at `timeOf(pts[i])`
- * ticks of `timeBase` (in lowest terms). Memory is bounded by the largest packet and one segment's
- * times. Errors: JobError('internal') where there are not as many packets as times, JobError('ffmpeg') where a segment
- * is damaged.
+ * The bytes of a stream of all packets in decoding order, made by `writer`, frame `i` in presentation order at its own
+ * time. Memory is bounded by the largest packet and one segment's times. Errors: JobError('internal') where there are
+ * not as many packets as times, JobError('ffmpeg') where a segment is damaged.
  */
-export async function* timedNut(
+export async function* timedStream(
   run: SegmentRun,
-  timeBase: Rational,
-  pts: readonly number[],
-  timeOf: (pts: number) => number,
+  writer: PacketWriter,
+  schedule: Schedule,
   onPacket: (written: number) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const writer = createNutWriter({ ...run.stream, timeBase });
+  const { pts, timeOf, frameTicks, end } = schedule;
   yield writer.header;
   let base = 0;
   for (const path of run.paths) {
@@ -63,9 +72,12 @@ export async function* timedNut(
     let written = 0;
     const file = await openNutFile(path);
     for await (const packet of file.packets()) {
-      const time = pts[base + (rankOf.get(packet.pts) ?? Number.NaN)];
-      if (time === undefined) throw miscounted(path, pts.length);
-      yield* writer.packet(timeOf(time), packet.keyframe, packet.data);
+      const frame = base + (rankOf.get(packet.pts) ?? Number.NaN);
+      const sourceTime = pts[frame];
+      if (sourceTime === undefined) throw miscounted(path, pts.length);
+      const time = timeOf(sourceTime);
+      const duration = frame === pts.length - 1 ? end - time : frameTicks;
+      yield* writer.packet(time, packet.keyframe, packet.data, duration);
       written++;
       onPacket(base + written);
     }

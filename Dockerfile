@@ -1,0 +1,82 @@
+# framescatter with all that a rank needs: Node.js, FFmpeg, Open MPI, ONNX Runtime, the addon, and ssh as the Kubeflow MPI
+# Operator wants it. Kubernetes, Azure Machine Learning and Apptainer run the same image.
+#
+#     docker build -t framescatter:cpu .
+#     docker build -t framescatter:cuda --build-arg ACCELERATOR=cuda .
+#
+# It builds without BuildKit too, which `az acr build` does not have. docs/kubernetes.md says how it was checked.
+ARG ACCELERATOR=cpu
+ARG NODE_IMAGE=node:20.20.2-bookworm-slim
+ARG CPU_IMAGE=debian:12.13-slim
+ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
+
+FROM ${NODE_IMAGE} AS node
+FROM ${CPU_IMAGE} AS base-cpu
+FROM ${CUDA_IMAGE} AS base-cuda
+
+FROM base-${ACCELERATOR} AS runtime
+# Versions are the base's own: Debian and Ubuntu serve only the newest of each package. The ssh server's package makes host
+# keys, which no image may carry; a job's own come with it.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      ca-certificates ffmpeg openmpi-bin openssh-client openssh-server \
+ && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*
+COPY --from=node /usr/local/bin/node /usr/local/bin/node
+
+FROM runtime AS build
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends g++ libopenmpi-dev make python3 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=node /usr/local/include/node /usr/local/include/node
+COPY --from=node /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/npm
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY scripts/setup-cuda.sh scripts/
+ARG ACCELERATOR
+RUN if [ "$ACCELERATOR" = cuda ]; then bash scripts/setup-cuda.sh; fi
+COPY binding.gyp ./
+COPY native native/
+RUN node node_modules/node-gyp/bin/node-gyp.js rebuild --nodedir=/usr/local
+COPY tsconfig.json ./
+COPY src src/
+RUN npm run build:ts && chmod 755 dist/main.js
+# Of ONNX Runtime only this platform's library stays: those of the others are a quarter of a gigabyte.
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
+ && platform=$(node -p 'process.platform + "/" + process.arch') \
+ && cd node_modules/onnxruntime-node/bin/napi-v6 \
+ && find . -type f ! -path "./$platform/*" -delete
+
+FROM runtime
+# 1000 is the user of the MPI Operator's examples; Ubuntu's images have given it to one of their own.
+RUN if id -u 1000 >/dev/null 2>&1; then userdel --remove "$(id -un 1000)"; fi \
+ && useradd --uid 1000 --user-group --create-home --shell /bin/bash mpiuser \
+ && install -d -o mpiuser -g mpiuser -m 700 /home/mpiuser/.ssh /data
+COPY k8s/image/ssh_config /etc/ssh/ssh_config.d/framescatter.conf
+COPY k8s/image/sshd_config /home/mpiuser/.sshd_config
+# sshd gives the ranks that mpirun starts through it this environment, not the container's. And ranks of one container may
+# not read each other's memory, as Open MPI would: containers forbid it.
+RUN printf 'SetEnv PATH=%s LD_LIBRARY_PATH=%s\n' "$PATH" "${LD_LIBRARY_PATH:-}" >>/home/mpiuser/.sshd_config \
+ && printf '\nbtl_vader_single_copy_mechanism = none\n' >>/etc/openmpi/openmpi-mca-params.conf
+COPY --from=build /build/node_modules /opt/framescatter/node_modules
+COPY --from=build /build/build/Release/framescatter.node /opt/framescatter/build/Release/framescatter.node
+COPY --from=build /build/dist /opt/framescatter/dist
+COPY models /opt/framescatter/models
+COPY k8s /opt/framescatter/k8s
+COPY package.json LICENSE /opt/framescatter/
+RUN chmod 755 /opt/framescatter/k8s/image/launcher.sh \
+ && ln -s /opt/framescatter/dist/main.js /usr/local/bin/framescatter
+# Open MPI refuses root unless told otherwise; Azure Machine Learning runs its jobs as root.
+ENV OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+ARG RUN_AS=mpiuser
+USER ${RUN_AS}
+WORKDIR /home/mpiuser
+# What no run should be the first to find out. Of what the CUDA provider needs only the driver comes from the machine.
+RUN mpirun --version && ssh -V && ssh -G worker >/dev/null && test -x /usr/sbin/sshd && framescatter doctor \
+ && for library in /opt/framescatter/node_modules/onnxruntime-node/bin/napi-v6/linux/*/libonnxruntime_providers_cuda.so; do \
+      if [ -e "$library" ]; then ! ldd "$library" | grep 'not found' | grep -v 'libcuda\.so'; fi || exit 1; \
+    done
+CMD ["framescatter", "--help"]

@@ -1,0 +1,87 @@
+"""python -m train.pictures: one photograph in every style of an exported model, and a sheet of them all."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from PIL import Image, ImageDraw
+
+from .colour import blocks_from_rgb, rgb_from_blocks
+from .data import tensor_from_image
+from .export import put_style
+
+QUALITY = 85
+COLUMNS, TILE = 4, 300  # the sheet's columns, and their width in pixels
+LABEL, GAP = 20, 4  # height of a label and distance of two columns in pixels
+
+
+def fitted(path: Path, width: int, multiple: int) -> Image.Image:
+    """The photograph at `width` pixels, cut so that both sides are a multiple."""
+    image = Image.open(path).convert("RGB")
+    image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
+    return image.crop((0, 0, image.width - image.width % multiple, image.height - image.height % multiple))
+
+
+def restyle(model: onnx.ModelProto, content: Image.Image) -> Image.Image:
+    """Runs the model as a video would: the coded samples are rounded to 8 bits before and after."""
+    blocks = blocks_from_rgb(tensor_from_image(content).unsqueeze(0))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    output = torch.from_numpy(session.run(["output"], {"input": (blocks * 255.0).round().numpy() / 255.0})[0])
+    rgb = rgb_from_blocks((output.clamp(0.0, 1.0) * 255.0).round() / 255.0).clamp(0.0, 1.0)[0]
+    return Image.fromarray((rgb * 255.0).round().byte().permute(1, 2, 0).numpy())
+
+
+def sheet(pictures: list[tuple[str, Image.Image]]) -> Image.Image:
+    """Pictures of one size in rows, made smaller, each with its label below."""
+    width, height = TILE, round(pictures[0][1].height * TILE / pictures[0][1].width)
+    rows = -(-len(pictures) // COLUMNS)
+    whole = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, rows * (height + LABEL)), "white")
+    draw = ImageDraw.Draw(whole)
+    for number, (label, picture) in enumerate(pictures):
+        left, top = number % COLUMNS * (width + GAP), number // COLUMNS * (height + LABEL)
+        whole.paste(picture.resize((width, height), Image.Resampling.LANCZOS), (left, top))
+        draw.text((left + GAP, top + height + GAP), label, "black")
+    return whole
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m train.pictures", description=__doc__)
+    parser.add_argument("--manifest", type=Path, required=True)
+    parser.add_argument("--content", type=Path, required=True, help="a photograph")
+    parser.add_argument("--out", type=Path, required=True, help="folder for NAME-STYLE.jpg")
+    parser.add_argument("--sheet", type=Path, help="file for the sheet: the photograph and every style")
+    parser.add_argument("--blend", nargs=2, metavar="STYLE", help="two styles to blend half and half on the sheet")
+    parser.add_argument("--width", type=int, default=480)
+    args = parser.parse_args()
+
+    manifest = json.loads(args.manifest.read_text())
+    folder = args.manifest.parent
+    model = onnx.load(folder / manifest["file"])
+    content = fitted(args.content, args.width, manifest["multiple"])
+    vectors = {style["name"]: np.fromfile(folder / style["vector"], "<f4") for style in manifest["styles"]}
+
+    def draw_in(vector: np.ndarray) -> Image.Image:
+        put_style(model, manifest["norms"], vector)
+        return restyle(model, content)
+
+    pictures = [("the photograph", content)]
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name, vector in vectors.items():
+        picture = draw_in(vector)
+        picture.save(args.out / f"{manifest['name']}-{name}.jpg", quality=QUALITY)
+        pictures.append((name, picture))
+    if args.blend:
+        first, second = args.blend
+        pictures.append((f"{first} and {second}, half each", draw_in((vectors[first] + vectors[second]) / 2)))
+    if args.sheet:
+        sheet(pictures).save(args.sheet, quality=QUALITY)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+import type { Log } from '../report/log.js';
+import type { ElsewhereCommand } from './elsewhere.js';
+
+/** Runs a command that concerns a cluster; its code is loaded only now, so that jobs do not pay for it. */
+export async function runElsewhere(elsewhere: ElsewhereCommand, log: Log, version: string): Promise<number> {
+  const { kind, command } = elsewhere;
+  if (command.kind === 'text') {
+    process.stdout.write(command.text);
+    return 0;
+  }
+  switch (kind) {
+    case 'slurm': {
+      const { runSlurm } = await import('./submit-slurm.js');
+      return runSlurm(command, log);
+    }
+    case 'aml': {
+      const { runAml } = await import('./run-aml.js');
+      return runAml(command, log, version);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { JobError } from '../errors.js';
+import { deploymentBody, endpointBody, type Spread } from './aml-bodies.js';
+import {
+  type ClusterRequest,
+  ensure,
+  ensureCluster,
+  ensureStep,
+  newestStep,
+  pipelineOf,
+  put,
+  readWorkspace,
+  type Session,
+} from './aml-provision.js';
+import { textAt } from './json.js';
+import { idIn } from './workspace.js';
+
+export interface Publication {
+  readonly endpoint: string;
+  readonly deployment: string;
+  readonly spread: Spread;
+  readonly cluster: ClusterRequest;
+  readonly provision: { readonly image: string } | undefined;
+}
+
+/**
+ * Makes the batch endpoint that starts a film, or brings it up to date: the pipeline's component, the endpoint, the
+ * deployment, and the deployment as the endpoint's default once it is ready. Gives the address to call.
+ *
+ * @throws JobError('cloud')
+ */
+export async function publish(session: Session, publication: Publication): Promise<string> {
+  const { workspace, log, release } = session;
+  const { endpoint, deployment, cluster, spread, provision } = publication;
+  const { location } = await readWorkspace(session);
+  const stepId =
+    provision === undefined ? await newestStep(session) : await ensureStep(session, provision.image);
+  const pipeline = pipelineOf(workspace, stepId, spread, release);
+  await ensure(session, pipeline, `the component of the pipeline (${spread.nodes} nodes)`);
+  await ensureCluster(session, cluster, spread, provision === undefined ? undefined : { location });
+
+  const endpointId = idIn(workspace, 'batchEndpoints', endpoint);
+  const deploymentId = idIn(workspace, 'batchEndpoints', endpoint, 'deployments', deployment);
+  await ensure(session, { id: endpointId, body: endpointBody(location) }, `the batch endpoint ${endpoint}`);
+  const body = deploymentBody(location, pipeline.id, cluster.name);
+  await put(session, { id: deploymentId, body }, `deploying to the batch endpoint ${endpoint}`);
+  const withDefault = { id: endpointId, body: endpointBody(location, deployment) };
+  const answer = await put(
+    session,
+    withDefault,
+    `making ${deployment} the default of the batch endpoint ${endpoint}`,
+  );
+  log.info(`the batch endpoint ${endpoint} starts films on ${cluster.name}`);
+  const address = textAt(answer.body, 'properties', 'scoringUri');
+  if (address === undefined) throw new JobError('cloud', `the batch endpoint ${endpoint} has no address yet`);
+  return address;
+}

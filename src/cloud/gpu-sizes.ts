@@ -1,0 +1,42 @@
+/** A VM size with GPUs, as Azure ML's compute clusters have them. */
+export interface GpuSize {
+  readonly name: string;
+  readonly gpus: number;
+  readonly gpu: string;
+  /** Of one GPU, in GB as its maker counts. */
+  readonly gpuMemory: number;
+  readonly cores: number;
+  readonly state: 'offered' | 'no new capacity' | 'retired';
+}
+
+const T4 = { gpu: 'T4', gpuMemory: 16, state: 'offered' } as const;
+const A100 = { gpu: 'A100', gpuMemory: 80, state: 'no new capacity' } as const;
+const H100 = { gpu: 'H100', gpuMemory: 94, state: 'offered' } as const;
+const V100 = { gpu: 'V100', gpuMemory: 16, state: 'retired' } as const;
+
+/** NCv3, which the reference architecture names and Azure retired in September 2025, and what took its place. */
+export const GPU_SIZES: readonly GpuSize[] = [
+  { name: 'Standard_NC4as_T4_v3', gpus: 1, cores: 4, ...T4 },
+  { name: 'Standard_NC8as_T4_v3', gpus: 1, cores: 8, ...T4 },
+  { name: 'Standard_NC16as_T4_v3', gpus: 1, cores: 16, ...T4 },
+  { name: 'Standard_NC64as_T4_v3', gpus: 4, cores: 64, ...T4 },
+  { name: 'Standard_NC24ads_A100_v4', gpus: 1, cores: 24, ...A100 },
+  { name: 'Standard_NC48ads_A100_v4', gpus: 2, cores: 48, ...A100 },
+  { name: 'Standard_NC96ads_A100_v4', gpus: 4, cores: 96, ...A100 },
+  { name: 'Standard_NC40ads_H100_v5', gpus: 1, cores: 40, ...H100 },
+  { name: 'Standard_NC80adis_H100_v5', gpus: 2, cores: 80, ...H100 },
+  { name: 'Standard_ND96amsr_A100_v4', gpus: 8, cores: 96, gpu: 'A100', gpuMemory: 80, state: 'offered' },
+  { name: 'Standard_ND96isr_H100_v5', gpus: 8, cores: 96, gpu: 'H100', gpuMemory: 80, state: 'offered' },
+  { name: 'Standard_NC6s_v3', gpus: 1, cores: 6, ...V100 },
+  { name: 'Standard_NC12s_v3', gpus: 2, cores: 12, ...V100 },
+  { name: 'Standard_NC24s_v3', gpus: 4, cores: 24, ...V100 },
+  { name: 'Standard_NC24rs_v3', gpus: 4, cores: 24, ...V100 },
+];
+
+/** The recommended successor of NCv3. */
+export const DEFAULT_VM_SIZE = 'Standard_NC40ads_H100_v5';
+
+/** The size of that name, in any case; undefined for one that is not in the table, which may exist all the same. */
+export function gpuSize(name: string): GpuSize | undefined {
+  return GPU_SIZES.find((size) => size.name.toLowerCase() === name.toLowerCase());
+}

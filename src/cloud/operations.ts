@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { JobError } from '../errors.js';
+import { at, textAt } from './json.js';
+import { failed, faultOf } from './refusals.js';
+import type { RestAnswer, RestClient } from './rest-client.js';
+
+/** Waits; a test's own does not. */
+export type Pause = (milliseconds: number) => Promise<void>;
+
+const POLL_MS = 5_000;
+const LONGEST_PAUSE_MS = 60_000;
+const GIVE_UP_MS = 60 * 60_000;
+
+/**
+ * Follows what a PUT, PATCH or POST began until it is done, by the headers of Azure Resource Manager
+ * (Azure-AsyncOperation, else Location) and the resource's own provisioning state, and gives the resource as it then is.
+ *
+ * @throws JobError('cloud') where it fails, is cancelled, or is not done in an hour.
+ */
+export async function settle(
+  client: RestClient,
+  begun: RestAnswer,
+  resource: { readonly url: string; readonly doing: string },
+  pause: Pause = sleep,
+): Promise<RestAnswer> {
+  const { doing, url } = resource;
+  const patience = patienceFor(doing, pause);
+  const operation = begun.header('azure-asyncoperation');
+  const location = begun.header('location');
+  if (operation !== undefined) {
+    for (let answer = begun, status = 'InProgress'; !ended(status, answer, doing); ) {
+      await patience(answer);
+      answer = await client.send({ method: 'GET', url: trusted(client, operation, doing), doing });
+      status = textAt(answer.body, 'status') ?? 'Succeeded';
+    }
+  } else if (begun.status === 202 && location !== undefined) {
+    for (let answer = begun; answer.status === 202; ) {
+      await patience(answer);
+      answer = await client.send({ method: 'GET', url: trusted(client, location, doing), doing });
+    }
+  }
+  for (;;) {
+    const answer = await client.send({ method: 'GET', url, doing });
+    if (ended(textAt(answer.body, 'properties', 'provisioningState') ?? 'Succeeded', answer, doing))
+      return answer;
+    await patience(answer);
+  }
+}
+
+function ended(status: string, answer: RestAnswer, doing: string): boolean {
+  switch (status.toLowerCase()) {
+    case 'succeeded':
+      return true;
+    case 'failed':
+    case 'canceled':
+    case 'cancelled':
+      throw failed(
+        doing,
+        faultOf(at(answer.body, 'properties', 'provisioningErrors', 0) ?? answer.body),
+        status.toLowerCase(),
+      );
+    default:
+      return false;
+  }
+}
+
+function patienceFor(doing: string, pause: Pause): (answer: RestAnswer) => Promise<void> {
+  let waited = 0;
+  return async (answer) => {
+    const asked = Number(answer.header('retry-after')) * 1000;
+    const time = Math.min(asked > 0 ? asked : POLL_MS, LONGEST_PAUSE_MS);
+    waited += time;
+    if (waited > GIVE_UP_MS) {
+      throw new JobError('cloud', `${doing} is not done after an hour`, {
+        hint: 'it may still be going on: look at it in the studio (https://ml.azure.com)',
+      });
+    }
+    await pause(time);
+  };
+}
+
+/** A token goes only to where the request went. */
+function trusted(client: RestClient, url: string, doing: string): string {
+  if (URL.canParse(url) && new URL(url).origin === client.management) return url;
+  throw new JobError('cloud', `${doing} failed: Azure gave an address to ask at that is not its own`);
+}

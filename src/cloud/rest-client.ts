@@ -1,0 +1,176 @@
+import {
+  createDefaultHttpClient,
+  createHttpHeaders,
+  createPipelineFromOptions,
+  createPipelineRequest,
+  type Pipeline,
+  type PipelinePolicy,
+  type PipelineResponse,
+  type PipelineRetryOptions,
+  redirectPolicyName,
+  throttlingRetryPolicy,
+} from '@azure/core-rest-pipeline';
+import { JobError, messageOf } from '../errors.js';
+import type { Json, JsonObject } from './json.js';
+import { oneLine, refused } from './refusals.js';
+import type { Tokens } from './tokens.js';
+
+/** Management of the public cloud; sovereign clouds have another. */
+export const PUBLIC_CLOUD = 'https://management.azure.com';
+
+export interface RestRequest {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH';
+  /** https only. */
+  readonly url: string;
+  readonly body?: JsonObject;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What it is for, for messages: "creating the job x". */
+  readonly doing: string;
+  /** Whom the token is for; management where not given. */
+  readonly scope?: string;
+  /** A 404 is an answer, not an error. */
+  readonly absentIsAnswer?: boolean;
+  /** To be sent again only where the service says that it took nothing (429): not safe to repeat. */
+  readonly once?: boolean;
+}
+
+export interface RestAnswer {
+  readonly status: number;
+  readonly body: Json;
+  header(name: string): string | undefined;
+}
+
+/** Sends requests to Azure with a token, over TLS, and repeats them where that helps. */
+export interface RestClient {
+  /** Address of Azure Resource Manager, without a slash at the end. */
+  readonly management: string;
+  /**
+   * Repeats on 429 and 503 after the time that the service asks for, on other 5xx and broken connections with growing
+   * pauses, and once with a new token on 401.
+   *
+   * @throws JobError('cloud'), one sentence, for every other answer than 2xx.
+   */
+  send(request: RestRequest): Promise<RestAnswer>;
+}
+
+export interface RestOptions {
+  readonly tokens: Tokens;
+  readonly version: string;
+  readonly management?: string;
+  /** A certificate authority to trust besides the system's. */
+  readonly ca?: string;
+  readonly retry?: PipelineRetryOptions;
+  /** For each try. */
+  readonly answerWithinMs?: number;
+}
+
+const ANSWER_WITHIN_MS = 100_000;
+/** As the package names it; it exports no constant. */
+const RETRY_POLICY = 'defaultRetryPolicy';
+
+/** @throws JobError('usage') where `management` is not https. */
+export function createRestClient(options: RestOptions): RestClient {
+  const management = httpsOrigin(options.management ?? PUBLIC_CLOUD);
+  const managementScope = `${management}/.default`;
+  const repeating = pipelineOf(options, 'repeating');
+  const once = pipelineOf(options, 'once');
+  const http = createDefaultHttpClient();
+
+  async function attempt(request: RestRequest, token: string): Promise<PipelineResponse> {
+    const pipeline = request.once === true ? once : repeating;
+    const outgoing = createPipelineRequest({
+      url: request.url,
+      method: request.method,
+      headers: createHttpHeaders({
+        ...request.headers,
+        accept: 'application/json',
+        authorization: `Bearer ${token}`,
+        ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      }),
+      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    });
+    try {
+      return await pipeline.sendRequest(http, outgoing);
+    } catch (error) {
+      throw unanswered(request, error);
+    }
+  }
+
+  return {
+    management,
+    async send(request) {
+      if (!request.url.startsWith('https://')) {
+        throw new JobError('cloud', `${request.doing} would send a token to an address that is not https`);
+      }
+      const scope = request.scope ?? managementScope;
+      let answer = await attempt(request, await options.tokens.get(scope));
+      if (answer.status === 401) answer = await attempt(request, await options.tokens.renew(scope));
+      const body = parse(answer.bodyAsText);
+      const ok = answer.status >= 200 && answer.status < 300;
+      if (!ok && !(answer.status === 404 && request.absentIsAnswer === true)) {
+        throw refused(request.doing, answer.status, body);
+      }
+      return { status: answer.status, body, header: (name) => answer.headers.get(name) };
+    },
+  };
+}
+
+/** `address` as an origin. @throws JobError('usage') where it is not https. */
+export function httpsOrigin(address: string): string {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url?.protocol === 'https:') return url.origin;
+  throw new JobError(
+    'usage',
+    `${JSON.stringify(address)} is not an https address of Azure Resource Manager`,
+    {
+      hint: `the public cloud's is ${PUBLIC_CLOUD}`,
+    },
+  );
+}
+
+function pipelineOf(options: RestOptions, kind: 'repeating' | 'once'): Pipeline {
+  const retryOptions = { maxRetries: 5, ...options.retry };
+  const pipeline = createPipelineFromOptions({
+    retryOptions,
+    userAgentOptions: { userAgentPrefix: `framescatter/${options.version}` },
+    ...(options.ca === undefined ? {} : { tlsOptions: { ca: options.ca } }),
+  });
+  // Nothing that is asked here is answered with a redirection, and a token must not follow one.
+  pipeline.removePolicy({ name: redirectPolicyName });
+  pipeline.addPolicy(deadline(options.answerWithinMs ?? ANSWER_WITHIN_MS), { afterPhase: 'Retry' });
+  if (kind === 'once') {
+    pipeline.removePolicy({ name: RETRY_POLICY });
+    pipeline.addPolicy(throttlingRetryPolicy(retryOptions), { phase: 'Retry' });
+  }
+  return pipeline;
+}
+
+/** For each try. The package's own time-out leaves its timer behind where a connection fails, which holds up the exit. */
+function deadline(milliseconds: number): PipelinePolicy {
+  return {
+    name: 'deadline',
+    sendRequest: (request, next) => {
+      request.abortSignal = AbortSignal.timeout(milliseconds);
+      return next(request);
+    },
+  };
+}
+
+function unanswered(request: RestRequest, error: unknown): JobError {
+  const host = new URL(request.url).host;
+  const timedOut = error instanceof Error && error.name === 'AbortError';
+  const reason = timedOut ? 'no answer in time' : oneLine(messageOf(error));
+  return new JobError('cloud', `${request.doing} failed: ${host} could not be reached (${reason})`, {
+    hint: 'check the network, the proxy (HTTPS_PROXY) and, behind a private link, that its names resolve here',
+  });
+}
+
+/** An answer that is not JSON (a proxy's page) stays text, for the message. */
+function parse(text: string | null | undefined): Json {
+  if (text === undefined || text === null || text === '') return undefined;
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return { error: { message: text } };
+  }
+}

@@ -1,0 +1,77 @@
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { JobError } from '../errors.js';
+import { checkBlobStore, openBlobStore } from '../storage/blob-work-store.js';
+import { lockFolder } from '../storage/folder-lock.js';
+import { atName, type Location, parseLocation } from '../storage/location.js';
+import { openLocalStore, type WorkStore } from '../storage/work-store.js';
+import { type Identity, type Journal, openJournal, refuseStrangers } from './journal.js';
+import type { JobOptions } from './options.js';
+import type { Site } from './site.js';
+
+/** Encoder threads are part of the journal; more than this gains little and costs memory. */
+const MOST_ENCODER_THREADS = 16;
+
+/** Where a job's journal is: what `--work-dir` says, else beside the output, in whichever kind of storage that is. */
+export function workLocation(options: Pick<JobOptions, 'workDir' | 'output'>): Location {
+  if (options.workDir !== undefined) return parseLocation(options.workDir);
+  const output = parseLocation(options.output);
+  if (output.kind === 'file') return { kind: 'file', path: `${output.path}.framescatter` };
+  return atName(output, `${output.name}.framescatter`);
+}
+
+/** Refuses a journal that could not be written in Blob storage, before any work is done. */
+export async function checkWork(options: JobOptions, site: Site): Promise<void> {
+  const location = workLocation(options);
+  if (location.kind === 'file') return;
+  try {
+    await checkBlobStore(location, site.stopped);
+  } catch (error) {
+    if (!(error instanceof JobError) || error.code !== 'journal' || options.workDir !== undefined)
+      throw error;
+    throw new JobError('journal', `the journal cannot be kept beside the output: ${error.message}`, {
+      hint: 'give --work-dir a folder on this machine, or one in a container with a SAS that allows rwdl',
+    });
+  }
+}
+
+/** Opens the job's journal, alone: a second job on the same one is refused. */
+export async function openWork(
+  options: JobOptions,
+  identity: Identity,
+  site: Site,
+): Promise<{ readonly journal: Journal; readonly unlock: () => Promise<void> }> {
+  const location = workLocation(options);
+  let { store, unlock } = await openStore(location, site);
+  try {
+    if (options.restart) {
+      await refuseStrangers(store);
+      await unlock();
+      await store.destroy();
+      ({ store, unlock } = await openStore(location, site));
+    }
+    const threads = Math.min(MOST_ENCODER_THREADS, availableParallelism());
+    return { journal: await openJournal(store, identity, threads), unlock };
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+async function openStore(
+  location: Location,
+  site: Site,
+): Promise<{ readonly store: WorkStore; readonly unlock: () => Promise<void> }> {
+  if (location.kind === 'file') {
+    const store = await openLocalStore(location.path);
+    return { store, unlock: await lockFolder(location.path) };
+  }
+  return openBlobStore(location, {
+    scratch: join(await site.scratch.folder(), 'work'),
+    signal: site.stopped,
+    onWait: (holder) =>
+      site.log.info(
+        `${location.url} is locked${holder === '' ? '' : ` by ${holder}`}: waiting to see if that job still lives`,
+      ),
+  });
+}

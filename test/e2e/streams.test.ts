@@ -1,0 +1,263 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { containerFor } from '../../src/video/container.js';
+import { runFfmpeg } from '../../src/video/ffmpeg.js';
+import { probe, type StreamFacts } from '../../src/video/probe.js';
+import { planStreams } from '../../src/video/streams.js';
+import {
+  attachedCover,
+  bareSound,
+  bitmapSubtitles,
+  coverArt,
+  dataStream,
+  manySubtitles,
+  timecode,
+} from '../fixtures/carried-clips.js';
+import { clipFolder, makeClip } from '../fixtures/clips.js';
+import { chaptersAndFormat, finish, firstPacketTime, packetDigests } from '../fixtures/finish.js';
+
+// Dozens of short runs of ffmpeg, on whatever machine.
+t.setTimeout(180_000);
+
+const brief = (streams: readonly StreamFacts[]) =>
+  streams.map(({ type, codec, language, attachedPicture }) =>
+    [attachedPicture ? 'cover' : type, codec, language].filter((fact) => fact !== undefined).join(' '),
+  );
+
+t.test('everything in Matroska stays as it is in Matroska', async (t) => {
+  const clip = await makeClip('rich');
+  const { path, streams, source } = await finish(clip, 'mkv');
+  t.same(streams.notes, []);
+  const output = await probe(path);
+  t.same(brief(output.streams), brief(source.streams));
+  t.same(
+    output.streams.map(({ disposition, title }) => [disposition, title]),
+    source.streams.map(({ disposition, title }) => [disposition, title]),
+    'dispositions and titles',
+  );
+  for (const selector of ['a:0', 'a:1', 's:0']) {
+    t.same(
+      await packetDigests(path, selector),
+      await packetDigests(clip, selector),
+      `${selector} bit for bit`,
+    );
+  }
+  const [before, after] = [await chaptersAndFormat(clip), await chaptersAndFormat(path)];
+  t.same(
+    after.chapters.map(({ start_time, tags }) => [start_time, tags?.title]),
+    [
+      ['0.000000', 'One'],
+      ['0.500000', 'Two'],
+    ],
+  );
+  t.same(after.format.tags?.title, before.format.tags?.title);
+  t.equal(after.format.tags?.ARTIST, 'Nobody');
+  t.same(await attachmentOf(path), await attachmentOf(clip));
+  t.match((await attachmentOf(path)).toString(), /^attached text/);
+});
+
+t.test('what mp4 cannot hold is converted or left out, and said', async (t) => {
+  const clip = await makeClip('rich');
+  const { path, streams, source } = await finish(clip, 'mp4');
+  const subtitle = source.streams.find((stream) => stream.type === 'subtitle')?.index;
+  const attachment = source.streams.find((stream) => stream.type === 'attachment')?.index;
+  t.same(streams.notes, [
+    `Subtitle stream ${subtitle} (subrip, deu) is converted to mov_text, because .mp4 cannot hold subrip.`,
+    `Attachment ${attachment} (notes.txt) is left out: .mp4 cannot hold it; .mkv keeps it.`,
+  ]);
+  const output = await probe(path);
+  t.equal(output.chapters, 2);
+  const kept = output.streams.filter((stream) => stream.type !== 'data');
+  t.same(
+    kept.map(({ type, codec, language }) => [type, codec, language]),
+    [
+      ['video', 'h264', 'und'],
+      ['audio', 'ac3', 'eng'],
+      ['audio', 'ac3', 'fra'],
+      ['subtitle', 'mov_text', 'deu'],
+    ],
+  );
+  t.ok(
+    (await readFile(path)).includes('Deux'),
+    'the title is written, though FFmpeg 5 does not read it back',
+  );
+  t.same(await packetDigests(path, 'a:1'), await packetDigests(clip, 'a:1'), 'sound bit for bit');
+  t.equal(await firstPacketTime(path, 's:0'), 0, 'subtitles in mp4 begin with a gap');
+  t.match(await subtitleText(path), /A painted line/);
+  t.equal(await subtitleText(path), await subtitleText(clip), 'text and times');
+  const { format } = await chaptersAndFormat(path);
+  t.equal(format.tags?.title, 'A rich clip');
+  t.equal(format.tags?.artist, 'Nobody');
+});
+
+t.test('what webm cannot hold', async (t) => {
+  const clip = await makeClip('rich');
+  const { path, streams } = await finish(clip, 'webm', { codec: 'vp9' });
+  t.equal(streams.notes.filter((note) => /converted to Opus, 192 kbit\/s/.test(note)).length, 2);
+  t.ok(streams.notes.some((note) => /converted to webvtt/.test(note)));
+  t.ok(
+    streams.notes.some((note) => /Attachment .* is left out: .webm cannot hold it; .mkv keeps it/.test(note)),
+  );
+  const { streams: kept } = await probe(path);
+  t.same(
+    kept.map(({ codec }) => codec),
+    ['vp9', 'opus', 'opus', 'webvtt'],
+  );
+});
+
+t.test('a codec that the container refuses is a wrong command, told before work begins', async (t) => {
+  const source = await probe(await makeClip('cfr'));
+  const refused = (extension: string, codec: 'h264' | 'ffv1', words: RegExp) =>
+    t.rejects(planStreams(source, containerFor(`x.${extension}`), codec), { code: 'usage', message: words });
+  await refused('webm', 'h264', /^\.webm cannot hold h264 video: webm: Only VP8 or VP9/);
+  await refused('mp4', 'ffv1', /^\.mp4 cannot hold ffv1 video/);
+});
+
+t.test('many subtitles of one kind are asked about once', async (t) => {
+  const source = await probe(await manySubtitles(30));
+  const { actions, notes } = await planStreams(source, containerFor('x.mp4'), 'h264');
+  t.equal(actions.filter((action) => action.kind === 'convert').length, 30);
+  t.equal(notes.length, 30);
+  t.match(notes[0], /^Subtitle stream 2 \(subrip, ger\) is converted to mov_text/);
+});
+
+t.test('subtitles keep their bytes, language and forced flag in Matroska', async (t) => {
+  const clip = await manySubtitles(2);
+  const { path } = await finish(clip, 'mkv');
+  t.same(await packetDigests(path, 's:1'), await packetDigests(clip, 's:1'));
+  const { streams } = await probe(path);
+  t.same([streams[2]?.language, streams[2]?.disposition], ['ger', ['forced']]);
+});
+
+t.test('bitmap subtitles', async (t) => {
+  const clip = await bitmapSubtitles();
+  const kept = await finish(clip, 'mkv');
+  t.same(await packetDigests(kept.path, 's:0'), await packetDigests(clip, 's:0'));
+  const dropped = await finish(clip, 'mp4');
+  t.same(dropped.streams.notes, [
+    'Subtitle stream 1 (hdmv_pgs_subtitle, fre) is left out: .mp4 cannot hold it; .mkv keeps it.',
+  ]);
+});
+
+t.test('bare samples: mov and mkv hold them, mp4 does not', async (t) => {
+  const clip = await bareSound();
+  for (const extension of ['mov', 'mkv']) {
+    const { path, streams } = await finish(clip, extension);
+    t.same(streams.notes, []);
+    t.same((await packetDigests(path, 'a:0')).length, (await packetDigests(clip, 'a:0')).length);
+    t.equal((await probe(path)).streams[1]?.codec, 'pcm_s16le');
+  }
+  const { path, streams } = await finish(clip, 'mp4');
+  t.same(streams.notes, [
+    'Audio stream 1 (pcm_s16le) is converted to AAC, 256 kbit/s, because .mp4 cannot hold pcm_s16le.',
+  ]);
+  t.equal((await probe(path)).streams[1]?.codec, 'aac');
+});
+
+t.test('cover art', async (t) => {
+  const clip = await coverArt(['-metadata', 'maker=Someone', '-movflags', 'use_metadata_tags']);
+  t.notOk((await probe(clip)).streams[2], 'FFmpeg writes no cover art beside keys of any name');
+  const covered = await coverArt();
+  for (const extension of ['mp4', 'mkv']) {
+    const { path, source } = await finish(covered, extension);
+    const { streams, tags } = await probe(path);
+    t.same(
+      brief(streams),
+      [...brief(source.streams.slice(0, 2)), 'cover png'].map((line) => undUnless(extension, line)),
+    );
+    t.same(
+      await packetDigests(path, 'v:1'),
+      await packetDigests(covered, 'v:1'),
+      `the picture bit for bit in ${extension}`,
+    );
+    t.equal(tags.title, 'Covered');
+  }
+  const { streams } = await finish(covered, 'mov');
+  t.same(streams.notes, ['Cover art 2 (png) is left out: .mov cannot hold it; .mp4 and .mkv can.']);
+});
+
+t.test('a picture attached in Matroska', async (t) => {
+  const clip = await attachedCover();
+  const kept = await finish(clip, 'mkv');
+  const { streams, tags } = await probe(kept.path);
+  t.same(brief(streams).slice(2), ['cover mjpeg']);
+  t.equal(streams[2]?.tags.filename, 'front cover.jpg');
+  t.equal(tags.MAKER, 'Someone');
+  t.same(await packetDigests(kept.path, 'v:1'), await packetDigests(clip, 'v:1'));
+
+  const moved = await finish(clip, 'mp4');
+  t.same(brief((await probe(moved.path)).streams).slice(2), ['cover mjpeg']);
+  t.same(moved.streams.notes, [
+    'Metadata is left out (MAKER): .mp4 holds no such keys beside cover art; .mkv does.',
+  ]);
+});
+
+t.test('metadata of any name in mp4', async (t) => {
+  const clip = join(clipFolder(), 'named.mkv');
+  await runFfmpeg({
+    task: 'making a clip',
+    inputs: [{ from: { file: await makeClip('cfr') } }],
+    outputs: [
+      {
+        to: { file: clip },
+        options: ['-c', 'copy', '-metadata', 'camera=Bolex', '-metadata', 'title=Named'],
+      },
+    ],
+  });
+  const { path, streams } = await finish(clip, 'mp4');
+  t.same(streams.notes, []);
+  const { tags } = await probe(path);
+  t.equal(tags.CAMERA ?? tags.camera, 'Bolex');
+  t.equal(tags.title, 'Named');
+});
+
+t.test('a timecode track is written anew', async (t) => {
+  const clip = await timecode();
+  for (const extension of ['mov', 'mp4']) {
+    const { path, streams } = await finish(clip, extension);
+    t.same(streams.notes, []);
+    const { streams: kept } = await probe(path);
+    t.equal(kept.filter((stream) => stream.codecTag === 'tmcd').length, 1, extension);
+    t.equal(kept[0]?.tags.timecode, '01:02:03:04');
+  }
+});
+
+t.test('data streams go where they can', async (t) => {
+  const clip = await dataStream();
+  const { path, streams } = await finish(clip, 'mov');
+  t.same(streams.notes, []);
+  t.same(await packetDigests(path, 'd:0'), await packetDigests(clip, 'd:0'));
+  const dropped = await finish(clip, 'mkv');
+  t.match(dropped.streams.notes, [/^Data stream 2 \(bin_data\) is left out: .mkv cannot hold it/]);
+});
+
+t.test('sound on its own is no matter: none is fine', async (t) => {
+  const { path } = await finish(await makeClip('one-frame'), 'mp4');
+  t.same(brief((await probe(path)).streams), ['video h264 und']);
+});
+
+/** Languages that are not known are written as `und` in mp4 and left out in Matroska. */
+function undUnless(extension: string, line: string): string {
+  return extension === 'mkv' ? line.replace(' und', '') : line;
+}
+
+async function attachmentOf(path: string): Promise<Buffer> {
+  const file = join(clipFolder(), 'dumped attachment');
+  await runFfmpeg({
+    task: 'dumping an attachment',
+    inputs: [{ from: { file: path }, options: ['-y', '-dump_attachment:t:0', file] }],
+    outputs: [{ to: 'null', options: ['-map', '0:v:0', '-frames:v', '1'] }],
+  });
+  return readFile(file);
+}
+
+async function subtitleText(path: string): Promise<string> {
+  const file = join(clipFolder(), 'dumped.srt');
+  await runFfmpeg({
+    task: 'dumping subtitles',
+    inputs: [{ from: { file: path }, options: ['-copyts'] }],
+    outputs: [{ to: { file }, options: ['-map', '0:s:0'] }],
+  });
+  return readFile(file, 'utf8');
+}

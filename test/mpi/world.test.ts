@@ -1,0 +1,59 @@
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import type { WorldInfo } from '../../src/native.js';
+import { type MpirunResult, mpirun } from '../fixtures/mpirun.js';
+
+const worker = fileURLToPath(new URL('./world-worker.js', import.meta.url));
+
+interface Line extends WorldInfo {
+  readonly result?: { readonly share: number };
+}
+
+const lines = ({ stdout }: MpirunResult): Line[] =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line)
+    .sort((a, b) => a.rank - b.rank);
+
+for (const ranks of [1, 2, 3, 8]) {
+  for (const scenario of ['broadcast', 'uneven', 'outstanding', 'rules']) {
+    t.test(`${scenario} on ${ranks} ranks`, async (t) => {
+      const result = await mpirun(ranks, [worker, scenario]);
+      t.equal(result.code, 0, result.stderr);
+      const numbers = Array.from({ length: ranks }, (_, rank) => rank);
+      t.strictSame(
+        lines(result).map(({ rank, size, localRank, localSize }) => ({ rank, size, localRank, localSize })),
+        numbers.map((rank) => ({ rank, size: ranks, localRank: rank, localSize: ranks })),
+      );
+    });
+  }
+}
+
+t.test('a rank that waits for frames leaves its core to others', async (t) => {
+  const result = await mpirun(2, [worker, 'idle']);
+  t.equal(result.code, 0, result.stderr);
+  const [, waiting] = lines(result);
+  const share = waiting?.result?.share ?? 1;
+  t.comment(`the waiting rank used ${(100 * share).toFixed(1)} % of a core`);
+  // Spinning would be 1; what is measured is 0.02 or so.
+  t.ok(share < 0.25, `${share}`);
+});
+
+t.test('an abort on one rank ends all, with its exit code', async (t) => {
+  const result = await mpirun(3, [worker, 'abort']);
+  t.equal(result.code, 3, result.stderr);
+});
+
+t.test('a killed rank ends all', async (t) => {
+  const result = await mpirun(3, [worker, 'kill']);
+  t.equal(result.code, 128 + 9, result.stderr);
+});
+
+t.test('a rank that ends without finalising ends all', async (t) => {
+  const exit = await mpirun(3, [worker, 'exit']);
+  t.equal(exit.code, 7, exit.stderr);
+  const thrown = await mpirun(3, [worker, 'throw']);
+  t.equal(thrown.code, 1, thrown.stderr);
+  t.match(thrown.stderr, /Error: disaster/);
+});

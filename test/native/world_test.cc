@@ -1,0 +1,116 @@
+#include "world.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <numeric>
+#include <optional>
+#include <vector>
+
+#include "testing.h"
+
+namespace framescatter::testing {
+
+namespace {
+
+using Memory = std::vector<std::byte>;
+constexpr std::int64_t kFrameBytes = 1000;
+
+/// Frames number `from` to `from + count` of a round, each of one value.
+Memory frames(int round, std::int64_t from, std::int64_t count) {
+  Memory memory;
+  for (auto frame = from; frame < from + count; ++frame) {
+    memory.insert(memory.end(), kFrameBytes,
+                  static_cast<std::byte>((std::int64_t{round} * 31 + frame * 7) % 256));
+  }
+  return memory;
+}
+
+void testBroadcast(World& world) {
+  const bool root = world.info().rank == 0;
+  const Memory pattern = frames(1, 0, 300);
+  std::deque<Memory> buffers(4, root ? pattern : Memory(pattern.size()));
+  std::deque<Waiter> waiters(buffers.size());
+  for (std::size_t i = 0; i < buffers.size(); ++i) world.broadcast(buffers[i], waiters[i].completion());
+  for (auto& waiter : waiters) waiter.wait();
+  for (const auto& buffer : buffers) expect(buffer == pattern, "every rank has what rank 0 had");
+}
+
+/// Several rounds under way at once, with the gathers first on every other rank.
+void testRounds(World& world) {
+  constexpr int kRounds = 10;
+  const auto [rank, size] = std::pair(world.info().rank, world.info().size);
+  const bool root = rank == 0;
+  std::vector<std::int64_t> counts;
+  for (int r = 0; r < size; ++r) counts.push_back(r % 3);
+  counts.front() = 2;
+  const auto all = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  const auto from = std::accumulate(counts.begin(), counts.begin() + rank, std::int64_t{0});
+  const auto mine = counts.at(static_cast<std::size_t>(rank));
+
+  std::deque<Memory> sources;
+  std::deque<Memory> received;
+  std::deque<Memory> styled;
+  std::deque<Memory> gathered;
+  std::deque<Waiter> waiters;
+  for (int k = 0; k < kRounds; ++k) {
+    sources.push_back(frames(k, 0, all));
+    received.emplace_back(mine * kFrameBytes);
+    styled.push_back(frames(k + 50, from, mine));
+    gathered.emplace_back(all * kFrameBytes);
+  }
+  const auto scatter = [&] {
+    for (std::size_t k = 0; k < kRounds; ++k) {
+      waiters.emplace_back();
+      world.scatter(root ? std::optional<ConstBytes>(sources[k]) : std::nullopt, counts, kFrameBytes,
+                    received[k], waiters.back().completion());
+    }
+  };
+  const auto gather = [&] {
+    for (std::size_t k = 0; k < kRounds; ++k) {
+      waiters.emplace_back();
+      world.gather(styled[k], counts, kFrameBytes, root ? std::optional<Bytes>(gathered[k]) : std::nullopt,
+                   waiters.back().completion());
+    }
+  };
+  if (rank % 2 == 1) gather();
+  scatter();
+  if (rank % 2 == 0) gather();
+  for (auto& waiter : waiters) waiter.wait();
+  for (int k = 0; k < kRounds; ++k) {
+    const auto index = static_cast<std::size_t>(k);
+    expect(received[index] == frames(k, from, mine), "this rank has its frames");
+    if (root) expect(gathered[index] == frames(k + 50, 0, all), "rank 0 has all frames back, in order");
+  }
+}
+
+}  // namespace
+
+void testWorld() {
+  World world;
+  Memory memory(10);
+  const Completion ignore = [](const std::exception_ptr&) {};
+  expectError(ErrorCode::kState, [&] { world.broadcast(memory, ignore); });
+
+  Waiter started;
+  world.init(started.completion());
+  expectError(ErrorCode::kState, [&] { world.init(ignore); });
+  started.wait();
+  expect(!world.info().host.empty() && !world.info().library.empty(), "the world is described");
+
+  const std::vector<std::int64_t> ones(static_cast<std::size_t>(world.info().size), 1);
+  const bool root = world.info().rank == 0;
+  const auto wrongEnd = root ? std::nullopt : std::optional<Bytes>(memory);
+  expectError(ErrorCode::kArgument, [&] { world.scatter(wrongEnd, ones, 1, memory, ignore); });
+  expectError(ErrorCode::kArgument, [&] { world.gather(memory, ones, 1, wrongEnd, ignore); });
+
+  testBroadcast(world);
+  testRounds(world);
+
+  Waiter finalised;
+  world.finalize(finalised.completion());
+  expectError(ErrorCode::kState, [&] { world.broadcast(memory, ignore); });
+  finalised.wait();
+}
+
+}  // namespace framescatter::testing

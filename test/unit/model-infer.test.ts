@@ -1,0 +1,104 @@
+import t, { type Test } from 'tap';
+import type { ModelOverrides } from '../../src/model/infer.js';
+import { loadModel } from '../../src/model/registry.js';
+import {
+  colouriser,
+  fixedIdentity,
+  hiddenUpscaler,
+  type ModelFixture,
+  modelBytes,
+  nearestUpscaler,
+  node,
+  pictureIdentity,
+  stridedBy4,
+} from '../fixtures/onnx.js';
+
+async function inferred(test: Test, { bytes }: Pick<ModelFixture, 'bytes'>, overrides: ModelOverrides = {}) {
+  const folder = test.testdir({ 'x.onnx': Buffer.from(bytes) });
+  return loadModel(`${folder}/x.onnx`, { folder, overrides });
+}
+
+t.test('what no graph tells is asked for, all at once', async (t) => {
+  await t.rejects(inferred(t, pictureIdentity()), {
+    code: 'model',
+    message: /no manifest.*black and white.*order/,
+    hint: /--model-range 0\.\.1\|0\.\.255\|-1\.\.1 --model-channels rgb\|bgr.*manifest/,
+  });
+  await t.rejects(inferred(t, pictureIdentity(), { channels: 'rgb' }), {
+    code: 'model',
+    hint: /^Pass --model-range \S+, or/,
+  });
+  await t.rejects(inferred(t, pictureIdentity(), { range: '0..1' }), {
+    code: 'model',
+    hint: /^Pass --model-channels \S+, or/,
+  });
+  await t.rejects(inferred(t, pictureIdentity({ channels: 'grey' })), {
+    code: 'model',
+    hint: /^Pass --model-range \S+, or/,
+  });
+});
+
+t.test('what a graph tells is taken from it', async (t) => {
+  const answers = { range: '0..255', channels: 'bgr' } as const;
+  const cases: readonly [ModelFixture, object][] = [
+    [
+      pictureIdentity(),
+      { scale: 1, multiple: 1, io: { chroma: 'nearest', input: { layout: 'nchw', channels: 'bgr' } } },
+    ],
+    [
+      pictureIdentity({ layout: 'nhwc' }),
+      { scale: 1, io: { input: { layout: 'nhwc' }, output: { layout: 'nhwc' } } },
+    ],
+    [pictureIdentity({ type: 'float16' }), { io: { input: { type: 'float16', range: '0..255' } } }],
+    [
+      pictureIdentity({ channels: 'grey' }),
+      { io: { input: { channels: 'grey' }, output: { channels: 'grey' } } },
+    ],
+    [colouriser(), { io: { input: { channels: 'grey' }, output: { channels: 'bgr' } } }],
+    [nearestUpscaler(3), { scale: 3, multiple: 1, io: { chroma: 'linear' } }],
+    [stridedBy4(), { scale: 1, multiple: 4 }],
+    [fixedIdentity([1, 3, 64, 48]), { scale: 1, fixedBatch: 1, fixedSize: { width: 48, height: 64 } }],
+  ];
+  for (const [fixture, expected] of cases) t.match(await inferred(t, fixture, answers), expected);
+});
+
+t.test('bytes have but one range', async (t) => {
+  const fixture = pictureIdentity({ type: 'uint8', range: '0..255' });
+  t.match(await inferred(t, fixture, { channels: 'rgb' }), {
+    io: { input: { range: '0..255', type: 'uint8' } },
+  });
+});
+
+t.test('a layout that the graph leaves open is asked for', async (t) => {
+  const dims = ['N', 'A', 'B', 'C'];
+  const bytes = modelBytes({ nodes: [node('Relu', ['input'], 'output')], input: { dims }, output: { dims } });
+  await t.rejects(inferred(t, { bytes }, { range: '0..1', channels: 'rgb' }), {
+    code: 'model',
+    hint: /--model-layout nchw\|nhwc/,
+  });
+});
+
+t.test('a scale that cannot be worked out is asked for', async (t) => {
+  const answers = { range: '0..1', channels: 'rgb' } as const;
+  await t.rejects(inferred(t, hiddenUpscaler(), answers), { code: 'model', hint: /--model-scale 1\.\.4/ });
+  t.match(await inferred(t, hiddenUpscaler(), { ...answers, scale: 2 }), { scale: 2, multiple: 1 });
+});
+
+t.test('half-fixed sizes and other channel counts are no pictures', async (t) => {
+  const answers = { range: '0..1', channels: 'rgb' } as const;
+  const model = (dims: readonly (number | string)[]) => ({
+    bytes: modelBytes({ nodes: [node('Relu', ['input'], 'output')], input: { dims }, output: { dims } }),
+  });
+  await t.rejects(inferred(t, model([1, 3, 64, 'W']), answers), {
+    code: 'model',
+    message: /height or the width.*not both/,
+  });
+  await t.rejects(inferred(t, model(['N', 4, 'H', 'W']), { ...answers, layout: 'nchw' }), {
+    code: 'model',
+    message: /4 channels/,
+  });
+  await t.rejects(inferred(t, model(['N', 6, 'H', 'W']), { ...answers, layout: 'nchw' }), {
+    code: 'model',
+    hint: /"io": "i420"/,
+  });
+});

@@ -1,0 +1,245 @@
+import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { runFfmpeg } from '../../src/video/ffmpeg.js';
+import { DEFAULT_LIMITS, probe, sourceLimits } from '../../src/video/probe.js';
+import { parseProbe } from '../../src/video/probe-json.js';
+import { clipFolder, makeClip } from '../fixtures/clips.js';
+
+t.setTimeout(120_000);
+
+const PIXEL_FORMATS = [
+  {
+    name: 'yuv420p',
+    nb_components: 3,
+    log2_chroma_w: 1,
+    log2_chroma_h: 1,
+    flags: {},
+    components: [{ bit_depth: 8 }],
+  },
+];
+const VIDEO = {
+  index: 0,
+  codec_type: 'video',
+  codec_name: 'h264',
+  width: 64,
+  height: 48,
+  pix_fmt: 'yuv420p',
+  time_base: '1/1000',
+};
+
+/** As ffprobe would say it of a file with these streams. */
+function said(streams: readonly object[], format: object = {}) {
+  return {
+    streams,
+    format: { format_name: 'matroska,webm', ...format },
+    chapters: [],
+    pixel_formats: PIXEL_FORMATS,
+  };
+}
+const parse = (json: unknown) => parseProbe(json, 'in.mkv', 1000, DEFAULT_LIMITS);
+
+t.test('a plain file', async (t) => {
+  const facts = await probe(await makeClip('cfr'));
+  t.match(facts, {
+    format: 'mov,mp4,m4a,3gp,3g2,mj2',
+    startTime: 0,
+    chapters: 0,
+    video: {
+      index: 0,
+      codec: 'h264',
+      width: 160,
+      height: 120,
+      pixelFormat: 'yuv420p',
+      bitDepth: 8,
+      alpha: false,
+      interlaced: false,
+      timeBase: { num: 1, den: 12800 },
+      startPts: 0,
+      averageRate: { num: 25, den: 1 },
+      frames: 25,
+      framesDeclared: true,
+      duration: 1,
+      displayMatrix: undefined,
+      rotation: 0,
+      hdr: false,
+    },
+  });
+  t.same(
+    facts.streams.map(({ type, codec, disposition }) => [type, codec, disposition]),
+    [
+      ['video', 'h264', ['default']],
+      ['audio', 'aac', ['default']],
+    ],
+  );
+  t.ok(facts.bytes > 1000);
+});
+
+t.test('what is unusual about a video', async (t) => {
+  const video = async (kind: Parameters<typeof makeClip>[0]) => (await probe(await makeClip(kind))).video;
+  t.match(await video('ten-bit'), { pixelFormat: 'yuv420p10le', bitDepth: 10 });
+  t.match(await video('rgb'), { rgb: true, alpha: true, bitDepth: 8 });
+  t.match(await video('four-four-four'), { chromaShift: { x: 0, y: 0 }, rgb: false });
+  t.match(await video('interlaced'), { interlaced: true });
+  t.match(await video('full-range'), { rangeTag: 'pc', matrixTag: 'smpte170m' });
+  t.match(await video('hdr'), { hdr: true, transferTag: 'smpte2084', primariesTag: 'bt2020', bitDepth: 10 });
+  t.match(await video('anamorphic'), { sampleAspectRatio: { num: 4, den: 3 } });
+  t.match(await video('late-mkv'), { startPts: 5000, framesDeclared: false, frames: 25 });
+  const rotated = await video('rotated');
+  t.equal(rotated.displayMatrix?.length, 9);
+  t.ok(rotated.rotation === 90 || rotated.rotation === 270);
+});
+
+t.test('the streams of a rich file', async (t) => {
+  const facts = await probe(await makeClip('rich'));
+  t.equal(facts.chapters, 2);
+  t.equal(facts.tags.title, 'A rich clip');
+  t.same(
+    facts.streams.map(({ type, language, title }) => [type, language, title]),
+    [
+      ['video', undefined, undefined],
+      ['audio', 'eng', undefined],
+      ['audio', 'fra', 'Deux'],
+      ['subtitle', 'deu', undefined],
+      ['attachment', undefined, undefined],
+    ],
+  );
+});
+
+t.test('what is no video is refused in clear words', async (t) => {
+  const file = (name: string, content: string | Uint8Array) => {
+    const path = join(clipFolder(), name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const refused = (path: string, message: RegExp, hint?: RegExp) =>
+    t.rejects(probe(path), {
+      name: 'JobError',
+      code: 'input',
+      message,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  const whole = readFileSync(await makeClip('cfr'));
+
+  await refused(join(clipFolder(), 'missing.mp4'), /^there is no file ".*missing\.mp4"$/);
+  await refused(clipFolder(), /is a folder/);
+  await refused(file('empty.mp4', ''), /is empty \(0 bytes\)/);
+  await refused(file('text.mp4', 'Dear diary,\nno video today.\n'), /is not a video/, /ffprobe says/);
+  await refused(file('text.txt', 'Dear diary,\nno video today.\n'), /is not a video/);
+  await refused(file('noise.mkv', Buffer.alloc(5000, 'xyzzy')), /is not a video/);
+  await refused(file('cut.mp4', whole.subarray(0, 3000)), /is cut off or was never finished/, /download/);
+  await refused(await makeClip('sound-only'), /has no video stream \(only: audio\)/);
+  await refused(
+    file('words.srt', '1\n00:00:00,000 --> 00:00:01,000\nwords\n'),
+    /has no video stream \(only: subtitle\)/,
+  );
+  await refused('/dev/null', /is not a regular file/);
+});
+
+t.test('a playlist opens nothing', async (t) => {
+  const segment = join(clipFolder(), 'segment.ts');
+  await runFfmpeg({
+    task: 'making a clip',
+    inputs: [{ from: { file: await makeClip('one-frame') } }],
+    outputs: [{ to: { file: segment }, options: ['-c', 'copy'] }],
+  });
+  const playlist = join(clipFolder(), 'list.m3u8');
+  writeFileSync(playlist, '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsegment.ts\n#EXT-X-ENDLIST\n');
+  await t.rejects(probe(playlist), { code: 'input', message: /is not a video/ });
+});
+
+t.test('only cover art is no video; cover art beside a video is not taken for it', async (t) => {
+  const cover = { ...VIDEO, codec_name: 'mjpeg', disposition: { attached_pic: 1 } };
+  const sound = { index: 1, codec_type: 'audio', codec_name: 'aac' };
+  t.throws(() => parse(said([cover, sound])), { code: 'input', message: /only cover art/ });
+  t.equal(parse(said([cover, { ...VIDEO, index: 2 }])).video.index, 2);
+  t.throws(() => parse(said([])), { code: 'input', message: /nothing at all/ });
+  const unknown = { index: 0, codec_type: 'video' };
+  t.throws(() => parse(said([unknown])), { code: 'input', message: /codec that ffmpeg does not know/ });
+});
+
+t.test('of several videos the default one is taken', async (t) => {
+  const second = { ...VIDEO, index: 1, disposition: { default: 1 } };
+  t.equal(parse(said([VIDEO, second])).video.index, 1);
+  t.equal(parse(said([VIDEO, { ...VIDEO, index: 1 }])).video.index, 0);
+});
+
+t.test('encrypted files', async (t) => {
+  const path = join(clipFolder(), 'encrypted.mp4');
+  await runFfmpeg({
+    task: 'encrypting',
+    inputs: [{ from: { file: await makeClip('cfr') } }],
+    outputs: [
+      {
+        to: { file: path },
+        options: [
+          ...['-c', 'copy', '-encryption_scheme', 'cenc-aes-ctr'],
+          ...['-encryption_key', '76a6c65c5ea762046bd749a2e632ccbb'],
+          ...['-encryption_kid', 'a7e61c373e219033c21091fa607bf3b8'],
+        ],
+      },
+    ],
+  });
+  await t.rejects(probe(path), { code: 'input', message: /is encrypted/ });
+});
+
+t.test('limits: declared sizes and counts are not believed without bound', async (t) => {
+  const huge = { ...VIDEO, width: 100_000, height: 100_000 };
+  t.throws(() => parse(said([huge])), {
+    code: 'limit',
+    message: /100000x100000 pixels/,
+    hint: /FRAMESCATTER_MAX_PIXELS/,
+  });
+  const many = Array.from({ length: 4000 }, (_, index) => ({ ...VIDEO, index }));
+  t.throws(() => parse(said(many)), {
+    code: 'limit',
+    message: /4000 streams/,
+    hint: /FRAMESCATTER_MAX_STREAMS/,
+  });
+  t.throws(() => parse(said([{ ...VIDEO, width: 0 }])), { code: 'input', message: /does not tell the size/ });
+  const absurd = parse(
+    said([{ ...VIDEO, nb_frames: '99999999999999999999', duration: '1e300', avg_frame_rate: '25/1' }]),
+  );
+  t.equal(absurd.video.frames, undefined);
+  t.same(sourceLimits({}), DEFAULT_LIMITS);
+  t.same(sourceLimits({ FRAMESCATTER_MAX_PIXELS: '1000', FRAMESCATTER_MAX_STREAMS: '3' }), {
+    pixels: 1000,
+    streams: 3,
+  });
+  t.throws(() => sourceLimits({ FRAMESCATTER_MAX_PIXELS: 'lots' }), { code: 'usage' });
+});
+
+t.test('nonsense from ffprobe is taken as nothing said', async (t) => {
+  for (const nonsense of [null, 7, [], { streams: 'x' }]) {
+    t.throws(() => parse(nonsense), { code: 'input' });
+  }
+  const { video } = parse(
+    said([
+      {
+        ...VIDEO,
+        time_base: '0/0',
+        avg_frame_rate: '0/0',
+        sample_aspect_ratio: '0:1',
+        side_data_list: [{ displaymatrix: 'x' }],
+      },
+    ]),
+  );
+  t.match(video, {
+    timeBase: { num: 1, den: 1000 },
+    averageRate: undefined,
+    sampleAspectRatio: undefined,
+    displayMatrix: undefined,
+  });
+});
+
+t.test('file names are data', async (t) => {
+  const clip = await makeClip('one-frame');
+  for (const name of ['-i.mp4', "it's $(a) `b`;\n%d.mp4", 'http:x.mp4', 'concat:a|b.mp4']) {
+    const path = join(clipFolder(), name);
+    copyFileSync(clip, path);
+    t.equal((await probe(path)).video.frames, 1, JSON.stringify(name));
+  }
+  const link = join(clipFolder(), 'link.mp4');
+  symlinkSync(clip, link);
+  t.equal((await probe(link)).video.frames, 1);
+});
