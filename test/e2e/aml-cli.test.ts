@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { type ArmServer, startArmServer } from '../fixtures/arm-server.js';
 
-const PROGRAM = fileURLToPath(new URL('../fixtures/run-aml.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const IN = 'https://films.blob.core.windows.net/videos-in/film.mp4';
 const OUT = 'https://films.blob.core.windows.net/videos-out/film.mp4';
 const RESOURCE = '/subscriptions/s/resourceGroups/g/providers/x';

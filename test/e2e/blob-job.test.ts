@@ -10,6 +10,7 @@ import { startFlakyProxy } from '../fixtures/flaky-proxy.js';
 import { startIdentityEndpoint } from '../fixtures/identity-endpoint.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import {
+  codecProcesses,
   copiedStreams,
   decodedFrames,
   jobPids,
@@ -208,6 +209,16 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
     await until('two segments are in the journal', async () =>
       container.getBlobClient('work/long/segment-000001.json').exists(),
     );
+    const children = codecProcesses(join(folder, 'first'));
+    t.ok(children.length > 0);
+    for (const pid of children) {
+      const environment = await fs.readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+      t.notMatch(
+        environment,
+        /AccountKey/,
+        'ffmpeg, which reads what strangers sent, is given no credential',
+      );
+    }
     for (const pid of await jobPids(at('long.mp4'))) process.kill(pid, 'SIGKILL');
     await first.result;
     t.equal(await container.getBlobClient('long.mp4').exists(), false);

@@ -329,7 +329,7 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     const access = await open('rwdl');
     const options = { what: 'the place', code: 'journal', leaseSeconds: 15 } as const;
     const lock = await lockBlob(access, 'work/lock', options);
-    lock.check();
+    await lock.check();
     const controller = new AbortController();
     const waiting = lockBlob(access, 'work/lock', {
       ...options,

@@ -294,6 +294,21 @@ t.test('a size that changes on the way is scaled to the first', async (t) => {
   t.match(warnings, [/change from 64x48 to 128x96 on the way: scaled to 64x48/]);
 });
 
+t.test('two recordings in one file, of different sizes and with times that begin anew', async (t) => {
+  const x264 = ['-frames:v', '20', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-threads', '1'];
+  const parts: Uint8Array[] = [];
+  for (const size of ['64x48', '128x96']) {
+    parts.push(readFileSync(await ffmpeg(`${size}.ts`, { lavfi: `testsrc2=size=${size}:rate=25` }, x264)));
+  }
+  const path = join(t.testdir(), 'both.ts');
+  writeFileSync(path, Buffer.concat(parts));
+  await t.rejects(decode(path), { code: 'input' });
+  const { pts, warnings } = await decode(path, { tolerant: true });
+  t.ok(pts.length > 35, `${pts.length} frames`);
+  t.ok(pts.every((time, i) => i === 0 || time > (pts[i - 1] ?? time)));
+  t.ok(warnings.length > 0);
+});
+
 t.test('ffmpeg killed in mid-stream is an error, not an end', async (t) => {
   // More raw bytes than the pipe and our buffer hold: ffmpeg cannot have ended by itself.
   const options = ['-frames:v', '30', '-c:v', 'mpeg4', '-q:v', '2'];

@@ -91,6 +91,31 @@ t.test('numbers and checksums', (t) => {
   t.end();
 });
 
+t.test('a stream source gives all that is written, before it is asked and after', async (t) => {
+  const source = streamSource();
+  let taken = 0;
+  const write = (text: string): boolean => source.sink.write(text, () => (taken += 1));
+  write('one');
+  write('two');
+  t.same(await source.next(), Buffer.from('one'));
+  t.equal(taken, 0, "a piece is the reader's until the next one");
+  t.same(await source.next(), Buffer.from('two'));
+  const third = source.next();
+  write('three');
+  t.same(await third, Buffer.from('three'));
+  source.sink.end();
+  t.equal(await source.next(), undefined);
+  t.equal(await source.next(), undefined);
+  const dropped = streamSource();
+  dropped.sink.write('x');
+  const waiting = dropped.next();
+  dropped.discard();
+  dropped.discard();
+  await waiting;
+  dropped.sink.write('y');
+  t.equal(await dropped.next(), undefined);
+});
+
 t.test('raw frames through a pipe keep every PTS and every byte', async (t) => {
   const rawFile = join(clipFolder(), 'frames.raw');
   const source = { from: { lavfi: 'testsrc2=size=48x32:rate=10' } };

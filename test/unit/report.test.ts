@@ -1,0 +1,62 @@
+import t from 'tap';
+import { exitCode, JobError } from '../../src/errors.js';
+import { launcherRank } from '../../src/mpi/launcher.js';
+import { createLog } from '../../src/report/log.js';
+import { clock, progressLine } from '../../src/report/progress.js';
+import { limitingStage, summaryLines } from '../../src/report/summary.js';
+
+t.test('a log says what its verbosity allows, as text or as JSON', async (t) => {
+  const lines: string[] = [];
+  const write = (line: string): void => void lines.push(line);
+  for (const verbosity of ['quiet', 'normal', 'verbose'] as const) {
+    const log = createLog('text', verbosity, write);
+    log.error('e');
+    log.warn('w');
+    log.info('i');
+    log.detail('d');
+  }
+  const [e, w, i, d] = ['error: e', 'warning: w', 'i', 'd'].map((text) => `framescatter: ${text}\n`);
+  t.same(lines, [e, e, w, i, e, w, i, d]);
+  lines.length = 0;
+  createLog('json', 'normal', write).info('half\nway', { frames: 3 });
+  t.equal(lines.length, 1, 'one line whatever the message holds');
+  t.match(JSON.parse(lines[0] ?? ''), { level: 'info', message: 'half\nway', frames: 3, time: /^\d{4}-/ });
+});
+
+t.test('progress tells frames, speed and the time left', async (t) => {
+  t.equal(progressLine(120, 377, 24.06, 11), '120/377 frames, 24.1 fps, 0:11 left');
+  t.equal(progressLine(5, undefined, 0.5, undefined), '5 frames, 0.50 fps');
+  t.same([clock(0), clock(59.6), clock(3600), clock(86_399)], ['0:00', '1:00', '1:00:00', '23:59:59']);
+});
+
+t.test('the summary names the stage that held the others up', async (t) => {
+  const seconds = { decode: 1, scatter: 0, infer: 9, gather: 0, encode: 2 };
+  t.equal(limitingStage(seconds, 10), 'infer');
+  t.equal(limitingStage({ ...seconds, encode: 9.5 }, 10), 'encode');
+  t.match(limitingStage(seconds, 100), /transport/);
+  const ranks = [1, 9].map((infer, rank) => ({
+    rank,
+    host: 'h',
+    provider: 'cpu',
+    frames: 5,
+    seconds: { ...seconds, infer },
+  }));
+  const [first, second] = summaryLines(10, 10, ranks);
+  t.equal(first, '10 frames in 0:10 (1.00 fps) on 2 ranks');
+  t.match(second, /infer 9\.0 s.*the limit was infer/, 'the busiest rank counts');
+});
+
+t.test('exit codes follow from the error', async (t) => {
+  t.equal(exitCode(new JobError('usage', '')), 2);
+  t.equal(exitCode(new JobError('stopped', '')), 75);
+  t.equal(exitCode(new JobError('input', '')), 1);
+  t.equal(exitCode(new Error('other')), 1);
+});
+
+t.test('the rank before MPI is known comes from the launcher', async (t) => {
+  t.equal(launcherRank({}), 0);
+  t.equal(launcherRank({ OMPI_COMM_WORLD_RANK: '3', SLURM_PROCID: '1' }), 3);
+  t.equal(launcherRank({ PMIX_RANK: '2', SLURM_PROCID: '0' }), 2);
+  t.equal(launcherRank({ SLURM_PROCID: '4' }), 4);
+  t.equal(launcherRank({ PMIX_RANK: 'x' }), 0);
+});
