@@ -52,14 +52,15 @@ RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
 
 FROM runtime
 # 1000 is the user of the MPI Operator's examples; Ubuntu's images have given it to one of their own.
-RUN if id -u 1000 >/dev/null 2>&1; then userdel --remove "$(id -un 1000)"; fi \
+RUN if getent passwd ubuntu >/dev/null; then userdel --remove ubuntu; fi \
  && useradd --uid 1000 --user-group --create-home --shell /bin/bash mpiuser \
- && install -d -o mpiuser -g mpiuser -m 700 /home/mpiuser/.ssh /data
+ && install -d -o mpiuser -g mpiuser /data \
+ && install -d -o mpiuser -g mpiuser -m 700 /home/mpiuser/.ssh
 COPY k8s/image/ssh_config /etc/ssh/ssh_config.d/framescatter.conf
 COPY k8s/image/sshd_config /home/mpiuser/.sshd_config
 # sshd gives the ranks that mpirun starts through it this environment, not the container's. And ranks of one container may
 # not read each other's memory, as Open MPI would: containers forbid it.
-RUN printf 'SetEnv PATH=%s LD_LIBRARY_PATH=%s\n' "$PATH" "${LD_LIBRARY_PATH:-}" >>/home/mpiuser/.sshd_config \
+RUN printf 'SetEnv PATH=%s%s\n' "$PATH" "${LD_LIBRARY_PATH:+ LD_LIBRARY_PATH=$LD_LIBRARY_PATH}" >>/home/mpiuser/.sshd_config \
  && printf '\nbtl_vader_single_copy_mechanism = none\n' >>/etc/openmpi/openmpi-mca-params.conf
 COPY --from=build /build/node_modules /opt/framescatter/node_modules
 COPY --from=build /build/build/Release/framescatter.node /opt/framescatter/build/Release/framescatter.node
@@ -67,16 +68,11 @@ COPY --from=build /build/dist /opt/framescatter/dist
 COPY models /opt/framescatter/models
 COPY k8s /opt/framescatter/k8s
 COPY package.json LICENSE /opt/framescatter/
-RUN chmod 755 /opt/framescatter/k8s/image/launcher.sh \
- && ln -s /opt/framescatter/dist/main.js /usr/local/bin/framescatter
+RUN chmod 755 /opt/framescatter/k8s/image/*.sh && ln -s /opt/framescatter/dist/main.js /usr/local/bin/framescatter
 # Open MPI refuses root unless told otherwise; Azure Machine Learning runs its jobs as root.
 ENV OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 ARG RUN_AS=mpiuser
 USER ${RUN_AS}
 WORKDIR /home/mpiuser
-# What no run should be the first to find out. Of what the CUDA provider needs only the driver comes from the machine.
-RUN mpirun --version && ssh -V && ssh -G worker >/dev/null && test -x /usr/sbin/sshd && framescatter doctor \
- && for library in /opt/framescatter/node_modules/onnxruntime-node/bin/napi-v6/linux/*/libonnxruntime_providers_cuda.so; do \
-      if [ -e "$library" ]; then ! ldd "$library" | grep 'not found' | grep -v 'libcuda\.so'; fi || exit 1; \
-    done
+RUN /opt/framescatter/k8s/image/check.sh
 CMD ["framescatter", "--help"]

@@ -113,6 +113,9 @@ Napi::Value createSession(const Napi::CallbackInfo& info) {
   return Addon::of(info.Env()).promises.make(info.Env(), [&](Promises::Pending& pending) {
     const auto model = toBytes(info[0], "model");
     const auto thread = std::make_shared<InferenceThread>(toSessionOptions(info[1]));
+    auto& sessions = Addon::of(info.Env()).sessions;
+    std::erase_if(sessions, [](const auto& session) { return session.expired(); });
+    sessions.push_back(thread);
     pending.keep(info[0].As<Napi::Object>());
     pending.resolveWith([thread](Napi::Env env) { return SessionObject::create(env, thread); });
     thread->load(model, pending.completion());

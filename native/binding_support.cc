@@ -19,6 +19,13 @@ Addon::Addon(Napi::Env env) : promises(env) {
   env.AddCleanupHook([](Addon* addon) { addon->promises.close(); }, this);
 }
 
+void Addon::stopThreads() const {
+  world.stop();
+  for (const auto& weak : sessions) {
+    if (const auto session = weak.lock()) session->stop();
+  }
+}
+
 Addon& Addon::of(Napi::Env env) { return *env.GetInstanceData<Addon>(); }
 
 Napi::Value guarded(Napi::Env env, const std::function<Napi::Value()>& function) {

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bytes.h"
+#include "inference_thread.h"
 #include "promises.h"
 #include "world.h"
 
@@ -19,8 +21,14 @@ struct Addon {
   explicit Addon(Napi::Env env);
   static Addon& of(Napi::Env env);
 
+  /// Ends all threads. For when the process ends: ONNX Runtime destroys static objects then, and a thread
+  /// that uses them would crash the process.
+  void stopThreads() const;
+
   Promises promises;
   World world;
+  /// Of all sessions made here; some may be gone.
+  std::vector<std::weak_ptr<InferenceThread>> sessions;
   Napi::FunctionReference sessionClass;
 };
 

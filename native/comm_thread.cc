@@ -98,11 +98,15 @@ void CommThread::finish(Operation operation) {
   state_->changed.notify_one();
 }
 
-void CommThread::interrupt(std::function<void()> call) {
+bool CommThread::interrupt(std::function<void()> call) {
   const std::lock_guard lock(state_->mutex);
+  if (state_->stop) return false;
   state_->urgent = std::move(call);
   state_->changed.notify_one();
+  return true;
 }
+
+void CommThread::stop() const { static_cast<void>(thread_.stop()); }
 
 void CommThread::run(State& state) {
   std::vector<Outstanding> outstanding;

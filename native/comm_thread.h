@@ -30,8 +30,11 @@ class CommThread {
   /// Does `operation` once all others have ended; then the thread ends. Nothing may be submitted afterwards.
   void finish(Operation operation);
 
-  /// Does `call` before anything that is queued.
-  void interrupt(std::function<void()> call);
+  /// Does `call` before anything that is queued. False, and nothing done, once the thread has been stopped.
+  bool interrupt(std::function<void()> call);
+
+  /// Ends the thread whatever is outstanding; the completions of that are never called.
+  void stop() const;
 
  private:
   struct State;

@@ -69,6 +69,8 @@ void InferenceThread::dispose(Completion done) {
   });
 }
 
+void InferenceThread::stop() const { static_cast<void>(thread_.stop()); }
+
 void InferenceThread::submit(std::function<void()> task) {
   const std::lock_guard lock(state_->mutex);
   state_->queue.push_back(std::move(task));

@@ -25,6 +25,9 @@ class InferenceThread {
   /// Lets go of the session after all runs so far; it is freed unless a buffer still needs it.
   void dispose(Completion done);
 
+  /// For when the process ends: makes what is under way and queued fail, soon.
+  void stop() const;
+
   /// Null once `dispose` has been called.
   [[nodiscard]] const std::shared_ptr<Session>& session() const noexcept { return session_; }
 

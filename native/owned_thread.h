@@ -1,13 +1,12 @@
 #pragma once
 
 #include <functional>
-#include <memory>
+#include <future>
+#include <thread>
 
 namespace framescatter {
 
-/// A thread that is asked to end, and waited for, when its owner goes and when the process exits, whichever
-/// comes first. `process.exit()` in Node runs no destructor of ours: without the second, static objects of
-/// MPI and ONNX Runtime would be destroyed under a running thread.
+/// A thread that is asked to end, and waited for, when its owner goes.
 ///
 /// The wait is bounded: a thread held up in a library (MPI_Finalize waiting for a dead rank, TensorRT
 /// building an engine) is left to itself rather than keeping the process from ending. Hence `body` and
@@ -22,12 +21,13 @@ class OwnedThread {
   OwnedThread(OwnedThread&&) = delete;
   OwnedThread& operator=(OwnedThread&&) = delete;
 
- private:
-  struct Control;
-  class Registry;
-  static Registry& registry();
+  /// Ends the thread ahead of its owner. False where it did not end in time.
+  bool stop() const;
 
-  std::shared_ptr<Control> control_;
+ private:
+  std::function<void()> requestStop_;
+  std::shared_future<void> ended_;
+  std::thread thread_;
 };
 
 }  // namespace framescatter

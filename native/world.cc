@@ -197,10 +197,16 @@ void World::abort(int code) {
   if (phase == Phase::kNew || phase == Phase::kEnded) {
     throw Error(ErrorCode::kState, "abortWorld: there is no world to abort");
   }
-  thread_->interrupt([code] { MPI_Abort(MPI_COMM_WORLD, code); });
-  std::this_thread::sleep_for(kAbortPatience);
-  // MPI is held up, perhaps by a rank that is gone. mpirun ends the job when a rank ends in this way.
+  if (thread_->interrupt([code] { MPI_Abort(MPI_COMM_WORLD, code); })) {
+    std::this_thread::sleep_for(kAbortPatience);
+  }
+  // MPI is held up, perhaps by a rank that is gone, or has been stopped as the process ends. mpirun ends the
+  // job when a rank ends in this way, too.
   std::_Exit(code);
+}
+
+void World::stop() const {
+  if (thread_) thread_->stop();
 }
 
 void World::finalize(Completion done) {

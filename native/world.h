@@ -59,6 +59,9 @@ class World {
   /// Ends every rank of the job with this exit code.
   [[noreturn]] void abort(int code);
 
+  /// For when the process ends: makes no more MPI calls.
+  void stop() const;
+
   /// MPI_Finalize, once every rank has come here and nothing is outstanding.
   void finalize(Completion done);
 

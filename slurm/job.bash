@@ -65,7 +65,7 @@ run_job() { # ARGUMENTS...
   fi
   if ((ended)); then
     say 'Slurm ended the job; submitted again with the same arguments it goes on from there'
-  elif ((code != 0 && (asked || code == STOPPED))); then
+  elif ((code != 0)) && { ((asked || code == STOPPED)) || pre_empted; }; then
     continue_later
     code=$STOPPED
   fi
@@ -144,11 +144,19 @@ on_other_nodes() { # COMMAND...
     env -u SLURM_NTASKS_PER_GPU srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --mpi=none --quiet "$@"
 }
 
+# Slurm calls the job by this. The last element of an array bears the number of the whole array.
+job_name() {
+  printf '%s' "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}"
+}
+
+# Whether this job has been told to make room and is in its time of grace. Slurm gives TERM to every process of the ranks
+# then, ffmpeg too, so the ranks may end in any way.
+pre_empted() { [[ $(scontrol --oneliner show job "$(job_name)" 2>/dev/null) == *' PreemptTime='[0-9]* ]]; }
+
 # Puts the batch job back into the queue and ends this run of it; returns where that cannot be.
 continue_later() {
-  local job=$SLURM_JOB_ID restarts=${SLURM_RESTART_COUNT:-0}
-  # The last element of an array bears the number of the whole array.
-  [[ -z ${SLURM_ARRAY_JOB_ID:-} ]] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+  local job restarts=${SLURM_RESTART_COUNT:-0}
+  job=$(job_name)
   if ((restarts >= ${FRAMESCATTER_RESTARTS:-50})); then
     say "requeued $restarts times already: is --time long enough for it to get anywhere?"
     return

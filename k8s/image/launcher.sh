@@ -11,6 +11,8 @@ patience=${FRAMESCATTER_WORKERS_WAIT:-1800} # seconds
 
 say() { printf 'framescatter: %s\n' "$*" >&2; }
 
+# Reads the banner of the ssh server, in a shell of its own since a refused connection ends the shell.
+# shellcheck disable=SC2016
 answers() {
   timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2" && read -r -t 5 line <&3 && [[ $line == SSH-* ]]' - "$1" "$port" 2>/dev/null
 }
@@ -32,6 +34,6 @@ done <"$hostfile"
 
 # Ranks are children of sshd and see nothing of this container's environment unless Open MPI passes it on: Azure's is what
 # workload identity signs in with, FRAMESCATTER_ are the program's own settings.
-names=$(compgen -e | grep -E '^(AZURE|FRAMESCATTER|FFMPEG|FFPROBE)_' | paste -sd ';' || true)
+names=$(compgen -e | grep -E '^(AZURE|FRAMESCATTER)_' | paste -sd ';' || true)
 [ -z "$names" ] || export OMPI_MCA_mca_base_env_list="$names"
 exec "$@"

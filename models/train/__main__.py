@@ -1,4 +1,4 @@
-"""python -m train: trains, keeps checkpoints, resumes from them, writes pictures to judge by."""
+"""python -m train: trains, reports, keeps checkpoints, resumes from them."""
 
 from __future__ import annotations
 
@@ -165,7 +165,8 @@ def main() -> None:
         batch = photographs.batch()
         numbers = torch.tensor(turns.take(len(batch.rgb)), device=device)
         found = measure(network, loss_network, targets, batch, numbers, steadiness=step % 2 == 1)
-        total = sum(weights[name] * (value * strengths[numbers] if name == "style" else value).mean() for name, value in found.items())
+        counted = found | {"style": found["style"] * strengths[numbers]}
+        total = sum(weights[name] * value.mean() for name, value in counted.items())
         optimiser.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)

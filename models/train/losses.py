@@ -19,10 +19,10 @@ class Weights:
     """How much each loss counts."""
 
     content: float = 1.0
-    style: float = 2.0
-    variation: float = 3.0
+    style: float = 4.0
+    variation: float = 10.0
     overshoot: float = 5.0
-    steadiness: float = 20.0
+    steadiness: float = 120.0
 
 
 class Gram(torch.autograd.Function):

@@ -26,6 +26,7 @@ const USAGE = `Usage:
   framescatter publish aml, invoke aml           the same by way of an Azure ML batch endpoint
 
 Puts every frame of INPUT through a deep-learning model and writes OUTPUT with the same frames, times, sound and tags.
+INPUT, OUTPUT, --model and --work-dir may be https addresses of Azure Blob storage, with or without a SAS.
 (framescatter stands for: node dist/main.js. A name that begins with a dash goes after --.)`;
 
 const EPILOGUE = `Exit codes: 0 done, 2 usage, 75 stopped but resumable by the same command, 1 anything else.

@@ -1,4 +1,4 @@
-import type { Log } from '../report/log.js';
+import { createLog, type Log } from '../report/log.js';
 import type { ElsewhereCommand } from './elsewhere.js';
 
 /** Runs a command that concerns a cluster; its code is loaded only now, so that jobs do not pay for it. */
@@ -15,7 +15,7 @@ export async function runElsewhere(elsewhere: ElsewhereCommand, log: Log, versio
     }
     case 'aml': {
       const { runAml } = await import('./run-aml.js');
-      return runAml(command, log, version);
+      return runAml(command, createLog(command.logFormat, command.verbosity), version);
     }
   }
 }

@@ -22,9 +22,9 @@ export type PlannedRequest = {
 };
 
 /** Stand for what only the workspace knows, which a dry run does not ask. */
-const LOCATION = '<location of the workspace>';
-const NEWEST = '<newest version>';
-const SCORING_URI = '<address of the batch endpoint>/jobs';
+const LOCATION = 'LOCATION_OF_THE_WORKSPACE';
+const NEWEST = 'NEWEST_VERSION';
+const SCORING_URI = 'ADDRESS_OF_THE_BATCH_ENDPOINT';
 
 interface Place {
   readonly workspace: Workspace;

@@ -6,12 +6,12 @@ import { JobError } from '../errors.js';
 import { ask, type BlobAccess, type Purpose } from './blob-client.js';
 import { serviceCode } from './blob-errors.js';
 import { readText } from './blob-input.js';
-import { refuseIfAborted } from './retry.js';
+import { type Attempt, refuseIfAborted } from './retry.js';
 
 /** A lock that is held, in a blob that carries a lease. */
 export interface BlobLock {
-  /** JobError `journal` if the lease was lost: another job may have taken over. */
-  check(): void;
+  /** JobError if the lease was lost: another job may have taken over. */
+  check(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -30,6 +30,13 @@ const LEASE_SECONDS = 30;
 /** Three tries to renew before the lease runs out. */
 const RENEWALS_PER_LEASE = 3;
 const POLL_MS = 1000;
+/** What the service answers to a renewal when the lease is another's, or nobody's any more. */
+const TAKEN: ReadonlySet<string> = new Set([
+  'LeaseIdMismatchWithLeaseOperation',
+  'LeaseNotPresentWithLeaseOperation',
+  'LeaseIsBrokenAndCannotBeRenewed',
+  'BlobNotFound',
+]);
 
 /**
  * Takes the lock `name`: a small blob with a lease, renewed while this process lives. A dead holder's lease runs out, so
@@ -40,24 +47,34 @@ export async function lockBlob(
   name: string,
   options: BlobLockOptions,
 ): Promise<BlobLock> {
+  const { signal } = options;
+  const deadline = performance.now() + ((options.leaseSeconds ?? LEASE_SECONDS) + 2) * 1000;
+  for (let waited = false; ; waited = true) {
+    const lock = await tryLockBlob(access, name, options);
+    if (lock !== undefined) return lock;
+    const holder = await readHolder(access, name, options);
+    if (performance.now() > deadline) throw busy(options, holder);
+    if (!waited) options.onWait?.(holder);
+    await sleep(POLL_MS, undefined, signal && { signal }).catch(() => {});
+    refuseIfAborted(signal);
+  }
+}
+
+/** As `lockBlob`, without waiting: undefined where another holds the lock, or died less than a lease ago. */
+export async function tryLockBlob(
+  access: BlobAccess,
+  name: string,
+  options: BlobLockOptions,
+): Promise<BlobLock | undefined> {
   const { code, signal } = options;
   const seconds = options.leaseSeconds ?? LEASE_SECONDS;
   const purpose: Purpose = { verb: 'write', name, code };
   const blob = access.container.getBlockBlobClient(name);
   const leaseId = randomUUID();
   const lease = blob.getBlobLeaseClient(leaseId);
-
   await ask(access, purpose, (attempt) => createIfAbsent(blob, attempt.signal), signal);
-  const deadline = performance.now() + (seconds + 2) * 1000;
-  let acquired = performance.now();
-  for (let waited = false; !(await acquire()); waited = true) {
-    const holder = await readHolder(access, name, options);
-    if (performance.now() > deadline) throw busy(options, holder);
-    if (!waited) options.onWait?.(holder);
-    await sleep(POLL_MS, undefined, signal && { signal }).catch(() => {});
-    refuseIfAborted(signal);
-    acquired = performance.now();
-  }
+  const acquired = performance.now();
+  if (!(await ask(access, purpose, acquire, signal))) return undefined;
   const me = `process ${process.pid} on ${hostname()}`;
   await ask(
     access,
@@ -66,30 +83,23 @@ export async function lockBlob(
       blob.upload(me, Buffer.byteLength(me), { abortSignal: attempt.signal, conditions: { leaseId } }),
     signal,
   );
-  return holdLease(lease, { leaseId, blob, seconds, acquired, what: options.what });
+  return holdLease(access, lease, { name, code, leaseId, blob, seconds, acquired, what: options.what });
 
-  async function acquire(): Promise<boolean> {
-    return ask(
-      access,
-      purpose,
-      async (attempt) => {
-        try {
-          await lease.acquireLease(seconds, { abortSignal: attempt.signal });
-          return true;
-        } catch (error) {
-          if (serviceCode(error) === 'LeaseAlreadyPresent') return false;
-          // The last holder removed the blob between our two requests.
-          if (serviceCode(error) !== 'BlobNotFound') throw error;
-          await createIfAbsent(blob, attempt.signal);
-          return false;
-        }
-      },
-      signal,
-    );
+  async function acquire(attempt: Attempt): Promise<boolean> {
+    try {
+      await lease.acquireLease(seconds, { abortSignal: attempt.signal });
+      return true;
+    } catch (error) {
+      // BlobNotFound: the last holder removed it between our two requests.
+      if (['LeaseAlreadyPresent', 'BlobNotFound'].includes(serviceCode(error))) return false;
+      throw error;
+    }
   }
 }
 
 interface Held {
+  readonly name: string;
+  readonly code: JobError['code'];
   readonly leaseId: string;
   readonly blob: BlockBlobClient;
   readonly seconds: number;
@@ -98,32 +108,35 @@ interface Held {
   readonly what: string;
 }
 
-function holdLease(lease: BlobLeaseClient, held: Held): BlobLock {
+function holdLease(access: BlobAccess, lease: BlobLeaseClient, held: Held): BlobLock {
   let renewed = held.acquired;
   let taken = false;
-  const renew = (): void => {
+  async function renew(abortSignal?: AbortSignal): Promise<void> {
     const asked = performance.now();
-    lease.renewLease().then(
-      () => {
-        renewed = asked;
-      },
-      (error) => {
-        // Anything else may pass: the next renewal tells.
-        taken ||= [
-          'LeaseIdMismatchWithLeaseOperation',
-          'LeaseNotPresentWithLeaseOperation',
-          'BlobNotFound',
-        ].includes(serviceCode(error));
-      },
-    );
-  };
-  const timer = setInterval(renew, (held.seconds * 1000) / RENEWALS_PER_LEASE);
+    try {
+      await lease.renewLease(abortSignal === undefined ? {} : { abortSignal });
+      renewed = asked;
+    } catch (error) {
+      taken ||= TAKEN.has(serviceCode(error));
+      throw error;
+    }
+  }
+  const timer = setInterval(
+    // What fails here may pass: the next renewal tells, or the next check.
+    () => void renew().catch(() => {}),
+    (held.seconds * 1000) / RENEWALS_PER_LEASE,
+  );
   timer.unref();
   return {
-    check() {
+    async check() {
       if (!taken && performance.now() - renewed < held.seconds * 1000) return;
-      throw new JobError('journal', `the lease on ${held.what} was lost: another job may work there now`, {
-        hint: 'run the same command again to resume, when no other job runs',
+      // After a pause of the network or of this process the lease can still be had, if nobody took it.
+      const purpose: Purpose = { verb: 'write', name: held.name, code: held.code };
+      await ask(access, purpose, ({ signal }) => renew(signal)).catch((error) => {
+        if (!taken) throw error;
+        throw new JobError('journal', `the lease on ${held.what} was lost: another job may work there now`, {
+          hint: 'run the same command again to resume, when no other job runs',
+        });
       });
     },
     async release() {

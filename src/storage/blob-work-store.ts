@@ -111,7 +111,7 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
   }
 
   async function remove(name: string): Promise<void> {
-    lock.check();
+    await lock.check();
     copied.delete(name);
     await fs.rm(join(copies, name), { force: true });
     await ask(access, purpose('delete', name), (attempt) =>
@@ -132,7 +132,7 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
       ),
 
     async writeText(name, text) {
-      lock.check();
+      await lock.check();
       await ask(access, purpose('write', name), (attempt) =>
         blob(name).upload(text, Buffer.byteLength(text), {
           abortSignal: attempt.signal,
@@ -142,7 +142,7 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
     },
 
     async adopt(path, name) {
-      lock.check();
+      await lock.check();
       await uploadBlob(access, `${prefix}${name}`, path, {
         code: 'journal',
         overwrite: true,

@@ -113,7 +113,8 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
   };
 
   function damaged(why: string, cause?: unknown): JobError {
-    const what = count === 0 ? `"${path}" cannot be decoded` : `"${path}" is damaged ${where()}`;
+    const what =
+      count === 0 ? `"${path}" is damaged or cannot be decoded` : `"${path}" is damaged ${where()}`;
     return new JobError('input', `${what}: ${why}`, { hint: TOLERANT_HINT, cause });
   }
 
@@ -147,8 +148,8 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
     if (pts === undefined) return undefined;
     count += 1;
     if (!tolerant) refuseDamage();
-    last = pts;
-    return pts;
+    last = last === undefined ? pts : Math.max(pts, last + 1);
+    return last;
   }
 
   return {

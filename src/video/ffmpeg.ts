@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import fluent from 'fluent-ffmpeg';
 import { JobError, messageOf } from '../errors.js';
+import { withoutCredentials } from '../storage/secret.js';
 
 /** Where an input comes from. A file name is always data: it reaches ffmpeg as `file:NAME`. */
 export type FfmpegSource = { readonly file: string } | { readonly lavfi: string } | 'stdin';
@@ -228,6 +229,7 @@ function tame(builder: fluent.FfmpegCommand, wantsStdin: boolean, onMessage: (li
   inner._spawnFfmpeg = (args, options, onProcess, onEnd) => {
     const spawnOptions: SpawnOptions = {
       ...options,
+      env: withoutCredentials(process.env),
       detached: true,
       stdio: [wantsStdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     };
@@ -272,7 +274,11 @@ async function ask(args: readonly string[]): Promise<string> {
 /** Starts a program without fluent-ffmpeg, which has no way to stream ffprobe's output. */
 function start(program: 'ffmpeg' | 'ffprobe', args: readonly string[], task: string) {
   const path = programPath(program === 'ffmpeg' ? 'FFMPEG_PATH' : 'FFPROBE_PATH', program);
-  const child = spawn(path, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(path, args, {
+    detached: true,
+    env: withoutCredentials(process.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   dieWithUs(child);
   const tail = messageTail();
   eachLine(child.stderr, tail.push);

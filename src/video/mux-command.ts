@@ -46,6 +46,7 @@ export function muxOptions(
   return [
     ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video)),
     ...attachments.flatMap((file, number) => attachmentOptions(file, placed.length + number)),
+    '-xerror', // Without it ffmpeg says that all is well after it could not write the end of the file.
     ...['-map_metadata', '1', '-map_chapters', '1'],
     ...CONTAINER_TAGS.flatMap((tag) => ['-metadata', `${tag}=`]),
     // Each stream keeps its own times: no shift to zero, neither of an input nor of the output.

@@ -18,14 +18,24 @@ export function reduced(ratio: Rational): Rational {
  * of ticks, or not one that a JavaScript number holds exactly.
  */
 export function rescaleExact(ticks: number, from: Rational, to: Rational): number {
-  const numerator = BigInt(ticks) * BigInt(from.num) * BigInt(to.den);
-  const denominator = BigInt(from.den) * BigInt(to.num);
-  const result = Number(numerator / denominator);
-  if (numerator % denominator !== 0n || !Number.isSafeInteger(result)) {
+  const result = rescaleDown(ticks, from, to);
+  if (
+    BigInt(result) * BigInt(from.den) * BigInt(to.num) !==
+    BigInt(ticks) * BigInt(from.num) * BigInt(to.den)
+  ) {
     throw new JobError(
       'internal',
       `time ${ticks} at ${from.num}/${from.den} has no exact value at ${to.num}/${to.den}`,
     );
   }
+  return result;
+}
+
+/** As `rescaleExact`, of times from 0 on, rounded down. */
+export function rescaleDown(ticks: number, from: Rational, to: Rational): number {
+  const result = Number(
+    (BigInt(ticks) * BigInt(from.num) * BigInt(to.den)) / (BigInt(from.den) * BigInt(to.num)),
+  );
+  if (!Number.isSafeInteger(result)) throw new JobError('internal', `time ${ticks} is too large`);
   return result;
 }

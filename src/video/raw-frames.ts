@@ -4,7 +4,7 @@ import { streamSource } from './byte-source.js';
 import { type FfmpegProcess, plainMessage, startFfmpeg } from './ffmpeg.js';
 import { frameBytes } from './frame-format.js';
 import { type NutReader, openNutReader } from './nut-reader.js';
-import { rescaleExact } from './rational.js';
+import { rescaleDown, rescaleExact } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
 import type { WirePlan } from './wire.js';
 
@@ -100,7 +100,9 @@ export async function openRawFrames(
       }
       given += 1;
       const timeBase = reader?.streams[0]?.timeBase ?? video.timeBase;
-      return rescaleExact(header.pts, timeBase, video.timeBase) - shift;
+      // A change of size makes ffmpeg forget the last time: its muxer may then move a damaged one by less than a tick.
+      const rescale = options.tolerant ? rescaleDown : rescaleExact;
+      return rescale(header.pts, timeBase, video.timeBase) - shift;
     },
     pixels: (into) => unlessFailed(run, async () => reader?.payload(into)),
     async close() {

@@ -36,7 +36,8 @@ export async function openSegmentRun(paths: readonly string[]): Promise<SegmentR
         },
       );
     }
-    decodeDelay = Math.max(decodeDelay, stream.decodeDelay);
+    // libx265 leaves it out of the stream's header.
+    decodeDelay = Math.max(decodeDelay, stream.decodeDelay, reorderDelay(await decodingOrder(path)));
   }
   if (first === undefined) throw new JobError('internal', 'there is no segment to put together');
   return { stream: { ...first, decodeDelay }, paths };
@@ -93,6 +94,26 @@ export async function* timedStream(
 
 /** Each PTS of a segment with its place in presentation order: the frame's index in the segment, in whatever time base. */
 async function presentationRanks(path: string): Promise<ReadonlyMap<number, number>> {
+  const times = await decodingOrder(path);
+  const ranks = ranksOf(times);
+  if (ranks.size !== times.length) {
+    throw new JobError('internal', `segment "${path}" holds two frames with one time`);
+  }
+  return ranks;
+}
+
+function ranksOf(times: readonly number[]): ReadonlyMap<number, number> {
+  return new Map(times.toSorted((a, b) => a - b).map((time, rank) => [time, rank]));
+}
+
+/** By how many frames decoding lags presentation: the furthest that a packet comes after its place in presentation. */
+function reorderDelay(times: readonly number[]): number {
+  const ranks = ranksOf(times);
+  return Math.max(0, ...times.map((time, index) => index - (ranks.get(time) ?? index)));
+}
+
+/** The PTS of a segment's packets, in the order in which they are decoded. */
+async function decodingOrder(path: string): Promise<readonly number[]> {
   const source = await fileSource(path);
   const times: number[] = [];
   try {
@@ -103,11 +124,7 @@ async function presentationRanks(path: string): Promise<ReadonlyMap<number, numb
   } finally {
     await source.close();
   }
-  const ranks = new Map(times.sort((a, b) => a - b).map((time, rank) => [time, rank]));
-  if (ranks.size !== times.length) {
-    throw new JobError('internal', `segment "${path}" holds two frames with one time`);
-  }
-  return ranks;
+  return times;
 }
 
 function miscounted(path: string, frames: number): JobError {

@@ -61,6 +61,11 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     return { access: await open(permissions, proxy.port), requests: proxy.requests };
   }
 
+  // The second waits as long as a dead holder's lease would last: meanwhile the other tests run.
+  const options = { what: 'the place', code: 'journal', leaseSeconds: 15 } as const;
+  const held = await lockBlob(await open('rwd'), 'busy/lock', options);
+  const second = failure(lockBlob(await open('rwd'), 'busy/lock', options));
+
   await t.test('there and back', async (t) => {
     const folder = t.testdir({ 'out.mp4': '' });
     const access = await open('rw');
@@ -327,7 +332,6 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
 
   await t.test('a lock', async (t) => {
     const access = await open('rwdl');
-    const options = { what: 'the place', code: 'journal', leaseSeconds: 15 } as const;
     const lock = await lockBlob(access, 'work/lock', options);
     await lock.check();
     const controller = new AbortController();
@@ -341,8 +345,8 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     });
     t.match(await failure(waiting), { code: 'stopped' });
     await container.getBlobClient('work/lock').getBlobLeaseClient().breakLease(0);
-    const second = await lockBlob(access, 'work/lock', options);
-    await second.release();
+    const next = await lockBlob(access, 'work/lock', options);
+    await next.release();
     t.equal(await container.getBlobClient('work/lock').exists(), false, 'nothing is left of it');
     await lock.release();
     await (await lockBlob(access, 'work/lock', options)).release();
@@ -394,6 +398,15 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     });
     await unlock();
     t.equal(await container.getBlobClient('taken/lock').exists(), true, "the successor's lock stays");
+  });
+
+  await t.test('a lock whose holder lives is not taken over', async (t) => {
+    t.match(await second, {
+      code: 'output',
+      message: /another job is working in the place \(process \d+ on /,
+    });
+    await held.check();
+    await held.release();
   });
 });
 

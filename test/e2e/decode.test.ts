@@ -218,7 +218,10 @@ t.test('truncated videos', async (t) => {
       decode(path),
       {
         code: 'input',
-        message: new RegExp(`${name}.*damaged near frame \\d+, at about [\\d.]+ s: `),
+        // Small files may be decoded to their end before the first frame is asked for.
+        message: new RegExp(
+          `${name}" is damaged (near frame \\d+, at about [\\d.]+ s|or cannot be decoded): `,
+        ),
         hint: /--tolerant/,
       },
       name,

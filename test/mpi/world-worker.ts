@@ -1,4 +1,4 @@
-// What each rank of world.test.ts runs: `world-worker.js SCENARIO`. Prints one line of JSON, or lets an error end it.
+// What each rank of world.test.ts runs: `world-worker.js SCENARIO...`. Prints one line of JSON, or lets an error end it.
 import { strict as assert } from 'node:assert';
 import { type Native, native, type WorldInfo } from '../../src/native.js';
 
@@ -155,10 +155,10 @@ const scenarios: Record<string, (world: Native, info: WorldInfo) => Promise<unkn
   idle,
 };
 
-const scenario = process.argv[2] ?? '';
+const names = process.argv.slice(2);
 const world = native();
 const info = await world.initWorld();
-const disaster = disasters[scenario];
+const disaster = disasters[names[0] ?? ''];
 if (disaster !== undefined) {
   await world.broadcast(new Uint8Array(1));
   if (info.rank === 1) disaster(world);
@@ -176,7 +176,12 @@ if (disaster !== undefined) {
   );
   await world.finalizeWorld();
 } else {
-  const result = await scenarios[scenario]?.(world, info);
+  let result: unknown;
+  for (const name of names) {
+    const scenario = scenarios[name];
+    assert(scenario, `no scenario ${name}`);
+    result = await scenario(world, info);
+  }
   await world.finalizeWorld();
   process.stdout.write(`${JSON.stringify({ ...info, result })}\n`);
 }

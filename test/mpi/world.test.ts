@@ -16,18 +16,19 @@ const lines = ({ stdout }: MpirunResult): Line[] =>
     .map((line) => JSON.parse(line) as Line)
     .sort((a, b) => a.rank - b.rank);
 
+// Many short jobs: on a busy machine, more than the half minute that tap grants a file run on its own.
+t.setTimeout(240_000);
+
 for (const ranks of [1, 2, 3, 8]) {
-  for (const scenario of ['broadcast', 'uneven', 'outstanding', 'rules']) {
-    t.test(`${scenario} on ${ranks} ranks`, async (t) => {
-      const result = await mpirun(ranks, [worker, scenario]);
-      t.equal(result.code, 0, result.stderr);
-      const numbers = Array.from({ length: ranks }, (_, rank) => rank);
-      t.strictSame(
-        lines(result).map(({ rank, size, localRank, localSize }) => ({ rank, size, localRank, localSize })),
-        numbers.map((rank) => ({ rank, size: ranks, localRank: rank, localSize: ranks })),
-      );
-    });
-  }
+  t.test(`moves frames on ${ranks} ranks`, async (t) => {
+    const result = await mpirun(ranks, [worker, 'broadcast', 'uneven', 'outstanding', 'rules']);
+    t.equal(result.code, 0, result.stderr);
+    const numbers = Array.from({ length: ranks }, (_, rank) => rank);
+    t.strictSame(
+      lines(result).map(({ rank, size, localRank, localSize }) => ({ rank, size, localRank, localSize })),
+      numbers.map((rank) => ({ rank, size: ranks, localRank: rank, localSize: ranks })),
+    );
+  });
 }
 
 t.test('a rank that waits for frames leaves its core to others', async (t) => {

@@ -40,6 +40,11 @@ const scenarios: Record<string, () => Promise<void> | void> = {
     world.abortWorld(4);
     say('never comes here');
   },
+  'abort at exit': async () => {
+    await world.initWorld();
+    process.on('exit', () => world.abortWorld(4));
+    process.exit(5);
+  },
   running: async () => {
     startRun();
     await sleep(300);

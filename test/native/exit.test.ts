@@ -34,6 +34,7 @@ const ends: [name: string, scenario: string, code: number, stdout: string][] = [
   ['by an uncaught error without finalising', 'throw', 1, ''],
   ['by process.exit while MPI starts', 'starting', 5, ''],
   ['by abortWorld', 'abort', 4, ''],
+  ['by abortWorld when the process is ending already', 'abort at exit', 4, ''],
   ['by process.exit during a run', 'running', 5, ''],
   ['by process.exit while a session is made', 'loading', 5, ''],
   ['only after its promises have settled', 'patient', 0, 'ran\n'],

@@ -41,8 +41,8 @@ void testRounds(World& world) {
   constexpr int kRounds = 10;
   const auto [rank, size] = std::pair(world.info().rank, world.info().size);
   const bool root = rank == 0;
-  std::vector<std::int64_t> counts;
-  for (int r = 0; r < size; ++r) counts.push_back(r % 3);
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(size));
+  for (std::size_t r = 0; r < counts.size(); ++r) counts[r] = static_cast<std::int64_t>(r % 3);
   counts.front() = 2;
   const auto all = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
   const auto from = std::accumulate(counts.begin(), counts.begin() + rank, std::int64_t{0});

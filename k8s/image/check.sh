@@ -1,0 +1,23 @@
+#!/bin/bash
+# The last step of the image's build: finds what no job should be the first to find.
+set -euo pipefail
+
+command -v mpirun node ffmpeg ffprobe ssh
+mpirun --version
+test -x /usr/sbin/sshd
+framescatter doctor
+
+if [ "$(id -u)" != 0 ]; then
+  key=$(mktemp -d)
+  trap 'rm -rf "$key"' EXIT
+  ssh-keygen -q -t ecdsa -b 521 -N '' -f "$key/key"
+  /usr/sbin/sshd -t -f /home/mpiuser/.sshd_config -h "$key/key"
+  ssh -G worker | grep -qx 'port 2222'
+fi
+
+# Of what ONNX Runtime's CUDA provider needs, only the driver comes from the machine that runs the image.
+provider=$(find /opt/framescatter/node_modules/onnxruntime-node/bin -name libonnxruntime_providers_cuda.so)
+if [ -n "$provider" ]; then
+  missing=$(ldd "$provider" | grep 'not found' | grep -v 'libcuda\.so' || true)
+  [ -z "$missing" ] || { printf 'the CUDA provider lacks:\n%s\n' "$missing" >&2; exit 1; }
+fi

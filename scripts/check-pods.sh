@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# Runs the image that scripts/check-image.sh made as the pods of k8s/mpijob.yaml: a launcher and two workers, each in name
+# spaces of its own with its own address, user 1000 without any capability, a read-only root file system, and the key, the
+# host file and the variables that the MPI Operator gives them. One worker comes late and is lost half-way; the output must be
+# whole all the same.
+#
+#     scripts/check-pods.sh FOLDER LAYERS     (called by scripts/check-image.sh)
+set -euo pipefail
+self=$(realpath "${BASH_SOURCE[0]}")
+work=$1 layers=$2
+pods=$work/pods
+job=check
+# A file name that is data and nothing else, on every way from the manifest to FFmpeg.
+input='in $(HOME) $$ %d "x" '\''y'\''; on.mp4'
+frames=120
+
+die() { printf 'check-pods: %s\n' "$*" >&2; exit 1; }
+say() { printf 'check-pods: %s\n' "$*"; }
+
+# In a pod's name spaces: lays out its file system and becomes its command.
+if [ "${3:-}" = inside ]; then
+  name=$4
+  shift 4
+  root=$pods/$name/root
+  mount --make-rprivate /
+  mount -t overlay overlay -o "lowerdir=$pods/$name/given:$layers" "$root"
+  mount -t proc proc "$root/proc"
+  mount -t tmpfs tmpfs "$root/dev"
+  for device in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "$root/dev/${device%:*}" c 1 "${device#*:}"; done
+  ln -s /proc/self/fd "$root/dev/fd"
+  mkdir "$root/dev/shm"
+  mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+  mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+  mount --bind "$pods/data" "$root/data"
+  hostname "$name"
+  exec chroot "$root" setpriv --reuid 1000 --regid 1000 --groups 1000 --inh-caps=-all --bounding-set=-all --no-new-privs \
+    env -i --chdir=/home/mpiuser HOME=/home/mpiuser PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 "$@"
+fi
+
+switch=fs$$-switch
+running=()
+clean_up() {
+  kill "${running[@]}" 2>/dev/null || true
+  wait 2>/dev/null || true
+  local space
+  for space in "$switch" fs$$-launcher fs$$-worker-0 fs$$-worker-1; do ip netns delete "$space" 2>/dev/null || true; done
+}
+trap clean_up EXIT
+
+rm -rf "$pods"
+mkdir -p "$pods/data"
+chown 1000:1000 "$pods/data"
+ip netns add "$switch"
+ip -n "$switch" link add bridge type bridge
+ip -n "$switch" link set bridge up
+mkdir "$pods/key"
+ssh-keygen -q -t ecdsa -b 521 -m PEM -N '' -f "$pods/key/id_rsa"
+
+make_pod() { # make_pod ROLE NUMBER
+  local name=$job-$1 space=fs$$-$1 given=$pods/$job-$1/given
+  mkdir -p "$pods/$name/root" "$given/etc/mpi" "$given/home/mpiuser/.ssh"
+  install -m 644 "$pods/key/id_rsa" "$given/home/mpiuser/.ssh/id_rsa"
+  install -m 644 "$pods/key/id_rsa.pub" "$given/home/mpiuser/.ssh/id_rsa.pub"
+  install -m 644 "$pods/key/id_rsa.pub" "$given/home/mpiuser/.ssh/authorized_keys"
+  printf '127.0.0.1 localhost\n10.77.0.1 %s-launcher\n10.77.0.2 %s-worker-0.%s.framescatter.svc %s-worker-0\n10.77.0.3 %s-worker-1.%s.framescatter.svc %s-worker-1\n' \
+    $job $job $job $job $job $job $job >"$given/etc/hosts"
+  printf '%s-worker-0.%s.framescatter.svc slots=1\n%s-worker-1.%s.framescatter.svc slots=1\n' $job $job $job $job >"$given/etc/mpi/hostfile"
+  ip netns add "$space"
+  ip link add "pod$2" netns "$switch" type veth peer name eth0 netns "$space"
+  ip -n "$switch" link set "pod$2" master bridge up
+  ip -n "$space" addr add "10.77.0.$2/24" dev eth0
+  ip -n "$space" link set eth0 up
+  ip -n "$space" link set lo up
+}
+enter() { # enter ROLE COMMAND...: runs in the pod, in this process
+  local role=$1
+  shift
+  exec ip netns exec "fs$$-$role" unshare --mount --uts --ipc --pid --fork --kill-child \
+    bash "$self" "$work" "$layers" inside "$job-$role" "$@"
+}
+start() { # start ROLE COMMAND...: likewise, in the background; its process is $started
+  enter "$@" >"$pods/$job-$1.log" 2>&1 &
+  started=$!
+  running+=("$started")
+}
+stop() {
+  kill -KILL "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+}
+until_true() { # until_true SECONDS COMMAND...
+  local limit=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    [ "$SECONDS" -lt "$limit" ] || return 1
+    sleep 0.2
+  done
+}
+has_segments() { [ -n "$(find "$pods/data" -path '*.framescatter/*' -name '*.nut' -print -quit)" ]; }
+
+make_pod launcher 1
+make_pod worker-0 2
+make_pod worker-1 3
+
+# The commands, from a manifest that the image's own program renders; as the kubelet does, $$ becomes $.
+rendered() { # rendered launcher|worker
+  (
+    cd "$(dirname "$self")/.."
+    INPUT="/data/$input" ROLE=$1 node --input-type=module -e '
+      import { readFileSync } from "node:fs";
+      import { parse } from "yaml";
+      import { renderManifest } from "./dist/cluster/kubernetes.js";
+      const words = [process.env.INPUT, "/data/out.mp4", "--segment-seconds", "1", "--threads", "1"];
+      const job = { name: "check", namespace: "framescatter", image: "check", workers: 2, gpusPerWorker: 0, claim: "videos", words };
+      const manifest = parse(renderManifest(readFileSync("k8s/mpijob.yaml", "utf8"), job), { version: "1.1" });
+      const role = process.env.ROLE;
+      const [container] = manifest.spec.mpiReplicaSpecs[role === "worker" ? "Worker" : "Launcher"].template.spec.containers;
+      for (const word of [...container.command, ...container.args.map((one) => one.replaceAll("$$", "$"))]) process.stdout.write(`${word}\0`);
+    '
+  )
+}
+mapfile -d '' -t launcher < <(rendered launcher)
+mapfile -d '' -t worker < <(rendered worker)
+say "launcher: ${launcher[*]}"
+say "worker: ${worker[*]}"
+operator=(K_MPI_JOB_ROLE=launcher OMPI_MCA_orte_keep_fqdn_hostnames=true OMPI_MCA_orte_default_hostfile=/etc/mpi/hostfile
+  'OMPI_MCA_plm_rsh_args=-o ConnectionAttempts=10' OMPI_MCA_orte_set_default_slots=1 NVIDIA_VISIBLE_DEVICES=)
+
+(enter worker-0 ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=320x180:rate=25 -frames:v $frames -pix_fmt yuv420p "file:/data/$input")
+
+start worker-0 "${worker[@]}"
+start launcher "${operator[@]}" "${launcher[@]}"
+first=$started
+until_true 30 grep -q 'waiting for check-worker-1' "$pods/$job-launcher.log" || die 'the launcher does not wait for a worker that is not there'
+start worker-1 "${worker[@]}"
+late=$started
+until_true 180 has_segments || { cat "$pods"/*.log >&2; die 'no segment is done after three minutes'; }
+stop "$late"
+if wait "$first"; then die 'the run did not notice that a worker was lost'; fi
+say "a run that lost a worker ended: $(tail -n 1 "$pods/$job-launcher.log")"
+[ ! -e "$pods/data/out.mp4" ] || die 'an output of a run that failed'
+
+start worker-1 "${worker[@]}"
+start launcher "${operator[@]}" "${launcher[@]}"
+wait "$started" || { cat "$pods/$job-launcher.log" >&2; die 'the second run failed'; }
+sed 's/^/    /' "$pods/$job-launcher.log"
+count=$(enter worker-0 ffprobe -v error -select_streams v -count_packets -show_entries stream=nb_read_packets -of csv=p=0 /data/out.mp4)
+[ "$count" = "$frames" ] || die "the output has $count frames, not $frames"
+
+start launcher "${operator[@]}" AZURE_CLIENT_ID=the-identity "${launcher[0]}" mpirun -np 2 printenv AZURE_CLIENT_ID
+wait "$started" || { cat "$pods/$job-launcher.log" >&2; die 'ranks do not get the variables of Azure'; }
+[ "$(grep -cx the-identity "$pods/$job-launcher.log")" = 2 ] || die 'ranks do not get the variables of Azure'
+say "$count of $frames frames, over a lost worker"
