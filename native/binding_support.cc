@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "inference_thread.h"
+
 namespace framescatter {
 
 namespace {

@@ -10,11 +10,12 @@
 #include <vector>
 
 #include "bytes.h"
-#include "inference_thread.h"
 #include "promises.h"
 #include "world.h"
 
 namespace framescatter {
+
+class InferenceThread;
 
 /// What one JavaScript environment has of the addon.
 struct Addon {

@@ -11,8 +11,9 @@ work=$1 layers=$2
 pods=$work/pods
 job=check
 # A file name that is data and nothing else, on every way from the manifest to FFmpeg.
+# shellcheck disable=SC2016
 input='in $(HOME) $$ %d "x" '\''y'\''; on.mp4'
-frames=120
+frames=750
 
 die() { printf 'check-pods: %s\n' "$*" >&2; exit 1; }
 say() { printf 'check-pods: %s\n' "$*"; }
@@ -25,6 +26,7 @@ if [ "${3:-}" = inside ]; then
   mount --make-rprivate /
   mount -t overlay overlay -o "lowerdir=$pods/$name/given:$layers" "$root"
   mount -t proc proc "$root/proc"
+  mount -t sysfs -o ro sysfs "$root/sys"
   mount -t tmpfs tmpfs "$root/dev"
   for device in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "$root/dev/${device%:*}" c 1 "${device#*:}"; done
   ln -s /proc/self/fd "$root/dev/fd"
@@ -102,25 +104,24 @@ make_pod launcher 1
 make_pod worker-0 2
 make_pod worker-1 3
 
-# The commands, from a manifest that the image's own program renders; as the kubelet does, $$ becomes $.
-rendered() { # rendered launcher|worker
-  (
-    cd "$(dirname "$self")/.."
-    INPUT="/data/$input" ROLE=$1 node --input-type=module -e '
+# The commands, from a manifest that the built program renders, read as kubectl does; as the kubelet does, $$ becomes $.
+# shellcheck disable=SC2016
+rendered() { # rendered Launcher|Worker
+  TEMPLATE=$(dirname "$self")/../k8s/mpijob.yaml INPUT="/data/$input" ROLE=$1 \
+    node --input-type=module -e '
       import { readFileSync } from "node:fs";
       import { parse } from "yaml";
       import { renderManifest } from "./dist/cluster/kubernetes.js";
       const words = [process.env.INPUT, "/data/out.mp4", "--segment-seconds", "1", "--threads", "1"];
       const job = { name: "check", namespace: "framescatter", image: "check", workers: 2, gpusPerWorker: 0, claim: "videos", words };
-      const manifest = parse(renderManifest(readFileSync("k8s/mpijob.yaml", "utf8"), job), { version: "1.1" });
-      const role = process.env.ROLE;
-      const [container] = manifest.spec.mpiReplicaSpecs[role === "worker" ? "Worker" : "Launcher"].template.spec.containers;
-      for (const word of [...container.command, ...container.args.map((one) => one.replaceAll("$$", "$"))]) process.stdout.write(`${word}\0`);
+      const manifest = parse(renderManifest(readFileSync(process.env.TEMPLATE, "utf8"), job), { version: "1.1" });
+      const [container] = manifest.spec.mpiReplicaSpecs[process.env.ROLE].template.spec.containers;
+      for (const word of [...container.command, ...container.args]) process.stdout.write(`${word.replaceAll("$$", "$")}\0`);
     '
-  )
 }
-mapfile -d '' -t launcher < <(rendered launcher)
-mapfile -d '' -t worker < <(rendered worker)
+cd "$work/stages/build/files/build"
+mapfile -d '' -t launcher < <(rendered Launcher)
+mapfile -d '' -t worker < <(rendered Worker)
 say "launcher: ${launcher[*]}"
 say "worker: ${worker[*]}"
 operator=(K_MPI_JOB_ROLE=launcher OMPI_MCA_orte_keep_fqdn_hostnames=true OMPI_MCA_orte_default_hostfile=/etc/mpi/hostfile

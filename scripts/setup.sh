@@ -44,8 +44,11 @@ gyp=(npx --no-install node-gyp)
 [ -f "$headers/include/node/node_api.h" ] && gyp+=("--nodedir=$headers")
 if [ ! -f build/Release/framescatter.node ] || [ -n "$(find native binding.gyp package-lock.json -newer build/Release/framescatter.node -print -quit)" ]; then
   say 'building the native addon'
-  "${gyp[@]}" configure --silent
-  "${gyp[@]}" build --silent
+  mkdir -p build
+  { "${gyp[@]}" configure && "${gyp[@]}" build; } >build/native.log 2>&1 || {
+    cat build/native.log >&2
+    die 'the native addon cannot be built; see above'
+  }
   touch build/Release/framescatter.node
 fi
 

@@ -16,7 +16,7 @@ from .colour import blocks_from_rgb, rgb_from_blocks
 from .data import tensor_from_image
 from .export import put_style
 
-QUALITY = 85
+QUALITY = 82
 COLUMNS, TILE = 4, 300  # the sheet's columns, and their width in pixels
 LABEL, GAP = 20, 4  # height of a label and distance of two columns in pixels
 

@@ -22,8 +22,9 @@ const USAGE = `Usage:
   framescatter models                            the models at hand
   framescatter doctor                            what this machine has and lacks
   framescatter retry TIMES -- COMMAND ...        run a command again while it can be resumed
-  framescatter submit slurm|aml INPUT OUTPUT ... run the job on a cluster; each has its own --help
+  framescatter submit slurm|aml|k8s INPUT OUTPUT run the job on a cluster; each has its own --help
   framescatter publish aml, invoke aml           the same by way of an Azure ML batch endpoint
+  framescatter watch PLACE --out PLACE           run a job for each video that comes into a folder or container
 
 Puts every frame of INPUT through a deep-learning model and writes OUTPUT with the same frames, times, sound and tags.
 INPUT, OUTPUT, --model and --work-dir may be https addresses of Azure Blob storage, with or without a SAS.

@@ -1,20 +1,26 @@
 import { JobError } from '../errors.js';
 import { type AmlCommand, parseAml } from './aml.js';
+import { type KubernetesCommand, parseKubernetes } from './submit-k8s.js';
 import { parseSlurm, type SlurmCommand } from './submit-slurm.js';
+import { parseWatch, type WatchCommand } from './watch.js';
 
-/** Commands that run a job on a cluster, or make the cluster ready for it. */
+/** Commands that run jobs on a cluster, make one ready for it, or wait for videos to run them on. */
 export type ElsewhereCommand =
   | { readonly kind: 'slurm'; readonly command: SlurmCommand }
-  | { readonly kind: 'aml'; readonly command: AmlCommand };
+  | { readonly kind: 'aml'; readonly command: AmlCommand }
+  | { readonly kind: 'k8s'; readonly command: KubernetesCommand }
+  | { readonly kind: 'watch'; readonly command: WatchCommand };
 
-/** Whether the arguments ask for a cluster. */
+const VERBS: readonly (string | undefined)[] = ['submit', 'publish', 'invoke', 'watch'];
+
+/** Whether the arguments ask for one of these commands. */
 export function asksForElsewhere(argv: readonly string[]): boolean {
-  return argv[0] === 'submit' || argv[0] === 'publish' || argv[0] === 'invoke';
+  return VERBS.includes(argv[0]);
 }
 
 /**
- * Turns `submit slurm ...`, `submit aml ...`, `publish aml ...`, `invoke aml ...` into a command. Pure. `checkJob` throws
- * where words are not those of a job. Bad usage is a JobError `usage`.
+ * Turns `submit slurm|aml|k8s ...`, `publish aml ...`, `invoke aml ...` or `watch ...` into a command. Pure. `checkJob`
+ * throws where words are not those of a job. Bad usage is a JobError `usage`.
  */
 export function parseElsewhere(
   argv: readonly string[],
@@ -22,11 +28,13 @@ export function parseElsewhere(
   checkJob: (words: readonly string[]) => void,
 ): ElsewhereCommand {
   const [verb, where, ...rest] = argv;
+  if (verb === 'watch') return { kind: 'watch', command: parseWatch(argv.slice(1), environment, checkJob) };
   if (where === 'aml' && (verb === 'submit' || verb === 'publish' || verb === 'invoke')) {
     return { kind: 'aml', command: parseAml(verb, rest, environment, checkJob) };
   }
   if (verb === 'submit' && where === 'slurm') return { kind: 'slurm', command: parseSlurm(rest, checkJob) };
-  throw new JobError('usage', `${verb} takes ${verb === 'submit' ? 'slurm or aml' : 'aml'} next`, {
+  if (verb === 'submit' && where === 'k8s') return { kind: 'k8s', command: parseKubernetes(rest, checkJob) };
+  throw new JobError('usage', `${verb} takes ${verb === 'submit' ? 'slurm, aml or k8s' : 'aml'} next`, {
     hint: 'framescatter --help lists the commands',
   });
 }

@@ -13,6 +13,14 @@ export async function runElsewhere(elsewhere: ElsewhereCommand, log: Log, versio
       const { runSlurm } = await import('./submit-slurm.js');
       return runSlurm(command, log);
     }
+    case 'k8s': {
+      const { runKubernetes } = await import('./submit-k8s.js');
+      return runKubernetes(command, log);
+    }
+    case 'watch': {
+      const { runWatch } = await import('./watch.js');
+      return runWatch(command);
+    }
     case 'aml': {
       const { runAml } = await import('./run-aml.js');
       return runAml(command, createLog(command.logFormat, command.verbosity), version);

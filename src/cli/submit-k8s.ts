@@ -87,6 +87,20 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
   };
 }
 
+/** What the command works in; the process by default. */
+export interface Surroundings {
+  /** Where kubectl is found and what it reads. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Takes what is for standard output. */
+  readonly print: (text: string) => void;
+  readonly pause?: (ms: number) => Promise<unknown>;
+}
+
+const PROCESS: Surroundings = {
+  environment: process.env,
+  print: (text) => void process.stdout.write(text),
+};
+
 /**
  * Submits the job, or prints its manifest. Standard output gets the job's name, or the manifest. The exit code: 0, or with
  * `wait` the job's own. Errors: JobError `cluster` where kubectl is missing or the cluster refuses.
@@ -94,28 +108,34 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
 export async function runKubernetes(
   command: KubernetesCommand,
   log: Log,
-  environment: NodeJS.ProcessEnv = process.env,
+  surroundings: Surroundings = PROCESS,
 ): Promise<number> {
+  const { environment, print, pause } = surroundings;
   if (command.kind === 'text') {
-    process.stdout.write(command.text);
+    print(command.text);
     return 0;
   }
   const { job, wait, dryRun } = command;
   const template = await readFile(join(packageRoot(), 'k8s', 'mpijob.yaml'), 'utf8');
   const manifest = renderManifest(template, job);
   if (dryRun) {
-    process.stdout.write(manifest);
+    print(manifest);
     return 0;
   }
   const kubectl = kubectlIn(job.namespace, environment);
   await createJob(kubectl, manifest);
-  process.stdout.write(`${job.name}\n`);
+  print(`${job.name}\n`);
   log.info(
     `job ${job.name} is submitted: ${ranks(job)} ranks in namespace ${job.namespace}; kubectl delete mpijob ${job.name} -n ${job.namespace} ends it`,
     { job: job.name, namespace: job.namespace },
   );
   if (!wait) return 0;
-  return followJob(job, { kubectl, log, write: (line) => void process.stderr.write(line) });
+  return followJob(job, {
+    kubectl,
+    log,
+    write: (line) => void process.stderr.write(line),
+    ...(pause === undefined ? {} : { pause }),
+  });
 }
 
 function parserOf() {

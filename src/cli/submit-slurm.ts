@@ -97,13 +97,15 @@ export async function runSlurm(command: SlurmCommand, log: Log): Promise<number>
     return 0;
   }
   await refuseMissing(request.job[0] ?? '');
-  const job = await submitScript(script, sbatchArguments(request));
-  const logFile = join(process.cwd(), logName(job));
-  log.info(`job ${job} is submitted; its log is ${logFile}; scancel ${job} ends it`, { job });
+  const folder = process.cwd();
+  refuseBackslash(folder);
+  const job = await submitScript(script, sbatchArguments(request, folder));
+  const file = join(folder, logName(job));
+  log.info(`job ${job} is submitted; its log is ${file}; scancel ${job} ends it`, { job });
   if (!wait) return 0;
   return followJob(job, {
     look: lookAtJob,
-    logFile,
+    logFile: file,
     log,
     write: (text) => void process.stderr.write(text),
   });
@@ -195,6 +197,14 @@ function refuseSecrets(word: string): void {
       },
     );
   }
+}
+
+/** sbatch(1), "filename pattern": a backslash in a log's path switches the patterns off, and the job's number with them. */
+function refuseBackslash(folder: string): void {
+  if (!folder.includes('\\')) return;
+  throw new JobError('usage', `Slurm cannot name a log in a folder with a backslash in its name: ${folder}`, {
+    hint: 'submit it from another folder',
+  });
 }
 
 async function refuseMissing(input: string): Promise<void> {

@@ -43,6 +43,9 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+/** What stands before the reason. */
+const PREFIX = /^(?:error|Error from server(?: \(\w+\))?): (?:error when creating "STDIN": )?/;
+
 /** kubectl as the PATH of `environment` finds it. */
 export function kubectlIn(namespace: string, environment: NodeJS.ProcessEnv): Kubectl {
   const start = (words: readonly string[]) =>
@@ -112,7 +115,7 @@ async function get(kubectl: Kubectl, words: readonly string[]): Promise<unknown>
 function refused(what: string, stderr: string): JobError {
   const reasons = stderr
     .split('\n')
-    .map((line) => line.replace(/^(?:error|Error from server(?: \(\w+\))?): /i, '').trim())
+    .map((line) => line.replace(PREFIX, '').trim())
     .filter((line) => line !== '');
   const reason = reasons.length === 0 ? 'without a reason' : reasons.join('; ');
   const remedy = REMEDIES.find(([pattern]) => pattern.test(stderr))?.[1];

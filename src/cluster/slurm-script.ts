@@ -40,7 +40,7 @@ const RESUMABLE = [
 /** The shortest time limit, in minutes, that leaves time to work before that signal. */
 export const LEAST_MINUTES = 10;
 
-/** The job's log, as RESUMABLE names it: in the folder that the job is submitted from. */
+/** The log of a job, as RESUMABLE names it, in the folder that it is submitted from. */
 export function logName(job: string): string {
   return `framescatter-${job}.out`;
 }
@@ -70,11 +70,12 @@ export function batchScript(request: SlurmRequest, home: string): string {
 
 /**
  * sbatch's own arguments beside the script: what was asked for, once more, because sbatch prefers its environment
- * (SBATCH_PARTITION, ...) to the script's lines; and the log's name, which must be known to follow the job.
+ * (SBATCH_PARTITION, ...) to the script's lines; and the log, which must be known to follow the job. `folder` is where the
+ * job is submitted from: sbatch would take a `%` in its name for one of its own patterns.
  */
-export function sbatchArguments(request: SlurmRequest): readonly string[] {
+export function sbatchArguments(request: SlurmRequest, folder = process.cwd()): readonly string[] {
   const options = render(asked(request)).filter((option) => option !== '--gpus-per-node=0');
-  return ['--parsable', `--output=${logName('%j')}`, ...options];
+  return ['--parsable', `--output=${join(folder.replaceAll('%', '%%'), logName('%j'))}`, ...options];
 }
 
 function asked(request: SlurmRequest): Options {

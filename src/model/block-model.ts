@@ -60,11 +60,7 @@ export function blocksThroughNetwork(
   const result =
     left === undefined ? map(builder, fromSampleType(builder, made, io.output.type), behind) : made;
 
-  const from = `${trained.matrix} ${trained.range}`;
-  const notes = recoded
-    ? [`colour ${input.matrix} ${input.range} mapped to the network's ${from} and back`]
-    : [];
-  return { ...facts, blocks: result, notes };
+  return { ...facts, blocks: result, notes: [] };
 }
 
 function enter(builder: GraphBuilder, blocks: string, before: Affine, io: BlockIo): string {

@@ -27,7 +27,7 @@ export interface ComposedGraph {
    * the graph once, on any frame, before real work starts.
    */
   readonly verified: boolean;
-  /** One line each, for the log: colour mapping, padding, resizing. */
+  /** What the user should know, one line each: resizing. */
   readonly notes: readonly string[];
 }
 
@@ -85,7 +85,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     macsPerPixel:
       passage.macs === undefined ? model.macsPerPixel : passage.macs / (batch * input.width * input.height),
     verified: passage.verified,
-    notes: [...paddingNotes(input, padded), ...passage.notes],
+    notes: passage.notes,
   };
 }
 
@@ -127,12 +127,6 @@ function padding(model: LoadedModel, input: FrameFormat): Size {
   const even = { width: input.width + (input.width % 2), height: input.height + (input.height % 2) };
   const fits = even.width === fixedSize.width && even.height === fixedSize.height;
   return fits ? even : paddedSize(input, 2);
-}
-
-function paddingNotes(input: FrameFormat, padded: Size): readonly string[] {
-  if (padded.width === input.width && padded.height === input.height) return [];
-  const sizes = `from ${input.width}x${input.height} to ${padded.width}x${padded.height}`;
-  return [`frames are padded ${sizes} for the model, and its results cropped`];
 }
 
 function enlarged(size: Size, scale: number): Size {

@@ -19,6 +19,7 @@ import {
   runJob,
   startJob,
 } from '../fixtures/job.js';
+import { until } from '../fixtures/until.js';
 
 const FAST = ['--provider', 'cpu', '--crf', '0', '--preset', 'ultrafast'];
 
@@ -72,14 +73,6 @@ function said(stderr: string): string {
 /** Scratch folders in `folder`, where the launcher may have made others. */
 async function scratches(folder: string): Promise<readonly string[]> {
   return (await fs.readdir(folder)).filter((name) => name.startsWith('framescatter-'));
-}
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 600; i += 1) {
-    if (await holds()) return;
-    await sleep(50);
-  }
-  throw new Error(`in vain: ${what}`);
 }
 
 t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
@@ -206,19 +199,18 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
     const args = [at('long.ts'), at('long.mp4'), '--work-dir', at('work/long'), ...options];
     const env = (name: string) => ({ env: { ...withKey, TMPDIR: join(folder, name) } });
     const first = startJob(2, args, env('first'));
-    await until('two segments are in the journal', async () =>
-      container.getBlobClient('work/long/segment-000001.json').exists(),
+    const environments: string[] = [];
+    await until('two segments are in the journal', async () => {
+      for (const pid of codecProcesses(join(folder, 'first'))) {
+        environments.push(await fs.readFile(`/proc/${pid}/environ`, 'utf8').catch(() => ''));
+      }
+      return container.getBlobClient('work/long/segment-000001.json').exists();
+    });
+    t.ok(environments.some((one) => one.includes('TMPDIR=')));
+    t.notOk(
+      environments.some((one) => one.includes('AccountKey')),
+      'ffmpeg, which reads what strangers sent, is given no credential',
     );
-    const children = codecProcesses(join(folder, 'first'));
-    t.ok(children.length > 0);
-    for (const pid of children) {
-      const environment = await fs.readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
-      t.notMatch(
-        environment,
-        /AccountKey/,
-        'ffmpeg, which reads what strangers sent, is given no credential',
-      );
-    }
     for (const pid of await jobPids(at('long.mp4'))) process.kill(pid, 'SIGKILL');
     await first.result;
     t.equal(await container.getBlobClient('long.mp4').exists(), false);

@@ -10,11 +10,15 @@ import { lockBlob } from '../../src/storage/blob-lock.js';
 import { checkWritable, type UploadOptions, uploadBlob } from '../../src/storage/blob-output.js';
 import { checkBlobStore, openBlobStore } from '../../src/storage/blob-work-store.js';
 import { atName, type BlobLocation, parseLocation } from '../../src/storage/location.js';
+import type { RetryPolicy } from '../../src/storage/retry.js';
 import { type Azurite, startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { type Fault, startFlakyProxy } from '../fixtures/flaky-proxy.js';
+import { until } from '../fixtures/until.js';
 
 const MIB = 2 ** 20;
-const QUICK = { tries: 6, firstMs: 1, longestMs: 20, idleMs: 400 };
+const QUICK = { tries: 6, firstMs: 1, longestMs: 20, idleMs: 30_000 };
+/** For servers that hang: soon enough found out, and yet patient with a machine that is busy. */
+const IMPATIENT = { ...QUICK, tries: 12, idleMs: 2000 };
 const READ = { code: 'input' } as const;
 const WRITE: UploadOptions = { code: 'output', overwrite: false, contentType: 'video/mp4' };
 
@@ -55,10 +59,11 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     t: Test,
     permissions: string,
     fault: Parameters<typeof startFlakyProxy>[1],
+    retry: RetryPolicy = QUICK,
   ): Promise<{ readonly access: BlobAccess; readonly requests: readonly { url: string }[] }> {
     const proxy = await startFlakyProxy(azurite.port, fault);
     t.teardown(() => proxy.stop());
-    return { access: await open(permissions, proxy.port), requests: proxy.requests };
+    return { access: await open(permissions, proxy.port, retry), requests: proxy.requests };
   }
 
   // The second waits as long as a dead holder's lease would last: meanwhile the other tests run.
@@ -246,11 +251,16 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
       { kind: 'slow', ms: 150 },
     ];
     const met: Fault[] = [];
-    const { access } = await proxied(t, 'r', ({ method }) => {
-      const fault = method === 'GET' ? faults[met.length] : undefined;
-      if (fault !== undefined) met.push(fault);
-      return fault;
-    });
+    const { access } = await proxied(
+      t,
+      'r',
+      ({ method }) => {
+        const fault = method === 'GET' ? faults[met.length] : undefined;
+        if (fault !== undefined) met.push(fault);
+        return fault;
+      },
+      IMPATIENT,
+    );
     const facts = await blobFacts(access, 'in.mp4', READ);
     const path = join(folder, 'x');
     await downloadBlob(access, 'in.mp4', facts, path, READ);
@@ -284,11 +294,16 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
       { kind: 'slow', ms: 150 },
     ];
     let commits = 0;
-    const { access } = await proxied(t, 'rw', ({ number, url }) => {
-      if (!url.includes('comp=blocklist')) return faults[number - 1];
-      commits += 1;
-      return commits === 1 ? { kind: 'lost answer' } : undefined;
-    });
+    const { access } = await proxied(
+      t,
+      'rw',
+      ({ number, url }) => {
+        if (!url.includes('comp=blocklist')) return faults[number - 1];
+        commits += 1;
+        return commits === 1 ? { kind: 'lost answer' } : undefined;
+      },
+      IMPATIENT,
+    );
     await uploadBlob(access, 'hard', join(folder, 'x'), WRITE);
     t.equal(commits, 2, 'the commit whose answer was lost was tried again, and known for our own');
     t.equal(md5(await container.getBlobClient('hard').downloadToBuffer()), md5(content));
@@ -420,8 +435,10 @@ t.test(
     t.teardown(() => azurite.stop());
     const { port } = azurite;
     const container = await azurite.container('films');
-    await azurite.stop(); // puts the container on disk; when it is killed it forgets the blocks of the upload
-    azurite = await startAzurite({ folder: data, port });
+    // It writes its index now and then; the blocks of the upload it forgets when it is killed.
+    await until('the container is on disk', async () =>
+      (await fs.readFile(join(data, '__azurite_db_blob__.json'), 'utf8').catch(() => '')).includes('films'),
+    );
     const access = await connect(location(`${azurite.endpoint}/films?${azurite.sas('films', 'rw')}`), {
       retry: { tries: 12, firstMs: 100, longestMs: 2000, idleMs: 10_000 },
     });
@@ -438,5 +455,6 @@ t.test(
     await restarting;
     const stored = await container.getBlobClient('out.mp4').downloadToBuffer();
     t.equal(md5(stored), md5(await fs.readFile(join(folder, 'x'))));
+    await azurite.stop(); // before its folder goes
   },
 );

@@ -38,7 +38,7 @@ t.test(
     const cwd = t.testdir({ videos: { 'broken.mp4': 'no video', 'notes.txt': 'not one of the videos' } });
     fs.copyFileSync(await makeClip('cfr'), join(cwd, 'videos', HOSTILE));
     fs.copyFileSync(await makeClip('long-gop'), join(cwd, 'videos', 'z.mp4'));
-    const job = ['--model', await slowModel(cwd), '--segment-seconds', '0.2', '--provider', 'cpu'];
+    const job = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
     const words = ['--throttle', '2', ...SMALL, '--', 'videos', 'results', ...job];
 
     const { array, summary } = submitArray(cwd, words);

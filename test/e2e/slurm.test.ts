@@ -56,7 +56,7 @@ for (const [launcher, nodes, gpus] of [
 t.test('a job that runs out of time goes back to the queue and ends as if nothing had been', async (t) => {
   const cwd = t.testdir();
   const input = await makeClip('long-gop');
-  const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.2', '--provider', 'cpu'];
+  const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
   const id = cluster.submit(
     [...SMALL, '--nodes=2', '--gpus-per-node=1', SCRIPT, input, 'out.mp4', ...words],
     {
@@ -66,6 +66,7 @@ t.test('a job that runs out of time goes back to the queue and ends as if nothin
   await eventually('a segment', () =>
     fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000001.json')),
   );
+  t.not(processesWith(join(cwd, 'slow.onnx')).length, 0, 'it runs');
   // What Slurm does itself when the time is nearly over.
   cluster.run('scancel', ['--signal=USR1', '--batch', id]);
   const waiting = await cluster.until(id, 'PENDING', ...ENDED);
@@ -86,7 +87,7 @@ for (const launcher of ['srun', 'mpirun'] as const) {
   t.test(`${launcher}: a cancelled job leaves no process and no partial output`, async (t) => {
     const cwd = t.testdir({ tmp: {} });
     const input = await makeClip('long-gop');
-    const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.2', '--provider', 'cpu'];
+    const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
     const id = cluster.submit(
       [...SMALL, '--nodes=2', '--gpus-per-node=1', SCRIPT, input, 'out.mp4', ...words],
       {
@@ -97,6 +98,7 @@ for (const launcher of ['srun', 'mpirun'] as const) {
     await eventually('a segment', () =>
       fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000000.json')),
     );
+    t.not(processesWith(join(cwd, 'slow.onnx')).length, 0, 'it runs');
     cluster.run('scancel', [id]);
     await cluster.until(id, 'CANCELLED');
     t.same(processesWith(join(cwd, 'slow.onnx')), []);
@@ -109,6 +111,39 @@ for (const launcher of ['srun', 'mpirun'] as const) {
     t.equal(cluster.run('squeue', ['--noheader', `--jobs=${id}`]).stdout, '', 'it does not come back');
   });
 }
+
+t.test('a pre-empted job makes room, and ends when it may run again', async (t) => {
+  const cwd = t.testdir();
+  const input = await makeClip('long-gop');
+  const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
+  const id = cluster.submit(
+    [...SMALL, '--nodes=2', '--gpus-per-node=2', SCRIPT, input, 'out.mp4', ...words],
+    {
+      cwd,
+    },
+  );
+  await eventually('a segment', () =>
+    fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000000.json')),
+  );
+  const urgent = cluster.submit(
+    [
+      '--partition=urgent',
+      '--nodes=2',
+      '--gpus-per-node=2',
+      '--time=2',
+      '--output=urgent.out',
+      '--wrap',
+      'true',
+    ],
+    { cwd },
+  );
+  t.match(await cluster.until(urgent, ...ENDED), { state: 'COMPLETED' });
+  t.match(cluster.job(id), { state: 'PENDING', restarts: 1 });
+  await cluster.restart(id);
+  t.match(await cluster.until(id, ...ENDED), { state: 'COMPLETED', restarts: 1 });
+  t.match(fs.readFileSync(join(cwd, `framescatter-${id}.out`), 'utf8'), /resuming after \d+ frames/);
+  t.equal(decodedFrames(join(cwd, 'out.mp4')).length, 100);
+});
 
 t.test('a rank that fails fails the job with its exit code, and nothing is requeued', async (t) => {
   const cwd = t.testdir({ 'not-a-video.mp4': 'text' });

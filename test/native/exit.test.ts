@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
+// Many processes: on a busy machine, more than the half minute that tap grants a file run on its own.
+t.setTimeout(240_000);
+
 const worker = fileURLToPath(new URL('./exit-worker.js', import.meta.url));
 
 interface End {

@@ -1,0 +1,298 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import yargs from 'yargs';
+import { JobError } from '../errors.js';
+import { watchForStop } from '../job/stop.js';
+import { packageVersion } from '../package.js';
+import { createLog, type Log, type LogFormat, type Verbosity } from '../report/log.js';
+import { atName, isAddress, type Location, parseLocation } from '../storage/location.js';
+import { openClaims } from '../watch/claims.js';
+import { localRunner } from '../watch/local-runner.js';
+import { refuseLoop } from '../watch/loops.js';
+import { nameBelow, openPlace } from '../watch/place.js';
+import { openRecords } from '../watch/records.js';
+import type { Runner } from '../watch/runner.js';
+import { openSource } from '../watch/source.js';
+import { watch } from '../watch/watch.js';
+import { type AmlCommand, parseAml } from './aml.js';
+import { parseSlurm } from './submit-slurm.js';
+
+/** Where `watch` runs the jobs. */
+export type RunKind = 'local' | 'slurm' | 'aml';
+
+/** What `watch` is asked to do. */
+export type WatchCommand =
+  | {
+      readonly kind: 'watch';
+      readonly input: string;
+      readonly output: string;
+      readonly state: string | undefined;
+      readonly run: RunKind;
+      /** What follows INPUT and OUTPUT in the command that runs or submits a job. */
+      readonly words: readonly string[];
+      readonly ranks: number;
+      readonly jobs: number;
+      readonly tries: number;
+      readonly pollSeconds: number;
+      readonly mostBytes: number;
+      readonly once: boolean;
+      readonly logFormat: LogFormat;
+      readonly verbosity: Verbosity;
+    }
+  | { readonly kind: 'text'; readonly text: string };
+
+type WatchRequest = Exclude<WatchCommand, { readonly kind: 'text' }>;
+
+/** Says whether the words are a job's INPUT, OUTPUT and options; throws a JobError `usage` where they are not. */
+export type CheckJob = (words: readonly string[]) => void;
+
+const USAGE = `Usage: framescatter watch PLACE --out PLACE [--run local|slurm|aml] [options] [-- words]
+
+Runs a job for each video that is or comes into PLACE, a folder or a container of Blob storage (or a folder in one), once.
+Any number of watchers may share the work. The words after -- are what follows INPUT and OUTPUT in the command that runs
+one job: the job's options, or for slurm and aml those of submit, and after another -- the job's options.`;
+
+const EPILOGUE = `Exit codes: 0; 75 stopped with work left, which the next watcher goes on with; with --once 1 where a
+video was set aside. docs/watch.md tells about state, failures and clusters.`;
+
+const STATE = '.framescatter-watch';
+const GIB = 2 ** 30;
+/** Only to have the words checked before any video comes. */
+const SAMPLES = {
+  file: { input: '/in/film.mp4', output: '/out/film.mp4' },
+  blob: {
+    input: 'https://films.blob.core.windows.net/videos-in/film.mp4',
+    output: 'https://films.blob.core.windows.net/videos-out/film.mp4',
+  },
+} as const;
+
+/** Turns what follows `watch` into a command. Pure. Bad usage is a JobError `usage`. */
+export function parseWatch(
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  checkJob: CheckJob,
+): WatchCommand {
+  const dashes = argv.indexOf('--');
+  const own = dashes < 0 ? argv : argv.slice(0, dashes);
+  const words = dashes < 0 ? [] : argv.slice(dashes + 1);
+  let text = '';
+  const parsed = parserOf().parseSync([...own], {}, (error, _parsed, output) => {
+    if (error !== undefined && error !== null) throw usage(error.message);
+    text = output;
+  });
+  if (text !== '') return { kind: 'text', text: `${text}\n` };
+  const places = parsed._.map(String);
+  const [input = ''] = places;
+  const output = parsed.out ?? '';
+  if (places.length !== 1 || input === '') throw usage('watch takes one PLACE to watch');
+  if (output === '') throw usage('watch needs --out, the place for the outputs');
+  if (parsed.quiet && parsed.verbose) throw usage('--quiet and --verbose exclude each other');
+  const run = parsed.run as RunKind;
+  const command: WatchRequest = {
+    kind: 'watch',
+    input,
+    output,
+    state: parsed.state,
+    run,
+    words,
+    ranks: whole('ranks', parsed.ranks, 0, 10_000),
+    jobs: whole('jobs', parsed.jobs, 1, 1000),
+    tries: whole('tries', parsed.tries, 1, 100),
+    pollSeconds: inRange('poll', parsed.poll, 0.1, 86_400),
+    mostBytes: inRange('max-gib', parsed['max-gib'], 1e-6, 2 ** 20) * GIB,
+    once: parsed.once,
+    logFormat: parsed['log-format'],
+    verbosity: parsed.quiet ? 'quiet' : parsed.verbose ? 'verbose' : 'normal',
+  };
+  if (run !== 'local' && command.ranks > 0) throw usage('--ranks is for --run local');
+  for (const place of [input, output, parsed.state ?? '']) refuseSecrets(place);
+  checkWords(command, environment, checkJob);
+  return command;
+}
+
+/**
+ * Watches. The exit code: see `watch`. Errors: JobError `usage` for places that lie in each other, `input`, `output` and
+ * `cloud` for places that cannot be had.
+ */
+export async function runWatch(
+  command: WatchCommand,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<number> {
+  if (command.kind === 'text') {
+    process.stdout.write(command.text);
+    return 0;
+  }
+  const log = createLog(command.logFormat, command.verbosity);
+  const [input, output] = [parseLocation(command.input), parseLocation(command.output)];
+  await refuseLoop(input, output);
+  const state = command.state === undefined ? below(output, STATE) : parseLocation(command.state);
+  const stop = watchForStop((signal) => log.info(`${signal}: ending; once more ends at once`));
+  const logs =
+    state.kind === 'file' ? join(state.path, 'logs') : await mkdtemp(join(tmpdir(), 'framescatter-watch-'));
+  try {
+    const watcher = {
+      source: await openSource(input, stop.aborted),
+      outputs: await openPlace(output),
+      records: openRecords(await openPlace(state)),
+      claims: await openClaims(state),
+      runner: await runnerFor(command, { log, logs, signal: stop.aborted, environment }),
+      log,
+      tries: command.tries,
+      mostBytes: command.mostBytes,
+    };
+    return await watch(
+      watcher,
+      { pollMs: command.pollSeconds * 1000, jobs: command.jobs, once: command.once },
+      stop.aborted,
+    );
+  } finally {
+    stop.dispose();
+    if (state.kind === 'blob') await rm(logs, { recursive: true, force: true });
+  }
+}
+
+interface RunnerNeeds {
+  readonly log: Log;
+  readonly logs: string;
+  readonly signal: AbortSignal;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+async function runnerFor(command: WatchRequest, needs: RunnerNeeds): Promise<Runner> {
+  const { words, ranks } = command;
+  switch (command.run) {
+    case 'local':
+      return localRunner({ ...needs, words, ranks });
+    case 'slurm': {
+      const { slurmRunner } = await import('../watch/slurm-runner.js');
+      const request = (input: string, output: string) => slurmRequest([input, output, ...words]);
+      return slurmRunner({ ...needs, request });
+    }
+    case 'aml': {
+      const { openAmlRunner } = await import('../watch/aml-runner.js');
+      const submission = (input: string, output: string) =>
+        amlSubmission([input, output, ...words], needs.environment);
+      const { input, output } = SAMPLES.blob;
+      const { workspace } = submission(input, output);
+      const release = packageVersion();
+      return openAmlRunner({ ...needs, submission, workspace, release }, needs.environment);
+    }
+  }
+}
+
+function checkWords(command: WatchRequest, environment: NodeJS.ProcessEnv, checkJob: CheckJob): void {
+  const { run, words } = command;
+  const { input } = isAddress(command.input) ? SAMPLES.blob : SAMPLES.file;
+  const { output } = isAddress(command.output) ? SAMPLES.blob : SAMPLES.file;
+  const job = [input, output, ...words];
+  switch (run) {
+    case 'local':
+      checkJob(job);
+      return;
+    case 'slurm':
+      slurmRequest(job, checkJob);
+      return;
+    case 'aml':
+      amlSubmission(job, environment, checkJob);
+      return;
+  }
+}
+
+function slurmRequest(words: readonly string[], checkJob: CheckJob = () => {}) {
+  const command = parseSlurm(words, checkJob);
+  if (command.kind !== 'submit' || command.dryRun)
+    throw usage('watch submits: --help and --dry-run are not for it');
+  return command.request;
+}
+
+function amlSubmission(
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  checkJob: CheckJob = () => {},
+): Extract<AmlCommand, { readonly kind: 'submit' }> {
+  const command = parseAml('submit', words, environment, checkJob);
+  if (command.kind !== 'submit' || command.dryRun) {
+    throw usage('watch submits: --help, --dry-run and --cancel are not for it');
+  }
+  return command;
+}
+
+function below(location: Location, name: string): Location {
+  return location.kind === 'file'
+    ? { kind: 'file', path: resolve(location.path, name) }
+    : atName(location, nameBelow(location, name));
+}
+
+/** The jobs' command lines hold the addresses, and everybody can see command lines. */
+function refuseSecrets(place: string): void {
+  const location = parseLocation(place);
+  if (location.kind === 'file' || location.sas === undefined) return;
+  throw new JobError(
+    'usage',
+    `the address ${location.url} carries a SAS, which the jobs' command lines would show`,
+    {
+      hint: 'put it into AZURE_STORAGE_CONNECTION_STRING: BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=SAS',
+    },
+  );
+}
+
+function parserOf() {
+  return yargs([])
+    .scriptName('framescatter')
+    .usage(USAGE)
+    .epilogue(EPILOGUE)
+    .version(false)
+    .help()
+    .alias('h', 'help')
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .strictOptions()
+    .wrap(110)
+    .parserConfiguration({
+      'dot-notation': false,
+      'boolean-negation': false,
+      'duplicate-arguments-array': false,
+      'parse-positional-numbers': false,
+    })
+    .option('out', { type: 'string', describe: 'where the outputs go, under the names of their videos' })
+    .option('run', {
+      type: 'string',
+      choices: ['local', 'slurm', 'aml'] as const,
+      default: 'local' as const,
+      describe: 'where the jobs run',
+    })
+    .option('ranks', {
+      type: 'number',
+      default: 0,
+      describe: 'local: ranks under mpirun; 0 is without mpirun',
+    })
+    .option('jobs', { type: 'number', default: 1, describe: 'videos worked on at once' })
+    .option('tries', { type: 'number', default: 3, describe: 'failed runs before a video is set aside' })
+    .option('max-gib', { type: 'number', default: 1024, describe: 'larger videos are set aside' })
+    .option('poll', { type: 'number', default: 5, describe: 'seconds between two looks' })
+    .option('state', { type: 'string', describe: `claims and records; default ${STATE} in --out` })
+    .option('once', { type: 'boolean', default: false, describe: 'end when what is there is done' })
+    .option('log-format', {
+      type: 'string',
+      choices: ['text', 'json'] as const,
+      default: 'text' as const,
+      describe: 'form of the lines on standard error',
+    })
+    .option('quiet', { type: 'boolean', alias: 'q', default: false, describe: 'only errors' })
+    .option('verbose', { type: 'boolean', alias: 'v', default: false, describe: 'every decision' });
+}
+
+function whole(option: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw usage(`--${option} takes a whole number from ${least} to ${most}`);
+}
+
+function inRange(option: string, value: number, least: number, most: number): number {
+  if (value >= least && value <= most) return value;
+  throw usage(`--${option} takes a number from ${least} to ${most}`);
+}
+
+function usage(message: string): JobError {
+  return new JobError('usage', message, { hint: 'framescatter watch --help lists the options' });
+}

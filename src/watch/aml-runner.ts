@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { followJob } from '../cloud/aml-follow.js';
+import type { Session } from '../cloud/aml-provision.js';
+import { type Submission, type SubmittedJob, submitJob } from '../cloud/aml-submit.js';
+import { createRestClient, httpsOrigin, PUBLIC_CLOUD } from '../cloud/rest-client.js';
+import { defaultCredential, tokensOf } from '../cloud/tokens.js';
+import { messageOf } from '../errors.js';
+import type { Run, Runner } from './runner.js';
+
+export interface AmlOptions {
+  /** What `submit aml INPUT OUTPUT ...` would ask for. */
+  readonly submission: (input: string, output: string) => Submission;
+  readonly session: Session;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Submits each job to Azure ML, as `submit aml --wait` does. A run's job is named after it, so that submitting it once
+ * more, by another watcher, only finds it again.
+ */
+export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
+  const interruptible = { ...session, pause: (ms: number) => sleep(ms, undefined, { signal }) };
+  const submit = (run: Run, name: string): Promise<SubmittedJob> =>
+    submitJob(interruptible, { ...submission(run.input, run.output), name });
+  return {
+    async start(run) {
+      const name = `framescatter-${run.id}`;
+      await submit(run, name);
+      return JSON.stringify({ ...run, name });
+    },
+    async follow(job) {
+      const { name, ...run } = JSON.parse(job) as Run & { readonly name: string };
+      try {
+        const { cluster } = submission(run.input, run.output);
+        await followJob(interruptible, await submit(run, name), cluster.name);
+        return { kind: 'done' };
+      } catch (error) {
+        return signal.aborted ? { kind: 'left' } : { kind: 'failed', reason: messageOf(error), final: false };
+      }
+    },
+  };
+}
+
+/** The same, signed in as `submit aml` signs in. */
+export function openAmlRunner(
+  options: Omit<AmlOptions, 'session'> & Omit<Session, 'client' | 'pause'>,
+  environment: NodeJS.ProcessEnv,
+): Runner {
+  const { workspace, log, release } = options;
+  const management = httpsOrigin(environment.AZURE_RESOURCE_MANAGER_URL || PUBLIC_CLOUD);
+  const client = createRestClient({ tokens: tokensOf(defaultCredential), version: release, management });
+  return amlRunner({ ...options, session: { client, workspace, log, release } });
+}

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { JobError } from '../errors.js';
+import { packageRoot } from '../package.js';
+import { processStartTime } from '../storage/folder-lock.js';
+import { redact } from '../storage/secret.js';
+import type { Ending, Run, Runner } from './runner.js';
+
+export interface LocalOptions {
+  /** Options of the job. */
+  readonly words: readonly string[];
+  /** With mpirun on so many ranks; 0 without. */
+  readonly ranks: number;
+  /** Where jobs' logs go while they run; those of failed ones stay. */
+  readonly logs: string;
+  /** Aborted when this watcher is to end. */
+  readonly signal: AbortSignal;
+}
+
+const ORPHAN_POLL_MS = 500;
+const TAIL_BYTES = 64 * 1024;
+const STOPPED = 75;
+const USAGE = 2;
+const BUSY = /another job is working in /;
+
+interface Child {
+  readonly ended: Promise<number>;
+  readonly log: string;
+  stop(): void;
+}
+
+interface Started extends Omit<Child, 'stop'> {
+  readonly child: ChildProcess;
+}
+
+/** Runs each job as a child process of this program, on this machine. */
+export function localRunner(options: LocalOptions): Runner {
+  const { signal } = options;
+  const children = new Map<string, Child>();
+  return {
+    async start(run) {
+      const { child, ended, log } = await startChild(options, run);
+      const pid = child.pid ?? 0;
+      const job = [hostname(), pid, await processStartTime(pid)].join(' ');
+      // mpirun passes USR2 on to its ranks; TERM would have it kill them.
+      children.set(job, { ended, log, stop: () => child.kill(options.ranks > 0 ? 'SIGUSR2' : 'SIGTERM') });
+      return job;
+    },
+    async follow(job) {
+      const child = children.get(job);
+      if (child === undefined) return followOrphan(job, signal);
+      signal.addEventListener('abort', child.stop, { once: true });
+      if (signal.aborted) child.stop();
+      try {
+        return await endingOf(await child.ended, child.log, signal);
+      } finally {
+        signal.removeEventListener('abort', child.stop);
+        children.delete(job);
+      }
+    },
+  };
+}
+
+async function startChild({ words, ranks, logs }: LocalOptions, run: Run): Promise<Started> {
+  const job = [join(packageRoot(), 'dist', 'main.js'), run.input, run.output, ...words];
+  const launch = ['-np', String(ranks), '--oversubscribe', '--bind-to', 'none', process.execPath];
+  await fs.mkdir(logs, { recursive: true });
+  const log = join(logs, `${run.id}.log`);
+  const file = await fs.open(log, 'a');
+  try {
+    const [program, args] = ranks > 0 ? ['mpirun', [...launch, ...job]] : [process.execPath, job];
+    // In a session of its own: what a terminal sends to all its processes is passed on once, by us. A file instead of a
+    // pipe: a job whose watcher has died can still write to it, and finish.
+    const child = spawn(program, args, { stdio: ['ignore', file.fd, file.fd], detached: true });
+    const ended = new Promise<number>((resolve, reject) => {
+      child.once('error', (cause) =>
+        reject(new JobError('usage', `${program} cannot be run: ${cause.message}`)),
+      );
+      child.once('exit', (code) => resolve(code ?? 1));
+    });
+    ended.catch(() => {}); // thrown by `follow`
+    return { child, ended, log };
+  } finally {
+    await file.close();
+  }
+}
+
+async function endingOf(code: number, log: string, signal: AbortSignal): Promise<Ending> {
+  if (code === 0) {
+    await fs.rm(log, { force: true });
+    return { kind: 'done' };
+  }
+  const reason = (await lastError(log)) ?? `the job ended with exit code ${code}; its log is ${log}`;
+  if (code === STOPPED) return signal.aborted ? { kind: 'stopped' } : { kind: 'interrupted', reason };
+  if (BUSY.test(reason)) return { kind: 'busy', reason };
+  return { kind: 'failed', reason, final: code === USAGE };
+}
+
+/** A job that a dead watcher of this machine started may still be at work. */
+async function followOrphan(job: string, signal: AbortSignal): Promise<Ending> {
+  const [host, pid, started] = job.split(' ');
+  while (host === hostname() && started !== '' && (await processStartTime(Number(pid))) === started) {
+    if (signal.aborted) return { kind: 'left' };
+    await sleep(ORPHAN_POLL_MS);
+  }
+  return { kind: 'gone' };
+}
+
+/** The last error that a job's log tells, in either form of the log. */
+async function lastError(path: string): Promise<string | undefined> {
+  const file = await fs.open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const start = Math.max(0, size - TAIL_BYTES);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+    const lines = buffer.subarray(0, bytesRead).toString('utf8').split('\n');
+    const errors = lines.flatMap((line) => errorIn(line) ?? []);
+    return errors.length === 0 ? undefined : redact(errors.at(-1) ?? '');
+  } finally {
+    await file.close();
+  }
+}
+
+function errorIn(line: string): string | undefined {
+  const text = /^framescatter: error: (.*)$/.exec(line)?.[1];
+  if (text !== undefined || !line.startsWith('{')) return text;
+  try {
+    const said = JSON.parse(line) as { readonly level?: unknown; readonly message?: unknown };
+    return said.level === 'error' ? String(said.message) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,43 @@
+import * as fs from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { JobError } from '../errors.js';
+import { type BlobLocation, display, type Location } from '../storage/location.js';
+
+/**
+ * Refuses an output that is the watched place, or lies in it, or holds it: sooner or later an output would be taken for a
+ * new video. Folders are compared as the file system knows them, so neither links nor mounts hide one in the other.
+ */
+export async function refuseLoop(input: Location, output: Location): Promise<void> {
+  const nested =
+    input.kind === 'blob' && output.kind === 'blob'
+      ? blobsNested(input, output)
+      : input.kind === 'file' && output.kind === 'file' && (await foldersNested(input.path, output.path));
+  if (!nested) return;
+  throw new JobError(
+    'usage',
+    `--out ${display(output)} and the watched ${display(input)} lie in each other: outputs would be taken for new videos`,
+    { hint: 'give --out a container or folder of its own' },
+  );
+}
+
+function blobsNested(a: BlobLocation, b: BlobLocation): boolean {
+  if (a.service !== b.service || a.container !== b.container) return false;
+  const [one, other] = [a.name, b.name].map((name) => (name === '' ? '' : `${name}/`)) as [string, string];
+  return one.startsWith(other) || other.startsWith(one);
+}
+
+async function foldersNested(a: string, b: string): Promise<boolean> {
+  const [ofA, ofB] = [await ancestors(a), await ancestors(b)];
+  return ofB.includes(ofA[0] ?? '') || ofA.includes(ofB[0] ?? '');
+}
+
+/** What identifies a folder and each of those above it. One that does not exist yet is its path below the first that does. */
+async function ancestors(path: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    folder = await fs.realpath(folder).catch(() => folder);
+    const stats = await fs.stat(folder).catch(() => undefined);
+    found.push(stats === undefined ? folder : `${stats.dev}:${stats.ino}`);
+    if (dirname(folder) === folder) return found;
+  }
+}

@@ -1,0 +1,100 @@
+import * as fs from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { ask, type BlobAccess, connect, type Purpose } from '../storage/blob-client.js';
+import { isAbsent } from '../storage/blob-errors.js';
+import { readText } from '../storage/blob-input.js';
+import { writeAtomically } from '../storage/durable.js';
+import { atName, type BlobLocation, type Location } from '../storage/location.js';
+
+/** A folder, or a folder of a container, as the watcher needs it for outputs and for its state. */
+export interface Place {
+  /** For messages, and what a job is given as its OUTPUT. */
+  address(name: string): string;
+  /** Makes the folder that `name` belongs in. */
+  prepare(name: string): Promise<void>;
+  /** Tells one content of `name` from another; null where there is none. */
+  stamp(name: string): Promise<string | null>;
+  /** Undefined where there is none. */
+  readText(name: string): Promise<string | undefined>;
+  /** Whole or not at all. */
+  writeText(name: string, text: string): Promise<void>;
+  remove(name: string): Promise<void>;
+}
+
+export async function openPlace(location: Location): Promise<Place> {
+  return location.kind === 'file' ? folderPlace(resolve(location.path)) : blobPlace(await connect(location));
+}
+
+function folderPlace(folder: string): Place {
+  const path = (name: string): string => join(folder, name);
+  const prepare = async (name: string): Promise<void> => {
+    await fs.mkdir(dirname(path(name)), { recursive: true });
+  };
+  return {
+    address: path,
+    prepare,
+    stamp: (name) =>
+      fs
+        .stat(path(name), { bigint: true })
+        .then(({ ino, size, mtimeNs }) => `${ino}-${size}-${mtimeNs}`, absentFile),
+    readText: (name) => fs.readFile(path(name), 'utf8').catch((error) => absentFile(error) ?? undefined),
+    async writeText(name, text) {
+      await prepare(name);
+      await writeAtomically(path(name), text);
+    },
+    remove: (name) => fs.rm(path(name), { force: true }),
+  };
+}
+
+function absentFile(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
+  throw error;
+}
+
+function blobPlace(access: BlobAccess): Place {
+  const { location, container } = access;
+  const full = (name: string): string => nameBelow(location, name);
+  const purpose = (verb: Purpose['verb'], name: string): Purpose => ({
+    verb,
+    name: full(name),
+    code: 'output',
+  });
+  return {
+    address: (name) => atName(location, full(name)).url,
+    prepare: async () => {},
+    stamp: (name) =>
+      ask(access, purpose('read', name), ({ signal: abortSignal }) =>
+        container
+          .getBlobClient(full(name))
+          .getProperties({ abortSignal })
+          .then(({ etag }) => etag ?? '', absentBlob),
+      ),
+    readText: (name) =>
+      ask(access, purpose('read', name), (attempt) =>
+        readText(access, full(name), attempt).catch((error) => absentBlob(error) ?? undefined),
+      ),
+    async writeText(name, text) {
+      await ask(access, purpose('write', name), ({ signal: abortSignal }) =>
+        container.getBlockBlobClient(full(name)).upload(text, Buffer.byteLength(text), {
+          abortSignal,
+          blobHTTPHeaders: { blobContentType: 'application/json' },
+        }),
+      );
+    },
+    async remove(name) {
+      await ask(access, purpose('delete', name), ({ signal: abortSignal }) =>
+        container.getBlockBlobClient(full(name)).deleteIfExists({ abortSignal }),
+      );
+    },
+  };
+}
+
+/** Name of the blob `name` below the folder that `location` is. */
+export function nameBelow(location: BlobLocation, name: string): string {
+  return location.name === '' ? name : `${location.name}/${name}`;
+}
+
+function absentBlob(error: unknown): null {
+  if (isAbsent(error)) return null;
+  throw error;
+}

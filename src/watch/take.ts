@@ -1,0 +1,199 @@
+import { hostname } from 'node:os';
+import { JobError, messageOf } from '../errors.js';
+import type { Log } from '../report/log.js';
+import { redact } from '../storage/secret.js';
+import type { Claim, Claims, Refusal } from './claims.js';
+import type { Place } from './place.js';
+import { isSettled, type Records, recordName, type VideoRecord, type VideoState } from './records.js';
+import type { Ending, Runner } from './runner.js';
+import type { Source } from './source.js';
+import { outputName, type Video } from './videos.js';
+
+/** All that a watcher works with. */
+export interface Watcher {
+  readonly source: Source;
+  readonly outputs: Place;
+  readonly records: Records;
+  readonly claims: Claims;
+  readonly runner: Runner;
+  readonly log: Log;
+  /** Runs that may fail before a video is set aside. */
+  readonly tries: number;
+  /** Larger videos are set aside at once. */
+  readonly mostBytes: number;
+}
+
+/**
+ * What became of a video that was looked at: `done`, `failed` (set aside) just now, or `settled` before; `again`: to be
+ * looked at again; `unfinished`: this watcher is to end and it is not; or another watcher has it.
+ */
+export type Taken = 'done' | 'failed' | 'settled' | 'again' | 'unfinished' | Refusal;
+
+/** Runs that were cut off before a video is set aside: it may be what brings the machine down. */
+const MOST_INTERRUPTIONS = 10;
+
+/**
+ * Takes a video, unless it is settled or another watcher's, and works on it to an end. Errors: JobError `cloud`,
+ * `cluster` where jobs cannot be started at all, which is not the video's fault.
+ */
+export async function take(watcher: Watcher, video: Video): Promise<Taken> {
+  const { records, claims } = watcher;
+  if (isSettled(await records.read(video))) return 'settled';
+  const claim = await claims.claim(video.key);
+  if (typeof claim === 'string') return claim;
+  let taken: Taken = 'again';
+  try {
+    // Another may have worked on it between the first look and the claim.
+    const known = await records.read(video);
+    taken = isSettled(known) ? 'settled' : await work(watcher, video, claim, known);
+  } finally {
+    await claim.release(taken === 'done' || taken === 'failed' || taken === 'settled');
+  }
+  return taken;
+}
+
+async function work(
+  watcher: Watcher,
+  video: Video,
+  claim: Claim,
+  known: VideoRecord | undefined,
+): Promise<Taken> {
+  const { outputs, records, log } = watcher;
+  const output = outputName(video.name);
+  const now = new Date().toISOString();
+  let record: VideoRecord = {
+    video: video.name,
+    version: video.version,
+    bytes: video.bytes,
+    output: outputs.address(output),
+    failures: known?.failures ?? 0,
+    interruptions: known?.interruptions ?? 0,
+    reason: known?.reason ?? null,
+    firstTaken: known?.firstTaken ?? now,
+    state: 'running',
+    job: known?.state === 'running' ? known.job : null,
+    outputBefore: known?.state === 'running' ? known.outputBefore : await outputs.stamp(output),
+    updated: now,
+    watcher: `process ${process.pid} on ${hostname()}`,
+  };
+  const save = async (change: Partial<VideoRecord>): Promise<void> => {
+    record = { ...record, ...change, updated: new Date().toISOString() };
+    if (!(await claim.held())) throw new JobError('journal', `another watcher has taken ${video.name} over`);
+    await records.write(video, record);
+  };
+  const settle = async (state: VideoState, change: Partial<VideoRecord> = {}): Promise<void> =>
+    save({ ...change, state, job: null });
+
+  async function setAside(reason: string, change: Partial<VideoRecord> = {}): Promise<Taken> {
+    await settle('failed', { ...change, reason });
+    await outputs.writeText(failureName(video), `${JSON.stringify(failureNote(watcher, record), null, 2)}\n`);
+    log.error(`${video.name} is set aside: ${reason}`, {
+      event: 'video',
+      video: video.name,
+      state: 'failed',
+    });
+    return 'failed';
+  }
+
+  if (video.bytes > watcher.mostBytes) {
+    return setAside(`it has ${video.bytes} bytes, more than the limit of ${watcher.mostBytes}`);
+  }
+  await save({});
+  log.info(`${video.name}: ${known === undefined ? 'begun' : 'taken up again'}`, fields(video, 'running'));
+  let ending: Ending;
+  try {
+    ending = await run(watcher, video, known, record, save);
+  } catch (error) {
+    const outage = error instanceof JobError && (error.code === 'cloud' || error.code === 'cluster');
+    if (!outage) return setAside(redact(messageOf(error)));
+    await settle('waiting', { reason: error.message });
+    throw error;
+  }
+  switch (ending.kind) {
+    case 'done':
+      await settle('done', { reason: null });
+      await outputs.remove(failureName(video));
+      log.info(`${video.name}: done`, fields(video, 'done'));
+      return 'done';
+    case 'failed': {
+      const failures = record.failures + 1;
+      if (ending.final || failures >= watcher.tries) return setAside(ending.reason, { failures });
+      await settle('waiting', { failures, reason: ending.reason });
+      log.warn(`${video.name}: try ${failures} of ${watcher.tries} failed: ${ending.reason}`);
+      return 'again';
+    }
+    case 'gone':
+    case 'interrupted': {
+      const reason = ending.kind === 'gone' ? 'its job vanished' : ending.reason;
+      const interruptions = record.interruptions + 1;
+      if (interruptions >= MOST_INTERRUPTIONS) {
+        return setAside(`it was cut off ${interruptions} times, last: ${reason}`, { interruptions });
+      }
+      await settle('waiting', { interruptions, reason });
+      log.info(`${video.name}: cut off, to be taken up again: ${reason}`);
+      return 'again';
+    }
+    case 'busy':
+      // Still `running`: whatever that job leaves at the output counts as this video's.
+      await save({ job: null, reason: ending.reason });
+      log.info(`${video.name}: ${ending.reason}`);
+      return 'again';
+    case 'stopped':
+      await settle('waiting');
+      return 'unfinished';
+    case 'left':
+      return 'unfinished';
+  }
+}
+
+/** Finds the run that a dead watcher has left, or starts a new one, and waits for its end. */
+async function run(
+  watcher: Watcher,
+  video: Video,
+  known: VideoRecord | undefined,
+  record: VideoRecord,
+  save: (change: Partial<VideoRecord>) => Promise<void>,
+): Promise<Ending> {
+  const { source, outputs, runner } = watcher;
+  const output = outputName(video.name);
+  let { interruptions } = record;
+  if (known?.state === 'running') {
+    const ending = known.job === null ? { kind: 'gone' as const } : await runner.follow(known.job);
+    if (ending.kind !== 'gone') return ending;
+    if ((await outputs.stamp(output)) !== record.outputBefore) return { kind: 'done' };
+    if (known.job !== null) interruptions += 1;
+    if (interruptions >= MOST_INTERRUPTIONS) return ending;
+  }
+  await outputs.prepare(output);
+  const job = await runner.start({
+    input: source.address(video.name),
+    output: outputs.address(output),
+    id: `${video.key}-${record.failures}-${interruptions}`,
+  });
+  await save({ job, interruptions });
+  return runner.follow(job);
+}
+
+/** Beside where the output would be. */
+export function failureName(video: Video): string {
+  return `${video.name}.failed.json`;
+}
+
+function failureNote({ source }: Watcher, record: VideoRecord) {
+  const { video, version, bytes, reason, failures, interruptions, firstTaken, updated } = record;
+  return {
+    source: source.display,
+    video,
+    version,
+    bytes,
+    reason,
+    failures,
+    interruptions,
+    firstTaken,
+    updated,
+  };
+}
+
+function fields(video: Video, state: VideoState) {
+  return { event: 'video', video: video.name, state, record: recordName(video) };
+}

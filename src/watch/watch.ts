@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../errors.js';
+import { type Taken, take, type Watcher } from './take.js';
+import type { Video } from './videos.js';
+
+export interface WatchTimes {
+  /** Between two looks at the place. */
+  readonly pollMs: number;
+  /** Videos worked on at once. */
+  readonly jobs: number;
+  /** End when what is there is settled, or other watchers' work. */
+  readonly once: boolean;
+}
+
+/** Exit code of a watcher that leaves work behind which the next one goes on with. */
+const UNFINISHED = 75;
+
+/**
+ * Watches until `signal` is aborted, or with `once` until nothing is left to do. Gives the exit code: 0; 75 where work is
+ * left unfinished because of the signal; 1 where `once` set a video aside. With `once`, a place that cannot be listed and
+ * jobs that cannot be started are errors; else they are said, and tried again.
+ */
+export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSignal): Promise<number> {
+  const { source, log } = watcher;
+  const { jobs, once } = times;
+  const active = new Map<string, Promise<void>>();
+  let settled = new Set<string>();
+  let results: Taken[] = [];
+  let failed = false;
+  let unfinished = false;
+  let trouble: unknown;
+
+  async function work(video: Video): Promise<void> {
+    try {
+      const taken = await take(watcher, video);
+      if (taken === 'done' || taken === 'failed' || taken === 'settled') settled.add(video.key);
+      failed ||= taken === 'failed';
+      unfinished ||= taken === 'unfinished';
+      results.push(taken);
+    } catch (error) {
+      if (!signal.aborted) log.warn(`${video.name}: ${messageOf(error)}`);
+      trouble ??= error;
+      results.push('again');
+    } finally {
+      active.delete(video.key);
+    }
+  }
+
+  async function round(): Promise<void> {
+    const videos = await source.look();
+    // What is no longer there is forgotten, or the set would grow for ever.
+    settled = new Set(videos.flatMap(({ key }) => (settled.has(key) ? [key] : [])));
+    for (const video of videos) {
+      if (settled.has(video.key) || active.has(video.key)) continue;
+      while (active.size >= jobs) await Promise.race(active.values());
+      if (signal.aborted || (once && trouble !== undefined)) break;
+      active.set(video.key, work(video));
+    }
+  }
+
+  log.info(`watching ${source.display}`);
+  while (!signal.aborted) {
+    results = [];
+    try {
+      await round();
+    } catch (error) {
+      if (signal.aborted) break;
+      if (once) throw error;
+      log.warn(messageOf(error));
+    }
+    if (once) {
+      await Promise.all(active.values());
+      if (trouble !== undefined) throw trouble;
+      const left = results.some((taken) => taken === 'again' || taken === 'unsure');
+      if (!left && source.unready() === 0) break;
+    }
+    await sleep(times.pollMs, undefined, { signal }).catch(() => {});
+  }
+  await Promise.all(active.values());
+  if (unfinished) return UNFINISHED;
+  return once && failed ? 1 : 0;
+}

@@ -1,0 +1,191 @@
+/** Watchers at work, as processes: on a folder, and on Blob storage (Azurite). */
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
+import { makeClip } from '../fixtures/clips.js';
+import { identityModel, slowModel } from '../fixtures/identity-model.js';
+import { decodedFrames, jobPids, MPI_ENVIRONMENT } from '../fixtures/job.js';
+import { startWatcher } from '../fixtures/watcher.js';
+
+const FAST = ['--provider', 'cpu', '--crf', '0', '--preset', 'ultrafast', '--threads', '1'];
+const STATE = '.framescatter-watch';
+/** Each watched place has its own; the canary is in every name. */
+const NAMES = Array.from({ length: 10 }, (_, i) => (i === 0 ? 'sub/a film; $(x) %d.mp4' : `film ${i}.mp4`));
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 1200; i += 1) {
+    if (await holds()) return;
+    await sleep(50);
+  }
+  throw new Error(`in vain: ${what}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return fs.stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Every video's record. */
+async function records(folder: string): Promise<readonly Record<string, unknown>[]> {
+  const names = (await fs.readdir(folder)).filter((name) => name.endsWith('.json'));
+  return Promise.all(names.map(async (name) => JSON.parse(await fs.readFile(join(folder, name), 'utf8'))));
+}
+
+/** Outputs below `folder`, and nothing of watchers. */
+async function outputs(folder: string): Promise<readonly string[]> {
+  const entries = await fs.readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const names = files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
+  return names.filter((name) => !name.startsWith(STATE)).sort();
+}
+
+function begun(stderr: string): readonly string[] {
+  return [...stderr.matchAll(/^framescatter: (.*): begun$/gm)].map(([, name = '']) => name);
+}
+
+t.test('two watchers share a folder: each video once', async (t) => {
+  const folder = t.testdir({ in: { sub: {}, 'notes.txt': 'no video' }, out: {} });
+  const [input, out] = [join(folder, 'in'), join(folder, 'out')];
+  const model = await identityModel(folder);
+  const clip = await makeClip('one-frame');
+  for (const name of NAMES) await fs.copyFile(clip, join(input, name));
+  await fs.writeFile(join(input, 'poison.mp4'), 'this is no video');
+  const args = [
+    input,
+    '--out',
+    out,
+    '--once',
+    '--poll',
+    '0.2',
+    '--tries',
+    '2',
+    '--',
+    '--model',
+    model,
+    ...FAST,
+  ];
+  const results = await Promise.all([startWatcher(args).result, startWatcher(args).result]);
+  const said = results.map(({ stderr }) => stderr).join('\n');
+  t.same(results.map(({ code }) => code).sort(), [0, 1], said);
+  t.same([...begun(said)].sort(), [...NAMES, 'poison.mp4'].sort(), 'each is begun once');
+  t.same(await outputs(out), [...NAMES, 'poison.mp4.failed.json'].sort());
+  t.equal(decodedFrames(join(out, NAMES[0] ?? '')).length, 1);
+  const kept = await records(join(out, STATE));
+  t.equal(kept.filter(({ state }) => state === 'done').length, NAMES.length);
+  t.match(
+    kept.filter(({ state }) => state !== 'done'),
+    [{ video: 'poison.mp4', state: 'failed', failures: 2, reason: /poison\.mp4/ }],
+  );
+  const note = JSON.parse(await fs.readFile(join(out, 'poison.mp4.failed.json'), 'utf8'));
+  t.match(note, { video: 'poison.mp4', failures: 2, reason: /poison\.mp4/ });
+  t.equal(
+    await fs.readFile(join(input, 'poison.mp4'), 'utf8'),
+    'this is no video',
+    'the source is untouched',
+  );
+  t.same(await fs.readdir(join(out, STATE, 'claims')), []);
+
+  const again = await startWatcher(args).result;
+  t.equal(again.code, 0, again.stderr);
+  t.same(begun(again.stderr), [], 'what is settled stays settled');
+  const loop = await startWatcher([input, '--out', join(input, 'sub'), '--once']).result;
+  t.equal(loop.code, 2);
+  t.match(loop.stderr, /lie in each other/);
+});
+
+t.test('a watcher is killed, with its job and without: another finishes', async (t) => {
+  const folder = t.testdir({ in: {}, out: {} });
+  const [input, out] = [join(folder, 'in'), join(folder, 'out')];
+  const model = await slowModel(folder);
+  await fs.copyFile(await makeClip('long-ts'), join(input, 'long.ts'));
+  const output = join(out, 'long.ts.mkv');
+  const words = ['--', '--model', model, '--segment-seconds', '2', ...FAST];
+  const args = [input, '--out', out, '--once', '--poll', '0.2', ...words];
+  const segment = (number: number) => exists(join(`${output}.framescatter`, `segment-00000${number}.json`));
+
+  const first = startWatcher(args);
+  await until('a segment is done', () => segment(0));
+  process.kill(first.pid, 'SIGKILL');
+  for (const pid of await jobPids(output)) process.kill(pid, 'SIGKILL');
+  t.equal((await first.result).code, 137);
+
+  const second = startWatcher(args);
+  await until('another segment is done', () => segment(2));
+  process.kill(second.pid, 'SIGKILL');
+  await second.result;
+  const orphan = await jobPids(output);
+  t.equal(orphan.length, 1, 'its job goes on');
+
+  const third = await startWatcher(args).result;
+  t.equal(third.code, 0, third.stderr);
+  t.match(third.stderr, /long\.ts: taken up again/);
+  t.match(third.stderr, /long\.ts: done/);
+  t.equal(decodedFrames(output).length, 100);
+  t.same(await outputs(out), ['long.ts.mkv'], 'and nothing else');
+  t.match(await records(join(out, STATE)), [{ state: 'done', failures: 0, interruptions: 1 }]);
+});
+
+t.test('a watcher that is to end stops its job in order; mpirun', async (t) => {
+  const folder = t.testdir({ in: {}, out: {} });
+  const [input, out] = [join(folder, 'in'), join(folder, 'out')];
+  const model = await slowModel(folder);
+  await fs.copyFile(await makeClip('long-ts'), join(input, 'long.ts'));
+  const words = ['--', '--model', model, '--segment-seconds', '2', ...FAST];
+  const args = [input, '--out', out, '--poll', '0.2', '--ranks', '2', ...words];
+  const watcher = startWatcher(args, MPI_ENVIRONMENT);
+  await until('a segment is done', () =>
+    exists(join(out, 'long.ts.mkv.framescatter', 'segment-000000.json')),
+  );
+  process.kill(watcher.pid, 'SIGTERM');
+  const { code, stderr } = await watcher.result;
+  t.equal(code, 75, stderr);
+  t.same(await jobPids(join(out, 'long.ts.mkv')), []);
+  t.match(await records(join(out, STATE)), [{ state: 'waiting', failures: 0, interruptions: 0 }]);
+
+  const next = startWatcher(args, MPI_ENVIRONMENT);
+  await until('the video is done', async () => /long\.ts: done/.test(next.stderr()));
+  process.kill(next.pid, 'SIGTERM');
+  t.equal((await next.result).code, 0, 'nothing is left');
+  t.equal(decodedFrames(join(out, 'long.ts.mkv')).length, 100);
+});
+
+t.test('two watchers share a container: each video once', { skip: withoutAzurite }, async (t) => {
+  const azurite = await startAzurite();
+  t.teardown(() => azurite.stop());
+  const folder = t.testdir({ tmp: {} });
+  const model = await identityModel(folder);
+  const clip = await makeClip('one-frame');
+  const films = await azurite.container('films');
+  const styled = await azurite.container('styled');
+  const names = NAMES.slice(0, 6);
+  for (const name of names) await films.getBlockBlobClient(`in/${name}`).uploadFile(clip);
+  await films.getBlockBlobClient('in/notes.txt').upload('no video', 8);
+  await films.getBlockBlobClient('in/../up.mp4').upload('no name', 7);
+  await films.getBlockBlobClient('elsewhere.mp4').uploadFile(clip);
+  const args = [`${azurite.endpoint}/films/in`, '--out', `${azurite.endpoint}/styled`, '--once'];
+  const words = ['--poll', '0.2', '--', '--model', model, ...FAST];
+  const env = { AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString, TMPDIR: join(folder, 'tmp') };
+  const start = () => startWatcher([...args, ...words], env).result;
+  const results = await Promise.all([start(), start()]);
+  const said = results.map(({ stderr }) => stderr).join('\n');
+  t.same(
+    results.map(({ code }) => code),
+    [0, 0],
+    said,
+  );
+  t.same([...begun(said)].sort(), [...names].sort(), 'each is begun once');
+  const found: string[] = [];
+  for await (const { name } of styled.listBlobsFlat()) found.push(name);
+  t.same(found.filter((name) => !name.startsWith(STATE)).sort(), [...names].sort());
+  t.equal(found.filter((name) => name.startsWith(STATE)).length, names.length, 'a record each, no claims');
+  t.same(await fs.readdir(join(folder, 'tmp')), []);
+
+  const whole = await startWatcher([`${azurite.endpoint}/films`, '--out', `${azurite.endpoint}/films/o`], env)
+    .result;
+  t.equal(whole.code, 2);
+  t.match(whole.stderr, /lie in each other/);
+});
