@@ -57,6 +57,7 @@ TaskPlugin=task/affinity
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 ReturnToService=2
+EnforcePartLimits=ALL
 KillWait=5
 GresTypes=gpu
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=${ports[1]} CPUs=$cores RealMemory=1000 Gres=gpu:2 State=UNKNOWN

@@ -21,6 +21,8 @@ const POLL_MS = 2000;
 const PATIENT_LOOKS = 30;
 /** Shared storage may show the last lines of a log a little later. */
 const LAST_LINES_MS = 1000;
+/** Reasons to wait that do not pass: squeue(1), "job reason codes". */
+const NEVER = /^(?:PartitionConfig|PartitionNodeLimit|PartitionTimeLimit|BadConstraints)$/;
 const RESUMABLE = 75;
 const SIGNAL_BASE = 128;
 const CHUNK = 64 * 1024;
@@ -62,7 +64,11 @@ export async function followJob(job: string, following: Following): Promise<numb
       return ending.code;
     }
     const state = inWords(found);
-    if (state !== said) log.info(`job ${job} ${state}`, { job, state: found.state });
+    if (state !== said) {
+      log.info(`job ${job} ${state}`, { job, state: found.state });
+      if (NEVER.test(found.reason))
+        log.warn(`it asks for more than there is: scancel ${job}, and ask for less`);
+    }
     said = state;
     await pause(POLL_MS);
   }

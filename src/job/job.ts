@@ -2,8 +2,10 @@ import { exitCode, JobError, messageOf } from '../errors.js';
 import { type OpenedSession, openSession } from '../model/session.js';
 import type { World } from '../mpi/world.js';
 import type { Log } from '../report/log.js';
+import { type Monitor, NO_MONITOR } from '../report/metrics.js';
+import { openMonitor } from '../report/monitor.js';
 import { writeRunReport } from '../report/run-report.js';
-import { type RankReport, summaryLines } from '../report/summary.js';
+import { type RankReport, stageTimes, summaryLines } from '../report/summary.js';
 import { openScratch } from '../storage/scratch.js';
 import { onRoot } from './collective.js';
 import type { RankWork } from './meter.js';
@@ -43,30 +45,35 @@ const MESSAGE_CHARACTERS = 1000;
  * publishes. A failure of one rank within the pipeline ends all ranks at once; any other ends them in order.
  */
 export async function runJob(context: JobContext): Promise<void> {
-  const { log, stop } = context;
+  const { world, log, stop, version } = context;
   const scratch = openScratch();
+  const monitor = world.isRoot ? await openMonitor(log, version) : NO_MONITOR;
   try {
-    await runOn(context, { log, scratch, stopped: stop.aborted });
+    await runOn(context, { log, scratch, stopped: stop.aborted }, monitor);
+    await monitor.close();
+  } catch (error) {
+    await monitor.close(error);
+    throw error;
   } finally {
     await scratch.dispose();
   }
 }
 
-async function runOn(context: JobContext, site: Site): Promise<void> {
+async function runOn(context: JobContext, site: Site, monitor: Monitor): Promise<void> {
   const { world, options, log, stop } = context;
   const started = performance.now();
   const prepared = await onRoot(world, () =>
-    prepareJob(options, context.modelsFolder, context.version, site),
+    monitor.phase('prepare', () => prepareJob(options, context.modelsFolder, context.version, site)),
   );
   for (const note of prepared?.notes ?? []) log.info(note);
 
   const shape = await world.broadcastValue(prepared && pipelineShape(prepared));
   const graph = await world.broadcastBytes(prepared?.graph.bytes);
-  const opened = await openSessions(context, shape, graph);
-  const work = await onRoot(world, async () => prepared && openRootWork(options, prepared, site));
+  const opened = await monitor.phase('open sessions', () => openSessions(context, shape, graph));
+  const work = await onRoot(world, async () => prepared && openRootWork(options, prepared, site, monitor));
   try {
     const began = performance.now();
-    const mine = await pipelineOrAbort(context, site, opened, shape, work);
+    const mine = await monitor.phase('pipeline', () => pipelineOrAbort(context, site, opened, shape, work));
     const pipelineSeconds = (performance.now() - began) / 1000;
     const ranks = await world.collect<RankReport>({
       rank: world.rank,
@@ -76,6 +83,7 @@ async function runOn(context: JobContext, site: Site): Promise<void> {
     });
     await onRoot(world, async () => {
       if (prepared === undefined || work === undefined || ranks === undefined) return;
+      monitor.ranks(ranks, stageTimes(ranks));
       refuseIfStopped(work, stop);
       const frames = await completeOutput(options, prepared, work, log);
       const wallSeconds = (performance.now() - started) / 1000;
@@ -160,6 +168,7 @@ async function pipelineOrAbort(
     if (world.size === 1) throw error;
     log.error(`rank ${world.rank} on ${world.host}: ${messageOf(error)}`);
     await work?.close();
+    await work?.monitor.close(error);
     await site.scratch.dispose();
     world.abort(exitCode(error));
     throw error;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { JobError } from '../errors.js';
 import type { Log } from '../report/log.js';
+import type { Monitor } from '../report/metrics.js';
 import { type Progress, showProgress } from '../report/progress.js';
 import { assemble } from '../video/assemble.js';
 import { type Decoder, openDecoder } from '../video/decode.js';
@@ -21,6 +22,7 @@ export interface RootWork {
   readonly decoder: Decoder;
   readonly sink: SegmentSink;
   readonly progress: Progress;
+  readonly monitor: Monitor;
   /** Frames that earlier runs had done. */
   readonly restored: number;
   /** Ends what still runs. Keeps the journal if there is anything in it to resume from. */
@@ -32,6 +34,7 @@ export async function openRootWork(
   options: JobOptions,
   prepared: PreparedJob,
   site: Site,
+  monitor: Monitor,
 ): Promise<RootWork> {
   const { source, wire } = prepared;
   const { log } = site;
@@ -41,6 +44,7 @@ export async function openRootWork(
     spec: { ...prepared.spec, threads: journal.encoderThreads },
     segmentFrames: prepared.segmentFrames,
     frameBytes: frameBytes(prepared.graph.output.width, prepared.graph.output.height),
+    onSegment: monitor.segment,
   });
   let decoder: Decoder | undefined;
   const close = async (): Promise<void> => {
@@ -57,7 +61,8 @@ export async function openRootWork(
       done.lastPts === undefined ? {} : { resume: { frames: done.frames, lastPts: done.lastPts } };
     decoder = await openDecoder(source, wire, { tolerant: options.tolerant, ...resume });
     const progress = showProgress(log, source.video.frames, done.frames);
-    return { journal, decoder, sink, progress, restored: done.frames, close };
+    monitor.begin(source.video.frames, done.frames);
+    return { journal, decoder, sink, progress, monitor, restored: done.frames, close };
   } catch (error) {
     await close();
     throw error;
@@ -70,7 +75,10 @@ export function pipelineEnds(work: RootWork, stop: StopRequest): Ends {
     decoder: work.decoder,
     sink: work.sink,
     stopping: () => stop.signal() !== undefined,
-    onFrame: () => work.progress.advance(),
+    onFrame: () => {
+      work.progress.advance();
+      work.monitor.frame();
+    },
   };
 }
 
@@ -103,20 +111,22 @@ export async function completeOutput(
   if (pts.length === 0)
     throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   const finished = join(work.journal.store.scratch, `output.${container.name}`);
-  const notes = await assemble({
-    source,
-    streams,
-    container,
-    segments: await Promise.all(
-      segments.map(async (segment) => ({ path: await work.journal.segmentPath(segment.index) })),
-    ),
-    pts,
-    tags: prepared.spec.tags,
-    output: finished,
-  });
+  const notes = await work.monitor.phase('assemble', async () =>
+    assemble({
+      source,
+      streams,
+      container,
+      segments: await Promise.all(
+        segments.map(async (segment) => ({ path: await work.journal.segmentPath(segment.index) })),
+      ),
+      pts,
+      tags: prepared.spec.tags,
+      output: finished,
+    }),
+  );
   for (const note of notes) log.info(note);
-  await verifyOutput(finished, { source, streams, container, pts });
-  await destination.publish(finished, labels, options.overwrite);
+  await work.monitor.phase('verify', () => verifyOutput(finished, { source, streams, container, pts }));
+  await work.monitor.phase('publish', () => destination.publish(finished, labels, options.overwrite));
   await work.journal.store.destroy();
   return pts.length;
 }

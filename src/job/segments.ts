@@ -24,6 +24,8 @@ export interface SegmentContext {
   readonly segmentFrames: number;
   /** Bytes of one styled frame. */
   readonly frameBytes: number;
+  /** Told when a segment is recorded; `began` in milliseconds since 1970. */
+  readonly onSegment?: (index: number, frames: number, began: number) => void;
 }
 
 interface OpenSegment {
@@ -32,6 +34,7 @@ interface OpenSegment {
   readonly encoder: Encoder;
   readonly spool: Spool;
   readonly pts: number[];
+  readonly began: number;
 }
 
 /** Segments that may be draining their encoder while the next one is being written. */
@@ -54,7 +57,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     const spool = journal.store.scratchLasts
       ? await openSpool(spoolPath(index), frameBytes, restored)
       : NO_SPOOL;
-    return { index, file, spool, encoder: openEncoder(spec, file), pts: [] };
+    return { index, file, spool, encoder: openEncoder(spec, file), pts: [], began: Date.now() };
   }
 
   async function complete(segment: OpenSegment): Promise<void> {
@@ -63,6 +66,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     const record = { index: segment.index, frames: segment.pts.length, pts: segment.pts };
     await journal.record(record, segment.file, size);
     finished[segment.index] = { ...record, bytes: size };
+    context.onSegment?.(segment.index, segment.pts.length, segment.began);
     await segment.spool.discard();
   }
 

@@ -77,7 +77,7 @@ async function startChild({ words, ranks, logs }: LocalOptions, run: Run): Promi
     const child = spawn(program, args, { stdio: ['ignore', file.fd, file.fd], detached: true });
     const ended = new Promise<number>((resolve, reject) => {
       child.once('error', (cause) =>
-        reject(new JobError('usage', `${program} cannot be run: ${cause.message}`)),
+        reject(new JobError('mpi', `${program} cannot be run: ${cause.message}`)),
       );
       child.once('exit', (code) => resolve(code ?? 1));
     });

@@ -31,10 +31,12 @@ export type Taken = 'done' | 'failed' | 'settled' | 'again' | 'unfinished' | Ref
 
 /** Runs that were cut off before a video is set aside: it may be what brings the machine down. */
 const MOST_INTERRUPTIONS = 10;
+/** Jobs cannot be started at all. */
+const OUTAGES: readonly JobError['code'][] = ['cloud', 'cluster', 'mpi'];
 
 /**
  * Takes a video, unless it is settled or another watcher's, and works on it to an end. Errors: JobError `cloud`,
- * `cluster` where jobs cannot be started at all, which is not the video's fault.
+ * `cluster`, `mpi` where jobs cannot be started at all, which is not the video's fault.
  */
 export async function take(watcher: Watcher, video: Video): Promise<Taken> {
   const { records, claims } = watcher;
@@ -104,7 +106,7 @@ async function work(
   try {
     ending = await run(watcher, video, known, record, save);
   } catch (error) {
-    const outage = error instanceof JobError && (error.code === 'cloud' || error.code === 'cluster');
+    const outage = error instanceof JobError && OUTAGES.includes(error.code);
     if (!outage) return setAside(redact(messageOf(error)));
     await settle('waiting', { reason: error.message });
     throw error;

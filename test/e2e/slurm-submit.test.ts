@@ -108,7 +108,7 @@ t.test('what Slurm refuses is said, with what to do', async (t) => {
   t.equal(partition.code, 1);
   t.match(partition.stderr, /Slurm refused the job: invalid partition specified: nope; .*\n.*sinfo lists/);
 
-  const large = await submit(cwd, ['in.mp4', 'out.mp4', '--gpus-per-node', '9']);
+  const large = await submit(cwd, ['in.mp4', 'out.mp4', '--cpus-per-rank', '1000']);
   t.equal(large.code, 1);
   t.match(
     large.stderr,

@@ -267,6 +267,8 @@ t.test('how a job ends is its exit code', async (t) => {
     t.equal(ended.code, code, job.state ?? '');
     t.match(ended.said, words);
   }
+  const never = await follow([{ state: 'PENDING', reason: 'PartitionNodeLimit' }, { state: 'CANCELLED' }]);
+  t.match(never.said, /waits \(PartitionNodeLimit\)\n.*scancel 7, and ask for less/);
   await t.rejects(follow([{}, undefined]), { code: 'cluster', message: /knows nothing of job 7/ });
   await t.rejects(follow([new JobError('cluster', 'no controller')]), {
     code: 'cluster',
