@@ -22,7 +22,7 @@ class OwnedThread {
   OwnedThread& operator=(OwnedThread&&) = delete;
 
   /// Ends the thread ahead of its owner. False where it did not end in time.
-  bool stop() const;
+  [[nodiscard]] bool stop() const;
 
  private:
   std::function<void()> requestStop_;

@@ -13,7 +13,7 @@ job=check
 # A file name that is data and nothing else, on every way from the manifest to FFmpeg.
 # shellcheck disable=SC2016
 input='in $(HOME) $$ %d "x" '\''y'\''; on.mp4'
-frames=750
+frames=400
 
 die() { printf 'check-pods: %s\n' "$*" >&2; exit 1; }
 say() { printf 'check-pods: %s\n' "$*"; }
@@ -42,10 +42,14 @@ fi
 
 switch=fs$$-switch
 running=()
+# A pod is gone when the first process of its name space is: the child of unshare, which itself takes no notice of signals.
+stop() { # stop PROCESS-OF-START
+  kill -KILL "$(tr -d ' ' <"/proc/$1/task/$1/children")" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+}
 clean_up() {
-  kill "${running[@]}" 2>/dev/null || true
-  wait 2>/dev/null || true
-  local space
+  local process space
+  for process in "${running[@]}"; do stop "$process"; done
   for space in "$switch" fs$$-launcher fs$$-worker-0 fs$$-worker-1; do ip netns delete "$space" 2>/dev/null || true; done
 }
 trap clean_up EXIT
@@ -86,10 +90,6 @@ start() { # start ROLE COMMAND...: likewise, in the background; its process is $
   started=$!
   running+=("$started")
 }
-stop() {
-  kill -KILL "$1" 2>/dev/null || true
-  wait "$1" 2>/dev/null || true
-}
 until_true() { # until_true SECONDS COMMAND...
   local limit=$((SECONDS + $1))
   shift
@@ -98,7 +98,7 @@ until_true() { # until_true SECONDS COMMAND...
     sleep 0.2
   done
 }
-has_segments() { [ -n "$(find "$pods/data" -path '*.framescatter/*' -name '*.nut' -print -quit)" ]; }
+has_segments() { [ -n "$(find "$pods/data" -path '*.framescatter/*' -name 'segment-*.json' -print -quit)" ]; }
 
 make_pod launcher 1
 make_pod worker-0 2

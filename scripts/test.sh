@@ -7,12 +7,18 @@ bash scripts/setup.sh --tests
 npm run --silent lint
 rm -rf build/test
 npm run --silent build:test
-# tap makes its own library for the plugins that .taprc names, once.
-[ -d .tap/plugins ] || npx --no-install tap build >/dev/null
+# tap makes its own library for the plugins that .taprc names, in node_modules.
+stamp=node_modules/.framescatter-tap
+if [ .taprc -nt "$stamp" ]; then
+  npx --no-install tap build >/dev/null
+  touch "$stamp"
+fi
 
-log=build/test-log.txt
+# One line a file while they run; the whole TAP is kept, and what failed is shown at the end.
+log=build/tests.tap
 status=0
-npx --no-install tap --no-color "$@" 2>&1 | tee "$log" || status=$?
+npx --no-install tap --reporter=tap "$@" 2>&1 | tee "$log" | grep --line-buffered -E '^(not )?ok ' | cut -d'{' -f1 || status=$?
+[ "$status" = 0 ] || grep -E -A 30 '^ *not ok ' "$log" | head -n 400 || true
 
 count() { sed -n "s/^# {.*\b$1: \([0-9]*\).*}/\1/p" "$log" | tail -n 1; }
 passed=$(count pass) failed=$(count fail) skipped=$(count skip)

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError } from '../errors.js';
 import type { Log } from '../report/log.js';
@@ -95,6 +96,18 @@ export function refuseIfStopped(work: RootWork, stop: StopRequest): void {
   );
 }
 
+/** An input that was still being written, or was exchanged, has no one right output. */
+async function refuseChangedInput(prepared: PreparedJob): Promise<void> {
+  const { input, identity } = prepared;
+  const { size } = await stat(input.path).catch(() => ({ size: -1 }));
+  const now = size < 0 ? {} : await input.identity(size);
+  const unchanged = size >= 0 && Object.entries(now).every(([key, value]) => identity[key] === value);
+  if (unchanged) return;
+  throw new JobError('input', `${input.display} changed while the job ran`, {
+    hint: 'when it is whole, run the same command with --restart',
+  });
+}
+
 /**
  * Makes the output of the finished segments, checks every frame's time in it, and puts it in its place as the last act;
  * then the journal goes. Gives the number of frames.
@@ -110,6 +123,7 @@ export async function completeOutput(
   const pts = segments.flatMap((segment) => segment.pts);
   if (pts.length === 0)
     throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
+  await refuseChangedInput(prepared);
   const finished = join(work.journal.store.scratch, `output.${container.name}`);
   const notes = await work.monitor.phase('assemble', async () =>
     assemble({

@@ -27,6 +27,13 @@ interface AzureMonitor {
 
 const PACKAGE = '@azure/monitor-opentelemetry';
 const [OK, ERROR] = [1, 2]; // SpanStatusCode
+/** Left to itself it reports every request of this process, with its address: names of blobs, and SAS. */
+const NO_INSTRUMENTATION = Object.fromEntries(
+  ['http', 'azureSdk', 'mongoDb', 'mySql', 'postgreSql', 'redis', 'redis4'].map((name) => [
+    name,
+    { enabled: false },
+  ]),
+);
 
 /**
  * Spans and metrics to Application Insights, by Microsoft's own package: it is large, so that it is loaded only here, and
@@ -55,6 +62,7 @@ export async function applicationInsightsSink(
       disableOfflineStorage: true,
       ...(signsIn ? { credential: await defaultCredential() } : {}),
     },
+    instrumentationOptions: NO_INSTRUMENTATION,
     enableLiveMetrics: false,
     enableStandardMetrics: false,
     enablePerformanceCounters: false,

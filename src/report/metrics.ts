@@ -81,6 +81,7 @@ export function createMonitor(
   const job = randomBytes(8).toString('hex');
   const began = Date.now();
   let [frames, restored, pipelineBegan] = [0, 0, began];
+  let counted = performance.now();
   let total: number | undefined;
   let closing: Promise<void> | undefined;
 
@@ -96,7 +97,7 @@ export function createMonitor(
   }
 
   function progress(): void {
-    const seconds = (Date.now() - pipelineBegan) / 1000;
+    const seconds = (performance.now() - counted) / 1000;
     measure(PROGRESS_METRICS.framesDone, frames);
     if (total !== undefined) measure(PROGRESS_METRICS.framesTotal, total);
     if (seconds > 0) measure(PROGRESS_METRICS.framesPerSecond, (frames - restored) / seconds);
@@ -114,6 +115,7 @@ export function createMonitor(
       frames = done;
       restored = done;
       pipelineBegan = Date.now();
+      counted = performance.now();
     },
     frame() {
       frames += 1;

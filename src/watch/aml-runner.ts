@@ -19,7 +19,7 @@ export interface AmlOptions {
  * more, by another watcher, only finds it again.
  */
 export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
-  const interruptible = { ...session, pause: (ms: number) => sleep(ms, undefined, { signal }) };
+  const interruptible = { pause: (ms: number) => sleep(ms, undefined, { signal }), ...session };
   const submit = (run: Run, name: string): Promise<SubmittedJob> =>
     submitJob(interruptible, { ...submission(run.input, run.output), name });
   return {

@@ -156,6 +156,22 @@ t.test('ffmpeg killed in the middle ends the job with its name', async (t) => {
   t.match(errors(ended?.stderr ?? '')[0], /ffmpeg/);
 });
 
+t.test('an input that grows under the job is an error, and nothing is published', async (t) => {
+  const folder = t.testdir();
+  const input = join(folder, 'growing.mkv');
+  await fs.copyFile(await makeClip('vfr-mkv'), input);
+  const output = join(folder, 'o.mp4');
+  const job = startJob(0, [input, output, '--model', await slowModel(folder), '--verbose']);
+  while (!/frame 2 is encoded/.test(job.stderr())) {
+    if ((await Promise.race([job.result, sleep(20)])) !== undefined) throw new Error(job.stderr());
+  }
+  await fs.appendFile(input, Buffer.alloc(100));
+  const { code, stderr } = await job.result;
+  t.equal(code, 1);
+  t.match(errors(stderr)[0], /growing\.mkv changed/);
+  t.notOk((await fs.readdir(folder)).includes('o.mp4'));
+});
+
 t.test('two jobs do not work on one output', async (t) => {
   const folder = t.testdir();
   const { job, args } = await underWay(folder, 1);

@@ -57,21 +57,18 @@ t.test('frames, times, sound and samples are kept', async (t) => {
       t.equal(times(output).length, times(input).length, 'frames');
       t.ok(largestDifference(times(output), times(input)) <= tick, 'every timestamp');
       t.same(copiedStreams(output), copiedStreams(input), 'sound is copied bit for bit');
-      const difference = largestDifference(decodedSamples(output), decodedSamples(input));
+      // Odd sizes are encoded as 4:4:4, whose chroma cannot be compared sample by sample.
+      const planes = kind === 'odd' ? 'luma' : 'all';
+      const difference = largestDifference(decodedSamples(output, planes), decodedSamples(input, planes));
       t.ok(
         difference <= 1,
         `an identity job, encoded without loss, is the source (differs by ${difference})`,
       );
-      for (const key of [
-        'width',
-        'height',
-        'color_range',
-        'color_space',
-        'sample_aspect_ratio',
-        'side_data_list',
-      ]) {
+      for (const key of ['width', 'height', 'color_space', 'sample_aspect_ratio', 'side_data_list']) {
         t.same(probed(output).streams[0]?.[key], probed(input).streams[0]?.[key], key);
       }
+      const range = (path: string): unknown => probed(path).streams[0]?.color_range ?? 'tv';
+      t.equal(range(output), range(input), 'range, where none is limited');
       t.same(
         (await fs.readdir(folder)).filter((name) => name.startsWith('out')),
         [`out.${extension}`],

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { packageRoot } from '../../src/package.js';
 import { makeClip } from '../fixtures/clips.js';
-import { identityModel, slowModel } from '../fixtures/identity-model.js';
-import { decodedFrames, runJob } from '../fixtures/job.js';
-import { ENDED, eventually, processesWith, slurmMissing, startSlurm } from '../fixtures/slurm.js';
+import { identityModel } from '../fixtures/identity-model.js';
+import { decodedFrames } from '../fixtures/job.js';
+import { ENDED, eventually, slurmMissing, startSlurm } from '../fixtures/slurm.js';
 
 const missing = slurmMissing();
 if (missing !== undefined) {
@@ -53,111 +53,77 @@ for (const [launcher, nodes, gpus] of [
   });
 }
 
-t.test('a job that runs out of time goes back to the queue and ends as if nothing had been', async (t) => {
-  const cwd = t.testdir();
-  const input = await makeClip('long-gop');
-  const words = [
-    '--model',
-    await slowModel(cwd),
-    '--segment-seconds',
-    '0.4',
-    '--crf',
-    '0',
-    '--provider',
-    'cpu',
-  ];
-  const id = cluster.submit(
-    [...SMALL, '--nodes=2', '--gpus-per-node=1', SCRIPT, input, 'out.mp4', ...words],
-    {
-      cwd,
-    },
-  );
-  await eventually('a segment', () =>
-    fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000001.json')),
-  );
-  t.not(processesWith(join(cwd, 'slow.onnx')).length, 0, 'it runs');
-  // What Slurm does itself when the time is nearly over.
-  cluster.run('scancel', ['--signal=USR1', '--batch', id]);
-  const waiting = await cluster.until(id, 'PENDING', ...ENDED);
-  t.match(waiting, { state: 'PENDING', restarts: 1 });
-  t.notOk(fs.existsSync(join(cwd, 'out.mp4')));
-  t.same(processesWith(join(cwd, 'slow.onnx')), [], 'nothing runs on');
-  await cluster.restart(id);
-  t.match(await cluster.until(id, ...ENDED), { state: 'COMPLETED', restarts: 1 });
-  const log = fs.readFileSync(join(cwd, `framescatter-${id}.out`), 'utf8');
-  t.match(log, /back into the queue.*run 2: 2 ranks.*resuming after \d+ frames/s);
-
-  // Without loss: how many threads the encoder has must not matter.
-  const whole = join(cwd, 'whole.mp4');
-  t.match(await runJob(0, [input, whole, ...words]), { code: 0 });
-  t.same(decodedFrames(join(cwd, 'out.mp4')), decodedFrames(whole), 'every frame and its time');
-});
-
-for (const launcher of ['srun', 'mpirun'] as const) {
-  t.test(`${launcher}: a cancelled job leaves no process and no partial output`, async (t) => {
-    const cwd = t.testdir({ tmp: {} });
-    const input = await makeClip('long-gop');
-    const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
-    const id = cluster.submit(
-      [...SMALL, '--nodes=2', '--gpus-per-node=1', SCRIPT, input, 'out.mp4', ...words],
-      {
-        cwd,
-        env: { FRAMESCATTER_LAUNCHER: launcher },
-      },
-    );
-    await eventually('a segment', () =>
-      fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000000.json')),
-    );
-    t.not(processesWith(join(cwd, 'slow.onnx')).length, 0, 'it runs');
-    cluster.run('scancel', [id]);
-    await cluster.until(id, 'CANCELLED');
-    t.same(processesWith(join(cwd, 'slow.onnx')), []);
-    t.notOk(fs.existsSync(join(cwd, 'out.mp4')));
-    t.same(
-      fs.readdirSync(cwd).filter((name) => name.startsWith('out')),
-      ['out.mp4.framescatter'],
-      'only what the same command goes on from',
-    );
-    t.equal(cluster.run('squeue', ['--noheader', `--jobs=${id}`]).stdout, '', 'it does not come back');
-  });
-}
-
-t.test('a pre-empted job makes room, and ends when it may run again', async (t) => {
-  const cwd = t.testdir();
-  const input = await makeClip('long-gop');
-  const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
-  const id = cluster.submit(
-    [...SMALL, '--nodes=2', '--gpus-per-node=2', SCRIPT, input, 'out.mp4', ...words],
-    {
-      cwd,
-    },
-  );
-  await eventually('a segment', () =>
-    fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000000.json')),
-  );
-  const urgent = cluster.submit(
-    [
-      '--partition=urgent',
-      '--nodes=2',
-      '--gpus-per-node=2',
-      '--time=2',
-      '--output=urgent.out',
-      '--wrap',
-      'true',
-    ],
-    { cwd },
-  );
-  t.match(await cluster.until(urgent, ...ENDED), { state: 'COMPLETED' });
-  t.match(cluster.job(id), { state: 'PENDING', restarts: 1 });
-  await cluster.restart(id);
-  t.match(await cluster.until(id, ...ENDED), { state: 'COMPLETED', restarts: 1 });
-  t.match(fs.readFileSync(join(cwd, `framescatter-${id}.out`), 'utf8'), /resuming after \d+ frames/);
-  t.equal(decodedFrames(join(cwd, 'out.mp4')).length, 100);
-});
-
 t.test('a rank that fails fails the job with its exit code, and nothing is requeued', async (t) => {
   const cwd = t.testdir({ 'not-a-video.mp4': 'text' });
   const id = cluster.submit([...SMALL, '--gpus-per-node=2', SCRIPT, 'not-a-video.mp4', 'out.mp4'], { cwd });
   t.match(await cluster.until(id, ...ENDED), { state: 'FAILED', code: 1, restarts: 0 });
   t.match(fs.readFileSync(join(cwd, `framescatter-${id}.out`), 'utf8'), /error: .*not-a-video/);
+});
+
+/** A program that is there but for the video: it says its arguments, waits to be asked to stop, and ends with 75. */
+const STAND_IN = `
+process.on('SIGUSR2', () => process.exit(75));
+console.log('arguments', JSON.stringify(process.argv.slice(2)));
+setTimeout(() => {}, 60_000);
+`;
+/** Takes the place of Apptainer, which has not been installed: says its arguments and runs nothing. */
+const APPTAINER = '#!/bin/bash\nprintf "apptainer %s\\n" "$*"\n';
+
+t.test('the variables of the batch script', async (t) => {
+  const cwd = t.testdir({
+    dist: { 'main.js': STAND_IN },
+    slurm: t.fixture('symlink', join(packageRoot(), 'slurm')),
+    bin: { apptainer: APPTAINER },
+  });
+  fs.chmodSync(join(cwd, 'bin', 'apptainer'), 0o755);
+  const run = async (env: NodeJS.ProcessEnv, more: readonly string[] = []) => {
+    const words = [...SMALL, '--gpus-per-node=1', ...more, SCRIPT, 'in.mp4', 'out.mp4', '--threads', '7'];
+    const id = cluster.submit(words, { cwd, env: { FRAMESCATTER_HOME: cwd, ...env } });
+    const log = (): string => {
+      const file = join(cwd, `framescatter-${id}.out`);
+      return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+    };
+    const stop = async (): Promise<void> => {
+      await eventually('the program', () => log().includes('arguments'));
+      cluster.run('scancel', ['--signal=USR1', '--batch', id]);
+    };
+    return { id, log, stop };
+  };
+
+  const few = await run({ FRAMESCATTER_RESTARTS: '0' });
+  await few.stop();
+  t.match(await cluster.until(few.id, ...ENDED), { state: 'FAILED', code: 75, restarts: 0 });
+  t.match(few.log(), /is --time long enough/);
+  t.match(
+    few.log(),
+    /arguments \["--threads","1","in\.mp4","out\.mp4","--threads","7"\]/,
+    'the user has the last word',
+  );
+
+  const never = await run({}, ['--no-requeue']);
+  await never.stop();
+  t.match(await cluster.until(never.id, ...ENDED), { state: 'FAILED', code: 75, restarts: 0 });
+  t.match(never.log(), /cannot be requeued here: submit it again/);
+
+  const contained = await run({
+    FRAMESCATTER_IMAGE: '/im age.sif',
+    PATH: `${join(cwd, 'bin')}:${process.env.PATH}`,
+  });
+  t.match(await cluster.until(contained.id, ...ENDED), { state: 'COMPLETED' });
+  t.match(
+    contained.log(),
+    /apptainer exec --bind \S+ --nv \/im age\.sif bash -c .* rank node \/opt\/framescatter\/dist\/main\.js --threads 1 in\.mp4/,
+  );
+
+  const launcher = await run({ FRAMESCATTER_LAUNCHER: 'rsh' });
+  t.match(await cluster.until(launcher.id, ...ENDED), { state: 'FAILED', code: 2 });
+  t.match(launcher.log(), /FRAMESCATTER_LAUNCHER is srun or mpirun, not rsh/);
+
+  const plugin = await run({ FRAMESCATTER_MPI: 'pmi9' });
+  t.match(await cluster.until(plugin.id, ...ENDED), { state: 'FAILED', code: 1 });
+  t.match(plugin.log(), /no MPI plugin pmi9 .*FRAMESCATTER_LAUNCHER=mpirun/);
+
+  const home = await run({ FRAMESCATTER_HOME: join(cwd, 'bin', '..', 'nothing') });
+  t.match(await cluster.until(home.id, ...ENDED), { state: 'FAILED', code: 1 });
+  t.match(home.log(), /nothing\/slurm\/job\.bash/);
 });

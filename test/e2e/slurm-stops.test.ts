@@ -1,0 +1,124 @@
+/** Jobs that are stopped on a real Slurm: by their time limit, by their user, for a more urgent job. */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { packageRoot } from '../../src/package.js';
+import { makeClip } from '../fixtures/clips.js';
+import { slowModel } from '../fixtures/identity-model.js';
+import { decodedFrames, runJob } from '../fixtures/job.js';
+import { ENDED, eventually, processesWith, slurmMissing, startSlurm } from '../fixtures/slurm.js';
+
+const missing = slurmMissing();
+if (missing !== undefined) {
+  t.plan(0, missing);
+  process.exit();
+}
+
+const SCRIPT = join(packageRoot(), 'slurm', 'stylize.sbatch');
+/** What the pretend nodes can give, and a short time. */
+const SMALL = ['--cpus-per-task=1', '--time=10'];
+
+const cluster = startSlurm();
+t.teardown(() => cluster.stop());
+
+t.test('a job that runs out of time goes back to the queue and ends as if nothing had been', async (t) => {
+  const cwd = t.testdir();
+  const input = await makeClip('long-gop');
+  const words = [
+    '--model',
+    await slowModel(cwd),
+    '--segment-seconds',
+    '0.4',
+    '--crf',
+    '0',
+    '--provider',
+    'cpu',
+  ];
+  const id = cluster.submit(
+    [...SMALL, '--nodes=2', '--gpus-per-node=1', SCRIPT, input, 'out.mp4', ...words],
+    {
+      cwd,
+    },
+  );
+  await eventually('a segment', () =>
+    fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000001.json')),
+  );
+  t.not(processesWith(join(cwd, 'slow.onnx')).length, 0, 'it runs');
+  // What Slurm does itself when the time is nearly over.
+  cluster.run('scancel', ['--signal=USR1', '--batch', id]);
+  const waiting = await cluster.until(id, 'PENDING', ...ENDED);
+  t.match(waiting, { state: 'PENDING', restarts: 1 });
+  t.notOk(fs.existsSync(join(cwd, 'out.mp4')));
+  t.same(processesWith(join(cwd, 'slow.onnx')), [], 'nothing runs on');
+  await cluster.restart(id);
+  t.match(await cluster.until(id, ...ENDED), { state: 'COMPLETED', restarts: 1 });
+  const log = fs.readFileSync(join(cwd, `framescatter-${id}.out`), 'utf8');
+  t.match(log, /back into the queue.*run 2: 2 ranks.*resuming after \d+ frames/s);
+
+  // Without loss: how many threads the encoder has must not matter.
+  const whole = join(cwd, 'whole.mp4');
+  t.match(await runJob(0, [input, whole, ...words]), { code: 0 });
+  t.same(decodedFrames(join(cwd, 'out.mp4')), decodedFrames(whole), 'every frame and its time');
+});
+
+for (const launcher of ['srun', 'mpirun'] as const) {
+  t.test(`${launcher}: a cancelled job leaves no process and no partial output`, async (t) => {
+    const cwd = t.testdir({ tmp: {} });
+    const input = await makeClip('long-gop');
+    const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
+    const id = cluster.submit(
+      [...SMALL, '--nodes=2', '--gpus-per-node=1', SCRIPT, input, 'out.mp4', ...words],
+      {
+        cwd,
+        env: { FRAMESCATTER_LAUNCHER: launcher },
+      },
+    );
+    await eventually('a segment', () =>
+      fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000000.json')),
+    );
+    t.not(processesWith(join(cwd, 'slow.onnx')).length, 0, 'it runs');
+    cluster.run('scancel', [id]);
+    await cluster.until(id, 'CANCELLED');
+    t.same(processesWith(join(cwd, 'slow.onnx')), []);
+    t.notOk(fs.existsSync(join(cwd, 'out.mp4')));
+    t.same(
+      fs.readdirSync(cwd).filter((name) => name.startsWith('out')),
+      ['out.mp4.framescatter'],
+      'only what the same command goes on from',
+    );
+    t.equal(cluster.run('squeue', ['--noheader', `--jobs=${id}`]).stdout, '', 'it does not come back');
+  });
+}
+
+t.test('a pre-empted job makes room, and ends when it may run again', async (t) => {
+  const cwd = t.testdir();
+  const input = await makeClip('long-gop');
+  const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
+  const id = cluster.submit(
+    [...SMALL, '--nodes=2', '--gpus-per-node=2', SCRIPT, input, 'out.mp4', ...words],
+    {
+      cwd,
+    },
+  );
+  await eventually('a segment', () =>
+    fs.existsSync(join(cwd, 'out.mp4.framescatter', 'segment-000000.json')),
+  );
+  const urgent = cluster.submit(
+    [
+      '--partition=urgent',
+      '--nodes=2',
+      '--gpus-per-node=2',
+      '--time=2',
+      '--output=urgent.out',
+      '--wrap',
+      'true',
+    ],
+    { cwd },
+  );
+  t.match(await cluster.until(urgent, ...ENDED), { state: 'COMPLETED' });
+  t.match(cluster.job(id), { state: 'PENDING', restarts: 1 });
+  await cluster.restart(id);
+  t.match(await cluster.until(id, ...ENDED), { state: 'COMPLETED', restarts: 1 });
+  t.match(fs.readFileSync(join(cwd, `framescatter-${id}.out`), 'utf8'), /resuming after \d+ frames/);
+  t.equal(decodedFrames(join(cwd, 'out.mp4')).length, 100);
+});
