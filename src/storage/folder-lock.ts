@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../errors.js';
-import { writeAtomically } from './durable.js';
 
 const LOCK = 'lock';
 /** How often a holder shows that it lives, and how long another host watches before it takes a silent lock over. */
@@ -23,20 +22,15 @@ interface Holder {
  * taken for dead when its beat stands still, so no two clocks are compared. Gives the function that unlocks.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
-  const path = join(folder, LOCK);
+  const earlier = await newestLock(folder);
+  if (earlier.holder !== undefined && (await lives(earlier.holder, earlier.path)))
+    throw busy(folder, earlier.holder);
   const me = { host: hostname(), pid: process.pid, started: await processStartTime(process.pid) };
-  const earlier = await readHolder(path);
-  if (earlier !== undefined && (await lives(earlier, path))) throw busy(folder, earlier);
+  const path = lockPath(folder, earlier.generation + 1);
   let beat = 0;
   const text = (): string => JSON.stringify({ ...me, beat });
-  if (earlier === undefined) {
-    await fs.rm(path, { force: true }); // a torn one
-    await fs.writeFile(path, text(), { flag: 'wx' });
-  } else {
-    await writeAtomically(path, text());
-  }
-  const now = await readHolder(path);
-  if (now?.pid !== me.pid || now.host !== me.host) throw busy(folder, now);
+  if (!(await createWhole(path, text()))) throw busy(folder, (await newestLock(folder)).holder);
+  if (earlier.generation > 0) await fs.rm(earlier.path, { force: true });
   const timer = setInterval(() => {
     beat += 1;
     // A folder that has vanished is reported by the write that needs it, not by this one.
@@ -47,6 +41,35 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     clearInterval(timer);
     await fs.rm(path, { force: true });
   };
+}
+
+function lockPath(folder: string, generation: number): string {
+  return join(folder, `${LOCK}-${generation}`);
+}
+
+/** The lock that counts. Who takes over a dead one makes the next generation, and only one can make it. */
+async function newestLock(
+  folder: string,
+): Promise<{ readonly generation: number; readonly path: string; readonly holder: Holder | undefined }> {
+  const generations = (await fs.readdir(folder)).map((name) => Number(/^lock-(\d+)$/.exec(name)?.[1] ?? 0));
+  const generation = Math.max(0, ...generations);
+  const path = lockPath(folder, generation);
+  return { generation, path, holder: generation === 0 ? undefined : await readHolder(path) };
+}
+
+/** Makes a file that did not exist, whole: nobody reads half of it. False where it exists. */
+async function createWhole(path: string, text: string): Promise<boolean> {
+  const temporary = `${path}.${hostname()}.${process.pid}.new`;
+  await fs.writeFile(temporary, text);
+  try {
+    await fs.link(temporary, path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    await fs.rm(temporary, { force: true });
+  }
 }
 
 function busy(folder: string, holder: Holder | undefined): JobError {
@@ -68,7 +91,8 @@ async function lives(holder: Holder, path: string): Promise<boolean> {
   if (holder.host === hostname())
     return (await processStartTime(holder.pid)) === holder.started && holder.pid !== process.pid;
   await sleep(WATCH_MS);
-  return (await readHolder(path))?.beat !== holder.beat;
+  const now = await readHolder(path);
+  return now !== undefined && now.beat !== holder.beat;
 }
 
 /** proc(5): field 22 of /proc/PID/stat; counted after the command name, which may hold spaces and brackets. */

@@ -174,9 +174,9 @@ t.test('a spool gives back its frames in order, without a torn or damaged tail',
 t.test("a folder is one job's at a time, and a dead job's lock is nobody's", async (t) => {
   const folder = t.testdir();
   const unlock = await lockFolder(folder);
-  t.match(JSON.parse(await fs.readFile(join(folder, 'lock'), 'utf8')), { pid: process.pid });
+  t.match(JSON.parse(await fs.readFile(join(folder, 'lock-1'), 'utf8')), { pid: process.pid });
   await unlock();
-  await t.rejects(fs.stat(join(folder, 'lock')), { code: 'ENOENT' });
+  await t.rejects(fs.stat(join(folder, 'lock-1')), { code: 'ENOENT' });
 
   const alive = {
     host: (await import('node:os')).hostname(),
@@ -184,11 +184,14 @@ t.test("a folder is one job's at a time, and a dead job's lock is nobody's", asy
     started: await started(process.ppid),
     beat: 3,
   };
-  await fs.writeFile(join(folder, 'lock'), JSON.stringify(alive));
+  await fs.writeFile(join(folder, 'lock-1'), JSON.stringify(alive));
   await t.rejects(lockFolder(folder), { code: 'output', message: /another job/ });
-  await fs.writeFile(join(folder, 'lock'), JSON.stringify({ ...alive, started: '1' }));
-  const taken = await lockFolder(folder);
-  await taken();
+  await fs.writeFile(join(folder, 'lock-1'), JSON.stringify({ ...alive, started: '1' }));
+  const takers = await Promise.allSettled([1, 2, 3, 4].map(() => lockFolder(folder)));
+  const taken = takers.flatMap((taker) => (taker.status === 'fulfilled' ? [taker.value] : []));
+  t.equal(taken.length, 1, 'of several that find a dead lock, one gets it');
+  await taken[0]?.();
+  t.same(await fs.readdir(folder), []);
 });
 
 async function started(pid: number): Promise<string> {
