@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- --runs 5]`: what a job costs beyond inference and codec, each pair of figures taken side by side in
- * one run, as ratios. Needs an idle machine. Clips and models: made here, or the files that --clip and --model name.
+ * one run, as ratios. `--only efficiency|ceiling|memory` picks. Needs an idle machine. Clips and models: made here, or the files that --clip and --model name.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
     clip: { type: 'string' },
     model: { type: 'string', default: 'wave' },
     seconds: { type: 'string', default: '20' },
+    only: { type: 'string', multiple: true, default: ['efficiency', 'ceiling', 'memory'] },
   },
 });
 const runs = Number(options.runs);
@@ -29,9 +30,9 @@ const folder = mkdtempSync(join(tmpdir(), 'framescatter-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 process.stdout.write(`${machine()}; medians (least to most) of ${runs} runs\n`);
-await efficiency();
-await identityCeiling();
-await memory();
+if (options.only.includes('efficiency')) await efficiency();
+if (options.only.includes('ceiling')) await identityCeiling();
+if (options.only.includes('memory')) await memory();
 
 /** Job fps over the fps of the same graph in ONNX Runtime's own loop, on the same cores. */
 async function efficiency(): Promise<void> {
@@ -155,7 +156,7 @@ async function makeClip(name: string, size: string, seconds: number): Promise<st
   const picture = `testsrc2=size=${size}:rate=25:duration=${seconds}`;
   await timed('ffmpeg', [
     ...['-nostdin', '-v', 'error', '-y', '-f', 'lavfi', '-i', picture],
-    ...['-c:v', 'libx264', '-preset', 'veryfast', '-crf', '20', '-pix_fmt', 'yuv420p', file],
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '20', '-pix_fmt', 'yuv420p', file],
   ]);
   return file;
 }

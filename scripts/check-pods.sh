@@ -44,8 +44,7 @@ switch=fs$$-switch
 running=()
 # A pod is gone when the first process of its name space is: the child of unshare, which itself takes no notice of signals.
 stop() { # stop PROCESS-OF-START
-  kill -KILL "$(tr -d ' ' <"/proc/$1/task/$1/children")" 2>/dev/null || true
-  wait "$1" 2>/dev/null || true
+  { kill -KILL "$(tr -d ' ' <"/proc/$1/task/$1/children")" && wait "$1"; } 2>/dev/null || true
 }
 clean_up() {
   local process space

@@ -17,7 +17,7 @@ fi
 # One line a file while they run; the whole TAP is kept, and what failed is shown at the end.
 log=build/tests.tap
 status=0
-npx --no-install tap --reporter=tap "$@" 2>&1 | tee "$log" | grep --line-buffered -E '^(not )?ok ' | cut -d'{' -f1 || status=$?
+npx --no-install tap --reporter=tap "$@" 2>&1 | tee "$log" | grep --line-buffered -E '^(not )?ok ' | sed -u 's| # {.*||' || status=$?
 [ "$status" = 0 ] || grep -E -A 30 '^ *not ok ' "$log" | head -n 400 || true
 
 count() { sed -n "s/^# {.*\b$1: \([0-9]*\).*}/\1/p" "$log" | tail -n 1; }

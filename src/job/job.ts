@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCode, JobError, messageOf } from '../errors.js';
 import { type OpenedSession, openSession } from '../model/session.js';
 import type { World } from '../mpi/world.js';
@@ -12,7 +13,14 @@ import type { RankWork } from './meter.js';
 import type { JobOptions } from './options.js';
 import { type PipelineShape, runPipeline } from './pipeline.js';
 import { type PreparedJob, prepareJob } from './prepare.js';
-import { completeOutput, openRootWork, pipelineEnds, type RootWork, refuseIfStopped } from './root-work.js';
+import {
+  completeOutput,
+  openRootWork,
+  pipelineEnds,
+  type RootWork,
+  refuseIfStopped,
+  stoppedError,
+} from './root-work.js';
 import type { Site } from './site.js';
 import type { StopRequest } from './stop.js';
 
@@ -36,6 +44,9 @@ type SessionStatement =
       readonly message: string;
       readonly hint: string | null;
     };
+
+/** How much later than its children a process may learn of a signal that all of them were sent. */
+const SIGNAL_MS = 200;
 
 /** The most of a message that travels to the root. */
 const MESSAGE_CHARACTERS = 1000;
@@ -164,7 +175,10 @@ async function pipelineOrAbort(
   const { world, log, stop } = context;
   try {
     return await runPipeline(world, opened.session, shape, work && pipelineEnds(work, stop));
-  } catch (error) {
+  } catch (cause) {
+    // A scheduler's signal may reach ffmpeg first, or alone; then this rank's own is not far.
+    await sleep(SIGNAL_MS);
+    const error = work === undefined || stop.signal() === undefined ? cause : stoppedError(work, stop);
     if (world.size === 1) throw error;
     log.error(`rank ${world.rank} on ${world.host}: ${messageOf(error)}`);
     await work?.close();

@@ -85,15 +85,15 @@ export function pipelineEnds(work: RootWork, stop: StopRequest): Ends {
 
 /** Ends the job with `stopped` if a signal asked for it: what is done stays done. */
 export function refuseIfStopped(work: RootWork, stop: StopRequest): void {
-  const signal = stop.signal();
-  if (signal === undefined) return;
-  throw new JobError(
-    'stopped',
-    `stopped by ${signal}; the work so far is in ${work.journal.store.location}`,
-    {
-      hint: 'the same command resumes it',
-    },
-  );
+  if (stop.signal() !== undefined) throw stoppedError(work, stop);
+}
+
+/** What a job says that ends because of a signal. */
+export function stoppedError(work: RootWork, stop: StopRequest): JobError {
+  const { location } = work.journal.store;
+  return new JobError('stopped', `stopped by ${stop.signal()}; the work so far is in ${location}`, {
+    hint: 'the same command resumes it',
+  });
 }
 
 /** An input that was still being written, or was exchanged, has no one right output. */
