@@ -8,6 +8,9 @@ const LOCK = 'lock';
 /** How often a holder shows that it lives, and how long another host watches before it takes a silent lock over. */
 const BEAT_MS = 2000;
 const WATCH_MS = 4 * BEAT_MS;
+/** How long a holder on this host may take to end, and how often it is looked at. */
+const ENDING_MS = 3000;
+const LOOK_MS = 200;
 
 interface Holder {
   readonly host: string;
@@ -88,11 +91,21 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 }
 
 async function lives(holder: Holder, path: string): Promise<boolean> {
-  if (holder.host === hostname())
-    return (await processStartTime(holder.pid)) === holder.started && holder.pid !== process.pid;
+  if (holder.host === hostname()) {
+    // A job that was just told to stop may need a moment to be gone.
+    for (let waited = 0; await runsHere(holder); waited += LOOK_MS) {
+      if (waited >= ENDING_MS) return true;
+      await sleep(LOOK_MS);
+    }
+    return false;
+  }
   await sleep(WATCH_MS);
   const now = await readHolder(path);
   return now !== undefined && now.beat !== holder.beat;
+}
+
+async function runsHere(holder: Holder): Promise<boolean> {
+  return holder.pid !== process.pid && (await processStartTime(holder.pid)) === holder.started;
 }
 
 /** proc(5): field 22 of /proc/PID/stat; counted after the command name, which may hold spaces and brackets. */
