@@ -99,7 +99,7 @@ async function inferenceAlone(ranks: number, args: readonly string[]): Promise<n
 
 /** An identity job against ffmpeg decoding and encoding the same file with the same settings, at 1080p. */
 async function identityCeiling(): Promise<void> {
-  const clip = await makeClip('ceiling', '1920x1080', 8);
+  const clip = await makeClip('source', '1920x1080', 8);
   const model = await identityModel(folder);
   const ratios: number[] = [];
   const speeds: number[] = [];
