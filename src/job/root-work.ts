@@ -50,7 +50,7 @@ export async function openRootWork(
   let decoder: Decoder | undefined;
   const close = async (): Promise<void> => {
     await decoder?.close();
-    const worthKeeping = sink.holdsWork();
+    const worthKeeping = journal.resumes > 0 || sink.holdsWork();
     await sink.abandon();
     await unlock();
     if (!worthKeeping) await journal.store.destroy();
