@@ -174,10 +174,15 @@ t.test('an input that grows under the job is an error, and nothing is published'
 
 t.test('two jobs do not work on one output', async (t) => {
   const folder = t.testdir();
-  const { job, args } = await underWay(folder, 1);
+  const { job, output, args } = await underWay(folder, 1);
+  // Held still, so that it cannot end while the second one looks at it.
+  const ranks = await jobPids(output);
+  t.equal(ranks.length, 1);
+  for (const pid of ranks) process.kill(pid, 'SIGSTOP');
   const second = await runJob(1, args);
   t.equal(second.code, 1);
   t.match(errors(second.stderr)[0], /another job/);
-  process.kill(job.pid, 'SIGINT');
+  for (const pid of ranks) process.kill(pid, 'SIGCONT');
   await job.result;
+  t.ok((await fs.readdir(folder)).includes('o.mp4'), 'the first one is not disturbed');
 });
