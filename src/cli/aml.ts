@@ -1,4 +1,4 @@
-import yargs, { type Argv } from 'yargs';
+import type { Argv } from 'yargs';
 import type { Spread } from '../cloud/aml-bodies.js';
 import type { ClusterRequest } from '../cloud/aml-provision.js';
 import { DEFAULT_VM_SIZE } from '../cloud/gpu-sizes.js';
@@ -6,6 +6,7 @@ import { type FilmJob, filmJob } from '../cloud/job-arguments.js';
 import { checkWorkspace, type Workspace } from '../cloud/workspace.js';
 import { JobError } from '../errors.js';
 import type { LogFormat, Verbosity } from '../report/log.js';
+import { commandLine } from './command-line.js';
 
 /** What `submit aml`, `publish aml` or `invoke aml` is asked to do. */
 export type AmlCommand =
@@ -111,23 +112,7 @@ export function parseAml(
 type Parsed = ReturnType<ReturnType<typeof parserFor>['parseSync']>;
 
 function parserFor(verb: AmlVerb) {
-  const parser = yargs([])
-    .scriptName('framescatter')
-    .usage(USAGES[verb])
-    .epilogue(EPILOGUE)
-    .version(false)
-    .help()
-    .alias('h', 'help')
-    .exitProcess(false)
-    .showHelpOnFail(false)
-    .strictOptions()
-    .wrap(110)
-    .parserConfiguration({
-      'dot-notation': false,
-      'boolean-negation': false,
-      'duplicate-arguments-array': false,
-      'parse-positional-numbers': false,
-    });
+  const parser = commandLine(USAGES[verb], EPILOGUE, false);
   return NOT_FOR[verb].reduce(
     (kept, name) => kept.hide(name),
     commonOptions(targetOptions(filmOptions(parser))),

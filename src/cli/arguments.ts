@@ -1,8 +1,9 @@
-import yargs, { type Argv } from 'yargs';
+import type { Argv } from 'yargs';
 import { JobError } from '../errors.js';
 import { CODECS, type JobOptions } from '../job/options.js';
 import type { ModelOverrides } from '../model/infer.js';
 import { MAX_MULTIPLE } from '../model/manifest.js';
+import { commandLine } from './command-line.js';
 import { asksForElsewhere, type ElsewhereCommand, parseElsewhere } from './elsewhere.js';
 
 /** What the command line asks for. */
@@ -81,23 +82,7 @@ function checkJob(words: readonly string[], version: string): void {
 type Parsed = ReturnType<ReturnType<typeof base>['parseSync']>;
 
 function base(version: string) {
-  const parser = yargs([])
-    .scriptName('framescatter')
-    .usage(USAGE)
-    .epilogue(EPILOGUE)
-    .version(version)
-    .help()
-    .alias('h', 'help')
-    .exitProcess(false)
-    .showHelpOnFail(false)
-    .strictOptions()
-    .wrap(110)
-    .parserConfiguration({
-      'dot-notation': false,
-      'boolean-negation': false,
-      'duplicate-arguments-array': false,
-      'parse-positional-numbers': false,
-    });
+  const parser = commandLine(USAGE, EPILOGUE, version);
   return outputOptions(runOptions(modelOptions(parser))).option('json', {
     type: 'boolean',
     default: false,

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import yargs from 'yargs';
 import { blobAddress } from '../cloud/job-arguments.js';
 import { createJob, kubectlIn } from '../cluster/kubectl.js';
 import { type KubernetesJob, ranks, renderManifest, VOLUME_FOLDER } from '../cluster/kubernetes.js';
@@ -10,6 +9,7 @@ import { JobError } from '../errors.js';
 import { packageRoot } from '../package.js';
 import type { Log } from '../report/log.js';
 import { isAddress } from '../storage/location.js';
+import { commandLine } from './command-line.js';
 
 /** What `submit k8s` is asked to do. */
 export type KubernetesCommand =
@@ -139,23 +139,7 @@ export async function runKubernetes(
 }
 
 function parserOf() {
-  return yargs([])
-    .scriptName('framescatter')
-    .usage(USAGE)
-    .epilogue(EPILOGUE)
-    .version(false)
-    .help()
-    .alias('h', 'help')
-    .exitProcess(false)
-    .showHelpOnFail(false)
-    .strictOptions()
-    .wrap(110)
-    .parserConfiguration({
-      'dot-notation': false,
-      'boolean-negation': false,
-      'duplicate-arguments-array': false,
-      'parse-positional-numbers': false,
-    })
+  return commandLine(USAGE, EPILOGUE, false)
     .option('image', { type: 'string', describe: 'the image, REGISTRY.azurecr.io/framescatter:TAG' })
     .option('workers', { type: 'number', default: 1, describe: 'worker pods' })
     .option('gpus-per-worker', {

@@ -1,6 +1,5 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import yargs from 'yargs';
 import { lookAtJob, submitScript } from '../cluster/slurm.js';
 import { followJob } from '../cluster/slurm-follow.js';
 import {
@@ -14,6 +13,7 @@ import { JobError } from '../errors.js';
 import { packageRoot } from '../package.js';
 import type { Log } from '../report/log.js';
 import { isAddress, parseLocation } from '../storage/location.js';
+import { commandLine } from './command-line.js';
 
 /** What `submit slurm` is asked to do. */
 export type SlurmCommand =
@@ -112,23 +112,7 @@ export async function runSlurm(command: SlurmCommand, log: Log): Promise<number>
 }
 
 function parserOf() {
-  return yargs([])
-    .scriptName('framescatter')
-    .usage(USAGE)
-    .epilogue(EPILOGUE)
-    .version(false)
-    .help()
-    .alias('h', 'help')
-    .exitProcess(false)
-    .showHelpOnFail(false)
-    .strictOptions()
-    .wrap(110)
-    .parserConfiguration({
-      'dot-notation': false,
-      'boolean-negation': false,
-      'duplicate-arguments-array': false,
-      'parse-positional-numbers': false,
-    })
+  return commandLine(USAGE, EPILOGUE, false)
     .option('nodes', { type: 'number', describe: 'nodes; default 1' })
     .option('gpus-per-node', { type: 'number', describe: 'GPUs of each node, 0 for none; default 1' })
     .option('ranks-per-node', { type: 'number', describe: 'default: one a GPU' })

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import yargs from 'yargs';
 import { JobError } from '../errors.js';
 import { watchForStop } from '../job/stop.js';
 import { packageVersion } from '../package.js';
@@ -16,6 +15,7 @@ import type { Runner } from '../watch/runner.js';
 import { openSource } from '../watch/source.js';
 import { watch } from '../watch/watch.js';
 import { type AmlCommand, parseAml } from './aml.js';
+import { commandLine } from './command-line.js';
 import { parseSlurm } from './submit-slurm.js';
 
 /** Where `watch` runs the jobs. */
@@ -238,23 +238,7 @@ function refuseSecrets(place: string): void {
 }
 
 function parserOf() {
-  return yargs([])
-    .scriptName('framescatter')
-    .usage(USAGE)
-    .epilogue(EPILOGUE)
-    .version(false)
-    .help()
-    .alias('h', 'help')
-    .exitProcess(false)
-    .showHelpOnFail(false)
-    .strictOptions()
-    .wrap(110)
-    .parserConfiguration({
-      'dot-notation': false,
-      'boolean-negation': false,
-      'duplicate-arguments-array': false,
-      'parse-positional-numbers': false,
-    })
+  return commandLine(USAGE, EPILOGUE, false)
     .option('out', { type: 'string', describe: 'where the outputs go, under the names of their videos' })
     .option('run', {
       type: 'string',
