@@ -17,7 +17,7 @@ import {
 /**
  * Blocks through an I420-native network. What lies between the wire's levels and the network's numbers - division by
  * 255, another matrix or range, the strength, the rounding - is one linear map of the six channels on either side, and
- * goes into the weights of its first and last convolution where those allow it.
+ * goes into the weights of its first and last convolutions where those allow it.
  */
 export function blocksThroughNetwork(
   builder: GraphBuilder,
@@ -51,10 +51,10 @@ export function blocksThroughNetwork(
 
   const direct = inlineGraph(graph, io.input.name, blocks);
   const entered =
-    (io.input.type === 'float32' ? foldIntoFirst(direct, blocks, before, builder) : undefined) ??
+    (io.input.type === 'float32' ? foldIntoFirst(direct, blocks, before) : undefined) ??
     inlineGraph(graph, io.input.name, enter(builder, blocks, before, io));
   const output = prefixed(io.output.name);
-  const left = io.output.type === 'float32' ? foldIntoLast(entered, output, behind, builder) : undefined;
+  const left = io.output.type === 'float32' ? foldIntoLast(entered, output, behind) : undefined;
   builder.include(left ?? entered);
   const made = guardSize(builder, output, dims(scale), facts);
   const result =

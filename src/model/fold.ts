@@ -1,8 +1,8 @@
 import type { Affine } from './colour.js';
-import type { GraphBuilder } from './graph-builder.js';
 import {
   attribute,
   dimsOf,
+  float32Tensor,
   float32Values,
   type GraphProto,
   intAttribute,
@@ -15,27 +15,81 @@ import {
 } from './onnx.js';
 
 /**
- * Puts a per-pixel linear map of the channels before the convolution that reads `input`, into its weights: none of it
- * is left to be done per frame. Only where that is exact: one reader, its padding (if any) made of the input's own
- * samples, weights in the file.
+ * Puts a per-pixel linear map of the channels before everything that reads `input`, into weights: none of it is left to
+ * be done per frame. Only where that is exact: all that reads the input are convolutions with their weights in the file,
+ * whose padding (if any) is made of the input's own samples.
  *
- * @returns the graph with that one convolution rewritten (its new weights are in `builder`), undefined if it cannot be.
+ * @returns the graph with those convolutions rewritten, undefined if it cannot be.
  */
-export function foldIntoFirst(
-  graph: GraphProto,
-  input: string,
-  map: Affine,
-  builder: GraphBuilder,
-): GraphProto | undefined {
-  const reader = soleReader(graph, input);
-  if (reader === undefined) return undefined;
-  const isPad = reader.opType === 'Pad' && isDefaultDomain(reader) && repeatsSamples(graph, reader);
-  const conv = isPad ? soleReader(graph, reader.output?.[0] ?? '') : reader;
-  if (conv === undefined || conv.input?.[0] !== (isPad ? reader.output?.[0] : input)) return undefined;
-  const kernel = plainConv(graph, conv);
-  if (kernel === undefined || padsWithZeros(conv, kernel) || kernel.inputs !== map.rows.length)
-    return undefined;
+export function foldIntoFirst(graph: GraphProto, input: string, map: Affine): GraphProto | undefined {
+  const convs = convsReading(graph, input);
+  if (!convs?.every(({ kernel }) => kernel.inputs === map.rows.length)) return undefined;
+  return rewritten(
+    graph,
+    convs.map(({ node, kernel }) => ({ node, kernel: behindMap(kernel, map) })),
+  );
+}
 
+/**
+ * The same after what makes `output`: a convolution, whatever its padding, or a sum of several (a skip from the input is
+ * such a term). Each term gets the map's matrix, one of them its offset.
+ */
+export function foldIntoLast(graph: GraphProto, output: string, map: Affine): GraphProto | undefined {
+  const convs = countReaders(graph, output) === 0 ? convsMaking(graph, output) : undefined;
+  if (!convs?.every(({ kernel }) => kernel.outputs === map.rows.length)) return undefined;
+  const linear: Affine = { rows: map.rows, offset: map.offset.map(() => 0) };
+  return rewritten(
+    graph,
+    convs.map(({ node, kernel }, at) => ({ node, kernel: beforeMap(kernel, at === 0 ? map : linear) })),
+  );
+}
+
+/** A convolution with its kernel. */
+interface PlainConv {
+  readonly node: NodeProto;
+  readonly kernel: Kernel;
+}
+
+interface Kernel {
+  readonly dims: readonly number[];
+  readonly outputs: number;
+  readonly inputs: number;
+  /** Taps: kernel height times width. */
+  readonly area: number;
+  readonly weights: ArrayLike<number>;
+  readonly bias: ArrayLike<number> & Iterable<number>;
+}
+
+/** All that reads `value`, directly or behind a Pad; undefined where any of it is no convolution of its samples alone. */
+function convsReading(graph: GraphProto, value: string): readonly PlainConv[] | undefined {
+  const readers = (graph.node ?? []).filter((node) => node.input?.includes(value));
+  // More uses than readers: a node reads it twice, or one in an inner graph does.
+  if (readers.length === 0 || countReaders(graph, value) !== readers.length) return undefined;
+  const found = readers.map((node) => {
+    if (node.input?.[0] !== value) return undefined;
+    if (repeatsSamples(graph, node)) return convsReading(graph, node.output?.[0] ?? '');
+    const conv = plainConv(graph, node);
+    return conv === undefined || padsWithZeros(conv) ? undefined : [conv];
+  });
+  return found.every((one) => one !== undefined) ? found.flat() : undefined;
+}
+
+/** The convolutions that `value` is the sum of; undefined where it is anything else, or a term is read elsewhere too. */
+function convsMaking(graph: GraphProto, value: string): readonly PlainConv[] | undefined {
+  const maker = graph.node?.find((node) => node.output?.includes(value));
+  if (maker === undefined) return undefined;
+  if (maker.opType !== 'Add' || !isDefaultDomain(maker)) {
+    const conv = plainConv(graph, maker);
+    return conv && [conv];
+  }
+  const terms = (maker.input ?? []).map((term) =>
+    countReaders(graph, term) === 1 ? convsMaking(graph, term) : undefined,
+  );
+  return terms.every((one) => one !== undefined) ? terms.flat() : undefined;
+}
+
+/** A convolution of mapped samples as one of the samples themselves. */
+function behindMap(kernel: Kernel, map: Affine): Kernel {
   const { outputs, inputs, area } = kernel;
   const weights = new Float64Array(outputs * inputs * area);
   const bias = Float64Array.from(kernel.bias);
@@ -51,21 +105,11 @@ export function foldIntoFirst(
       }
     }
   }
-  return withKernel(graph, conv, { ...kernel, weights, bias }, builder);
+  return { ...kernel, weights, bias };
 }
 
-/** The same after the convolution that makes `output`, whatever its padding. */
-export function foldIntoLast(
-  graph: GraphProto,
-  output: string,
-  map: Affine,
-  builder: GraphBuilder,
-): GraphProto | undefined {
-  const conv = graph.node?.find((node) => node.output?.includes(output));
-  if (conv === undefined || countReaders(graph, output) > 0) return undefined;
-  const kernel = plainConv(graph, conv);
-  if (kernel === undefined || kernel.outputs !== map.rows.length) return undefined;
-
+/** A convolution whose results are mapped as one that gives the mapped ones. */
+function beforeMap(kernel: Kernel, map: Affine): Kernel {
   const each = kernel.inputs * kernel.area;
   const weights = new Float64Array(kernel.outputs * each);
   const bias = Float64Array.from(map.offset);
@@ -78,21 +122,11 @@ export function foldIntoLast(
       }
     }
   }
-  return withKernel(graph, conv, { ...kernel, weights, bias }, builder);
+  return { ...kernel, weights, bias };
 }
 
-interface Kernel {
-  readonly dims: readonly number[];
-  readonly outputs: number;
-  readonly inputs: number;
-  /** Taps: kernel height times width. */
-  readonly area: number;
-  readonly weights: ArrayLike<number>;
-  readonly bias: ArrayLike<number> & Iterable<number>;
-}
-
-/** The kernel of an ungrouped two-dimensional Conv whose float32 numbers are in the file. */
-function plainConv(graph: GraphProto, node: NodeProto): Kernel | undefined {
+/** An ungrouped two-dimensional Conv whose float32 numbers are in the file. */
+function plainConv(graph: GraphProto, node: NodeProto): PlainConv | undefined {
   if (node.opType !== 'Conv' || !isDefaultDomain(node) || intAttribute(node, 'group', 1) !== 1)
     return undefined;
   const weightTensor = initializer(graph, node.input?.[1]);
@@ -104,18 +138,19 @@ function plainConv(graph: GraphProto, node: NodeProto): Kernel | undefined {
   const biasTensor = initializer(graph, biasName);
   const bias = biasName ? biasTensor && float32Values(biasTensor) : new Float32Array(outputs);
   if (weights === undefined || bias === undefined || bias.length !== outputs) return undefined;
-  return { dims, outputs, inputs, area: height * width, weights, bias };
+  return { node, kernel: { dims, outputs, inputs, area: height * width, weights, bias } };
 }
 
-function padsWithZeros(conv: NodeProto, kernel: Kernel): boolean {
-  const mode = stringAttribute(conv, 'auto_pad', 'NOTSET');
+function padsWithZeros({ node, kernel }: PlainConv): boolean {
+  const mode = stringAttribute(node, 'auto_pad', 'NOTSET');
   if (mode === 'VALID' || kernel.area === 1)
-    return (intsAttribute(conv, 'pads') ?? []).some((pad) => pad !== 0);
-  return mode !== 'NOTSET' || (intsAttribute(conv, 'pads') ?? []).some((pad) => pad !== 0);
+    return (intsAttribute(node, 'pads') ?? []).some((pad) => pad !== 0);
+  return mode !== 'NOTSET' || (intsAttribute(node, 'pads') ?? []).some((pad) => pad !== 0);
 }
 
 /** A Pad of height and width by reflection or repetition: a map of the channels goes through it unchanged. */
 function repeatsSamples(graph: GraphProto, pad: NodeProto): boolean {
+  if (pad.opType !== 'Pad' || !isDefaultDomain(pad)) return false;
   const mode = stringAttribute(pad, 'mode', 'constant');
   if (mode !== 'reflect' && mode !== 'edge' && mode !== 'wrap') return false;
   if (pad.input?.[3]) return false; // an `axes` input: rare, and then the order of the amounts is another
@@ -123,16 +158,25 @@ function repeatsSamples(graph: GraphProto, pad: NodeProto): boolean {
   return amounts?.length === 8 && [0, 1, 4, 5].every((at) => amounts[at] === 0);
 }
 
-function withKernel(graph: GraphProto, conv: NodeProto, kernel: Kernel, builder: GraphBuilder): GraphProto {
-  const weights = builder.floats(kernel.dims, Array.from(kernel.weights));
-  const bias = builder.floats([kernel.outputs], Array.from(kernel.bias));
-  const rewritten: NodeProto = { ...conv, input: [conv.input?.[0] ?? '', weights, bias] };
-  return { ...graph, node: (graph.node ?? []).map((node) => (node === conv ? rewritten : node)) };
-}
-
-function soleReader(graph: GraphProto, value: string): NodeProto | undefined {
-  if (countReaders(graph, value) !== 1) return undefined;
-  return graph.node?.find((node) => node.input?.includes(value));
+/** Other kernels for some convolutions. Their names hold no prefix that those of a network or a builder begin with. */
+function rewritten(graph: GraphProto, convs: readonly PlainConv[]): GraphProto {
+  const initializers = [...(graph.initializer ?? [])];
+  const added = (dims: readonly number[], values: ArrayLike<number>): string => {
+    const name = `folded/${initializers.length}`;
+    initializers.push(float32Tensor(name, dims, values));
+    return name;
+  };
+  const nodes = new Map(
+    convs.map(({ node, kernel }): [NodeProto, NodeProto] => {
+      const numbers = [added(kernel.dims, kernel.weights), added([kernel.outputs], kernel.bias)];
+      return [node, { ...node, input: [node.input?.[0] ?? '', ...numbers] }];
+    }),
+  );
+  return {
+    ...graph,
+    initializer: initializers,
+    node: (graph.node ?? []).map((node) => nodes.get(node) ?? node),
+  };
 }
 
 /** Uses of a value: by nodes, those of inner graphs too, and as a result of the graph. */

@@ -19,6 +19,7 @@ import {
 import {
   floats,
   imageManifest,
+  integers,
   type ModelFixture,
   modelBytes,
   modelFolder,
@@ -30,12 +31,16 @@ import { runComposed } from '../fixtures/run-onnx.js';
 const [WIDTH, HEIGHT] = [48, 36];
 const TRAINED: Coding = { matrix: 'bt709', range: 'limited' };
 
+/** With a skip from the input to the output, and without. */
+const NETWORKS = [false, true].map((skip) => ({ skip, name: skip ? 'with a skip' : 'without one' }));
+
 async function styleModel(
   test: Test,
   spec: string,
+  skip: boolean,
   options: Partial<LoadOptions> = {},
 ): Promise<LoadedModel> {
-  return loadModel(spec, { folder: test.testdir(modelFolder(styleNetwork())), ...options });
+  return loadModel(spec, { folder: test.testdir(modelFolder(styleNetwork({ skip }))), ...options });
 }
 
 /** Six samples of each 2x2 block through `convert`, which gets and gives Y, U, V of one pixel. */
@@ -95,73 +100,130 @@ async function expectedStyle(model: LoadedModel, frame: Uint8Array, coding: Codi
 }
 
 t.test('a style network equals conversion by hand in every matrix and range', async (t) => {
-  const model = await styleModel(t, 'wild');
-  for (const coding of CODINGS) {
-    const frame = colourfulFrame(WIDTH, HEIGHT, coding, 31);
-    const graph = compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
-    const [result = new Uint8Array()] = await runComposed(graph, [frame]);
-    const expected = await expectedStyle(model, frame, coding);
-    t.ok(new Set(expected).size > 40, 'the network makes a picture, not a plain colour');
-    t.ok(largestDifference(result, expected) <= 1, `${coding.matrix} ${coding.range}`);
-  }
-});
-
-t.test('all of it lies in the weights of the first and last convolution', async (t) => {
-  for (const strength of [1, 0.5]) {
-    const model = await styleModel(t, 'calm', { strength });
-    const graph = compose(model, { width: WIDTH, height: HEIGHT, matrix: 'bt601', range: 'full' }, 1);
-    const count = (bytes: Uint8Array, type: string) =>
-      decodeModel(bytes).graph?.node?.filter((one) => one.opType === type).length;
-    t.equal(count(graph.bytes, 'Conv'), count(encodeModel(model.proto), 'Conv'), 'no convolution is added');
-    t.equal(count(graph.bytes, 'Mul'), strength === 1 ? 0 : 1, 'and no product but that of a strength');
-  }
-});
-
-t.test('strength 0 is the source, 1 the style, between them a mix, beyond an exaggeration', async (t) => {
-  for (const coding of [TRAINED, { matrix: 'bt601', range: 'full' } as const]) {
-    const frame = colourfulFrame(WIDTH, HEIGHT, coding, 37);
-    const full = await expectedStyle(await styleModel(t, 'wild'), frame, coding);
-    for (const strength of [0, 0.3, 1.5]) {
-      const model = await styleModel(t, 'wild', { strength });
+  for (const { skip, name } of NETWORKS) {
+    const model = await styleModel(t, 'wild', skip);
+    for (const coding of CODINGS) {
+      const frame = colourfulFrame(WIDTH, HEIGHT, coding, 31);
       const graph = compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
       const [result = new Uint8Array()] = await runComposed(graph, [frame]);
-      const styled = [...full].map((style, at) => ({ style, source: frame[at] ?? 0, got: result[at] ?? 0 }));
-      // A style that was clipped has lost what the mix would need.
-      const exact = styled.filter(({ style }) => style > 0 && style < 255);
-      const worst = Math.max(
-        ...exact.map(({ style, source, got }) => Math.abs(got - level(source + strength * (style - source)))),
-      );
-      t.ok(exact.length > frame.length / 2 && worst <= 1, `${coding.matrix} at ${strength}: ${worst}`);
-      if (strength === 0) t.ok(largestDifference(result, frame) <= 1);
+      const expected = await expectedStyle(model, frame, coding);
+      t.ok(new Set(expected).size > 40, 'the network makes a picture, not a plain colour');
+      t.ok(largestDifference(result, expected) <= 1, `${coding.matrix} ${coding.range}, ${name}`);
     }
   }
 });
 
-t.test('a network that pads with zeros is mapped outside of it, and right to its edges', async (t) => {
-  const weights = Array.from({ length: 6 * 6 * 9 }, (_, at) => Math.sin(at) / 12);
-  const dims = ['N', 6, 'H', 'W'];
+t.test('all of it lies in the weights of the first and last convolutions', async (t) => {
+  for (const { skip, name } of NETWORKS) {
+    for (const strength of [1, 0.5]) {
+      const model = await styleModel(t, 'calm', skip, { strength });
+      const graph = compose(model, { width: WIDTH, height: HEIGHT, matrix: 'bt601', range: 'full' }, 1);
+      const count = (bytes: Uint8Array, type: string) =>
+        decodeModel(bytes).graph?.node?.filter((one) => one.opType === type).length;
+      const added = (type: string) =>
+        (count(graph.bytes, type) ?? 0) - (count(encodeModel(model.proto), type) ?? 0);
+      t.equal(added('Conv'), 0, `no convolution is added ${name}`);
+      t.equal(added('Mul'), strength === 1 ? 0 : 1, 'and no product but that of a strength');
+      t.equal(added('Add'), strength === 1 ? 0 : 1, 'nor a sum');
+    }
+  }
+});
+
+t.test('strength 0 is the source, 1 the style, between them a mix, beyond an exaggeration', async (t) => {
+  for (const { skip, name } of NETWORKS) {
+    for (const coding of [TRAINED, { matrix: 'bt601', range: 'full' } as const]) {
+      const frame = colourfulFrame(WIDTH, HEIGHT, coding, 37);
+      const full = await expectedStyle(await styleModel(t, 'wild', skip), frame, coding);
+      for (const strength of [0, 0.3, 1.5]) {
+        const model = await styleModel(t, 'wild', skip, { strength });
+        const graph = compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
+        const [result = new Uint8Array()] = await runComposed(graph, [frame]);
+        const styled = [...full].map((style, at) => ({
+          style,
+          source: frame[at] ?? 0,
+          got: result[at] ?? 0,
+        }));
+        // A style that was clipped has lost what the mix would need.
+        const exact = styled.filter(({ style }) => style > 0 && style < 255);
+        const worst = Math.max(
+          ...exact.map(({ style, source, got }) =>
+            Math.abs(got - level(source + strength * (style - source))),
+          ),
+        );
+        const what = `${coding.matrix} at ${strength}, ${name}: ${worst}`;
+        t.ok(exact.length > frame.length / 2 && worst <= 1, what);
+        if (strength === 0) t.ok(largestDifference(result, frame) <= 1);
+      }
+    }
+  }
+});
+
+/** What no weights can take: the map must then stand outside of the network, and the result be the same. */
+const UNFOLDABLE: Readonly<Record<string, readonly ReturnType<typeof node>[]>> = {
+  'pads its input with zeros': [
+    node('Conv', ['input', 'weights'], 'mixed', { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
+    node('Sigmoid', ['mixed'], 'output'),
+  ],
+  'adds its input as it is': [
+    node('Pad', ['input', 'pads'], 'padded', { mode: 'reflect' }),
+    node('Conv', ['padded', 'weights'], 'mixed', { kernel_shape: [3, 3] }),
+    node('Add', ['mixed', 'input'], 'output'),
+  ],
+  'reads its input through a convolution and another operator': [
+    node('Pad', ['input', 'pads'], 'padded', { mode: 'reflect' }),
+    node('Conv', ['padded', 'weights'], 'mixed', { kernel_shape: [3, 3] }),
+    node('Sigmoid', ['input'], 'curved'),
+    node('Conv', ['curved', 'skip'], 'skipped', { kernel_shape: [1, 1] }),
+    node('Add', ['mixed', 'skipped'], 'output'),
+  ],
+  'uses a term of its output twice': [
+    node('Pad', ['input', 'pads'], 'padded', { mode: 'reflect' }),
+    node('Conv', ['padded', 'weights'], 'mixed', { kernel_shape: [3, 3] }),
+    node('Conv', ['input', 'skip'], 'skipped', { kernel_shape: [1, 1] }),
+    node('Add', ['mixed', 'skipped'], 'sum'),
+    node('Sigmoid', ['skipped'], 'curved'),
+    node('Add', ['sum', 'curved'], 'output'),
+  ],
+  'multiplies its output': [
+    node('Conv', ['input', 'skip'], 'skipped', { kernel_shape: [1, 1] }),
+    node('Mul', ['skipped', 'skipped'], 'output'),
+  ],
+};
+
+t.test('where weights cannot take the map it stands outside, and the result is as exact', async (t) => {
   const tensor = { type: 'float32', range: '0..1' };
-  const fixture: ModelFixture = {
-    bytes: modelBytes({
-      nodes: [
-        node('Conv', ['input', 'weights'], 'mixed', { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
-        node('Sigmoid', ['mixed'], 'output'),
-      ],
-      initializers: [floats('weights', [6, 6, 3, 3], weights)],
-      input: { dims },
-      output: { dims },
-    }),
-    manifest: imageManifest({ io: 'i420', input: tensor, output: tensor, ...TRAINED }),
-  };
-  const model = await loadModel(`${t.testdir(modelFolder(fixture))}/model.onnx`, { folder: '' });
-  for (const coding of CODINGS) {
-    const frame = colourfulFrame(WIDTH, HEIGHT, coding, 41);
-    const graph = compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
-    const [result = new Uint8Array()] = await runComposed(graph, [frame]);
-    t.ok(
-      largestDifference(result, await expectedStyle(model, frame, coding)) <= 1,
-      `${coding.matrix} ${coding.range}`,
-    );
+  const dims = ['N', 6, 'H', 'W'];
+  for (const [name, nodes] of Object.entries(UNFOLDABLE)) {
+    const fixture: ModelFixture = {
+      bytes: modelBytes({
+        nodes,
+        initializers: [
+          floats(
+            'weights',
+            [6, 6, 3, 3],
+            Array.from({ length: 6 * 6 * 9 }, (_, at) => Math.sin(at) / 12),
+          ),
+          floats(
+            'skip',
+            [6, 6, 1, 1],
+            Array.from({ length: 36 }, (_, at) => Math.cos(at) / 3),
+          ),
+          integers('pads', [0, 0, 1, 1, 0, 0, 1, 1]),
+        ],
+        input: { dims },
+        output: { dims },
+      }),
+      manifest: imageManifest({ io: 'i420', input: tensor, output: tensor, ...TRAINED }),
+    };
+    const model = await loadModel(`${t.testdir(modelFolder(fixture))}/model.onnx`, { folder: '' });
+    for (const coding of CODINGS) {
+      const frame = colourfulFrame(WIDTH, HEIGHT, coding, 41);
+      const graph = compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
+      const [result = new Uint8Array()] = await runComposed(graph, [frame]);
+      const expected = await expectedStyle(model, frame, coding);
+      t.ok(new Set(expected).size > 10, 'a picture');
+      t.ok(largestDifference(result, expected) <= 1, `${name}: ${coding.matrix} ${coding.range}`);
+    }
   }
 });
 

@@ -112,7 +112,7 @@ t.test('what names no model gets an answer', async (t) => {
 });
 
 t.test('styles of different networks do not blend', async (t) => {
-  const other = styleNetwork(2);
+  const other = styleNetwork({ seed: 2 });
   const styles = (other.manifest.styles as { name: string }[]).map((one) => ({
     ...one,
     name: `${one.name}2`,
