@@ -61,14 +61,12 @@ async function job(options: JobOptions, log: Log): Promise<number> {
   try {
     await runJob({ world, options, log, stop, modelsFolder: modelsFolder(), version: packageVersion() });
   } catch (error) {
-    if (error instanceof RootFailed) {
-      code = error.exitCode;
-    } else {
-      reportFailure(log, error);
-      code = exitCode(error);
-      // Only errors that all ranks know of may end in order; after any other the rest would wait for this rank.
-      if (!world.isRoot && world.size > 1) world.abort(code);
-    }
+    // Only what all ranks know of may end in order; after anything else the rest would wait for this rank.
+    const inOrder = error instanceof RootFailed;
+    code = inOrder ? error.exitCode : exitCode(error);
+    if (!inOrder) reportFailure(log, error);
+    else if (world.isRoot) reportFailure(log, error.cause);
+    if (!inOrder && world.size > 1) world.abort(code);
   } finally {
     stop.dispose();
   }

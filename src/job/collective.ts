@@ -1,20 +1,20 @@
 import { exitCode } from '../errors.js';
 import type { World } from '../mpi/world.js';
 
-/** On other ranks: the root failed, has said why, and every rank ends with its exit code. */
+/** The root failed at a step that every rank knows of, and all of them go on alike. `cause` is what it failed with, on the root. */
 export class RootFailed extends Error {
   override readonly name = 'RootFailed';
   readonly exitCode: number;
 
-  constructor(code: number) {
-    super(`the root ended the job with exit code ${code}`);
+  constructor(code: number, cause?: unknown) {
+    super(`the root failed, with exit code ${code}`, cause === undefined ? undefined : { cause });
     this.exitCode = code;
   }
 }
 
 /**
- * Runs `step` on the root while the other ranks wait, asleep. Its failure is thrown on the root as it is and on the
- * others as `RootFailed`, so that all of them end in order and one message is printed.
+ * Runs `step` on the root while the other ranks wait, asleep. Its failure is thrown as `RootFailed` on all of them, so
+ * that they end in order, or go on with something else, and one message is printed.
  */
 export async function onRoot<T>(world: World, step: () => Promise<T>): Promise<T | undefined> {
   if (!world.isRoot) {
@@ -22,12 +22,14 @@ export async function onRoot<T>(world: World, step: () => Promise<T>): Promise<T
     if (code !== 0) throw new RootFailed(code);
     return undefined;
   }
+  let result: T;
   try {
-    const result = await step();
-    await world.broadcastValue(0);
-    return result;
+    result = await step();
   } catch (error) {
-    await world.broadcastValue(exitCode(error));
-    throw error;
+    const code = exitCode(error);
+    await world.broadcastValue(code);
+    throw new RootFailed(code, error);
   }
+  await world.broadcastValue(0);
+  return result;
 }

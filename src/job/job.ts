@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { exitCode, JobError, messageOf } from '../errors.js';
 import { type OpenedSession, openSession } from '../model/session.js';
 import type { World } from '../mpi/world.js';
@@ -8,19 +7,11 @@ import { openMonitor } from '../report/monitor.js';
 import { writeRunReport } from '../report/run-report.js';
 import { type RankReport, stageTimes, summaryLines } from '../report/summary.js';
 import { openScratch } from '../storage/scratch.js';
-import { onRoot } from './collective.js';
-import type { RankWork } from './meter.js';
+import { onRoot, RootFailed } from './collective.js';
 import type { JobOptions } from './options.js';
 import { type PipelineShape, runPipeline } from './pipeline.js';
 import { type PreparedJob, prepareJob } from './prepare.js';
-import {
-  completeOutput,
-  openRootWork,
-  pipelineEnds,
-  type RootWork,
-  refuseIfStopped,
-  stoppedError,
-} from './root-work.js';
+import { completeOutput, openRootWork, pipelineEnds, type RootWork } from './root-work.js';
 import type { Site } from './site.js';
 import type { StopRequest } from './stop.js';
 
@@ -45,15 +36,13 @@ type SessionStatement =
       readonly hint: string | null;
     };
 
-/** How much later than its children a process may learn of a signal that all of them were sent. */
-const SIGNAL_MS = 200;
-
 /** The most of a message that travels to the root. */
 const MESSAGE_CHARACTERS = 1000;
 
 /**
  * One job, on every rank: the root prepares, all open a session, all run the pipeline, the root assembles, verifies and
- * publishes. A failure of one rank within the pipeline ends all ranks at once; any other ends them in order.
+ * publishes. MPI or inference failing on one rank ends all ranks at once; any other failure ends them in order, and is a
+ * `RootFailed`.
  */
 export async function runJob(context: JobContext): Promise<void> {
   const { world, log, stop, version } = context;
@@ -63,7 +52,7 @@ export async function runJob(context: JobContext): Promise<void> {
     await runOn(context, { log, scratch, stopped: stop.aborted }, monitor);
     await monitor.close();
   } catch (error) {
-    await monitor.close(error);
+    await monitor.close(error instanceof RootFailed ? error.cause : error);
     throw error;
   } finally {
     await scratch.dispose();
@@ -82,9 +71,19 @@ async function runOn(context: JobContext, site: Site, monitor: Monitor): Promise
   const graph = await world.broadcastBytes(prepared?.graph.bytes);
   const opened = await monitor.phase('open sessions', () => openSessions(context, shape, graph));
   const work = await onRoot(world, async () => prepared && openRootWork(options, prepared, site, monitor));
+  const ends = work && pipelineEnds(work, stop);
   try {
     const began = performance.now();
-    const mine = await monitor.phase('pipeline', () => pipelineOrAbort(context, site, opened, shape, work));
+    const mine = await monitor.phase('pipeline', async () => {
+      try {
+        return await runPipeline(world, opened.session, shape, ends);
+      } catch (error) {
+        if (world.size > 1) await abortWorld(context, site, work, error);
+        throw error;
+      } finally {
+        work?.progress.stop();
+      }
+    });
     const pipelineSeconds = (performance.now() - began) / 1000;
     const ranks = await world.collect<RankReport>({
       rank: world.rank,
@@ -95,7 +94,7 @@ async function runOn(context: JobContext, site: Site, monitor: Monitor): Promise
     await onRoot(world, async () => {
       if (prepared === undefined || work === undefined || ranks === undefined) return;
       monitor.ranks(ranks, stageTimes(ranks));
-      refuseIfStopped(work, stop);
+      await ends?.refuseUnfinished();
       const frames = await completeOutput(options, prepared, work, log);
       const wallSeconds = (performance.now() - started) / 1000;
       await report(context, prepared, work, { frames, wallSeconds, pipelineSeconds, ranks });
@@ -164,31 +163,18 @@ function logProviders(log: Log, statements: readonly SessionStatement[]): void {
   if (reason !== undefined) log.warn(`CUDA cannot be used, so the CPU is: ${reason}`);
 }
 
-/** Runs the pipeline. When this rank fails in it the others wait for it, so it says why and ends them all. */
-async function pipelineOrAbort(
-  context: JobContext,
+/** This rank failed while the others wait for it: says why, and ends them all. */
+async function abortWorld(
+  { world, log }: JobContext,
   site: Site,
-  opened: OpenedSession,
-  shape: PipelineShape,
   work: RootWork | undefined,
-): Promise<RankWork> {
-  const { world, log, stop } = context;
-  try {
-    return await runPipeline(world, opened.session, shape, work && pipelineEnds(work, stop));
-  } catch (cause) {
-    // A scheduler's signal may reach ffmpeg first, or alone; then this rank's own is not far.
-    await sleep(SIGNAL_MS);
-    const error = work === undefined || stop.signal() === undefined ? cause : stoppedError(work, stop);
-    if (world.size === 1) throw error;
-    log.error(`rank ${world.rank} on ${world.host}: ${messageOf(error)}`);
-    await work?.close();
-    await work?.monitor.close(error);
-    await site.scratch.dispose();
-    world.abort(exitCode(error));
-    throw error;
-  } finally {
-    work?.progress.stop();
-  }
+  error: unknown,
+): Promise<void> {
+  log.error(`rank ${world.rank} on ${world.host}: ${messageOf(error)}`);
+  await work?.close();
+  await work?.monitor.close(error);
+  await site.scratch.dispose();
+  world.abort(exitCode(error));
 }
 
 interface Outcome {

@@ -1,10 +1,9 @@
 import type { World } from '../mpi/world.js';
 import { type NativeSession, native } from '../native.js';
-import type { Decoder } from '../video/decode.js';
 import { type RankWork, StageMeter } from './meter.js';
 import { BufferPool } from './pool.js';
 import { prefetch } from './prefetch.js';
-import { decode, noSource } from './stages/decode.js';
+import { decode, type FrameSource, noSource } from './stages/decode.js';
 import { encode, type FrameSink } from './stages/encode.js';
 import { gather } from './stages/gather.js';
 import { infer } from './stages/infer.js';
@@ -24,10 +23,10 @@ export interface PipelineShape {
 
 /** The root's ends of the pipeline. */
 export interface Ends {
-  readonly decoder: Decoder;
+  readonly decoder: FrameSource;
   readonly sink: FrameSink;
+  /** True once no new frame is to be begun. */
   readonly stopping: () => boolean;
-  readonly onFrame: () => void;
 }
 
 /**
@@ -62,11 +61,6 @@ export async function runPipeline(
     meter,
     rounds: ends && pool(roundFrames * styledBytes),
   });
-  await encode(prefetch(gathered, 1), {
-    sink: ends?.sink,
-    styledBytes,
-    meter,
-    onFrame: ends?.onFrame ?? (() => {}),
-  });
+  await encode(prefetch(gathered, 1), { sink: ends?.sink, styledBytes, meter });
   return meter.read();
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../errors.js';
 import type { Log } from '../report/log.js';
 import type { Monitor } from '../report/metrics.js';
@@ -70,26 +71,49 @@ export async function openRootWork(
   }
 }
 
-/** The root's ends of the pipeline. */
-export function pipelineEnds(work: RootWork, stop: StopRequest): Ends {
+/** The root's ends of the pipeline, which never fail within it: all ranks come to its end together. */
+export interface RootEnds extends Ends {
+  /** Ends the job where decoder or encoder failed, or a signal asked for it: what is done stays done. */
+  refuseUnfinished(): Promise<void>;
+}
+
+/** How much later than its children a process may learn of a signal that all of them were sent. */
+const SIGNAL_MS = 200;
+
+/** After a failure no frame is begun, and those in flight are dropped. */
+export function pipelineEnds(work: RootWork, stop: StopRequest): RootEnds {
+  let failure: { readonly error: unknown } | undefined;
+  async function unlessFailed<T>(step: () => Promise<T>): Promise<T | undefined> {
+    if (failure !== undefined) return undefined;
+    try {
+      return await step();
+    } catch (error) {
+      failure = { error };
+      return undefined;
+    }
+  }
   return {
-    decoder: work.decoder,
-    sink: work.sink,
-    stopping: () => stop.signal() !== undefined,
-    onFrame: () => {
-      work.progress.advance();
-      work.monitor.frame();
+    decoder: { read: (into) => unlessFailed(() => work.decoder.read(into)) },
+    sink: {
+      write: (frame, pts) =>
+        unlessFailed(async () => {
+          await work.sink.write(frame, pts);
+          work.progress.advance();
+          work.monitor.frame();
+        }),
+    },
+    stopping: () => failure !== undefined || stop.signal() !== undefined,
+    async refuseUnfinished() {
+      // A scheduler's signal may reach ffmpeg first, or alone; then this rank's own is not far.
+      if (failure !== undefined) await sleep(SIGNAL_MS);
+      if (stop.signal() !== undefined) throw stoppedError(work, stop);
+      if (failure !== undefined) throw failure.error;
     },
   };
 }
 
-/** Ends the job with `stopped` if a signal asked for it: what is done stays done. */
-export function refuseIfStopped(work: RootWork, stop: StopRequest): void {
-  if (stop.signal() !== undefined) throw stoppedError(work, stop);
-}
-
 /** What a job says that ends because of a signal. */
-export function stoppedError(work: RootWork, stop: StopRequest): JobError {
+function stoppedError(work: RootWork, stop: StopRequest): JobError {
   const { location } = work.journal.store;
   return new JobError('stopped', `stopped by ${stop.signal()}; the work so far is in ${location}`, {
     hint: 'the same command resumes it',

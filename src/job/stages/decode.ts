@@ -1,16 +1,21 @@
-import type { Decoder } from '../../video/decode.js';
 import type { StageMeter } from '../meter.js';
 import type { BufferPool } from '../pool.js';
 import type { DecodedRound } from '../rounds.js';
 
+/** Gives frames in presentation order, on the root. */
+export interface FrameSource {
+  /** Fills `into` with one frame and gives its PTS, in ticks of the source's time base; undefined at the end. */
+  read(into: Uint8Array): Promise<number | undefined>;
+}
+
 export interface DecodeContext {
-  readonly decoder: Decoder;
+  readonly decoder: FrameSource;
   /** Frames of a full round. */
   readonly roundFrames: number;
   readonly frameBytes: number;
   readonly rounds: BufferPool;
   readonly meter: StageMeter;
-  /** True once the job has been asked to stop: no new frame is begun. */
+  /** True once no new frame is to be begun. */
   readonly stopping: () => boolean;
 }
 

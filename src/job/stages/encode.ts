@@ -12,18 +12,16 @@ export interface EncodeContext {
   readonly sink: FrameSink | undefined;
   readonly styledBytes: number;
   readonly meter: StageMeter;
-  readonly onFrame: () => void;
 }
 
 /** Writes every frame of every round to the sink, and drains the pipeline on ranks that have none. */
 export async function encode(rounds: AsyncIterable<StyledRound>, context: EncodeContext): Promise<void> {
-  const { sink, styledBytes, meter, onFrame } = context;
+  const { sink, styledBytes, meter } = context;
   for await (const round of rounds) {
     if (sink === undefined || round.data === undefined) continue;
     for (const [i, pts] of round.pts.entries()) {
       const frame = round.data.data.subarray(i * styledBytes, (i + 1) * styledBytes);
       await meter.time('encode', sink.write(frame, pts));
-      onFrame();
     }
     round.data.release();
   }
