@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { JobError } from '../errors.js';
 import { CODECS, type JobOptions } from '../job/options.js';
+import { DEFAULT_SIZE, MODEL_SIZES } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
 import { MAX_MULTIPLE } from '../model/manifest.js';
 import { commandLine } from './command-line.js';
@@ -99,6 +100,12 @@ function modelOptions<T>(parser: Argv<T>) {
       default: 'wave',
       group,
       describe: 'a style (see models), a blend such as "wave:0.6,udnie:0.4", or an ONNX file',
+    })
+    .option('size', {
+      type: 'string',
+      choices: MODEL_SIZES,
+      group,
+      describe: `of styles that come in several sizes (see models); default ${DEFAULT_SIZE}`,
     })
     .option('strength', {
       type: 'number',
@@ -213,6 +220,7 @@ function jobOptions(parsed: Parsed, input: string, output: string): JobOptions {
     input,
     output,
     model: parsed.model,
+    size: parsed.size,
     strength: inRange('strength', parsed.strength, 0, 1.5),
     modelOverrides: modelOverrides(parsed),
     provider: parsed.provider,

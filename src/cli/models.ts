@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { listModels } from '../model/registry.js';
+import { listModels } from '../model/catalogue.js';
 
 /** Prints the models at hand: names for `--model`, what they are, and where to look at them. */
 export async function listModelsCommand(folder: string, json: boolean): Promise<number> {
@@ -17,7 +17,8 @@ export async function listModelsCommand(folder: string, json: boolean): Promise<
       `${model.network}, ${Math.round(model.bytes / 1024)} KiB`,
       ...(model.picture === undefined ? [] : [model.picture]),
     ];
-    process.stdout.write(`${model.name.padEnd(18)}${facts.filter((part) => part !== '').join('; ')}\n`);
+    const name = model.isDefault ? model.name : `${model.name} --size ${model.size}`;
+    process.stdout.write(`${name.padEnd(28)}${facts.filter((part) => part !== '').join('; ')}\n`);
   }
   process.stdout.write('\n--model also takes a blend ("wave:0.6,udnie:0.4") or the path of an ONNX file.\n');
   return 0;

@@ -215,6 +215,7 @@ async function report(
       width: graph.output.width,
       height: graph.output.height,
       model: model.name,
+      modelSize: model.size,
       modelSha256: model.sha256,
     },
     frames,

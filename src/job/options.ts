@@ -1,3 +1,4 @@
+import type { ModelSize } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
 import type { ProviderName } from '../native.js';
 import type { LogFormat, Verbosity } from '../report/log.js';
@@ -11,6 +12,8 @@ export interface JobOptions {
   readonly output: string;
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
   readonly model: string;
+  /** Of a style that comes in several sizes; undefined is the default size. */
+  readonly size: ModelSize | undefined;
   /** From the source (0) to the model's picture (1) and past it (1.5); undefined is 1. */
   readonly strength: number | undefined;
   readonly modelOverrides: ModelOverrides;

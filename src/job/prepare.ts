@@ -106,6 +106,7 @@ async function prepareModel(options: JobOptions, folder: string, site: Site): Pr
   return inTermsOf(copy, async () => {
     const model = await loadModel(copy.path, {
       folder,
+      ...(options.size === undefined ? {} : { size: options.size }),
       ...(options.strength === undefined ? {} : { strength: options.strength }),
       overrides: options.modelOverrides,
     });

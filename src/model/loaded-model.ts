@@ -1,4 +1,5 @@
 import type { ColourMatrix, ColourRange } from '../video/frame-format.js';
+import type { ModelSize } from './catalogue.js';
 import type { BlockTensor, ChromaSampling, PixelTensor } from './manifest.js';
 import type { ModelProto } from './onnx.js';
 
@@ -26,6 +27,8 @@ export type ModelIo = BlockIo | PixelIo;
 export interface LoadedModel {
   /** What the user asked for: a style, a blend of styles, or a file. */
   readonly name: string;
+  /** Of a style that comes in several sizes. */
+  readonly size: ModelSize | undefined;
   /** Path of the ONNX file. */
   readonly file: string;
   /** The network, with the style's vector in place. */

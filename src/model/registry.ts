@@ -1,18 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { JobError, messageOf } from '../errors.js';
+import { realpath, stat } from 'node:fs/promises';
+import { JobError } from '../errors.js';
+import { findImage, findStyles, type ModelSize, readCatalogue, sizeOf } from './catalogue.js';
 import { describeImage, describeStyles, fixedBy } from './describe.js';
 import { type GraphEnds, graphEnds } from './graph-ends.js';
 import { inferImageModel, type ModelOverrides } from './infer.js';
 import type { LoadedModel } from './loaded-model.js';
-import {
-  type ImageManifest,
-  MAX_MULTIPLE,
-  MAX_SCALE,
-  type Manifest,
-  type StylesManifest,
-} from './manifest.js';
+import { type ImageManifest, MAX_MULTIPLE, MAX_SCALE, type StylesManifest } from './manifest.js';
 import {
   checkedDigest,
   modelBytesLimit,
@@ -24,27 +18,11 @@ import {
 import { type ModelProto, opsetOf } from './onnx.js';
 import { blendVectors, parseStyles, withStyle } from './styles.js';
 
-/** One thing that `--model` can name. */
-export interface ModelListing {
-  readonly name: string;
-  readonly kind: 'style' | 'image';
-  /** The manifest's own name: the network's. */
-  readonly network: string;
-  /** Path of the manifest, and of the ONNX file. */
-  readonly manifest: string;
-  readonly file: string;
-  readonly title?: string;
-  readonly artist?: string;
-  readonly year?: number | string;
-  /** Path of a picture of what it does. */
-  readonly picture?: string;
-  readonly licence?: string;
-  readonly macsPerPixel?: number;
-}
-
 export interface LoadOptions {
   /** Folder of the manifests that names are looked up in. */
   readonly folder: string;
+  /** Of styles that come in several sizes; default: `DEFAULT_SIZE` where it is there. */
+  readonly size?: ModelSize;
   /** 0 (the source) to 1.5 (exaggerated); default 1, the network's own picture. */
   readonly strength?: number;
   readonly overrides?: ModelOverrides;
@@ -53,18 +31,6 @@ export interface LoadOptions {
 }
 
 export const MAX_STRENGTH = 1.5;
-
-/**
- * Every style and model that the manifests (*.json) of `folder` name, sorted by name.
- *
- * @throws JobError('model') when the folder cannot be read, a manifest is wrong, or two give the same name.
- */
-export async function listModels(folder: string): Promise<readonly ModelListing[]> {
-  const found = await readFolder(folder);
-  return found
-    .flatMap(({ path, manifest }) => listings(path, manifest))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
-}
 
 /**
  * Loads what `--model` says: a style (`wave`), a blend (`wave:0.6,starry-night:0.4`: weights are divided by their sum), an
@@ -82,20 +48,26 @@ export async function loadModel(spec: string, options: LoadOptions): Promise<Loa
     overrides,
     limit: options.maxBytes ?? modelBytesLimit(process.env),
   };
-  if (spec.includes('/') || /\.onnx$/i.test(spec)) return loadFile(request);
-
-  const found = await readFolder(options.folder);
-  const image = found.find(({ manifest }) => manifest.kind === 'image' && manifest.name === spec);
-  if (image?.manifest.kind === 'image') return loadImage(request, image.path, image.manifest);
-  const styles = parseStyles(spec);
-  const homes = styles.map(({ name }) => homeOf(name, found, options.folder));
-  const [home] = homes;
-  const stranger = homes.findIndex((one) => one.path !== home?.path);
-  if (home === undefined || stranger >= 0) {
-    const names = `"${styles[0]?.name}" and "${styles[stranger]?.name}"`;
-    throw new JobError('model', `the styles ${names} belong to different networks: they cannot be blended`);
+  if (spec.includes('/') || /\.onnx$/i.test(spec)) {
+    refuseSize(spec, options.size);
+    return loadFile(request);
   }
+  const catalogue = await readCatalogue(options.folder);
+  const image = findImage(catalogue, spec);
+  if (image !== undefined) {
+    refuseSize(spec, options.size);
+    return loadImage(request, image.path, image.manifest);
+  }
+  const names = parseStyles(spec).map(({ name }) => name);
+  const home = findStyles(catalogue, names, options.size, options.folder);
   return loadStyles(request, home.path, home.manifest);
+}
+
+function refuseSize(spec: string, size: ModelSize | undefined): void {
+  if (size === undefined) return;
+  throw new JobError('usage', `"${spec}" comes in one size: it takes no --size`, {
+    hint: 'Sizes are for the styles that the command models lists with one',
+  });
 }
 
 interface Request {
@@ -103,76 +75,6 @@ interface Request {
   readonly strength: number;
   readonly overrides: ModelOverrides;
   readonly limit: number;
-}
-
-interface FoundManifest<M extends Manifest = Manifest> {
-  readonly path: string;
-  readonly manifest: M;
-}
-
-async function readFolder(folder: string): Promise<readonly FoundManifest[]> {
-  let files: string[];
-  try {
-    files = await readdir(folder);
-  } catch (cause) {
-    throw new JobError('model', `the folder of models "${folder}" cannot be read: ${messageOf(cause)}`, {
-      cause,
-    });
-  }
-  const paths = files.filter((file) => file.endsWith('.json')).map((file) => join(folder, file));
-  const found = await Promise.all(
-    paths.toSorted().map(async (path) => ({ path, manifest: await readManifest(path) })),
-  );
-  const owners = new Map<string, string>();
-  for (const listing of found.flatMap(({ path, manifest }) => listings(path, manifest))) {
-    const owner = owners.get(listing.name);
-    if (owner !== undefined) {
-      throw new JobError('model', `Both "${owner}" and "${listing.manifest}" name a model "${listing.name}"`);
-    }
-    owners.set(listing.name, listing.manifest);
-  }
-  return found;
-}
-
-function listings(path: string, manifest: Manifest): readonly ModelListing[] {
-  const shared = {
-    network: manifest.name,
-    manifest: path,
-    file: join(dirname(path), manifest.file),
-    ...(manifest.licence === undefined ? {} : { licence: manifest.licence }),
-    ...(manifest.macsPerPixel === undefined ? {} : { macsPerPixel: manifest.macsPerPixel }),
-  };
-  if (manifest.kind === 'image') return [{ ...shared, name: manifest.name, kind: 'image' }];
-  return manifest.styles.map(({ name, title, artist, year, picture }) => ({
-    ...shared,
-    name,
-    kind: 'style',
-    title,
-    artist,
-    year,
-    picture: join(dirname(path), picture),
-  }));
-}
-
-function homeOf(
-  style: string,
-  found: readonly FoundManifest[],
-  folder: string,
-): FoundManifest<StylesManifest> {
-  for (const { path, manifest } of found) {
-    if (manifest.kind === 'styles' && manifest.styles.some((one) => one.name === style))
-      return { path, manifest };
-  }
-  const names = found
-    .flatMap(({ path, manifest }) => listings(path, manifest))
-    .map((one) => one.name)
-    .toSorted();
-  throw new JobError('model', `there is no model or style "${style}" in "${folder}"`, {
-    hint:
-      names.length === 0
-        ? 'It has none at all.'
-        : `It has: ${names.join(', ')}. A model of your own is given by its path`,
-  });
 }
 
 async function loadStyles(request: Request, path: string, manifest: StylesManifest): Promise<LoadedModel> {
@@ -193,16 +95,9 @@ async function loadStyles(request: Request, path: string, manifest: StylesManife
   const ends = graphEnds(graph, file, { input: manifest.input, output: manifest.output });
   proto.graph = graph;
   const described = { io: describeStyles(manifest, ends, file), scale: 1, multiple: manifest.multiple };
-  return finish(
-    request,
-    file,
-    proto,
-    ends,
-    described,
-    manifest.macsPerPixel,
-    [digest, ...digests, styles],
-    [],
-  );
+  const sources = [digest, ...digests, styles];
+  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, []);
+  return { ...model, size: sizeOf(manifest) };
 }
 
 async function loadImage(request: Request, path: string, manifest: ImageManifest): Promise<LoadedModel> {
@@ -270,6 +165,7 @@ function finish(
   const identity = JSON.stringify({ sources, io, scale, multiple, strength });
   return {
     name: spec,
+    size: undefined,
     file,
     proto,
     io,

@@ -2,6 +2,8 @@ import t from 'tap';
 import { parseArguments } from '../../src/cli/arguments.js';
 import type { JobOptions } from '../../src/job/options.js';
 
+const ID = '00000000-0000-0000-0000-000000000000';
+
 function job(...argv: string[]): JobOptions {
   const command = parseArguments(argv, '1.2.3');
   if (command.kind !== 'job') throw new Error(`parsed as ${command.kind}`);
@@ -43,6 +45,7 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
     [['a', 'b', '--batch', '0'], /--batch/],
     [['a', 'b', '--batch', '1.5'], /--batch/],
     [['a', 'b', '--strength', '2'], /--strength/],
+    [['a', 'b', '--size', 'huge'], /size[\s\S]*fast[\s\S]*fine/],
     [['a', 'b', '--codec', 'mpeg1'], /codec/],
     [['a', 'b', '-q', '-v'], /exclude/],
     [['probe'], /probe/],
@@ -50,6 +53,38 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
   ];
   for (const [argv, message] of cases) {
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+});
+
+t.test('options of a job are understood, and misunderstood, wherever it is sent', async (t) => {
+  const blob = 'https://films.blob.core.windows.net/reels';
+  const places: readonly (readonly string[])[] = [
+    ['submit', 'slurm', 'a', 'b'],
+    ['submit', 'k8s', `${blob}/a`, `${blob}/b`, '--image', 'films.azurecr.io/framescatter:1'],
+    [
+      'submit',
+      'aml',
+      `${blob}/a`,
+      `${blob}/b`,
+      '--workspace',
+      'studio',
+      '--resource-group',
+      'g',
+      '--subscription',
+      ID,
+    ],
+    ['watch', 'a', '--out', 'b'],
+  ];
+  const options = ['--size', 'fine', '--strength', '0.5'];
+  t.match(job('a', 'b', ...options), { size: 'fine', strength: 0.5 });
+  t.equal(job('a', 'b').size, undefined);
+  for (const words of places) {
+    const sent = parseArguments([...words, '--', ...options], '1');
+    t.match(JSON.stringify(sent), /"--size","fine","--strength","0.5"/, words.join(' '));
+    t.throws(() => parseArguments([...words, '--', '--size', 'huge'], '1'), {
+      code: 'usage',
+      message: /size/,
+    });
   }
 });
 

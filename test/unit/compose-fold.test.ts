@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import t, { type Test } from 'tap';
+import { listModels } from '../../src/model/catalogue.js';
 import { compose } from '../../src/model/compose.js';
 import type { LoadedModel } from '../../src/model/loaded-model.js';
 import { decodeModel, encodeModel } from '../../src/model/onnx.js';
-import { type LoadOptions, listModels, loadModel } from '../../src/model/registry.js';
+import { type LoadOptions, loadModel } from '../../src/model/registry.js';
 import { packageRoot } from '../../src/package.js';
 import {
   CODINGS,

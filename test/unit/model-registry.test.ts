@@ -1,8 +1,10 @@
 import { rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import t from 'tap';
+import { listModels, type ModelSize } from '../../src/model/catalogue.js';
 import { compose } from '../../src/model/compose.js';
 import { float32Values } from '../../src/model/onnx.js';
-import { type LoadOptions, listModels, loadModel } from '../../src/model/registry.js';
+import { type LoadOptions, loadModel } from '../../src/model/registry.js';
 import {
   blockIdentity,
   floats,
@@ -12,6 +14,7 @@ import {
   modelFolder,
   node,
   pictureIdentity,
+  type StyleNetwork,
   sha256,
   styleNetwork,
 } from '../fixtures/onnx.js';
@@ -58,7 +61,7 @@ t.test('a style puts its vector into the norms', async (t) => {
     strength: 1,
     io: { io: 'i420', matrix: 'bt709', range: 'limited' },
   });
-  const vector = new Float32Array(Uint8Array.from(NETWORK.vectors['wild.f32'] ?? []).buffer);
+  const vector = new Float32Array(Uint8Array.from(NETWORK.vectors['small-wild.f32'] ?? []).buffer);
   t.same(normsOf(model), [...vector]);
 });
 
@@ -128,6 +131,72 @@ t.test('styles of different networks do not blend', async (t) => {
   });
 });
 
+/** The same two styles in two sizes, a third in the larger alone, and one in a network that is no size. */
+function sizes(): Record<string, string | Buffer> {
+  const other = styleNetwork({ seed: 4, name: 'own' });
+  const fine = styleNetwork({ seed: 3, name: 'fine' });
+  const extra = (network: StyleNetwork, name: string) => ({
+    ...(network.manifest.styles as object[])[0],
+    name,
+  });
+  const withStyles = (network: StyleNetwork, styles: readonly object[]) =>
+    modelFolder({ ...network, manifest: { ...network.manifest, styles } });
+  return {
+    ...modelFolder(styleNetwork({ name: 'fast' })),
+    ...withStyles(fine, [...(fine.manifest.styles as object[]), extra(fine, 'loud')]),
+    ...withStyles(other, [extra(other, 'mine')]),
+    ...modelFolder(blockIdentity({ name: 'plain' })),
+  };
+}
+
+t.test('a style may come in two sizes', async (t) => {
+  const folder = t.testdir(sizes());
+  const fileOf = async (spec: string, size?: ModelSize) =>
+    basename((await loadModel(spec, { folder, ...(size && { size }) })).file);
+  t.equal(await fileOf('wild'), 'fast.onnx', 'fast is the default');
+  t.equal(await fileOf('wild', 'fast'), 'fast.onnx');
+  t.equal(await fileOf('wild', 'fine'), 'fine.onnx');
+  t.equal(await fileOf('wild,calm:3', 'fine'), 'fine.onnx', 'blends too');
+  t.equal(await fileOf('loud'), 'fine.onnx', 'what comes in one size needs none');
+  t.equal(await fileOf('wild,loud'), 'fine.onnx', 'nor does a blend that only one size has');
+  t.match(await loadModel('wild', { folder, size: 'fine', strength: 0.5 }), { size: 'fine', strength: 0.5 });
+  t.equal((await loadModel('mine', { folder })).size, undefined);
+  t.not(
+    (await loadModel('wild', { folder, size: 'fine' })).sha256,
+    (await loadModel('wild', { folder })).sha256,
+  );
+  t.same(
+    (await listModels(folder)).map(({ name, size, isDefault }) => [name, size, isDefault]),
+    [
+      ['calm', 'fast', true],
+      ['calm', 'fine', false],
+      ['loud', 'fine', true],
+      ['mine', undefined, true],
+      ['plain', undefined, true],
+      ['wild', 'fast', true],
+      ['wild', 'fine', false],
+    ],
+  );
+});
+
+t.test('a size that is not there is an error that says which are', async (t) => {
+  const folder = t.testdir(sizes());
+  const wrong: readonly [string, ModelSize, string, RegExp, RegExp][] = [
+    ['loud', 'fast', 'model', /"loud" does not come in the size "fast"/, /It comes in: fine/],
+    ['wild,loud', 'fast', 'model', /"loud" does not come in the size "fast"/, /It comes in: fine/],
+    ['mine', 'fine', 'model', /"mine" does not come in the size "fine"/, /leave --size out/],
+    ['waev', 'fine', 'model', /no model or style "waev"/, /calm, loud, mine, plain, wild/],
+    ['plain', 'fine', 'usage', /"plain" comes in one size/, /models lists/],
+    [`${folder}/model.onnx`, 'fine', 'usage', /comes in one size/, /models lists/],
+  ];
+  for (const [spec, size, code, message, hint] of wrong) {
+    await t.rejects(loadModel(spec, { folder, size }), { code, message, hint }, `${spec} --size ${size}`);
+  }
+  const without = t.testdir(modelFolder(styleNetwork({ name: 'fast' })));
+  await t.rejects(loadModel('calm', { folder: without, size: 'fine' }), { code: 'model', hint: /in: fast/ });
+  t.equal((await loadModel('calm', { folder: without })).size, 'fast');
+});
+
 t.test('damaged files are found out', async (t) => {
   const damage: readonly [string, (folder: string) => Promise<void>, RegExp][] = [
     [
@@ -135,8 +204,12 @@ t.test('damaged files are found out', async (t) => {
       (folder) => writeFile(`${folder}/small.onnx`, 'no'),
       /small\.onnx" is not the file its manifest/,
     ],
-    ['vector', (folder) => truncate(`${folder}/calm.f32`, 8), /calm\.f32" is not the file its manifest/],
-    ['missing vector', (folder) => rm(`${folder}/calm.f32`), /calm\.f32.*cannot be read/],
+    [
+      'vector',
+      (folder) => truncate(`${folder}/small-calm.f32`, 8),
+      /small-calm\.f32" is not the file its manifest/,
+    ],
+    ['missing vector', (folder) => rm(`${folder}/small-calm.f32`), /small-calm\.f32.*cannot be read/],
   ];
   for (const [what, harm, message] of damage) {
     const folder = t.testdir(modelFolder(NETWORK));
