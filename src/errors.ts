@@ -42,3 +42,30 @@ export function exitCode(error: unknown): number {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What a user can do about an error of the operating system, by its code. */
+const MENDS: Readonly<Record<string, string>> = {
+  ENOSPC: 'make room on that file system and run the same command again',
+  EDQUOT: 'the quota is used up: make room and run the same command again',
+  EFBIG: 'the file system, or a limit on file sizes, allows no larger file',
+  EROFS: 'the file system can only be read',
+  EACCES: 'see who owns it and who may write',
+  EPERM: 'see who owns it and who may write',
+  ENOENT: 'a file or folder has gone while the job ran: put it back, or begin again',
+  EIO: 'the disk or the network file system has failed',
+  ESTALE: 'the network file system has lost the file: run the same command again',
+  EMFILE: 'raise the limit on open files (ulimit -n)',
+  ENFILE: 'the machine has too many open files',
+};
+
+/** An error of the operating system's file calls at `place` as one that a user can act on; any other as it is. */
+export function actionable(error: unknown, place?: string): unknown {
+  if (!(error instanceof Error) || error instanceof JobError) return error;
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  const hint = code === undefined || syscall === undefined ? undefined : MENDS[code];
+  if (hint === undefined) return error;
+  return new JobError('output', place === undefined ? error.message : `${place}: ${error.message}`, {
+    hint,
+    cause: error,
+  });
+}

@@ -5,7 +5,7 @@ import { listModelsCommand } from './cli/models.js';
 import { probeCommand } from './cli/probe.js';
 import { retry } from './cli/retry.js';
 import { runElsewhere } from './cli/run-elsewhere.js';
-import { exitCode, JobError } from './errors.js';
+import { actionable, exitCode, JobError } from './errors.js';
 import { RootFailed } from './job/collective.js';
 import { runJob } from './job/job.js';
 import type { JobOptions } from './job/options.js';
@@ -74,7 +74,8 @@ async function job(options: JobOptions, log: Log): Promise<number> {
   return code;
 }
 
-function reportFailure(log: Log, error: unknown): void {
+function reportFailure(log: Log, failure: unknown): void {
+  const error = actionable(failure);
   if (error instanceof JobError) {
     log.error(error.message, { code: error.code, hint: error.hint });
     if (error.hint !== undefined && log.format === 'text') log.info(error.hint);

@@ -225,6 +225,7 @@ async function report(
     pipelineSeconds,
     ranks,
     notes: prepared.notes,
+    concealed: work.decoder.concealed,
     warnings: work.decoder.warnings,
   });
 }

@@ -1,5 +1,6 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { actionable } from '../errors.js';
 import { type Encoder, type EncodeSpec, openEncoder } from '../video/encode.js';
 import type { Journal, SegmentRecord } from './journal.js';
 import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
@@ -49,6 +50,11 @@ export function segmentSink(context: SegmentContext): SegmentSink {
 
   const spoolPath = (index: number): string => join(journal.store.scratch, `spool-${index}.i420`);
 
+  /** What the file system refuses is said with the folder that it happened in. */
+  function named(error: unknown): never {
+    throw actionable(error, journal.store.location);
+  }
+
   async function begin(restored: number): Promise<OpenSegment> {
     while (closing.length > CLOSING_AT_ONCE) await closing.shift();
     const index = nextIndex;
@@ -71,7 +77,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
   }
 
   function close(segment: OpenSegment): void {
-    const work = complete(segment);
+    const work = complete(segment).catch(named);
     work.catch(() => {}); // thrown where it is awaited: before the next segment but one, or in finish
     closing.push(work);
     open = undefined;
@@ -105,7 +111,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
       return { frames, lastPts };
     },
 
-    write: (frame, pts) => add(frame, pts, false, 0),
+    write: (frame, pts) => add(frame, pts, false, 0).catch(named),
 
     async finish() {
       if (open !== undefined) close(open);

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
  * The styled frames of one unfinished segment, so that a slow job that dies loses only the frames in flight. A record
  * is: frame length (uint32), CRC-32 of what follows (uint32), PTS (float64), the frame; little endian. A torn last
  * record is ignored. A fast job would only fill the disk: past a rate the spool takes no more frames of its segment,
- * because what it would save is less than it costs.
+ * because what it would save is less than it costs. Nor does it where the disk is full: the segment needs the room more.
  */
 export interface Spool {
   append(frame: Uint8Array, pts: number): Promise<void>;
@@ -48,8 +48,14 @@ export async function openSpool(path: string, frameBytes: number, frames: number
       header.writeUInt32LE(frame.byteLength, 0);
       header.writeDoubleLE(pts, 8);
       header.writeUInt32LE(crc32(frame, crc32(header.subarray(8))), 4);
-      await file.writev([header, frame], position);
-      position += bytes;
+      try {
+        await file.writev([header, frame], position);
+        position += bytes;
+      } catch (error) {
+        if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+        full = true;
+        await file.truncate(0);
+      }
     },
     close: () => file.close(),
     async discard() {

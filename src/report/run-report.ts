@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { JobError, messageOf } from '../errors.js';
+import type { Concealed } from '../video/decode.js';
 import type { RankReport } from './summary.js';
 import { limitingStage, stageTimes } from './summary.js';
 
@@ -15,6 +16,8 @@ export interface RunFacts {
   /** Of the wall time: from the first frame asked for to the last one given to the encoder. */
   readonly pipelineSeconds: number;
   readonly ranks: readonly RankReport[];
+  /** Damage of the source that this run went on over (with --tolerant). */
+  readonly concealed: Concealed;
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }

@@ -19,6 +19,18 @@ export interface Decoder {
   close(): Promise<void>;
   /** What was concealed, repaired or scaled so far, one line each. */
   readonly warnings: readonly string[];
+  /** What was concealed and repaired so far, counted. */
+  readonly concealed: Concealed;
+}
+
+/** Damage that a tolerant decoder went on over. */
+export interface Concealed {
+  /** Messages in which ffmpeg told of damage: it concealed or dropped what they are about. */
+  readonly messages: number;
+  /** Frames whose timestamp was no later than the last one's. */
+  readonly timestampsMoved: number;
+  /** Times that the timestamps went back. */
+  readonly timestampJumps: number;
 }
 
 export interface DecodeOptions {
@@ -142,6 +154,15 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
     return frame < frames.given;
   }
 
+  function concealed(): Concealed {
+    const { errors, slips, jumps } = frames.damage;
+    return {
+      messages: errors,
+      timestampsMoved: slips.filter((frame) => given({ frame })).length,
+      timestampJumps: jumps.filter(given).length,
+    };
+  }
+
   /** The next frame's PTS. */
   async function next(): Promise<number | undefined> {
     const pts = await checked(frames.next());
@@ -162,19 +183,25 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
     close: frames.close,
 
     get warnings(): readonly string[] {
-      const { errors, first, notes } = frames.damage;
-      const slips = frames.damage.slips.filter((frame) => given({ frame })).length;
-      const jumps = frames.damage.jumps.filter(given).length;
-      const lines = [...notes];
-      if (errors > 0) {
+      const { messages, timestampsMoved, timestampJumps } = concealed();
+      const lines = [...frames.damage.notes];
+      if (messages > 0) {
         lines.push(
-          `the video is damaged: ffmpeg concealed or dropped what ${errors} messages tell of, the first: ${first}`,
+          `the video is damaged: ffmpeg concealed or dropped what ${messages} messages tell of, the first: ${frames.damage.first}`,
         );
       }
-      if (slips > 0)
-        lines.push(`${slips} frames had a timestamp no later than the last one's: moved to a tick after it`);
-      if (jumps > 0) lines.push(`the timestamps went back ${jumps} times: the frames after follow on`);
+      if (timestampsMoved > 0) {
+        lines.push(
+          `${timestampsMoved} frames had a timestamp no later than the last one's: moved to a tick after it`,
+        );
+      }
+      if (timestampJumps > 0)
+        lines.push(`the timestamps went back ${timestampJumps} times: the frames after follow on`);
       return lines;
+    },
+
+    get concealed(): Concealed {
+      return concealed();
     },
 
     /** Passes over the frames up to `resume`. Errors: JobError('input') where that is not a place of this video. */

@@ -1,7 +1,7 @@
 /** Raw frames into ffmpeg, one segment of encoded packets out. */
 import { open, rm } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import { JobError } from '../errors.js';
+import { JobError, messageOf } from '../errors.js';
 import { encoderOptions } from './encoder-options.js';
 import { type FfmpegProcess, startFfmpeg } from './ffmpeg.js';
 import { frameBytes } from './frame-format.js';
@@ -150,14 +150,13 @@ async function flush(path: string): Promise<void> {
 }
 
 function refuse(segmentPath: string, error: unknown): never {
-  if (
-    error instanceof Error &&
-    /No space left|quota exceeded|File too large|ENOSPC|EDQUOT/i.test(error.message)
-  ) {
-    throw new JobError('output', `"${segmentPath}" cannot be written: ${error.message}`, {
-      hint: 'make room on that file system and run the same command again',
-      cause: error,
-    });
-  }
-  throw error;
+  const said = messageOf(error);
+  const hint = /No space left|quota exceeded|File too large|ENOSPC|EDQUOT/i.test(said)
+    ? 'make room on that file system and run the same command again'
+    : /No such file or directory/i.test(said)
+      ? 'its folder has gone while the job ran: put it back and run the same command again'
+      : undefined;
+  if (hint === undefined) throw error;
+  const message = said.includes(segmentPath) ? said : `"${segmentPath}" cannot be written: ${said}`;
+  throw new JobError('output', message, { hint, cause: error });
 }

@@ -51,6 +51,8 @@ const FORGIVEN =
 /** What demuxers say of damage while ffmpeg looks for streams: those packets are not read again. */
 const BROKEN_FILE =
   /ended prematurely|partial file|truncat|invalid as first byte|exceeds|Unknown-sized|Invalid (data|length)|corrupt/i;
+/** What ffmpeg takes for fatal unless it is to go on over damage (fftools/ffmpeg.c). */
+const CORRUPT = /^\[warning\] .*: corrupt (?:input packet|decoded frame) in stream \d+$/;
 /** Timestamps that go back by more seconds than these are not a slip of rounding. */
 const MOST_SLIP_SECONDS = 1;
 
@@ -203,9 +205,10 @@ function damageListener(damage: DamageLog, wire: WirePlan, format: string): (lin
       }
       size = next;
     }
-    if (!/\[(error|fatal|panic)\]/.test(line)) return;
+    const corrupt = CORRUPT.test(line);
+    if (!corrupt && !/\[(error|fatal|panic)\]/.test(line)) return;
     const demuxed = line.startsWith(`[${format} @ `) && BROKEN_FILE.test(line);
-    if (!(writing || demuxed || /\[(fatal|panic)\]/.test(line))) return;
+    if (!(writing || corrupt || demuxed || /\[(fatal|panic)\]/.test(line))) return;
     if (FORGIVEN.test(line)) {
       damage.notes.add(`ffmpeg warns: ${plainMessage(line)}`);
       return;

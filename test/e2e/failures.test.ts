@@ -76,9 +76,14 @@ t.test('a file cut short in the middle is an error, and tolerated when asked', a
   t.equal(refused.code, 1);
   t.match(errors(refused.stderr)[0], /cut\.ts/);
   t.notOk((await fs.readdir(folder)).includes('o.mp4'));
-  const tolerated = await runJob(2, [cut, join(folder, 'o2.mp4'), '--model', model, '--tolerant']);
+  const report = join(folder, 'report.json');
+  const again = [cut, join(folder, 'o2.mp4'), '--model', model, '--tolerant', '--report', report];
+  const tolerated = await runJob(2, again);
   t.equal(tolerated.code, 0, tolerated.stderr);
   t.match(tolerated.stderr, /warning/, 'what was concealed is said');
+  const { concealed } = JSON.parse(await fs.readFile(report, 'utf8'));
+  t.ok(concealed.messages > 0, 'and counted in the report');
+  t.match(tolerated.stderr, `concealed or dropped what ${concealed.messages} messages`);
 });
 
 /** Starts a slow job and waits until frames come through. */
