@@ -3,32 +3,31 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../errors.js';
+import { identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
 
 const LOCK = 'lock';
-/** How often a holder shows that it lives, and how long another host watches before it takes a silent lock over. */
+/** How often a holder shows that it lives, and how long others watch before they take a silent lock over. */
 const BEAT_MS = 2000;
 const WATCH_MS = 4 * BEAT_MS;
-/** How long a holder on this host may take to end, and how often it is looked at. */
+/** How long a holder on this machine may take to end, and how often it is looked at. */
 const ENDING_MS = 3000;
 const LOOK_MS = 200;
 
-interface Holder {
+interface Holder extends ProcessIdentity {
+  /** For messages. */
   readonly host: string;
-  readonly pid: number;
-  /** Start time of the process in clock ticks since boot (proc(5), field 22): a reused pid is not the holder. */
-  readonly started: string;
   readonly beat: number;
 }
 
 /**
- * Keeps two jobs from working in one folder. On the same host a dead holder is seen at once; another host's holder is
- * taken for dead when its beat stands still, so no two clocks are compared. Gives the function that unlocks.
+ * Keeps two jobs from working in one folder. On the same machine a dead holder is seen at once; another machine's or
+ * container's is taken for dead when its beat stands still, so no two clocks are compared. Gives the function that unlocks.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const earlier = await newestLock(folder);
   if (earlier.holder !== undefined && (await lives(earlier.holder, earlier.path)))
     throw busy(folder, earlier.holder);
-  const me = { host: hostname(), pid: process.pid, started: await processStartTime(process.pid) };
+  const me = { host: hostname(), ...(await identityOf()) };
   const path = lockPath(folder, earlier.generation + 1);
   let beat = 0;
   const text = (): string => JSON.stringify({ ...me, beat });
@@ -91,25 +90,15 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 }
 
 async function lives(holder: Holder, path: string): Promise<boolean> {
-  if (holder.host === hostname()) {
+  for (let waited = 0; ; waited += LOOK_MS) {
+    const state = await stateOf(holder);
+    if (state === 'dead') return false;
+    if (state === 'unknown') break;
     // A job that was just told to stop may need a moment to be gone.
-    for (let waited = 0; await runsHere(holder); waited += LOOK_MS) {
-      if (waited >= ENDING_MS) return true;
-      await sleep(LOOK_MS);
-    }
-    return false;
+    if (waited >= ENDING_MS) return true;
+    await sleep(LOOK_MS);
   }
   await sleep(WATCH_MS);
   const now = await readHolder(path);
   return now !== undefined && now.beat !== holder.beat;
-}
-
-async function runsHere(holder: Holder): Promise<boolean> {
-  return holder.pid !== process.pid && (await processStartTime(holder.pid)) === holder.started;
-}
-
-/** proc(5): field 22 of /proc/PID/stat; counted after the command name, which may hold spaces and brackets. */
-export async function processStartTime(pid: number): Promise<string> {
-  const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }

@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
-import { processStartTime } from './folder-lock.js';
+import { identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
 
 /** A private folder on this machine for one process, made when it is first asked for. */
 export interface Scratch {
@@ -17,14 +17,6 @@ export interface Scratch {
 
 const PREFIX = 'framescatter-';
 const OWNER = 'owner.json';
-
-/** Tells a process from every other that this kernel has run: a pid is reused, and another container counts its own. */
-interface Owner {
-  readonly boot: string;
-  readonly pidNamespace: string;
-  readonly pid: number;
-  readonly started: string;
-}
 
 /**
  * Opens a scratch in TMPDIR, else SLURM_TMPDIR, else the system's folder for temporary files. It is removed at the latest
@@ -48,7 +40,7 @@ export function openScratch(env: NodeJS.ProcessEnv = process.env): Scratch {
       });
     }
     process.once('exit', removeNow);
-    await fs.writeFile(join(path, OWNER), JSON.stringify(await ownerOf(process.pid)));
+    await fs.writeFile(join(path, OWNER), JSON.stringify(await identityOf()));
     return path;
   }
 
@@ -79,28 +71,19 @@ export function openScratch(env: NodeJS.ProcessEnv = process.env): Scratch {
   };
 }
 
-async function ownerOf(pid: number): Promise<Owner> {
-  const boot = await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8');
-  const pidNamespace = await fs.readlink('/proc/self/ns/pid');
-  return { boot: boot.trim(), pidNamespace, pid, started: await processStartTime(pid) };
-}
-
-/** Removes the scratches of processes that are surely dead: of this boot and pid namespace, and not running. */
+/** Removes the scratches of processes that are surely dead. */
 async function removeLeftovers(base: string): Promise<void> {
   const names = await fs.readdir(base).catch(() => []);
   for (const name of names.filter((one) => one.startsWith(PREFIX))) {
     const owner = await readOwner(join(base, name, OWNER));
-    if (owner === undefined) continue;
-    const now = await ownerOf(owner.pid);
-    if (owner.boot !== now.boot || owner.pidNamespace !== now.pidNamespace || owner.started === now.started)
-      continue;
+    if (owner === undefined || (await stateOf(owner)) !== 'dead') continue;
     await fs.rm(join(base, name), { recursive: true, force: true }).catch(() => {});
   }
 }
 
-async function readOwner(path: string): Promise<Owner | undefined> {
+async function readOwner(path: string): Promise<ProcessIdentity | undefined> {
   try {
-    return JSON.parse(await fs.readFile(path, 'utf8')) as Owner;
+    return JSON.parse(await fs.readFile(path, 'utf8')) as ProcessIdentity;
   } catch {
     return undefined; // another user's, or not yet written: left alone
   }

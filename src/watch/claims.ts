@@ -42,7 +42,7 @@ export async function openClaims(state: Location, times: ClaimTimes = {}): Promi
       return {
         held: async () => {
           try {
-            lock.check();
+            await lock.check();
             return true;
           } catch {
             return false;

@@ -1,18 +1,13 @@
 import * as fs from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { processStartTime } from '../storage/folder-lock.js';
+import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-identity.js';
 import type { Claim, Claims, Refusal } from './claims.js';
 
-/** How often a holder shows that it lives, and how long a silent one on another host is given. */
+/** How often a holder shows that it lives, and how long a silent one on another machine is given. */
 const BEAT_MS = 2000;
 const SILENCE_MS = 5 * BEAT_MS;
 
-interface Holder {
-  readonly host: string;
-  readonly pid: number;
-  /** As `processStartTime` gives it: a reused pid is not the holder. */
-  readonly started: string;
+interface Holder extends ProcessIdentity {
   readonly beat: number;
   /** `free`: given back, so that the next claim may be made at once. As long as the other: it is written over it. */
   readonly state: 'held' | 'free';
@@ -21,12 +16,12 @@ interface Holder {
 /**
  * Claims as files KEY.N, of which the one with the highest N counts. A dead holder's claim is taken over by creating
  * KEY.N+1, which only one can (O_EXCL); were the dead one's file replaced instead, two could each replace the other's. On
- * this host death is seen from the process; elsewhere from a beat that stands still on this watcher's own clock.
+ * this machine death is seen from the process; elsewhere from a beat that stands still on this watcher's own clock.
  */
 export async function folderClaims(state: string): Promise<Claims> {
   const folder = join(state, 'claims');
   await fs.mkdir(folder, { recursive: true });
-  const me = { host: hostname(), pid: process.pid, started: await processStartTime(process.pid) };
+  const me = await identityOf();
   const watched = new Map<string, { readonly text: string; readonly since: number }>();
   const path = (key: string, generation: number): string => join(folder, `${key}.${generation}`);
 
@@ -43,9 +38,8 @@ export async function folderClaims(state: string): Promise<Claims> {
     if (text === undefined) return 'taken'; // settled this moment
     const holder = parse(text);
     if (holder?.state === 'free') return 'free';
-    if (holder?.host === me.host) {
-      return (await processStartTime(holder.pid)) === holder.started ? 'taken' : 'free';
-    }
+    const state = await stateOf(holder ?? {});
+    if (state !== 'unknown') return state === 'runs' ? 'taken' : 'free';
     const earlier = watched.get(file);
     if (earlier?.text !== text) {
       watched.set(file, { text, since: performance.now() });

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../errors.js';
 import { packageRoot } from '../package.js';
-import { processStartTime } from '../storage/folder-lock.js';
+import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-identity.js';
 import { redact } from '../storage/secret.js';
 import type { Ending, Run, Runner } from './runner.js';
 
@@ -43,8 +42,7 @@ export function localRunner(options: LocalOptions): Runner {
   return {
     async start(run) {
       const { child, ended, log } = await startChild(options, run);
-      const pid = child.pid ?? 0;
-      const job = [hostname(), pid, await processStartTime(pid)].join(' ');
+      const job = JSON.stringify(await identityOf(child.pid ?? 0));
       // mpirun passes USR2 on to its ranks; TERM would have it kill them.
       children.set(job, { ended, log, stop: () => child.kill(options.ranks > 0 ? 'SIGUSR2' : 'SIGTERM') });
       return job;
@@ -101,8 +99,8 @@ async function endingOf(code: number, log: string, signal: AbortSignal): Promise
 
 /** A job that a dead watcher of this machine started may still be at work. */
 async function followOrphan(job: string, signal: AbortSignal): Promise<Ending> {
-  const [host, pid, started] = job.split(' ');
-  while (host === hostname() && started !== '' && (await processStartTime(Number(pid))) === started) {
+  const identity = JSON.parse(job) as ProcessIdentity;
+  while ((await stateOf(identity)) === 'runs') {
     if (signal.aborted) return { kind: 'left' };
     await sleep(ORPHAN_POLL_MS);
   }

@@ -3,6 +3,8 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { parseLocation } from '../../src/storage/location.js';
+import { openClaims } from '../../src/watch/claims.js';
 import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
@@ -183,6 +185,16 @@ t.test('two watchers share a container: each video once', { skip: withoutAzurite
   t.same(found.filter((name) => !name.startsWith(STATE)).sort(), [...names].sort());
   t.equal(found.filter((name) => name.startsWith(STATE)).length, names.length, 'a record each, no claims');
   t.same(await fs.readdir(join(folder, 'tmp')), []);
+
+  const lease = { leaseSeconds: 15 };
+  const state = parseLocation(`${azurite.endpoint}/styled/s?${azurite.sas('styled', 'rwdl')}`);
+  const claim = await (await openClaims(state, lease)).claim('k');
+  if (typeof claim === 'string') throw new Error(claim);
+  t.equal(await claim.held(), true);
+  const breaker = styled.getBlobClient('s/claims/k').getBlobLeaseClient();
+  await breaker.breakLease(0);
+  await styled.getBlobClient('s/claims/k').getBlobLeaseClient().acquireLease(-1);
+  await until('the loss is noticed', async () => !(await claim.held()));
 
   const whole = await startWatcher([`${azurite.endpoint}/films`, '--out', `${azurite.endpoint}/films/o`], env)
     .result;

@@ -1,10 +1,12 @@
 import * as fs from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { openJournal } from '../../src/job/journal.js';
 import { openSpool, readSpool } from '../../src/job/spool.js';
 import type { DurableFiles } from '../../src/storage/durable.js';
 import { lockFolder } from '../../src/storage/folder-lock.js';
+import { identityOf, stateOf } from '../../src/storage/process-identity.js';
 import { openLocalStore } from '../../src/storage/work-store.js';
 
 const identity = { 'input size': 10, crf: 18 };
@@ -178,12 +180,7 @@ t.test("a folder is one job's at a time, and a dead job's lock is nobody's", asy
   await unlock();
   await t.rejects(fs.stat(join(folder, 'lock-1')), { code: 'ENOENT' });
 
-  const alive = {
-    host: (await import('node:os')).hostname(),
-    pid: process.ppid,
-    started: await started(process.ppid),
-    beat: 3,
-  };
+  const alive = { host: hostname(), ...(await identityOf(process.ppid)), beat: 3 };
   await fs.writeFile(join(folder, 'lock-1'), JSON.stringify(alive));
   await t.rejects(lockFolder(folder), { code: 'output', message: /another job/ });
   await fs.writeFile(join(folder, 'lock-1'), JSON.stringify({ ...alive, started: '1' }));
@@ -194,7 +191,36 @@ t.test("a folder is one job's at a time, and a dead job's lock is nobody's", asy
   t.same(await fs.readdir(folder), []);
 });
 
-async function started(pid: number): Promise<string> {
-  const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-}
+t.test(
+  'a process of another container or machine is judged by its beat, whatever its host is called',
+  async (t) => {
+    const here = await identityOf();
+    t.equal(await stateOf(here), 'runs');
+    t.equal(await stateOf({ ...here, started: '1' }), 'dead', 'a reused pid');
+    t.equal(await stateOf({ ...here, pid: 2 ** 30 }), 'dead');
+    t.equal(await stateOf({ ...here, pidNamespace: 'pid:[1]' }), 'unknown');
+    t.equal(await stateOf({ ...here, boot: 'another' }), 'unknown');
+    t.equal(await stateOf({ pid: here.pid, started: here.started }), 'unknown', 'no boot, no namespace');
+    t.equal(await stateOf(await identityOf(2 ** 30)), 'unknown', 'nothing is known of what never ran');
+
+    const folder = t.testdir({ beating: {}, silent: {} });
+    const holder = { ...here, host: hostname(), pidNamespace: 'pid:[1]', started: '1', beat: 1 };
+    for (const name of ['beating', 'silent'])
+      await fs.writeFile(join(folder, name, 'lock-1'), JSON.stringify(holder));
+    let beat = 1;
+    const heart = setInterval(() => {
+      beat += 1;
+      void fs.writeFile(join(folder, 'beating', 'lock-1'), JSON.stringify({ ...holder, beat }), {
+        flag: 'r+',
+      });
+    }, 500);
+    t.teardown(() => clearInterval(heart));
+    const [busy, free] = await Promise.allSettled([
+      lockFolder(join(folder, 'beating')),
+      lockFolder(join(folder, 'silent')),
+    ]);
+    t.match(busy, { status: 'rejected', reason: { code: 'output', message: /another job/ } });
+    t.equal(free.status, 'fulfilled');
+    if (free.status === 'fulfilled') await free.value();
+  },
+);

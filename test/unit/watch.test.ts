@@ -6,6 +6,7 @@ import { parseWatch, type WatchCommand } from '../../src/cli/watch.js';
 import { JobError } from '../../src/errors.js';
 import { createLog } from '../../src/report/log.js';
 import { parseLocation } from '../../src/storage/location.js';
+import { identityOf } from '../../src/storage/process-identity.js';
 import { type Claim, openClaims } from '../../src/watch/claims.js';
 import { refuseLoop } from '../../src/watch/loops.js';
 import { openPlace } from '../../src/watch/place.js';
@@ -142,23 +143,15 @@ t.test('claims in a folder', async (t) => {
   t.same(await fs.readdir(join(folder, 'claims')), [], 'nothing stays of a settled one');
 
   const file = join(folder, 'claims', 'dead.1');
-  const dead = {
-    host: (await import('node:os')).hostname(),
-    pid: 2 ** 30,
-    started: '1',
-    beat: 3,
-    state: 'held',
-  };
+  const dead = { ...(await identityOf()), pid: 2 ** 30, started: '1', beat: 3, state: 'held' };
   await fs.writeFile(file, JSON.stringify(dead));
   const taken = await Promise.all(watchers.map((claims) => claims.claim('dead')));
   t.equal(taken.filter((claim) => typeof claim === 'object').length, 1, 'one takes over from the dead');
 
-  await fs.writeFile(join(folder, 'claims', 'far.1'), JSON.stringify({ ...dead, host: 'another host' }));
-  t.equal(await watchers[0]?.claim('far'), 'unsure', 'of another host is not known at once');
-  await fs.writeFile(
-    join(folder, 'claims', 'far.1'),
-    JSON.stringify({ ...dead, host: 'another host', beat: 4 }),
-  );
+  const far = { ...dead, pidNamespace: 'pid:[1]' };
+  await fs.writeFile(join(folder, 'claims', 'far.1'), JSON.stringify(far));
+  t.equal(await watchers[0]?.claim('far'), 'unsure', "another container's is not known at once");
+  await fs.writeFile(join(folder, 'claims', 'far.1'), JSON.stringify({ ...far, beat: 4 }));
   t.equal(await watchers[0]?.claim('far'), 'taken', 'its heart beats');
   for (const claim of taken) if (typeof claim === 'object') await claim.release(true);
 });
