@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { JobError } from '../errors.js';
 import { CODECS, type JobOptions } from '../job/options.js';
+import { SCHEDULES } from '../job/schedule.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
 import { MAX_MULTIPLE } from '../model/manifest.js';
@@ -155,6 +156,13 @@ function runOptions<T>(parser: Argv<T>) {
     })
     .option('batch', { type: 'string', default: 'auto', group, describe: 'frames a rank infers at once' })
     .option('threads', { type: 'string', default: 'auto', group, describe: 'CPU threads a rank infers with' })
+    .option('schedule', {
+      type: 'string',
+      choices: SCHEDULES,
+      default: 'even' as const,
+      group,
+      describe: 'frames of each rank: as many for all, or by measured speed',
+    })
     .option('work-dir', {
       type: 'string',
       group,
@@ -226,6 +234,7 @@ function jobOptions(parsed: Parsed, input: string, output: string): JobOptions {
     provider: parsed.provider,
     batch: autoOrCount('batch', parsed.batch, 256),
     threads: autoOrCount('threads', parsed.threads, 1024),
+    schedule: parsed.schedule,
     codec: parsed.codec,
     crf: inRange('crf', parsed.crf, 0, 63),
     preset: parsed.preset,

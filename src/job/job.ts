@@ -67,7 +67,7 @@ async function runOn(context: JobContext, site: Site, monitor: Monitor): Promise
   );
   for (const note of prepared?.notes ?? []) log.info(note);
 
-  const shape = await world.broadcastValue(prepared && pipelineShape(prepared));
+  const shape = await world.broadcastValue(prepared && pipelineShape(options, prepared));
   const graph = await world.broadcastBytes(prepared?.graph.bytes);
   const opened = await monitor.phase('open sessions', () => openSessions(context, shape, graph));
   const work = await onRoot(world, async () => prepared && openRootWork(options, prepared, site, monitor));
@@ -105,9 +105,9 @@ async function runOn(context: JobContext, site: Site, monitor: Monitor): Promise
   }
 }
 
-function pipelineShape(prepared: PreparedJob): PipelineShape {
+function pipelineShape({ schedule }: JobOptions, prepared: PreparedJob): PipelineShape {
   const { batch, graph } = prepared;
-  return { batch, frameBytes: graph.inputBytes, styledBytes: graph.outputBytes };
+  return { batch, schedule, frameBytes: graph.inputBytes, styledBytes: graph.outputBytes };
 }
 
 /** Opens a session on every rank; if any fails, the root says so for the first of them and all end. */

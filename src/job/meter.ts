@@ -15,6 +15,7 @@ export interface RankWork {
 export class StageMeter {
   readonly #seconds: Record<Stage, number> = { decode: 0, scatter: 0, infer: 0, gather: 0, encode: 0 };
   #frames = 0;
+  #runs = 0;
 
   /** Waits for `work` and books the time to `stage`. */
   async time<T>(stage: Stage, work: Promise<T>): Promise<T> {
@@ -26,9 +27,15 @@ export class StageMeter {
     }
   }
 
-  /** Books `frames` that this rank has inferred. */
-  addFrames(frames: number): void {
+  /** Books `frames` that this rank has inferred in one run. */
+  addRun(frames: number): void {
     this.#frames += frames;
+    this.#runs += 1;
+  }
+
+  /** Runs so far, and the seconds that they took. */
+  inference(): { readonly runs: number; readonly seconds: number } {
+    return { runs: this.#runs, seconds: this.#seconds.infer };
   }
 
   read(): RankWork {

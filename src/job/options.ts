@@ -2,6 +2,7 @@ import type { ModelSize } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
 import type { ProviderName } from '../native.js';
 import type { LogFormat, Verbosity } from '../report/log.js';
+import type { ScheduleName } from './schedule.js';
 
 export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'ffv1'] as const;
 export type Codec = (typeof CODECS)[number];
@@ -20,6 +21,7 @@ export interface JobOptions {
   readonly provider: 'auto' | ProviderName;
   /** Frames a rank infers at once. */
   readonly batch: 'auto' | number;
+  readonly schedule: ScheduleName;
   /** Intra-op threads a rank on the CPU. */
   readonly threads: 'auto' | number;
   readonly codec: Codec;

@@ -1,21 +1,29 @@
 import type { World } from '../mpi/world.js';
 import { type NativeSession, native } from '../native.js';
 import { type RankWork, StageMeter } from './meter.js';
+import { paceTeller } from './pace.js';
 import { BufferPool } from './pool.js';
 import { prefetch } from './prefetch.js';
+import { type ScheduleName, scheduleOf } from './schedule.js';
 import { decode, type FrameSource, noSource } from './stages/decode.js';
 import { encode, type FrameSink } from './stages/encode.js';
 import { gather } from './stages/gather.js';
 import { infer } from './stages/infer.js';
 import { scatter } from './stages/scatter.js';
 
-/** Rounds that one boundary between stages may hold: one being worked on by each neighbour and one between them. */
-const BUFFERS = 3;
+/**
+ * Rounds that a stage may be ahead of the next one. Equal ranks keep together; where they are uneven on purpose, those
+ * that sit out a slow rank's round are this many rounds ahead when it is done.
+ */
+const AHEAD: Readonly<Record<ScheduleName, number>> = { even: 1, dynamic: 4 };
+/** A boundary between stages holds a round that each neighbour is working on beside those ahead. */
+const AT_WORK = 2;
 
 /** What every rank knows before the first frame. */
 export interface PipelineShape {
   /** Frames of one rank in a full round: the batch of the composed graph. */
   readonly batch: number;
+  readonly schedule: ScheduleName;
   /** Bytes of one frame in wire format, before and after the model. */
   readonly frameBytes: number;
   readonly styledBytes: number;
@@ -30,8 +38,8 @@ export interface Ends {
 }
 
 /**
- * Puts every frame through the model: `encode(gather(infer(scatter(decode(video)))))`, each stage running a round ahead
- * of the next. All ranks run this together; only the root has `ends`. Gives what this rank did.
+ * Puts every frame through the model: `encode(gather(infer(scatter(decode(video)))))`, each stage running ahead of the
+ * next. All ranks run this together; only the root has `ends`. Gives what this rank did.
  */
 export async function runPipeline(
   world: World,
@@ -41,26 +49,29 @@ export async function runPipeline(
 ): Promise<RankWork> {
   const { batch, frameBytes, styledBytes } = shape;
   const roundFrames = world.size * batch;
+  const ahead = AHEAD[shape.schedule];
+  const schedule = scheduleOf(shape.schedule, world.size, batch);
   const meter = new StageMeter();
   const pool = (bytes: number): BufferPool =>
-    new BufferPool(BUFFERS, () => new Uint8Array(native().allocate(bytes, session)));
+    new BufferPool(ahead + AT_WORK, () => new Uint8Array(native().allocate(bytes, session)));
 
   const decoded = ends
-    ? decode({ ...ends, roundFrames, frameBytes, meter, rounds: pool(roundFrames * frameBytes) })
+    ? decode({ ...ends, schedule, frameBytes, meter, rounds: pool(roundFrames * frameBytes) })
     : noSource();
-  const shards = scatter(prefetch(decoded, 1), {
+  const shards = scatter(prefetch(decoded, ahead), {
     world,
     frameBytes,
     meter,
     shards: pool(batch * frameBytes),
   });
-  const styled = infer(prefetch(shards, 1), { world, session, meter, styled: pool(batch * styledBytes) });
-  const gathered = gather(prefetch(styled, 1), {
+  const styled = infer(prefetch(shards, ahead), { world, session, meter, styled: pool(batch * styledBytes) });
+  const gathered = gather(prefetch(styled, ahead), {
     world,
     styledBytes,
     meter,
     rounds: ends && pool(roundFrames * styledBytes),
+    tellPace: shape.schedule === 'dynamic' ? paceTeller(world, meter, schedule) : async () => {},
   });
-  await encode(prefetch(gathered, 1), { sink: ends?.sink, styledBytes, meter });
+  await encode(prefetch(gathered, ahead), { sink: ends?.sink, styledBytes, meter });
   return meter.read();
 }

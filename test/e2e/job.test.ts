@@ -108,7 +108,13 @@ t.test('the output is the same, bit for bit, at any number of ranks', async (t) 
   const input = await makeClip('b-frames');
   const model = await identityModel(folder);
   const outputs: string[] = [];
-  for (const ranks of [0, 1, 2, 3, 8]) {
+  for (const [ranks, schedule] of [
+    [0, 'even'],
+    [1, 'even'],
+    [2, 'dynamic'],
+    [3, 'even'],
+    [8, 'dynamic'],
+  ] as const) {
     const output = join(folder, `out-${ranks}.mp4`);
     const { code, stderr } = await runJob(ranks, [
       input,
@@ -117,6 +123,8 @@ t.test('the output is the same, bit for bit, at any number of ranks', async (t) 
       model,
       '--segment-seconds',
       '0.4',
+      '--schedule',
+      schedule,
     ]);
     t.equal(code, 0, stderr);
     outputs.push((await fs.readFile(output)).toString('base64'));

@@ -1,6 +1,7 @@
 import type { StageMeter } from '../meter.js';
 import type { BufferPool } from '../pool.js';
 import type { DecodedRound } from '../rounds.js';
+import type { Schedule } from '../schedule.js';
 
 /** Gives frames in presentation order, on the root. */
 export interface FrameSource {
@@ -10,8 +11,7 @@ export interface FrameSource {
 
 export interface DecodeContext {
   readonly decoder: FrameSource;
-  /** Frames of a full round. */
-  readonly roundFrames: number;
+  readonly schedule: Schedule;
   readonly frameBytes: number;
   readonly rounds: BufferPool;
   readonly meter: StageMeter;
@@ -19,11 +19,13 @@ export interface DecodeContext {
   readonly stopping: () => boolean;
 }
 
-/** Reads the video into rounds, on the root. Every frame is yielded, the last round may be short. */
+/** Reads the video into the rounds of the schedule, on the root. Every frame is yielded, the last round may be short. */
 export async function* decode(context: DecodeContext): AsyncGenerator<DecodedRound, void, undefined> {
-  const { decoder, roundFrames, frameBytes, rounds, meter, stopping } = context;
+  const { decoder, schedule, frameBytes, rounds, meter, stopping } = context;
   for (;;) {
     const data = await rounds.acquire();
+    const counts = schedule.next();
+    const roundFrames = counts.reduce((sum, count) => sum + count, 0);
     const pts: number[] = [];
     while (pts.length < roundFrames && !stopping()) {
       const slot = data.data.subarray(pts.length * frameBytes, (pts.length + 1) * frameBytes);
@@ -31,9 +33,13 @@ export async function* decode(context: DecodeContext): AsyncGenerator<DecodedRou
       if (time === undefined) break;
       pts.push(time);
     }
-    if (pts.length > 0) yield { frames: pts.length, pts, data };
+    if (pts.length === roundFrames) {
+      yield { pts, counts, data };
+      continue;
+    }
+    if (pts.length > 0) yield { pts, counts: schedule.last(pts.length), data };
     else data.release();
-    if (pts.length < roundFrames) return;
+    return;
   }
 }
 

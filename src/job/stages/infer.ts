@@ -25,7 +25,7 @@ export async function* infer(
     const frames = part.counts[world.rank] ?? 0;
     if (frames > 0) {
       await meter.time('infer', session.run(part.shard.data, result.data));
-      meter.addFrames(frames);
+      meter.addRun(frames);
     }
     part.shard.release();
     yield { ...part, shard: result };

@@ -1,7 +1,7 @@
 import type { World } from '../../mpi/world.js';
 import type { StageMeter } from '../meter.js';
 import type { BufferPool } from '../pool.js';
-import { type DecodedRound, type Shard, splitEvenly } from '../rounds.js';
+import type { DecodedRound, Shard } from '../rounds.js';
 
 export interface ScatterContext {
   readonly world: World;
@@ -11,27 +11,27 @@ export interface ScatterContext {
 }
 
 /**
- * Hands each rank its part of every round. The root tells the number of frames first; zero is the end, so that ranks
- * need to know nothing of the video.
+ * Hands each rank its part of every round. The root tells how many frames each gets first; none at all is the end, so
+ * that ranks need to know nothing of the video.
  */
 export async function* scatter(
   rounds: AsyncIterable<DecodedRound>,
   context: ScatterContext,
 ): AsyncGenerator<Shard, void, undefined> {
   const { world, frameBytes, shards, meter } = context;
-  const header = new Uint32Array(1);
+  const header = new Uint32Array(world.size);
   const source = rounds[Symbol.asyncIterator]();
   for (;;) {
     const next = world.isRoot ? await source.next() : undefined;
     const round = next?.done === false ? next.value : undefined;
-    header[0] = round?.frames ?? 0;
+    header.fill(0);
+    if (round !== undefined) header.set(round.counts);
     await world.broadcastInto(new Uint8Array(header.buffer));
-    const frames = header[0] ?? 0;
-    if (frames === 0) return;
-    const counts = splitEvenly(frames, world.size);
+    const counts = [...header];
+    if (counts.every((count) => count === 0)) return;
     const shard = await shards.acquire();
     await meter.time('scatter', world.scatter(round?.data.data ?? null, counts, frameBytes, shard.data));
     round?.data.release();
-    yield { frames, pts: round?.pts ?? [], counts, shard };
+    yield { pts: round?.pts ?? [], counts, shard };
   }
 }
