@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .camera import Motion, another_frame, passing, random_motion, seen_through
+
 PHOTOGRAPHS = (".jpg", ".jpeg", ".png")
 # (height, width, pictures in a batch, how often): mostly square, at times wide, tall or large, at about equal cost.
 SHAPES = ((256, 256, 2, 0.75), (192, 384, 2, 0.1), (320, 192, 2, 0.05), (384, 448, 1, 0.1))
-# A window is cut this many pixels larger on every side, so that a second one can be cut a little beside the first.
+# A window is cut this many pixels larger on every side, so that what moves into it is there.
 MARGIN = 8
 
 
@@ -41,19 +43,20 @@ def list_photographs(folder: Path, held_back: int) -> tuple[list[Path], list[Pat
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows of photographs, and the same photographs through a window moved by (down, across) pixels."""
+    """Windows of photographs, and the same photographs as another frame of a film would show them."""
 
     scene: Tensor  # [N, 3, H, W] in 0..1: what the output should show
-    rgb: Tensor  # [N, 3, H, W] in 0..1: the scene, maybe faded: what the network sees
-    moved: Tensor  # [N, 3, H, W] in 0..1: the same through the moved window
-    down: int
-    across: int
+    seen: Tensor  # [N, 3, H, W] in 0..1: the scene, maybe faded, noisy at times: what the network sees
+    other: Tensor  # [N, 3, H, W] in 0..1: what it sees a frame later, moved and with noise
+    motion: Motion
+    passer: Tensor  # [1, 1, H, W] of booleans: where the other frame shows something else altogether
+    contrast: Tensor  # [N] in 0..1: what fading left of the scene's contrast
 
 
 class Photographs:
     """Random windows of the photographs at random scales, now and then letterboxed, now and then faded.
 
-    A faded window (contrast lowered towards some grey) is compared with the one before fading: a content loss relative to
+    A faded window (contrast lowered towards some colour) is compared with the one before fading: a content loss relative to
     the faded window's own features would count it tens of times as much as any other.
     """
 
@@ -71,25 +74,34 @@ class Photographs:
         rgb = tensor_from_image(window)
         if self.random.random() < 0.5:
             rgb = rgb.flip(2)
-        if self.random.random() < 0.05:  # letterbox
+        if self.random.random() < 0.08:  # letterbox
             bar = self.random.randrange(16, height // 4)
             rgb[:, :bar] = rgb[:, height - bar :] = 0.0
         return rgb
 
-    def _faded(self, rgb: Tensor) -> Tensor:
-        if self.random.random() >= 0.15:
-            return rgb
-        contrast = self.random.uniform(0.1, 1.0)
-        return rgb * contrast + self.random.uniform(0.0, 1.0 - contrast)
+    def _contrast(self) -> float:
+        kind = self.random.random()
+        if kind < 0.12:
+            return self.random.uniform(0.1, 1.0)
+        return self.random.choice((0.0, self.random.uniform(0.0, 0.1))) if kind < 0.22 else 1.0
+
+    def _fade_colour(self) -> Tensor:
+        kind = self.random.random()
+        if kind < 0.6:
+            return torch.full((3, 1, 1), 0.0 if kind < 0.4 else 1.0)
+        grey = self.random.random()
+        return torch.tensor([min(max(grey + self.random.gauss(0.0, 0.1), 0.0), 1.0) for _ in range(3)]).view(3, 1, 1)
 
     def batch(self) -> Batch:
         height, width, count, _ = self.random.choices(SHAPES, [shape[3] for shape in SHAPES])[0]
-        scene = torch.stack([self._window(height + 2 * MARGIN, width + 2 * MARGIN) for _ in range(count)])
-        faded = torch.stack([self._faded(each) for each in scene])
-        down, across = self.random.randint(-MARGIN, MARGIN), self.random.randint(-MARGIN, MARGIN)
-
-        def cut(whole: Tensor, top: int, left: int) -> Tensor:
-            return whole[:, :, top : top + height, left : left + width]
-
-        moved = cut(faded, MARGIN + down, MARGIN + across)
-        return Batch(cut(scene, MARGIN, MARGIN), cut(faded, MARGIN, MARGIN), moved, down, across)
+        whole = torch.stack([self._window(height + 2 * MARGIN, width + 2 * MARGIN) for _ in range(count)])
+        contrast = torch.tensor([self._contrast() for _ in range(count)])
+        faded = torch.stack([each * left + self._fade_colour() * (1.0 - left) for each, left in zip(whole, contrast.tolist())])
+        motion = random_motion(self.random, MARGIN)
+        moved = seen_through(motion, faded, height, width)
+        passer = passing(height, width, self.random) & torch.tensor(self.random.random() < 0.3)
+        other = another_frame(torch.where(passer, moved.roll(1, 0).flip(2, 3), moved), self.random)
+        scene, seen = (each[:, :, MARGIN : MARGIN + height, MARGIN : MARGIN + width] for each in (whole, faded))
+        if self.random.random() < 0.4:
+            seen = another_frame(seen, self.random)
+        return Batch(scene, seen, other, motion, passer, contrast)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .colour import rgb_from_blocks
+from .camera import Motion, seen_through
+from .colour import BLUE, GREEN, RED
 from .loss_network import LossNetwork
 
 CONTENT_LAYERS = ("fire3", "fire5")
 STYLE_LAYERS = {"conv1": 0.5, "fire2": 0.7, "fire3": 1.0, "fire5": 1.2, "fire6": 1.0, "fire8": 0.6}
+TONE_CELL = 16  # pixels a side over which luma is averaged for the tone loss
+FLAT = 0.006  # an area counts half or less in the grain loss once its own detail is above about this
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,9 @@ class Weights:
     style: float = 4.0
     variation: float = 10.0
     overshoot: float = 5.0
-    steadiness: float = 120.0
+    tone: float = 4.0
+    grain: float = 100.0
+    steadiness: float = 25.0
 
 
 class Gram(torch.autograd.Function):
@@ -85,14 +91,47 @@ def overshoot_loss(rgb: Tensor) -> Tensor:
     return (rgb - rgb.clamp(0.0, 1.0)).square().mean((1, 2, 3))
 
 
-def steadiness_loss(blocks: Tensor, moved_blocks: Tensor, down: int, across: int) -> Tensor:
-    """[N]: mean squared difference of two outputs where they show the same place.
+def luma(rgb: Tensor) -> Tensor:
+    """[N, 3, H, W] -> [N, 1, H, W]."""
+    return (rgb * rgb.new_tensor([RED, GREEN, BLUE]).view(3, 1, 1)).sum(1, keepdim=True)
 
-    `moved_blocks` came from the same photograph, its window moved by (down, across) pixels and noise added. A style that
-    flickers, or that is drawn on the glass and not on the scene, pays here.
+
+def tone_range(painting: Tensor) -> tuple[float, float]:
+    """The luma that black and white should come out with: half way from them to the painting's darkest and lightest."""
+    darkest, lightest = torch.quantile(luma(painting), torch.tensor([0.02, 0.98])).tolist()
+    return darkest / 2, (1.0 + lightest) / 2
+
+
+def tone_loss(rgb: Tensor, seen: Tensor, ranges: Tensor) -> Tensor:
+    """[N]: mean squared difference of coarse luma from the frame's own, brought into the painting's range `ranges` [N, 2]."""
+    dark, light = ranges.view(-1, 2, 1, 1, 1).unbind(1)
+    wanted = dark + (light - dark) * F.avg_pool2d(luma(seen), TONE_CELL)
+    return (F.avg_pool2d(luma(rgb), TONE_CELL) - wanted).square().mean((1, 2, 3))
+
+
+def without_detail(picture: Tensor) -> Tensor:
+    """[N, C, H, W], blurred by (1, 2, 1) / 4 down and across."""
+    channels = picture.shape[1]
+    line = picture.new_tensor([0.25, 0.5, 0.25])
+    kernel = (line.view(-1, 1) * line).expand(channels, 1, 3, 3)
+    return F.conv2d(F.pad(picture, (1, 1, 1, 1), mode="replicate"), kernel, groups=channels)
+
+
+def grain_loss(rgb: Tensor, seen: Tensor) -> Tensor:
+    """[N]: mean detail of a pixel's size where the frame itself has none: the grain and lattices of flat areas."""
+    own = luma(seen)
+    activity = F.avg_pool2d((own - without_detail(own)).abs(), 9, 1, 4)
+    return (torch.exp(-activity / FLAT) * (rgb - without_detail(rgb)).abs()).mean((1, 2, 3))
+
+
+def steadiness_loss(rgb: Tensor, other: Tensor, motion: Motion, passer: Tensor) -> Tensor:
+    """[N]: mean difference of two outputs where they show the same place.
+
+    `other` is a frame later, after the motion; where `passer` [1, 1, H, W] is true it shows something else. A style that
+    flickers, or that is drawn on the glass and not on the scene, pays here. Not squared: what flickers in a
+    film is many small differences.
     """
-    still, moved = rgb_from_blocks(blocks).clamp(0.0, 1.0), rgb_from_blocks(moved_blocks).clamp(0.0, 1.0)
-    height, width = still.shape[2:]
-    still = still[:, :, max(down, 0) : height + min(down, 0), max(across, 0) : width + min(across, 0)]
-    moved = moved[:, :, max(-down, 0) : height + min(-down, 0), max(-across, 0) : width + min(-across, 0)]
-    return (still - moved).square().mean((1, 2, 3))
+    height, width = rgb.shape[2:]
+    there = ((motion.places(height, width, (height, width)).abs() <= 1.0).all(-1) & ~passer[:, 0]).to(rgb)
+    difference = (seen_through(motion, rgb, height, width) - other).square().mean(1)
+    return ((difference + 1e-6).sqrt() * there).sum((1, 2)) / there.sum((1, 2))

@@ -11,8 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-EPSILON = 1e-5
-WIDE, DEEP, RESIDUAL_BLOCKS = 24, 48, 4
+# Added to a channel's variance before dividing by it. With the usual 1e-5 the noise of a dark or empty frame is made into a
+# picture of full contrast. These are about a seventh of what a photograph's channels have, and far above what such noise has.
+FIRST_EPSILON, EPSILON = 5e-3, 1.0
+# How much of a block's mean luma goes straight to the output before training.
+FIRST_SKIP = 0.6
+RESIDUAL_BLOCKS = 4
 # Luma height and width must be a multiple of this: 2 for the blocks, 2 for the stride.
 MULTIPLE = 4
 
@@ -20,54 +24,64 @@ MULTIPLE = 4
 class ConditionalNorm(nn.Module):
     """Instance norm whose scale and shift are one row a style: [S, C] each."""
 
-    def __init__(self, styles: int, channels: int) -> None:
+    def __init__(self, styles: int, channels: int, epsilon: float) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(styles, channels))
         self.shift = nn.Parameter(torch.zeros(styles, channels))
+        self.epsilon = epsilon
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         """x [N, C, h, w], styles [N] (row numbers) -> [N, C, h, w]."""
-        normal = F.instance_norm(x, eps=EPSILON)
+        normal = F.instance_norm(x, eps=self.epsilon)
         return torch.addcmul(self.shift[styles][:, :, None, None], normal, self.scale[styles][:, :, None, None])
 
 
 class NormedConv(nn.Module):
-    """Reflect padding, a 3x3 convolution without bias (the norm would take it out again), a conditional norm."""
+    """Reflect padding, a convolution without bias (the norm would take it out again), a conditional norm."""
 
-    def __init__(self, styles: int, inputs: int, outputs: int, stride: int = 1) -> None:
+    def __init__(self, styles: int, inputs: int, outputs: int, stride: int = 1, size: int = 3, epsilon: float = EPSILON) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, stride, bias=False)
-        self.norm = ConditionalNorm(styles, outputs)
+        self.conv = nn.Conv2d(inputs, outputs, size, stride, bias=False)
+        self.norm = ConditionalNorm(styles, outputs, epsilon)
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
-        return self.norm(self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect")), styles)
+        return self.norm(self.conv(F.pad(x, (self.conv.kernel_size[0] // 2,) * 4, mode="reflect")), styles)
 
 
 class Residual(nn.Module):
     """x + norm(conv(relu(norm(conv(x)))))."""
 
-    def __init__(self, styles: int, channels: int) -> None:
+    def __init__(self, styles: int, channels: int, epsilon: float = EPSILON) -> None:
         super().__init__()
-        self.first = NormedConv(styles, channels, channels)
-        self.second = NormedConv(styles, channels, channels)
+        self.first = NormedConv(styles, channels, channels, epsilon=epsilon)
+        self.second = NormedConv(styles, channels, channels, epsilon=epsilon)
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         return x + self.second(F.relu(self.first(x, styles)), styles)
 
 
 class Network(nn.Module):
-    """[N, 6, h, w] blocks (h and w even) -> [N, 6, h, w] blocks. The last convolution is linear: no sigmoid, no clamp."""
+    """[N, 6, h, w] blocks (h and w even) -> [N, 6, h, w] blocks. What makes the output is linear: no sigmoid, no clamp.
 
-    def __init__(self, styles: int) -> None:
+    `wide` channels at half of the frame's resolution, `deep` at a quarter. Instance norm takes a frame's own brightness and
+    contrast out; `skip` brings them back, so that a fade to black ends in the dark.
+    """
+
+    def __init__(self, styles: int, wide: int = 24, deep: int = 48) -> None:
         super().__init__()
-        self.enter = NormedConv(styles, 6, WIDE)
-        self.down = NormedConv(styles, WIDE, DEEP, stride=2)
-        self.blocks = nn.ModuleList(Residual(styles, DEEP) for _ in range(RESIDUAL_BLOCKS))
-        self.up = NormedConv(styles, DEEP, WIDE)
-        self.leave = nn.Conv2d(WIDE, 6, 3)
+        self.wide, self.deep = wide, deep
+        self.enter = NormedConv(styles, 6, wide, epsilon=FIRST_EPSILON)
+        self.down = NormedConv(styles, wide, deep, stride=2)
+        self.blocks = nn.ModuleList(Residual(styles, deep) for _ in range(RESIDUAL_BLOCKS))
+        self.up = NormedConv(styles, deep, wide)
+        self.leave = nn.Conv2d(wide, 6, 3)
+        self.skip = nn.Conv2d(6, 6, 1, bias=False)
         with torch.no_grad():  # start near mid grey, so that the first steps' clamped losses have a gradient
             self.leave.weight.mul_(0.3)
             self.leave.bias.fill_(0.5)
+            self.skip.weight.zero_()
+            self.skip.weight[:4, :4] = FIRST_SKIP / 4
+            self.leave.bias[:4] -= FIRST_SKIP / 2
 
     def forward(self, blocks: Tensor, styles: Tensor) -> Tensor:
         """blocks [N, 6, h, w], styles [N] (row numbers)."""
@@ -77,7 +91,7 @@ class Network(nn.Module):
             x = block(x, styles)
         x = F.interpolate(x, scale_factor=2, mode="nearest")
         x = F.relu(self.up(x, styles))
-        return self.leave(F.pad(x, (1, 1, 1, 1), mode="reflect"))
+        return self.leave(F.pad(x, (1, 1, 1, 1), mode="reflect")) + self.skip(blocks)
 
     def normed_convs(self) -> list[NormedConv]:
         """Every convolution that a norm follows, in the order in which they run."""

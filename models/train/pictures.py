@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from .colour import blocks_from_rgb, rgb_from_blocks
 from .data import tensor_from_image
-from .export import put_style
+from .graph import put_style
 
 QUALITY = 82
 COLUMNS, TILE = 4, 300  # the sheet's columns, and their width in pixels

@@ -1,0 +1,77 @@
+"""A painting of one's own: a new vector for a trunk that stays as it is, written as a model of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from .export import style_vector, verified
+from .graph import build, costs, is_small, network_of, put_style
+from .loop import Subject
+from .network import MULTIPLE, ConditionalNorm, Network
+from .pictures import QUALITY, fitted, restyle
+
+PICTURE_WIDTH = 480
+
+
+def trunk_of(manifest: Path, styles: int) -> tuple[Network, dict]:
+    """(the manifest's network with rows for so many styles, each the mean of the manifest's own; its architecture)."""
+    described = json.loads(manifest.read_text())
+    model = onnx.load(manifest.parent / described["file"])
+    if not is_small(model):
+        raise SystemExit(f"{manifest} does not describe a network of this program's: it has no skip.weight")
+    vectors = [np.fromfile(manifest.parent / style["vector"], "<f4") for style in described["styles"]]
+    put_style(model, described["norms"], np.mean(vectors, 0))
+    mean = network_of(model)
+    architecture = {"network": "small", "wide": mean.wide, "deep": mean.deep}
+    network = Network(styles, mean.wide, mean.deep)
+    network.load_state_dict(
+        {name: value.expand_as(target) for (name, value), target in zip(mean.state_dict().items(), network.state_dict().values())}
+    )
+    for own, trunk in zip(network.normed_convs(), mean.normed_convs()):
+        own.norm.epsilon = trunk.norm.epsilon
+    return network, architecture
+
+
+def freeze_trunk(network: Network) -> None:
+    """Leaves only the styles' scales and shifts to be trained."""
+    network.requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, ConditionalNorm):
+            module.requires_grad_(True)
+
+
+def write_fitted(subject: Subject, trunk: Path, paintings: list[Path], photograph: Path, out: Path) -> None:
+    """For each style NAME.onnx with its vector inside, NAME.json (the manifest), NAME.jpg (the photograph in it)."""
+    described, network = json.loads(trunk.read_text()), subject.network.cpu().eval()
+    model, norms = build(network, described["name"])
+    verified(model, norms, network, len(subject.styles))
+    for number, (name, painting) in enumerate(zip(subject.styles, paintings)):
+        put_style(model, norms, style_vector(network, number))
+        data = model.SerializeToString()
+        (out / f"{name}.onnx").write_bytes(data)
+        ends = {"type": "float32", "range": "0..1"}
+        manifest = {
+            "format": 1,
+            "name": name,
+            "kind": "image",
+            "file": f"{name}.onnx",
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "io": "i420",
+            "matrix": described["matrix"],
+            "range": described["range"],
+            "input": {"name": "input", **ends},
+            "output": {"name": "output", **ends},
+            "scale": 1,
+            "multiple": MULTIPLE,
+            "macsPerPixel": round(costs(model)[0]),
+            "training": f"A vector fitted to {painting.name} on the trunk of {described['name']}.",
+        }
+        (out / f"{name}.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        restyle(model, fitted(photograph, PICTURE_WIDTH, MULTIPLE)).save(out / f"{name}.jpg", quality=QUALITY)
+        print(f"wrote {out / name}.onnx, .json and .jpg")

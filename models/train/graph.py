@@ -1,0 +1,179 @@
+"""Networks written as ONNX graphs, node by node, of nothing but Pad, Conv, InstanceNormalization, Relu, Add and Resize
+(and DepthToSpace and SpaceToDepth where a network works on RGB)."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from .colour import blocks_from_rgb, rgb_from_blocks
+from .johnson import Johnson
+from .network import Network, NormedConv, Residual
+
+OPSET, IR_VERSION = 17, 8
+
+
+class GraphWriter:
+    """Appends nodes; every method takes the name of its input and gives back the name of its output."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, onnx.TensorProto] = {}
+        self.norms: list[dict] = []
+        self.convs = 0
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes) -> str:
+        output = output or f"{kind.lower()}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [output], output, **attributes))
+        return output
+
+    def conv(self, x: str, conv: torch.nn.Conv2d) -> str:
+        name, size = f"conv{self.convs}", conv.kernel_size[0]
+        self.convs += 1
+        border = [0, 0, size // 2, size // 2]
+        pads = self.constant(f"pads{size // 2}", np.array(border * 2, np.int64))
+        inputs = [self.node("Pad", [x, pads], mode="reflect"), self.constant(f"{name}.weight", conv.weight.numpy(force=True))]
+        if conv.bias is not None:
+            inputs.append(self.constant(f"{name}.bias", conv.bias.numpy(force=True)))
+        return self.node("Conv", inputs, kernel_shape=[size, size], strides=list(conv.stride))
+
+    def pointwise(self, x: str, name: str, weight: np.ndarray, bias: np.ndarray | None = None) -> str:
+        """A 1x1 convolution: weight [outputs, inputs], bias [outputs]."""
+        inputs = [x, self.constant(f"{name}.weight", weight[:, :, None, None].astype(np.float32))]
+        if bias is not None:
+            inputs.append(self.constant(f"{name}.bias", bias.astype(np.float32)))
+        return self.node("Conv", inputs, kernel_shape=[1, 1], strides=[1, 1])
+
+    def normed_conv(self, x: str, module: NormedConv) -> str:
+        name = f"norm{len(self.norms)}"
+        scale, shift = (getattr(module.norm, part)[0].numpy(force=True) for part in ("scale", "shift"))
+        inputs = [self.conv(x, module.conv), self.constant(f"{name}.scale", scale), self.constant(f"{name}.shift", shift)]
+        self.norms.append({"scale": f"{name}.scale", "shift": f"{name}.shift", "channels": len(scale)})
+        return self.node("InstanceNormalization", inputs, epsilon=module.norm.epsilon)
+
+    def relu(self, x: str) -> str:
+        return self.node("Relu", [x])
+
+    def residual(self, x: str, module: Residual) -> str:
+        inner = self.relu(self.normed_conv(x, module.first))
+        return self.node("Add", [x, self.normed_conv(inner, module.second)])
+
+    def double(self, x: str) -> str:
+        inputs = [x, "", self.constant("scales", np.array([1, 1, 2, 2], np.float32))]
+        return self.node("Resize", inputs, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+
+    def trunk(self, x: str, network: Network) -> str:
+        """All of the network but its skip."""
+        x = self.relu(self.normed_conv(x, network.enter))
+        x = self.relu(self.normed_conv(x, network.down))
+        for block in network.blocks:
+            x = self.residual(x, block)
+        x = self.relu(self.normed_conv(self.double(x), network.up))
+        return self.conv(x, network.leave)
+
+    def johnson(self, x: str, network: Johnson) -> str:
+        """RGB [N, 3, H, W] to RGB."""
+        x = self.relu(self.normed_conv(x, network.enter))
+        for down in network.downs:
+            x = self.relu(self.normed_conv(x, down))
+        for block in network.blocks:
+            x = self.residual(x, block)
+        for up in network.ups:
+            x = self.relu(self.normed_conv(self.double(x), up))
+        return self.conv(x, network.leave)
+
+    def rgb(self, blocks: str) -> str:
+        """[N, 6, h, w] blocks -> [N, 3, H, W]: each block's four pixels by one convolution, then taken apart."""
+        probes = torch.cat((torch.zeros(1, 6), torch.eye(6)))[:, :, None, None]
+        found = rgb_from_blocks(probes).permute(0, 2, 3, 1).flatten(1).double().numpy()  # [7, 12]: row, column, channel
+        return self.node(
+            "DepthToSpace", [self.pointwise(blocks, "decode", (found[1:] - found[0]).T, found[0])], blocksize=2, mode="DCR"
+        )
+
+    def blocks(self, rgb: str) -> str:
+        """[N, 3, H, W] -> [N, 6, h, w] blocks."""
+        probes = torch.cat((torch.zeros(1, 12), torch.eye(12))).view(13, 2, 2, 3).permute(0, 3, 1, 2)
+        found = blocks_from_rgb(probes).flatten(1).double().numpy()  # [13, 6]
+        return self.pointwise(self.node("SpaceToDepth", [rgb], blocksize=2), "encode", (found[1:] - found[0]).T, found[0])
+
+    def model(self, name: str, output: str) -> onnx.ModelProto:
+        """The whole: [N, 6, h, w] `input` to the node that made `output`, which is renamed so."""
+        self.nodes[-1].output[0] = "output"
+        assert self.nodes[-1].name == output
+        pictures = [helper.make_tensor_value_info(end, TensorProto.FLOAT, ["N", 6, "h", "w"]) for end in ("input", "output")]
+        graph = helper.make_graph(self.nodes, name, pictures[:1], pictures[1:], list(self.weights.values()))
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        model.producer_name = "framescatter"
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def build(network: Network | Johnson, name: str) -> tuple[onnx.ModelProto, list[dict]]:
+    """(the model, drawing in the first style; the manifest's list of norms in the order in which they run)."""
+    writer = GraphWriter()
+    if isinstance(network, Johnson):
+        last = writer.blocks(writer.johnson(writer.rgb("input"), network))
+    else:
+        skipped = writer.pointwise("input", "skip", network.skip.weight[:, :, 0, 0].numpy(force=True))
+        last = writer.node("Add", [writer.trunk("input", network), skipped])
+    return writer.model(name, last), writer.norms
+
+
+def is_small(model: onnx.ModelProto) -> bool:
+    """Whether the model is one that `build` wrote for a Network."""
+    return any(weight.name == "skip.weight" for weight in model.graph.initializer)
+
+
+def network_of(model: onnx.ModelProto) -> Network:
+    """The network, of one style, that `build` wrote the model for."""
+    weights = {weight.name: torch.from_numpy(numpy_helper.to_array(weight).copy()) for weight in model.graph.initializer}
+    norms = [node for node in model.graph.node if node.op_type == "InstanceNormalization"]
+    network = Network(1, weights["conv0.weight"].shape[0], weights["conv1.weight"].shape[0])
+    with torch.no_grad():
+        for number, (module, norm) in enumerate(zip(network.normed_convs(), norms, strict=True)):
+            module.norm.epsilon = norm.attribute[0].f
+            module.conv.weight.copy_(weights[f"conv{number}.weight"])
+            module.norm.scale[0] = weights[f"norm{number}.scale"]
+            module.norm.shift[0] = weights[f"norm{number}.shift"]
+        last = len(network.normed_convs())
+        network.leave.weight.copy_(weights[f"conv{last}.weight"])
+        network.leave.bias.copy_(weights[f"conv{last}.bias"])
+        network.skip.weight.copy_(weights["skip.weight"])
+    return network
+
+
+def put_style(model: onnx.ModelProto, norms: list[dict], vector: np.ndarray) -> None:
+    """Replaces the scales and shifts in the model by a style's."""
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    parts = [(norm[part], norm["channels"]) for norm in norms for part in ("scale", "shift")]
+    if sum(channels for _, channels in parts) != len(vector):
+        raise ValueError(f"the vector has {len(vector)} numbers")
+    for name, channels in parts:
+        weights[name].CopyFrom(numpy_helper.from_array(vector[:channels].astype(np.float32), name))
+        vector = vector[channels:]
+
+
+def costs(model: onnx.ModelProto) -> tuple[float, float]:
+    """(multiply-adds of all convolutions, bytes of all nodes' outputs), both for a luma pixel of one frame."""
+    side = 256
+    sized = onnx.ModelProto()
+    sized.CopyFrom(model)
+    for size, place in zip((1, 6, side, side), sized.graph.input[0].type.tensor_type.shape.dim):
+        place.dim_value = size
+    graph = onnx.shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True).graph
+    shapes = {weight.name: list(weight.dims) for weight in graph.initializer}
+    for info in (*graph.value_info, *graph.output):
+        shapes[info.name] = [place.dim_value for place in info.type.tensor_type.shape.dim]
+    macs = activations = 0.0
+    for node in graph.node:
+        size = float(np.prod(shapes[node.output[0]]))
+        activations += 4.0 * size
+        if node.op_type == "Conv":
+            macs += size * float(np.prod(shapes[node.input[1]][1:]))
+    return macs / (2 * side) ** 2, activations / (2 * side) ** 2

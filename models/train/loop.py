@@ -1,0 +1,183 @@
+"""The loop: turns of styles, losses, learning rate, averaging, checkpoints."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .checkpoint import save
+from .colour import blocks_from_rgb, rgb_from_blocks
+from .data import Batch, Photographs
+from .johnson import Johnson
+from .loss_network import LossNetwork
+from .losses import (
+    CONTENT_LAYERS,
+    content_loss,
+    grain_loss,
+    overshoot_loss,
+    painting_grams,
+    steadiness_loss,
+    style_loss,
+    tone_loss,
+    tone_range,
+    variation_loss,
+)
+from .network import Network
+
+LAST_RATE, DECAY = 1e-5, 0.7
+AVERAGING = 0.998  # of the weights that are exported: about the last 500 steps
+LARGEST_GRADIENT = 10.0  # norm; longer ones are cut to it
+
+
+class Turns:
+    """Styles in turn: every one once, in random order, and again."""
+
+    def __init__(self, styles: int, seed: int) -> None:
+        self.styles, self.random, self.left = styles, random.Random(seed), []
+
+    def take(self, count: int) -> list[int]:
+        taken: list[int] = []
+        while len(taken) < count:
+            if not self.left:
+                self.left = self.random.sample(range(self.styles), self.styles)
+            taken.append(self.left.pop())
+        return taken
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the paintings ask for, a painting a row."""
+
+    grams: dict[str, Tensor]  # {layer: [S, C, C]}
+    tones: Tensor  # [S, 2]: the luma of black and of white
+
+    @classmethod
+    def of(cls, paintings: list[Tensor], loss_network: LossNetwork, device: torch.device) -> Targets:
+        """Paintings [1, 3, H, W] in 0..1."""
+        tones = torch.tensor([tone_range(painting) for painting in paintings], device=device)
+        return cls(painting_grams(loss_network, [painting.to(device) for painting in paintings]), tones)
+
+
+def measure(
+    network: Network | Johnson, loss_network: LossNetwork, targets: Targets, batch: Batch, numbers: Tensor, steadiness: bool
+) -> dict[str, Tensor]:
+    """One batch's losses by name, each [N], not weighted. `numbers` [N] are the styles to draw in."""
+    seen, contrast = batch.seen.to(numbers.device), batch.contrast.to(numbers.device)
+    rgb = rgb_from_blocks(network(blocks_from_rgb(seen), numbers))
+    shown = rgb.clamp(0.0, 1.0)
+    with torch.no_grad():
+        scene = rgb_from_blocks(blocks_from_rgb(batch.scene.to(numbers.device))).clamp(0.0, 1.0)
+        content = loss_network(scene, last=CONTENT_LAYERS[-1])
+    features = loss_network(shown)
+    found = {  # the less is left of a scene, the less must it look like a painting of it, and the more like the fade
+        "content": content_loss(features, content) * contrast,
+        "style": style_loss(features, targets.grams, numbers) * contrast,
+        "variation": variation_loss(shown),
+        "overshoot": overshoot_loss(rgb),
+        "tone": tone_loss(rgb, seen, targets.tones[numbers]) * (5.0 - 4.0 * contrast),
+        "grain": grain_loss(shown, seen),
+    }
+    if steadiness:
+        other = rgb_from_blocks(network(blocks_from_rgb(batch.other.to(numbers.device)), numbers)).clamp(0.0, 1.0)
+        found["steadiness"] = steadiness_loss(shown, other, batch.motion, batch.passer)
+    return found
+
+
+def average_in(average: dict[str, Tensor], now: dict[str, Tensor], step: int) -> None:
+    """Moves the running average of the weights towards `now`; it is quicker at first."""
+    keep = min(AVERAGING, step / (step + 10.0))
+    for name, value in average.items():
+        value.lerp_(now[name], 1.0 - keep)
+
+
+def note(running: dict[str, float], name: str, value: float) -> None:
+    """A running mean for the progress lines."""
+    running[name] = value if name not in running else running[name] + 0.02 * (value - running[name])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """For how long, at which rate, and how much each loss counts."""
+
+    minutes: float
+    steps: int
+    rate: float
+    weights: dict[str, float]  # of each loss
+    factors: dict[str, Tensor]  # {loss: [S]}: on its weight, for each painting
+    seed: int
+    report_steps: int
+    save_minutes: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is trained: the weights of `network` that need a gradient. A checkpoint describes it by the other two."""
+
+    network: Network | Johnson
+    architecture: dict
+    styles: list[str]
+
+
+def train(
+    subject: Subject, plan: Plan, targets: Targets, loss_network: LossNetwork, paths: list[Path], checkpoint: Path
+) -> dict[str, Tensor]:
+    """Trains on the photographs `paths`, from `checkpoint` on if there is one, and keeps it up; returns the averaged weights."""
+    network, names = subject.network, subject.styles
+    device = next(network.parameters()).device
+    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    trained = [weight for weight in network.parameters() if weight.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=plan.rate)
+    step, trained_seconds = 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device)
+        if state["styles"] != names or state["architecture"] != subject.architecture:
+            raise SystemExit(f"{checkpoint} is a run of another kind: {state['styles']}, {state['architecture']}")
+        network.load_state_dict(state["network"])
+        average = state["average"]
+        optimiser.load_state_dict(state["optimiser"])
+        step, trained_seconds = state["step"], state["seconds"]
+        print(f"resumed at step {step}, {trained_seconds / 60:.1f} minutes", flush=True)
+
+    photographs = Photographs(paths, plan.seed + step)
+    turns = Turns(len(names), plan.seed + step)
+    running: dict[str, float] = {}
+    started, saved, before = time.monotonic(), time.monotonic(), trained_seconds
+    while True:
+        trained_seconds = before + time.monotonic() - started
+        progress = max(step / plan.steps, trained_seconds / (60.0 * plan.minutes))
+        finished = progress >= 1.0
+        if finished or time.monotonic() - saved > 60.0 * plan.save_minutes:
+            state = {"styles": names, "architecture": subject.architecture, "network": network.state_dict(), "average": average}
+            state |= {"optimiser": optimiser.state_dict(), "step": step, "seconds": trained_seconds, "losses": running}
+            save(checkpoint, state)
+            saved = time.monotonic()
+        if finished:
+            return average
+        for group in optimiser.param_groups:
+            group["lr"] = LAST_RATE + (plan.rate - LAST_RATE) * (1.0 - progress) ** DECAY
+
+        batch = photographs.batch()
+        numbers = torch.tensor(turns.take(len(batch.scene)), device=device)
+        found = measure(network, loss_network, targets, batch, numbers, plan.weights["steadiness"] > 0 and step % 2 == 1)
+        counted = found | {loss: found[loss] * each[numbers] for loss, each in plan.factors.items() if loss in found}
+        total = sum(plan.weights[name] * value.mean() for name, value in counted.items())
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(trained, LARGEST_GRADIENT)
+        optimiser.step()
+        step += 1
+        average_in(average, network.state_dict(), step)
+
+        for name, value in found.items():
+            note(running, name, value.mean().item())
+        for number, value, contrast in zip(numbers.tolist(), found["style"].tolist(), batch.contrast.tolist()):
+            if contrast == 1.0:
+                note(running, names[number], value)
+        if step % plan.report_steps == 0:
+            parts = " ".join(f"{name} {value:.4f}" for name, value in running.items())
+            print(f"step {step} minute {trained_seconds / 60:.1f} progress {progress:.3f} | {parts}", flush=True)
