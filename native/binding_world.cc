@@ -49,7 +49,7 @@ Napi::Value scatter(const Napi::CallbackInfo& info) {
     const auto send = toOptionalBytes(info[0], "send");
     const auto counts = toIntegers(info[1], "counts");
     const auto frameBytes = toInteger(info[2], "frameBytes", 1, kMaxInt);
-    const auto receive = toBytes(info[3], "receive");
+    const auto receive = toOptionalBytes(info[3], "receive");
     keep(pending, info[0]);
     keep(pending, info[3]);
     addon.world.scatter(send, counts, frameBytes, receive, pending.completion());
@@ -59,7 +59,7 @@ Napi::Value scatter(const Napi::CallbackInfo& info) {
 Napi::Value gather(const Napi::CallbackInfo& info) {
   auto& addon = Addon::of(info.Env());
   return addon.promises.make(info.Env(), [&](Promises::Pending& pending) {
-    const auto send = toBytes(info[0], "send");
+    const auto send = toOptionalBytes(info[0], "send");
     const auto counts = toIntegers(info[1], "counts");
     const auto frameBytes = toInteger(info[2], "frameBytes", 1, kMaxInt);
     const auto receive = toOptionalBytes(info[3], "receive");

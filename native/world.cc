@@ -33,6 +33,10 @@ void requireBytes(const char* name, std::size_t has, std::size_t needs) {
          std::to_string(has));
 }
 
+void requireUnlessRoot(const char* name, bool given, int rank) {
+  if (!given && rank != 0) refuse(std::string(name) + " may be null on rank 0 only");
+}
+
 void requireOnRoot(const char* name, bool given, int rank) {
   if (given != (rank == 0)) refuse(std::string(name) + " must be given on rank 0, and null on all others");
 }
@@ -144,22 +148,24 @@ void World::broadcast(Bytes buffer, Completion done) {
 }
 
 void World::scatter(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
-                    std::int64_t frameBytes, Bytes receive, Completion done) {
+                    std::int64_t frameBytes, std::optional<Bytes> receive, Completion done) {
   requireRunning("scatter");
   const auto rank = shared_->info.rank;
   auto layout = FrameLayout::of(counts, frameBytes, shared_->info.size);
   requireOnRoot("scatter: send", send.has_value(), rank);
   if (send) requireBytes("scatter: send", send->size(), layout.bytesOfAll());
-  requireBytes("scatter: receive", receive.size(), layout.bytesOf(rank));
-  if (send && overlap(*send, receive)) refuse("scatter: send and receive must not overlap");
+  requireUnlessRoot("scatter: receive", receive.has_value(), rank);
+  if (receive) requireBytes("scatter: receive", receive->size(), layout.bytesOf(rank));
+  if (send && receive && overlap(*send, *receive)) refuse("scatter: send and receive must not overlap");
 
   thread_->submit(
       {.start =
-           [shared = shared_, layout = std::move(layout), from = send.value_or(ConstBytes{}).data(), receive,
+           [shared = shared_, layout = std::move(layout), from = send.value_or(ConstBytes{}).data(),
+            to = receive ? static_cast<void*>(receive->data()) : MPI_IN_PLACE,
             rank](std::vector<MPI_Request>& requests) {
              MPI_Datatype type = shared->mpi->frameTypes.get(layout.frameBytes);
              MPI_Request request = MPI_REQUEST_NULL;
-             check(MPI_Iscatterv(from, layout.counts.data(), layout.offsets.data(), type, receive.data(),
+             check(MPI_Iscatterv(from, layout.counts.data(), layout.offsets.data(), type, to,
                                  layout.counts.at(static_cast<std::size_t>(rank)), type, 0,
                                  shared->mpi->scatter.get(), &request),
                    "MPI_Iscatterv");
@@ -168,23 +174,25 @@ void World::scatter(std::optional<ConstBytes> send, const std::vector<std::int64
        .done = std::move(done)});
 }
 
-void World::gather(ConstBytes send, const std::vector<std::int64_t>& counts, std::int64_t frameBytes,
-                   std::optional<Bytes> receive, Completion done) {
+void World::gather(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
+                   std::int64_t frameBytes, std::optional<Bytes> receive, Completion done) {
   requireRunning("gather");
   const auto rank = shared_->info.rank;
   auto layout = FrameLayout::of(counts, frameBytes, shared_->info.size);
   requireOnRoot("gather: receive", receive.has_value(), rank);
   if (receive) requireBytes("gather: receive", receive->size(), layout.bytesOfAll());
-  requireBytes("gather: send", send.size(), layout.bytesOf(rank));
-  if (receive && overlap(*receive, send)) refuse("gather: send and receive must not overlap");
+  requireUnlessRoot("gather: send", send.has_value(), rank);
+  if (send) requireBytes("gather: send", send->size(), layout.bytesOf(rank));
+  if (send && receive && overlap(*receive, *send)) refuse("gather: send and receive must not overlap");
 
   thread_->submit({.start =
                        [shared = shared_, layout = std::move(layout), to = receive.value_or(Bytes{}).data(),
-                        send, rank](std::vector<MPI_Request>& requests) {
+                        from = send ? static_cast<const void*>(send->data()) : MPI_IN_PLACE,
+                        rank](std::vector<MPI_Request>& requests) {
                          MPI_Datatype type = shared->mpi->frameTypes.get(layout.frameBytes);
                          MPI_Request request = MPI_REQUEST_NULL;
-                         check(MPI_Igatherv(send.data(), layout.counts.at(static_cast<std::size_t>(rank)),
-                                            type, to, layout.counts.data(), layout.offsets.data(), type, 0,
+                         check(MPI_Igatherv(from, layout.counts.at(static_cast<std::size_t>(rank)), type, to,
+                                            layout.counts.data(), layout.offsets.data(), type, 0,
                                             shared->mpi->gather.get(), &request),
                                "MPI_Igatherv");
                          requests.push_back(request);

@@ -48,13 +48,15 @@ class World {
   /// From rank 0's `buffer` to that of every other rank; the lengths must agree.
   void broadcast(Bytes buffer, Completion done);
 
-  /// Rank r receives `counts[r]` frames. `send` on rank 0 only.
+  /// Rank r receives `counts[r]` frames. `send` on rank 0 only, where `receive` may be nothing: its own
+  /// frames then stay where they are, the first of `send`.
   void scatter(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
-               std::int64_t frameBytes, Bytes receive, Completion done);
+               std::int64_t frameBytes, std::optional<Bytes> receive, Completion done);
 
-  /// The inverse. `receive` on rank 0 only.
-  void gather(ConstBytes send, const std::vector<std::int64_t>& counts, std::int64_t frameBytes,
-              std::optional<Bytes> receive, Completion done);
+  /// The inverse. `receive` on rank 0 only, where `send` may be nothing: its own frames are there already,
+  /// the first of `receive`.
+  void gather(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
+              std::int64_t frameBytes, std::optional<Bytes> receive, Completion done);
 
   /// Ends every rank of the job with this exit code.
   [[noreturn]] void abort(int code);

@@ -59,17 +59,21 @@ export interface Native {
   broadcast(buffer: Uint8Array): Promise<void>;
   /**
    * Splits frames of `frameBytes` each: rank r receives `counts[r]` frames, in order. `send` is given on rank 0 only and
-   * holds at least the sum of counts; `receive` holds at least this rank's count. Zero counts are fine.
+   * holds at least the sum of counts; `receive` holds at least this rank's count. Zero counts are fine. On rank 0
+   * `receive` may be null: its own frames, the first ones, then stay in `send`.
    */
   scatter(
     send: Uint8Array | null,
     counts: readonly number[],
     frameBytes: number,
-    receive: Uint8Array,
+    receive: Uint8Array | null,
   ): Promise<void>;
-  /** The inverse of `scatter`: `receive` is given on rank 0 only. */
+  /**
+   * The inverse of `scatter`: `receive` is given on rank 0 only, where `send` may be null: its own frames are then
+   * in `receive` already, the first ones.
+   */
   gather(
-    send: Uint8Array,
+    send: Uint8Array | null,
     counts: readonly number[],
     frameBytes: number,
     receive: Uint8Array | null,

@@ -48,28 +48,28 @@ export async function runPipeline(
   ends: Ends | undefined,
 ): Promise<RankWork> {
   const { batch, frameBytes, styledBytes } = shape;
-  const roundFrames = world.size * batch;
   const ahead = AHEAD[shape.schedule];
   const schedule = scheduleOf(shape.schedule, world.size, batch);
   const meter = new StageMeter();
+  // The root holds whole rounds, and infers its own frames of each, the first, where they lie: they are never copied.
+  const held = world.isRoot ? world.size * batch : batch;
   const pool = (bytes: number): BufferPool =>
-    new BufferPool(ahead + AT_WORK, () => new Uint8Array(native().allocate(bytes, session)));
+    new BufferPool(ahead + AT_WORK, () => new Uint8Array(native().allocate(held * bytes, session)));
+  const buffers = pool(frameBytes);
 
-  const decoded = ends
-    ? decode({ ...ends, schedule, frameBytes, meter, rounds: pool(roundFrames * frameBytes) })
-    : noSource();
-  const shards = scatter(prefetch(decoded, ahead), {
+  const decoded = ends ? decode({ ...ends, schedule, frameBytes, meter, buffers }) : noSource();
+  const shards = scatter(prefetch(decoded, ahead), { world, frameBytes, meter, buffers });
+  const styled = infer(prefetch(shards, ahead), {
+    ...shape,
     world,
-    frameBytes,
+    session,
     meter,
-    shards: pool(batch * frameBytes),
+    buffers: pool(styledBytes),
   });
-  const styled = infer(prefetch(shards, ahead), { world, session, meter, styled: pool(batch * styledBytes) });
   const gathered = gather(prefetch(styled, ahead), {
     world,
     styledBytes,
     meter,
-    rounds: ends && pool(roundFrames * styledBytes),
     tellPace: shape.schedule === 'dynamic' ? paceTeller(world, meter, schedule) : async () => {},
   });
   await encode(prefetch(gathered, ahead), { sink: ends?.sink, styledBytes, meter });

@@ -9,7 +9,10 @@ export interface DecodedRound {
   readonly data: Lease;
 }
 
-/** One rank's part of a round: `counts[rank]` frames in `shard`, the rest of the batch undefined. */
+/**
+ * One rank's part of a round: `counts[rank]` frames, the first of `shard`, the rest undefined. On the root `shard` has room
+ * for the whole round: its part lies where it was decoded, and what it infers where the round is gathered.
+ */
 export interface Shard {
   readonly pts: readonly number[];
   readonly counts: readonly number[];

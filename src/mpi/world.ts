@@ -19,10 +19,10 @@ export interface World extends WorldInfo {
     send: Uint8Array | null,
     counts: readonly number[],
     frameBytes: number,
-    receive: Uint8Array,
+    receive: Uint8Array | null,
   ): Promise<void>;
   gather(
-    send: Uint8Array,
+    send: Uint8Array | null,
     counts: readonly number[],
     frameBytes: number,
     receive: Uint8Array | null,

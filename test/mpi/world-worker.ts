@@ -112,6 +112,28 @@ async function outstanding(world: Native, { rank, size }: WorldInfo): Promise<vo
   }
 }
 
+/** As the pipeline does it: rank 0's own frames, the first of each round, stay where they are. */
+async function inPlace(world: Native, { rank, size }: WorldInfo): Promise<void> {
+  for (const own of [3, 0]) {
+    const counts = Array.from({ length: size }, (_, r) => (r === 0 ? own : r % 3));
+    const from = sum(counts.slice(0, rank));
+    if (rank === 0) {
+      const all = frames(own, 0, sum(counts));
+      await world.scatter(all, counts, frameBytes, null);
+      assert.deepEqual(all, frames(own, 0, sum(counts)));
+      const back = new Uint8Array(all.length);
+      back.set(all.subarray(0, own * frameBytes));
+      await world.gather(null, counts, frameBytes, back);
+      assert.deepEqual(back, all);
+    } else {
+      const mine = new Uint8Array((counts[rank] ?? 0) * frameBytes);
+      await world.scatter(null, counts, frameBytes, mine);
+      assert.deepEqual(mine, frames(own, from, counts[rank] ?? 0));
+      await world.gather(mine, counts, frameBytes, null);
+    }
+  }
+}
+
 async function rules(world: Native, { rank, size }: WorldInfo): Promise<void> {
   const counts = Array.from({ length: size }, () => 1);
   const all = new Uint8Array(size * frameBytes);
@@ -121,6 +143,10 @@ async function rules(world: Native, { rank, size }: WorldInfo): Promise<void> {
   await assert.rejects(world.scatter(root ? null : all, counts, frameBytes, one), refused);
   await assert.rejects(world.gather(one, counts, frameBytes, root ? null : all), refused);
   await assert.rejects(world.scatter(root ? all : null, counts, frameBytes, one.subarray(1)), refused);
+  if (!root) {
+    await assert.rejects(world.scatter(null, counts, frameBytes, null), refused);
+    await assert.rejects(world.gather(null, counts, frameBytes, null), refused);
+  }
   await assert.rejects(world.scatter(root ? all : null, [...counts, 1], frameBytes, one), refused);
 }
 
@@ -151,6 +177,7 @@ const scenarios: Record<string, (world: Native, info: WorldInfo) => Promise<unkn
   broadcast,
   uneven,
   outstanding,
+  inPlace,
   rules,
   idle,
 };

@@ -34,6 +34,17 @@ t.test('scatters and gathers to itself', async (t) => {
   t.strictSame(gathered, frames(3));
 });
 
+t.test('rank 0 may keep its own frames where they are', async (t) => {
+  const [send, receive] = [frames(3), frames(3).map((byte) => byte + 100)];
+  await world.scatter(send, [2], frameBytes, null);
+  t.strictSame(send, frames(3));
+  await world.gather(null, [2], frameBytes, receive);
+  t.strictSame(
+    receive,
+    frames(3).map((byte) => byte + 100),
+  );
+});
+
 t.test('moves no frames', async () => {
   await world.scatter(new Uint8Array(0), [0], frameBytes, new Uint8Array(0));
   await world.gather(new Uint8Array(0), [0], frameBytes, new Uint8Array(0));
@@ -64,7 +75,7 @@ t.test('refuses arguments that do not fit', async (t) => {
       (value): [number, unknown] => [1, value],
     ),
     ...[null, 0, -5, 2.5, 2 ** 31, Number.POSITIVE_INFINITY].map((value): [number, unknown] => [2, value]),
-    ...[null, frames(1), detached, shared, resizable, two].map((value): [number, unknown] => [3, value]),
+    ...[undefined, frames(1), detached, shared, resizable, two].map((value): [number, unknown] => [3, value]),
   ];
   for (const [position, value] of bad) {
     const call = [...good];

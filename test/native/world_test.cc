@@ -84,6 +84,31 @@ void testRounds(World& world) {
   }
 }
 
+/// Rank 0's own frames stay where they are, both ways.
+void testInPlace(World& world) {
+  const auto [rank, size] = std::pair(world.info().rank, world.info().size);
+  const std::vector<std::int64_t> counts(static_cast<std::size_t>(size), 2);
+  Waiter scattered;
+  Waiter gathered;
+  if (rank == 0) {
+    const auto all = frames(7, 0, 2L * size);
+    auto back = frames(8, 0, 2);
+    back.resize(all.size());
+    world.scatter(all, counts, kFrameBytes, std::nullopt, scattered.completion());
+    scattered.wait();
+    world.gather(std::nullopt, counts, kFrameBytes, back, gathered.completion());
+    gathered.wait();
+    expect(back == frames(8, 0, 2L * size), "rank 0 has all frames back, its own among them");
+  } else {
+    Memory mine(2 * kFrameBytes);
+    world.scatter(std::nullopt, counts, kFrameBytes, mine, scattered.completion());
+    scattered.wait();
+    expect(mine == frames(7, 2L * rank, 2), "this rank has its frames");
+    world.gather(frames(8, 2L * rank, 2), counts, kFrameBytes, std::nullopt, gathered.completion());
+    gathered.wait();
+  }
+}
+
 }  // namespace
 
 void testWorld() {
@@ -106,6 +131,7 @@ void testWorld() {
 
   testBroadcast(world);
   testRounds(world);
+  testInPlace(world);
 
   Waiter finalised;
   world.finalize(finalised.completion());

@@ -13,7 +13,8 @@ export interface DecodeContext {
   readonly decoder: FrameSource;
   readonly schedule: Schedule;
   readonly frameBytes: number;
-  readonly rounds: BufferPool;
+  /** Each holds a full round. */
+  readonly buffers: BufferPool;
   readonly meter: StageMeter;
   /** True once no new frame is to be begun. */
   readonly stopping: () => boolean;
@@ -21,9 +22,9 @@ export interface DecodeContext {
 
 /** Reads the video into the rounds of the schedule, on the root. Every frame is yielded, the last round may be short. */
 export async function* decode(context: DecodeContext): AsyncGenerator<DecodedRound, void, undefined> {
-  const { decoder, schedule, frameBytes, rounds, meter, stopping } = context;
+  const { decoder, schedule, frameBytes, buffers, meter, stopping } = context;
   for (;;) {
-    const data = await rounds.acquire();
+    const data = await buffers.acquire();
     const counts = schedule.next();
     const roundFrames = counts.reduce((sum, count) => sum + count, 0);
     const pts: number[] = [];

@@ -6,7 +6,8 @@ import type { DecodedRound, Shard } from '../rounds.js';
 export interface ScatterContext {
   readonly world: World;
   readonly frameBytes: number;
-  readonly shards: BufferPool;
+  /** Each holds this rank's part of a round; not used on the root, whose part stays in the round. */
+  readonly buffers: BufferPool;
   readonly meter: StageMeter;
 }
 
@@ -18,7 +19,7 @@ export async function* scatter(
   rounds: AsyncIterable<DecodedRound>,
   context: ScatterContext,
 ): AsyncGenerator<Shard, void, undefined> {
-  const { world, frameBytes, shards, meter } = context;
+  const { world, frameBytes, buffers, meter } = context;
   const header = new Uint32Array(world.size);
   const source = rounds[Symbol.asyncIterator]();
   for (;;) {
@@ -29,9 +30,9 @@ export async function* scatter(
     await world.broadcastInto(new Uint8Array(header.buffer));
     const counts = [...header];
     if (counts.every((count) => count === 0)) return;
-    const shard = await shards.acquire();
-    await meter.time('scatter', world.scatter(round?.data.data ?? null, counts, frameBytes, shard.data));
-    round?.data.release();
+    const shard = round?.data ?? (await buffers.acquire());
+    const [send, receive] = world.isRoot ? [shard.data, null] : [null, shard.data];
+    await meter.time('scatter', world.scatter(send, counts, frameBytes, receive));
     yield { pts: round?.pts ?? [], counts, shard };
   }
 }
