@@ -104,6 +104,8 @@ SessionOptions toSessionOptions(const Napi::Value& value) {
   options.provider = toProvider(toText(object.Get("provider"), "provider"));
   options.device = static_cast<int>(toInteger(object.Get("device"), "device", 0, kMaxInt));
   options.threads = static_cast<int>(toInteger(object.Get("threads"), "threads", 1, kMaxInt));
+  const auto half = object.Get("half");
+  if (!half.IsUndefined()) options.half = toFlag(half, "half");
   const auto folder = object.Get("cacheFolder");
   if (!folder.IsUndefined()) options.cacheFolder = toText(folder, "cacheFolder");
   return options;

@@ -83,6 +83,11 @@ std::string toText(const Napi::Value& value, const char* name) {
   return value.As<Napi::String>().Utf8Value();
 }
 
+bool toFlag(const Napi::Value& value, const char* name) {
+  if (!value.IsBoolean()) refuse(name, "be a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
 Napi::Object toObject(const Napi::Value& value, const char* name) {
   if (!value.IsObject()) refuse(name, "be an object");
   return value.As<Napi::Object>();

@@ -46,6 +46,7 @@ std::optional<Bytes> toOptionalBytes(const Napi::Value& value, const char* name)
 std::int64_t toInteger(const Napi::Value& value, const char* name, std::int64_t least, std::int64_t most);
 std::vector<std::int64_t> toIntegers(const Napi::Value& value, const char* name);
 std::string toText(const Napi::Value& value, const char* name);
+bool toFlag(const Napi::Value& value, const char* name);
 Napi::Object toObject(const Napi::Value& value, const char* name);
 
 /// Adds the verbs to the export table.

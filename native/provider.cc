@@ -56,7 +56,8 @@ void appendCuda(Ort::SessionOptions& ort, int device) {
 }
 
 void appendTensorRt(Ort::SessionOptions& ort, const SessionOptions& options) {
-  Settings settings{{"device_id", std::to_string(options.device)}, {"trt_fp16_enable", "1"}};
+  Settings settings{{"device_id", std::to_string(options.device)},
+                    {"trt_fp16_enable", options.half ? "1" : "0"}};
   if (!options.cacheFolder.empty()) {
     settings.insert({{"trt_engine_cache_enable", "1"},
                      {"trt_engine_cache_path", options.cacheFolder},

@@ -17,6 +17,8 @@ struct SessionOptions {
   int device = 0;
   /// Intra-op threads on the CPU.
   int threads = 1;
+  /// Whether TensorRT may compute in float16.
+  bool half = false;
   /// Where TensorRT keeps its engines; empty for nowhere.
   std::string cacheFolder;
 };

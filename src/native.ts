@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly device: number;
   /** Intra-op threads on the CPU; at least 1. */
   readonly threads: number;
+  /** Whether TensorRT may compute in float16; the other providers go by the types in the graph. Default: no. */
+  readonly half?: boolean;
   /** Folder for TensorRT's engine cache; ignored elsewhere. */
   readonly cacheFolder?: string;
 }

@@ -154,6 +154,13 @@ function runOptions<T>(parser: Argv<T>) {
       group,
       describe: 'where to run the model; auto: CUDA where it works, else the CPU',
     })
+    .option('precision', {
+      type: 'string',
+      choices: ['auto', 'fp16', 'fp32'] as const,
+      default: 'auto' as const,
+      group,
+      describe: 'what GPUs compute in; auto: fp16 for styles, else what the manifest says; CPUs always fp32',
+    })
     .option('batch', { type: 'string', default: 'auto', group, describe: 'frames a rank infers at once' })
     .option('threads', { type: 'string', default: 'auto', group, describe: 'CPU threads a rank infers with' })
     .option('schedule', {
@@ -224,6 +231,9 @@ function outputOptions<T>(parser: Argv<T>) {
 
 function jobOptions(parsed: Parsed, input: string, output: string): JobOptions {
   if (parsed.quiet && parsed.verbose) throw usage('--quiet and --verbose exclude each other');
+  if (parsed.precision === 'fp16' && parsed.provider === 'cpu') {
+    throw usage('--precision fp16 is for GPUs: with --provider cpu a model runs in fp32');
+  }
   return {
     input,
     output,
@@ -232,6 +242,7 @@ function jobOptions(parsed: Parsed, input: string, output: string): JobOptions {
     strength: inRange('strength', parsed.strength, 0, 1.5),
     modelOverrides: modelOverrides(parsed),
     provider: parsed.provider,
+    precision: parsed.precision,
     batch: autoOrCount('batch', parsed.batch, 256),
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,

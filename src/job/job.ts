@@ -1,4 +1,5 @@
 import { exitCode, JobError, messageOf } from '../errors.js';
+import type { SessionGraphs } from '../model/precision.js';
 import { type OpenedSession, openSession } from '../model/session.js';
 import type { World } from '../mpi/world.js';
 import type { Log } from '../report/log.js';
@@ -26,7 +27,12 @@ export interface JobContext {
 
 /** How a rank's session came up, as it tells the root. */
 type SessionStatement =
-  | { readonly ok: true; readonly provider: string; readonly fallback: string | null }
+  | {
+      readonly ok: true;
+      readonly provider: string;
+      readonly precision: string;
+      readonly fallback: string | null;
+    }
   | {
       readonly ok: false;
       readonly rank: number;
@@ -68,8 +74,8 @@ async function runOn(context: JobContext, site: Site, monitor: Monitor): Promise
   for (const note of prepared?.notes ?? []) log.info(note);
 
   const shape = await world.broadcastValue(prepared && pipelineShape(options, prepared));
-  const graph = await world.broadcastBytes(prepared?.graph.bytes);
-  const opened = await monitor.phase('open sessions', () => openSessions(context, shape, graph));
+  const graphs = await broadcastGraphs(world, prepared);
+  const opened = await monitor.phase('open sessions', () => openSessions(context, shape, graphs));
   const work = await onRoot(world, async () => prepared && openRootWork(options, prepared, site, monitor));
   const ends = work && pipelineEnds(work, stop);
   try {
@@ -89,6 +95,7 @@ async function runOn(context: JobContext, site: Site, monitor: Monitor): Promise
       rank: world.rank,
       host: world.host,
       provider: opened.provider,
+      precision: opened.precision,
       ...mine,
     });
     await onRoot(world, async () => {
@@ -110,17 +117,23 @@ function pipelineShape({ schedule }: JobOptions, prepared: PreparedJob): Pipelin
   return { batch, schedule, frameBytes: graph.inputBytes, styledBytes: graph.outputBytes };
 }
 
+async function broadcastGraphs(world: World, prepared: PreparedJob | undefined): Promise<SessionGraphs> {
+  const fp32 = await world.broadcastBytes(prepared?.graph.bytes);
+  const fp16 = await world.broadcastBytes(prepared?.halfGraph);
+  return { fp32, fp16: fp16.byteLength === 0 ? undefined : fp16 };
+}
+
 /** Opens a session on every rank; if any fails, the root says so for the first of them and all end. */
 async function openSessions(
   context: JobContext,
   shape: PipelineShape,
-  graph: Uint8Array,
+  graphs: SessionGraphs,
 ): Promise<OpenedSession> {
   const { world, options, log } = context;
   let opened: OpenedSession | undefined;
   let statement: SessionStatement;
   try {
-    opened = await openSession(graph, {
+    opened = await openSession(graphs, {
       provider: options.provider,
       threads: options.threads,
       localRank: world.localRank,
@@ -128,7 +141,8 @@ async function openSessions(
       inputBytes: shape.batch * shape.frameBytes,
       outputBytes: shape.batch * shape.styledBytes,
     });
-    statement = { ok: true, provider: opened.provider, fallback: short(opened.fallback) };
+    const { provider, precision, fallback } = opened;
+    statement = { ok: true, provider, precision, fallback: short(fallback) };
   } catch (error) {
     const { code, hint } = error instanceof JobError ? error : { code: 'internal' as const, hint: undefined };
     const message = messageOf(error).slice(0, MESSAGE_CHARACTERS);
@@ -153,7 +167,7 @@ function sessionFailure(statement: SessionStatement & { readonly ok: false }, wo
 }
 
 function logProviders(log: Log, statements: readonly SessionStatement[]): void {
-  const providers = statements.flatMap((one) => (one.ok ? [one.provider] : []));
+  const providers = statements.flatMap((one) => (one.ok ? [`${one.provider} in ${one.precision}`] : []));
   const kinds = [...new Set(providers)];
   const counts = kinds
     .map((kind) => `${providers.filter((one) => one === kind).length} x ${kind}`)

@@ -1,5 +1,6 @@
 import type { ModelSize } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
+import type { PrecisionChoice } from '../model/precision.js';
 import type { ProviderName } from '../native.js';
 import type { LogFormat, Verbosity } from '../report/log.js';
 import type { ScheduleName } from './schedule.js';
@@ -19,6 +20,8 @@ export interface JobOptions {
   readonly strength: number | undefined;
   readonly modelOverrides: ModelOverrides;
   readonly provider: 'auto' | ProviderName;
+  /** What GPUs compute in; auto: what the model says. */
+  readonly precision: PrecisionChoice;
   /** Frames a rank infers at once. */
   readonly batch: 'auto' | number;
   readonly schedule: ScheduleName;

@@ -1,6 +1,7 @@
 import { type ComposedGraph, compose } from '../model/compose.js';
 import { visibleGpus } from '../model/devices.js';
 import type { LoadedModel } from '../model/loaded-model.js';
+import { halfGraph } from '../model/precision.js';
 import { loadModel } from '../model/registry.js';
 import { parseLocation } from '../storage/location.js';
 import { type Container, containerFor } from '../video/container.js';
@@ -28,6 +29,8 @@ export interface PreparedJob {
   readonly model: LoadedModel;
   readonly batch: number;
   readonly graph: ComposedGraph;
+  /** The same for GPUs, in fp16; none where they compute in fp32 too. */
+  readonly halfGraph: Uint8Array | undefined;
   readonly spec: EncodeSpec;
   readonly segmentFrames: number;
   readonly identity: Identity;
@@ -63,6 +66,7 @@ export async function prepareJob(
   const model = await prepareModel(options, modelsFolder, site);
   const batch = batchFor(options, model);
   const graph = compose(model, wire.format, batch);
+  const half = halfGraph(graph, model, options);
   const rate = source.video.averageRate ?? UNKNOWN_RATE;
   const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
   const spec = encodeSpec(options, wire, graph, rate, segmentFrames);
@@ -81,6 +85,7 @@ export async function prepareJob(
     model,
     batch,
     graph,
+    halfGraph: half.bytes,
     spec,
     segmentFrames,
     identity: {
@@ -88,6 +93,7 @@ export async function prepareJob(
       ...(await input.identity(source.bytes)),
       model: model.sha256,
       provider: options.provider,
+      precision: options.precision,
       batch: batch,
       container: container.name,
       codec: spec.codec,
@@ -97,7 +103,14 @@ export async function prepareJob(
       'frames a segment': segmentFrames,
       tolerant: options.tolerant,
     },
-    notes: [...model.notes, ...wire.notes, ...pixelFormatNotes(spec), ...streams.notes, ...graph.notes],
+    notes: [
+      ...model.notes,
+      ...wire.notes,
+      ...pixelFormatNotes(spec),
+      ...streams.notes,
+      ...graph.notes,
+      ...half.notes,
+    ],
   };
 }
 

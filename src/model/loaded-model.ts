@@ -1,6 +1,6 @@
 import type { ColourMatrix, ColourRange } from '../video/frame-format.js';
 import type { ModelSize } from './catalogue.js';
-import type { BlockTensor, ChromaSampling, PixelTensor } from './manifest.js';
+import type { BlockTensor, ChromaSampling, PixelTensor, Precision } from './manifest.js';
 import type { ModelProto } from './onnx.js';
 
 /** A network on blocks of I420: [N, 6, H/2, W/2] in and out. */
@@ -46,6 +46,8 @@ export interface LoadedModel {
   readonly fixedSize: { readonly width: number; readonly height: number } | undefined;
   /** Multiply-adds a source pixel as the manifest says it; `compose` counts them from the graph where it can. */
   readonly macsPerPixel: number | undefined;
+  /** What GPUs compute it in unless told otherwise. */
+  readonly precision: Precision;
   /** SHA-256 in hexadecimal over everything that decides the output: file, vectors, weights, strength, description. */
   readonly sha256: string;
   /** One line each, for the log: what was inferred from the graph, what was overridden. */

@@ -3,6 +3,8 @@ import type { ColourMatrix, ColourRange } from '../video/frame-format.js';
 import { type Fields, fields, parseJsonObject } from './json-fields.js';
 
 export type TensorLayout = 'nchw' | 'nhwc';
+/** What a GPU computes in; a CPU always computes in fp32. */
+export type Precision = 'fp32' | 'fp16';
 export type SampleType = 'float32' | 'float16' | 'uint8';
 export type ChannelOrder = 'rgb' | 'bgr' | 'grey';
 /** The numbers that stand for black and white. */
@@ -82,6 +84,8 @@ interface ImageManifestBase extends ManifestBase {
   readonly sha256?: string;
   /** Output width (and height) over input width. */
   readonly scale: number;
+  /** What GPUs compute it in unless told otherwise; default fp32. */
+  readonly precision?: Precision;
 }
 
 /** Anybody's image-to-image network on RGB or grey pictures. */
@@ -114,6 +118,7 @@ export const MAX_SCALE = 4;
 export const MAX_MULTIPLE = 256;
 const MATRICES: readonly ColourMatrix[] = ['bt601', 'bt709', 'bt2020'];
 const RANGES: readonly ColourRange[] = ['limited', 'full'];
+const PRECISIONS: readonly Precision[] = ['fp32', 'fp16'];
 const COUNT = { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER };
 
 /**
@@ -185,6 +190,7 @@ function imageManifest(top: Fields): ImageManifest {
     ...base(top),
     ...(top.has('sha256') ? { sha256: digest(top, 'sha256') } : {}),
     scale: top.number('scale', { integer: true, min: 1, max: MAX_SCALE }),
+    ...optional('precision', top.optionalChoice('precision', PRECISIONS)),
   };
   if (io === 'i420') {
     return {

@@ -97,7 +97,7 @@ async function loadStyles(request: Request, path: string, manifest: StylesManife
   const described = { io: describeStyles(manifest, ends, file), scale: 1, multiple: manifest.multiple };
   const sources = [digest, ...digests, styles];
   const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, []);
-  return { ...model, size: sizeOf(manifest) };
+  return { ...model, size: sizeOf(manifest), precision: 'fp16' };
 }
 
 async function loadImage(request: Request, path: string, manifest: ImageManifest): Promise<LoadedModel> {
@@ -108,7 +108,8 @@ async function loadImage(request: Request, path: string, manifest: ImageManifest
   const names = { input: manifest.input.name, output: manifest.output.name };
   const ends = graphEnds(proto.graph ?? {}, file, names);
   const described = describeImage(manifest, ends, file, request.overrides);
-  return finish(request, file, proto, ends, described, manifest.macsPerPixel, [digest], []);
+  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, [digest], []);
+  return { ...model, precision: manifest.precision ?? model.precision };
 }
 
 async function loadFile(request: Request): Promise<LoadedModel> {
@@ -172,6 +173,7 @@ function finish(
     scale,
     multiple,
     strength,
+    precision: 'fp32',
     ...fixedBy(io, ends, file),
     macsPerPixel,
     sha256: createHash('sha256').update(identity).digest('hex'),

@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { JobError, messageOf } from '../errors.js';
-import { type NativeSession, native, type ProviderName } from '../native.js';
+import { type Native, type NativeSession, native, type ProviderName } from '../native.js';
 import { visibleGpus } from './devices.js';
+import type { Precision } from './manifest.js';
+import { graphFor, type SessionGraphs } from './precision.js';
 
 export interface SessionRequest {
   readonly provider: 'auto' | ProviderName;
@@ -16,6 +18,7 @@ export interface SessionRequest {
 export interface OpenedSession {
   readonly session: NativeSession;
   readonly provider: ProviderName;
+  readonly precision: Precision;
   /** Why `auto` did not take a GPU that is there. */
   readonly fallback: string | undefined;
 }
@@ -28,30 +31,32 @@ const GREY = 128;
  * it, so that a model that fails at run time fails before any frame is decoded. `auto` takes CUDA where it works. Errors:
  * JobError `provider` or `model`.
  */
-export async function openSession(graph: Uint8Array, request: SessionRequest): Promise<OpenedSession> {
+export async function openSession(
+  graphs: SessionGraphs,
+  request: SessionRequest,
+  addon: Pick<Native, 'createSession' | 'allocate'> = native(),
+): Promise<OpenedSession> {
   const gpus = visibleGpus();
   const device = gpus > 0 ? request.localRank % gpus : 0;
-  const open = async (provider: ProviderName): Promise<NativeSession> => {
-    const session = await native().createSession(graph, { provider, device, threads: threadsFor(request) });
-    await dryRun(session, request);
-    return session;
+  const open = async (provider: ProviderName): Promise<Omit<OpenedSession, 'fallback'>> => {
+    const { graph, precision } = graphFor(provider, graphs);
+    const options = { provider, device, threads: threadsFor(request), half: precision === 'fp16' };
+    const session = await addon.createSession(graph, options);
+    await dryRun(session, request, addon);
+    return { session, provider, precision };
   };
   if (request.provider !== 'auto') {
-    return {
-      session: await open(request.provider).catch(explain),
-      provider: request.provider,
-      fallback: undefined,
-    };
+    return { ...(await open(request.provider).catch(explain)), fallback: undefined };
   }
   let fallback: string | undefined;
   if (gpus > 0) {
     try {
-      return { session: await open('cuda'), provider: 'cuda', fallback };
+      return { ...(await open('cuda')), fallback };
     } catch (error) {
       fallback = messageOf(error);
     }
   }
-  return { session: await open('cpu').catch(explain), provider: 'cpu', fallback };
+  return { ...(await open('cpu').catch(explain)), fallback };
 }
 
 /** The cores of this node, shared evenly by its ranks; the affinity that a scheduler sets is honoured. */
@@ -60,9 +65,13 @@ function threadsFor(request: SessionRequest): number {
   return Math.max(1, Math.floor(availableParallelism() / request.localSize));
 }
 
-async function dryRun(session: NativeSession, request: SessionRequest): Promise<void> {
-  const input = new Uint8Array(native().allocate(request.inputBytes, session)).fill(GREY);
-  const output = new Uint8Array(native().allocate(request.outputBytes, session));
+async function dryRun(
+  session: NativeSession,
+  request: SessionRequest,
+  addon: Pick<Native, 'allocate'>,
+): Promise<void> {
+  const input = new Uint8Array(addon.allocate(request.inputBytes, session)).fill(GREY);
+  const output = new Uint8Array(addon.allocate(request.outputBytes, session));
   await session.run(input, output);
 }
 

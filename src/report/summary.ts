@@ -6,6 +6,8 @@ export interface RankReport {
   readonly rank: number;
   readonly host: string;
   readonly provider: string;
+  /** What it computed in: fp32, or on GPUs fp16. */
+  readonly precision: string;
   readonly frames: number;
   readonly seconds: StageSeconds;
 }

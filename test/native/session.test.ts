@@ -166,6 +166,7 @@ t.test('checks the options of a session', async (t) => {
     { ...cpu, threads: 0 },
     { ...cpu, threads: 1.5 },
     { ...cpu, cacheFolder: 5 },
+    { ...cpu, half: 1 },
   ];
   for (const options of wrong) {
     await t.rejects(createSession(bytes, options as SessionOptions), { code: 'ERR_ARGUMENT' });

@@ -46,6 +46,7 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
     [['a', 'b', '--batch', '1.5'], /--batch/],
     [['a', 'b', '--strength', '2'], /--strength/],
     [['a', 'b', '--size', 'huge'], /size[\s\S]*fast[\s\S]*fine/],
+    [['a', 'b', '--precision', 'fp16', '--provider', 'cpu'], /fp16 is for GPUs/],
     [['a', 'b', '--codec', 'mpeg1'], /codec/],
     [['a', 'b', '-q', '-v'], /exclude/],
     [['probe'], /probe/],

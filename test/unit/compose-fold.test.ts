@@ -1,12 +1,9 @@
-import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import t, { type Test } from 'tap';
-import { listModels } from '../../src/model/catalogue.js';
 import { compose } from '../../src/model/compose.js';
 import type { LoadedModel } from '../../src/model/loaded-model.js';
 import { decodeModel, encodeModel } from '../../src/model/onnx.js';
 import { type LoadOptions, loadModel } from '../../src/model/registry.js';
-import { packageRoot } from '../../src/package.js';
 import {
   CODINGS,
   type Coding,
@@ -225,19 +222,5 @@ t.test('where weights cannot take the map it stands outside, and the result is a
       t.ok(new Set(expected).size > 10, 'a picture');
       t.ok(largestDifference(result, expected) <= 1, `${name}: ${coding.matrix} ${coding.range}`);
     }
-  }
-});
-
-t.test("this program's own styles load, fold and cost what their manifest says", async (t) => {
-  const folder = join(packageRoot(), 'models');
-  const styles = (await listModels(folder)).filter((one) => one.kind === 'style');
-  t.ok(styles.length >= 6);
-  for (const { name, macsPerPixel } of styles) {
-    const model = await loadModel(name, { folder });
-    const graph = compose(model, { width: 64, height: 48, matrix: 'bt601', range: 'full' }, 1);
-    t.ok(graph.verified, name);
-    t.equal(graph.macsPerPixel, macsPerPixel);
-    const added = decodeModel(graph.bytes).graph?.node?.filter(({ opType }) => opType === 'Mul');
-    t.same(added, [], 'nothing but the network does arithmetic on every sample');
   }
 });

@@ -14,6 +14,7 @@ const RANKS: readonly RankReport[] = [0, 1].map((rank) => ({
   rank,
   host: 'CANARYhost',
   provider: 'cpu',
+  precision: 'fp32',
   frames: 10 + rank,
   seconds: SECONDS,
 }));

@@ -38,6 +38,7 @@ t.test('the summary names the stage that held the others up', async (t) => {
     rank,
     host: 'h',
     provider: 'cpu',
+    precision: 'fp32',
     frames: 5,
     seconds: { ...seconds, infer },
   }));
