@@ -82,7 +82,10 @@ function explain(error: unknown): never {
       cause: error,
     });
   }
-  throw new JobError('model', `the model cannot be run: ${messageOf(error)}`, { cause: error });
+  throw new JobError('model', `the model cannot be run: ${messageOf(error)}`, {
+    hint: 'It was tried on one grey batch. Where shapes disagree, check scale, multiple, layout and channels: in its manifest, or with --model-scale and so on',
+    cause: error,
+  });
 }
 
 function errorCode(error: unknown): unknown {
