@@ -7,9 +7,12 @@ import { retry } from './cli/retry.js';
 import { runElsewhere } from './cli/run-elsewhere.js';
 import { actionable, exitCode, JobError } from './errors.js';
 import { RootFailed } from './job/collective.js';
-import { runJob } from './job/job.js';
-import type { JobOptions } from './job/options.js';
+import type { RunContext } from './job/context.js';
+import { runOne } from './job/job.js';
+import { modelReader } from './job/model.js';
+import type { RunOptions } from './job/options.js';
 import { watchForStop } from './job/stop.js';
+import { WarmSessions } from './model/warm-sessions.js';
 import { launcherRank } from './mpi/launcher.js';
 import { joinWorld } from './mpi/world.js';
 import { modelsFolder, packageVersion } from './package.js';
@@ -26,8 +29,9 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const command = parseArguments(argv, packageVersion(), process.env);
     if (command.kind === 'job') {
-      log = createLog(command.options.logFormat, command.options.verbosity);
-      return await job(command.options, log);
+      const { options } = command;
+      log = createLog(options.logFormat, options.verbosity);
+      return await inWorld(options, log, (context) => runOne(context, options));
     }
     if (!first) return 0;
     switch (command.kind) {
@@ -51,15 +55,21 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Runs a job on this rank, between joining the world and leaving it. */
-async function job(options: JobOptions, log: Log): Promise<number> {
+/** Does `run` on this rank, between joining the world and leaving it. */
+async function inWorld(
+  options: RunOptions,
+  log: Log,
+  run: (context: RunContext) => Promise<void>,
+): Promise<number> {
   const world = await joinWorld();
   const stop = watchForStop((signal) => {
     if (world.isRoot) log.info(`${signal}: finishing the frames in flight; once more ends at once`);
   });
+  const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
+  const sessions = new WarmSessions();
   let code = 0;
   try {
-    await runJob({ world, options, log, stop, modelsFolder: modelsFolder(), version: packageVersion() });
+    await run({ world, options, log, stop, version: packageVersion(), model, sessions });
   } catch (error) {
     // Only what all ranks know of may end in order; after anything else the rest would wait for this rank.
     const inOrder = error instanceof RootFailed;
@@ -68,6 +78,7 @@ async function job(options: JobOptions, log: Log): Promise<number> {
     else if (world.isRoot) reportFailure(log, error.cause);
     if (!inOrder && world.size > 1) world.abort(code);
   } finally {
+    await sessions.dispose();
     stop.dispose();
   }
   await world.finalize();

@@ -8,10 +8,8 @@ import type { ScheduleName } from './schedule.js';
 export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'ffv1'] as const;
 export type Codec = (typeof CODECS)[number];
 
-/** Everything a user can say about a job. Parsed alike on every rank; only the root's files matter. */
-export interface JobOptions {
-  readonly input: string;
-  readonly output: string;
+/** What a user can say that holds for every video of a run. Parsed alike on every rank; only the root's files matter. */
+export interface RunOptions {
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
   readonly model: string;
   /** Of a style that comes in several sizes; undefined is the default size. */
@@ -41,4 +39,10 @@ export interface JobOptions {
   readonly report: string | undefined;
   readonly logFormat: LogFormat;
   readonly verbosity: Verbosity;
+}
+
+/** A video and all that can be said of its job. */
+export interface JobOptions extends RunOptions {
+  readonly input: string;
+  readonly output: string;
 }

@@ -2,7 +2,6 @@ import { type ComposedGraph, compose } from '../model/compose.js';
 import { visibleGpus } from '../model/devices.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { halfGraph } from '../model/precision.js';
-import { loadModel } from '../model/registry.js';
 import { parseLocation } from '../storage/location.js';
 import { type Container, containerFor } from '../video/container.js';
 import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
@@ -14,7 +13,7 @@ import { type BlobLabels, type Destination, openDestination } from './destinatio
 import type { Identity } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Site } from './site.js';
-import { inTermsOf, openModel, openSource, type Source } from './source.js';
+import { inTermsOf, openSource, type Source } from './source.js';
 import { checkWork } from './work.js';
 
 /** Everything the root decides before the first frame. */
@@ -51,7 +50,7 @@ const MOST_KEYFRAME_INTERVAL = 250;
  */
 export async function prepareJob(
   options: JobOptions,
-  modelsFolder: string,
+  readModel: () => Promise<LoadedModel>,
   version: string,
   site: Site,
 ): Promise<PreparedJob> {
@@ -63,7 +62,7 @@ export async function prepareJob(
   const input = await openSource(location, site);
   const source = await inTermsOf(input, () => probe(input.path));
   const wire = wirePlan(source.video, container);
-  const model = await prepareModel(options, modelsFolder, site);
+  const model = await readModel();
   const batch = batchFor(options, model);
   const graph = compose(model, wire.format, batch);
   const half = halfGraph(graph, model, options);
@@ -112,19 +111,6 @@ export async function prepareJob(
       ...half.notes,
     ],
   };
-}
-
-async function prepareModel(options: JobOptions, folder: string, site: Site): Promise<LoadedModel> {
-  const copy = await openModel(options.model, site);
-  return inTermsOf(copy, async () => {
-    const model = await loadModel(copy.path, {
-      folder,
-      ...(options.size === undefined ? {} : { size: options.size }),
-      ...(options.strength === undefined ? {} : { strength: options.strength }),
-      overrides: options.modelOverrides,
-    });
-    return { ...model, name: copy.display };
-  });
 }
 
 function batchFor(options: JobOptions, model: LoadedModel): number {

@@ -22,10 +22,10 @@ export interface RunFacts {
   readonly warnings: readonly string[];
 }
 
-/** Writes the run report: JSON with input and output facts, frames checked in the output, and where the time went. */
-export async function writeRunReport(path: string, facts: RunFacts): Promise<void> {
+/** The report of a finished job: input and output facts, frames checked in the output, and where the time went. */
+export function runReport(facts: RunFacts) {
   const times = stageTimes(facts.ranks);
-  const report = {
+  return {
     report: 1,
     ...facts,
     // The job does not come this far unless every frame and timestamp was found in the output.
@@ -33,6 +33,10 @@ export async function writeRunReport(path: string, facts: RunFacts): Promise<voi
     stageSeconds: times,
     limit: limitingStage(times, facts.wallSeconds),
   };
+}
+
+/** Writes a report as JSON. */
+export async function writeReport(path: string, report: object): Promise<void> {
   try {
     await writeFile(path, `${JSON.stringify(report, null, 2)}\n`);
   } catch (error) {

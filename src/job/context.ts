@@ -1,0 +1,18 @@
+import type { LoadedModel } from '../model/loaded-model.js';
+import type { WarmSessions } from '../model/warm-sessions.js';
+import type { World } from '../mpi/world.js';
+import type { Log } from '../report/log.js';
+import type { RunOptions } from './options.js';
+import type { StopRequest } from './stop.js';
+
+/** What a rank has for the whole of a run, be it one video or many. */
+export interface RunContext {
+  readonly world: World;
+  readonly options: RunOptions;
+  readonly log: Log;
+  readonly stop: StopRequest;
+  readonly version: string;
+  /** The model, read when it is first asked for. For the root. */
+  readonly model: () => Promise<LoadedModel>;
+  readonly sessions: WarmSessions;
+}

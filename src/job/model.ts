@@ -1,0 +1,41 @@
+import type { LoadedModel } from '../model/loaded-model.js';
+import { loadModel } from '../model/registry.js';
+import { openScratch } from '../storage/scratch.js';
+import type { RunOptions } from './options.js';
+import type { Site } from './site.js';
+import { inTermsOf, openModel } from './source.js';
+
+/** Gives the model that `options` name, from `folder` where it is one of ours. It is read once, at the first call. */
+export function modelReader(
+  options: RunOptions,
+  folder: string,
+  site: Omit<Site, 'scratch'>,
+): () => Promise<LoadedModel> {
+  let model: Promise<LoadedModel> | undefined;
+  return () => {
+    model ??= readModel(options, folder, site);
+    return model;
+  };
+}
+
+async function readModel(
+  options: RunOptions,
+  folder: string,
+  site: Omit<Site, 'scratch'>,
+): Promise<LoadedModel> {
+  const scratch = openScratch();
+  try {
+    const copy = await openModel(options.model, { ...site, scratch });
+    return await inTermsOf(copy, async () => {
+      const model = await loadModel(copy.path, {
+        folder,
+        ...(options.size === undefined ? {} : { size: options.size }),
+        ...(options.strength === undefined ? {} : { strength: options.strength }),
+        overrides: options.modelOverrides,
+      });
+      return { ...model, name: copy.display };
+    });
+  } finally {
+    await scratch.dispose();
+  }
+}

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { JobError, messageOf } from '../errors.js';
+import type { SessionGraphs } from '../model/precision.js';
+import type { OpenedSession } from '../model/session.js';
+import type { World } from '../mpi/world.js';
+import type { Log } from '../report/log.js';
+import { onRoot } from './collective.js';
+import type { RunContext } from './context.js';
+import type { PipelineShape } from './pipeline.js';
+
+/** How a rank's session came up, as it tells the root. */
+type SessionStatement =
+  | {
+      readonly ok: true;
+      readonly provider: string;
+      readonly precision: string;
+      readonly fallback: string | null;
+    }
+  | {
+      readonly ok: false;
+      readonly rank: number;
+      readonly host: string;
+      readonly code: JobError['code'];
+      readonly message: string;
+      readonly hint: string | null;
+    };
+
+/** The most of a message that travels to the root. */
+const MESSAGE_CHARACTERS = 1000;
+
+/**
+ * Opens a session for the root's graph on every rank, unless one is still open from an earlier video. If any fails, the
+ * root says so for the first of them and all end.
+ */
+export async function openSessions(
+  context: RunContext,
+  shape: PipelineShape,
+  graphs: SessionGraphs | undefined,
+): Promise<OpenedSession> {
+  const { world, options, sessions, log } = context;
+  const key = await world.broadcastValue(graphs && keyOf(graphs));
+  let opened = sessions.find(key);
+  const lacking = await world.collect(opened === undefined);
+  const anyLacks = await world.broadcastValue(lacking?.includes(true));
+  if (!anyLacks && opened !== undefined) return opened;
+  const received = await broadcastGraphs(world, graphs);
+  let statement: SessionStatement;
+  try {
+    opened ??= await sessions.open(key, received, {
+      provider: options.provider,
+      threads: options.threads,
+      localRank: world.localRank,
+      localSize: world.localSize,
+      inputBytes: shape.batch * shape.frameBytes,
+      outputBytes: shape.batch * shape.styledBytes,
+    });
+    const { provider, precision, fallback } = opened;
+    statement = { ok: true, provider, precision, fallback: short(fallback) };
+  } catch (error) {
+    const { code, hint } = error instanceof JobError ? error : { code: 'internal' as const, hint: undefined };
+    const message = messageOf(error).slice(0, MESSAGE_CHARACTERS);
+    statement = { ok: false, rank: world.rank, host: world.host, code, message, hint: short(hint) };
+  }
+  const statements = await world.collect(statement);
+  await onRoot(world, async () => {
+    for (const one of statements ?? []) if (!one.ok) throw sessionFailure(one, world);
+    logProviders(log, statements ?? []);
+  });
+  if (opened === undefined) throw new JobError('internal', `rank ${world.rank} has no session`);
+  return opened;
+}
+
+function keyOf({ fp32, fp16 }: SessionGraphs): string {
+  const hash = createHash('sha256').update(fp32);
+  if (fp16 !== undefined) hash.update(fp16);
+  return hash.digest('hex');
+}
+
+async function broadcastGraphs(world: World, graphs: SessionGraphs | undefined): Promise<SessionGraphs> {
+  const fp32 = await world.broadcastBytes(graphs?.fp32);
+  const fp16 = await world.broadcastBytes(graphs?.fp16);
+  return { fp32, fp16: fp16.byteLength === 0 ? undefined : fp16 };
+}
+
+function sessionFailure(statement: SessionStatement & { readonly ok: false }, world: World): JobError {
+  const where = world.size > 1 ? `rank ${statement.rank} on ${statement.host}: ` : '';
+  return new JobError(
+    statement.code,
+    `${where}${statement.message}`,
+    statement.hint === null ? {} : { hint: statement.hint },
+  );
+}
+
+function logProviders(log: Log, statements: readonly SessionStatement[]): void {
+  const providers = statements.flatMap((one) => (one.ok ? [`${one.provider} in ${one.precision}`] : []));
+  const kinds = [...new Set(providers)];
+  const counts = kinds
+    .map((kind) => `${providers.filter((one) => one === kind).length} x ${kind}`)
+    .join(', ');
+  log.info(`${statements.length} rank${statements.length === 1 ? '' : 's'}: ${counts}`);
+  const reason = statements.flatMap((one) => (one.ok && one.fallback !== null ? [one.fallback] : []))[0];
+  if (reason !== undefined) log.warn(`CUDA cannot be used, so the CPU is: ${reason}`);
+}
+
+function short(text: string | undefined): string | null {
+  return text === undefined ? null : text.slice(0, MESSAGE_CHARACTERS);
+}
