@@ -179,8 +179,8 @@ const UNFOLDABLE: Readonly<Record<string, readonly ReturnType<typeof node>[]>> =
     node('Conv', ['padded', 'weights'], 'mixed', { kernel_shape: [3, 3] }),
     node('Conv', ['input', 'skip'], 'skipped', { kernel_shape: [1, 1] }),
     node('Add', ['mixed', 'skipped'], 'sum'),
-    node('Sigmoid', ['skipped'], 'curved'),
-    node('Add', ['sum', 'curved'], 'output'),
+    node('Conv', ['skipped', 'skip'], 'again', { kernel_shape: [1, 1] }),
+    node('Add', ['sum', 'again'], 'output'),
   ],
   'multiplies its output': [
     node('Conv', ['input', 'skip'], 'skipped', { kernel_shape: [1, 1] }),
