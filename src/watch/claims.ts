@@ -1,8 +1,8 @@
 import { connect } from '../storage/blob-client.js';
 import { tryLockBlob } from '../storage/blob-lock.js';
 import type { Location } from '../storage/location.js';
+import { nameBelow } from '../storage/place.js';
 import { folderClaims } from './folder-claims.js';
-import { nameBelow } from './place.js';
 
 /** A video that is this watcher's for now. */
 export interface Claim {

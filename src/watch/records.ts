@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.js';
-import type { Place } from './place.js';
+import type { Place } from '../storage/place.js';
 import type { Video } from './videos.js';
 
 /**

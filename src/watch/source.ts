@@ -1,9 +1,9 @@
 import * as fs from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { JobError, messageOf } from '../errors.js';
-import { ask, connect } from '../storage/blob-client.js';
+import { connect } from '../storage/blob-client.js';
 import { atName, type BlobLocation, type Location } from '../storage/location.js';
-import { isVideoName, type Video, videoIn } from './videos.js';
+import { videosInContainer, videosInFolder } from '../storage/video-listing.js';
+import { type Video, videoIn } from './videos.js';
 
 /** The place that is watched. */
 export interface Source {
@@ -22,7 +22,7 @@ export async function openSource(location: Location, signal: AbortSignal): Promi
 }
 
 async function folderSource(folder: string): Promise<Source> {
-  await listFolder(folder);
+  await videosInFolder(folder, 'all');
   let before = new Map<string, string>();
   let unready = 0;
   return {
@@ -32,7 +32,7 @@ async function folderSource(folder: string): Promise<Source> {
     async look() {
       const now = new Map<string, string>();
       const videos: Video[] = [];
-      for (const name of await listFolder(folder)) {
+      for (const name of await videosInFolder(folder, 'all')) {
         const stats = await fs.stat(join(folder, name), { bigint: true }).catch(() => undefined);
         if (stats === undefined) continue; // moved away since
         const version = `${stats.size}-${stats.mtimeNs}`;
@@ -48,22 +48,6 @@ async function folderSource(folder: string): Promise<Source> {
   };
 }
 
-/** Files only: what a link leads to may lie anywhere. */
-async function listFolder(folder: string): Promise<readonly string[]> {
-  try {
-    const entries = await fs.readdir(folder, { recursive: true, withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-      .filter(isVideoName)
-      .sort();
-  } catch (error) {
-    throw new JobError('input', `the folder ${folder} cannot be watched: ${messageOf(error)}`, {
-      hint: 'give a folder that exists and may be read',
-    });
-  }
-}
-
 async function blobSource(location: BlobLocation, signal: AbortSignal): Promise<Source> {
   const access = await connect(location);
   const prefix = location.name === '' ? '' : `${location.name}/`;
@@ -73,22 +57,9 @@ async function blobSource(location: BlobLocation, signal: AbortSignal): Promise<
     display: location.url,
     address: (name) => atName(location, `${prefix}${name}`).url,
     unready: () => 0,
-    look: () =>
-      ask(
-        access,
-        { verb: 'list', name: prefix, code: 'input' },
-        async (attempt) => {
-          const videos: Video[] = [];
-          const blobs = access.container.listBlobsFlat({ prefix, abortSignal: attempt.signal });
-          for await (const { name: whole, properties } of blobs) {
-            attempt.alive();
-            const name = whole.slice(prefix.length);
-            const { etag: version, contentLength: bytes = 0 } = properties;
-            if (isVideoName(name)) videos.push(videoIn(place, { name, version, bytes }));
-          }
-          return videos;
-        },
-        signal,
+    look: async () =>
+      (await videosInContainer(access, signal)).map(({ name, etag, bytes }) =>
+        videoIn(place, { name, version: etag, bytes }),
       ),
   };
 }

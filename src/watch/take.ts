@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
+import type { Place } from '../storage/place.js';
 import { redact } from '../storage/secret.js';
 import type { Claim, Claims, Refusal } from './claims.js';
-import type { Place } from './place.js';
 import { isSettled, type Records, recordName, type VideoRecord, type VideoState } from './records.js';
 import type { Ending, Runner } from './runner.js';
 import type { Source } from './source.js';

@@ -11,23 +11,9 @@ export interface Video {
   readonly key: string;
 }
 
-/** Suffixes of what is taken for a video. */
-const VIDEO = /\.(?:mp4|m4v|mov|qt|mkv|webm|avi|mpg|mpeg|m2v|ts|mts|m2ts|wmv|flv|3gp|mxf|ogv)$/i;
 /** Suffixes that an output can have, whatever its codec. */
 const WRITABLE = /\.(?:mp4|m4v|mov|qt|mkv)$/i;
-/** Folders of jobs at work and of watchers. */
-const OURS = /\.framescatter(?:-watch)?$/;
 const KEY_DIGITS = 32;
-
-/**
- * Whether what is called `name` is taken: a video by its suffix, not hidden, and in no folder of a job or a watcher. A
- * name with `.` or `..` between its slashes, as a blob's may have, would be another name on a file system: never taken.
- */
-export function isVideoName(name: string): boolean {
-  const parts = name.split('/');
-  if (parts.some((part) => part === '' || part.startsWith('.') || OURS.test(part))) return false;
-  return VIDEO.test(name);
-}
 
 /** The output's name: the video's own, with .mkv after a suffix of a container that cannot be written. */
 export function outputName(name: string): string {

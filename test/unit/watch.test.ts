@@ -6,15 +6,16 @@ import { parseWatch, type WatchCommand } from '../../src/cli/watch.js';
 import { JobError } from '../../src/errors.js';
 import { createLog } from '../../src/report/log.js';
 import { parseLocation } from '../../src/storage/location.js';
+import { openPlace } from '../../src/storage/place.js';
 import { identityOf } from '../../src/storage/process-identity.js';
+import { isVideoName } from '../../src/storage/video-listing.js';
 import { type Claim, openClaims } from '../../src/watch/claims.js';
 import { refuseLoop } from '../../src/watch/loops.js';
-import { openPlace } from '../../src/watch/place.js';
 import { openRecords, recordName, type VideoRecord } from '../../src/watch/records.js';
 import type { Ending, Run, Runner } from '../../src/watch/runner.js';
 import { openSource } from '../../src/watch/source.js';
 import { take, type Watcher } from '../../src/watch/take.js';
-import { isVideoName, outputName, type Video, videoIn } from '../../src/watch/videos.js';
+import { outputName, type Video, videoIn } from '../../src/watch/videos.js';
 import { watch } from '../../src/watch/watch.js';
 
 const check = (words: readonly string[]): void => void parseArguments(words, '0');

@@ -1,12 +1,12 @@
 import * as fs from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { ask, type BlobAccess, connect, type Purpose } from '../storage/blob-client.js';
-import { isAbsent } from '../storage/blob-errors.js';
-import { readText } from '../storage/blob-input.js';
-import { writeAtomically } from '../storage/durable.js';
-import { atName, type BlobLocation, type Location } from '../storage/location.js';
+import { ask, type BlobAccess, connect, type Purpose } from './blob-client.js';
+import { isAbsent } from './blob-errors.js';
+import { readText } from './blob-input.js';
+import { writeAtomically } from './durable.js';
+import { atName, type BlobLocation, type Location } from './location.js';
 
-/** A folder, or a folder of a container, as the watcher needs it for outputs and for its state. */
+/** A folder, or a folder of a container, that small files are kept in and outputs go to. */
 export interface Place {
   /** For messages, and what a job is given as its OUTPUT. */
   address(name: string): string;
