@@ -1,18 +1,17 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { JobError } from '../errors.js';
 import { watchForStop } from '../job/stop.js';
 import { packageVersion } from '../package.js';
 import { createLog, type Log, type LogFormat, type Verbosity } from '../report/log.js';
-import { atName, isAddress, type Location, parseLocation } from '../storage/location.js';
-import { nameBelow, openPlace } from '../storage/place.js';
+import { atName, isAddress, type Location, parseLocation, parseQueue } from '../storage/location.js';
+import { nameBelow, openPlace, type Place } from '../storage/place.js';
+import { openScratch } from '../storage/scratch.js';
 import { openClaims } from '../watch/claims.js';
 import { localRunner } from '../watch/local-runner.js';
 import { refuseLoop } from '../watch/loops.js';
 import { openRecords } from '../watch/records.js';
 import type { Runner } from '../watch/runner.js';
-import { openSource } from '../watch/source.js';
+import { openSource, type Source } from '../watch/source.js';
 import { watch } from '../watch/watch.js';
 import { type AmlCommand, parseAml } from './aml.js';
 import { commandLine } from './command-line.js';
@@ -27,6 +26,8 @@ export type WatchCommand =
       readonly kind: 'watch';
       readonly input: string;
       readonly output: string;
+      /** Tells of uploads to `input`, which is not listed then. */
+      readonly queue: string | undefined;
       readonly state: string | undefined;
       readonly run: RunKind;
       /** What follows INPUT and OUTPUT in the command that runs or submits a job. */
@@ -50,11 +51,12 @@ export type CheckJob = (words: readonly string[]) => void;
 const USAGE = `Usage: framescatter watch PLACE --out PLACE [--run local|slurm|aml] [options] [-- words]
 
 Runs a job for each video that is or comes into PLACE, a folder or a container of Blob storage (or a folder in one), once.
+With --queue those that messages of Event Grid tell of, instead of all that a look at the container finds.
 Any number of watchers may share the work. The words after -- are what follows INPUT and OUTPUT in the command that runs
 one job: the job's options, or for slurm and aml those of submit, and after another -- the job's options.`;
 
 const EPILOGUE = `Exit codes: 0; 75 stopped with work left, which the next watcher goes on with; with --once 1 where a
-video was set aside. docs/watch.md tells about state, failures and clusters.`;
+video or a message was set aside. docs/watch.md tells about state, failures and clusters.`;
 
 const STATE = '.framescatter-watch';
 const GIB = 2 ** 30;
@@ -93,6 +95,7 @@ export function parseWatch(
     kind: 'watch',
     input,
     output,
+    queue: parsed.queue,
     state: parsed.state,
     run,
     words,
@@ -107,6 +110,10 @@ export function parseWatch(
   };
   if (run !== 'local' && command.ranks > 0) throw usage('--ranks is for --run local');
   for (const place of [input, output, parsed.state ?? '']) refuseSecrets(place);
+  if (command.queue !== undefined) {
+    parseQueue(command.queue);
+    if (!isAddress(input)) throw usage('--queue tells of uploads: PLACE must be a container');
+  }
   checkWords(command, environment, checkJob);
   return command;
 }
@@ -128,13 +135,14 @@ export async function runWatch(
   await refuseLoop(input, output);
   const state = command.state === undefined ? below(output, STATE) : parseLocation(command.state);
   const stop = watchForStop((signal) => log.info(`${signal}: ending; once more ends at once`));
-  const logs =
-    state.kind === 'file' ? join(state.path, 'logs') : await mkdtemp(join(tmpdir(), 'framescatter-watch-'));
+  const scratch = openScratch();
   try {
+    const logs = state.kind === 'file' ? join(state.path, 'logs') : await scratch.folder();
+    const statePlace = await openPlace(state);
     const watcher = {
-      source: await openSource(input, stop.aborted),
+      source: await sourceFor(command, { state: statePlace, log, signal: stop.aborted }),
       outputs: await openPlace(output),
-      records: openRecords(await openPlace(state)),
+      records: openRecords(statePlace),
       claims: await openClaims(state),
       runner: await runnerFor(command, { log, logs, signal: stop.aborted, environment }),
       log,
@@ -148,8 +156,21 @@ export async function runWatch(
     );
   } finally {
     stop.dispose();
-    if (state.kind === 'blob') await rm(logs, { recursive: true, force: true });
+    await scratch.dispose();
   }
+}
+
+interface SourceNeeds {
+  readonly state: Place;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+async function sourceFor({ input, queue, pollSeconds }: WatchRequest, needs: SourceNeeds): Promise<Source> {
+  const place = parseLocation(input);
+  if (queue === undefined || place.kind === 'file') return openSource(place, needs.signal);
+  const { queueSource } = await import('../watch/queue-source.js');
+  return queueSource(parseQueue(queue), place, { ...needs, pollMs: pollSeconds * 1000 });
 }
 
 interface RunnerNeeds {
@@ -240,6 +261,7 @@ function refuseSecrets(place: string): void {
 function parserOf() {
   return commandLine(USAGE, EPILOGUE, false)
     .option('out', { type: 'string', describe: 'where the outputs go, under the names of their videos' })
+    .option('queue', { type: 'string', describe: 'a storage queue that gets the events of PLACE' })
     .option('run', {
       type: 'string',
       choices: ['local', 'slurm', 'aml'] as const,

@@ -2,10 +2,11 @@ import * as fs from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { JobError, messageOf } from '../errors.js';
 import { ask, type BlobAccess, type Purpose } from './blob-client.js';
-import { isAbsent, statusOf } from './blob-errors.js';
+import { isAbsent } from './blob-errors.js';
 import { atName } from './location.js';
 import { inParallel } from './parallel.js';
 import { type Attempt, Incomplete } from './retry.js';
+import { statusOf } from './service-errors.js';
 
 /** A blob's state at one time. */
 export interface BlobFacts {
@@ -35,18 +36,36 @@ export async function blobFacts(
   return ask(access, readingOf(name, options), (attempt) => readFacts(access, name, attempt), options.signal);
 }
 
+/** ETag and length of the blob `name`; undefined where there is none. */
+export async function blobFactsIfThere(
+  access: BlobAccess,
+  name: string,
+  options: TransferOptions,
+): Promise<BlobFacts | undefined> {
+  return factsUnless(access, name, options, isAbsent);
+}
+
 /** ETag and length of the blob `name`; undefined where there is none, or none that the credential may read. */
 export async function blobFactsIfReadable(
   access: BlobAccess,
   name: string,
   options: TransferOptions,
 ): Promise<BlobFacts | undefined> {
+  return factsUnless(access, name, options, (error) => isAbsent(error) || statusOf(error) === 403);
+}
+
+async function factsUnless(
+  access: BlobAccess,
+  name: string,
+  options: TransferOptions,
+  isNone: (error: unknown) => boolean,
+): Promise<BlobFacts | undefined> {
   return ask(
     access,
     readingOf(name, options),
     (attempt) =>
       readFacts(access, name, attempt).catch((error) => {
-        if (isAbsent(error) || statusOf(error) === 403) return undefined;
+        if (isNone(error)) return undefined;
         throw error;
       }),
     options.signal,

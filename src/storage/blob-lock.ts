@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
 import { JobError } from '../errors.js';
 import { ask, type BlobAccess, type Purpose } from './blob-client.js';
-import { serviceCode } from './blob-errors.js';
 import { readText } from './blob-input.js';
 import { type Attempt, refuseIfAborted } from './retry.js';
+import { serviceCode } from './service-errors.js';
 
 /** A lock that is held, in a blob that carries a lease. */
 export interface BlobLock {

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { JobError } from '../errors.js';
 import { ask, type BlobAccess } from './blob-client.js';
-import { isAbsent, serviceCode, statusOf } from './blob-errors.js';
+import { isAbsent } from './blob-errors.js';
 import type { TransferOptions } from './blob-input.js';
 import { atName } from './location.js';
 import { inParallel } from './parallel.js';
 import { Incomplete } from './retry.js';
+import { serviceCode, statusOf } from './service-errors.js';
 
 export interface UploadOptions extends TransferOptions {
   /** Replace what is there; otherwise a blob of that name is an error. */

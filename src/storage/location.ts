@@ -9,15 +9,11 @@ export interface FileLocation {
   readonly path: string;
 }
 
-/** A blob, a folder of blobs (a name's beginning), or, with an empty name, a whole container. */
-export interface BlobLocation {
-  readonly kind: 'blob';
+/** What an Azure Storage address says beside the name of what is meant. */
+export interface AzureLocation {
   /** Address of the account: `https://ACCOUNT.blob.core.windows.net`, `http://127.0.0.1:10000/devstoreaccount1`. */
   readonly endpoint: string;
   readonly account: string;
-  readonly container: string;
-  /** Decoded, without a slash at either end. */
-  readonly name: string;
   /** The address without its query: what may be shown and kept. */
   readonly url: string;
   /** The query, where the address has one. */
@@ -26,14 +22,40 @@ export interface BlobLocation {
   readonly service: string;
 }
 
+/** A blob, a folder of blobs (a name's beginning), or, with an empty name, a whole container. */
+export interface BlobLocation extends AzureLocation {
+  readonly kind: 'blob';
+  readonly container: string;
+  /** Decoded, without a slash at either end. */
+  readonly name: string;
+}
+
+/** A queue of Queue storage. */
+export interface QueueLocation extends AzureLocation {
+  readonly kind: 'queue';
+  readonly queue: string;
+}
+
 /** Endpoints of the public cloud and of the sovereign ones, with their private link and DNS zone forms. */
 const HOST =
-  /^([a-z0-9]{3,24}?)(?:-secondary)?(?:\.z\d{1,2})?(?:\.privatelink)?\.blob\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|core\.cloudapi\.de|storage\.azure\.net)$/;
-/** docs of Blob storage, "Naming containers"; the three with a dollar sign are the service's own. */
+  /^([a-z0-9]{3,24}?)(?:-secondary)?(?:\.z\d{1,2})?(?:\.privatelink)?\.(blob|queue)\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|core\.cloudapi\.de|storage\.azure\.net)$/;
+/** docs of Blob storage, "Naming containers"; the three with a dollar sign are the service's own. Queues: the same. */
 const CONTAINER = /^(?:(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])*|\$root|\$web|\$logs)$/;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 const LONGEST_NAME = 1024;
-const EXPECTED = 'a blob is https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME, with or without a SAS';
+/** How messages speak of either service. */
+const SERVICES = {
+  blob: {
+    title: 'Blob storage',
+    holder: 'container',
+    expected: 'a blob is https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME, with or without a SAS',
+  },
+  queue: {
+    title: 'Queue storage',
+    holder: 'queue',
+    expected: 'a queue is https://ACCOUNT.queue.core.windows.net/QUEUE, with or without a SAS',
+  },
+} as const;
 
 /** True for text that is an address and not a path. */
 export function isAddress(text: string): boolean {
@@ -74,45 +96,67 @@ export function sameBlob(a: Location, b: Location): boolean {
   );
 }
 
+/** The address of a queue. Errors as `parseLocation`. */
+export function parseQueue(text: string): QueueLocation {
+  const { holder, name, ...address } = parseAddress(text, 'queue');
+  if (name !== '') throw bad(`${displayText(text)} names more than a queue`, SERVICES.queue.expected);
+  return { kind: 'queue', ...address, queue: holder };
+}
+
 function parseBlob(text: string): BlobLocation {
+  const { holder, ...address } = parseAddress(text, 'blob');
+  return { kind: 'blob', ...address, container: holder };
+}
+
+/** `holder` is the container or queue, `name` what follows it. */
+function parseAddress(
+  text: string,
+  kind: keyof typeof SERVICES,
+): AzureLocation & { readonly holder: string; readonly name: string } {
+  const { title, holder: what, expected } = SERVICES[kind];
+  const refuse = (message: string, hint: string = expected): JobError => bad(message, hint);
   const shown = displayText(text);
   // The URL parser drops tabs and line ends, which would name another blob than the one that was meant.
-  if (hasControlCharacter(text)) throw bad(`${JSON.stringify(shown)} has control characters`);
+  if (hasControlCharacter(text)) throw refuse(`${JSON.stringify(shown)} has control characters`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined) throw bad(`${shown} is not a valid address`);
+  if (url === undefined) throw refuse(`${shown} is not a valid address`);
   const loopback = LOOPBACK.test(url.hostname);
   if (url.protocol === 'http:' && !loopback) {
-    throw bad(`${shown} is not encrypted`, 'write https:// (http is for an emulator on this machine only)');
+    throw refuse(
+      `${shown} is not encrypted`,
+      'write https:// (http is for an emulator on this machine only)',
+    );
   }
   const host = HOST.exec(url.hostname);
-  if (!/^https?:$/.test(url.protocol) || (host === null && !loopback)) throw bad(notBlob(shown));
-  if (url.username !== '' || url.password !== '') {
-    throw bad('an address of Blob storage has no user name or password before the host');
+  if (!/^https?:$/.test(url.protocol) || !(loopback || host?.[2] === kind)) {
+    const dfs = /\.dfs\.core\./.test(shown) ? ' (write .blob. for .dfs.: it is the same account)' : '';
+    throw refuse(`${shown} is not an address of ${title}${dfs}`);
   }
-  if (url.hash !== '') throw bad(`${shown} is followed by a #`, 'a # in a name is written %23');
+  if (url.username !== '' || url.password !== '') {
+    throw refuse(`an address of ${title} has no user name or password before the host`);
+  }
+  if (url.hash !== '') throw refuse(`${shown} is followed by a #`, 'a # in a name is written %23');
   const segments = url.pathname.split('/').slice(1);
   const account = host?.[1] ?? segments.shift() ?? '';
-  const [container = '', ...rest] = segments.map((segment) => decode(segment, shown));
-  if (account === '' || container === '') throw bad(`${shown} names no container`);
-  if (!CONTAINER.test(container)) {
-    throw bad(
-      `"${container}" in ${shown} cannot be a container`,
-      'containers have 3 to 63 lower-case letters, digits and single dashes',
+  const [holder = '', ...rest] = segments.map((segment) => decode(segment, shown));
+  if (account === '' || holder === '') throw refuse(`${shown} names no ${what}`);
+  if (!CONTAINER.test(holder)) {
+    throw refuse(
+      `"${holder}" in ${shown} cannot be a ${what}`,
+      `${what}s have 3 to 63 lower-case letters, digits and single dashes`,
     );
   }
   const name = rest.join('/').replace(/\/$/, '');
-  if (name.length > LONGEST_NAME) throw bad(`${shown} has a name of more than ${LONGEST_NAME} characters`);
+  if (name.length > LONGEST_NAME) throw refuse(`${shown} has a name of more than ${LONGEST_NAME} characters`);
   const endpoint = loopback ? `${url.origin}/${account}` : url.origin;
-  const service = host === null ? `${account}.loopback:${url.port}` : `${account}.${host[2]}`;
-  const sas = sasOf(url, shown);
+  const service = host === null ? `${account}.loopback:${url.port}` : `${account}.${host[3]}`;
   return {
-    kind: 'blob',
     endpoint,
     account,
-    container,
+    holder,
     name,
-    url: urlOf(endpoint, container, name),
-    sas,
+    url: urlOf(endpoint, holder, name),
+    sas: sasOf(url, shown),
     service,
   };
 }
@@ -130,11 +174,6 @@ function sasOf(url: URL, shown: string): Secret | undefined {
   return new Secret(url.search.slice(1));
 }
 
-function notBlob(shown: string): string {
-  const dfs = /\.dfs\.core\./.test(shown) ? ' (write .blob. for .dfs.: it is the same account)' : '';
-  return `${shown} is not an address of Blob storage${dfs}`;
-}
-
 function decode(segment: string, shown: string): string {
   try {
     return decodeURIComponent(segment);
@@ -147,6 +186,6 @@ function hasControlCharacter(text: string): boolean {
   return [...text].some((character) => character < ' ' || character === '\u007f');
 }
 
-function bad(message: string, hint = EXPECTED): JobError {
+function bad(message: string, hint: string): JobError {
   return new JobError('usage', message, { hint });
 }

@@ -2,20 +2,38 @@ import * as fs from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { connect } from '../storage/blob-client.js';
 import { atName, type BlobLocation, type Location } from '../storage/location.js';
+import { nameBelow } from '../storage/place.js';
 import { videosInContainer, videosInFolder } from '../storage/video-listing.js';
-import { type Video, videoIn } from './videos.js';
+import { blobVideo, type Video, videoIn } from './videos.js';
 
 /** The place that is watched. */
 export interface Source {
   /** For messages. */
   readonly display: string;
-  /** The videos that are there whole. A file has to look the same in two calls: it may still be being written. */
-  look(): Promise<readonly Video[]>;
+  /** What there is to do, one after the other: nothing is looked for before it is asked for. */
+  look(): AsyncIterable<Offer>;
   /** What a job is given as its INPUT. */
   address(name: string): string;
-  /** Names that are there but not ready, as of the last look. */
+  /** How many are there but cannot be had yet, as of the last look. */
   unready(): number;
 }
+
+export type Offer =
+  | {
+      readonly kind: 'video';
+      readonly video: Video;
+      /** Wants to be told what became of it. */
+      readonly answer?: (taken: Taken) => Promise<void>;
+    }
+  /** Something that cannot be a video, which the source itself has set aside. */
+  | { readonly kind: 'set aside' };
+
+/**
+ * What became of a video that was looked at: `done`, `failed` (set aside) just now, or `settled` before; `again`: to be
+ * looked at again, as with `unsure`: another watcher has it, but may have died; `taken`: another has it; `unfinished`:
+ * this watcher is to end and it is not.
+ */
+export type Taken = 'done' | 'failed' | 'settled' | 'again' | 'unsure' | 'taken' | 'unfinished';
 
 export async function openSource(location: Location, signal: AbortSignal): Promise<Source> {
   return location.kind === 'file' ? folderSource(resolve(location.path)) : blobSource(location, signal);
@@ -29,7 +47,8 @@ async function folderSource(folder: string): Promise<Source> {
     display: folder,
     address: (name) => join(folder, name),
     unready: () => unready,
-    async look() {
+    // A file has to look the same twice: it may still be being written.
+    async *look() {
       const now = new Map<string, string>();
       const videos: Video[] = [];
       for (const name of await videosInFolder(folder, 'all')) {
@@ -43,23 +62,24 @@ async function folderSource(folder: string): Promise<Source> {
       }
       before = now;
       unready = now.size - videos.length;
-      return videos;
+      yield* videos.map(offered);
     },
   };
 }
 
+function offered(video: Video): Offer {
+  return { kind: 'video', video };
+}
+
 async function blobSource(location: BlobLocation, signal: AbortSignal): Promise<Source> {
   const access = await connect(location);
-  const prefix = location.name === '' ? '' : `${location.name}/`;
-  // One account has several addresses; its service name is the same for all.
-  const place = `${location.service}/${location.container}/${prefix}`;
   return {
     display: location.url,
-    address: (name) => atName(location, `${prefix}${name}`).url,
+    address: (name) => atName(location, nameBelow(location, name)).url,
     unready: () => 0,
-    look: async () =>
-      (await videosInContainer(access, signal)).map(({ name, etag, bytes }) =>
-        videoIn(place, { name, version: etag, bytes }),
-      ),
+    async *look() {
+      const blobs = await videosInContainer(access, signal);
+      yield* blobs.map(({ name, etag, bytes }) => offered(blobVideo(location, name, etag, bytes)));
+    },
   };
 }

@@ -3,10 +3,10 @@ import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
 import type { Place } from '../storage/place.js';
 import { redact } from '../storage/secret.js';
-import type { Claim, Claims, Refusal } from './claims.js';
+import type { Claim, Claims } from './claims.js';
 import { isSettled, type Records, recordName, type VideoRecord, type VideoState } from './records.js';
 import type { Ending, Runner } from './runner.js';
-import type { Source } from './source.js';
+import type { Source, Taken } from './source.js';
 import { outputName, type Video } from './videos.js';
 
 /** All that a watcher works with. */
@@ -22,12 +22,6 @@ export interface Watcher {
   /** Larger videos are set aside at once. */
   readonly mostBytes: number;
 }
-
-/**
- * What became of a video that was looked at: `done`, `failed` (set aside) just now, or `settled` before; `again`: to be
- * looked at again; `unfinished`: this watcher is to end and it is not; or another watcher has it.
- */
-export type Taken = 'done' | 'failed' | 'settled' | 'again' | 'unfinished' | Refusal;
 
 /** Runs that were cut off before a video is set aside: it may be what brings the machine down. */
 const MOST_INTERRUPTIONS = 10;

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { BlobLocation } from '../storage/location.js';
+import { nameBelow } from '../storage/place.js';
 
 /** A video in the place that is watched. */
 export interface Video {
@@ -18,6 +20,15 @@ const KEY_DIGITS = 32;
 /** The output's name: the video's own, with .mkv after a suffix of a container that cannot be written. */
 export function outputName(name: string): string {
   return WRITABLE.test(name) ? name : `${name}.mkv`;
+}
+
+/**
+ * The blob `name` below `place` as a video: the same one, however a watcher came to know of it. An account has several
+ * addresses, of which the service name is common, and listings give ETags without their quotation marks.
+ */
+export function blobVideo(place: BlobLocation, name: string, etag: string, bytes: number): Video {
+  const version = etag.replace(/^"|"$/g, '');
+  return videoIn(`${place.service}/${place.container}/${nameBelow(place, '')}`, { name, version, bytes });
 }
 
 /** `place` is where the video lies, as every watcher of that place writes it. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.js';
-import { type Taken, take, type Watcher } from './take.js';
+import type { Offer, Taken } from './source.js';
+import { take, type Watcher } from './take.js';
 import type { Video } from './videos.js';
 
 export interface WatchTimes {
@@ -30,32 +31,48 @@ export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSi
   let unfinished = false;
   let trouble: unknown;
 
-  async function work(video: Video): Promise<void> {
+  async function attempt(video: Video, doing: () => Promise<Taken>): Promise<Taken> {
     try {
-      const taken = await take(watcher, video);
-      if (taken === 'done' || taken === 'failed' || taken === 'settled') settled.add(video.key);
-      failed ||= taken === 'failed';
-      unfinished ||= taken === 'unfinished';
-      results.push(taken);
+      return await doing();
     } catch (error) {
       if (!signal.aborted) log.warn(`${video.name}: ${messageOf(error)}`);
       trouble ??= error;
-      results.push('again');
-    } finally {
-      active.delete(video.key);
+      return 'again';
     }
   }
 
+  async function work({ video, answer }: Extract<Offer, { kind: 'video' }>): Promise<void> {
+    const taken = await attempt(video, () => take(watcher, video));
+    if (taken === 'done' || taken === 'failed' || taken === 'settled') settled.add(video.key);
+    failed ||= taken === 'failed';
+    unfinished ||= taken === 'unfinished';
+    const told = await attempt(video, async () => {
+      await answer?.(taken);
+      return taken;
+    });
+    results.push(told);
+    active.delete(video.key);
+  }
+
   async function round(): Promise<void> {
-    const videos = await source.look();
-    // What is no longer there is forgotten, or the set would grow for ever.
-    settled = new Set(videos.flatMap(({ key }) => (settled.has(key) ? [key] : [])));
-    for (const video of videos) {
-      if (settled.has(video.key) || active.has(video.key)) continue;
+    const seen = new Set<string>();
+    for await (const offer of source.look()) {
+      if (offer.kind === 'set aside') {
+        failed = true;
+        continue;
+      }
+      const { key } = offer.video;
+      seen.add(key);
+      if (signal.aborted) await offer.answer?.('unfinished');
+      else if (settled.has(key)) await offer.answer?.('settled');
+      else if (active.has(key)) await offer.answer?.('taken');
+      else active.set(key, work(offer));
+      // Only then is the next one asked for: what this watcher has no room for is for others.
       while (active.size >= jobs) await Promise.race(active.values());
-      if (signal.aborted || (once && trouble !== undefined)) break;
-      active.set(video.key, work(video));
+      if (signal.aborted || (once && trouble !== undefined)) return;
     }
+    // What is no longer there is forgotten, or the set would grow for ever.
+    settled = new Set([...settled].filter((key) => seen.has(key)));
   }
 
   log.info(`watching ${source.display}`);

@@ -1,28 +1,15 @@
-/** Watchers at work, as processes: on a folder, and on Blob storage (Azurite). */
+/** Watchers at work on a folder, as processes. */
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { parseLocation } from '../../src/storage/location.js';
-import { openClaims } from '../../src/watch/claims.js';
-import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, jobPids, MPI_ENVIRONMENT } from '../fixtures/job.js';
-import { startWatcher } from '../fixtures/watcher.js';
+import { until } from '../fixtures/until.js';
+import { begun, FAST, STATE, startWatcher } from '../fixtures/watcher.js';
 
-const FAST = ['--provider', 'cpu', '--crf', '0', '--preset', 'ultrafast', '--threads', '1'];
-const STATE = '.framescatter-watch';
 /** Each watched place has its own; the canary is in every name. */
 const NAMES = Array.from({ length: 10 }, (_, i) => (i === 0 ? 'sub/a film; $(x) %d.mp4' : `film ${i}.mp4`));
-
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1200; i += 1) {
-    if (await holds()) return;
-    await sleep(50);
-  }
-  throw new Error(`in vain: ${what}`);
-}
 
 async function exists(path: string): Promise<boolean> {
   return fs.stat(path).then(
@@ -43,10 +30,6 @@ async function outputs(folder: string): Promise<readonly string[]> {
   const files = entries.filter((entry) => entry.isFile());
   const names = files.map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
   return names.filter((name) => !name.startsWith(STATE)).sort();
-}
-
-function begun(stderr: string): readonly string[] {
-  return [...stderr.matchAll(/^framescatter: (.*): begun$/gm)].map(([, name = '']) => name);
 }
 
 t.test('two watchers share a folder: each video once', async (t) => {
@@ -110,13 +93,13 @@ t.test('a watcher is killed, with its job and without: another finishes', async 
   const segment = (number: number) => exists(join(`${output}.framescatter`, `segment-00000${number}.json`));
 
   const first = startWatcher(args);
-  await until('a segment is done', () => segment(0));
+  await until('a segment is done', () => segment(0), 60);
   process.kill(first.pid, 'SIGKILL');
   for (const pid of await jobPids(output)) process.kill(pid, 'SIGKILL');
   t.equal((await first.result).code, 137);
 
   const second = startWatcher(args);
-  await until('another segment is done', () => segment(2));
+  await until('another segment is done', () => segment(2), 60);
   process.kill(second.pid, 'SIGKILL');
   await second.result;
   const orphan = await jobPids(output);
@@ -139,8 +122,10 @@ t.test('a watcher that is to end stops its job in order; mpirun', async (t) => {
   const words = ['--', '--model', model, '--segment-seconds', '2', ...FAST];
   const args = [input, '--out', out, '--poll', '0.2', '--ranks', '2', ...words];
   const watcher = startWatcher(args, MPI_ENVIRONMENT);
-  await until('a segment is done', () =>
-    exists(join(out, 'long.ts.mkv.framescatter', 'segment-000000.json')),
+  await until(
+    'a segment is done',
+    () => exists(join(out, 'long.ts.mkv.framescatter', 'segment-000000.json')),
+    60,
   );
   process.kill(watcher.pid, 'SIGTERM');
   const { code, stderr } = await watcher.result;
@@ -149,55 +134,8 @@ t.test('a watcher that is to end stops its job in order; mpirun', async (t) => {
   t.match(await records(join(out, STATE)), [{ state: 'waiting', failures: 0, interruptions: 0 }]);
 
   const next = startWatcher(args, MPI_ENVIRONMENT);
-  await until('the video is done', async () => /long\.ts: done/.test(next.stderr()));
+  await until('the video is done', async () => /long\.ts: done/.test(next.stderr()), 60);
   process.kill(next.pid, 'SIGTERM');
   t.equal((await next.result).code, 0, 'nothing is left');
   t.equal(decodedFrames(join(out, 'long.ts.mkv')).length, 100);
-});
-
-t.test('two watchers share a container: each video once', { skip: withoutAzurite }, async (t) => {
-  const azurite = await startAzurite();
-  t.teardown(() => azurite.stop());
-  const folder = t.testdir({ tmp: {} });
-  const model = await identityModel(folder);
-  const clip = await makeClip('one-frame');
-  const films = await azurite.container('films');
-  const styled = await azurite.container('styled');
-  const names = NAMES.slice(0, 6);
-  for (const name of names) await films.getBlockBlobClient(`in/${name}`).uploadFile(clip);
-  await films.getBlockBlobClient('in/notes.txt').upload('no video', 8);
-  await films.getBlockBlobClient('in/../up.mp4').upload('no name', 7);
-  await films.getBlockBlobClient('elsewhere.mp4').uploadFile(clip);
-  const args = [`${azurite.endpoint}/films/in`, '--out', `${azurite.endpoint}/styled`, '--once'];
-  const words = ['--poll', '0.2', '--', '--model', model, ...FAST];
-  const env = { AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString, TMPDIR: join(folder, 'tmp') };
-  const start = () => startWatcher([...args, ...words], env).result;
-  const results = await Promise.all([start(), start()]);
-  const said = results.map(({ stderr }) => stderr).join('\n');
-  t.same(
-    results.map(({ code }) => code),
-    [0, 0],
-    said,
-  );
-  t.same([...begun(said)].sort(), [...names].sort(), 'each is begun once');
-  const found: string[] = [];
-  for await (const { name } of styled.listBlobsFlat()) found.push(name);
-  t.same(found.filter((name) => !name.startsWith(STATE)).sort(), [...names].sort());
-  t.equal(found.filter((name) => name.startsWith(STATE)).length, names.length, 'a record each, no claims');
-  t.same(await fs.readdir(join(folder, 'tmp')), []);
-
-  const lease = { leaseSeconds: 15 };
-  const state = parseLocation(`${azurite.endpoint}/styled/s?${azurite.sas('styled', 'rwdl')}`);
-  const claim = await (await openClaims(state, lease)).claim('k');
-  if (typeof claim === 'string') throw new Error(claim);
-  t.equal(await claim.held(), true);
-  const breaker = styled.getBlobClient('s/claims/k').getBlobLeaseClient();
-  await breaker.breakLease(0);
-  await styled.getBlobClient('s/claims/k').getBlobLeaseClient().acquireLease(-1);
-  await until('the loss is noticed', async () => !(await claim.held()));
-
-  const whole = await startWatcher([`${azurite.endpoint}/films`, '--out', `${azurite.endpoint}/films/o`], env)
-    .result;
-  t.equal(whole.code, 2);
-  t.match(whole.stderr, /lie in each other/);
 });

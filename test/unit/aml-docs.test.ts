@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseAml } from '../../src/cli/aml.js';
+import { parseWatch } from '../../src/cli/watch.js';
 import { GPU_SIZES } from '../../src/cloud/gpu-sizes.js';
 import { packageRoot } from '../../src/package.js';
 import { deploy, readTemplate } from '../fixtures/arm-template.js';
@@ -35,6 +36,8 @@ t.test('commands of the program are ones that it takes', async (t) => {
     .split('\n')
     .filter((line) => /main\.js\s+(?:submit|publish|invoke) +aml/.test(line));
   t.equal(lines.length, 4);
+  const watches = TEXT.split('\n').filter((line) => /main\.js watch/.test(line));
+  t.equal(watches.length, 1);
   const values: Readonly<Record<string, string>> = {
     IN: `${BLOB}/videos-in/film.mp4`,
     OUT: `${BLOB}/videos-out/film.mp4`,
@@ -46,6 +49,18 @@ t.test('commands of the program are ones that it takes', async (t) => {
     AZURE_RESOURCE_GROUP: 'films',
     AZUREML_WORKSPACE_NAME: 'framescatter-ml',
   };
+  for (const line of watches) {
+    const words = line
+      .replace(/.*main\.js watch /, '')
+      .replace('$queue', 'https://films.queue.core.windows.net/uploads')
+      .replaceAll('$data', 'films')
+      .split(/ +/);
+    t.match(
+      parseWatch(words, environment, () => undefined),
+      { kind: 'watch', run: 'aml' },
+      line,
+    );
+  }
   for (const line of lines) {
     const [, verb = '', rest = ''] =
       /main\.js\s+(submit|publish|invoke) +aml (.*)/.exec(line.replace(/ # .*| {2,}#.*/, '')) ?? [];

@@ -181,7 +181,7 @@ t.test('least rights', async (t) => {
     '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1': 'Storage Blob Data Reader',
     'ba92f5b4-2d11-453d-a403-e96b0029c9fe': 'Storage Blob Data Contributor',
     'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a': 'Storage Queue Data Message Sender',
-    '8a0f0c08-91a1-4084-bc3d-661d67233fed': 'Storage Queue Data Message Processor',
+    '974c5e8b-45b9-4653-ba55-5f855dd0fb88': 'Storage Queue Data Contributor',
     'f6c7c914-8db3-469d-8ca1-694a8f32e121': 'AzureML Data Scientist',
     '7f951dda-4ed3-4680-a7ca-43fe172d538d': 'AcrPull',
     'e147488a-f6f5-4113-8e2d-b22465e65bf6': 'Key Vault Crypto Service Encryption User',
@@ -219,10 +219,9 @@ t.test('least rights', async (t) => {
     'framescatter-uploads: Storage Blob Data Contributor on containers/dead-letters',
     'framescatter-uploads: Storage Queue Data Message Sender on queues/uploads',
     'framescatter-watcher: AzureML Data Scientist on workspaces/framescatter-ml',
-    'framescatter-watcher: Storage Blob Data Contributor on containers/claims',
-    'framescatter-watcher: Storage Blob Data Contributor on containers/failed',
+    'framescatter-watcher: Storage Blob Data Contributor on containers/videos-out',
     'framescatter-watcher: Storage Blob Data Reader on containers/videos-in',
-    'framescatter-watcher: Storage Queue Data Message Processor on queues/uploads',
+    'framescatter-watcher: Storage Queue Data Contributor on queues/uploads',
   ]);
 });
 

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { invocationBody } from '../../src/cloud/aml-bodies.js';
 import { filmJob } from '../../src/cloud/job-arguments.js';
-import { parseLocation } from '../../src/storage/location.js';
+import { parseLocation, parseQueue } from '../../src/storage/location.js';
+import { readUpload } from '../../src/watch/upload-event.js';
 import { deploy, readTemplate } from '../fixtures/arm-template.js';
 import {
   type Actions,
@@ -168,6 +169,44 @@ t.test('what the job writes never starts a job', async (t) => {
     t.notOk(passes(blob('videos-in', 'a.mp4'), { ...data, contentLength: 0 }), 'empty');
     t.notOk(passes(blob('videos-in', 'a.mp4'), { ...data, contentLength: 5e10 + 1 }), 'too large');
   }
+});
+
+t.test('the queue variant puts into a queue what watch reads from it', async (t) => {
+  const { resources: made, outputs } = deploy(readTemplate('trigger-queue'), {});
+  const body = (type: string) => made.find((one) => one.type === type);
+  const queue = body('Microsoft.Storage/storageAccounts/queueServices/queues');
+  const subscription = body('Microsoft.EventGrid/systemTopics/eventSubscriptions')?.body.properties as {
+    readonly eventDeliverySchema: string;
+    readonly deliveryWithResourceIdentity: {
+      readonly identity: { readonly type: string };
+      readonly destination: {
+        readonly endpointType: string;
+        readonly properties: Readonly<Record<string, unknown>>;
+      };
+    };
+  };
+  const { identity, destination } = subscription.deliveryWithResourceIdentity;
+  const [account, , name] = queue?.name.split('/') ?? [];
+  const { value: address } = outputs.queue as { readonly value: string };
+  t.match(parseQueue(address), { account, queue: name });
+  t.equal(identity.type, 'SystemAssigned', 'no key, no SAS');
+  t.equal(subscription.eventDeliverySchema, 'EventGridSchema');
+  t.match(destination, {
+    endpointType: 'StorageQueue',
+    properties: { queueName: name, queueMessageTimeToLiveInSeconds: -1 },
+  });
+  t.match(destination.properties.resourceId, new RegExp(`/${account}$`));
+  const inputs = parseLocation(`https://${account}.blob.core.windows.net/videos-in`);
+  if (inputs.kind !== 'blob') throw new Error('no blob');
+  const { id, subject, data } = uploaded('a b.mp4');
+  const event = {
+    id,
+    subject,
+    eventType: 'Microsoft.Storage.BlobCreated',
+    data: { ...data, api: 'PutBlob', url: `${inputs.url}/a%20b.mp4` },
+  };
+  const message = Buffer.from(JSON.stringify(event)).toString('base64');
+  t.same(readUpload(message, inputs), { kind: 'upload', names: ['a b.mp4'] });
 });
 
 t.test('every reference inside of the workflow exists', async (t) => {

@@ -13,7 +13,7 @@ import { type Claim, openClaims } from '../../src/watch/claims.js';
 import { refuseLoop } from '../../src/watch/loops.js';
 import { openRecords, recordName, type VideoRecord } from '../../src/watch/records.js';
 import type { Ending, Run, Runner } from '../../src/watch/runner.js';
-import { openSource } from '../../src/watch/source.js';
+import { openSource, type Source } from '../../src/watch/source.js';
 import { take, type Watcher } from '../../src/watch/take.js';
 import { outputName, type Video, videoIn } from '../../src/watch/videos.js';
 import { watch } from '../../src/watch/watch.js';
@@ -25,6 +25,7 @@ const AZURE = {
   AZUREML_WORKSPACE_NAME: 'framescatter-ml',
 };
 const BLOB = 'https://films.blob.core.windows.net';
+const QUEUE = 'https://films.queue.core.windows.net';
 
 function parse(...words: string[]): Exclude<WatchCommand, { kind: 'text' }> {
   const command = parseWatch(words, AZURE, check);
@@ -54,6 +55,9 @@ t.test('the command line', async (t) => {
   t.match(parse(`${BLOB}/videos-in`, '--out', `${BLOB}/videos-out`, '--run=aml', '--', '--nodes', '2'), {
     run: 'aml',
   });
+  t.match(parse(`${BLOB}/videos-in`, '--out', '/out', '--queue', `${QUEUE}/uploads`), {
+    queue: `${QUEUE}/uploads`,
+  });
   t.match(parseWatch(['--help'], {}, check), { kind: 'text', text: /--max-gib/ });
 
   const bad: readonly (readonly [readonly string[], RegExp])[] = [
@@ -70,6 +74,9 @@ t.test('the command line', async (t) => {
     [['/in', '--out', '/out', '--run', 'slurm', '--ranks', '2'], /--ranks is for/],
     [['/in', '--out', '/out', '--run', 'aml'], /cannot see local files/],
     [['http://example.com/in', '--out', '/out'], /not encrypted/],
+    [['/in', '--out', '/out', '--queue', `${QUEUE}/uploads`], /PLACE must be a container/],
+    [[`${BLOB}/in1`, '--out', '/out', '--queue', `${BLOB}/uploads`], /not an address of Queue storage/],
+    [[`${BLOB}/in1`, '--out', '/out', '--queue', `${QUEUE}/uploads/x`], /more than a queue/],
   ];
   for (const [words, message] of bad) {
     t.throws(() => parseWatch(words, AZURE, check), { code: 'usage', message }, words.join(' '));
@@ -157,19 +164,25 @@ t.test('claims in a folder', async (t) => {
   for (const claim of taken) if (typeof claim === 'object') await claim.release(true);
 });
 
+async function look(source: Source): Promise<readonly Video[]> {
+  const videos: Video[] = [];
+  for await (const offer of source.look()) if (offer.kind === 'video') videos.push(offer.video);
+  return videos;
+}
+
 t.test('a folder: only what stands still, and is a video', async (t) => {
   const folder = t.testdir({ 'a.mp4': 'a', 'notes.txt': '', sub: { 'b.mkv': 'b' }, '.c.mp4': '' });
   await fs.symlink('/etc/passwd', join(folder, 'link.mp4'));
   const source = await openSource(parseLocation(folder), new AbortController().signal);
-  t.same(await source.look(), []);
+  t.same(await look(source), []);
   t.equal(source.unready(), 2);
   await fs.appendFile(join(folder, 'a.mp4'), 'more');
   t.same(
-    (await source.look()).map(({ name }) => name),
+    (await look(source)).map(({ name }) => name),
     ['sub/b.mkv'],
     'one that grew is left alone',
   );
-  t.match(await source.look(), [
+  t.match(await look(source), [
     { name: 'a.mp4', bytes: 5 },
     { name: 'sub/b.mkv', bytes: 1 },
   ]);
@@ -201,8 +214,8 @@ async function bench(
   await fs.writeFile(join(input, 'a.mp4'), 'film');
   const signal = new AbortController().signal;
   const source = await openSource(parseLocation(input), signal);
-  await source.look();
-  const [video] = await source.look();
+  await look(source);
+  const [video] = await look(source);
   if (video === undefined) throw new Error('no video');
   const runs: Run[] = [];
   const followed: string[] = [];
@@ -358,6 +371,48 @@ t.test('what a dead watcher has left', async (t) => {
     t.match(await record(), { state: 'done', interruptions: 1 });
   });
 });
+
+t.test(
+  'a source is asked for the next video only when there is room, and told what became of each',
+  async (t) => {
+    const { watcher, video } = await bench(t.testdir(), [{ kind: 'done' }, failed(true)]);
+    const told: string[] = [];
+    let asked = 0;
+    const second = { ...video, key: 'second' };
+    const source: Source = {
+      ...watcher.source,
+      async *look() {
+        if (asked > 0) return;
+        for (const [name, one] of Object.entries({ first: video, again: video, second })) {
+          asked += 1;
+          const given = asked;
+          yield {
+            kind: 'video',
+            video: one,
+            answer: async (taken) => {
+              told.push(`${name}: ${taken}, ${given === asked ? 'before' : 'after'} the next`);
+            },
+          };
+        }
+        yield { kind: 'set aside' };
+      },
+    };
+    const times = { pollMs: 1, jobs: 1, once: true };
+    t.equal(await watch({ ...watcher, source }, times, new AbortController().signal), 1);
+    t.same(told, [
+      'first: done, before the next',
+      'again: settled, before the next',
+      'second: failed, before the next',
+    ]);
+    const refused: Source = {
+      ...watcher.source,
+      async *look() {
+        yield { kind: 'set aside' };
+      },
+    };
+    t.equal(await watch({ ...watcher, source: refused }, times, new AbortController().signal), 1);
+  },
+);
 
 t.test('a round', async (t) => {
   const signal = new AbortController().signal;
