@@ -69,6 +69,26 @@ Napi::Value gather(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value send(const Napi::CallbackInfo& info) {
+  auto& addon = Addon::of(info.Env());
+  return addon.promises.make(info.Env(), [&](Promises::Pending& pending) {
+    const auto buffer = toBytes(info[0], "buffer");
+    const auto to = toInteger(info[1], "to", 0, kMaxInt);
+    keep(pending, info[0]);
+    addon.world.send(buffer, static_cast<int>(to), pending.completion());
+  });
+}
+
+Napi::Value receive(const Napi::CallbackInfo& info) {
+  auto& addon = Addon::of(info.Env());
+  return addon.promises.make(info.Env(), [&](Promises::Pending& pending) {
+    const auto buffer = toBytes(info[0], "buffer");
+    const auto from = toInteger(info[1], "from", 0, kMaxInt);
+    keep(pending, info[0]);
+    addon.world.receive(buffer, static_cast<int>(from), pending.completion());
+  });
+}
+
 Napi::Value abortWorld(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto code = toInteger(info[0], "code", 1, kMaxExitCode);
@@ -89,6 +109,8 @@ void exportWorld(Napi::Env env, Napi::Object exports) {
   exports.Set("broadcast", Napi::Function::New(env, broadcast, "broadcast"));
   exports.Set("scatter", Napi::Function::New(env, scatter, "scatter"));
   exports.Set("gather", Napi::Function::New(env, gather, "gather"));
+  exports.Set("send", Napi::Function::New(env, send, "send"));
+  exports.Set("receive", Napi::Function::New(env, receive, "receive"));
   exports.Set("abortWorld", Napi::Function::New(env, abortWorld, "abortWorld"));
   exports.Set("finalizeWorld", Napi::Function::New(env, finalizeWorld, "finalizeWorld"));
 }

@@ -14,14 +14,16 @@ namespace framescatter {
 
 namespace {
 
-// MPI counts in int. A power of two well below it keeps the chunks of a long broadcast aligned.
-constexpr std::size_t kBroadcastChunk = std::size_t{1} << 30U;
+// MPI counts in int. A power of two well below it keeps the chunks of a long transfer aligned.
+constexpr std::size_t kChunk = std::size_t{1} << 30U;
+constexpr int kMessageTag = 0;
 constexpr std::chrono::seconds kAbortPatience{5};
 
 struct Communicators {
   Communicator broadcast{MPI_COMM_WORLD};
   Communicator scatter{MPI_COMM_WORLD};
   Communicator gather{MPI_COMM_WORLD};
+  Communicator messages{MPI_COMM_WORLD};
   FrameTypes frameTypes;
 };
 
@@ -39,6 +41,17 @@ void requireUnlessRoot(const char* name, bool given, int rank) {
 
 void requireOnRoot(const char* name, bool given, int rank) {
   if (given != (rank == 0)) refuse(std::string(name) + " must be given on rank 0, and null on all others");
+}
+
+/// Starts one MPI transfer for each chunk of `buffer`: MPI keeps their order.
+template <typename Span, typename Start>
+void inChunks(Span buffer, std::vector<MPI_Request>& requests, const Start& start) {
+  for (std::size_t at = 0; at < buffer.size(); at += kChunk) {
+    const auto chunk = buffer.subspan(at, std::min(kChunk, buffer.size() - at));
+    MPI_Request request = MPI_REQUEST_NULL;
+    start(chunk.data(), static_cast<int>(chunk.size()), &request);
+    requests.push_back(request);
+  }
 }
 
 void initMpi() {
@@ -130,19 +143,49 @@ void World::init(Completion done) {
                        }});
 }
 
+void World::requirePeer(const char* verb, int peer) const {
+  const auto& [rank, size] = std::pair(shared_->info.rank, shared_->info.size);
+  if (peer >= 0 && peer < size && peer != rank) return;
+  refuse(std::string(verb) + ": " + std::to_string(peer) + " is not another of the " + std::to_string(size) +
+         " ranks");
+}
+
 void World::broadcast(Bytes buffer, Completion done) {
   requireRunning("broadcast");
   thread_->submit({.start =
                        [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
-                         for (std::size_t at = 0; at < buffer.size(); at += kBroadcastChunk) {
-                           const auto chunk =
-                               buffer.subspan(at, std::min(kBroadcastChunk, buffer.size() - at));
-                           MPI_Request request = MPI_REQUEST_NULL;
-                           check(MPI_Ibcast(chunk.data(), static_cast<int>(chunk.size()), MPI_BYTE, 0,
-                                            shared->mpi->broadcast.get(), &request),
+                         inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
+                           check(MPI_Ibcast(data, count, MPI_BYTE, 0, shared->mpi->broadcast.get(), request),
                                  "MPI_Ibcast");
-                           requests.push_back(request);
-                         }
+                         });
+                       },
+                   .done = std::move(done)});
+}
+
+void World::send(ConstBytes buffer, int to, Completion done) {
+  requireRunning("send");
+  requirePeer("send", to);
+  thread_->submit(
+      {.start =
+           [shared = shared_, buffer, to](std::vector<MPI_Request>& requests) {
+             inChunks(buffer, requests, [&](const std::byte* data, int count, MPI_Request* request) {
+               check(MPI_Isend(data, count, MPI_BYTE, to, kMessageTag, shared->mpi->messages.get(), request),
+                     "MPI_Isend");
+             });
+           },
+       .done = std::move(done)});
+}
+
+void World::receive(Bytes buffer, int from, Completion done) {
+  requireRunning("receive");
+  requirePeer("receive", from);
+  thread_->submit({.start =
+                       [shared = shared_, buffer, from](std::vector<MPI_Request>& requests) {
+                         inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
+                           check(MPI_Irecv(data, count, MPI_BYTE, from, kMessageTag,
+                                           shared->mpi->messages.get(), request),
+                                 "MPI_Irecv");
+                         });
                        },
                    .done = std::move(done)});
 }

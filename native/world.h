@@ -28,8 +28,8 @@ struct WorldInfo {
 /// or Error(kState) at once, and otherwise queue the operation and return. Memory handed in must stay alive
 /// and untouched until `done` is called, on the communication thread.
 ///
-/// Scatters, gathers and broadcasts have a communicator each: ranks must agree on the order within each kind,
-/// not on the order between kinds.
+/// Scatters, gathers, broadcasts and messages have a communicator each: ranks must agree on the order within
+/// each kind (of messages: between each two ranks), not on the order between kinds.
 class World {
  public:
   World();
@@ -58,6 +58,13 @@ class World {
   void gather(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
               std::int64_t frameBytes, std::optional<Bytes> receive, Completion done);
 
+  /// To rank `to`, which receives as many bytes from this one. What one rank sends to another arrives in the
+  /// order in which it was sent.
+  void send(ConstBytes buffer, int to, Completion done);
+
+  /// What rank `from` sends, of just this length.
+  void receive(Bytes buffer, int from, Completion done);
+
   /// Ends every rank of the job with this exit code.
   [[noreturn]] void abort(int code);
 
@@ -72,6 +79,7 @@ class World {
   struct Shared;
 
   void requireRunning(const char* verb) const;
+  void requirePeer(const char* verb, int peer) const;
 
   std::shared_ptr<Shared> shared_;
   std::optional<CommThread> thread_;

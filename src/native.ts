@@ -80,6 +80,13 @@ export interface Native {
     frameBytes: number,
     receive: Uint8Array | null,
   ): Promise<void>;
+  /**
+   * Sends `buffer` to rank `to`, which must receive just as many bytes from this rank. What one rank sends to another
+   * arrives in the order of the calls.
+   */
+  send(buffer: Uint8Array, to: number): Promise<void>;
+  /** The counterpart of `send`: fills `buffer` with what rank `from` sends. */
+  receive(buffer: Uint8Array, from: number): Promise<void>;
   /** MPI_Abort: ends every rank of the job with this exit code, at once. Does not return. */
   abortWorld(code: number): void;
   /** MPI_Finalize, after all outstanding calls; the thread ends. */

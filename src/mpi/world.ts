@@ -4,6 +4,14 @@ import { native, type WorldInfo } from '../native.js';
 /** The most that one rank may say in `collect`, in bytes of JSON. */
 const STATEMENT_BYTES = 4096;
 
+/** What one rank says to another: a value that JSON can hold, and bytes that go with it. */
+export interface Message<T> {
+  readonly value: T;
+  readonly bytes: Uint8Array;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
 /** This rank's place among the ranks, and the collective verbs. Every rank must call them in the same order. */
 export interface World extends WorldInfo {
   readonly isRoot: boolean;
@@ -27,6 +35,10 @@ export interface World extends WorldInfo {
     frameBytes: number,
     receive: Uint8Array | null,
   ): Promise<void>;
+  /** Sends a message to another rank, which must receive it. Between two ranks messages keep their order. */
+  send<T>(to: number, value: T, bytes?: Uint8Array): Promise<void>;
+  /** The next message from another rank. One call at a time for each rank. */
+  receive<T>(from: number): Promise<Message<T>>;
   /** Ends every rank at once with this exit code. */
   abort(code: number): void;
   finalize(): Promise<void>;
@@ -74,6 +86,20 @@ export async function joinWorld(): Promise<World> {
     scatter: (send, counts, frameBytes, receive) =>
       translated(mpi.scatter(send, counts, frameBytes, receive)),
     gather: (send, counts, frameBytes, receive) => translated(mpi.gather(send, counts, frameBytes, receive)),
+    async send(to, value, bytes = NO_BYTES) {
+      const text = new TextEncoder().encode(JSON.stringify(value));
+      const lengths = new Float64Array([text.byteLength, bytes.byteLength]);
+      const parts = [new Uint8Array(lengths.buffer), text, bytes];
+      await Promise.all(parts.map((part) => translated(mpi.send(part, to))));
+    },
+    async receive<T>(from: number): Promise<Message<T>> {
+      const lengths = new Float64Array(2);
+      await translated(mpi.receive(new Uint8Array(lengths.buffer), from));
+      const text = new Uint8Array(lengths[0] ?? 0);
+      const bytes = new Uint8Array(lengths[1] ?? 0);
+      await Promise.all([text, bytes].map((part) => translated(mpi.receive(part, from))));
+      return { value: JSON.parse(new TextDecoder().decode(text)) as T, bytes };
+    },
     abort: (code) => mpi.abortWorld(code),
     finalize: () => translated(mpi.finalizeWorld()),
   };

@@ -134,6 +134,24 @@ async function inPlace(world: Native, { rank, size }: WorldInfo): Promise<void> 
   }
 }
 
+/** Messages of several lengths between rank 0 and each other rank, both ways at once; each pair keeps its order. */
+async function messages(world: Native, { rank, size }: WorldInfo): Promise<void> {
+  const peers = rank === 0 ? Array.from({ length: size - 1 }, (_, i) => i + 1) : [0];
+  const pattern = (from: number, to: number, k: number) => frames(from * 5 + to * 3 + k, k, 20 * k * k);
+  await Promise.all(
+    peers.map(async (peer) => {
+      const sends = [1, 0, 9, 4].map((k) => world.send(pattern(rank, peer, k), peer));
+      for (const k of [1, 0, 9, 4]) {
+        const expected = pattern(peer, rank, k);
+        const received = new Uint8Array(expected.length);
+        await world.receive(received, peer);
+        assert.deepEqual(received, expected);
+      }
+      await Promise.all(sends);
+    }),
+  );
+}
+
 async function rules(world: Native, { rank, size }: WorldInfo): Promise<void> {
   const counts = Array.from({ length: size }, () => 1);
   const all = new Uint8Array(size * frameBytes);
@@ -148,6 +166,8 @@ async function rules(world: Native, { rank, size }: WorldInfo): Promise<void> {
     await assert.rejects(world.gather(null, counts, frameBytes, null), refused);
   }
   await assert.rejects(world.scatter(root ? all : null, [...counts, 1], frameBytes, one), refused);
+  await assert.rejects(world.send(one, rank), refused);
+  await assert.rejects(world.receive(one, size), refused);
 }
 
 /** The share of a core that this rank used while it waited a while for frames: rank 0 sends late. */
@@ -178,6 +198,7 @@ const scenarios: Record<string, (world: Native, info: WorldInfo) => Promise<unkn
   uneven,
   outstanding,
   inPlace,
+  messages,
   rules,
   idle,
 };

@@ -21,7 +21,8 @@ t.setTimeout(240_000);
 
 for (const ranks of [1, 2, 3, 8]) {
   t.test(`moves frames on ${ranks} ranks`, async (t) => {
-    const result = await mpirun(ranks, [worker, 'broadcast', 'uneven', 'outstanding', 'inPlace', 'rules']);
+    const scenarios = ['broadcast', 'uneven', 'outstanding', 'inPlace', 'messages', 'rules'];
+    const result = await mpirun(ranks, [worker, ...scenarios]);
     t.equal(result.code, 0, result.stderr);
     const numbers = Array.from({ length: ranks }, (_, rank) => rank);
     t.strictSame(

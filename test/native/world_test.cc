@@ -104,8 +104,44 @@ void testInPlace(World& world) {
     world.scatter(std::nullopt, counts, kFrameBytes, mine, scattered.completion());
     scattered.wait();
     expect(mine == frames(7, 2L * rank, 2), "this rank has its frames");
-    world.gather(frames(8, 2L * rank, 2), counts, kFrameBytes, std::nullopt, gathered.completion());
+    const auto styled = frames(8, 2L * rank, 2);
+    world.gather(styled, counts, kFrameBytes, std::nullopt, gathered.completion());
     gathered.wait();
+  }
+}
+
+/// Messages of many lengths both ways between rank 0 and each other rank, all at once, in order.
+void testMessages(World& world) {
+  constexpr int kMessages = 6;
+  const auto [rank, size] = std::pair(world.info().rank, world.info().size);
+  const auto peers = [rank, size] {
+    std::vector<int> all(static_cast<std::size_t>(rank == 0 ? size - 1 : 1));
+    std::iota(all.begin(), all.end(), rank == 0 ? 1 : 0);
+    return all;
+  }();
+  // A length of nothing at all sends nothing, on either side.
+  const auto pattern = [](int from, int to, int k) { return frames(from * 13 + to * 5 + k, k, k * k * 40); };
+
+  std::deque<Memory> sent;
+  std::deque<Memory> received;
+  std::deque<Waiter> waiters;
+  if (size == 1) return;
+  for (const int peer : peers) {
+    for (int k = 0; k < kMessages; ++k) {
+      sent.push_back(pattern(rank, peer, k));
+      received.emplace_back(sent.back().size());
+      waiters.emplace_back();
+      world.send(sent.back(), peer, waiters.back().completion());
+      waiters.emplace_back();
+      world.receive(received.back(), peer, waiters.back().completion());
+    }
+  }
+  for (auto& waiter : waiters) waiter.wait();
+  auto at = received.begin();
+  for (const int peer : peers) {
+    for (int k = 0; k < kMessages; ++k) {
+      expect(*at++ == pattern(peer, rank, k), "what a rank sent has arrived, in order");
+    }
   }
 }
 
@@ -129,9 +165,13 @@ void testWorld() {
   expectError(ErrorCode::kArgument, [&] { world.scatter(wrongEnd, ones, 1, memory, ignore); });
   expectError(ErrorCode::kArgument, [&] { world.gather(memory, ones, 1, wrongEnd, ignore); });
 
+  expectError(ErrorCode::kArgument, [&] { world.send(memory, world.info().rank, ignore); });
+  expectError(ErrorCode::kArgument, [&] { world.receive(memory, world.info().size, ignore); });
+
   testBroadcast(world);
   testRounds(world);
   testInPlace(world);
+  testMessages(world);
 
   Waiter finalised;
   world.finalize(finalised.completion());
