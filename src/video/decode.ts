@@ -47,6 +47,9 @@ interface Resume {
   readonly lastPts: number;
 }
 
+/** A place in the video: after so many frames, the last of which had this PTS (undefined: at its beginning). */
+type Place = Omit<Resume, 'lastPts'> & { readonly lastPts: number | undefined };
+
 /** Seconds before the place to resume at which decoding starts: what decodes badly after a seek is past by then. */
 const RUN_UP_SECONDS = 12;
 /** Seconds of frames that must have come before the place to resume for them to be trusted. */
@@ -80,6 +83,30 @@ export async function openDecoder(
   return fromStart;
 }
 
+/**
+ * Opens a piece of a video for decoding: the next `read` gives the frame after `place`, whose own the piece may begin with
+ * (`place.frames` counts the frames of the whole video). Errors: as `openDecoder`; JobError('input') where the piece
+ * does not lead to its first frame.
+ */
+export async function openPieceDecoder(
+  piece: SourceFacts,
+  wire: WirePlan,
+  place: Place,
+  threads: number,
+): Promise<Decoder> {
+  const frames = await openRawFrames(piece, wire, { tolerant: false, threads, from: undefined });
+  const { lastPts } = place;
+  const opened = decoder(piece, frames, false, place);
+  if (lastPts === undefined) return opened;
+  try {
+    if ((await framesUpTo(frames, lastPts)).last === lastPts) return opened;
+    throw opened.damaged('its frames cannot be reached from the keyframe before');
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
 /** Frames after the place to resume, reached by a seek; undefined where they might differ from those of a whole run. */
 async function seek(
   source: SourceFacts,
@@ -93,12 +120,7 @@ async function seek(
   const frames = await open(from);
   let met = false;
   try {
-    const first = await frames.next();
-    let last = first;
-    while (last !== undefined && last < lastPts) last = await frames.next();
-    // What ffmpeg said before it wrote that frame has arrived after a turn of the event loop.
-    await setImmediate();
-    await setImmediate();
+    const { first, last } = await framesUpTo(frames, lastPts);
     const runUp = first === undefined ? 0 : seconds(lastPts - first);
     const { errors, slips, jumps } = frames.damage;
     const sound = errors + slips.length + jumps.length === 0;
@@ -108,12 +130,23 @@ async function seek(
   } finally {
     if (!met) await frames.close();
   }
-  frames.damage.notes.clear(); // What a seek makes decoders say.
   return met ? frames : undefined;
 }
 
+/** Passes over frames up to `lastPts`; gives the first and last PTS that came. */
+async function framesUpTo(frames: RawFrames, lastPts: number) {
+  const first = await frames.next();
+  let last = first;
+  while (last !== undefined && last < lastPts) last = await frames.next();
+  // What ffmpeg said before it wrote that frame has arrived after a turn of the event loop.
+  await setImmediate();
+  await setImmediate();
+  frames.damage.notes.clear(); // What a beginning in mid-stream makes decoders say.
+  return { first, last };
+}
+
 /** A decoder over `frames`, the first of which comes after `place` (the beginning where undefined). */
-function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, place: Resume | undefined) {
+function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, place: Place | undefined) {
   const { path, video } = source;
   const { num, den } = video.timeBase;
   let count = place?.frames ?? 0;
@@ -181,6 +214,8 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
     },
 
     close: frames.close,
+
+    damaged,
 
     get warnings(): readonly string[] {
       const { messages, timestampsMoved, timestampJumps } = concealed();

@@ -1,0 +1,120 @@
+/** A video's compressed packets, as FFmpeg demuxes them: nothing is decoded. */
+import { JobError } from '../errors.js';
+import { streamSource } from './byte-source.js';
+import { ffprobeLines, startFfmpeg } from './ffmpeg.js';
+import { openNutReader } from './nut.js';
+import type { NutStream } from './nut-format.js';
+import { rescaleExact } from './rational.js';
+import type { SourceFacts } from './source-facts.js';
+
+/** One compressed packet of the video stream. */
+export interface CompressedPacket {
+  /** Ticks of the source's time base, as in the file. */
+  readonly pts: number;
+  readonly keyframe: boolean;
+  readonly data: Uint8Array;
+}
+
+/** The packets of one video stream, in decoding order. */
+export interface CompressedPackets {
+  /** How the stream is coded. Its own time base is not the packets'. */
+  readonly stream: NutStream;
+  /** The next packet; undefined at the end. Errors: JobError('ffmpeg'). */
+  next(): Promise<CompressedPacket | undefined>;
+  /** Stops ffmpeg if it runs. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the video stream of `source`, whose first packet has PTS `firstPts`. A muxer may shift all times alike: they are
+ * given as they are in the file. Errors: JobError('ffmpeg') where ffmpeg cannot be started or cannot read the file.
+ */
+export async function openCompressedPackets(
+  source: SourceFacts,
+  firstPts: number,
+): Promise<CompressedPackets> {
+  const { path, video } = source;
+  const pipe = streamSource();
+  const run = await startFfmpeg(
+    {
+      task: `cutting "${path}"`,
+      inputs: [{ from: { file: path }, options: ['-copyts'] }],
+      outputs: [
+        {
+          to: 'stdout',
+          options: [
+            ...['-map', `0:${video.index}`, '-c', 'copy', '-copytb', '1', '-copyinkf'],
+            ...['-f', 'nut', '-write_index', '0'],
+          ],
+        },
+      ],
+    },
+    { stdout: pipe.sink },
+  );
+  const close = async (): Promise<void> => {
+    run.kill();
+    pipe.discard();
+    await run.done.catch(() => undefined);
+  };
+  try {
+    const reader = await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
+    const [stream] = reader.streams;
+    if (stream === undefined) throw new JobError('internal', `ffmpeg gave no stream of "${path}"`);
+    let shift: number | undefined;
+    return {
+      stream,
+      close,
+      async next() {
+        const header = await reader.next();
+        if (header === undefined) {
+          await run.done; // An end is one only if ffmpeg says so.
+          return undefined;
+        }
+        const data = new Uint8Array(header.bytes);
+        await reader.payload(data);
+        const time = rescaleExact(header.pts, stream.timeBase, video.timeBase);
+        shift ??= time - firstPts;
+        return { pts: time - shift, keyframe: header.keyframe, data };
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** What a packet's headers in the container say of it. */
+export interface ListedPacket {
+  readonly pts: number | undefined;
+  readonly keyframe: boolean;
+  readonly hidden: boolean;
+  /** It changes what the stream's header said, in a way that only the container tells. */
+  readonly changes: boolean;
+}
+
+/** Packets' side data, in ffprobe's names, that what is cut out of the stream would not have. */
+const CHANGES = /New Extradata|Param Change|Palette/;
+
+/** Lists the video stream's packets in decoding order. Errors: JobError('ffmpeg') where ffprobe cannot read the file. */
+export async function* listPackets(source: SourceFacts): AsyncGenerator<ListedPacket, void, undefined> {
+  const entries = 'packet=pts,flags:packet_side_data=side_data_type';
+  const args = ['-select_streams', `${source.video.index}`, '-show_entries', entries, '-of', 'default=nw=1'];
+  let packet: { pts: number | undefined; keyframe: boolean; hidden: boolean; changes: boolean } | undefined;
+  for await (const line of ffprobeLines(source.path, args)) {
+    const [key = '', value = ''] = line.split('=');
+    if (key === 'pts') {
+      if (packet !== undefined) yield packet;
+      const pts = Number(value);
+      packet = {
+        pts: Number.isSafeInteger(pts) ? pts : undefined,
+        keyframe: false,
+        hidden: false,
+        changes: false,
+      };
+    } else if (packet !== undefined && key === 'flags') {
+      packet.keyframe = value.includes('K');
+      packet.hidden = value.includes('D');
+    } else if (packet !== undefined && key === 'side_data_type') packet.changes ||= CHANGES.test(value);
+  }
+  if (packet !== undefined) yield packet;
+}

@@ -1,0 +1,185 @@
+/** Where decoding may begin: what the first packet of a run of packets must be. Pure. */
+
+/**
+ * How a decoder can begin with a keyframe:
+ * - `independent`: it decodes everything that comes after it in the stream.
+ * - `recovery`: it decodes everything shown from the keyframe on; pictures that come after it in the stream but are shown
+ *   before it (an open GOP's leading pictures) may refer to what came before.
+ * - `none`: not known to do either.
+ */
+export type RandomAccess = 'independent' | 'recovery' | 'none';
+
+export interface Keyframe {
+  readonly access: RandomAccess;
+  /** Whether the packet carries the headers that the frames after it are coded by (parameter sets, sequence header). */
+  readonly headers: boolean;
+}
+
+/** Codecs whose every keyframe stands alone and needs no header but the stream's own. */
+const INTRA: ReadonlySet<string> = new Set([
+  'dnxhd',
+  'dvvideo',
+  'ffv1',
+  'ffvhuff',
+  'huffyuv',
+  'mjpeg',
+  'prores',
+  'rawvideo',
+  'utvideo',
+  'v210',
+]);
+const NOTHING: Keyframe = { access: 'none', headers: false };
+const STARTCODE = Buffer.from([0, 0, 1]);
+
+/** Whether videos in this codec (ffmpeg's name) can be cut at all. */
+export function canBeCut(codec: string): boolean {
+  return INTRA.has(codec) || Object.hasOwn(READERS, codec);
+}
+
+/**
+ * Judges a packet that the container marks as a keyframe by its own bytes: containers call more a keyframe than is safe
+ * to begin at. `extradata` is the stream's; it tells how H.264 and HEVC are packed (ISO/IEC 14496-15).
+ */
+export function keyframeOf(codec: string, extradata: Uint8Array, packet: Uint8Array): Keyframe {
+  if (INTRA.has(codec)) return { access: 'independent', headers: false };
+  return READERS[codec]?.(packet, extradata) ?? NOTHING;
+}
+
+const READERS: Readonly<Record<string, (packet: Uint8Array, extradata: Uint8Array) => Keyframe>> = {
+  h264: readH264,
+  hevc: readHevc,
+  mpeg1video: readMpeg12,
+  mpeg2video: readMpeg12,
+  mpeg4: readMpeg4,
+  vp8: (packet) => ({ access: ((packet[0] ?? 1) & 1) === 0 ? 'independent' : 'none', headers: false }),
+  vp9: readVp9,
+  av1: readAv1,
+};
+
+/** ITU-T H.264, table 7-1: 5 is a slice of an IDR picture, 6 SEI, 7 a sequence parameter set. */
+function readH264(packet: Uint8Array, extradata: Uint8Array): Keyframe {
+  const lengthBytes = extradata[0] === 1 ? ((extradata[4] ?? 0) & 3) + 1 : undefined;
+  let access: RandomAccess = 'none';
+  let headers = false;
+  for (const unit of nalUnits(packet, lengthBytes)) {
+    const type = (unit[0] ?? 0) & 31;
+    if (type === 5) access = 'independent';
+    if (type === 6 && access === 'none' && recoversExactly(unit.subarray(1))) access = 'recovery';
+    if (type === 7) headers = true;
+  }
+  return { access, headers };
+}
+
+/**
+ * Whether an SEI unit holds a recovery point (H.264, D.1.8) from which on, at once and exactly, every picture is right: a
+ * recovery_frame_cnt of 0 (coded `1`), exact_match_flag 1, broken_link_flag 0.
+ */
+function recoversExactly(sei: Uint8Array): boolean {
+  const RECOVERY_POINT = 6;
+  const bytes = withoutEmulation(sei);
+  let at = 0;
+  const number = (): number => {
+    let value = 0;
+    while (bytes[at] === 0xff) {
+      value += 0xff;
+      at += 1;
+    }
+    value += bytes[at] ?? 0;
+    at += 1;
+    return value;
+  };
+  while (at + 2 < bytes.length) {
+    const type = number();
+    const size = number();
+    if (type === RECOVERY_POINT) return ((bytes[at] ?? 0) & 0b1110_0000) === 0b1100_0000;
+    at += size;
+  }
+  return false;
+}
+
+/** ITU-T H.265, table 7-1: 19 and 20 are slices of IDR pictures, 21 of a CRA picture, 33 a sequence parameter set. */
+function readHevc(packet: Uint8Array, extradata: Uint8Array): Keyframe {
+  const [a = 0, b = 0, c = 0] = extradata;
+  const packed = extradata.length > 22 && (a !== 0 || b !== 0 || c > 1);
+  const lengthBytes = packed ? ((extradata[21] ?? 0) & 3) + 1 : undefined;
+  let access: RandomAccess = 'none';
+  let headers = false;
+  for (const unit of nalUnits(packet, lengthBytes)) {
+    const type = ((unit[0] ?? 0) >> 1) & 63;
+    if (type === 19 || type === 20) access = 'independent';
+    if (type === 21) access = 'recovery';
+    if (type === 33) headers = true;
+  }
+  return { access, headers };
+}
+
+/** The keyframe is an I picture; B pictures after it may be shown before it. 0xB3 begins a sequence header. */
+function readMpeg12(packet: Uint8Array): Keyframe {
+  return { access: 'recovery', headers: startcodes(packet).includes(0xb3) };
+}
+
+/** As MPEG-2; 0x20 to 0x2F begin a video object layer. */
+function readMpeg4(packet: Uint8Array): Keyframe {
+  return { access: 'recovery', headers: startcodes(packet).some((code) => code >> 4 === 2) };
+}
+
+/** VP9's uncompressed header: marker `10`, two bits of profile (3 has one more), show_existing_frame 0, frame_type 0. */
+function readVp9(packet: Uint8Array): Keyframe {
+  const first = packet[0] ?? 0;
+  const key = (first & 0x30) === 0x30 ? (first & 0b1100_0110) === 0x80 : (first & 0b1100_1100) === 0x80;
+  return { access: key ? 'independent' : 'none', headers: false };
+}
+
+/** AV1: the first frame header must be of a key frame that is shown at once (`0 00 1`). Unit type 1 is a sequence header. */
+function readAv1(packet: Uint8Array): Keyframe {
+  let headers = false;
+  for (let at = 0; at < packet.length; ) {
+    const header = packet[at] ?? 0;
+    at += (header & 4) === 0 ? 1 : 2;
+    let size = 0;
+    let shift = 0;
+    for (; (header & 2) !== 0; shift += 7) {
+      const byte = packet[at] ?? 0;
+      at += 1;
+      size += (byte & 127) * 2 ** shift;
+      if (byte < 128) break;
+    }
+    const type = (header >> 3) & 15;
+    if (type === 1) headers = true;
+    if (type === 3 || type === 6) {
+      return { access: (packet[at] ?? 0) >> 4 === 1 ? 'independent' : 'none', headers };
+    }
+    if ((header & 2) === 0) break;
+    at += size;
+  }
+  return { access: 'none', headers };
+}
+
+/** The NAL units of a packet: each after its length (`lengthBytes` long), or after a start code where that is undefined. */
+function* nalUnits(packet: Uint8Array, lengthBytes: number | undefined): Generator<Uint8Array> {
+  const bytes = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
+  if (lengthBytes === undefined) {
+    for (let at = bytes.indexOf(STARTCODE); at >= 0; ) {
+      const next = bytes.indexOf(STARTCODE, at + 3);
+      yield bytes.subarray(at + 3, next < 0 ? bytes.length : next);
+      at = next;
+    }
+    return;
+  }
+  for (let at = 0; at + lengthBytes < bytes.length; ) {
+    const length = bytes.readUIntBE(at, lengthBytes);
+    at += lengthBytes;
+    yield bytes.subarray(at, at + length);
+    at += length;
+  }
+}
+
+/** The byte after each start code. */
+function startcodes(packet: Uint8Array): readonly number[] {
+  return [...nalUnits(packet, undefined)].map((unit) => unit[0] ?? 0);
+}
+
+/** A unit's payload without the bytes (3 after two zeros) that keep start codes out of it. */
+function withoutEmulation(unit: Uint8Array): Uint8Array {
+  return unit.filter((byte, at) => !(byte === 3 && at >= 2 && unit[at - 1] === 0 && unit[at - 2] === 0));
+}
