@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { JobError } from '../errors.js';
-import { CODECS, type JobOptions } from '../job/options.js';
+import { CODECS, type JobOptions, SPLITS } from '../job/options.js';
 import { SCHEDULES } from '../job/schedule.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
@@ -181,6 +181,14 @@ function runOptions<T>(parser: Argv<T>) {
       group,
       describe: 'length of the segments that a stopped job can be resumed from',
     })
+    .option('split', {
+      type: 'string',
+      choices: SPLITS,
+      default: 'frames' as const,
+      group,
+      describe:
+        'frames: the root decodes and encodes; segments: every rank does, for a piece of the video at a time; auto: the faster one',
+    })
     .option('restart', {
       type: 'boolean',
       default: false,
@@ -251,6 +259,7 @@ function jobOptions(parsed: Parsed, input: string, output: string): JobOptions {
     preset: parsed.preset,
     format: parsed.format,
     segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
+    split: parsed.split,
     workDir: parsed['work-dir'],
     restart: parsed.restart,
     overwrite: parsed.overwrite,

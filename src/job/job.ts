@@ -12,6 +12,8 @@ import { type PreparedJob, prepareJob } from './prepare.js';
 import { completeOutput, openRootWork, pipelineEnds, type RootWork } from './root-work.js';
 import { openSessions } from './sessions.js';
 import type { Site } from './site.js';
+import { splitChooser } from './split/choose.js';
+import { runSegments } from './split/segment-run.js';
 
 /**
  * One video, on every rank: the root, which alone has `job`, prepares, all open a session, all run the pipeline, the root
@@ -64,13 +66,21 @@ async function runOn(
   const shape = await world.broadcastValue(prepared && pipelineShape(context.options, prepared));
   const graphs = prepared && { fp32: prepared.graph.bytes, fp16: prepared.halfGraph };
   const opened = await monitor.phase('open sessions', () => openSessions(context, shape, graphs));
-  const work = await onRoot(world, async () => job && prepared && openRootWork(job, prepared, site, monitor));
-  const ends = work && pipelineEnds(work, stop);
+  const choose = await splitChooser(world, context.options, opened, shape);
+  const work = await onRoot(
+    world,
+    async () => job && prepared && openRootWork(job, prepared, site, monitor, choose),
+  );
+  const mode = await world.broadcastValue(work?.mode);
+  const pieces = work?.mode === 'segments' ? work : undefined;
+  const ends = work?.mode === 'frames' ? pipelineEnds(work, stop) : undefined;
   try {
     const began = performance.now();
     const mine = await monitor.phase('pipeline', async () => {
       try {
-        return await runPipeline(world, opened.session, shape, ends);
+        return mode === 'segments'
+          ? await runSegments(world, opened.session, shape, site, pieces)
+          : await runPipeline(world, opened.session, shape, ends);
       } catch (error) {
         if (world.size > 1) await abortWorld(context, site, work, error);
         throw error;
@@ -89,7 +99,7 @@ async function runOn(
     return await onRoot(world, async () => {
       if (!job || !prepared || !work || !ranks) return undefined;
       monitor.ranks(ranks, stageTimes(ranks));
-      await ends?.refuseUnfinished();
+      await (ends?.refuseUnfinished() ?? pieces?.refuseUnfinished(stop));
       const frames = await completeOutput(job, prepared, work, log);
       const wallSeconds = (performance.now() - started) / 1000;
       const facts = factsOf(version, prepared, work, { frames, wallSeconds, pipelineSeconds, ranks });
@@ -155,7 +165,7 @@ function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome
     framesMadeInThisRun: outcome.frames - work.restored,
     resumes: work.journal.resumes,
     notes: prepared.notes,
-    concealed: work.decoder.concealed,
-    warnings: work.decoder.warnings,
+    concealed: work.concealed,
+    warnings: work.warnings,
   };
 }

@@ -17,7 +17,7 @@ export interface Journal {
   readonly store: WorkStore;
   /** Number of earlier runs that worked on this output. */
   readonly resumes: number;
-  /** Finished segments 0, 1, 2, ... without a gap. */
+  /** Finished segments in order: 0, 1, 2, ... without a gap, unless the job is split into segments that end in any order. */
   readonly segments: readonly SegmentRecord[];
   /** Threads that every segment is encoded with: an encoder's output depends on them. */
   readonly encoderThreads: number;
@@ -43,7 +43,8 @@ function segmentName(index: number, suffix: 'json' | 'nut'): string {
 
 /**
  * Opens the journal in `store`, or begins one. An earlier run's journal must agree with `identity`; what disagrees is
- * refused with the reason (JobError `journal`). Segments beyond the first gap are dropped: they are made again.
+ * refused with the reason (JobError `journal`). Segments beyond the first gap are dropped, where they are made in order:
+ * they are made again.
  */
 export async function openJournal(
   store: WorkStore,
@@ -58,7 +59,8 @@ export async function openJournal(
     encoderThreads: earlier?.encoderThreads ?? encoderThreads,
     runs: (earlier?.runs ?? 0) + 1,
   };
-  const segments = earlier === undefined ? [] : await readSegments(store);
+  const inAnyOrder = identity.split === 'segments';
+  const segments = earlier === undefined ? [] : inAnyOrder ? await readAll(store) : await readSegments(store);
   await store.writeText(HEADER, `${JSON.stringify(header, null, 2)}\n`);
 
   return {
@@ -72,6 +74,11 @@ export async function openJournal(
     },
     segmentPath: (index) => store.localPath(segmentName(index, 'nut')),
   };
+}
+
+/** What an earlier run's journal in `store` is of; undefined where there is none. Errors: JobError `journal`. */
+export async function earlierIdentity(store: WorkStore): Promise<Identity | undefined> {
+  return (await readHeader(store))?.identity;
 }
 
 async function readHeader(store: WorkStore): Promise<Header | undefined> {
@@ -123,16 +130,35 @@ function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): 
 async function readSegments(store: WorkStore): Promise<readonly SegmentRecord[]> {
   const segments: SegmentRecord[] = [];
   for (;;) {
-    const index = segments.length;
-    const text = await store.readText(segmentName(index, 'json'));
-    if (text === undefined) break;
-    const record = parseRecord(text);
-    const bytes = await store.size(segmentName(index, 'nut'));
-    if (record === undefined || record.index !== index || record.bytes !== bytes) break;
+    const record = await readSegment(store, segments.length);
+    if (record === undefined) break;
     segments.push(record);
   }
   await removeBeyond(store, segments.length);
   return segments;
+}
+
+/** All sound segments, with gaps where there are some. */
+async function readAll(store: WorkStore): Promise<readonly SegmentRecord[]> {
+  const indices = (await store.list())
+    .map((name) => /^segment-(\d+)\.json$/.exec(name)?.[1])
+    .filter((index) => index !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
+  const segments: SegmentRecord[] = [];
+  for (const index of indices) {
+    const record = await readSegment(store, index);
+    if (record !== undefined) segments.push(record);
+  }
+  return segments;
+}
+
+/** A segment's record, where it is sound and its data is there. */
+async function readSegment(store: WorkStore, index: number): Promise<SegmentRecord | undefined> {
+  const text = await store.readText(segmentName(index, 'json'));
+  const record = text === undefined ? undefined : parseRecord(text);
+  if (record?.index !== index) return undefined;
+  return record.bytes === (await store.size(segmentName(index, 'nut'))) ? record : undefined;
 }
 
 function parseRecord(text: string): SegmentRecord | undefined {

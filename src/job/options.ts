@@ -8,6 +8,10 @@ import type { ScheduleName } from './schedule.js';
 export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'ffv1'] as const;
 export type Codec = (typeof CODECS)[number];
 
+/** What goes to the ranks: the root's decoded frames, or pieces of the compressed video. */
+export const SPLITS = ['frames', 'segments', 'auto'] as const;
+export type SplitName = (typeof SPLITS)[number];
+
 /** What a user can say that holds for every video of a run. Parsed alike on every rank; only the root's files matter. */
 export interface RunOptions {
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
@@ -32,6 +36,7 @@ export interface RunOptions {
   /** Container, where the output's name does not tell it. */
   readonly format: string | undefined;
   readonly segmentSeconds: number;
+  readonly split: SplitName;
   readonly workDir: string | undefined;
   readonly restart: boolean;
   readonly overwrite: boolean;

@@ -1,46 +1,83 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../errors.js';
 import type { Log } from '../report/log.js';
 import type { Monitor } from '../report/metrics.js';
 import { type Progress, showProgress } from '../report/progress.js';
 import { assemble } from '../video/assemble.js';
-import { type Decoder, openDecoder } from '../video/decode.js';
+import { type Concealed, type Decoder, openDecoder } from '../video/decode.js';
 import { frameBytes } from '../video/frame-format.js';
 import { verifyOutput } from '../video/verify.js';
-import type { Journal } from './journal.js';
+import type { Journal, SegmentRecord } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Ends } from './pipeline.js';
 import type { PreparedJob } from './prepare.js';
 import { type SegmentSink, segmentSink } from './segments.js';
 import type { Site } from './site.js';
+import type { Chooser, Split } from './split/choose.js';
+import { openPieceWork, type PieceWork } from './split/piece-work.js';
 import type { StopRequest } from './stop.js';
+import { refuseUnfinished } from './unfinished.js';
 import { openWork } from './work.js';
 
-/** The root's side of a running job: its journal, and the ends of the pipeline. */
+/** The root's side of a running job, however its video is split. */
 export interface RootWork {
   readonly journal: Journal;
-  readonly decoder: Decoder;
-  readonly sink: SegmentSink;
   readonly progress: Progress;
   readonly monitor: Monitor;
   /** Frames that earlier runs had done. */
   readonly restored: number;
+  /** What was concealed, repaired or scaled so far. */
+  readonly warnings: readonly string[];
+  readonly concealed: Concealed;
+  /** At the end of the video: all segments, of earlier runs too. */
+  finish(): Promise<readonly SegmentRecord[]>;
   /** Ends what still runs. Keeps the journal if there is anything in it to resume from. */
   close(): Promise<void>;
 }
 
-/** Opens the journal, takes over what earlier runs did, and opens the video where they ended. */
+/** The root decodes and encodes, and frames go to the ranks and back. */
+export interface FrameWork extends RootWork {
+  readonly mode: 'frames';
+  readonly decoder: Decoder;
+  readonly sink: SegmentSink;
+}
+
+/** Opens the journal, chooses how the video is split, and takes over what earlier runs did. */
 export async function openRootWork(
   options: JobOptions,
   prepared: PreparedJob,
   site: Site,
   monitor: Monitor,
-): Promise<RootWork> {
+  choose: Chooser,
+): Promise<FrameWork | PieceWork> {
+  const chosen: { split: Split } = { split: { mode: 'frames' } };
+  const { journal, unlock } = await openWork(options, site, async (earlier) => {
+    chosen.split = await choose(prepared, site, earlier?.split);
+    return { ...prepared.identity, split: chosen.split.mode };
+  });
+  const { split } = chosen;
+  return split.mode === 'segments'
+    ? openPieceWork(prepared, split.plan, { journal, unlock, monitor, site })
+    : openFrameWork(options, prepared, { journal, unlock, monitor, site });
+}
+
+/** What both kinds of work begin with. */
+export interface OpenedWork {
+  readonly journal: Journal;
+  readonly unlock: () => Promise<void>;
+  readonly monitor: Monitor;
+  readonly site: Site;
+}
+
+/** Opens the video where earlier runs ended. */
+async function openFrameWork(
+  options: JobOptions,
+  prepared: PreparedJob,
+  { journal, unlock, monitor, site }: OpenedWork,
+): Promise<FrameWork> {
   const { source, wire } = prepared;
   const { log } = site;
-  const { journal, unlock } = await openWork(options, prepared.identity, site);
   const sink = segmentSink({
     journal,
     spec: { ...prepared.spec, threads: journal.encoderThreads },
@@ -48,9 +85,9 @@ export async function openRootWork(
     frameBytes: frameBytes(prepared.graph.output.width, prepared.graph.output.height),
     onSegment: monitor.segment,
   });
-  let decoder: Decoder | undefined;
+  let opened: Decoder | undefined;
   const close = async (): Promise<void> => {
-    await decoder?.close();
+    await opened?.close();
     const worthKeeping = journal.resumes > 0 || sink.holdsWork();
     await sink.abandon();
     await unlock();
@@ -61,10 +98,21 @@ export async function openRootWork(
     if (done.frames > 0) log.info(`resuming after ${done.frames} frames that an earlier run has done`);
     const resume =
       done.lastPts === undefined ? {} : { resume: { frames: done.frames, lastPts: done.lastPts } };
-    decoder = await openDecoder(source, wire, { tolerant: options.tolerant, ...resume });
+    const decoder = await openDecoder(source, wire, { tolerant: options.tolerant, ...resume });
+    opened = decoder;
     const progress = showProgress(log, source.video.frames, done.frames);
     monitor.begin(source.video.frames, done.frames);
-    return { journal, decoder, sink, progress, monitor, restored: done.frames, close };
+    return {
+      mode: 'frames',
+      ...{ journal, decoder, sink, progress, monitor, restored: done.frames, close },
+      finish: sink.finish,
+      get warnings() {
+        return decoder.warnings;
+      },
+      get concealed() {
+        return decoder.concealed;
+      },
+    };
   } catch (error) {
     await close();
     throw error;
@@ -77,11 +125,8 @@ export interface RootEnds extends Ends {
   refuseUnfinished(): Promise<void>;
 }
 
-/** How much later than its children a process may learn of a signal that all of them were sent. */
-const SIGNAL_MS = 200;
-
 /** After a failure no frame is begun, and those in flight are dropped. */
-export function pipelineEnds(work: RootWork, stop: StopRequest): RootEnds {
+export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
   let failure: { readonly error: unknown } | undefined;
   async function unlessFailed<T>(step: () => Promise<T>): Promise<T | undefined> {
     if (failure !== undefined) return undefined;
@@ -103,21 +148,8 @@ export function pipelineEnds(work: RootWork, stop: StopRequest): RootEnds {
         }),
     },
     stopping: () => failure !== undefined || stop.signal() !== undefined,
-    async refuseUnfinished() {
-      // A scheduler's signal may reach ffmpeg first, or alone; then this rank's own is not far.
-      if (failure !== undefined) await sleep(SIGNAL_MS);
-      if (stop.signal() !== undefined) throw stoppedError(work, stop);
-      if (failure !== undefined) throw failure.error;
-    },
+    refuseUnfinished: () => refuseUnfinished(failure, stop, work.journal.store.location),
   };
-}
-
-/** What a job says that ends because of a signal. */
-function stoppedError(work: RootWork, stop: StopRequest): JobError {
-  const { location } = work.journal.store;
-  return new JobError('stopped', `stopped by ${stop.signal()}; the work so far is in ${location}`, {
-    hint: 'the same command resumes it',
-  });
 }
 
 /** An input that was still being written, or was exchanged, has no one right output. */
@@ -143,7 +175,7 @@ export async function completeOutput(
   log: Log,
 ): Promise<number> {
   const { source, streams, container, destination, labels } = prepared;
-  const segments = await work.sink.finish();
+  const segments = await work.finish();
   const pts = segments.flatMap((segment) => segment.pts);
   if (pts.length === 0)
     throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);

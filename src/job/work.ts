@@ -5,7 +5,7 @@ import { checkBlobStore, openBlobStore } from '../storage/blob-work-store.js';
 import { lockFolder } from '../storage/folder-lock.js';
 import { atName, type Location, parseLocation } from '../storage/location.js';
 import { openLocalStore, type WorkStore } from '../storage/work-store.js';
-import { type Identity, type Journal, openJournal, refuseStrangers } from './journal.js';
+import { earlierIdentity, type Identity, type Journal, openJournal, refuseStrangers } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Site } from './site.js';
 
@@ -35,11 +35,14 @@ export async function checkWork(options: JobOptions, site: Site): Promise<void> 
   }
 }
 
-/** Opens the job's journal, alone: a second job on the same one is refused. */
+/**
+ * Opens the job's journal, alone: a second job on the same one is refused. `identify` tells what this job is, given what
+ * an earlier run's journal says of it.
+ */
 export async function openWork(
   options: JobOptions,
-  identity: Identity,
   site: Site,
+  identify: (earlier: Identity | undefined) => Promise<Identity>,
 ): Promise<{ readonly journal: Journal; readonly unlock: () => Promise<void> }> {
   const location = workLocation(options);
   let { store, unlock } = await openStore(location, site);
@@ -51,6 +54,7 @@ export async function openWork(
       ({ store, unlock } = await openStore(location, site));
     }
     const threads = Math.min(MOST_ENCODER_THREADS, availableParallelism());
+    const identity = await identify(await earlierIdentity(store));
     return { journal: await openJournal(store, identity, threads), unlock };
   } catch (error) {
     await unlock();

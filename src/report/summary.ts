@@ -15,15 +15,17 @@ export interface RankReport {
 /** Below this share of the wall time no stage counts as the limit: frames waited on their way between ranks. */
 const LIMIT_SHARE = 0.5;
 
-/** Where the time went: the busiest rank's inference, the root's codec, and the ways between. */
+/** Where the time went: of the busiest rank's inference and codec (the root's, unless every rank has one), and the root's ways. */
 export function stageTimes(ranks: readonly RankReport[]): StageSeconds {
   const root = ranks[0]?.seconds;
+  const busiest = (stage: 'decode' | 'infer' | 'encode'): number =>
+    Math.max(0, ...ranks.map((rank) => rank.seconds[stage]));
   return {
-    decode: root?.decode ?? 0,
+    decode: busiest('decode'),
     scatter: root?.scatter ?? 0,
-    infer: Math.max(0, ...ranks.map((rank) => rank.seconds.infer)),
+    infer: busiest('infer'),
     gather: root?.gather ?? 0,
-    encode: root?.encode ?? 0,
+    encode: busiest('encode'),
   };
 }
 

@@ -33,16 +33,15 @@ process.on(
   'exit',
   () => void import('node:fs').then(({ rmSync }) => rmSync(folder, { recursive: true, force: true })),
 );
-const input = await makeClip('long-gop');
 const model = await slowModel(folder);
-const options = ['--model', model, '--segment-seconds', '0.4', '--verbose', '--provider', 'cpu'];
-
-const undisturbed = join(folder, 'undisturbed.mp4');
-const reference = await startJob(2, [input, undisturbed, ...options]).result;
-if (reference.code !== 0) throw new Error(`the undisturbed run failed: ${reference.stderr}`);
-const expected = JSON.stringify(decodedFrames(undisturbed));
+const common = ['--model', model, '--segment-seconds', '0.4', '--verbose', '--provider', 'cpu'];
+const modes = [
+  await undisturbed('frames', await makeClip('long-gop')),
+  await undisturbed('segments', await makeClip('open-gop')),
+] as const;
 
 for (let round = 1; round <= Number(values.rounds); round += 1) {
+  const { split, input, options, expected } = pick(modes);
   const output = join(folder, `round-${round}.mp4`);
   const story: string[] = [];
   let code = -1;
@@ -70,7 +69,7 @@ for (let round = 1; round <= Number(values.rounds); round += 1) {
   }
   const same = code === 0 && JSON.stringify(decodedFrames(output)) === expected;
   if (!same) tally.wrong += 1;
-  process.stdout.write(`round ${round}: ${story.join(' | ')} | ${same ? 'equal' : 'WRONG'}\n`);
+  process.stdout.write(`round ${round}, ${split}: ${story.join(' | ')} | ${same ? 'equal' : 'WRONG'}\n`);
   await fs.rm(output, { force: true });
 }
 
@@ -80,6 +79,15 @@ process.stdout.write(
     `hangs ${tally.hangs}, wrong outputs ${tally.wrong}\n`,
 );
 process.exitCode = tally.hangs + tally.wrong === 0 && survived > 0 ? 0 : 1;
+
+/** How jobs are run that are split in this way, and what comes of one that is left alone. */
+async function undisturbed(split: 'frames' | 'segments', input: string) {
+  const output = join(folder, `undisturbed-${split}.mp4`);
+  const options = [...common, '--split', split];
+  const { code, stderr } = await startJob(2, [input, output, ...options]).result;
+  if (code !== 0) throw new Error(`the undisturbed run failed: ${stderr}`);
+  return { split, input, options, expected: JSON.stringify(decodedFrames(output)) };
+}
 
 /** Waits a random while and kills; a job that is done by then counts as too late. */
 async function disturb(job: RunningJob, output: string, kill: (typeof KILLS)[number]): Promise<void> {

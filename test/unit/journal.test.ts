@@ -52,6 +52,26 @@ t.test('segments after a gap or of another size are made again', async (t) => {
   );
 });
 
+t.test('where segments are made in any order, those after a gap stay', async (t) => {
+  const folder = t.testdir();
+  const store = await openLocalStore(join(folder, 'work'));
+  const split = { ...identity, split: 'segments' };
+  const journal = await openJournal(store, split, 1);
+  for (const index of [0, 3, 2]) {
+    await journal.record({ index, frames: 1, pts: [index] }, await finishedFile(folder, 4), 4);
+  }
+  await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
+  const again = await openJournal(store, split, 1);
+  t.same(
+    again.segments.map(({ index }) => index),
+    [0, 3],
+  );
+  await t.rejects(openJournal(store, { ...split, split: 'frames' }, 1), {
+    code: 'journal',
+    message: /split was segments, now frames/,
+  });
+});
+
 t.test('a journal of another job is refused with every reason', async (t) => {
   const store = await openLocalStore(join(t.testdir(), 'work'));
   await openJournal(store, identity, 1);

@@ -1,0 +1,261 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { JobError, messageOf } from '../../errors.js';
+import type { World } from '../../mpi/world.js';
+import type { NativeSession } from '../../native.js';
+import { type Decoder, openPieceDecoder } from '../../video/decode.js';
+import { type Encoder, type EncodeSpec, openEncoder } from '../../video/encode.js';
+import type { SourceFacts } from '../../video/source-facts.js';
+import type { WirePlan } from '../../video/wire.js';
+import type { RankWork } from '../meter.js';
+import { type PipelineShape, runPipeline } from '../pipeline.js';
+import { inTermsOf, type LocalCopy } from '../source.js';
+import type { FromRank, Line, ToRank } from './line.js';
+import { soloWorld } from './solo-world.js';
+
+/** What every rank knows of the pieces before the first comes. */
+export interface PieceTask {
+  readonly source: SourceFacts;
+  /** What the user knows the source by. */
+  readonly display: string;
+  readonly wire: WirePlan;
+  readonly spec: EncodeSpec;
+}
+
+export interface PieceWorker {
+  readonly world: World;
+  readonly session: NativeSession;
+  readonly shape: PipelineShape;
+  readonly task: PieceTask;
+  /** A folder of this rank's own. */
+  readonly folder: string;
+  readonly line: Line<FromRank, ToRank>;
+}
+
+type PieceOrder = ToRank & { readonly kind: 'piece' };
+
+/** A piece at hand: its decoder is opened as soon as it comes. */
+interface OpenPiece {
+  readonly order: PieceOrder;
+  readonly copy: LocalCopy;
+  readonly decoder: Promise<Decoder>;
+  warnings: readonly string[];
+}
+
+interface OpenSegment {
+  readonly piece: OpenPiece;
+  readonly encoder: Encoder;
+  readonly file: string;
+  readonly began: number;
+  frames: number;
+}
+
+/** In place of a frame's PTS: a frame that only fills a batch up. */
+const FILLER = Number.NaN;
+
+/**
+ * Decodes, infers and encodes the pieces that the root hands to this rank, one after another through one pipeline, until the
+ * root says that it is enough. A failure of its decoder or encoder is told to the root; only MPI and inference reject.
+ */
+export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
+  const { world, session, shape, line } = context;
+  const queue = pieceQueue();
+  const segments = segmentWriter(context, fail);
+  let halted = false;
+  let failure: { readonly error: unknown } | undefined;
+  let waited = 0;
+  let frames = 0;
+  let current: OpenPiece | undefined;
+  let given = 0;
+  let fillers = 0;
+
+  /** Nothing is begun any more, nor waited for. */
+  function fail(error: unknown): void {
+    failure ??= { error };
+    queue.end();
+  }
+
+  async function unlessFailed<T>(step: () => Promise<T>): Promise<T | undefined> {
+    if (failure !== undefined) return undefined;
+    try {
+      return await step();
+    } catch (error) {
+      fail(error);
+      return undefined;
+    }
+  }
+
+  async function listen(): Promise<void> {
+    for (;;) {
+      const { value, bytes } = await line.receive();
+      if (value.kind === 'piece') queue.put(openPiece(context, value, bytes));
+      else queue.end();
+      if (value.kind === 'stop') halted = true;
+      if (value.kind === 'close') return;
+    }
+  }
+
+  async function nextPiece(): Promise<OpenPiece | undefined> {
+    const since = performance.now();
+    const piece = await queue.take();
+    waited += (performance.now() - since) / 1000;
+    if (piece !== undefined) segments.expect(piece);
+    return piece;
+  }
+
+  async function read(into: Uint8Array): Promise<number | undefined> {
+    while (fillers === 0) {
+      current ??= await nextPiece();
+      if (current === undefined) return undefined;
+      const { order, copy } = current;
+      const decoder = await current.decoder;
+      const pts = await inTermsOf(copy, () => decoder.read(into));
+      if (pts !== order.pts[given]) throw unexpected(context.task, order, given, pts);
+      if (pts !== undefined) {
+        given += 1;
+        return pts;
+      }
+      current.warnings = decoder.warnings;
+      await closePiece(current);
+      // The next piece may be long in coming: the batch goes without it.
+      fillers = (shape.batch - (given % shape.batch)) % shape.batch;
+      current = undefined;
+      given = 0;
+    }
+    fillers -= 1;
+    return FILLER;
+  }
+
+  async function write(frame: Uint8Array, pts: number): Promise<void> {
+    if (Number.isNaN(pts)) return;
+    await segments.write(frame);
+    frames += 1;
+  }
+
+  const listening = listen();
+  listening.catch(() => {}); // awaited below
+  const work = await runPipeline(
+    soloWorld(world),
+    session,
+    { ...shape, schedule: 'even' },
+    {
+      decoder: { read: (into) => unlessFailed(() => read(into)) },
+      sink: { write: async (frame, pts) => void (await unlessFailed(() => write(frame, pts))) },
+      stopping: () => halted || failure !== undefined,
+    },
+  );
+  await segments.end();
+  await line.send(failure === undefined ? { kind: 'ended' } : statement(world, failure.error));
+  await listening;
+  for (const piece of [...(current === undefined ? [] : [current]), ...queue.rest()]) await closePiece(piece);
+  const { decode, ...others } = work.seconds;
+  return { frames, seconds: { ...others, decode: decode - waited, scatter: waited } };
+}
+
+/** Pieces that have come and are not begun. */
+function pieceQueue() {
+  const waiting: OpenPiece[] = [];
+  let ended = false;
+  let wake: (() => void) | undefined;
+  return {
+    put(piece: OpenPiece): void {
+      waiting.push(piece);
+      wake?.();
+    },
+    end(): void {
+      ended = true;
+      wake?.();
+    },
+    async take(): Promise<OpenPiece | undefined> {
+      while (waiting.length === 0 && !ended) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      return waiting.shift();
+    },
+    rest: (): readonly OpenPiece[] => waiting.splice(0),
+  };
+}
+
+function openPiece(context: PieceWorker, order: PieceOrder, data: Uint8Array): OpenPiece {
+  const { task, folder, world } = context;
+  const file = join(folder, `piece-${order.index}.nut`);
+  const { source, wire, display } = task;
+  const piece = { ...source, path: file, format: 'nut', video: { ...source.video, index: 0, startPts: 0 } };
+  const copy = { path: file, display };
+  const place = { frames: order.framesBefore, lastPts: order.after ?? undefined };
+  const threads = Math.max(1, Math.floor(availableParallelism() / world.localSize));
+  const open = async (): Promise<Decoder> => {
+    await writeFile(file, data);
+    return inTermsOf(copy, () => openPieceDecoder(piece, wire, place, threads));
+  };
+  const decoder = open();
+  decoder.catch(() => {}); // thrown where the piece is begun
+  return { order, copy, decoder, warnings: [] };
+}
+
+async function closePiece({ decoder, copy }: OpenPiece): Promise<void> {
+  await decoder.then((opened) => opened.close()).catch(() => {});
+  await rm(copy.path, { force: true });
+}
+
+/** Encodes the frames of piece after piece, each on its own, and hands in what is finished while the next one is begun. */
+function segmentWriter({ task, folder, line }: PieceWorker, onFailure: (error: unknown) => void) {
+  const expected: OpenPiece[] = [];
+  const finishing: Promise<void>[] = [];
+  let open: OpenSegment | undefined;
+
+  function begin(): OpenSegment {
+    const piece = expected.shift();
+    if (piece === undefined) throw new JobError('internal', 'a frame of no piece');
+    const file = join(folder, `segment-${piece.order.index}.nut`);
+    return { piece, file, encoder: openEncoder(task.spec, file), began: Date.now(), frames: 0 };
+  }
+
+  async function complete({ piece, encoder, file, began }: OpenSegment): Promise<void> {
+    await encoder.finish();
+    const data = await readFile(file);
+    await rm(file);
+    await line.send({ kind: 'done', index: piece.order.index, began, warnings: piece.warnings }, data);
+  }
+
+  return {
+    expect: (piece: OpenPiece) => void expected.push(piece),
+
+    async write(frame: Uint8Array): Promise<void> {
+      open ??= begin();
+      await open.encoder.write(frame);
+      open.frames += 1;
+      if (open.frames < open.piece.order.pts.length) return;
+      finishing.push(complete(open).catch(onFailure));
+      open = undefined;
+    },
+
+    /** Hands in what has been written whole, and drops what has not. */
+    async end(): Promise<void> {
+      await Promise.all(finishing);
+      await open?.encoder.abort();
+    },
+  };
+}
+
+/** The whole's frames and times are known from its packets: a piece that gives others must not go in. */
+function unexpected(task: PieceTask, order: PieceOrder, given: number, pts: number | undefined): JobError {
+  const { num, den } = task.source.video.timeBase;
+  const due = order.pts[given];
+  const at = due === undefined ? 'after its last frame' : `at ${((due * num) / den).toFixed(3)} s`;
+  const found = pts === undefined ? 'is missing' : 'is another one';
+  return new JobError(
+    'input',
+    `"${task.display}" cannot be decoded in pieces: frame ${order.framesBefore + given} ${at} ${found}`,
+    { hint: 'run it with --split frames --restart; where the video is damaged, add --tolerant' },
+  );
+}
+
+function statement(world: World, error: unknown): FromRank {
+  const where = world.isRoot ? '' : `rank ${world.rank} on ${world.host}: `;
+  const { code, hint } = error instanceof JobError ? error : { code: 'internal' as const, hint: undefined };
+  return { kind: 'failed', code, message: `${where}${messageOf(error)}`, hint: hint ?? null };
+}
