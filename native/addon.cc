@@ -17,6 +17,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   stopThreadsOnExit(env);
   framescatter::exportWorld(env, exports);
   framescatter::exportSession(env, exports);
+  framescatter::exportPipe(env, exports);
   return exports;
 }
 

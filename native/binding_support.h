@@ -52,5 +52,6 @@ Napi::Object toObject(const Napi::Value& value, const char* name);
 /// Adds the verbs to the export table.
 void exportWorld(Napi::Env env, Napi::Object exports);
 void exportSession(Napi::Env env, Napi::Object exports);
+void exportPipe(Napi::Env env, Napi::Object exports);
 
 }  // namespace framescatter

@@ -98,6 +98,11 @@ export interface Native {
    * when the buffer is garbage collected.
    */
   allocate(bytes: number, session: NativeSession | null): ArrayBuffer;
+  /**
+   * Opens a pipe that holds `capacity` bytes, or what the system allows, and gives the file descriptors of its ends, for
+   * the caller to close. A child process has one only where it is handed it.
+   */
+  openPipe(capacity: number): { readonly readEnd: number; readonly writeEnd: number };
   /** ONNX Runtime's version and the providers that this build of it could load: `cpu`, `cuda`, `tensorrt`. */
   runtimeInfo(): { readonly version: string; readonly providers: readonly string[] };
 }

@@ -22,23 +22,27 @@ export interface SpooledFrame {
 }
 
 const RECORD_HEADER = 16;
-/** Bytes that may be spooled at once, and in every second after that. */
-const BURST = 64 * 2 ** 20;
-const BYTES_PER_SECOND = 64 * 2 ** 20;
+/**
+ * Bytes that may be spooled at once (but a frame always), and in every second after that. A 1080p frame takes some 2 ms to
+ * check and write: at 5 frames a second, where this ends, a hundredth of the time.
+ */
+const BURST = 16 * 2 ** 20;
+const BYTES_PER_SECOND = 16 * 2 ** 20;
 
 /** Opens the spool at `path`, keeping its first `frames` records (which `readSpool` found sound). */
 export async function openSpool(path: string, frameBytes: number, frames: number): Promise<Spool> {
   const file = await fs.open(path, frames > 0 ? 'r+' : 'w');
   let position = frames * (RECORD_HEADER + frameBytes);
   await file.truncate(position);
-  let allowance = BURST;
+  const burst = Math.max(BURST, RECORD_HEADER + frameBytes);
+  let allowance = burst;
   let last = performance.now();
   let full = false;
 
   return {
     async append(frame, pts) {
       const now = performance.now();
-      allowance = Math.min(BURST, allowance + ((now - last) / 1000) * BYTES_PER_SECOND);
+      allowance = Math.min(burst, allowance + ((now - last) / 1000) * BYTES_PER_SECOND);
       last = now;
       const bytes = RECORD_HEADER + frame.byteLength;
       full ||= allowance < bytes;

@@ -1,11 +1,11 @@
 /** Raw frames into ffmpeg, one segment of encoded packets out. */
 import { open, rm } from 'node:fs/promises';
-import type { Writable } from 'node:stream';
 import { JobError, messageOf } from '../errors.js';
 import { encoderOptions } from './encoder-options.js';
 import { type FfmpegProcess, startFfmpeg } from './ffmpeg.js';
 import { frameBytes } from './frame-format.js';
 import { checkSegment } from './nut.js';
+import { type OutgoingPipe, outgoingPipe } from './pipe.js';
 import type { Rational } from './rational.js';
 
 export { pixelFormatFor } from './encoder-options.js';
@@ -67,19 +67,16 @@ export interface Encoder {
  */
 export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
   const bytes = frameBytes(spec.width, spec.height);
-  let run: FfmpegProcess | undefined;
-  const started = start(spec, segmentPath).then((process) => {
-    run = process;
-    return process;
-  });
+  const started = start(spec, segmentPath);
   started.catch(() => undefined);
   let frames = 0;
   let aborted: Promise<void> | undefined;
 
   async function abort(): Promise<void> {
-    await started.catch(() => undefined);
-    run?.kill();
-    await run?.done.catch(() => undefined);
+    const running = await started.catch(() => undefined);
+    running?.kill();
+    await running?.done.catch(() => undefined);
+    await running?.pipe.close();
     await rm(segmentPath, { force: true });
   }
 
@@ -88,9 +85,9 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
       if (frame.length !== bytes) {
         throw new JobError('internal', `a frame of ${frame.length} bytes for an encoder of ${bytes}`);
       }
-      const { stdin, done } = await started.catch((error: unknown) => refuse(segmentPath, error));
+      const { pipe, done } = await started.catch((error: unknown) => refuse(segmentPath, error));
       try {
-        await put(stdin, frame);
+        await pipe.write(frame);
       } catch (error) {
         await done.catch((failure: unknown) => refuse(segmentPath, failure));
         throw new JobError('ffmpeg', `ffmpeg ended before "${segmentPath}" was complete`, { cause: error });
@@ -100,8 +97,8 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
 
     async finish() {
       try {
-        const { stdin, done } = await started;
-        stdin?.end();
+        const { pipe, done } = await started;
+        await pipe.close();
         await done;
         await checkSegment(segmentPath, frames, spec.rate);
         await flush(segmentPath);
@@ -117,27 +114,34 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
   };
 }
 
-async function start(spec: EncodeSpec, segmentPath: string): Promise<FfmpegProcess> {
+/** An ffmpeg that encodes, and the pipe that takes its frames. */
+interface Encoding extends FfmpegProcess {
+  readonly pipe: OutgoingPipe;
+}
+
+async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
   const { width, height, rate } = spec;
   const input = ['-f', 'rawvideo', '-pixel_format', 'yuv420p', '-video_size', `${width}x${height}`];
   const segment = [
     '-xerror', // Without it ffmpeg says that all is well after it could not write the end of the file.
     ...['-fflags', '+bitexact', '-avoid_negative_ts', 'disabled', '-f', 'nut', '-write_index', '0'],
   ];
-  const run = await startFfmpeg({
-    task: `encoding "${segmentPath}"`,
-    inputs: [{ from: 'stdin', options: [...input, '-framerate', `${rate.num}/${rate.den}`] }],
-    outputs: [{ to: { file: segmentPath }, options: [...(await encoderOptions(spec)), ...segment] }],
-  });
-  run.stdin?.on('error', () => undefined); // Writes report it.
-  return run;
-}
-
-/** Hands `frame` to ffmpeg without a copy; resolves when the kernel has taken it. */
-function put(stdin: Writable | undefined, frame: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stdin?.write(frame, (error) => (error ? reject(error) : resolve()));
-  });
+  const options = [...(await encoderOptions(spec)), ...segment];
+  const pipe = outgoingPipe();
+  try {
+    const run = await startFfmpeg(
+      {
+        task: `encoding "${segmentPath}"`,
+        inputs: [{ from: 'stdin', options: [...input, '-framerate', `${rate.num}/${rate.den}`] }],
+        outputs: [{ to: { file: segmentPath }, options }],
+      },
+      { stdin: pipe.childEnd },
+    );
+    return { ...run, pipe };
+  } catch (error) {
+    await pipe.close();
+    throw error;
+  }
 }
 
 async function flush(path: string): Promise<void> {

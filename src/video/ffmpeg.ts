@@ -1,5 +1,6 @@
 /** Runs ffmpeg and ffprobe. The only importer of fluent-ffmpeg and the only spawner of either program. */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import fluent from 'fluent-ffmpeg';
@@ -19,13 +20,16 @@ export interface FfmpegCommand {
   readonly inputs: readonly { readonly from: FfmpegSource; readonly options?: readonly string[] }[];
   /** Whether `onMessage` is to see what ffmpeg tells of its progress (level `verbose`), not warnings and errors alone. */
   readonly talkative?: boolean;
-  /** At most one goes to stdout. Existing files are overwritten. */
+  /** At most one goes to stdout, which is discarded unless a descriptor is given for it. Existing files are overwritten. */
   readonly outputs: readonly { readonly to: FfmpegTarget; readonly options?: readonly string[] }[];
 }
 
 /** A running ffmpeg. */
 export interface FfmpegProcess {
-  /** ffmpeg's standard input; undefined unless an input is `'stdin'`. The caller handles its errors (EPIPE once ffmpeg died). */
+  /**
+   * ffmpeg's standard input; undefined unless an input is `'stdin'` and no descriptor was given for it. The caller
+   * handles its errors (EPIPE once ffmpeg died).
+   */
   readonly stdin: Writable | undefined;
   /**
    * Resolves with `messages()` once ffmpeg ended well; rejects with JobError('ffmpeg') carrying ffmpeg's last words.
@@ -41,10 +45,11 @@ export interface FfmpegProcess {
 /** What may go with a run. */
 export interface FfmpegOptions {
   /**
-   * Receives ffmpeg's standard output where an output is `'stdout'`. Must be made with `emitClose: false` and
-   * `autoDestroy: false`: fluent-ffmpeg kills ffmpeg 20 ms after this stream closes.
+   * File descriptors for ffmpeg's standard input and output, where the command has them: only ffmpeg has them afterwards.
+   * Without one for its input, `FfmpegProcess.stdin` is that.
    */
-  readonly stdout?: Writable;
+  readonly stdin?: number;
+  readonly stdout?: number;
   /** Called with each line of stderr. */
   readonly onMessage?: (line: string) => void;
   /** Kills ffmpeg when aborted. */
@@ -88,15 +93,30 @@ interface LineRing {
 type OnProcess = (child: ChildProcess, stdout: LineRing, stderr: LineRing) => void;
 type OnEnd = (error: Error | null, stdout?: LineRing, stderr?: LineRing) => void;
 
+/** An option of `_spawnFfmpeg` beside those of `spawn`. */
+const NOTHING_CAPTURED = { captureStdout: false };
 const NO_LINES: LineRing = { get: () => '' };
 
 /**
  * Starts ffmpeg; resolves once it runs. Standard input is the caller's to end.
  * Errors: JobError('ffmpeg'), with a hint where the program is missing.
  */
-export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions = {}): Promise<FfmpegProcess> {
+export async function startFfmpeg(
+  command: FfmpegCommand,
+  options: FfmpegOptions = {},
+): Promise<FfmpegProcess> {
+  try {
+    return await run(command, options);
+  } finally {
+    for (const descriptor of [options.stdin, options.stdout]) {
+      if (descriptor !== undefined) closeSync(descriptor);
+    }
+  }
+}
+
+function run(command: FfmpegCommand, options: FfmpegOptions): Promise<FfmpegProcess> {
   const tail = messageTail(options.onMessage);
-  const builder = build(command, options.stdout, tail.push);
+  const builder = build(command, options, tail.push);
   const done = new Promise<readonly string[]>((resolve, reject) => {
     builder.on('end', () => resolve(tail.lines()));
     builder.on('error', (error: Error) => {
@@ -126,7 +146,7 @@ export function startFfmpeg(command: FfmpegCommand, options: FfmpegOptions = {})
 /** Runs ffmpeg to its end, without pipes, and gives its last messages. Errors as `startFfmpeg` and its `done`. */
 export async function runFfmpeg(
   command: FfmpegCommand,
-  options: Omit<FfmpegOptions, 'stdout'> = {},
+  options: Omit<FfmpegOptions, 'stdin' | 'stdout'> = {},
 ): Promise<readonly string[]> {
   const run = await startFfmpeg(command, options);
   return run.done;
@@ -189,10 +209,11 @@ export async function hasEncoder(name: string): Promise<boolean> {
 
 let encoderNames: Promise<ReadonlySet<string>> | undefined;
 
-function build(command: FfmpegCommand, stdout: Writable | undefined, onMessage: (line: string) => void) {
+function build(command: FfmpegCommand, options: FfmpegOptions, onMessage: (line: string) => void) {
   const builder = fluent();
   const wantsStdin = command.inputs.some((input) => input.from === 'stdin');
-  tame(builder, wantsStdin, onMessage);
+  const stdin = wantsStdin ? (options.stdin ?? 'pipe') : 'ignore';
+  tame(builder, [stdin, options.stdout ?? 'ignore', 'pipe'], onMessage);
   for (const { from, options = [] } of command.inputs) {
     // Two arguments at least: fluent-ffmpeg splits a lone option at a space.
     const level = `repeat+level+${command.talkative ? 'verbose' : 'warning'}`;
@@ -206,8 +227,7 @@ function build(command: FfmpegCommand, stdout: Writable | undefined, onMessage: 
   }
   for (const { to, options = [] } of command.outputs) {
     if (to === 'stdout') {
-      if (stdout === undefined) throw new JobError('internal', 'an ffmpeg output to stdout needs a stream');
-      builder.output(stdout).outputOptions('-y', ...options);
+      builder.output('pipe:1').outputOptions('-y', ...options);
     } else if (to === 'null') builder.output('-').outputOptions('-y', ...options, '-f', 'null');
     else builder.output(fileUrl(to.file)).outputOptions('-y', '-nostdin', ...options);
   }
@@ -217,10 +237,14 @@ function build(command: FfmpegCommand, stdout: Writable | undefined, onMessage: 
 /**
  * Works round fluent-ffmpeg's defects that matter here: it probes for formats and encoders before each command (and
  * misreads FFmpeg 7's list of formats), swallows a wrong FFMPEG_PATH, throws where no one can catch when the program
- * cannot be started, keeps a line of stderr however long, and leaves ffmpeg in the terminal's process group, where
- * Ctrl-C would end it before us.
+ * cannot be started, keeps a line of stderr however long, takes ffmpeg's output through a stream only, and leaves ffmpeg
+ * in the terminal's process group, where Ctrl-C would end it before us.
  */
-function tame(builder: fluent.FfmpegCommand, wantsStdin: boolean, onMessage: (line: string) => void): void {
+function tame(
+  builder: fluent.FfmpegCommand,
+  stdio: NonNullable<SpawnOptions['stdio']>,
+  onMessage: (line: string) => void,
+): void {
   const inner = internals(builder);
   const spawnFfmpeg = inner._spawnFfmpeg;
   inner._checkCapabilities = (callback) => callback(null);
@@ -229,9 +253,10 @@ function tame(builder: fluent.FfmpegCommand, wantsStdin: boolean, onMessage: (li
   inner._spawnFfmpeg = (args, options, onProcess, onEnd) => {
     const spawnOptions: SpawnOptions = {
       ...options,
+      ...NOTHING_CAPTURED,
       env: withoutCredentials(process.env),
       detached: true,
-      stdio: [wantsStdin ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+      stdio,
     };
     const end: OnEnd = (error, out = NO_LINES, err = NO_LINES) => onEnd(error, out, err);
     try {

@@ -45,6 +45,7 @@ const MOST_HEADER_BYTES = 2 ** 20;
 const MOST_SIDE_DATA_BYTES = 2 ** 20;
 const MOST_FRAME_BYTES = 2 ** 31;
 const CHECKSUM_BYTES = 4;
+const BUFFER_BYTES = 256 * 2 ** 10;
 const NOTHING = new Uint8Array(0);
 
 /**
@@ -52,21 +53,26 @@ const NOTHING = new Uint8Array(0);
  * Errors: JobError('ffmpeg') where it is not sound NUT or ends too soon.
  */
 export async function openNutReader(source: ByteSource, name: string): Promise<NutReader> {
-  let piece: Uint8Array = NOTHING;
+  let buffer = new Uint8Array(BUFFER_BYTES);
+  /** What of the buffer has been filled, and how much of that has been read; its first byte's place in the stream. */
+  let piece = buffer.subarray(0, 0);
   let at = 0;
   let pieceStart = 0;
   /** Bytes of the current packet that have not been read, beginning with `prefix`. */
   let left = 0;
   let prefix: Uint8Array = NOTHING;
 
+  /** Fills the buffer on, behind what has not been read. */
   async function more(): Promise<boolean> {
-    const rest = piece.slice(at); // The source may reuse the piece.
-    const next = await source.next();
-    if (next === undefined) return false;
+    const rest = piece.length - at;
+    const larger = rest === buffer.length ? new Uint8Array(2 * rest) : buffer;
+    larger.set(piece.subarray(at));
+    buffer = larger;
     pieceStart += at;
-    piece = rest.length === 0 ? next : Buffer.concat([rest, next]);
     at = 0;
-    return true;
+    const bytes = await source.read(buffer.subarray(rest));
+    piece = buffer.subarray(0, rest + bytes);
+    return bytes > 0;
   }
 
   function unsound(why: string): JobError {
@@ -272,13 +278,18 @@ export async function openNutReader(source: ByteSource, name: string): Promise<N
     async payload(into) {
       if (into.length !== left) throw new JobError('internal', `${left} bytes do not go into ${into.length}`);
       into.set(prefix);
-      let filled = prefix.length;
+      const buffered = piece.subarray(at, at + into.length - prefix.length);
+      into.set(buffered, prefix.length);
+      at += buffered.length;
       left = 0;
+      // The rest goes straight to its place.
+      for (let filled = prefix.length + buffered.length; filled < into.length; ) {
+        const bytes = await source.read(into.subarray(filled));
+        if (bytes === 0) throw unsound('it ends within a packet');
+        filled += bytes;
+        pieceStart += bytes;
+      }
       prefix = NOTHING;
-      await skip(into.length - filled, (view) => {
-        into.set(view, filled);
-        filled += view.length;
-      });
     },
   };
 }

@@ -1,9 +1,9 @@
 /** One run of ffmpeg that decodes a video into raw frames. */
 import { JobError } from '../errors.js';
-import { streamSource } from './byte-source.js';
 import { type FfmpegProcess, plainMessage, startFfmpeg } from './ffmpeg.js';
 import { frameBytes } from './frame-format.js';
 import { type NutReader, openNutReader } from './nut-reader.js';
+import { incomingPipe } from './pipe.js';
 import { rescaleDown, rescaleExact } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
 import type { WirePlan } from './wire.js';
@@ -66,7 +66,7 @@ export async function openRawFrames(
   const { num, den } = video.timeBase;
   const shift = Math.max(0, -(video.startPts ?? 0)) + Math.ceil((SHIFT_SECONDS * den) / num);
   const times = advancingTimes(shift, video);
-  const pipe = streamSource();
+  const pipe = incomingPipe();
   const damage: DamageLog = { errors: 0, first: undefined, slips: [], jumps: [], notes: new Set() };
   const run = await startFfmpeg(
     {
@@ -75,8 +75,11 @@ export async function openRawFrames(
       inputs: [{ from: { file: path }, options: inputOptions(options) }],
       outputs: [{ to: 'stdout', options: outputOptions(video.index, `${num}:${den}`, filters(wire, times)) }],
     },
-    { stdout: pipe.sink, onMessage: damageListener(damage, wire, source.format) },
-  );
+    { stdout: pipe.childEnd, onMessage: damageListener(damage, wire, source.format) },
+  ).catch(async (error: unknown) => {
+    await pipe.close();
+    throw error;
+  });
   const bytes = frameBytes(wire.format.width, wire.format.height);
   let reader: NutReader | undefined;
   let closed = false;
@@ -110,8 +113,8 @@ export async function openRawFrames(
     async close() {
       closed = true;
       run.kill();
-      pipe.discard();
       await run.done.catch(() => undefined);
+      await pipe.close();
     },
   };
 }

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { JobError } from '../../src/errors.js';
@@ -18,6 +17,7 @@ import {
   runFfprobe,
   startFfmpeg,
 } from '../../src/video/ffmpeg.js';
+import { incomingPipe } from '../../src/video/pipe.js';
 import { clipFolder, makeClip } from '../fixtures/clips.js';
 
 const HOSTILE_NAMES = [
@@ -123,29 +123,21 @@ t.test('an option with a space stays one argument', async (t) => {
 
 t.test('no output is lost when its reader is slow and ffmpeg has long ended', async (t) => {
   const file = await makeClip('cfr');
-  let bytes = 0;
-  let ended = false;
-  const stdout = new Writable({
-    emitClose: false,
-    autoDestroy: false,
-    highWaterMark: 1,
-    write(chunk: Uint8Array, _encoding, done) {
-      bytes += chunk.length;
-      setTimeout(done, 5);
-    },
-    final(done) {
-      ended = true;
-      done();
-    },
-  });
-  const options = ['-map', '0:v', '-pix_fmt', 'yuv420p', '-f', 'rawvideo'];
+  const pipe = incomingPipe();
+  // Two frames go into any pipe: ffmpeg is gone before they are read.
+  const options = ['-map', '0:v', '-frames:v', '2', '-pix_fmt', 'yuv420p', '-f', 'rawvideo'];
   const run = await startFfmpeg(
     { task: 'decoding', inputs: [{ from: { file } }], outputs: [{ to: 'stdout', options }] },
-    { stdout },
+    { stdout: pipe.childEnd },
   );
   await run.done;
-  await until(() => ended);
-  t.equal(bytes, 25 * 160 * 120 * 1.5);
+  let bytes = 0;
+  const piece = new Uint8Array(1000);
+  for (let length = -1; length !== 0; bytes += length) length = await pipe.read(piece);
+  t.equal(bytes, 2 * 160 * 120 * 1.5);
+  t.equal(await pipe.read(piece), 0, 'the end stays the end');
+  await Promise.all([pipe.close(), pipe.close()]);
+  t.throws(() => pipe.read(piece), { code: 'internal' });
 });
 
 t.test('failures carry the last words of ffmpeg and ffprobe', async (t) => {
@@ -242,14 +234,17 @@ for (const [how, end] of [
       `#!/bin/sh\necho $$ > "${pidFile}.new"; mv "${pidFile}.new" "${pidFile}"\nexec ffmpeg "$@"\n`,
     );
     chmodSync(program, 0o755);
-    const module = new URL('../../src/video/ffmpeg.js', import.meta.url).href;
+    const folderOfModules = new URL('../../src/video/', import.meta.url);
     const script = `
-      import { startFfmpeg } from ${JSON.stringify(module)};
+      import { startFfmpeg } from ${JSON.stringify(new URL('ffmpeg.js', folderOfModules).href)};
+      import { incomingPipe } from ${JSON.stringify(new URL('pipe.js', folderOfModules).href)};
       import { existsSync } from 'node:fs';
-      import { Writable } from 'node:stream';
-      const stdout = new Writable({ emitClose: false, autoDestroy: false, write() {} });
+      const pipe = incomingPipe();
       await startFfmpeg({ task: 'x', inputs: [{ from: { lavfi: 'testsrc2' } }],
-        outputs: [{ to: 'stdout', options: ['-f', 'rawvideo'] }] }, { stdout });
+        outputs: [{ to: 'stdout', options: ['-f', 'rawvideo'] }] }, { stdout: pipe.childEnd });
+      const piece = new Uint8Array(1e6);
+      const read = () => pipe.read(piece).then(read);
+      read();
       const wait = setInterval(() => { if (existsSync(${JSON.stringify(pidFile)})) { clearInterval(wait); ${end}; } }, 10);
     `;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
