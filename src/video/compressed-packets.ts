@@ -1,9 +1,9 @@
 /** A video's compressed packets, as FFmpeg demuxes them: nothing is decoded. */
 import { JobError } from '../errors.js';
-import { streamSource } from './byte-source.js';
 import { ffprobeLines, startFfmpeg } from './ffmpeg.js';
 import { openNutReader } from './nut.js';
 import type { NutStream } from './nut-format.js';
+import { incomingPipe } from './pipe.js';
 import { rescaleExact } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
 
@@ -34,7 +34,7 @@ export async function openCompressedPackets(
   firstPts: number,
 ): Promise<CompressedPackets> {
   const { path, video } = source;
-  const pipe = streamSource();
+  const pipe = incomingPipe();
   const run = await startFfmpeg(
     {
       task: `cutting "${path}"`,
@@ -49,12 +49,15 @@ export async function openCompressedPackets(
         },
       ],
     },
-    { stdout: pipe.sink },
-  );
+    { stdout: pipe.childEnd },
+  ).catch(async (error: unknown) => {
+    await pipe.close();
+    throw error;
+  });
   const close = async (): Promise<void> => {
     run.kill();
-    pipe.discard();
     await run.done.catch(() => undefined);
+    await pipe.close();
   };
   try {
     const reader = await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
