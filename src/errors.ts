@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'limit' // a documented resource limit was passed
   | 'cloud' // Azure refused a request, or a job there did not end well
   | 'cluster' // Slurm or Kubernetes cannot be reached, refused, or lost a job
+  | 'videos' // some videos of a queue failed, each for a reason of its own
   | 'stopped' // asked to stop by a signal; the same command resumes
   | 'internal';
 
@@ -28,6 +29,13 @@ export class JobError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
+  }
+}
+
+/** There is something at the output already, and nothing is replaced unasked. */
+export class OutputExists extends JobError {
+  constructor(output: string) {
+    super('output', `the output exists: ${output}`, { hint: '--overwrite replaces it' });
   }
 }
 

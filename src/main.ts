@@ -5,17 +5,19 @@ import { listModelsCommand } from './cli/models.js';
 import { probeCommand } from './cli/probe.js';
 import { retry } from './cli/retry.js';
 import { runElsewhere } from './cli/run-elsewhere.js';
-import { actionable, exitCode, JobError } from './errors.js';
+import { exitCode } from './errors.js';
 import { RootFailed } from './job/collective.js';
 import type { RunContext } from './job/context.js';
 import { runOne } from './job/job.js';
 import { modelReader } from './job/model.js';
 import type { RunOptions } from './job/options.js';
+import { runQueue } from './job/queue.js';
 import { watchForStop } from './job/stop.js';
 import { WarmSessions } from './model/warm-sessions.js';
 import { launcherRank } from './mpi/launcher.js';
 import { joinWorld } from './mpi/world.js';
 import { modelsFolder, packageVersion } from './package.js';
+import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
 import { hideArguments } from './storage/secret.js';
 
@@ -28,10 +30,12 @@ async function main(argv: readonly string[]): Promise<number> {
   let log = createLog('text', 'normal');
   try {
     const command = parseArguments(argv, packageVersion(), process.env);
-    if (command.kind === 'job') {
-      const { options } = command;
-      log = createLog(options.logFormat, options.verbosity);
-      return await inWorld(options, log, (context) => runOne(context, options));
+    if (command.kind === 'job' || command.kind === 'queue') {
+      const { logFormat, verbosity } = command.options;
+      log = createLog(logFormat, verbosity);
+      return await inWorld(command.options, log, (context) =>
+        command.kind === 'job' ? runOne(context, command.options) : runQueue(context, command.options),
+      );
     }
     if (!first) return 0;
     switch (command.kind) {
@@ -50,7 +54,7 @@ async function main(argv: readonly string[]): Promise<number> {
         return await retry(command.times, command.command, log);
     }
   } catch (error) {
-    if (first) reportFailure(log, error);
+    if (first) sayFailure(log, error);
     return exitCode(error);
   }
 }
@@ -74,8 +78,8 @@ async function inWorld(
     // Only what all ranks know of may end in order; after anything else the rest would wait for this rank.
     const inOrder = error instanceof RootFailed;
     code = inOrder ? error.exitCode : exitCode(error);
-    if (!inOrder) reportFailure(log, error);
-    else if (world.isRoot) reportFailure(log, error.cause);
+    if (!inOrder) sayFailure(log, error);
+    else if (world.isRoot) sayFailure(log, error.cause);
     if (!inOrder && world.size > 1) world.abort(code);
   } finally {
     await sessions.dispose();
@@ -83,17 +87,4 @@ async function inWorld(
   }
   await world.finalize();
   return code;
-}
-
-function reportFailure(log: Log, failure: unknown): void {
-  const error = actionable(failure);
-  if (error instanceof JobError) {
-    log.error(error.message, { code: error.code, hint: error.hint });
-    if (error.hint !== undefined && log.format === 'text') log.info(error.hint);
-    if (log.verbosity === 'verbose' && error.stack !== undefined) log.detail(error.stack);
-    return;
-  }
-  log.error(
-    `internal error, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
 }

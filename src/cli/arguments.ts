@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import { JobError } from '../errors.js';
-import { CODECS, type JobOptions, SPLITS } from '../job/options.js';
+import { CODECS, type JobOptions, type QueueOptions, type RunOptions, SPLITS } from '../job/options.js';
 import { SCHEDULES } from '../job/schedule.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
@@ -11,6 +11,7 @@ import { asksForElsewhere, type ElsewhereCommand, parseElsewhere } from './elsew
 /** What the command line asks for. */
 export type Command =
   | { readonly kind: 'job'; readonly options: JobOptions }
+  | { readonly kind: 'queue'; readonly options: QueueOptions }
   | { readonly kind: 'doctor' }
   | { readonly kind: 'models'; readonly json: boolean }
   | { readonly kind: 'probe'; readonly input: string; readonly json: boolean }
@@ -21,6 +22,7 @@ export type Command =
 const USAGE = `Usage:
   framescatter INPUT OUTPUT [options]            restyle a video, on one rank
   mpirun -np N framescatter INPUT OUTPUT ...     the same on N ranks
+  framescatter INPUT ... --out-dir DIR [options] the same for many videos, one after another
   framescatter probe INPUT                       what a job would see and do
   framescatter models                            the models at hand
   framescatter doctor                            what this machine has and lacks
@@ -30,7 +32,7 @@ const USAGE = `Usage:
   framescatter watch PLACE --out PLACE           run a job for each video that comes into a folder or container
 
 Puts every frame of INPUT through a deep-learning model and writes OUTPUT with the same frames, times, sound and tags.
-INPUT, OUTPUT, --model and --work-dir may be https addresses of Azure Blob storage, with or without a SAS.
+INPUT, OUTPUT, DIR, --model and --work-dir may be https addresses of Azure Blob storage, with or without a SAS.
 (framescatter stands for: node dist/main.js. A name that begins with a dash goes after --.)`;
 
 const EPILOGUE = `Exit codes: 0 done, 2 usage, 75 stopped but resumable by the same command, 1 anything else.
@@ -72,9 +74,27 @@ export function parseArguments(
       expectWords(words, 2, 'probe takes one INPUT');
       return { kind: 'probe', input: words[1] ?? '', json: parsed.json };
     default:
-      expectWords(words, 2, 'a job takes an INPUT and an OUTPUT');
-      return { kind: 'job', options: jobOptions(parsed, words[0] ?? '', words[1] ?? '') };
+      return jobOrQueue(parsed, words);
   }
+}
+
+function jobOrQueue(parsed: Parsed, words: readonly string[]): Command {
+  const { list, 'out-dir': outDir } = parsed;
+  const options = runOptionsOf(parsed);
+  if (outDir === undefined) {
+    if (list !== undefined) throw usage('--list goes with --out-dir');
+    expectWords(words, 2, 'a job takes an INPUT and an OUTPUT, or any number of INPUTs and --out-dir');
+    const [input = '', output = ''] = words;
+    return { kind: 'job', options: { ...options, input, output } };
+  }
+  if ([outDir, list].includes('')) throw usage('--out-dir and --list take a name');
+  if (list === undefined || words.length > 0) expectVideos(words);
+  return { kind: 'queue', options: { ...options, inputs: words, list, outDir } };
+}
+
+function expectVideos(words: readonly string[]): void {
+  if (words.length === 0 || words.includes(''))
+    throw usage('--out-dir goes with at least one INPUT, or --list');
 }
 
 function checkJob(words: readonly string[], version: string): void {
@@ -85,7 +105,7 @@ type Parsed = ReturnType<ReturnType<typeof base>['parseSync']>;
 
 function base(version: string) {
   const parser = commandLine(USAGE, EPILOGUE, version);
-  return outputOptions(runOptions(modelOptions(parser))).option('json', {
+  return queueOptions(outputOptions(runOptions(modelOptions(parser)))).option('json', {
     type: 'boolean',
     default: false,
     describe: 'models, probe: print JSON',
@@ -173,7 +193,7 @@ function runOptions<T>(parser: Argv<T>) {
     .option('work-dir', {
       type: 'string',
       group,
-      describe: 'journal and segments; default OUTPUT.framescatter',
+      describe: 'journal and segments; default OUTPUT.framescatter. Of many videos, a folder in it for each',
     })
     .option('segment-seconds', {
       type: 'number',
@@ -206,7 +226,7 @@ function runOptions<T>(parser: Argv<T>) {
 function outputOptions<T>(parser: Argv<T>) {
   const group = 'Output:';
   return parser
-    .option('overwrite', { type: 'boolean', default: false, group, describe: 'replace an existing OUTPUT' })
+    .option('overwrite', { type: 'boolean', default: false, group, describe: 'replace existing outputs' })
     .option('codec', {
       type: 'string',
       choices: CODECS,
@@ -237,14 +257,28 @@ function outputOptions<T>(parser: Argv<T>) {
     .option('verbose', { type: 'boolean', alias: 'v', default: false, group, describe: 'every decision' });
 }
 
-function jobOptions(parsed: Parsed, input: string, output: string): JobOptions {
+function queueOptions<T>(parser: Argv<T>) {
+  const group = 'Many videos:';
+  return parser
+    .option('out-dir', {
+      type: 'string',
+      group,
+      describe:
+        'every INPUT is a video or a folder of videos; outputs go here, those already here are skipped',
+    })
+    .option('list', {
+      type: 'string',
+      group,
+      describe: 'a text file that names more videos, one a line (or each followed by a NUL character)',
+    });
+}
+
+function runOptionsOf(parsed: Parsed): RunOptions {
   if (parsed.quiet && parsed.verbose) throw usage('--quiet and --verbose exclude each other');
   if (parsed.precision === 'fp16' && parsed.provider === 'cpu') {
     throw usage('--precision fp16 is for GPUs: with --provider cpu a model runs in fp32');
   }
   return {
-    input,
-    output,
     model: parsed.model,
     size: parsed.size,
     strength: inRange('strength', parsed.strength, 0, 1.5),

@@ -1,10 +1,10 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { JobError } from '../errors.js';
 import { watchForStop } from '../job/stop.js';
 import { packageVersion } from '../package.js';
 import { createLog, type Log, type LogFormat, type Verbosity } from '../report/log.js';
-import { atName, isAddress, type Location, parseLocation, parseQueue } from '../storage/location.js';
-import { nameBelow, openPlace, type Place } from '../storage/place.js';
+import { below, isAddress, parseLocation, parseQueue } from '../storage/location.js';
+import { openPlace, type Place } from '../storage/place.js';
 import { openScratch } from '../storage/scratch.js';
 import { openClaims } from '../watch/claims.js';
 import { localRunner } from '../watch/local-runner.js';
@@ -237,12 +237,6 @@ function amlSubmission(
     throw usage('watch submits: --help, --dry-run and --cancel are not for it');
   }
   return command;
-}
-
-function below(location: Location, name: string): Location {
-  return location.kind === 'file'
-    ? { kind: 'file', path: resolve(location.path, name) }
-    : atName(location, nameBelow(location, name));
 }
 
 /** The jobs' command lines hold the addresses, and everybody can see command lines. */

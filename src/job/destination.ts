@@ -1,12 +1,12 @@
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { JobError, messageOf } from '../errors.js';
+import { JobError, messageOf, OutputExists } from '../errors.js';
 import { showTransfer } from '../report/transfer.js';
 import { connect } from '../storage/blob-client.js';
 import { checkWritable, uploadBlob } from '../storage/blob-output.js';
 import { moveIntoPlace, syncFolder } from '../storage/durable.js';
 import { type BlobLocation, type Location, sameBlob } from '../storage/location.js';
-import type { Site } from './site.js';
+import type { Reach } from './site.js';
 
 /** What is said of a blob beside its bytes. */
 export interface BlobLabels {
@@ -26,7 +26,7 @@ export interface Destination {
   publish(finished: string, labels: BlobLabels, overwrite: boolean): Promise<void>;
 }
 
-export async function openDestination(location: Location, site: Site): Promise<Destination> {
+export async function openDestination(location: Location, site: Reach): Promise<Destination> {
   if (location.kind === 'blob') return blobDestination(location, site);
   const { path } = location;
   return {
@@ -38,7 +38,7 @@ export async function openDestination(location: Location, site: Site): Promise<D
   };
 }
 
-async function blobDestination(location: BlobLocation, site: Site): Promise<Destination> {
+async function blobDestination(location: BlobLocation, site: Reach): Promise<Destination> {
   const { name, url } = location;
   const access = await connect(location);
   const options = { code: 'output', signal: site.stopped } as const;
@@ -99,8 +99,7 @@ export async function checkDestination(
     });
   }
   if (!existing.isFile()) throw new JobError('output', `the output is not a file: ${output}`);
-  if (!overwrite)
-    throw new JobError('output', `the output exists: ${output}`, { hint: '--overwrite replaces it' });
+  if (!overwrite) throw new OutputExists(output);
 }
 
 /**

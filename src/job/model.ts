@@ -2,15 +2,11 @@ import type { LoadedModel } from '../model/loaded-model.js';
 import { loadModel } from '../model/registry.js';
 import { openScratch } from '../storage/scratch.js';
 import type { RunOptions } from './options.js';
-import type { Site } from './site.js';
+import type { Reach } from './site.js';
 import { inTermsOf, openModel } from './source.js';
 
 /** Gives the model that `options` name, from `folder` where it is one of ours. It is read once, at the first call. */
-export function modelReader(
-  options: RunOptions,
-  folder: string,
-  site: Omit<Site, 'scratch'>,
-): () => Promise<LoadedModel> {
+export function modelReader(options: RunOptions, folder: string, site: Reach): () => Promise<LoadedModel> {
   let model: Promise<LoadedModel> | undefined;
   return () => {
     model ??= readModel(options, folder, site);
@@ -18,11 +14,7 @@ export function modelReader(
   };
 }
 
-async function readModel(
-  options: RunOptions,
-  folder: string,
-  site: Omit<Site, 'scratch'>,
-): Promise<LoadedModel> {
+async function readModel(options: RunOptions, folder: string, site: Reach): Promise<LoadedModel> {
   const scratch = openScratch();
   try {
     const copy = await openModel(options.model, { ...site, scratch });

@@ -37,6 +37,7 @@ export interface RunOptions {
   readonly format: string | undefined;
   readonly segmentSeconds: number;
   readonly split: SplitName;
+  /** Where the journal and the segments go; of many videos, a folder in it for each. */
   readonly workDir: string | undefined;
   readonly restart: boolean;
   readonly overwrite: boolean;
@@ -50,4 +51,13 @@ export interface RunOptions {
 export interface JobOptions extends RunOptions {
   readonly input: string;
   readonly output: string;
+}
+
+/** Many videos, and what holds for all of them. */
+export interface QueueOptions extends RunOptions {
+  /** Videos, and folders of videos. */
+  readonly inputs: readonly string[];
+  /** A text file that names more videos. */
+  readonly list: string | undefined;
+  readonly outDir: string;
 }

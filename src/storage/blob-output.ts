@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
-import { JobError } from '../errors.js';
+import { JobError, OutputExists } from '../errors.js';
 import { ask, type BlobAccess } from './blob-client.js';
 import { isAbsent } from './blob-errors.js';
 import type { TransferOptions } from './blob-input.js';
@@ -127,7 +127,7 @@ export async function checkWritable(
       },
       options.signal,
     );
-    if (exists) throw existsAlready(access, name, options.code);
+    if (exists) throw existsAlready(access, name);
   }
   await ask(
     access,
@@ -195,7 +195,7 @@ async function commit(
         // An earlier try may have succeeded though its answer was lost.
         if (number > 1 && (await isOurs(access, name, upload, signal))) return true;
         if (lost) return false;
-        throw existsAlready(access, name, options.code);
+        throw existsAlready(access, name);
       }
       return true;
     },
@@ -222,8 +222,6 @@ async function isOurs(
   }
 }
 
-function existsAlready(access: BlobAccess, name: string, code: JobError['code']): JobError {
-  return new JobError(code, `the output exists: ${atName(access.location, name).url}`, {
-    hint: '--overwrite replaces it',
-  });
+function existsAlready(access: BlobAccess, name: string): JobError {
+  return new OutputExists(atName(access.location, name).url);
 }

@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path';
 import { JobError } from '../errors.js';
 import { Secret } from './secret.js';
 
@@ -83,6 +84,29 @@ export function displayText(text: string): string {
 /** The address of `name` in the same container, with the same credential. */
 export function atName(location: BlobLocation, name: string): BlobLocation {
   return { ...location, name, url: urlOf(location.endpoint, location.container, name) };
+}
+
+/** Name of the blob `name` below the folder that `location` is. */
+export function nameBelow(location: BlobLocation, name: string): string {
+  return location.name === '' ? name : `${location.name}/${name}`;
+}
+
+/** What is called `name` in the folder that `location` is, with the same credential. */
+export function below(location: Location, name: string): Location {
+  return location.kind === 'file'
+    ? { kind: 'file', path: resolve(location.path, name) }
+    : atName(location, nameBelow(location, name));
+}
+
+/** The text that `parseLocation` makes `location` of, credential and all: never to be shown. */
+export function textOf(location: Location): string {
+  if (location.kind === 'file') return location.path;
+  return location.sas === undefined ? location.url : `${location.url}?${location.sas.reveal()}`;
+}
+
+/** The last part of its name: of a path, or of a blob's name. */
+export function lastName(location: Location): string {
+  return basename(location.kind === 'file' ? location.path : location.name);
 }
 
 /** True where both are the same blob, through whichever endpoint. False for files: only a file system can tell. */

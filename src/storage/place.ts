@@ -4,7 +4,7 @@ import { ask, type BlobAccess, connect, type Purpose } from './blob-client.js';
 import { isAbsent } from './blob-errors.js';
 import { readText } from './blob-input.js';
 import { writeAtomically } from './durable.js';
-import { atName, type BlobLocation, type Location } from './location.js';
+import { atName, type Location, nameBelow } from './location.js';
 
 /** A folder, or a folder of a container, that small files are kept in and outputs go to. */
 export interface Place {
@@ -87,11 +87,6 @@ function blobPlace(access: BlobAccess): Place {
       );
     },
   };
-}
-
-/** Name of the blob `name` below the folder that `location` is. */
-export function nameBelow(location: BlobLocation, name: string): string {
-  return location.name === '' ? name : `${location.name}/${name}`;
 }
 
 function absentBlob(error: unknown): null {

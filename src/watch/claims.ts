@@ -1,7 +1,6 @@
 import { connect } from '../storage/blob-client.js';
 import { tryLockBlob } from '../storage/blob-lock.js';
-import type { Location } from '../storage/location.js';
-import { nameBelow } from '../storage/place.js';
+import { type Location, nameBelow } from '../storage/location.js';
 import { folderClaims } from './folder-claims.js';
 
 /** A video that is this watcher's for now. */

@@ -1,8 +1,8 @@
 import type { Log } from '../report/log.js';
 import { connect } from '../storage/blob-client.js';
 import { blobFactsIfThere } from '../storage/blob-input.js';
-import { atName, type BlobLocation, type QueueLocation } from '../storage/location.js';
-import { nameBelow, type Place } from '../storage/place.js';
+import { atName, type BlobLocation, nameBelow, type QueueLocation } from '../storage/location.js';
+import type { Place } from '../storage/place.js';
 import { type HeldMessage, openQueue, type QueueOptions } from '../storage/queue.js';
 import { redact } from '../storage/secret.js';
 import type { Offer, Source, Taken } from './source.js';

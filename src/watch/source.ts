@@ -1,8 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { connect } from '../storage/blob-client.js';
-import { atName, type BlobLocation, type Location } from '../storage/location.js';
-import { nameBelow } from '../storage/place.js';
+import { atName, type BlobLocation, type Location, nameBelow } from '../storage/location.js';
 import { videosInContainer, videosInFolder } from '../storage/video-listing.js';
 import { blobVideo, type Video, videoIn } from './videos.js';
 

@@ -1,5 +1,4 @@
-import { type BlobLocation, parseLocation } from '../storage/location.js';
-import { nameBelow } from '../storage/place.js';
+import { type BlobLocation, nameBelow, parseLocation } from '../storage/location.js';
 import { isVideoName } from '../storage/video-listing.js';
 
 /**

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BlobLocation } from '../storage/location.js';
-import { nameBelow } from '../storage/place.js';
+import { type BlobLocation, nameBelow } from '../storage/location.js';
 
 /** A video in the place that is watched. */
 export interface Video {
