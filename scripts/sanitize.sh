@@ -28,6 +28,8 @@ export LSAN_OPTIONS="suppressions='$root/scripts/sanitize-address.supp':print_su
 export UBSAN_OPTIONS=print_stacktrace=1
 # MPI and ONNX Runtime are not instrumented: their own locks are invisible to the thread sanitizer.
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1
+# As the addon's loader does: that thread outlives what it uses when the process ends.
+export ORT_DISABLE_TELEMETRY=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 for ranks in 1 3; do
   echo "$sanitizer sanitizer, $ranks rank(s)"

@@ -1,0 +1,70 @@
+// One rank of split-simulation.ts: the real codecs and the real hand-out of --split segments over a device that sleeps.
+// Arguments: clip, milliseconds a frame, seconds a piece, folder. The root prints a SplitResult.
+import { join } from 'node:path';
+import { openJournal } from '../src/job/journal.js';
+import type { PreparedJob } from '../src/job/prepare.js';
+import type { OpenedWork } from '../src/job/root-work.js';
+import { openPieceWork } from '../src/job/split/piece-work.js';
+import { runSegments } from '../src/job/split/segment-run.js';
+import { joinWorld } from '../src/mpi/world.js';
+import { createLog } from '../src/report/log.js';
+import { NO_MONITOR } from '../src/report/metrics.js';
+import { openScratch } from '../src/storage/scratch.js';
+import { openLocalStore } from '../src/storage/work-store.js';
+import { containerFor } from '../src/video/container.js';
+import { planCut } from '../src/video/cut.js';
+import { frameBytes } from '../src/video/frame-format.js';
+import { probe } from '../src/video/probe.js';
+import { wirePlan } from '../src/video/wire.js';
+import { sleepingSession } from '../test/fixtures/sleeping-session.js';
+
+/** What came of one run. */
+export interface SplitResult {
+  readonly frames: number;
+  readonly pieces: number;
+  readonly seconds: number;
+  /** Frames of each rank. */
+  readonly ranks: readonly number[];
+}
+
+const [clip = '', milliseconds = '100', pieceSeconds = '4', folder = ''] = process.argv.slice(2);
+const world = await joinWorld();
+const log = createLog('text', 'quiet');
+const site = { log, scratch: openScratch(), stopped: new AbortController().signal };
+const source = await probe(clip);
+const { width, height, averageRate } = source.video;
+const rate = averageRate ?? { num: 25, den: 1 };
+const bytes = frameBytes(width, height);
+const session = await sleepingSession(1, bytes, Number(milliseconds));
+const shape = { batch: 1, schedule: 'even', frameBytes: bytes, styledBytes: bytes } as const;
+
+async function openRoot() {
+  const wire = wirePlan(source.video, containerFor('x.mp4', undefined));
+  const frames = Math.round((Number(pieceSeconds) * rate.num) / rate.den);
+  const plan = await planCut(source, { frames, bytes: 2 ** 26, mostBytes: 2 ** 30 }, folder);
+  if (typeof plan === 'string') throw new Error(plan);
+  const spec = {
+    ...{ codec: 'h264', crf: 23, preset: 'ultrafast', pixelFormat: 'yuv420p', width, height, rate },
+    ...{ keyframeInterval: 250, tags: wire.tags, sampleAspectRatio: undefined, threads: 1 },
+  } as const;
+  const prepared = { source, wire, spec, input: { path: clip, display: clip } } as unknown as PreparedJob;
+  const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, 1);
+  const opened: OpenedWork = { journal, unlock: async () => {}, monitor: NO_MONITOR, site };
+  return openPieceWork(prepared, plan, opened);
+}
+
+const work = world.isRoot ? await openRoot() : undefined;
+await world.broadcastValue(0);
+const began = performance.now();
+const mine = await runSegments(world, session, shape, site, work);
+const seconds = (performance.now() - began) / 1000;
+const ranks = await world.collect(mine.frames);
+if (work !== undefined && ranks !== undefined) {
+  const segments = await work.finish();
+  const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
+  const result: SplitResult = { frames, pieces: segments.length, seconds, ranks };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+await site.scratch.dispose();
+await session.dispose();
+await world.finalize();
