@@ -40,6 +40,12 @@ t.test('429 is obeyed, and told when it does not end', async (t) => {
   here.azure.rule(once((path) => path.endsWith('/jobs/film-1'), slow, 3));
   t.ok((await submitJob(here.session, SUBMISSION)).created);
   t.equal(sent(here, 'PUT').filter((path) => path === 'jobs/film-1').length, 4);
+  here.azure.rule(
+    once((path) => path.endsWith('/jobs/film-3'), { status: 429, headers: { 'retry-after': '1' } }),
+  );
+  const before = performance.now();
+  t.ok((await submitJob(here.session, { ...SUBMISSION, name: 'film-3' })).created);
+  t.ok(performance.now() - before > 990, 'a whole second, as it asked');
   here.azure.rule(once((path) => path.endsWith('/jobs/film-2'), slow, 100));
   await t.rejects(submitJob(here.session, { ...SUBMISSION, name: 'film-2' }), {
     message: /asked to slow down and went on asking, for submitting the job film-2/,

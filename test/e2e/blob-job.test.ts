@@ -54,12 +54,31 @@ async function commandLinesWith(words: readonly string[], job: RunningJob): Prom
   return [...found];
 }
 
-/** Everything below `folder`, as one text. */
+/** Everything below `folder`, as one text; what the launcher removes meanwhile is not there. */
 async function allText(folder: string): Promise<string> {
-  const entries = await fs.readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const texts = await Promise.all(files.map((file) => fs.readFile(file, 'latin1')));
-  return [...files, ...texts].join('\n');
+  const entries = await fs.readdir(folder, { withFileTypes: true }).catch(() => []);
+  const texts = entries.map(async (entry) => {
+    const path = join(folder, entry.name);
+    const text = entry.isDirectory() ? allText(path) : fs.readFile(path, 'latin1').catch(() => '');
+    return `${entry.name}\n${await text}`;
+  });
+  return (await Promise.all(texts)).join('\n');
+}
+
+/** Everything in the container, as one text. */
+async function allBlobs(container: ContainerClient): Promise<string> {
+  const texts: string[] = [];
+  for (const name of await names(container)) {
+    const bytes = await container.getBlobClient(name).downloadToBuffer();
+    texts.push(name, bytes.toString('latin1'));
+  }
+  return texts.join('\n');
+}
+
+/** A SAS's signature, as it stands in an address and as it is. */
+function signaturesOf(query: string): readonly string[] {
+  const encoded = /sig=([^&]+)/.exec(query)?.[1] ?? '';
+  return [encoded, decodeURIComponent(encoded)];
 }
 
 /** What the job itself said, in either form, without the Azure client's verbose lines. */
@@ -102,10 +121,7 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
       ],
       { env: { TMPDIR: join(folder, 'tmp'), AZURE_LOG_LEVEL: 'verbose' }, cwd: folder },
     );
-    const signatures = [reading, writing].flatMap((query) => {
-      const encoded = /sig=([^&]+)/.exec(query)?.[1] ?? '';
-      return [encoded, decodeURIComponent(encoded)];
-    });
+    const signatures = [reading, writing].flatMap(signaturesOf);
     const shown = await commandLinesWith(signatures, job);
     const { code, stdout, stderr } = await job.result;
     t.equal(code, 0, said(stderr));
@@ -115,7 +131,7 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
       [],
       'no process but the launcher shows a signature',
     );
-    const written = [stdout, stderr, await allText(folder), (await names(container)).join('\n')].join('\n');
+    const written = [stdout, stderr, await allText(folder), await allBlobs(container)].join('\n');
     for (const signature of signatures)
       t.notOk(written.includes(signature), 'no signature is written anywhere');
 
@@ -236,6 +252,31 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
     const resumed = join(folder, 'resumed.mp4');
     await container.getBlobClient('long.mp4').downloadToFile(resumed);
     t.same(decodedFrames(resumed), decodedFrames(whole), 'frame for frame what an undisturbed job makes');
+  });
+
+  await t.test('a stopped job keeps no SAS, and goes on with another one', async (t) => {
+    const folder = t.testdir({ tmp: {} });
+    const model = await slowModel(folder);
+    await put(container, 'kept.ts', await makeClip('long-ts'));
+    const args = (query: string): readonly string[] => [
+      ...[at('kept.ts', query), at('kept.mp4', query), '--model', model, '--segment-seconds', '2', ...FAST],
+      '--verbose',
+    ];
+    const env = { TMPDIR: join(folder, 'tmp'), AZURE_LOG_LEVEL: 'verbose' };
+    const [ending, fresh] = [azurite.sas('films', 'rwdl', { endsIn: 600e3 }), azurite.sas('films', 'rwdl')];
+    const job = startJob(0, args(ending), { env, cwd: folder });
+    await until('a segment is in the journal', async () =>
+      container.getBlobClient('kept.mp4.framescatter/segment-000000.json').exists(),
+    );
+    process.kill(job.pid, 'SIGTERM');
+    const { code, stdout, stderr } = await job.result;
+    t.equal(code, 75, said(stderr));
+    t.ok((await names(container)).includes('kept.mp4.framescatter/segment-000000.json'));
+    const written = [stdout, stderr, await allText(folder), await allBlobs(container)].join('\n');
+    for (const signature of signaturesOf(ending)) t.notOk(written.includes(signature));
+    const next = await runJob(0, args(fresh), { env, cwd: folder });
+    t.equal(next.code, 0, said(next.stderr));
+    t.match(said(next.stderr), /resuming after [1-9]\d frames/);
   });
 
   await t.test('an input that was replaced between two runs', async (t) => {

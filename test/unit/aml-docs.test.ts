@@ -76,6 +76,22 @@ t.test('commands of the program are ones that it takes', async (t) => {
   }
 });
 
+t.test('parameters and outputs of the templates that commands name are there', async (t) => {
+  const deployments = [
+    ...TEXT.matchAll(/az deployment group create -n (\w+) +-f aml\/infra\/([\w-]+)\.json(.*)/g),
+  ];
+  t.equal(deployments.length, 7);
+  const outputs = new Set<string>();
+  for (const [, deployment, template = '', rest = ''] of deployments) {
+    const { parameters, outputs: made } = readTemplate(template);
+    for (const name of Object.keys(made)) outputs.add(`${deployment} ${name}`);
+    for (const [, name = ''] of rest.matchAll(/ (\w+)=/g)) t.ok(name in parameters, `${template}: ${name}`);
+  }
+  const named = [...TEXT.matchAll(/\$\(output (\w+ \w+)\)/g)].map(([, words = '']) => words);
+  t.equal(named.length, 6);
+  for (const words of named) t.ok(outputs.has(words), words);
+});
+
 t.test('the table of rights has every role that the templates give, and no other', async (t) => {
   const table = TEXT.slice(TEXT.indexOf('| who | may | on |'), TEXT.indexOf('- Videos are in one account'));
   const given = new Set<string>();
