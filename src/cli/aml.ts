@@ -7,6 +7,7 @@ import { checkWorkspace, type Workspace } from '../cloud/workspace.js';
 import { JobError } from '../errors.js';
 import type { LogFormat, Verbosity } from '../report/log.js';
 import { commandLine } from './command-line.js';
+import { optionValues } from './option-values.js';
 
 /** What `submit aml`, `publish aml` or `invoke aml` is asked to do. */
 export type AmlCommand =
@@ -149,8 +150,8 @@ function filmOptions<T>(parser: Argv<T>) {
 function targetOptions<T>(parser: Argv<T>) {
   const group = 'Cluster:';
   return parser
-    .option('nodes', { type: 'string', default: '1', group, describe: 'nodes that a job takes' })
-    .option('gpus-per-node', { type: 'string', default: '1', group, describe: 'ranks on each node' })
+    .option('nodes', { type: 'number', default: 1, group, describe: 'nodes that a job takes' })
+    .option('gpus-per-node', { type: 'number', default: 1, group, describe: 'ranks on each node' })
     .option('low-priority', {
       type: 'boolean',
       default: false,
@@ -258,10 +259,11 @@ function target(parsed: Parsed): Target {
   const makes = Object.entries({ image, subnet, identity }).find(([, value]) => value !== undefined);
   if (!provision && makes !== undefined)
     throw usage('submit', `--${makes[0]} does nothing without --provision`);
+  const { whole } = optionValues((message) => usage('submit', message));
   return {
     spread: {
-      nodes: count('nodes', parsed.nodes, MOST_NODES),
-      gpusPerNode: count('gpus-per-node', parsed['gpus-per-node'], MOST_GPUS),
+      nodes: whole('nodes', parsed.nodes, 1, MOST_NODES),
+      gpusPerNode: whole('gpus-per-node', parsed['gpus-per-node'], 1, MOST_GPUS),
     },
     cluster: {
       name: matching(name, CLUSTER, 'compute', 'the name of a cluster: letters, digits and dashes'),
@@ -290,15 +292,6 @@ function matching(value: string | undefined, pattern: RegExp, option: string, wh
   if (value !== undefined && pattern.test(value)) return value;
   const problem = value === undefined ? 'is missing' : `cannot be ${JSON.stringify(value)}`;
   throw new JobError('usage', `--${option} ${problem}`, { hint: `it takes ${what}` });
-}
-
-function count(option: string, text: string, most: number): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && number <= most) return number;
-  throw new JobError(
-    'usage',
-    `--${option} takes a whole number from 1 to ${most}, not ${JSON.stringify(text)}`,
-  );
 }
 
 function usage(verb: AmlVerb, message: string): JobError {

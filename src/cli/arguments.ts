@@ -7,6 +7,7 @@ import type { ModelOverrides } from '../model/infer.js';
 import { MAX_MULTIPLE } from '../model/manifest.js';
 import { commandLine } from './command-line.js';
 import { asksForElsewhere, type ElsewhereCommand, parseElsewhere } from './elsewhere.js';
+import { optionValues } from './option-values.js';
 
 /** What the command line asks for. */
 export type Command =
@@ -37,6 +38,7 @@ INPUT, OUTPUT, DIR, --model and --work-dir may be https addresses of Azure Blob 
 
 const EPILOGUE = `Exit codes: 0 done, 2 usage, 75 stopped but resumable by the same command, 1 anything else.
 Environment: FFMPEG_PATH, FFPROBE_PATH; the limits in docs/troubleshooting.md.`;
+const { inRange } = optionValues(usage);
 
 /**
  * Turns arguments into a command. Pure: touches no files and prints nothing; help and version come back as text. Bad
@@ -320,11 +322,6 @@ function autoOrCount(name: string, text: string, most: number): 'auto' | number 
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= most) return count;
   throw usage(`--${name} takes auto or a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
-}
-
-function inRange(name: string, value: number | undefined, least: number, most: number): number | undefined {
-  if (value === undefined || (value >= least && value <= most)) return value;
-  throw usage(`--${name} takes a number from ${least} to ${most}`);
 }
 
 function parseRetry(words: readonly string[]): Command {

@@ -10,6 +10,7 @@ import { packageRoot } from '../package.js';
 import type { Log } from '../report/log.js';
 import { isAddress } from '../storage/location.js';
 import { commandLine } from './command-line.js';
+import { optionValues } from './option-values.js';
 
 /** What `submit k8s` is asked to do. */
 export type KubernetesCommand =
@@ -33,6 +34,7 @@ OUTPUT are https addresses in Blob storage or, with --claim, paths on that volum
 
 const EPILOGUE = `Sizes, tolerations and limits of the pods are in k8s/mpijob.yaml.
 Exit code: with --wait the job's own, else whether the cluster took it. docs/kubernetes.md leads from the start to a video.`;
+const { whole } = optionValues(usage);
 
 /** DNS-1123 label. */
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
@@ -70,7 +72,7 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
   const job = [place('INPUT', input, claim), place('OUTPUT', output, claim), ...options];
   checkJob(job);
   for (const option of options) checkOption(option);
-  const workers = count('workers', parsed.workers, 1, MOST_WORKERS);
+  const workers = whole('workers', parsed.workers, 1, MOST_WORKERS);
   return {
     kind: 'submit',
     wait: parsed.wait,
@@ -80,7 +82,7 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
       namespace: label('namespace', parsed.namespace, LABEL, LONGEST_LABEL),
       image: label('image', parsed.image ?? '', IMAGE, Number.POSITIVE_INFINITY),
       workers,
-      gpusPerWorker: count('gpus-per-worker', parsed['gpus-per-worker'], 0, MOST_GPUS),
+      gpusPerWorker: whole('gpus-per-worker', parsed['gpus-per-worker'], 0, MOST_GPUS),
       claim,
       words: job,
     },
@@ -197,11 +199,6 @@ function label(option: string, value: string, pattern: RegExp, longest: number):
   if (value === '') throw usage(`--${option} is missing`);
   if (value.length > longest) throw usage(`--${option} takes at most ${longest} characters`);
   throw usage(`--${option} cannot be ${JSON.stringify(value)}`);
-}
-
-function count(option: string, value: number, least: number, most: number): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw usage(`--${option} takes a whole number from ${least} to ${most}`);
 }
 
 function usage(message: string): JobError {

@@ -14,6 +14,7 @@ import { packageRoot } from '../package.js';
 import type { Log } from '../report/log.js';
 import { isAddress, parseLocation } from '../storage/location.js';
 import { commandLine } from './command-line.js';
+import { optionValues } from './option-values.js';
 
 /** What `submit slurm` is asked to do. */
 export type SlurmCommand =
@@ -37,6 +38,7 @@ share. A job whose time ends before its work goes back to the queue and continue
 
 const EPILOGUE = `What else sbatch takes comes from its variables: SBATCH_QOS, SBATCH_CONSTRAINT, SBATCH_MEM_PER_NODE, ...
 Exit code: with --wait the job's own, else whether Slurm took it. docs/slurm.md leads from the start to a video.`;
+const { whole } = optionValues(usage);
 
 /** Names as Slurm makes them; a list of partitions is fine. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.,@+-]*$/;
@@ -68,10 +70,10 @@ export function parseSlurm(argv: readonly string[], checkJob: CheckJob): SlurmCo
     wait: parsed.wait,
     dryRun: parsed['dry-run'],
     request: {
-      nodes: count('nodes', parsed.nodes, 1, 10_000),
-      gpusPerNode: count('gpus-per-node', parsed['gpus-per-node'], 0, 64),
-      ranksPerNode: count('ranks-per-node', parsed['ranks-per-node'], 1, 1024),
-      cpusPerRank: count('cpus-per-rank', parsed['cpus-per-rank'], 1, 1024),
+      nodes: whole('nodes', parsed.nodes, 1, 10_000),
+      gpusPerNode: whole('gpus-per-node', parsed['gpus-per-node'], 0, 64),
+      ranksPerNode: whole('ranks-per-node', parsed['ranks-per-node'], 1, 1024),
+      cpusPerRank: whole('cpus-per-rank', parsed['cpus-per-rank'], 1, 1024),
       time: timeLimit(parsed.time),
       partition: name('partition', parsed.partition),
       account: name('account', parsed.account),
@@ -138,11 +140,6 @@ function parserOf() {
       default: false,
       describe: 'print the script that would be submitted',
     });
-}
-
-function count(option: string, value: number | undefined, least: number, most: number): number | undefined {
-  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return value;
-  throw usage(`--${option} takes a whole number from ${least} to ${most}`);
 }
 
 function name(option: string, value: string | undefined): string | undefined {

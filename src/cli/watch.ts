@@ -15,6 +15,7 @@ import { openSource, type Source } from '../watch/source.js';
 import { watch } from '../watch/watch.js';
 import { type AmlCommand, parseAml } from './aml.js';
 import { commandLine } from './command-line.js';
+import { optionValues } from './option-values.js';
 import { parseSlurm } from './submit-slurm.js';
 
 /** Where `watch` runs the jobs. */
@@ -57,6 +58,7 @@ one job: the job's options, or for slurm and aml those of submit, and after anot
 
 const EPILOGUE = `Exit codes: 0; 75 stopped with work left, which the next watcher goes on with; with --once 1 where a
 video or a message was set aside. docs/watch.md tells about state, failures and clusters.`;
+const { whole, inRange } = optionValues(usage);
 
 const STATE = '.framescatter-watch';
 const GIB = 2 ** 30;
@@ -281,16 +283,6 @@ function parserOf() {
     })
     .option('quiet', { type: 'boolean', alias: 'q', default: false, describe: 'only errors' })
     .option('verbose', { type: 'boolean', alias: 'v', default: false, describe: 'every decision' });
-}
-
-function whole(option: string, value: number, least: number, most: number): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw usage(`--${option} takes a whole number from ${least} to ${most}`);
-}
-
-function inRange(option: string, value: number, least: number, most: number): number {
-  if (value >= least && value <= most) return value;
-  throw usage(`--${option} takes a number from ${least} to ${most}`);
 }
 
 function usage(message: string): JobError {
