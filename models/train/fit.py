@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import torch
 
 from .export import style_vector, verified
 from .graph import build, costs, is_small, network_of, put_style

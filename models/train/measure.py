@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,12 +34,14 @@ TIMED_SIZE = (360, 640)  # height, width of the frames that are timed
 STILL_CELL, STILL = 16, 1.5  # a cell of this many pixels a side is static where its luma differs by less levels on average
 
 
+Draw = Callable[[np.ndarray], np.ndarray]  # blocks [1, 6, h, w] of samples in 0..1 -> the same
+
+
 @dataclass(frozen=True)
 class Model:
-    """An exported model: its manifest, and its graph in each style."""
+    """An exported model: its graph in each style."""
 
     name: str
-    manifest: dict
     styled: dict[str, onnx.ModelProto]
 
 
@@ -49,7 +52,7 @@ def load_model(path: Path) -> Model:
         put_style(model, manifest["norms"], np.fromfile(path.parent / style["vector"], "<f4"))
         styled[style["name"]] = onnx.ModelProto()
         styled[style["name"]].CopyFrom(model)
-    return Model(manifest["name"], manifest, styled)
+    return Model(manifest["name"], styled)
 
 
 def with_rgb_ends(network: Network) -> onnx.ModelProto:
@@ -69,6 +72,24 @@ def session_of(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSes
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
+def drawn_by(graph: onnx.ModelProto) -> Draw:
+    session = session_of(graph, 0)
+    return lambda blocks: session.run(["output"], {"input": blocks})[0]
+
+
+def drawn_in_rgb_by(path: Path) -> Draw:
+    """By somebody's network of one style on float32 RGB in 0..255, [N, 3, H, W] in and out."""
+    session = session_of(onnx.load(path), 0)
+    name = session.get_inputs()[0].name
+
+    def draw(blocks: np.ndarray) -> np.ndarray:
+        rgb = rgb_from_blocks(torch.from_numpy(blocks)).clamp(0.0, 1.0) * 255.0
+        output = torch.from_numpy(session.run(None, {name: rgb.numpy()})[0])
+        return blocks_from_rgb(output.clamp(0.0, 255.0) / 255.0).numpy()
+
+    return draw
+
+
 def times(models: dict[str, onnx.ModelProto], rounds: int) -> dict[str, list[float]]:
     """{name: milliseconds of processor time a megapixel, one number a round}. One round of warming up is left out."""
     height, width = TIMED_SIZE
@@ -85,13 +106,13 @@ def times(models: dict[str, onnx.ModelProto], rounds: int) -> dict[str, list[flo
 
 
 def held_back_losses(
-    graph: onnx.ModelProto, photographs: list[Tensor], loss_network: LossNetwork, grams: dict[str, Tensor]
+    draw: Draw, photographs: list[Tensor], loss_network: LossNetwork, grams: dict[str, Tensor]
 ) -> tuple[float, float]:
     """(content loss, style loss), means over photographs [1, 3, H, W]."""
-    session, sums = session_of(graph, 0), np.zeros(2)
+    sums = np.zeros(2)
     for photograph in photographs:
         blocks = blocks_from_rgb(photograph)
-        output = torch.from_numpy(session.run(["output"], {"input": blocks.numpy()})[0])
+        output = torch.from_numpy(draw(blocks.numpy()))
         with torch.no_grad():
             features = loss_network(rgb_from_blocks(output).clamp(0.0, 1.0))
             content = content_loss(features, loss_network(rgb_from_blocks(blocks).clamp(0.0, 1.0)))
@@ -101,9 +122,8 @@ def held_back_losses(
     return content, painted
 
 
-def restyled(graph: onnx.ModelProto, clip: Clip) -> Clip:
-    session = session_of(graph, 0)
-    frames = [session.run(["output"], {"input": frame[None].astype(np.float32) / np.float32(255)})[0][0] for frame in clip.blocks]
+def restyled(draw: Draw, clip: Clip) -> Clip:
+    frames = [draw(frame[None].astype(np.float32) / np.float32(255))[0] for frame in clip.blocks]
     return replace(clip, blocks=np.floor(np.clip(np.stack(frames), 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
@@ -156,26 +176,30 @@ def print_quality(models: list[Model], args: argparse.Namespace) -> None:
     grams = {path.stem: painting_grams(loss_network, [load_painting(path, args.style_side)]) for path in args.style}
     clips = [read_clip(path, args.first_frame, args.frames, MULTIPLE) for path in args.clip]
     plain = [encoded_bytes(clip) for clip in clips]
-    on_clips = [f"{what} {clip.name}" for clip in clips for what in ("levels of flicker,", "flicker over the input's,", "bitrate over the input's,")]
-    heading("model", "style", "content loss", "style loss", *on_clips)
+    measured = ("levels of flicker", "flicker over the input's", "bitrate over the input's")
+    heading("model", "style", "content loss", "style loss", *(f"{what}, {clip.name}" for clip in clips for what in measured))
+
+    def quality(name: str, style: str, draw: Draw) -> list[float]:
+        numbers = list(held_back_losses(draw, photographs, loss_network, grams[style]))
+        for clip, size in zip(clips, plain):
+            output = restyled(draw, clip)
+            own, source = flicker(clip, output)
+            numbers += own, own / source, encoded_bytes(output) / size
+        row(name, style, *(f"{number:.2f}" for number in numbers))
+        return numbers
+
     for model in models:
-        rows = []
-        for style, graph in model.styled.items():
-            if style not in grams:
-                continue
-            numbers = list(held_back_losses(graph, photographs, loss_network, grams[style]))
-            for clip, size in zip(clips, plain):
-                output = restyled(graph, clip)
-                own, source = flicker(clip, output)
-                numbers += own, own / source, encoded_bytes(output) / size
-            rows.append(numbers)
-            row(model.name, style, *(f"{number:.2f}" for number in numbers))
+        rows = [quality(model.name, style, drawn_by(graph)) for style, graph in model.styled.items() if style in grams]
         row(model.name, "mean", *(f"{number:.2f}" for number in np.mean(rows, 0)))
+    if args.reference:
+        path, style = args.reference
+        quality(Path(path).stem, style, drawn_in_rgb_by(Path(path)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.measure", description=__doc__.splitlines()[0])
     parser.add_argument("--manifest", type=Path, nargs="+", required=True, help="exported models, a baseline among them or not")
+    parser.add_argument("--reference", nargs=2, metavar=("ONNX", "STYLE"), help="somebody's network on RGB in 0..255, and its painting")
     parser.add_argument("--rounds", type=int, default=7, help="of timing; 0 leaves it out")
     parser.add_argument("--style", type=Path, nargs="*", default=[], help="paintings, named as the models' styles; none: no quality")
     parser.add_argument("--content", type=Path, help="folder of photographs; the held back ones are measured on")

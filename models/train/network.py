@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 # Added to a channel's variance before dividing by it. With the usual 1e-5 the noise of a dark or empty frame is made into a
-# picture of full contrast. These are about a seventh of what a photograph's channels have, and far above what such noise has.
+# picture of full contrast. These are a quarter or less of what a photograph's channels have.
 FIRST_EPSILON, EPSILON = 5e-3, 1.0
-# How much of a block's mean luma goes straight to the output before training.
-FIRST_SKIP = 0.6
+# How much of a block's mean luma goes straight to the output. Not trained: the style loss would train it away.
+SKIP = 0.45
 RESIDUAL_BLOCKS = 4
 # Luma height and width must be a multiple of this: 2 for the blocks, 2 for the stride.
 MULTIPLE = 4
@@ -76,12 +76,13 @@ class Network(nn.Module):
         self.up = NormedConv(styles, deep, wide)
         self.leave = nn.Conv2d(wide, 6, 3)
         self.skip = nn.Conv2d(6, 6, 1, bias=False)
+        self.skip.requires_grad_(False)
         with torch.no_grad():  # start near mid grey, so that the first steps' clamped losses have a gradient
             self.leave.weight.mul_(0.3)
             self.leave.bias.fill_(0.5)
             self.skip.weight.zero_()
-            self.skip.weight[:4, :4] = FIRST_SKIP / 4
-            self.leave.bias[:4] -= FIRST_SKIP / 2
+            self.skip.weight[:4, :4] = SKIP / 4
+            self.leave.bias[:4] -= SKIP / 2
 
     def forward(self, blocks: Tensor, styles: Tensor) -> Tensor:
         """blocks [N, 6, h, w], styles [N] (row numbers)."""

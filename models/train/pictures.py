@@ -1,4 +1,4 @@
-"""python -m train.pictures: one photograph in every style of an exported model, and a sheet of them all."""
+"""python -m train.pictures: one photograph in every style of an exported model, and a sheet of them beside the paintings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from .colour import blocks_from_rgb, rgb_from_blocks
 from .data import tensor_from_image
@@ -38,14 +38,14 @@ def restyle(model: onnx.ModelProto, content: Image.Image) -> Image.Image:
 
 
 def sheet(pictures: list[tuple[str, Image.Image]]) -> Image.Image:
-    """Pictures of one size in rows, made smaller, each with its label below."""
+    """Pictures in rows, all cut and made smaller to the first one's shape, each with its label below."""
     width, height = TILE, round(pictures[0][1].height * TILE / pictures[0][1].width)
     rows = -(-len(pictures) // COLUMNS)
     whole = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, rows * (height + LABEL)), "white")
     draw = ImageDraw.Draw(whole)
     for number, (label, picture) in enumerate(pictures):
         left, top = number % COLUMNS * (width + GAP), number // COLUMNS * (height + LABEL)
-        whole.paste(picture.resize((width, height), Image.Resampling.LANCZOS), (left, top))
+        whole.paste(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS), (left, top))
         draw.text((left + GAP, top + height + GAP), label, "black")
     return whole
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--content", type=Path, required=True, help="a photograph")
     parser.add_argument("--out", type=Path, required=True, help="folder for NAME-STYLE.jpg")
-    parser.add_argument("--sheet", type=Path, help="file for the sheet: the photograph and every style")
+    parser.add_argument("--sheet", type=Path, help="file for the sheet: the photograph, and every painting beside its style")
     parser.add_argument("--blend", nargs=2, metavar="STYLE", help="two styles to blend half and half on the sheet")
     parser.add_argument("--width", type=int, default=480)
     args = parser.parse_args()
@@ -71,14 +71,15 @@ def main() -> None:
         return restyle(model, content)
 
     pictures = [("the photograph", content)]
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name, vector in vectors.items():
-        picture = draw_in(vector)
-        picture.save(args.out / f"{manifest['name']}-{name}.jpg", quality=QUALITY)
-        pictures.append((name, picture))
     if args.blend:
         first, second = args.blend
         pictures.append((f"{first} and {second}, half each", draw_in((vectors[first] + vectors[second]) / 2)))
+    args.out.mkdir(parents=True, exist_ok=True)
+    for style in manifest["styles"]:
+        picture = draw_in(vectors[style["name"]])
+        picture.save(args.out / f"{manifest['name']}-{style['name']}.jpg", quality=QUALITY)
+        painting = Image.open(folder / style["painting"]).convert("RGB")
+        pictures += [(f"{style['artist']}: {style['title']}", painting), (style["name"], picture)]
     if args.sheet:
         sheet(pictures).save(args.sheet, quality=QUALITY)
 
