@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- --runs 5]`: what a job costs beyond inference and codec, each pair of figures taken side by side in
- * one run, as ratios. `--only efficiency|ceiling|memory` picks. Needs an idle machine. Clips and models: made here, or the files that --clip and --model name.
+ * one run, as ratios. `--only efficiency|ceiling|memory|uneven|videos` picks. Needs an idle machine. Clips and models: made here, or the files that --clip and --model name.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,9 @@ import { probe } from '../src/video/probe.js';
 import { wirePlan } from '../src/video/wire.js';
 import { identityModel } from '../test/fixtures/identity-model.js';
 import { jobCommand } from '../test/fixtures/job.js';
+import { manyVideos } from './many-videos.js';
 import { machine, spreadText, timed } from './measure.js';
+import { unevenRanks } from './uneven-ranks.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -22,7 +24,11 @@ const { values: options } = parseArgs({
     clip: { type: 'string' },
     model: { type: 'string', default: 'wave' },
     seconds: { type: 'string', default: '20' },
-    only: { type: 'string', multiple: true, default: ['efficiency', 'ceiling', 'memory'] },
+    only: {
+      type: 'string',
+      multiple: true,
+      default: ['efficiency', 'ceiling', 'memory', 'uneven', 'videos'],
+    },
   },
 });
 const runs = Number(options.runs);
@@ -33,6 +39,9 @@ process.stdout.write(`${machine()}; medians (least to most) of ${runs} runs\n`);
 if (options.only.includes('efficiency')) await efficiency();
 if (options.only.includes('ceiling')) await identityCeiling();
 if (options.only.includes('memory')) await memory();
+if (options.only.includes('uneven')) process.stdout.write(`${await unevenRanks(runs)}\n`);
+if (options.only.includes('videos'))
+  process.stdout.write(`${await manyVideos({ folder, runs, model: options.model })}\n`);
 
 /** Job fps over the fps of the same graph in ONNX Runtime's own loop, on the same cores. */
 async function efficiency(): Promise<void> {

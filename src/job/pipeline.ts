@@ -15,7 +15,7 @@ import { scatter } from './stages/scatter.js';
  * Rounds that a stage may be ahead of the next one. Equal ranks keep together; where they are uneven on purpose, those
  * that sit out a slow rank's round are this many rounds ahead when it is done.
  */
-const AHEAD: Readonly<Record<ScheduleName, number>> = { even: 1, dynamic: 4 };
+const AHEAD: Readonly<Record<ScheduleName, number>> = { even: 1, dynamic: 3 };
 /** A boundary between stages holds a round that each neighbour is working on beside those ahead. */
 const AT_WORK = 2;
 

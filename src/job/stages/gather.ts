@@ -6,7 +6,7 @@ export interface GatherContext {
   readonly world: World;
   readonly styledBytes: number;
   readonly meter: StageMeter;
-  /** Called on all ranks together after every `TELL_EVERY` rounds. */
+  /** Called on all ranks together after the first round and every `TELL_EVERY` rounds. */
   readonly tellPace: () => Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export async function* gather(
     await meter.time('gather', world.gather(send, counts, styledBytes, receive));
     if (!world.isRoot) shard.release();
     number += 1;
-    if (number % TELL_EVERY === 0) await tellPace();
+    if (number === 1 || number % TELL_EVERY === 0) await tellPace();
     yield { pts, data: world.isRoot ? shard : undefined };
   }
 }

@@ -1,0 +1,37 @@
+import { fileURLToPath } from 'node:url';
+import { mpirun } from '../test/fixtures/mpirun.js';
+import type { PipelineResult, PipelineRun } from '../test/mpi/pipeline-worker.js';
+import { spreadText } from './measure.js';
+
+const WORKER = fileURLToPath(new URL('../test/mpi/pipeline-worker.js', import.meta.url));
+const RANKS = 4;
+const FAST_MS = 40;
+const SLOWER = 3;
+const FRAMES = 400;
+/** Ranks' runs in the time of one of the slow rank's: with `even` each has one, at best the fast ones have `SLOWER`. */
+const IDEAL = ((RANKS - 1) * SLOWER + 1) / RANKS;
+
+/**
+ * Speed of `--schedule dynamic` over that of `even` where the last of four ranks is three times slower, by devices that
+ * sleep: no core is used for inference. Gives a line of text.
+ */
+export async function unevenRanks(runs: number): Promise<string> {
+  const ratios: number[] = [];
+  let shares: readonly number[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    const even = await pipeline('even');
+    const dynamic = await pipeline('dynamic');
+    if (even.sha256 !== dynamic.sha256) throw new Error('the schedules gave different frames');
+    ratios.push(even.seconds / dynamic.seconds);
+    shares = dynamic.ranks;
+  }
+  const what = `one of ${RANKS} ranks ${SLOWER} times slower (sleeping devices, ${FAST_MS} ms): dynamic over even`;
+  return `${what}: ratio ${spreadText(ratios)}, ideal ${IDEAL.toFixed(2)}; frames by rank ${shares.join(', ')}`;
+}
+
+async function pipeline(schedule: PipelineRun['schedule']): Promise<PipelineResult> {
+  const asked: PipelineRun = { schedule, frames: FRAMES, batch: 1, slow: SLOWER * FAST_MS, fast: FAST_MS };
+  const { code, stdout, stderr } = await mpirun(RANKS, [WORKER, JSON.stringify(asked)]);
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout) as PipelineResult;
+}
