@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- --runs 5]`: what a job costs beyond inference and codec, each pair of figures taken side by side in
- * one run, as ratios. `--only efficiency|ceiling|memory|uneven|videos` picks. Needs an idle machine. Clips and models: made here, or the files that --clip and --model name.
+ * one run, as ratios. `--only efficiency|ceiling|memory|start-up|uneven|videos|jpeg` picks. Needs an idle machine. Clips
+ * and models: made here, or the files that --clip and --model name.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,8 +15,10 @@ import { probe } from '../src/video/probe.js';
 import { wirePlan } from '../src/video/wire.js';
 import { identityModel } from '../test/fixtures/identity-model.js';
 import { jobCommand } from '../test/fixtures/job.js';
+import { jpegBaseline } from './jpeg-baseline.js';
 import { manyVideos } from './many-videos.js';
 import { machine, spreadText, timed } from './measure.js';
+import { startUp } from './start-up.js';
 import { unevenRanks } from './uneven-ranks.js';
 
 const { values: options } = parseArgs({
@@ -24,10 +27,11 @@ const { values: options } = parseArgs({
     clip: { type: 'string' },
     model: { type: 'string', default: 'wave' },
     seconds: { type: 'string', default: '20' },
+    python: { type: 'string' },
     only: {
       type: 'string',
       multiple: true,
-      default: ['efficiency', 'ceiling', 'memory', 'uneven', 'videos'],
+      default: ['efficiency', 'ceiling', 'memory', 'start-up', 'uneven', 'videos', 'jpeg'],
     },
   },
 });
@@ -39,9 +43,18 @@ process.stdout.write(`${machine()}; medians (least to most) of ${runs} runs\n`);
 if (options.only.includes('efficiency')) await efficiency();
 if (options.only.includes('ceiling')) await identityCeiling();
 if (options.only.includes('memory')) await memory();
-if (options.only.includes('uneven')) process.stdout.write(`${await unevenRanks(runs)}\n`);
-if (options.only.includes('videos'))
-  process.stdout.write(`${await manyVideos({ folder, runs, model: options.model })}\n`);
+if (options.only.includes('uneven')) say([await unevenRanks(runs)]);
+if (options.only.includes('videos')) say([await manyVideos({ folder, runs, model: options.model })]);
+if (options.only.includes('start-up')) {
+  const clip = await makeClip('start', '640x360', 2);
+  say(await startUp({ folder, runs, clip, model: await identityModel(folder) }));
+}
+if (options.only.includes('jpeg')) {
+  const { clip, model, python } = options;
+  if (clip === undefined || python === undefined || !model.endsWith('.onnx'))
+    say(['JPEG files: not measured; give --clip, --model (an ONNX file of RGB pictures) and --python']);
+  else say(await jpegBaseline({ folder, runs, clip, model, python }));
+}
 
 /** Job fps over the fps of the same graph in ONNX Runtime's own loop, on the same cores. */
 async function efficiency(): Promise<void> {
@@ -168,6 +181,10 @@ async function makeClip(name: string, size: string, seconds: number): Promise<st
     ...['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '20', '-pix_fmt', 'yuv420p', file],
   ]);
   return file;
+}
+
+function say(lines: readonly string[]): void {
+  for (const each of lines) process.stdout.write(`${each}\n`);
 }
 
 function line(what: string, ratios: readonly number[], more: string): void {
