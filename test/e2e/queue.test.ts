@@ -26,6 +26,9 @@ const states = async (report: string): Promise<readonly string[]> =>
 const errors = (stderr: string): readonly string[] =>
   ourLines(stderr).filter((line) => line.startsWith('framescatter: error: '));
 
+/** A name that is a name and nothing else. */
+const HOSTILE = "c $(touch pwned)\n;'%d.mkv";
+
 /** A video that is damaged in its middle. */
 async function damagedClip(path: string): Promise<void> {
   const whole = await fs.readFile(await makeClip('long-ts'));
@@ -42,7 +45,7 @@ t.test('one video is damaged: the others are made, as by jobs of their own', asy
       // Two of one size, one damaged, one of another size.
       await fs.copyFile(await makeClip('cfr'), at('in/a.mp4'));
       await damagedClip(at('in/b.ts'));
-      await fs.copyFile(await makeClip('vfr-mkv'), at('in/c.mkv'));
+      await fs.copyFile(await makeClip('vfr-mkv'), at(`in/${HOSTILE}`));
       await fs.copyFile(await makeClip('odd'), at('in/d.mkv'));
       const args = [at('in'), ...model, '--out-dir', at('out'), '--report', at('report.json')];
       const { code, stderr } = await runJob(ranks, args);
@@ -63,10 +66,10 @@ t.test('one video is damaged: the others are made, as by jobs of their own', asy
       );
       for (const [input, output] of [
         ['a.mp4', 'a.mp4'],
-        ['c.mkv', 'c.mkv'],
+        [HOSTILE, HOSTILE],
         ['d.mkv', 'd.mkv'],
       ]) {
-        const alone = at(`alone-${output}`);
+        const alone = at(`alone ${output}`);
         t.match(await runJob(ranks, [at(`in/${input}`), alone, ...model]), { code: 0 });
         t.ok(
           (await fs.readFile(alone)).equals(await fs.readFile(at(`out/${output}`))),
@@ -83,7 +86,7 @@ t.test('one video is damaged: the others are made, as by jobs of their own', asy
       t.match(again.stderr, /video 1 of 4: .*a\.mp4: skipped, .*a\.mp4 is there already/);
       t.same(
         (await fs.readdir(at('out'))).sort(),
-        ['a.mp4', 'b.mkv', 'c.mkv', 'd.mkv'],
+        ['a.mp4', 'b.mkv', HOSTILE, 'd.mkv'],
         'nothing else is left',
       );
     });
