@@ -36,21 +36,16 @@ export async function verifyOutput(path: string, expected: OutputExpectation): P
   if (index !== output.video.index && tracks[track]?.type !== 'video') {
     throw wrong(path, `stream ${index} should be the video and is ${tracks[track]?.type}`);
   }
-  const timeBase = await timeBaseOf(path, index);
-  await checkTimes(path, index, timeBase, expected);
+  await checkTimes(path, index, expected);
 }
 
-async function checkTimes(
-  path: string,
-  index: number,
-  timeBase: Rational,
-  expected: OutputExpectation,
-): Promise<void> {
+async function checkTimes(path: string, index: number, expected: OutputExpectation): Promise<void> {
   const { source, pts } = expected;
   const times = new Float64Array(pts.length);
   let count = 0;
-  const entries = ['-select_streams', `${index}`, '-show_entries', 'packet=pts,flags', '-of', 'default=nw=1'];
-  for await (const line of ffprobeLines(path, entries)) {
+  let timeBase: Rational | undefined;
+  const entries = ['-show_entries', 'packet=pts,flags:stream=time_base', '-of', 'default=nw=1'];
+  for await (const line of ffprobeLines(path, ['-select_streams', `${index}`, ...entries])) {
     const [key, value] = line.split('=');
     if (key === 'pts') {
       const time = Number(value);
@@ -59,8 +54,9 @@ async function checkTimes(
       count++;
     } else if (key === 'flags' && value?.includes('D')) {
       throw wrong(path, `packet ${count - 1} of the video is marked as not to be shown`);
-    }
+    } else if (key === 'time_base') timeBase = rationalFrom(value);
   }
+  if (timeBase === undefined) throw wrong(path, `stream ${index} has no time base`);
   if (count !== pts.length) throw wrong(path, `it holds ${count} frames instead of ${pts.length}`);
   times.sort();
   const shift = timelineShift(pts);
@@ -120,13 +116,9 @@ function familyOf(codec: string): string {
   return /^[a-z]*/.exec(codec)?.[0] ?? codec;
 }
 
-async function timeBaseOf(path: string, index: number): Promise<Rational> {
-  const entries = ['-select_streams', `${index}`, '-show_entries', 'stream=time_base', '-of', 'default=nw=1'];
-  for await (const line of ffprobeLines(path, entries)) {
-    const match = /^time_base=(\d+)\/(\d+)$/.exec(line);
-    if (match !== null) return { num: Number(match[1]), den: Number(match[2]) };
-  }
-  throw wrong(path, `stream ${index} has no time base`);
+function rationalFrom(text: string | undefined): Rational | undefined {
+  const match = /^(\d+)\/(\d+)$/.exec(text ?? '');
+  return match === null ? undefined : { num: Number(match[1]), den: Number(match[2]) };
 }
 
 function seconds(ticks: number, timeBase: Rational): string {
