@@ -1,11 +1,11 @@
 /**
- * Inference alone: runs a composed graph over the same frames again and again in one session and prints frames a second
- * once a line. Arguments: graph file, frames in a batch, bytes in, bytes out, threads, seconds.
+ * Inference alone: runs a composed graph over the same frame again and again in one session, and prints frames a second
+ * and seconds of processor time a frame. Arguments: graph file, bytes in, bytes out, threads, seconds.
  */
 import { readFileSync } from 'node:fs';
 import { native } from '../src/native.js';
 
-const [file = '', batch, inputBytes, outputBytes, threads, seconds] = process.argv.slice(2);
+const [file = '', inputBytes, outputBytes, threads, seconds] = process.argv.slice(2);
 const session = await native().createSession(readFileSync(file), {
   provider: 'cpu',
   device: 0,
@@ -14,11 +14,14 @@ const session = await native().createSession(readFileSync(file), {
 const input = new Uint8Array(native().allocate(Number(inputBytes), session)).fill(100);
 const output = new Uint8Array(native().allocate(Number(outputBytes), session));
 await session.run(input, output);
+const cpu = process.cpuUsage();
 const start = performance.now();
 let frames = 0;
 while (performance.now() - start < Number(seconds) * 1000) {
   await session.run(input, output);
-  frames += Number(batch);
+  frames += 1;
 }
-process.stdout.write(`${frames / ((performance.now() - start) / 1000)}\n`);
+const fps = frames / ((performance.now() - start) / 1000);
+const { user, system } = process.cpuUsage(cpu);
+process.stdout.write(`${fps} ${(user + system) / 1e6 / frames}\n`);
 await session.dispose();

@@ -6,47 +6,68 @@ import { MPI_ENVIRONMENT } from '../test/fixtures/job.js';
 
 export interface Timed {
   readonly seconds: number;
+  /** Processor time of the program and all it started, user and system. Right where nothing else ends meanwhile. */
+  readonly cpuSeconds: number;
+  /** Bytes that it and all it started wrote to file systems on a device; likewise. */
+  readonly writtenBytes: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** Highest resident set of any process whose command line holds `watch`, in MiB. */
-  readonly peakMebibytes: number;
 }
 
-/** Runs a program to its end, watching the memory of the processes that `watch` picks. Throws if it fails. */
-export async function timed(program: string, args: readonly string[], watch?: number): Promise<Timed> {
+export interface TimedOptions {
+  /** Called with the program's process id every 50 ms. */
+  readonly watch?: (pid: number) => void;
+}
+
+const WATCH_MS = 50;
+/** USER_HZ, which is 100 on every architecture that Node runs on. */
+const TICKS_A_SECOND = 100;
+
+/** Runs a program to its end. Throws if it fails. */
+export async function timed(
+  program: string,
+  args: readonly string[],
+  { watch }: TimedOptions = {},
+): Promise<Timed> {
+  const before = usedByChildren();
   const start = performance.now();
   const child = spawn(program, args, { env: MPI_ENVIRONMENT, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
-  let peak = 0;
   child.stdout.on('data', (chunk) => {
     stdout += chunk;
   });
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
   });
-  const sampler =
-    watch === undefined
-      ? undefined
-      : setInterval(() => {
-          peak = Math.max(peak, residentMebibytes(child.pid ?? -1));
-        }, watch);
+  const watching = watch && setInterval(() => watch(child.pid ?? -1), WATCH_MS);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
   });
-  clearInterval(sampler);
+  clearInterval(watching);
   if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}: ${stderr}`);
-  return { seconds: (performance.now() - start) / 1000, stdout, stderr, peakMebibytes: peak };
+  const seconds = (performance.now() - start) / 1000;
+  const after = usedByChildren();
+  return {
+    seconds,
+    cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+    writtenBytes: after.writtenBytes - before.writtenBytes,
+    stdout,
+    stderr,
+  };
 }
 
-/** VmHWM of a process: its highest resident set so far. */
-function residentMebibytes(pid: number): number {
-  try {
-    return Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
-  } catch {
-    return 0;
-  }
+/** What this process's children, and theirs, have used that have ended (proc(5): cutime, cstime; io is summed up too). */
+function usedByChildren(): { readonly cpuSeconds: number; readonly writtenBytes: number } {
+  const stat = readFileSync('/proc/self/stat', 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [user, system] = [Number(fields[13]), Number(fields[14])];
+  const io = readFileSync('/proc/self/io', 'utf8');
+  return {
+    cpuSeconds: (user + system) / TICKS_A_SECOND,
+    writtenBytes: Number(/^write_bytes: (\d+)/m.exec(io)?.[1]),
+  };
 }
 
 export interface Spread {
@@ -65,10 +86,11 @@ export function spread(values: readonly number[]): Spread {
   return { median, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 };
 }
 
-/** `0.95 (0.93 to 0.96)` */
+/** `0.95 (0.93 to 0.96)`; of one value, that. */
 export function spreadText(values: readonly number[], digits = 2): string {
   const { median, least, most } = spread(values);
-  return `${median.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
+  const text = median.toFixed(digits);
+  return values.length === 1 ? text : `${text} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
 }
 
 export function machine(): string {

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { mpirun } from '../test/fixtures/mpirun.js';
 import type { PipelineResult, PipelineRun } from '../test/mpi/pipeline-worker.js';
-import { spreadText } from './measure.js';
+import type { BenchOptions } from './job.js';
+import { type Table, table } from './table.js';
 
 const WORKER = fileURLToPath(new URL('../test/mpi/pipeline-worker.js', import.meta.url));
 const RANKS = 4;
@@ -13,9 +14,9 @@ const IDEAL = ((RANKS - 1) * SLOWER + 1) / RANKS;
 
 /**
  * Speed of `--schedule dynamic` over that of `even` where the last of four ranks is three times slower, by devices that
- * sleep: no core is used for inference. Gives a line of text.
+ * sleep: no core is used for inference.
  */
-export async function unevenRanks(runs: number): Promise<string> {
+export async function unevenRanks({ runs }: BenchOptions): Promise<Table> {
   const ratios: number[] = [];
   let shares: readonly number[] = [];
   for (let run = 0; run < runs; run += 1) {
@@ -25,8 +26,10 @@ export async function unevenRanks(runs: number): Promise<string> {
     ratios.push(even.seconds / dynamic.seconds);
     shares = dynamic.ranks;
   }
-  const what = `one of ${RANKS} ranks ${SLOWER} times slower (sleeping devices, ${FAST_MS} ms): dynamic over even`;
-  return `${what}: ratio ${spreadText(ratios)}, ideal ${IDEAL.toFixed(2)}; frames by rank ${shares.join(', ')}`;
+  const found = table(['ranks', 'frames by rank, dynamic', 'ideal', 'dynamic over even', 'n']);
+  const what = `${RANKS}, the last ${SLOWER} times slower`;
+  found.ratio('dynamic', [what, shares.join(', '), IDEAL.toFixed(2)], ratios);
+  return found.done();
 }
 
 async function pipeline(schedule: PipelineRun['schedule']): Promise<PipelineResult> {

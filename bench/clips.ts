@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { runFfmpeg } from '../src/video/ffmpeg.js';
+
+export const RATE = 25;
+export const SMALL = '640x360';
+export const LARGE = '1920x1080';
+
+/** Makes a clip of so many frames of a moving test picture in `folder`; gives its path. */
+export async function makeClip(folder: string, size: string, frames: number): Promise<string> {
+  const file = join(folder, `${size}-${frames}.mp4`);
+  await runFfmpeg({
+    task: 'making a clip',
+    inputs: [{ from: { lavfi: `testsrc2=size=${size}:rate=${RATE}` } }],
+    outputs: [
+      {
+        to: { file },
+        options: [
+          ...['-frames:v', String(frames), '-c:v', 'libx264', '-preset', 'ultrafast'],
+          ...['-crf', '20', '-pix_fmt', 'yuv420p'],
+        ],
+      },
+    ],
+  });
+  return file;
+}

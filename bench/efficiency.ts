@@ -1,0 +1,118 @@
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
+import { compose } from '../src/model/compose.js';
+import type { ModelOverrides } from '../src/model/infer.js';
+import { loadModel } from '../src/model/registry.js';
+import { modelsFolder, packageRoot } from '../src/package.js';
+import { containerFor } from '../src/video/container.js';
+import { probe } from '../src/video/probe.js';
+import { wirePlan } from '../src/video/wire.js';
+import { LARGE, makeClip, SMALL } from './clips.js';
+import { type BenchOptions, LARGE_MODEL, runJob, transcode } from './job.js';
+import { johnsonModel } from './johnson.js';
+import { spread, spreadText, timed } from './measure.js';
+import { type Table, table } from './table.js';
+
+/** One model on one size of frame, so many of them that a run takes some seconds. */
+interface Case {
+  readonly model: string;
+  readonly name: string;
+  /** What a job is told of it beside its name, and how it is loaded. */
+  readonly words: readonly string[];
+  readonly overrides: ModelOverrides;
+  readonly size: string;
+  readonly frames: number;
+  readonly ranks: readonly number[];
+  readonly runs: number;
+}
+
+const SECONDS_ALONE = 3;
+const LOOP = join(packageRoot(), 'build', 'test', 'bench', 'inference-loop.js');
+
+/**
+ * Frames a second of a job's pipeline over those of the same composed graph in ONNX Runtime's own loop, in as many
+ * processes with as many threads; and over what the cores allow where they decode and encode too: the lesser of
+ * inference alone and of cores / (processor time of decoding, inference and encoding for a frame).
+ */
+export async function efficiency(options: BenchOptions): Promise<Table> {
+  const { folder, runs } = options;
+  const file = options.model ?? (await johnsonModel(folder));
+  const large = { model: file, name: basename(file, '.onnx'), ...LARGE_MODEL };
+  const fast = { model: 'wave', name: 'fast', words: [], overrides: {} };
+  const cases: readonly Case[] = [
+    { ...large, size: SMALL, frames: 8, ranks: [1, 2], runs },
+    { ...large, size: LARGE, frames: 2, ranks: [2], runs: Math.min(runs, 3) },
+    { ...fast, size: SMALL, frames: 40, ranks: [1, 2], runs },
+    { ...fast, size: LARGE, frames: 6, ranks: [1, 2], runs },
+  ];
+  const columns = [
+    'model',
+    'frames',
+    'ranks',
+    'job fps',
+    'over what the cores allow',
+    'over inference alone',
+  ];
+  const found = table([...columns, 'n']);
+  for (const each of cases) {
+    for (const ranks of each.ranks) {
+      const { speeds, overCores, overInference } = await measure(folder, each, ranks);
+      const words = [each.name, each.size, String(ranks), spreadText(speeds), spreadText(overCores, 3)];
+      found.ratio(`${each.name} ${each.size} on ${ranks}`, words, overInference);
+    }
+  }
+  return found.done();
+}
+
+async function measure(folder: string, one: Case, ranks: number) {
+  const { model, words, size, frames, runs } = one;
+  const clip = await makeClip(folder, size, frames);
+  const threads = String(Math.max(1, Math.floor(availableParallelism() / ranks)));
+  const loop = await loopArguments(folder, clip, one, threads);
+  const codec: number[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    codec.push((await transcode(clip, join(folder, 'codec.mp4'))).cpuSeconds / frames);
+  }
+  const speeds: number[] = [];
+  const overCores: number[] = [];
+  const overInference: number[] = [];
+  for (let run = 0; run < runs; run += 1) {
+    const alone = await inferenceAlone(ranks, loop);
+    const args = ['--model', model, ...words, '--threads', threads];
+    const job = await runJob(ranks, clip, join(folder, 'efficiency.mp4'), args);
+    const speed = job.frames / job.pipelineSeconds;
+    const cores = availableParallelism() / (spread(codec).median + alone.cpuSeconds);
+    speeds.push(speed);
+    overCores.push(speed / Math.min(alone.fps, cores));
+    overInference.push(speed / alone.fps);
+  }
+  return { speeds, overCores, overInference };
+}
+
+/** The arguments of inference-loop.js for the graph that a job on `clip` composes. */
+async function loopArguments(
+  folder: string,
+  clip: string,
+  { model, overrides }: Case,
+  threads: string,
+): Promise<readonly string[]> {
+  const source = await probe(clip);
+  const wire = wirePlan(source.video, containerFor('x.mp4'));
+  const graph = compose(await loadModel(model, { folder: modelsFolder(), overrides }), wire.format, 1);
+  const file = join(folder, 'graph.onnx');
+  await writeFile(file, graph.bytes);
+  return [file, String(graph.inputBytes), String(graph.outputBytes), threads, String(SECONDS_ALONE)];
+}
+
+/** Frames a second of all processes together, and a frame's processor time. */
+async function inferenceAlone(processes: number, args: readonly string[]) {
+  const results = await Promise.all(
+    Array.from({ length: processes }, () => timed(process.execPath, [LOOP, ...args])),
+  );
+  const figures = results.map(({ stdout }) => stdout.split(' ').map(Number));
+  return {
+    fps: figures.reduce((sum, [fps = 0]) => sum + fps, 0),
+    cpuSeconds: spread(figures.map(([, cpuSeconds = 0]) => cpuSeconds)).median,
+  };
+}

@@ -1,0 +1,82 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nodeCommand } from '../test/fixtures/job.js';
+import { makeClip, RATE, SMALL } from './clips.js';
+import { type BenchOptions, LARGE_MODEL, runJob } from './job.js';
+import { johnsonModel } from './johnson.js';
+import { spreadText, timed } from './measure.js';
+import { type Table, table } from './table.js';
+
+const RANKS = 2;
+const THREADS = '1';
+/** Not a multiple of the ranks. */
+const FRAMES = 25;
+const RANK = fileURLToPath(new URL('./jpeg-rank.js', import.meta.url));
+
+/** What one way of working came to. */
+interface Outcome {
+  readonly seconds: number;
+  readonly writtenBytes: number;
+  readonly frames: number;
+}
+
+/**
+ * The reference architecture's way of working, written plainly: ffmpeg makes a JPEG file of every frame, each rank takes
+ * its part of the list and writes a JPEG file of every styled frame, ffmpeg puts those together. Beside it, in turn, a job
+ * with the same clip, network, ranks, threads and encoder settings; and a job with the network of ours that is there to
+ * replace it.
+ */
+export async function jpegFiles(options: BenchOptions): Promise<Table> {
+  const { folder, runs } = options;
+  const clip = await makeClip(folder, SMALL, FRAMES);
+  const model = options.model ?? (await johnsonModel(folder));
+  const job = (...words: readonly string[]) => {
+    const args = ['--threads', THREADS, '--model', ...words];
+    return (): Promise<Outcome> => runJob(RANKS, clip, join(folder, 'jpeg-ours.mp4'), args);
+  };
+  const ways = [
+    { what: 'JPEG files, the large network', name: 'files', run: () => throughFiles(folder, clip, model) },
+    { what: 'a job, the large network', name: 'same network', run: job(model, ...LARGE_MODEL.words) },
+    { what: 'a job, `wave` (fast)', name: 'fast', run: job('wave') },
+  ].map((way) => ({ ...way, outcomes: [] as Outcome[] }));
+  for (let run = 0; run < runs; run += 1) for (const way of ways) way.outcomes.push(await way.run());
+
+  const columns = ['way', 'fps, whole', 'MB written', `frames of ${FRAMES}`, 'times as fast', 'n'];
+  const found = table(columns);
+  const [files] = ways;
+  for (const { what, name, outcomes } of ways) {
+    const fps = outcomes.map(speed);
+    const written = outcomes.map(({ writtenBytes }) => writtenBytes / 1e6);
+    const frames = outcomes.map((outcome) => outcome.frames);
+    const words = [what, spreadText(fps), spreadText(written, 1), spreadText(frames, 0)];
+    const ratios = outcomes.map((outcome, run) => speed(outcome) / speed(files?.outcomes[run] ?? outcome));
+    found.ratio(name, words, ratios);
+  }
+  return found.done();
+}
+
+function speed({ frames, seconds }: Outcome): number {
+  return frames / seconds;
+}
+
+async function throughFiles(folder: string, clip: string, model: string): Promise<Outcome> {
+  const [frames, styled] = [join(folder, 'jpeg-in'), join(folder, 'jpeg-out')];
+  for (const each of [frames, styled]) mkdirSync(each);
+  const ffmpeg = (...words: readonly string[]) =>
+    timed('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...words]);
+  const pattern = '%06d.jpg';
+  const cut = await ffmpeg('-i', clip, '-q:v', '2', join(frames, pattern));
+  const ranks = await timed(...nodeCommand(RANKS, [RANK, THREADS, model, frames, styled, pattern]));
+  const made = readdirSync(styled).length;
+  const joined = await ffmpeg(
+    ...['-framerate', String(RATE), '-i', join(styled, pattern), '-c:v', 'libx264', '-crf', '18'],
+    ...['-pix_fmt', 'yuv420p', join(folder, 'jpeg.mp4')],
+  );
+  for (const each of [frames, styled]) rmSync(each, { recursive: true });
+  return {
+    seconds: cut.seconds + ranks.seconds + joined.seconds,
+    writtenBytes: cut.writtenBytes + ranks.writtenBytes + joined.writtenBytes,
+    frames: made,
+  };
+}

@@ -1,0 +1,24 @@
+import { ceiling } from './ceiling.js';
+import { efficiency } from './efficiency.js';
+import type { BenchOptions } from './job.js';
+import { jpegFiles } from './jpeg-files.js';
+import { manyVideos } from './many-videos.js';
+import { memory } from './memory.js';
+import { scaling } from './scaling.js';
+import { startUp } from './start-up.js';
+import type { Table } from './table.js';
+import { unevenRanks } from './uneven-ranks.js';
+
+export type Part = (options: BenchOptions) => Promise<Table>;
+
+/** The parts of the benchmark, by the names that `--only` and the documentation have for them. */
+export const PARTS: Readonly<Record<string, Part>> = {
+  efficiency,
+  ceiling,
+  'jpeg-files': jpegFiles,
+  scaling,
+  uneven: unevenRanks,
+  videos: manyVideos,
+  'start-up': startUp,
+  memory,
+};

@@ -1,0 +1,37 @@
+/**
+ * A rank of a job whose device is a stand-in: a job in all else, by the same code. Takes milliseconds a frame and the
+ * job's own words. Each frame comes back as it was, after that time, in which no core is used.
+ */
+import { parseArguments } from '../src/cli/arguments.js';
+import { runOne } from '../src/job/job.js';
+import { modelReader } from '../src/job/model.js';
+import { watchForStop } from '../src/job/stop.js';
+import type { SessionGraphs } from '../src/model/precision.js';
+import type { OpenedSession, SessionRequest } from '../src/model/session.js';
+import { WarmSessions } from '../src/model/warm-sessions.js';
+import { joinWorld } from '../src/mpi/world.js';
+import { modelsFolder } from '../src/package.js';
+import { createLog } from '../src/report/log.js';
+import { sleepingSession } from '../test/fixtures/sleeping-session.js';
+
+const [milliseconds, ...words] = process.argv.slice(2);
+
+class StandIns extends WarmSessions {
+  override async open(_key: string, _graphs: SessionGraphs, request: SessionRequest): Promise<OpenedSession> {
+    const copy = (input: Uint8Array, output: Uint8Array): void => output.set(input);
+    const session = await sleepingSession(1, request.inputBytes, Number(milliseconds), copy);
+    return { session, provider: 'cpu', precision: 'fp32', fallback: undefined };
+  }
+}
+
+const command = parseArguments(words, 'bench');
+if (command.kind !== 'job') throw new Error('these are not the words of a job');
+const { options } = command;
+const log = createLog('text', 'quiet');
+const stop = watchForStop(() => {});
+const world = await joinWorld();
+const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
+await runOne({ world, options, log, stop, version: 'bench', model, sessions: new StandIns() }, options);
+stop.dispose();
+await world.finalize();
+process.exit();
