@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArguments } from './cli/arguments.js';
 import { runDoctor } from './cli/doctor.js';
 import { listModelsCommand } from './cli/models.js';
@@ -20,6 +21,9 @@ import { modelsFolder, packageVersion } from './package.js';
 import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
 import { hideArguments } from './storage/secret.js';
+
+/** A launcher ends all ranks when one exits with an error: rank 0, which says why, is to be the first. */
+const SPEAKER_FIRST_MS = 5000;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -55,6 +59,7 @@ async function main(argv: readonly string[]): Promise<number> {
     }
   } catch (error) {
     if (first) sayFailure(log, error);
+    else await sleep(SPEAKER_FIRST_MS);
     return exitCode(error);
   }
 }
