@@ -13,7 +13,7 @@ import torch
 
 from .checkpoint import create
 from .data import list_photographs, load_painting
-from .fit import freeze_trunk, trunk_of, write_fitted
+from .fit import freeze_trunk, network_of_manifest, trunk_of, write_fitted
 from .loop import Plan, Subject, Targets, train
 from .loss_network import LossNetwork
 from .losses import Weights
@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint.pt; if there is one, it is resumed")
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--trunk", type=Path, help="an exported manifest: fit only the paintings' vectors to it, and write models to --out")
-    begin.add_argument("--from", dest="start", type=Path, help="a checkpoint to start from, of this width or narrower")
+    begin.add_argument("--from", dest="start", type=Path, help="a checkpoint or an exported manifest to start from, of this width or narrower")
     begin.add_argument("--network", choices=("small", "johnson"), default="small", help="johnson: the usual one, to compare with")
     parser.add_argument("--wide", type=int, default=24, help="channels at half resolution")
     parser.add_argument("--deep", type=int, default=48, help="channels at a quarter of the resolution")
@@ -45,11 +45,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--calm", type=float, nargs="+", help="a factor on the steadiness loss for each painting")
     parser.add_argument("--held-back", type=int, default=20, help="photographs never trained on")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--bfloat16", choices=("auto", "yes", "no"), default="auto", help="auto: where the processor or GPU computes in it")
     parser.add_argument("--threads", type=int, default=0, help="on a CPU; 0 for all cores")
     parser.add_argument("--seed", type=int, default=1)
     for name, value in vars(Weights()).items():
         parser.add_argument(f"--{name}-weight", type=float, default=value)
     return parser.parse_args()
+
+
+def computes_in_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 def plan_of(args: argparse.Namespace, device: torch.device) -> Plan:
@@ -66,7 +73,21 @@ def plan_of(args: argparse.Namespace, device: torch.device) -> Plan:
         seed=args.seed,
         report_steps=args.report_steps,
         save_minutes=args.save_minutes,
+        bfloat16=args.bfloat16 == "yes" or (args.bfloat16 == "auto" and computes_in_bfloat16(device)),
     )
+
+
+def start_of(path: Path, names: list[str]) -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint, or of an exported manifest, whose styles must be `names` in this order."""
+    if path.suffix == ".json":
+        network, styles = network_of_manifest(path)
+        weights = network.state_dict()
+    else:
+        state = torch.load(path, map_location="cpu")
+        weights, styles = state["average"], state["styles"]
+    if styles != names:
+        raise SystemExit(f"{path} has the styles {', '.join(styles)}, in this order; --style names {', '.join(names)}")
+    return weights
 
 
 def subject_of(args: argparse.Namespace, device: torch.device) -> Subject:
@@ -80,7 +101,7 @@ def subject_of(args: argparse.Namespace, device: torch.device) -> Subject:
         architecture |= {"wide": args.wide, "deep": args.deep}
     network = create(architecture, len(names))
     if args.start:
-        network.load_state_dict(widened(torch.load(args.start, map_location="cpu")["average"], network.state_dict()))
+        network.load_state_dict(widened(start_of(args.start, names), network.state_dict()))
     return Subject(network.to(device), architecture, names)
 
 
@@ -91,6 +112,7 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
+    torch.backends.nnpack.set_flags(False)  # bfloat16 is nothing to it, and it says so on every processor that it does not know
     subject, plan = subject_of(args, device), plan_of(args, device)
     training, held_back = list_photographs(args.content, args.held_back)
     loss_network = LossNetwork(args.loss_net).to(device)

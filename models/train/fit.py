@@ -18,22 +18,26 @@ from .pictures import QUALITY, fitted, restyle
 PICTURE_WIDTH = 480
 
 
-def trunk_of(manifest: Path, styles: int) -> tuple[Network, dict]:
-    """(the manifest's network with rows for so many styles, each the mean of the manifest's own; its architecture)."""
+def network_of_manifest(manifest: Path) -> tuple[Network, list[str]]:
+    """(the network that a manifest describes, the names of its styles)."""
     described = json.loads(manifest.read_text())
     model = onnx.load(manifest.parent / described["file"])
     if not is_small(model):
         raise SystemExit(f"{manifest} does not describe a network of this program's: it has no skip.weight")
     vectors = [np.fromfile(manifest.parent / style["vector"], "<f4") for style in described["styles"]]
-    put_style(model, described["norms"], np.mean(vectors, 0))
-    mean = network_of(model)
-    architecture = {"network": "small", "wide": mean.wide, "deep": mean.deep}
-    network = Network(styles, mean.wide, mean.deep)
-    network.load_state_dict(
-        {name: value.expand_as(target) for (name, value), target in zip(mean.state_dict().items(), network.state_dict().values())}
-    )
-    for own, trunk in zip(network.normed_convs(), mean.normed_convs()):
-        own.norm.epsilon = trunk.norm.epsilon
+    return network_of(model, vectors), [style["name"] for style in described["styles"]]
+
+
+def trunk_of(manifest: Path, styles: int) -> tuple[Network, dict]:
+    """(the manifest's network with rows for so many styles, each the mean of the manifest's own; its architecture)."""
+    trunk, _ = network_of_manifest(manifest)
+    architecture = {"network": "small", "wide": trunk.wide, "deep": trunk.deep}
+    network = Network(styles, trunk.wide, trunk.deep)
+    weights = trunk.state_dict()
+    for name, value in network.state_dict().items():
+        value.copy_(weights[name].mean(0).expand_as(value) if name.endswith((".scale", ".shift")) else weights[name])
+    for own, other in zip(network.normed_convs(), trunk.normed_convs()):
+        own.norm.epsilon = other.norm.epsilon
     return network, architecture
 
 

@@ -130,17 +130,25 @@ def is_small(model: onnx.ModelProto) -> bool:
     return any(weight.name == "skip.weight" for weight in model.graph.initializer)
 
 
-def network_of(model: onnx.ModelProto) -> Network:
-    """The network, of one style, that `build` wrote the model for."""
+def widths(model: onnx.ModelProto) -> tuple[int, int]:
+    """(channels at half, at a quarter of the resolution) of the Network that `build` wrote the model for."""
+    shapes = {weight.name: weight.dims for weight in model.graph.initializer}
+    return shapes["conv0.weight"][0], shapes["conv1.weight"][0]
+
+
+def network_of(model: onnx.ModelProto, vectors: list[np.ndarray]) -> Network:
+    """The network that `build` wrote the model for, a style for each of the vectors."""
     weights = {weight.name: torch.from_numpy(numpy_helper.to_array(weight).copy()) for weight in model.graph.initializer}
     norms = [node for node in model.graph.node if node.op_type == "InstanceNormalization"]
-    network = Network(1, weights["conv0.weight"].shape[0], weights["conv1.weight"].shape[0])
+    network = Network(len(vectors), *widths(model))
+    rows = torch.from_numpy(np.stack(vectors).astype(np.float32))
     with torch.no_grad():
         for number, (module, norm) in enumerate(zip(network.normed_convs(), norms, strict=True)):
             module.norm.epsilon = norm.attribute[0].f
             module.conv.weight.copy_(weights[f"conv{number}.weight"])
-            module.norm.scale[0] = weights[f"norm{number}.scale"]
-            module.norm.shift[0] = weights[f"norm{number}.shift"]
+            for part in (module.norm.scale, module.norm.shift):
+                part.copy_(rows[:, : part.shape[1]])
+                rows = rows[:, part.shape[1] :]
         last = len(network.normed_convs())
         network.leave.weight.copy_(weights[f"conv{last}.weight"])
         network.leave.bias.copy_(weights[f"conv{last}.bias"])

@@ -14,7 +14,7 @@ from .checkpoint import save
 from .colour import blocks_from_rgb, rgb_from_blocks
 from .data import Batch, Photographs
 from .johnson import Johnson
-from .loss_network import LossNetwork
+from .loss_network import LAST_LAYER, LossNetwork
 from .losses import (
     CONTENT_LAYERS,
     content_loss,
@@ -63,17 +63,38 @@ class Targets:
         return cls(painting_grams(loss_network, [painting.to(device) for painting in paintings]), tones)
 
 
-def measure(
-    network: Network | Johnson, loss_network: LossNetwork, targets: Targets, batch: Batch, numbers: Tensor, steadiness: bool
-) -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class Networks:
+    """What is trained, and what judges it: both in bfloat16 where `bfloat16` says so, what they give in float32."""
+
+    drawing: Network | Johnson
+    judging: LossNetwork
+    bfloat16: bool
+
+    def _precision(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(like.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def draw(self, rgb: Tensor, numbers: Tensor) -> Tensor:
+        """RGB [N, 3, H, W] in the styles `numbers` [N] -> RGB, not clamped."""
+        with self._precision(rgb):
+            blocks = self.drawing(blocks_from_rgb(rgb), numbers)
+        return rgb_from_blocks(blocks.float())
+
+    def features(self, rgb: Tensor, last: str = LAST_LAYER) -> dict[str, Tensor]:
+        with self._precision(rgb):
+            found = self.judging(rgb, last)
+        return {layer: value.float() for layer, value in found.items()}
+
+
+def measure(networks: Networks, targets: Targets, batch: Batch, numbers: Tensor, steadiness: bool) -> dict[str, Tensor]:
     """One batch's losses by name, each [N], not weighted. `numbers` [N] are the styles to draw in."""
     seen, contrast = batch.seen.to(numbers.device), batch.contrast.to(numbers.device)
-    rgb = rgb_from_blocks(network(blocks_from_rgb(seen), numbers))
+    rgb = networks.draw(seen, numbers)
     shown = rgb.clamp(0.0, 1.0)
     with torch.no_grad():
         scene = rgb_from_blocks(blocks_from_rgb(batch.scene.to(numbers.device))).clamp(0.0, 1.0)
-        content = loss_network(scene, last=CONTENT_LAYERS[-1])
-    features = loss_network(shown)
+        content = networks.features(scene, CONTENT_LAYERS[-1])
+    features = networks.features(shown)
     found = {  # the less is left of a scene, the less must it look like a painting of it, and the more like the fade
         "content": content_loss(features, content) * contrast,
         "style": style_loss(features, targets.grams, numbers) * contrast,
@@ -83,7 +104,7 @@ def measure(
         "grain": grain_loss(shown, seen),
     }
     if steadiness:
-        other = rgb_from_blocks(network(blocks_from_rgb(batch.other.to(numbers.device)), numbers)).clamp(0.0, 1.0)
+        other = networks.draw(batch.other.to(numbers.device), numbers).clamp(0.0, 1.0)
         found["steadiness"] = steadiness_loss(shown, other, batch.motion, batch.passer)
     return found
 
@@ -112,6 +133,7 @@ class Plan:
     seed: int
     report_steps: int
     save_minutes: float
+    bfloat16: bool
 
 
 @dataclass(frozen=True)
@@ -128,6 +150,7 @@ def train(
 ) -> dict[str, Tensor]:
     """Trains on the photographs `paths`, from `checkpoint` on if there is one, and keeps it up; returns the averaged weights."""
     network, names = subject.network, subject.styles
+    networks = Networks(network, loss_network, plan.bfloat16)
     device = next(network.parameters()).device
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     trained = [weight for weight in network.parameters() if weight.requires_grad]
@@ -163,7 +186,7 @@ def train(
 
         batch = photographs.batch()
         numbers = torch.tensor(turns.take(len(batch.scene)), device=device)
-        found = measure(network, loss_network, targets, batch, numbers, plan.weights["steadiness"] > 0 and step % 2 == 1)
+        found = measure(networks, targets, batch, numbers, plan.weights["steadiness"] > 0 and step % 2 == 1)
         counted = found | {loss: found[loss] * each[numbers] for loss, each in plan.factors.items() if loss in found}
         total = sum(plan.weights[name] * value.mean() for name, value in counted.items())
         optimiser.zero_grad(set_to_none=True)

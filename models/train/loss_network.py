@@ -13,6 +13,7 @@ from torch import Tensor, nn
 MEANS_BGR = (104.0, 117.0, 123.0)
 POOL_AFTER = ("conv1", "fire4")
 FIRES = tuple(f"fire{number}" for number in range(2, 9))
+LAST_LAYER = FIRES[-1]
 
 
 class LossNetwork(nn.Module):
@@ -33,7 +34,7 @@ class LossNetwork(nn.Module):
     def _conv(self, x: Tensor, name: str, **options: int) -> Tensor:
         return F.relu(F.conv2d(x, getattr(self, self._key(name + ".weight")), getattr(self, self._key(name + ".bias")), **options))
 
-    def forward(self, rgb: Tensor, last: str = "fire8") -> dict[str, Tensor]:
+    def forward(self, rgb: Tensor, last: str = LAST_LAYER) -> dict[str, Tensor]:
         """Features of conv1, fire2 ... `last`; conv1 at half the input's size, fire2.. at a quarter, fire5.. at an eighth."""
         # Channels last halves the time here on a CPU: pooling, and the Gram matrices' products of channels.
         x = (rgb.flip(1) * 255.0 - self.means).contiguous(memory_format=torch.channels_last)

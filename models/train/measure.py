@@ -23,7 +23,7 @@ from torch import Tensor
 from .clips import Clip, encoded_bytes, read_clip
 from .colour import blocks_from_rgb, rgb_from_blocks
 from .data import list_photographs, load_painting, tensor_from_image
-from .graph import GraphWriter, build, costs, is_small, network_of, put_style
+from .graph import GraphWriter, build, costs, is_small, put_style, widths
 from .johnson import Johnson
 from .loss_network import LossNetwork
 from .losses import content_loss, painting_grams, style_loss
@@ -158,7 +158,7 @@ def print_costs(models: list[Model], rounds: int) -> None:
     baseline = next((name for name, graph in graphs.items() if not is_small(graph)), "johnson (any weights)")
     for name, graph in list(graphs.items()):
         if is_small(graph):
-            graphs[f"{name} with RGB ends (any weights)"] = with_rgb_ends(network_of(graph))
+            graphs[f"{name} with RGB ends (any weights)"] = with_rgb_ends(Network(1, *widths(graph)))
     graphs.setdefault(baseline, build(Johnson(1), "johnson")[0])
     found = times(graphs, rounds)
     heading("model", "multiply-adds a pixel", "bytes of activations a pixel", "ms a megapixel", "Johnson's time over it")
