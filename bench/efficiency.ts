@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
+import type { ModelSize } from '../src/model/catalogue.js';
 import { compose } from '../src/model/compose.js';
 import type { ModelOverrides } from '../src/model/infer.js';
 import { loadModel } from '../src/model/registry.js';
@@ -21,6 +22,7 @@ interface Case {
   /** What a job is told of it beside its name, and how it is loaded. */
   readonly words: readonly string[];
   readonly overrides: ModelOverrides;
+  readonly modelSize?: ModelSize;
   readonly size: string;
   readonly frames: number;
   readonly ranks: readonly number[];
@@ -39,12 +41,21 @@ export async function efficiency(options: BenchOptions): Promise<Table> {
   const { folder, runs } = options;
   const file = options.model ?? (await johnsonModel(folder));
   const large = { model: file, name: basename(file, '.onnx'), ...LARGE_MODEL };
-  const fast = { model: 'wave', name: 'fast', words: [], overrides: {} };
+  const ours = (size: ModelSize) => ({
+    model: 'wave',
+    name: size,
+    words: ['--size', size],
+    overrides: {},
+    modelSize: size,
+  });
+  const [fast, fine] = [ours('fast'), ours('fine')];
   const cases: readonly Case[] = [
     { ...large, size: SMALL, frames: 8, ranks: [1, 2], runs },
     { ...large, size: LARGE, frames: 2, ranks: [2], runs: Math.min(runs, 3) },
     { ...fast, size: SMALL, frames: 40, ranks: [1, 2], runs },
     { ...fast, size: LARGE, frames: 6, ranks: [1, 2], runs },
+    { ...fine, size: SMALL, frames: 16, ranks: [1, 2], runs },
+    { ...fine, size: LARGE, frames: 4, ranks: [2], runs },
   ];
   const columns = [
     'model',
@@ -94,12 +105,13 @@ async function measure(folder: string, one: Case, ranks: number) {
 async function loopArguments(
   folder: string,
   clip: string,
-  { model, overrides }: Case,
+  { model, overrides, modelSize }: Case,
   threads: string,
 ): Promise<readonly string[]> {
   const source = await probe(clip);
   const wire = wirePlan(source.video, containerFor('x.mp4'));
-  const graph = compose(await loadModel(model, { folder: modelsFolder(), overrides }), wire.format, 1);
+  const request = { folder: modelsFolder(), overrides, ...(modelSize && { size: modelSize }) };
+  const graph = compose(await loadModel(model, request), wire.format, 1);
   const file = join(folder, 'graph.onnx');
   await writeFile(file, graph.bytes);
   return [file, String(graph.inputBytes), String(graph.outputBytes), threads, String(SECONDS_ALONE)];

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeCommand } from '../test/fixtures/job.js';
+import { packageRoot } from '../src/package.js';
+import { nodeCommand, programCommand } from '../test/fixtures/job.js';
 import { makeClip, RATE, SMALL } from './clips.js';
 import { type BenchOptions, LARGE_MODEL, runJob } from './job.js';
 import { johnsonModel } from './johnson.js';
@@ -13,6 +15,12 @@ const THREADS = '1';
 /** Not a multiple of the ranks. */
 const FRAMES = 25;
 const RANK = fileURLToPath(new URL('./jpeg-rank.js', import.meta.url));
+const PYTHON_RANK = join(packageRoot(), 'bench', 'jpeg_rank.py');
+
+const PATTERN = '%06d.jpg';
+
+/** The program and its words that run a rank on each part of a folder of frames, into another folder. */
+type RankCommand = (frames: string, styled: string) => readonly [string, readonly string[]];
 
 /** What one way of working came to. */
 interface Outcome {
@@ -23,9 +31,9 @@ interface Outcome {
 
 /**
  * The reference architecture's way of working, written plainly: ffmpeg makes a JPEG file of every frame, each rank takes
- * its part of the list and writes a JPEG file of every styled frame, ffmpeg puts those together. Beside it, in turn, a job
- * with the same clip, network, ranks, threads and encoder settings; and a job with the network of ours that is there to
- * replace it.
+ * its part of the list and writes a JPEG file of every styled frame, ffmpeg puts those together. By ONNX Runtime, and where
+ * Python has it by PyTorch as there. Beside it, in turn, a job with the same clip, network, ranks, threads and encoder
+ * settings; and jobs with the networks of ours that are there to replace it.
  */
 export async function jpegFiles(options: BenchOptions): Promise<Table> {
   const { folder, runs } = options;
@@ -35,22 +43,31 @@ export async function jpegFiles(options: BenchOptions): Promise<Table> {
     const args = ['--threads', THREADS, '--model', ...words];
     return (): Promise<Outcome> => runJob(RANKS, clip, join(folder, 'jpeg-ours.mp4'), args);
   };
+  const files = (rank: RankCommand) => () => throughFiles(folder, clip, rank);
+  const byRuntime: RankCommand = (...from) => nodeCommand(RANKS, [RANK, THREADS, model, ...from, PATTERN]);
+  const byPyTorch: RankCommand = (...from) =>
+    programCommand(RANKS, 'python3', [PYTHON_RANK, THREADS, ...from]);
+  const pyTorch = spawnSync('python3', [PYTHON_RANK, '--check']).status === 0;
   const ways = [
-    { what: 'JPEG files, the large network', name: 'files', run: () => throughFiles(folder, clip, model) },
+    { what: 'JPEG files, the large network', name: 'files', run: files(byRuntime) },
+    ...(pyTorch
+      ? [{ what: 'JPEG files, the large network, PyTorch', name: 'PyTorch', run: files(byPyTorch) }]
+      : []),
     { what: 'a job, the large network', name: 'same network', run: job(model, ...LARGE_MODEL.words) },
-    { what: 'a job, `wave` (fast)', name: 'fast', run: job('wave') },
+    { what: 'a job, `wave` (fine)', name: 'fine', run: job('wave', '--size', 'fine') },
+    { what: 'a job, `wave` (fast)', name: 'fast', run: job('wave', '--size', 'fast') },
   ].map((way) => ({ ...way, outcomes: [] as Outcome[] }));
   for (let run = 0; run < runs; run += 1) for (const way of ways) way.outcomes.push(await way.run());
 
   const columns = ['way', 'fps, whole', 'MB written', `frames of ${FRAMES}`, 'times as fast', 'n'];
   const found = table(columns);
-  const [files] = ways;
+  const [first] = ways;
   for (const { what, name, outcomes } of ways) {
     const fps = outcomes.map(speed);
     const written = outcomes.map(({ writtenBytes }) => writtenBytes / 1e6);
     const frames = outcomes.map((outcome) => outcome.frames);
     const words = [what, spreadText(fps), spreadText(written, 1), spreadText(frames, 0)];
-    const ratios = outcomes.map((outcome, run) => speed(outcome) / speed(files?.outcomes[run] ?? outcome));
+    const ratios = outcomes.map((outcome, run) => speed(outcome) / speed(first?.outcomes[run] ?? outcome));
     found.ratio(name, words, ratios);
   }
   return found.done();
@@ -60,17 +77,16 @@ function speed({ frames, seconds }: Outcome): number {
   return frames / seconds;
 }
 
-async function throughFiles(folder: string, clip: string, model: string): Promise<Outcome> {
+async function throughFiles(folder: string, clip: string, rank: RankCommand): Promise<Outcome> {
   const [frames, styled] = [join(folder, 'jpeg-in'), join(folder, 'jpeg-out')];
   for (const each of [frames, styled]) mkdirSync(each);
   const ffmpeg = (...words: readonly string[]) =>
     timed('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...words]);
-  const pattern = '%06d.jpg';
-  const cut = await ffmpeg('-i', clip, '-q:v', '2', join(frames, pattern));
-  const ranks = await timed(...nodeCommand(RANKS, [RANK, THREADS, model, frames, styled, pattern]));
+  const cut = await ffmpeg('-i', clip, '-q:v', '2', join(frames, PATTERN));
+  const ranks = await timed(...rank(frames, styled));
   const made = readdirSync(styled).length;
   const joined = await ffmpeg(
-    ...['-framerate', String(RATE), '-i', join(styled, pattern), '-c:v', 'libx264', '-crf', '18'],
+    ...['-framerate', String(RATE), '-i', join(styled, PATTERN), '-c:v', 'libx264', '-crf', '18'],
     ...['-pix_fmt', 'yuv420p', join(folder, 'jpeg.mp4')],
   );
   for (const each of [frames, styled]) rmSync(each, { recursive: true });

@@ -1,7 +1,8 @@
 """The network to be compared with: Johnson, Alahi and Fei-Fei, "Perceptual Losses for Real-Time Style Transfer" (2016).
 
 Its shape is the one of that paper's supplement, with nearest upsampling in place of transposed convolutions (Odena et al.
-2016) and conditional norms, so that it too learns several paintings at once. It works on RGB at full resolution.
+2016) and conditional norms, so that it too learns several paintings at once. It works on RGB at full resolution. Its norms'
+epsilons are network.py's: with the usual 1e-5 a window of one colour makes gradients of more than 1e38.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .colour import blocks_from_rgb, rgb_from_blocks
-from .network import NormedConv, Residual
+from .network import FIRST_EPSILON, NormedConv, Residual
 
-EPSILON = 1e-5
 RESIDUAL_BLOCKS = 5
 
 
@@ -22,12 +22,12 @@ class Johnson(nn.Module):
 
     def __init__(self, styles: int) -> None:
         super().__init__()
-        self.enter = NormedConv(styles, 3, 32, size=9, epsilon=EPSILON)
+        self.enter = NormedConv(styles, 3, 32, size=9, epsilon=FIRST_EPSILON)
         self.downs = nn.ModuleList(
-            (NormedConv(styles, 32, 64, stride=2, epsilon=EPSILON), NormedConv(styles, 64, 128, stride=2, epsilon=EPSILON))
+            (NormedConv(styles, 32, 64, stride=2), NormedConv(styles, 64, 128, stride=2))
         )
-        self.blocks = nn.ModuleList(Residual(styles, 128, EPSILON) for _ in range(RESIDUAL_BLOCKS))
-        self.ups = nn.ModuleList((NormedConv(styles, 128, 64, epsilon=EPSILON), NormedConv(styles, 64, 32, epsilon=EPSILON)))
+        self.blocks = nn.ModuleList(Residual(styles, 128) for _ in range(RESIDUAL_BLOCKS))
+        self.ups = nn.ModuleList((NormedConv(styles, 128, 64), NormedConv(styles, 64, 32)))
         self.leave = nn.Conv2d(32, 3, 9)
         with torch.no_grad():  # as in network.py
             self.leave.weight.mul_(0.3)

@@ -191,8 +191,8 @@ def train(
         total = sum(plan.weights[name] * value.mean() for name, value in counted.items())
         optimiser.zero_grad(set_to_none=True)
         total.backward()
-        torch.nn.utils.clip_grad_norm_(trained, LARGEST_GRADIENT)
-        optimiser.step()
+        if torch.nn.utils.clip_grad_norm_(trained, LARGEST_GRADIENT).isfinite():
+            optimiser.step()
         step += 1
         average_in(average, network.state_dict(), step)
 

@@ -51,10 +51,10 @@ class NormedConv(nn.Module):
 class Residual(nn.Module):
     """x + norm(conv(relu(norm(conv(x)))))."""
 
-    def __init__(self, styles: int, channels: int, epsilon: float = EPSILON) -> None:
+    def __init__(self, styles: int, channels: int) -> None:
         super().__init__()
-        self.first = NormedConv(styles, channels, channels, epsilon=epsilon)
-        self.second = NormedConv(styles, channels, channels, epsilon=epsilon)
+        self.first = NormedConv(styles, channels, channels)
+        self.second = NormedConv(styles, channels, channels)
 
     def forward(self, x: Tensor, styles: Tensor) -> Tensor:
         return x + self.second(F.relu(self.first(x, styles)), styles)
