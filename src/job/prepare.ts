@@ -8,6 +8,7 @@ import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
 import { probe, type SourceFacts } from '../video/probe.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
 import { type WirePlan, wirePlan } from '../video/wire.js';
+import { batchFor } from './batch.js';
 import { codecDefaults } from './codec-defaults.js';
 import { type BlobLabels, type Destination, openDestination } from './destination.js';
 import type { Identity } from './journal.js';
@@ -37,8 +38,6 @@ export interface PreparedJob {
   readonly notes: readonly string[];
 }
 
-/** Frames that a GPU infers at once with `--batch auto`; a CPU gains nothing from more than one. */
-const GPU_BATCH = 4;
 /** Where a video does not tell its rate: for rate control and segment lengths only, never for timestamps. */
 const UNKNOWN_RATE = { num: 25, den: 1 } as const;
 /** x264's own default for the longest distance between keyframes. */
@@ -63,7 +62,7 @@ export async function prepareJob(
   const source = await inTermsOf(input, () => probe(input.path));
   const wire = wirePlan(source.video, container);
   const model = await readModel();
-  const batch = batchFor(options, model);
+  const batch = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
   const half = halfGraph(graph, model, options);
   const rate = source.video.averageRate ?? UNKNOWN_RATE;
@@ -113,11 +112,8 @@ export async function prepareJob(
   };
 }
 
-function batchFor(options: JobOptions, model: LoadedModel): number {
-  if (options.batch !== 'auto') return options.batch;
-  if (model.fixedBatch !== undefined) return model.fixedBatch;
-  const gpu = options.provider === 'auto' ? visibleGpus() > 0 : options.provider !== 'cpu';
-  return gpu ? GPU_BATCH : 1;
+function onGpu({ provider }: JobOptions): boolean {
+  return provider === 'auto' ? visibleGpus() > 0 : provider !== 'cpu';
 }
 
 function encodeSpec(
