@@ -6,7 +6,7 @@ import { listModels } from '../model/catalogue.js';
 import { visibleGpus } from '../model/devices.js';
 import { native } from '../native.js';
 import { modelsFolder, onnxRuntimeFolder } from '../package.js';
-import { ffmpegVersion, hasEncoder } from '../video/ffmpeg.js';
+import { ffmpegVersion, hasEncoder } from '../video/ffmpeg-facts.js';
 
 /** One thing that was looked at. `lack` is what to do about it; a fatal lack makes doctor exit with 1. */
 interface Finding {

@@ -1,7 +1,7 @@
 /** Raw frames out of ffmpeg, each with its own PTS. */
 import { setImmediate } from 'node:timers/promises';
 import { JobError } from '../errors.js';
-import { FfmpegFailure } from './ffmpeg.js';
+import { FfmpegFailure } from './ffmpeg-messages.js';
 import { openRawFrames, type RawFrames } from './raw-frames.js';
 import type { SourceFacts } from './source-facts.js';
 import type { WirePlan } from './wire.js';

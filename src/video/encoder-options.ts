@@ -1,6 +1,6 @@
 /** What the encoders are told. */
 import type { ColourTags, EncodeSpec, VideoCodec } from './encode.js';
-import { hasEncoder } from './ffmpeg.js';
+import { hasEncoder } from './ffmpeg-facts.js';
 
 /** SVT-AV1 takes no less. */
 const LEAST_SVT_SIZE = 64;

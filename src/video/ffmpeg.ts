@@ -2,10 +2,11 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import fluent from 'fluent-ffmpeg';
-import { JobError, messageOf } from '../errors.js';
+import { JobError } from '../errors.js';
 import { withoutCredentials } from '../storage/secret.js';
+import { eachLine, messageTail, runError } from './ffmpeg-messages.js';
 
 /** Where an input comes from. A file name is always data: it reaches ffmpeg as `file:NAME`. */
 export type FfmpegSource = { readonly file: string } | { readonly lavfi: string } | 'stdin';
@@ -56,27 +57,8 @@ export interface FfmpegOptions {
   readonly signal?: AbortSignal;
 }
 
-/** ffmpeg or ffprobe did not end well. */
-export class FfmpegFailure extends JobError {
-  /** Undefined where it could not be started or was killed by a signal. */
-  readonly exitCode: number | undefined;
-
-  constructor(
-    message: string,
-    exitCode: number | undefined,
-    options: { readonly hint?: string; readonly cause: unknown },
-  ) {
-    super('ffmpeg', message, options);
-    this.exitCode = exitCode;
-  }
-}
-
-const INSTALL_HINT =
-  'Install FFmpeg 5 or newer (Debian, Ubuntu: apt-get install ffmpeg), or set FFMPEG_PATH and FFPROBE_PATH to its programs.';
 /** The protocols that a file may make ffmpeg open: a playlist must not reach the network. */
 const FILE_PROTOCOLS = 'file,crypto,data';
-const KEPT_MESSAGES = 64;
-const LONGEST_MESSAGE = 1024;
 const MOST_JSON_BYTES = 64 * 2 ** 20;
 
 /** What this file uses of fluent-ffmpeg that its types leave out. Tried with 2.1.3, the last version there will be. */
@@ -189,26 +171,6 @@ export async function* ffprobeLines(
   }
 }
 
-/** ffmpeg's version as it names itself, e.g. `5.1.9-0+deb12u1`. Errors: JobError('ffmpeg'). */
-export async function ffmpegVersion(): Promise<string> {
-  const text = await ask(['-version']);
-  return /^ffmpeg version (\S+)/.exec(text)?.[1] ?? 'unknown';
-}
-
-/** Whether this ffmpeg has the encoder `name` (e.g. `libx264`). Errors: JobError('ffmpeg'). */
-export async function hasEncoder(name: string): Promise<boolean> {
-  encoderNames ??= ask(['-encoders']).then(
-    // ` V....D libx264   description`
-    (text) => new Set([...text.matchAll(/^ [VAS][A-Z.]{5} ([^\s=]\S*)/gm)].map((match) => match[1] ?? '')),
-  );
-  encoderNames.catch(() => {
-    encoderNames = undefined;
-  });
-  return (await encoderNames).has(name);
-}
-
-let encoderNames: Promise<ReadonlySet<string>> | undefined;
-
 function build(command: FfmpegCommand, options: FfmpegOptions, onMessage: (line: string) => void) {
   const builder = fluent();
   const wantsStdin = command.inputs.some((input) => input.from === 'stdin');
@@ -287,8 +249,8 @@ function startFfprobe(file: string, args: readonly string[]) {
   return start('ffprobe', ['-hide_banner', '-v', 'level+warning', ...args, ...input], `reading "${file}"`);
 }
 
-/** What ffmpeg prints on stdout when asked about itself. */
-async function ask(args: readonly string[]): Promise<string> {
+/** What ffmpeg prints on stdout when asked about itself. Errors: JobError('ffmpeg'). */
+export async function askFfmpeg(args: readonly string[]): Promise<string> {
   const run = start('ffmpeg', ['-hide_banner', ...args], 'telling about itself');
   const chunks: Buffer[] = [];
   for await (const chunk of run.stdout) chunks.push(chunk);
@@ -343,64 +305,4 @@ function dieWithUs(child: ChildProcess): void {
 
 function killAll(): void {
   for (const child of children) child.kill('SIGKILL');
-}
-
-/** Calls `onLine` with each line of text, in bounded memory: long lines come in pieces. */
-function eachLine(stream: Readable | null, onLine: (line: string) => void): void {
-  let rest = '';
-  stream?.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split(/[\r\n]+/);
-    rest = lines.pop() ?? '';
-    if (rest.length > LONGEST_MESSAGE) {
-      lines.push(rest);
-      rest = '';
-    }
-    for (const line of lines) onLine(line);
-  });
-  stream?.on('end', () => onLine(rest));
-}
-
-/** The last lines of a program's stderr, in bounded memory. */
-function messageTail(onMessage?: (line: string) => void) {
-  const kept: string[] = [];
-  return {
-    push(this: void, line: string): void {
-      const text = line.trim().slice(0, LONGEST_MESSAGE);
-      if (text === '') return;
-      if (!/\[(info|verbose)\]/.test(text)) kept.push(text);
-      if (kept.length > KEPT_MESSAGES) kept.shift();
-      onMessage?.(text);
-    },
-    lines: (): readonly string[] => [...kept],
-  };
-}
-
-function runError(program: string, task: string, error: Error, messages: readonly string[]): FfmpegFailure {
-  const systemCode = 'code' in error ? error.code : undefined;
-  if (systemCode === 'ENOENT' || systemCode === 'EACCES') {
-    const message = `${program} cannot be started (${messageOf(error)})`;
-    return new FfmpegFailure(message, undefined, { hint: INSTALL_HINT, cause: error });
-  }
-  // fluent-ffmpeg appends lines of stderr of its own choosing to the first.
-  const [happened = ''] = messageOf(error)
-    .replace(/^ffmpeg /, '')
-    .split(/[\n:]/, 1);
-  const exitCode = /exited with code (\d+)/.exec(happened)?.[1];
-  const words = lastWords(messages);
-  const message = `${program} ${happened} while ${task}${words === '' ? '' : `: ${words}`}`;
-  return new FfmpegFailure(message, exitCode === undefined ? undefined : Number(exitCode), { cause: error });
-}
-
-/** The last three messages, those of errors where there are any, without the addresses ffmpeg prints. */
-function lastWords(messages: readonly string[]): string {
-  const errors = messages.filter((line) => /\[(error|fatal|panic)\]/.test(line));
-  const texts = (errors.length > 0 ? errors : messages).map(plainMessage);
-  return [...new Set(texts)].slice(-3).join('; ');
-}
-
-/** A message without ffmpeg's memory addresses and level marks: `[h264 @ 0x55d] [error] x` becomes `h264: x`. */
-export function plainMessage(line: string): string {
-  return line
-    .replace(/\[([^\]@]+?) @ 0x[0-9a-f]+\]/g, '$1:')
-    .replace(/\[(warning|error|fatal|panic|info)\] /g, '');
 }

@@ -1,6 +1,7 @@
 /** One run of ffmpeg that decodes a video into raw frames. */
 import { JobError } from '../errors.js';
-import { type FfmpegProcess, plainMessage, startFfmpeg } from './ffmpeg.js';
+import { type FfmpegProcess, startFfmpeg } from './ffmpeg.js';
+import { plainMessage } from './ffmpeg-messages.js';
 import { frameBytes } from './frame-format.js';
 import { type NutReader, openNutReader } from './nut-reader.js';
 import { incomingPipe } from './pipe.js';

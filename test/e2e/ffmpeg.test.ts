@@ -7,16 +7,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { JobError } from '../../src/errors.js';
-import {
-  FfmpegFailure,
-  ffmpegVersion,
-  ffprobeLines,
-  hasEncoder,
-  plainMessage,
-  runFfmpeg,
-  runFfprobe,
-  startFfmpeg,
-} from '../../src/video/ffmpeg.js';
+import { ffprobeLines, runFfmpeg, runFfprobe, startFfmpeg } from '../../src/video/ffmpeg.js';
+import { ffmpegVersion, hasEncoder } from '../../src/video/ffmpeg-facts.js';
+import { FfmpegFailure, plainMessage } from '../../src/video/ffmpeg-messages.js';
 import { incomingPipe } from '../../src/video/pipe.js';
 import { clipFolder, makeClip } from '../fixtures/clips.js';
 

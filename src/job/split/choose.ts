@@ -4,7 +4,7 @@ import type { OpenedSession } from '../../model/session.js';
 import type { World } from '../../mpi/world.js';
 import { native } from '../../native.js';
 import { type CutPlan, planCut } from '../../video/cut.js';
-import { ffmpegVersion } from '../../video/ffmpeg.js';
+import { ffmpegVersion } from '../../video/ffmpeg-facts.js';
 import type { RunOptions } from '../options.js';
 import type { PipelineShape } from '../pipeline.js';
 import type { PreparedJob } from '../prepare.js';

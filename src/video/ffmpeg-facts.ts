@@ -1,0 +1,22 @@
+/** What this ffmpeg is, and can do. */
+import { askFfmpeg } from './ffmpeg.js';
+
+let encoderNames: Promise<ReadonlySet<string>> | undefined;
+
+/** ffmpeg's version as it names itself, e.g. `5.1.9-0+deb12u1`. Errors: JobError('ffmpeg'). */
+export async function ffmpegVersion(): Promise<string> {
+  const text = await askFfmpeg(['-version']);
+  return /^ffmpeg version (\S+)/.exec(text)?.[1] ?? 'unknown';
+}
+
+/** Whether this ffmpeg has the encoder `name` (e.g. `libx264`). Errors: JobError('ffmpeg'). */
+export async function hasEncoder(name: string): Promise<boolean> {
+  encoderNames ??= askFfmpeg(['-encoders']).then(
+    // ` V....D libx264   description`
+    (text) => new Set([...text.matchAll(/^ [VAS][A-Z.]{5} ([^\s=]\S*)/gm)].map((match) => match[1] ?? '')),
+  );
+  encoderNames.catch(() => {
+    encoderNames = undefined;
+  });
+  return (await encoderNames).has(name);
+}

@@ -1,0 +1,89 @@
+/** What ffmpeg and ffprobe say on standard error, and what it means that they did not end well. */
+import type { Readable } from 'node:stream';
+import { JobError, messageOf } from '../errors.js';
+
+/** ffmpeg or ffprobe did not end well. */
+export class FfmpegFailure extends JobError {
+  /** Undefined where it could not be started or was killed by a signal. */
+  readonly exitCode: number | undefined;
+
+  constructor(
+    message: string,
+    exitCode: number | undefined,
+    options: { readonly hint?: string; readonly cause: unknown },
+  ) {
+    super('ffmpeg', message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+const INSTALL_HINT =
+  'Install FFmpeg 5 or newer (Debian, Ubuntu: apt-get install ffmpeg), or set FFMPEG_PATH and FFPROBE_PATH to its programs.';
+const KEPT_MESSAGES = 64;
+const LONGEST_MESSAGE = 1024;
+
+/** Calls `onLine` with each line of text, in bounded memory: long lines come in pieces. */
+export function eachLine(stream: Readable | null, onLine: (line: string) => void): void {
+  let rest = '';
+  stream?.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split(/[\r\n]+/);
+    rest = lines.pop() ?? '';
+    if (rest.length > LONGEST_MESSAGE) {
+      lines.push(rest);
+      rest = '';
+    }
+    for (const line of lines) onLine(line);
+  });
+  stream?.on('end', () => onLine(rest));
+}
+
+/** The last lines of a program's stderr, in bounded memory. */
+export function messageTail(onMessage?: (line: string) => void) {
+  const kept: string[] = [];
+  return {
+    push(this: void, line: string): void {
+      const text = line.trim().slice(0, LONGEST_MESSAGE);
+      if (text === '') return;
+      if (!/\[(info|verbose)\]/.test(text)) kept.push(text);
+      if (kept.length > KEPT_MESSAGES) kept.shift();
+      onMessage?.(text);
+    },
+    lines: (): readonly string[] => [...kept],
+  };
+}
+
+/** A program's end, which was not well, with its last words. */
+export function runError(
+  program: string,
+  task: string,
+  error: Error,
+  messages: readonly string[],
+): FfmpegFailure {
+  const systemCode = 'code' in error ? error.code : undefined;
+  if (systemCode === 'ENOENT' || systemCode === 'EACCES') {
+    const message = `${program} cannot be started (${messageOf(error)})`;
+    return new FfmpegFailure(message, undefined, { hint: INSTALL_HINT, cause: error });
+  }
+  // fluent-ffmpeg appends lines of stderr of its own choosing to the first.
+  const [happened = ''] = messageOf(error)
+    .replace(/^ffmpeg /, '')
+    .split(/[\n:]/, 1);
+  const exitCode = /exited with code (\d+)/.exec(happened)?.[1];
+  const words = lastWords(messages);
+  const message = `${program} ${happened} while ${task}${words === '' ? '' : `: ${words}`}`;
+  return new FfmpegFailure(message, exitCode === undefined ? undefined : Number(exitCode), { cause: error });
+}
+
+/** The last three messages, those of errors where there are any, without the addresses ffmpeg prints. */
+function lastWords(messages: readonly string[]): string {
+  const errors = messages.filter((line) => /\[(error|fatal|panic)\]/.test(line));
+  const texts = (errors.length > 0 ? errors : messages).map(plainMessage);
+  return [...new Set(texts)].slice(-3).join('; ');
+}
+
+/** A message without ffmpeg's memory addresses and level marks: `[h264 @ 0x55d] [error] x` becomes `h264: x`. */
+export function plainMessage(line: string): string {
+  return line
+    .replace(/\[([^\]@]+?) @ 0x[0-9a-f]+\]/g, '$1:')
+    .replace(/\[(warning|error|fatal|panic|info)\] /g, '');
+}
