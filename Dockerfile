@@ -71,6 +71,8 @@ COPY package.json LICENSE /opt/framescatter/
 RUN chmod 755 /opt/framescatter/k8s/image/*.sh && ln -s /opt/framescatter/dist/main.js /usr/local/bin/framescatter
 # Open MPI refuses root unless told otherwise; Azure Machine Learning runs its jobs as root.
 ENV OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# The driver's libraries that NVIDIA's container runtime puts into the container: video is NVDEC's and NVENC's (--hwaccel).
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 ARG RUN_AS=mpiuser
 USER ${RUN_AS}
 WORKDIR /home/mpiuser

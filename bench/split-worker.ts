@@ -49,7 +49,9 @@ async function openRoot() {
   } as const;
   const prepared = { source, wire, spec, input: { path: clip, display: clip } } as unknown as PreparedJob;
   const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, 1);
-  const opened: OpenedWork = { journal, unlock: async () => {}, monitor: NO_MONITOR, site };
+  const hardware = { nvdec: false, nvenc: false, encoder: 'software', notes: [] };
+  const place = { monitor: NO_MONITOR, site, device: 0 };
+  const opened: OpenedWork = { journal, unlock: async () => {}, ...place, hardware };
   return openPieceWork(prepared, plan, opened);
 }
 

@@ -1,6 +1,13 @@
 import type { Argv } from 'yargs';
 import { JobError } from '../errors.js';
-import { CODECS, type JobOptions, type QueueOptions, type RunOptions, SPLITS } from '../job/options.js';
+import {
+  CODECS,
+  HWACCELS,
+  type JobOptions,
+  type QueueOptions,
+  type RunOptions,
+  SPLITS,
+} from '../job/options.js';
 import { SCHEDULES } from '../job/schedule.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
@@ -211,6 +218,14 @@ function runOptions<T>(parser: Argv<T>) {
       describe:
         'frames: the root decodes and encodes; segments: every rank does, for a piece of the video at a time; auto: the faster one',
     })
+    .option('hwaccel', {
+      type: 'string',
+      choices: HWACCELS,
+      default: 'none' as const,
+      group,
+      describe:
+        'codecs of NVIDIA GPUs; auto: NVDEC decodes and NVENC encodes where a trial of them works; nvdec, nvenc, cuda (both): they do, or the job fails',
+    })
     .option('restart', {
       type: 'boolean',
       default: false,
@@ -280,6 +295,10 @@ function runOptionsOf(parsed: Parsed): RunOptions {
   if (parsed.precision === 'fp16' && parsed.provider === 'cpu') {
     throw usage('--precision fp16 is for GPUs: with --provider cpu a model runs in fp32');
   }
+  const { hwaccel } = parsed;
+  if (parsed.tolerant && (hwaccel === 'nvdec' || hwaccel === 'cuda')) {
+    throw usage(`--tolerant decodes in software, which --hwaccel ${hwaccel} excludes`);
+  }
   return {
     model: parsed.model,
     size: parsed.size,
@@ -296,6 +315,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     format: parsed.format,
     segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
     split: parsed.split,
+    hwaccel,
     workDir: parsed['work-dir'],
     restart: parsed.restart,
     overwrite: parsed.overwrite,

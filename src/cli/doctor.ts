@@ -1,12 +1,25 @@
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
 import { listModels } from '../model/catalogue.js';
 import { visibleGpus } from '../model/devices.js';
 import { native } from '../native.js';
 import { modelsFolder, onnxRuntimeFolder } from '../package.js';
+import { openScratch } from '../storage/scratch.js';
+import { openEncoder } from '../video/encode.js';
 import { ffmpegVersion, hasEncoder } from '../video/ffmpeg-facts.js';
+import {
+  type DecodeTrial,
+  type EncodeTrial,
+  encodeGrey,
+  plainSpec,
+  tryNvdec,
+  tryNvenc,
+} from '../video/nvidia-trial.js';
+import { probe } from '../video/probe.js';
+import { wirePlan } from '../video/wire.js';
 
 /** One thing that was looked at. `lack` is what to do about it; a fatal lack makes doctor exit with 1. */
 interface Finding {
@@ -19,7 +32,15 @@ const run = promisify(execFile);
 
 /** Looks at everything a job needs and prints it, with what to do about each lack. Exit code 1 if a job could not run. */
 export async function runDoctor(): Promise<number> {
-  const findings = [node(), ...(await ffmpeg()), await mpirun(), addon(), gpus(), await models()];
+  const findings = [
+    node(),
+    ...(await ffmpeg()),
+    await mpirun(),
+    addon(),
+    gpus(),
+    ...(await videoEngines()),
+    await models(),
+  ];
   for (const { subject, found, lack } of findings) {
     const mark = lack === undefined ? 'ok  ' : lack.fatal ? 'LACK' : 'note';
     process.stdout.write(`${mark}  ${subject.padEnd(13)} ${found}\n`);
@@ -115,6 +136,34 @@ function gpus(): Finding {
     subject: 'GPUs',
     found: `${count} visible`,
     ...(hasCudaProvider() ? {} : { lack: CUDA_LIBRARIES }),
+  };
+}
+
+/** What --hwaccel would find on the first GPU. */
+async function videoEngines(): Promise<readonly Finding[]> {
+  const scratch = openScratch();
+  try {
+    const folder = await scratch.folder();
+    const clip = join(folder, 'clip.nut');
+    const spec = plainSpec(256, 144);
+    await encodeGrey(openEncoder(spec, clip), spec);
+    const source = await probe(clip);
+    const wire = wirePlan(source.video, { carriesDisplayMatrix: true });
+    const [nvdec, nvenc] = await Promise.all([tryNvdec(source, wire, 0), tryNvenc(spec, 0, folder)]);
+    return [engine('NVDEC', nvdec), engine('NVENC', nvenc)];
+  } catch (error) {
+    return [engine('NVDEC, NVENC', { works: false, why: messageOf(error) })];
+  } finally {
+    await scratch.dispose();
+  }
+}
+
+function engine(subject: string, trial: DecodeTrial | EncodeTrial): Finding {
+  if (trial.works) return { subject, found: 'works: see --hwaccel' };
+  return {
+    subject,
+    found: trial.why,
+    lack: { remedy: 'software codecs are used, as without --hwaccel', fatal: false },
   };
 }
 

@@ -5,6 +5,8 @@ import { clock } from '../report/progress.js';
 import { parseLocation } from '../storage/location.js';
 import { openScratch } from '../storage/scratch.js';
 import { containerFor } from '../video/container.js';
+import { unfitForNvdec, unfitForNvenc } from '../video/nvidia.js';
+import { type DecodeTrial, type EncodeTrial, plainSpec, tryNvdec, tryNvenc } from '../video/nvidia-trial.js';
 import { probe, type SourceFacts } from '../video/probe.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
 import { wirePlan } from '../video/wire.js';
@@ -15,14 +17,16 @@ export async function probeCommand(input: string, json: boolean, log: Log): Prom
   const stop = watchForStop(() => {});
   try {
     const copy = await openSource(parseLocation(input), { log, scratch, stopped: stop.aborted });
-    return await inTermsOf(copy, async () => show(copy, await probe(copy.path), json));
+    return await inTermsOf(copy, async () =>
+      show(copy, await probe(copy.path), json, await scratch.folder()),
+    );
   } finally {
     stop.dispose();
     await scratch.dispose();
   }
 }
 
-async function show(copy: LocalCopy, source: SourceFacts, json: boolean): Promise<number> {
+async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder: string): Promise<number> {
   const plans = await Promise.all(
     (['mp4', 'mkv'] as const).map(async (name) => {
       const container = containerFor(`output.${name}`);
@@ -33,13 +37,17 @@ async function show(copy: LocalCopy, source: SourceFacts, json: boolean): Promis
       };
     }),
   );
+  const hardware = await tryEngines(source, folder);
   if (json) {
     process.stdout.write(
-      `${JSON.stringify({ source: { ...source, path: copy.display }, plans }, null, 2)}\n`,
+      `${JSON.stringify({ source: { ...source, path: copy.display }, plans, hardware }, null, 2)}\n`,
     );
     return 0;
   }
-  const lines = sourceLines({ ...source, path: copy.display });
+  const lines = [
+    ...sourceLines({ ...source, path: copy.display }),
+    `for --hwaccel: NVDEC ${verdict(hardware.nvdec)}; NVENC, for h264 of this size, ${verdict(hardware.nvenc)}`,
+  ];
   for (const { name, wire, streams } of plans) {
     lines.push(
       '',
@@ -50,6 +58,22 @@ async function show(copy: LocalCopy, source: SourceFacts, json: boolean): Promis
   }
   process.stdout.write(`${lines.join('\n')}\n`);
   return 0;
+}
+
+/** What --hwaccel auto would find on the first GPU, for an output in H.264 of the source's size. */
+async function tryEngines(source: SourceFacts, folder: string) {
+  const spec = plainSpec(source.video.width, source.video.height);
+  const unfit = { nvdec: unfitForNvdec(source.video), nvenc: unfitForNvenc(spec) };
+  const wire = wirePlan(source.video, { carriesDisplayMatrix: true });
+  const [nvdec, nvenc] = await Promise.all([
+    unfit.nvdec === undefined ? tryNvdec(source, wire, 0) : { works: false as const, why: unfit.nvdec },
+    unfit.nvenc === undefined ? tryNvenc(spec, 0, folder) : { works: false as const, why: unfit.nvenc },
+  ]);
+  return { nvdec, nvenc };
+}
+
+function verdict(trial: DecodeTrial | EncodeTrial): string {
+  return trial.works ? 'works' : `does not: ${trial.why}`;
 }
 
 function sourceLines(source: SourceFacts): string[] {

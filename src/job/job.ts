@@ -1,4 +1,5 @@
 import { exitCode, messageOf } from '../errors.js';
+import { deviceOf } from '../model/devices.js';
 import { type Monitor, NO_MONITOR } from '../report/metrics.js';
 import { openMonitor } from '../report/monitor.js';
 import { type RunFacts, runReport, writeReport } from '../report/run-report.js';
@@ -6,6 +7,7 @@ import { type RankReport, stageTimes, summaryLines } from '../report/summary.js'
 import { openScratch } from '../storage/scratch.js';
 import { onRoot, RootFailed } from './collective.js';
 import type { RunContext } from './context.js';
+import { tryHardware } from './hardware-trials.js';
 import type { JobOptions, RunOptions } from './options.js';
 import { type PipelineShape, runPipeline } from './pipeline.js';
 import { type PreparedJob, prepareJob } from './prepare.js';
@@ -66,10 +68,19 @@ async function runOn(
   const shape = await world.broadcastValue(prepared && pipelineShape(context.options, prepared));
   const graphs = prepared && { fp32: prepared.graph.bytes, fp16: prepared.halfGraph };
   const opened = await monitor.phase('open sessions', () => openSessions(context, shape, graphs));
-  const choose = await splitChooser(world, context.options, opened, shape);
+  const trials = await tryHardware(world, context.options, prepared, site);
+  const choose = await splitChooser(
+    world,
+    context.options,
+    opened,
+    shape,
+    trials?.ranks[0]?.nvenc?.works === true,
+  );
+  const device = deviceOf(world.localRank);
   const work = await onRoot(
     world,
-    async () => job && prepared && openRootWork(job, prepared, site, monitor, choose),
+    async () =>
+      job && prepared && trials && openRootWork(job, prepared, { site, monitor, device }, { choose, trials }),
   );
   const mode = await world.broadcastValue(work?.mode);
   const pieces = work?.mode === 'segments' ? work : undefined;
@@ -148,6 +159,7 @@ function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome
       bytes: source.bytes,
       format: source.format,
       codec: source.video.codec,
+      decoder: work.hardware.nvdec ? 'nvdec' : 'software',
       width: source.video.width,
       height: source.video.height,
     },
@@ -155,6 +167,7 @@ function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome
       path: destination.display,
       container: container.name,
       codec: spec.codec,
+      encoder: work.hardware.encoder,
       width: graph.output.width,
       height: graph.output.height,
       model: model.name,
@@ -164,7 +177,7 @@ function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome
     ...outcome,
     framesMadeInThisRun: outcome.frames - work.restored,
     resumes: work.journal.resumes,
-    notes: prepared.notes,
+    notes: [...prepared.notes, ...work.hardware.notes],
     concealed: work.concealed,
     warnings: work.warnings,
   };

@@ -12,6 +12,10 @@ export type Codec = (typeof CODECS)[number];
 export const SPLITS = ['frames', 'segments', 'auto'] as const;
 export type SplitName = (typeof SPLITS)[number];
 
+/** What NVIDIA's video engines do: what they can, nothing, or what is named (`cuda`: both), or else the job fails. */
+export const HWACCELS = ['none', 'auto', 'nvdec', 'nvenc', 'cuda'] as const;
+export type HwaccelName = (typeof HWACCELS)[number];
+
 /** What a user can say that holds for every video of a run. Parsed alike on every rank; only the root's files matter. */
 export interface RunOptions {
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
@@ -37,6 +41,7 @@ export interface RunOptions {
   readonly format: string | undefined;
   readonly segmentSeconds: number;
   readonly split: SplitName;
+  readonly hwaccel: HwaccelName;
   /** Where the journal and the segments go; of many videos, a folder in it for each. */
   readonly workDir: string | undefined;
   readonly restart: boolean;

@@ -8,13 +8,15 @@ import { assemble } from '../video/assemble.js';
 import { type Concealed, type Decoder, openDecoder } from '../video/decode.js';
 import { frameBytes } from '../video/frame-format.js';
 import { verifyOutput } from '../video/verify.js';
+import { decideHardware, type Hardware } from './hardware.js';
+import type { HardwareTrials } from './hardware-trials.js';
 import type { Journal, SegmentRecord } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Ends } from './pipeline.js';
 import type { PreparedJob } from './prepare.js';
 import { type SegmentSink, segmentSink } from './segments.js';
 import type { Site } from './site.js';
-import type { Chooser, Split } from './split/choose.js';
+import type { Chooser } from './split/choose.js';
 import { openPieceWork, type PieceWork } from './split/piece-work.js';
 import type { StopRequest } from './stop.js';
 import { refuseUnfinished } from './unfinished.js';
@@ -25,6 +27,7 @@ export interface RootWork {
   readonly journal: Journal;
   readonly progress: Progress;
   readonly monitor: Monitor;
+  readonly hardware: Hardware;
   /** Frames that earlier runs had done. */
   readonly restored: number;
   /** What was concealed, repaired or scaled so far. */
@@ -43,44 +46,59 @@ export interface FrameWork extends RootWork {
   readonly sink: SegmentSink;
 }
 
-/** Opens the journal, chooses how the video is split, and takes over what earlier runs did. */
+/** Opens the journal, chooses how the video is split and who decodes and encodes, and takes over what earlier runs did. */
 export async function openRootWork(
   options: JobOptions,
   prepared: PreparedJob,
-  site: Site,
-  monitor: Monitor,
-  choose: Chooser,
+  place: RootPlace,
+  { choose, trials }: { readonly choose: Chooser; readonly trials: HardwareTrials },
 ): Promise<FrameWork | PieceWork> {
-  const chosen: { split: Split } = { split: { mode: 'frames' } };
-  const { journal, unlock } = await openWork(options, site, async (earlier) => {
-    chosen.split = await choose(prepared, site, earlier?.split);
-    return { ...prepared.identity, split: chosen.split.mode };
+  const { site } = place;
+  const { journal, unlock, chosen } = await openWork(options, site, async (earlier) => {
+    const split = await choose(prepared, site, earlier?.split);
+    const codecs = split.mode === 'segments' ? trials.ranks : trials.ranks.slice(0, 1);
+    const hardware = decideHardware(trials.wish, codecs, earlier?.encoder);
+    const identity = { ...prepared.identity, split: split.mode, encoder: hardware.encoder };
+    return { identity, chosen: { split, hardware } };
   });
-  const { split } = chosen;
+  const { split, hardware } = chosen;
+  for (const note of hardware.notes) site.log.info(note);
+  const opened = { ...place, journal, unlock, hardware };
   return split.mode === 'segments'
-    ? openPieceWork(prepared, split.plan, { journal, unlock, monitor, site })
-    : openFrameWork(options, prepared, { journal, unlock, monitor, site });
+    ? openPieceWork(prepared, split.plan, opened)
+    : openFrameWork(options, prepared, opened);
+}
+
+/** Where the root works. */
+export interface RootPlace {
+  readonly site: Site;
+  readonly monitor: Monitor;
+  /** Its CUDA device. */
+  readonly device: number;
 }
 
 /** What both kinds of work begin with. */
-export interface OpenedWork {
+export interface OpenedWork extends RootPlace {
   readonly journal: Journal;
   readonly unlock: () => Promise<void>;
-  readonly monitor: Monitor;
-  readonly site: Site;
+  readonly hardware: Hardware;
 }
 
 /** Opens the video where earlier runs ended. */
 async function openFrameWork(
   options: JobOptions,
   prepared: PreparedJob,
-  { journal, unlock, monitor, site }: OpenedWork,
+  { journal, unlock, monitor, site, device, hardware }: OpenedWork,
 ): Promise<FrameWork> {
   const { source, wire } = prepared;
   const { log } = site;
   const sink = segmentSink({
     journal,
-    spec: { ...prepared.spec, threads: journal.encoderThreads },
+    spec: {
+      ...prepared.spec,
+      threads: journal.encoderThreads,
+      ...(hardware.nvenc ? { gpu: device } : {}),
+    },
     segmentFrames: prepared.segmentFrames,
     frameBytes: frameBytes(prepared.graph.output.width, prepared.graph.output.height),
     onSegment: monitor.segment,
@@ -98,13 +116,17 @@ async function openFrameWork(
     if (done.frames > 0) log.info(`resuming after ${done.frames} frames that an earlier run has done`);
     const resume =
       done.lastPts === undefined ? {} : { resume: { frames: done.frames, lastPts: done.lastPts } };
-    const decoder = await openDecoder(source, wire, { tolerant: options.tolerant, ...resume });
+    const decoder = await openDecoder(source, wire, {
+      tolerant: options.tolerant,
+      gpu: hardware.nvdec ? device : undefined,
+      ...resume,
+    });
     opened = decoder;
     const progress = showProgress(log, source.video.frames, done.frames);
     monitor.begin(source.video.frames, done.frames);
     return {
       mode: 'frames',
-      ...{ journal, decoder, sink, progress, monitor, restored: done.frames, close },
+      ...{ journal, decoder, sink, progress, monitor, hardware, restored: done.frames, close },
       finish: sink.finish,
       get warnings() {
         return decoder.warnings;

@@ -37,15 +37,17 @@ export async function checkWork(options: JobOptions, site: Site): Promise<void> 
 
 /**
  * Opens the job's journal, alone: a second job on the same one is refused. `identify` tells what this job is, given what
- * an earlier run's journal says of it.
+ * an earlier run's journal says of it, and what it chose for that; where it refuses a job that has no earlier run, nothing
+ * is left of the journal.
  */
-export async function openWork(
+export async function openWork<T>(
   options: JobOptions,
   site: Site,
-  identify: (earlier: Identity | undefined) => Promise<Identity>,
-): Promise<{ readonly journal: Journal; readonly unlock: () => Promise<void> }> {
+  identify: (earlier: Identity | undefined) => Promise<{ readonly identity: Identity; readonly chosen: T }>,
+): Promise<{ readonly journal: Journal; readonly unlock: () => Promise<void>; readonly chosen: T }> {
   const location = workLocation(options);
   let { store, unlock } = await openStore(location, site);
+  let isNew = false;
   try {
     if (options.restart) {
       await refuseStrangers(store);
@@ -54,10 +56,13 @@ export async function openWork(
       ({ store, unlock } = await openStore(location, site));
     }
     const threads = Math.min(MOST_ENCODER_THREADS, availableParallelism());
-    const identity = await identify(await earlierIdentity(store));
-    return { journal: await openJournal(store, identity, threads), unlock };
+    const earlier = await earlierIdentity(store);
+    isNew = earlier === undefined;
+    const { identity, chosen } = await identify(earlier);
+    return { journal: await openJournal(store, identity, threads), unlock, chosen };
   } catch (error) {
     await unlock();
+    if (isNew) await store.destroy();
     throw error;
   }
 }

@@ -12,6 +12,12 @@ export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): numbe
   return Math.min(listed.length, present);
 }
 
+/** The CUDA device of a rank that is number `localRank` of its node: ranks go round the GPUs. */
+export function deviceOf(localRank: number): number {
+  const gpus = visibleGpus();
+  return gpus > 0 ? localRank % gpus : 0;
+}
+
 /** The driver lists each GPU in procfs; containers may show only the device nodes. */
 function driverGpus(): number {
   return entries('/proc/driver/nvidia/gpus', /./) || entries('/dev', /^nvidia\d+$/);

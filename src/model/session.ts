@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { JobError, messageOf } from '../errors.js';
 import { type Native, type NativeSession, native, type ProviderName } from '../native.js';
-import { visibleGpus } from './devices.js';
+import { deviceOf, visibleGpus } from './devices.js';
 import type { Precision } from './manifest.js';
 import { graphFor, type SessionGraphs } from './precision.js';
 
@@ -37,7 +37,7 @@ export async function openSession(
   addon: Pick<Native, 'createSession' | 'allocate'> = native(),
 ): Promise<OpenedSession> {
   const gpus = visibleGpus();
-  const device = gpus > 0 ? request.localRank % gpus : 0;
+  const device = deviceOf(request.localRank);
   const open = async (provider: ProviderName): Promise<Omit<OpenedSession, 'fallback'>> => {
     const { graph, precision } = graphFor(provider, graphs);
     const options = { provider, device, threads: threadsFor(request), half: precision === 'fp16' };

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { JobError } from '../errors.js';
 import { FfmpegFailure } from './ffmpeg-messages.js';
-import { openRawFrames, type RawFrames } from './raw-frames.js';
+import { openRawFrames, type RawFrames, type RunOptions } from './raw-frames.js';
 import type { SourceFacts } from './source-facts.js';
 import type { WirePlan } from './wire.js';
 
@@ -38,8 +38,10 @@ export interface DecodeOptions {
   readonly tolerant: boolean;
   /** Continue after `frames` frames, the last of which had PTS `lastPts`: the next `read` gives the one after it. */
   readonly resume?: Resume;
-  /** Decoding threads; ffmpeg's choice where undefined. */
+  /** Threads of software's decoding; ffmpeg's choice where undefined. */
   readonly threads?: number;
+  /** The CUDA device whose NVDEC decodes; software does where undefined. */
+  readonly gpu?: number | undefined;
 }
 
 interface Resume {
@@ -54,6 +56,8 @@ type Place = Omit<Resume, 'lastPts'> & { readonly lastPts: number | undefined };
 const RUN_UP_SECONDS = 12;
 /** Seconds of frames that must have come before the place to resume for them to be trusted. */
 const LEAST_RUN_UP_SECONDS = 6;
+const NVDEC_HINT =
+  'run the same command with --hwaccel none, or with nvenc if NVENC encodes: in software it goes on, or tells what is damaged';
 const TOLERANT_HINT = 'repair the video, or give --tolerant to go on over the damage';
 
 /**
@@ -66,14 +70,15 @@ export async function openDecoder(
   wire: WirePlan,
   options: DecodeOptions,
 ): Promise<Decoder> {
-  const { resume, tolerant, threads } = options;
+  const { resume, tolerant, threads, gpu } = options;
   const open = (from: number | undefined): Promise<RawFrames> =>
-    openRawFrames(source, wire, { tolerant, threads, from });
-  if (resume === undefined) return decoder(source, await open(undefined), tolerant, undefined);
+    openRawFrames(source, wire, { tolerant, threads, gpu, from });
+  const kind = { tolerant, nvdec: gpu !== undefined };
+  if (resume === undefined) return decoder(source, await open(undefined), kind, undefined);
   // Timestamps of damaged videos may be repaired ones, which a seek would not find.
   const sought = tolerant ? undefined : await seek(source, resume, open);
-  if (sought !== undefined) return decoder(source, sought, tolerant, resume);
-  const fromStart = decoder(source, await open(undefined), tolerant, undefined);
+  if (sought !== undefined) return decoder(source, sought, kind, resume);
+  const fromStart = decoder(source, await open(undefined), kind, undefined);
   try {
     await fromStart.skip(resume);
   } catch (error) {
@@ -92,11 +97,11 @@ export async function openPieceDecoder(
   piece: SourceFacts,
   wire: WirePlan,
   place: Place,
-  threads: number,
+  means: Pick<RunOptions, 'threads' | 'gpu'>,
 ): Promise<Decoder> {
-  const frames = await openRawFrames(piece, wire, { tolerant: false, threads, from: undefined });
+  const frames = await openRawFrames(piece, wire, { tolerant: false, from: undefined, ...means });
   const { lastPts } = place;
-  const opened = decoder(piece, frames, false, place);
+  const opened = decoder(piece, frames, { tolerant: false, nvdec: means.gpu !== undefined }, place);
   if (lastPts === undefined) return opened;
   try {
     if ((await framesUpTo(frames, lastPts)).last === lastPts) return opened;
@@ -146,7 +151,12 @@ async function framesUpTo(frames: RawFrames, lastPts: number) {
 }
 
 /** A decoder over `frames`, the first of which comes after `place` (the beginning where undefined). */
-function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, place: Place | undefined) {
+function decoder(
+  source: SourceFacts,
+  frames: RawFrames,
+  { tolerant, nvdec }: { readonly tolerant: boolean; readonly nvdec: boolean },
+  place: Place | undefined,
+) {
   const { path, video } = source;
   const { num, den } = video.timeBase;
   let count = place?.frames ?? 0;
@@ -160,7 +170,8 @@ function decoder(source: SourceFacts, frames: RawFrames, tolerant: boolean, plac
   function damaged(why: string, cause?: unknown): JobError {
     const what =
       count === 0 ? `"${path}" is damaged or cannot be decoded` : `"${path}" is damaged ${where()}`;
-    return new JobError('input', `${what}: ${why}`, { hint: TOLERANT_HINT, cause });
+    const text = nvdec ? `${what}, or NVDEC failed` : what;
+    return new JobError('input', `${text}: ${why}`, { hint: nvdec ? NVDEC_HINT : TOLERANT_HINT, cause });
   }
 
   /** What `work` gives; ffmpeg's giving up is the video's fault, being killed is not. */

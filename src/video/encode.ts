@@ -44,6 +44,8 @@ export interface EncodeSpec {
   readonly tags: ColourTags;
   readonly sampleAspectRatio: Rational | undefined;
   readonly threads: number;
+  /** The CUDA device whose NVENC encodes, where it can (`unfitForNvenc`); software does where there is none. */
+  readonly gpu?: number;
   /** Further output options for ffmpeg, one entry an argument. */
   readonly extra?: readonly string[];
 }
@@ -85,11 +87,11 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
       if (frame.length !== bytes) {
         throw new JobError('internal', `a frame of ${frame.length} bytes for an encoder of ${bytes}`);
       }
-      const { pipe, done } = await started.catch((error: unknown) => refuse(segmentPath, error));
+      const { pipe, done } = await started.catch((error: unknown) => refuse(spec, segmentPath, error));
       try {
         await pipe.write(frame);
       } catch (error) {
-        await done.catch((failure: unknown) => refuse(segmentPath, failure));
+        await done.catch((failure: unknown) => refuse(spec, segmentPath, failure));
         throw new JobError('ffmpeg', `ffmpeg ended before "${segmentPath}" was complete`, { cause: error });
       }
       frames += 1;
@@ -103,7 +105,7 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
         await checkSegment(segmentPath, frames, spec.rate);
         await flush(segmentPath);
       } catch (error) {
-        refuse(segmentPath, error);
+        refuse(spec, segmentPath, error);
       }
     },
 
@@ -153,13 +155,18 @@ async function flush(path: string): Promise<void> {
   }
 }
 
-function refuse(segmentPath: string, error: unknown): never {
+const NVENC_HINT =
+  'NVENC failed: the same command goes on where it works; --hwaccel none --restart begins anew in software';
+
+function refuse({ gpu }: EncodeSpec, segmentPath: string, error: unknown): never {
   const said = messageOf(error);
   const hint = /No space left|quota exceeded|File too large|ENOSPC|EDQUOT/i.test(said)
     ? 'make room on that file system and run the same command again'
     : /No such file or directory/i.test(said)
       ? 'its folder has gone while the job ran: put it back and run the same command again'
       : undefined;
+  if (hint === undefined && gpu !== undefined && error instanceof JobError && error.code === 'ffmpeg')
+    throw new JobError('ffmpeg', said, { hint: NVENC_HINT, cause: error });
   if (hint === undefined) throw error;
   const message = said.includes(segmentPath) ? said : `"${segmentPath}" cannot be written: ${said}`;
   throw new JobError('output', message, { hint, cause: error });

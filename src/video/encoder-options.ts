@@ -1,6 +1,7 @@
 /** What the encoders are told. */
 import type { ColourTags, EncodeSpec, VideoCodec } from './encode.js';
 import { hasEncoder } from './ffmpeg-facts.js';
+import { nvencOptions } from './nvidia.js';
 
 /** SVT-AV1 takes no less. */
 const LEAST_SVT_SIZE = 64;
@@ -78,6 +79,7 @@ async function codecOptions(spec: EncodeSpec): Promise<string[]> {
   const { crf, preset, threads } = spec;
   const quality = ['-crf', String(crf)];
   const interval = ['-g', String(spec.keyframeInterval)];
+  if (spec.gpu !== undefined) return [...nvencOptions(spec, spec.gpu), ...interval];
   switch (spec.codec) {
     case 'h264':
       return ['-c:v', 'libx264', '-preset', preset, ...quality, ...interval];

@@ -6,19 +6,29 @@ import { JobError, messageOf } from '../errors.js';
 export class FfmpegFailure extends JobError {
   /** Undefined where it could not be started or was killed by a signal. */
   readonly exitCode: number | undefined;
+  /** The first error that it told of, if any: those that follow often only follow from it. */
+  readonly first: string | undefined;
 
   constructor(
     message: string,
-    exitCode: number | undefined,
-    options: { readonly hint?: string; readonly cause: unknown },
+    options: {
+      readonly exitCode?: number;
+      readonly first?: string | undefined;
+      readonly hint?: string;
+      readonly cause: unknown;
+    },
   ) {
     super('ffmpeg', message, options);
-    this.exitCode = exitCode;
+    this.exitCode = options.exitCode;
+    this.first = options.first;
   }
 }
 
 const INSTALL_HINT =
   'Install FFmpeg 5 or newer (Debian, Ubuntu: apt-get install ffmpeg), or set FFMPEG_PATH and FFPROBE_PATH to its programs.';
+/** Complaints of strict demuxers and decoders about streams that decode well. */
+const FORGIVEN =
+  /mmco: unref short failure|co located POCs unavailable|number of reference frames|read_timestamp failed/;
 const KEPT_MESSAGES = 64;
 const LONGEST_MESSAGE = 1024;
 
@@ -62,7 +72,7 @@ export function runError(
   const systemCode = 'code' in error ? error.code : undefined;
   if (systemCode === 'ENOENT' || systemCode === 'EACCES') {
     const message = `${program} cannot be started (${messageOf(error)})`;
-    return new FfmpegFailure(message, undefined, { hint: INSTALL_HINT, cause: error });
+    return new FfmpegFailure(message, { hint: INSTALL_HINT, cause: error });
   }
   // fluent-ffmpeg appends lines of stderr of its own choosing to the first.
   const [happened = ''] = messageOf(error)
@@ -71,14 +81,34 @@ export function runError(
   const exitCode = /exited with code (\d+)/.exec(happened)?.[1];
   const words = lastWords(messages);
   const message = `${program} ${happened} while ${task}${words === '' ? '' : `: ${words}`}`;
-  return new FfmpegFailure(message, exitCode === undefined ? undefined : Number(exitCode), { cause: error });
+  return new FfmpegFailure(message, {
+    ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
+    first: firstError(messages),
+    cause: error,
+  });
 }
 
 /** The last three messages, those of errors where there are any, without the addresses ffmpeg prints. */
 function lastWords(messages: readonly string[]): string {
-  const errors = messages.filter((line) => /\[(error|fatal|panic)\]/.test(line));
+  const errors = messages.filter(isError);
   const texts = (errors.length > 0 ? errors : messages).map(plainMessage);
   return [...new Set(texts)].slice(-3).join('; ');
+}
+
+/** The first of the messages that tells of an error which matters. */
+export function firstError(messages: readonly string[]): string | undefined {
+  const error = messages.find((line) => isError(line) && !isForgiven(line));
+  return error === undefined ? undefined : plainMessage(error);
+}
+
+/** Whether a message tells of an error, not of something to note. */
+export function isError(line: string): boolean {
+  return /\[(error|fatal|panic)\]/.test(line);
+}
+
+/** Whether what an error tells of does no harm. */
+export function isForgiven(line: string): boolean {
+  return FORGIVEN.test(line);
 }
 
 /** A message without ffmpeg's memory addresses and level marks: `[h264 @ 0x55d] [error] x` becomes `h264: x`. */

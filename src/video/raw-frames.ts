@@ -1,9 +1,10 @@
 /** One run of ffmpeg that decodes a video into raw frames. */
 import { JobError } from '../errors.js';
 import { type FfmpegProcess, startFfmpeg } from './ffmpeg.js';
-import { plainMessage } from './ffmpeg-messages.js';
+import { isError, isForgiven, plainMessage } from './ffmpeg-messages.js';
 import { frameBytes } from './frame-format.js';
 import { type NutReader, openNutReader } from './nut-reader.js';
+import { nvdecFilters, nvdecOptions } from './nvidia.js';
 import { incomingPipe } from './pipe.js';
 import { rescaleDown, rescaleExact } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
@@ -19,6 +20,10 @@ export interface RawFrames {
   pixels(into: Uint8Array): Promise<void>;
   /** What ffmpeg has complained of in decoding so far, beyond what it forgives. */
   readonly damage: DamageLog;
+  /** ffmpeg's name of the pixel format that the decoder gave first; undefined before the first frame. */
+  readonly decodedFormat: string | undefined;
+  /** ffmpeg's last warnings and errors. */
+  messages(): readonly string[];
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -40,15 +45,14 @@ export interface DamageLog {
 export interface RunOptions {
   readonly tolerant: boolean;
   readonly threads: number | undefined;
+  /** The CUDA device whose NVDEC decodes; software does where undefined. */
+  readonly gpu: number | undefined;
   /** Seconds, as timestamps in the file have them: start at the last keyframe before it. From the beginning where undefined. */
   readonly from: number | undefined;
 }
 
 /** Seconds added to every PTS on the way, since NUT holds none below zero. */
 const SHIFT_SECONDS = 60;
-/** Complaints of strict decoders about streams that decode well. */
-const FORGIVEN =
-  /mmco: unref short failure|co located POCs unavailable|number of reference frames|read_timestamp failed/;
 /** What demuxers say of damage while ffmpeg looks for streams: those packets are not read again. */
 const BROKEN_FILE =
   /ended prematurely|partial file|truncat|invalid as first byte|exceeds|Unknown-sized|Invalid (data|length)|corrupt/i;
@@ -67,16 +71,25 @@ export async function openRawFrames(
   const { num, den } = video.timeBase;
   const shift = Math.max(0, -(video.startPts ?? 0)) + Math.ceil((SHIFT_SECONDS * den) / num);
   const times = advancingTimes(shift, video);
+  const chain = filters(wire, times, options.gpu === undefined ? [] : nvdecFilters(video, wire.format.range));
   const pipe = incomingPipe();
   const damage: DamageLog = { errors: 0, first: undefined, slips: [], jumps: [], notes: new Set() };
+  const listen = damageListener(damage, wire, source.format);
+  let decodedFormat: string | undefined;
   const run = await startFfmpeg(
     {
       task: `decoding "${path}"`,
       talkative: true,
       inputs: [{ from: { file: path }, options: inputOptions(options) }],
-      outputs: [{ to: 'stdout', options: outputOptions(video.index, `${num}:${den}`, filters(wire, times)) }],
+      outputs: [{ to: 'stdout', options: outputOptions(video.index, `${num}:${den}`, chain) }],
     },
-    { stdout: pipe.childEnd, onMessage: damageListener(damage, wire, source.format) },
+    {
+      stdout: pipe.childEnd,
+      onMessage(line) {
+        decodedFormat ??= /graph .*input.* pixfmt:(\w+)/.exec(line)?.[1];
+        listen(line);
+      },
+    },
   ).catch(async (error: unknown) => {
     await pipe.close();
     throw error;
@@ -88,6 +101,10 @@ export async function openRawFrames(
 
   return {
     damage,
+    messages: run.messages,
+    get decodedFormat() {
+      return decodedFormat;
+    },
     get given() {
       return given;
     },
@@ -130,9 +147,9 @@ async function unlessFailed<T>(run: FfmpegProcess, read: () => Promise<T>): Prom
   }
 }
 
-function inputOptions({ tolerant, threads, from }: RunOptions): string[] {
+function inputOptions({ tolerant, threads, gpu, from }: RunOptions): string[] {
   return [
-    ...(threads === undefined ? [] : ['-threads', String(threads)]),
+    ...(gpu !== undefined ? nvdecOptions(gpu) : threads === undefined ? [] : ['-threads', String(threads)]),
     // Exploding at each error would refuse recordings that start between keyframes.
     ...(tolerant ? ['-flags', '+output_corrupt'] : ['-xerror']),
     '-noautorotate',
@@ -149,10 +166,11 @@ function outputOptions(stream: number, timeBase: string, chain: string): string[
   ];
 }
 
-function filters(wire: WirePlan, times: string): string {
+function filters(wire: WirePlan, times: string, toSoftware: readonly string[]): string {
   const { width, height } = wire.format;
   return [
     `setpts='${times}'`,
+    ...toSoftware,
     ...wire.filters,
     // Does nothing unless the size changes in mid-stream.
     `scale=${width}:${height}:flags=bicubic+accurate_rnd+full_chroma_int`,
@@ -210,10 +228,10 @@ function damageListener(damage: DamageLog, wire: WirePlan, format: string): (lin
       size = next;
     }
     const corrupt = CORRUPT.test(line);
-    if (!corrupt && !/\[(error|fatal|panic)\]/.test(line)) return;
+    if (!corrupt && !isError(line)) return;
     const demuxed = line.startsWith(`[${format} @ `) && BROKEN_FILE.test(line);
     if (!(writing || corrupt || demuxed || /\[(fatal|panic)\]/.test(line))) return;
-    if (FORGIVEN.test(line)) {
+    if (isForgiven(line)) {
       damage.notes.add(`ffmpeg warns: ${plainMessage(line)}`);
       return;
     }

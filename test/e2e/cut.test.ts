@@ -37,7 +37,10 @@ async function framesOfPieces(source: SourceFacts, wire: WirePlan, plan: CutPlan
     const lifted = { ...source, path, format: 'nut', video };
     const lastPts = piece.after === undefined ? undefined : piece.after + plan.lift;
     const place = { frames: piece.firstFrame, lastPts };
-    const own = await frames(await openPieceDecoder(lifted, wire, place, 1), wire);
+    const own = await frames(
+      await openPieceDecoder(lifted, wire, place, { threads: 1, gpu: undefined }),
+      wire,
+    );
     t.equal(own.length, piece.frames, `piece ${piece.index} has its frames`);
     for (const one of own) seen.push(one.replace(/^\d+/, (pts) => String(Number(pts) - plan.lift)));
   }

@@ -9,7 +9,7 @@ import t, { type Test } from 'tap';
 import { JobError } from '../../src/errors.js';
 import { ffprobeLines, runFfmpeg, runFfprobe, startFfmpeg } from '../../src/video/ffmpeg.js';
 import { ffmpegVersion, hasEncoder } from '../../src/video/ffmpeg-facts.js';
-import { FfmpegFailure, plainMessage } from '../../src/video/ffmpeg-messages.js';
+import { FfmpegFailure, firstError, plainMessage } from '../../src/video/ffmpeg-messages.js';
 import { incomingPipe } from '../../src/video/pipe.js';
 import { clipFolder, makeClip } from '../fixtures/clips.js';
 
@@ -156,6 +156,9 @@ t.test('failures carry the last words of ffmpeg and ffprobe', async (t) => {
     { message: /No such file/ },
   );
   t.equal(plainMessage('[h264 @ 0x55d0aa] [error] no frame!'), 'h264: no frame!');
+  const harmless = '[nut @ 0x1] [error] read_timestamp failed.';
+  t.equal(firstError(['[warning] x', harmless, '[a @ 0x2] [error] why', '[fatal] then']), 'a: why');
+  t.equal(firstError([harmless]), undefined);
 });
 
 t.test('a program that is missing, in each way of asking', async (t) => {

@@ -28,6 +28,7 @@ t.test('defaults are those that --help states', async (t) => {
     provider: 'auto',
     batch: 'auto',
     codec: 'h264',
+    hwaccel: 'none',
     overwrite: false,
     verbosity: 'normal',
   });
@@ -48,6 +49,9 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
     [['a', 'b', '--size', 'huge'], /size[\s\S]*fast[\s\S]*fine/],
     [['a', 'b', '--precision', 'fp16', '--provider', 'cpu'], /fp16 is for GPUs/],
     [['a', 'b', '--codec', 'mpeg1'], /codec/],
+    [['a', 'b', '--hwaccel', 'vaapi'], /hwaccel[\s\S]*auto[\s\S]*nvdec/],
+    [['a', 'b', '--hwaccel', 'cuda', '--tolerant'], /--tolerant decodes in software/],
+    [['a', 'b', '--hwaccel', 'nvdec', '--tolerant'], /--tolerant decodes in software/],
     [['a', 'b', '-q', '-v'], /exclude/],
     [['probe'], /probe/],
     [['retry', '3', 'mpirun'], /retry/],
@@ -76,12 +80,12 @@ t.test('options of a job are understood, and misunderstood, wherever it is sent'
     ],
     ['watch', 'a', '--out', 'b'],
   ];
-  const options = ['--size', 'fine', '--strength', '0.5'];
-  t.match(job('a', 'b', ...options), { size: 'fine', strength: 0.5 });
+  const options = ['--size', 'fine', '--strength', '0.5', '--hwaccel', 'auto'];
+  t.match(job('a', 'b', ...options), { size: 'fine', strength: 0.5, hwaccel: 'auto' });
   t.equal(job('a', 'b').size, undefined);
   for (const words of places) {
     const sent = parseArguments([...words, '--', ...options], '1');
-    t.match(JSON.stringify(sent), /"--size","fine","--strength","0.5"/, words.join(' '));
+    t.match(JSON.stringify(sent), /"--size","fine","--strength","0.5","--hwaccel","auto"/, words.join(' '));
     t.throws(() => parseArguments([...words, '--', '--size', 'huge'], '1'), {
       code: 'usage',
       message: /size/,

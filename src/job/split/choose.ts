@@ -33,12 +33,16 @@ const MOST_PIECE_BYTES = 2 ** 30;
 /** The gain from which on segments are worth that a stopped job loses those that are not whole. */
 const WORTHWHILE = 1.25;
 
-/** Makes the chooser, on all ranks together: where they may have to decode and encode, they tell whether they can. */
+/**
+ * Makes the chooser, on all ranks together: where they may have to decode and encode, they tell whether they can. `nvenc`
+ * says, on the root, whether its GPU is to encode.
+ */
 export async function splitChooser(
   world: World,
   options: RunOptions,
   opened: OpenedSession,
   shape: PipelineShape,
+  nvenc: boolean,
 ): Promise<Chooser> {
   if (options.split === 'frames') return async () => FRAMES;
   const version = await ffmpegVersion().catch(() => null);
@@ -57,6 +61,7 @@ export async function splitChooser(
     let reason = 'as asked';
     if (auto) {
       if (earlier === 'frames') return frames('the earlier run began so');
+      if (nvenc && earlier !== 'segments') return frames('the estimate knows no hardware encoders');
       const decided = await decide(world, opened, shape, prepared);
       if (!decided.segments && earlier !== 'segments') return frames(decided.why);
       reason = earlier === 'segments' ? 'the earlier run began so' : decided.why;

@@ -30,7 +30,7 @@ export interface PieceWork extends RootWork {
 
 /** Takes over the pieces that earlier runs finished. */
 export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: OpenedWork): PieceWork {
-  const { journal, unlock, monitor, site } = opened;
+  const { journal, unlock, monitor, site, hardware } = opened;
   const { source, wire, input } = prepared;
   const finished = new Map<number, SegmentRecord>();
   const ptsOf = ({ firstFrame, frames }: CutPiece['piece']): readonly number[] =>
@@ -49,10 +49,11 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
 
   return {
     mode: 'segments',
-    ...{ journal, progress, monitor, restored, plan },
+    ...{ journal, progress, monitor, hardware, restored, plan },
     task: {
       ...{ source, wire, display: input.display },
       spec: { ...prepared.spec, threads: journal.encoderThreads },
+      ...{ nvdec: hardware.nvdec, nvenc: hardware.nvenc },
     },
     wanted: (index) => !finished.has(index),
 

@@ -6,6 +6,7 @@ import type { World } from '../../mpi/world.js';
 import type { NativeSession } from '../../native.js';
 import { type Decoder, openPieceDecoder } from '../../video/decode.js';
 import { type Encoder, type EncodeSpec, openEncoder } from '../../video/encode.js';
+import { ofPiece } from '../../video/sample.js';
 import type { SourceFacts } from '../../video/source-facts.js';
 import type { WirePlan } from '../../video/wire.js';
 import type { RankWork } from '../meter.js';
@@ -21,6 +22,9 @@ export interface PieceTask {
   readonly display: string;
   readonly wire: WirePlan;
   readonly spec: EncodeSpec;
+  /** Whether the ranks' GPUs decode and encode. */
+  readonly nvdec: boolean;
+  readonly nvenc: boolean;
 }
 
 export interface PieceWorker {
@@ -28,6 +32,8 @@ export interface PieceWorker {
   readonly session: NativeSession;
   readonly shape: PipelineShape;
   readonly task: PieceTask;
+  /** This rank's CUDA device, where its engines are used. */
+  readonly gpu: number;
   /** A folder of this rank's own. */
   readonly folder: string;
   readonly line: Line<FromRank, ToRank>;
@@ -180,16 +186,18 @@ function pieceQueue() {
 }
 
 function openPiece(context: PieceWorker, order: PieceOrder, data: Uint8Array): OpenPiece {
-  const { task, folder, world } = context;
+  const { task, folder, world, gpu } = context;
   const file = join(folder, `piece-${order.index}.nut`);
-  const { source, wire, display } = task;
-  const piece = { ...source, path: file, format: 'nut', video: { ...source.video, index: 0, startPts: 0 } };
+  const { source, wire, display, nvdec } = task;
+  const piece = ofPiece(source, file);
   const copy = { path: file, display };
   const place = { frames: order.framesBefore, lastPts: order.after ?? undefined };
   const threads = Math.max(1, Math.floor(availableParallelism() / world.localSize));
   const open = async (): Promise<Decoder> => {
     await writeFile(file, data);
-    return inTermsOf(copy, () => openPieceDecoder(piece, wire, place, threads));
+    return inTermsOf(copy, () =>
+      openPieceDecoder(piece, wire, place, { threads, gpu: nvdec ? gpu : undefined }),
+    );
   };
   const decoder = open();
   decoder.catch(() => {}); // thrown where the piece is begun
@@ -202,7 +210,8 @@ async function closePiece({ decoder, copy }: OpenPiece): Promise<void> {
 }
 
 /** Encodes the frames of piece after piece, each on its own, and hands in what is finished while the next one is begun. */
-function segmentWriter({ task, folder, line }: PieceWorker, onFailure: (error: unknown) => void) {
+function segmentWriter({ task, gpu, folder, line }: PieceWorker, onFailure: (error: unknown) => void) {
+  const spec = task.nvenc ? { ...task.spec, gpu } : task.spec;
   const expected: OpenPiece[] = [];
   const finishing: Promise<void>[] = [];
   let open: OpenSegment | undefined;
@@ -211,7 +220,7 @@ function segmentWriter({ task, folder, line }: PieceWorker, onFailure: (error: u
     const piece = expected.shift();
     if (piece === undefined) throw new JobError('internal', 'a frame of no piece');
     const file = join(folder, `segment-${piece.order.index}.nut`);
-    return { piece, file, encoder: openEncoder(task.spec, file), began: Date.now(), frames: 0 };
+    return { piece, file, encoder: openEncoder(spec, file), began: Date.now(), frames: 0 };
   }
 
   async function complete({ piece, encoder, file, began }: OpenSegment): Promise<void> {

@@ -1,3 +1,4 @@
+import { deviceOf } from '../../model/devices.js';
 import type { World } from '../../mpi/world.js';
 import type { NativeSession } from '../../native.js';
 import { readPieces } from '../../video/cut.js';
@@ -22,7 +23,8 @@ export async function runSegments(
   work: PieceWork | undefined,
 ): Promise<RankWork> {
   const task = await world.broadcastValue(work?.task);
-  const rank = { world, session, shape, task, folder: await site.scratch.folder() };
+  const gpu = deviceOf(world.localRank);
+  const rank = { world, session, shape, task, gpu, folder: await site.scratch.folder() };
   if (work === undefined) return workOnPieces({ ...rank, line: lineTo<FromRank, ToRank>(world, 0) });
 
   const local = localLine();
