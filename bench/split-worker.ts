@@ -58,7 +58,7 @@ async function openRoot() {
 const work = world.isRoot ? await openRoot() : undefined;
 await world.broadcastValue(0);
 const began = performance.now();
-const mine = await runSegments(world, session, shape, site, work);
+const mine = await runSegments(world, [session], shape, site, work);
 const seconds = (performance.now() - began) / 1000;
 const ranks = await world.collect(mine.frames);
 if (work !== undefined && ranks !== undefined) {

@@ -20,7 +20,7 @@ class StandIns extends WarmSessions {
   override async open(_key: string, _graphs: SessionGraphs, request: SessionRequest): Promise<OpenedSession> {
     const copy = (input: Uint8Array, output: Uint8Array): void => output.set(input);
     const session = await sleepingSession(1, request.inputBytes, Number(milliseconds), copy);
-    return { session, provider: 'cpu', precision: 'fp32', fallback: undefined };
+    return { lanes: [session], provider: 'cpu', precision: 'fp32', fallback: undefined, notes: [] };
   }
 }
 

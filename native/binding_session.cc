@@ -1,6 +1,8 @@
 #include <limits>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "binding_support.h"
 #include "host_buffer.h"
@@ -30,6 +32,12 @@ Napi::Value toJs(Napi::Env env, const TensorInfo& tensor) {
   return list;
 }
 
+Napi::Value toJs(Napi::Env env, const std::vector<std::string>& lines) {
+  auto list = Napi::Array::New(env, lines.size());
+  for (std::uint32_t i = 0; i < lines.size(); ++i) list.Set(i, lines[i]);
+  return list;
+}
+
 /// A loaded session as JavaScript holds it.
 class SessionObject : public Napi::ObjectWrap<SessionObject> {
  public:
@@ -54,7 +62,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
     const auto& session = *thread_->session();
     self.DefineProperties(
         {Napi::PropertyDescriptor::Value("inputs", toJs(info.Env(), session.input()), napi_enumerable),
-         Napi::PropertyDescriptor::Value("outputs", toJs(info.Env(), session.output()), napi_enumerable)});
+         Napi::PropertyDescriptor::Value("outputs", toJs(info.Env(), session.output()), napi_enumerable),
+         Napi::PropertyDescriptor::Value("notes", toJs(info.Env(), session.notes()), napi_enumerable)});
   }
 
   /// Null once disposed of.
@@ -114,7 +123,8 @@ SessionOptions toSessionOptions(const Napi::Value& value) {
 Napi::Value createSession(const Napi::CallbackInfo& info) {
   return Addon::of(info.Env()).promises.make(info.Env(), [&](Promises::Pending& pending) {
     const auto model = toBytes(info[0], "model");
-    const auto thread = std::make_shared<InferenceThread>(toSessionOptions(info[1]));
+    const auto thread =
+        std::make_shared<InferenceThread>(std::make_shared<Session>(toSessionOptions(info[1])));
     auto& sessions = Addon::of(info.Env()).sessions;
     std::erase_if(sessions, [](const auto& session) { return session.expired(); });
     sessions.push_back(thread);

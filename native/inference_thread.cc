@@ -35,8 +35,8 @@ struct InferenceThread::State {
   bool stop = false;
 };
 
-InferenceThread::InferenceThread(SessionOptions options)
-    : session_(std::make_shared<Session>(std::move(options))),
+InferenceThread::InferenceThread(std::shared_ptr<Session> session)
+    : session_(std::move(session)),
       state_(std::make_shared<State>()),
       thread_([state = state_] { work(*state); },
               [state = state_, weak = std::weak_ptr(session_)] {

@@ -15,7 +15,7 @@ namespace framescatter {
 /// handed in must stay alive and untouched until `done` is called, on the inference thread.
 class InferenceThread {
  public:
-  explicit InferenceThread(SessionOptions options);
+  explicit InferenceThread(std::shared_ptr<Session> session);
 
   void load(ConstBytes model, Completion done);
 

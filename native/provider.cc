@@ -49,13 +49,16 @@ Error providerError(Provider provider, const std::string& text) {
                                     (ours ? ": ONNX Runtime's GPU libraries are not installed" : "")};
 }
 
-void appendCuda(Ort::SessionOptions& ort, int device) {
+void appendCuda(Ort::SessionOptions& ort, int device, void* stream, bool graph) {
+  Settings settings{{"device_id", std::to_string(device)}, {"cudnn_conv_algo_search", "EXHAUSTIVE"}};
+  if (graph) settings.emplace("enable_cuda_graph", "1");
   Ort::CUDAProviderOptions cuda;
-  cuda.Update(Settings{{"device_id", std::to_string(device)}, {"cudnn_conv_algo_search", "EXHAUSTIVE"}});
+  cuda.Update(settings);
+  if (stream != nullptr) cuda.UpdateWithValue("user_compute_stream", stream);
   ort.AppendExecutionProvider_CUDA_V2(*cuda);
 }
 
-void appendTensorRt(Ort::SessionOptions& ort, const SessionOptions& options) {
+void appendTensorRt(Ort::SessionOptions& ort, const SessionOptions& options, void* stream) {
   Settings settings{{"device_id", std::to_string(options.device)},
                     {"trt_fp16_enable", options.half ? "1" : "0"}};
   if (!options.cacheFolder.empty()) {
@@ -66,6 +69,7 @@ void appendTensorRt(Ort::SessionOptions& ort, const SessionOptions& options) {
   }
   Ort::TensorRTProviderOptions tensorRt;
   tensorRt.Update(settings);
+  if (stream != nullptr) tensorRt.UpdateWithValue("user_compute_stream", stream);
   ort.AppendExecutionProvider_TensorRT_V2(*tensorRt);
 }
 
@@ -86,11 +90,19 @@ std::vector<Provider> knownProviders() {
   return known;
 }
 
-void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options) {
+void loadCudaLibrary() {
   try {
-    if (options.provider == Provider::kTensorRt) appendTensorRt(ort, options);
+    Ort::CUDAProviderOptions().Update(Settings{{"device_id", "0"}});
+  } catch (const Ort::Exception& exception) {
+    throw providerError(Provider::kCuda, plainText(exception.what()));
+  }
+}
+
+void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options, void* stream, bool cudaGraph) {
+  try {
+    if (options.provider == Provider::kTensorRt) appendTensorRt(ort, options, stream);
     // Behind TensorRT, CUDA takes the nodes that TensorRT does not know.
-    if (options.provider != Provider::kCpu) appendCuda(ort, options.device);
+    if (options.provider != Provider::kCpu) appendCuda(ort, options.device, stream, cudaGraph);
   } catch (const Ort::Exception& exception) {
     throw providerError(options.provider, plainText(exception.what()));
   }

@@ -30,8 +30,13 @@ struct SessionOptions {
 /// use.
 [[nodiscard]] std::vector<Provider> knownProviders();
 
-/// Adds the execution providers to `ort`, the preferred one first. Throws Error(kProvider).
-void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options);
+/// Has ONNX Runtime load its CUDA library, as it does by itself for the first session. Throws
+/// Error(kProvider).
+void loadCudaLibrary();
+
+/// Adds the execution providers to `ort`, the preferred one first. They compute on `stream`, or on one of
+/// their own where that is null. Throws Error(kProvider).
+void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options, void* stream, bool cudaGraph);
 
 /// What ONNX Runtime said while it made or ran a session, as our error: kProvider where the device is at
 /// fault.

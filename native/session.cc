@@ -1,9 +1,10 @@
 #include "session.h"
 
+#include <onnxruntime_run_options_config_keys.h>
 #include <onnxruntime_session_options_config_keys.h>
 
-#include <array>
-#include <memory>
+#include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 namespace framescatter {
@@ -17,99 +18,127 @@ const Ort::Env& environment() {
   return env;
 }
 
-const char* elementTypeText(ONNXTensorElementDataType type) noexcept {
-  // In the order of the enumeration, which is that of ONNX's TensorProto.DataType.
-  constexpr std::array<const char*, 17> kNames{
-      "undefined", "float",   "uint8",  "int8",   "uint16", "int16",     "int32",      "int64",   "string",
-      "bool",      "float16", "double", "uint32", "uint64", "complex64", "complex128", "bfloat16"};
-  const auto index = static_cast<std::size_t>(type);
-  return index < kNames.size() ? kNames.at(index) : "other";
-}
-
-TensorInfo describe(std::string name, const Ort::TypeInfo& type) {
-  if (type.GetONNXType() != ONNX_TYPE_TENSOR) return {std::move(name), "not a tensor", {}};
-  const auto tensor = type.GetTensorTypeAndShapeInfo();
-  return {std::move(name), elementTypeText(tensor.GetElementType()), tensor.GetShape()};
-}
-
-std::string text(const std::vector<TensorInfo>& tensors) {
-  std::string all;
-  for (const auto& tensor : tensors) {
-    if (!all.empty()) all += ", ";
-    all += tensor.name + " " + tensor.type + " [";
-    for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
-      if (axis > 0) all += ",";
-      all += std::to_string(tensor.shape[axis]);
-    }
-    all += "]";
-  }
-  return all.empty() ? "none" : all;
-}
-
-/// The tensor's bytes; nothing where the shape is open or does not fit.
-std::optional<std::size_t> bytesOf(const TensorInfo& tensor) {
-  if (tensor.type != "uint8") return std::nullopt;
-  std::size_t bytes = 1;
-  for (const auto dimension : tensor.shape) {
-    if (dimension < 0 || __builtin_mul_overflow(bytes, static_cast<std::size_t>(dimension), &bytes)) {
-      return std::nullopt;
-    }
-  }
-  return bytes;
-}
-
-/// What `Ort::Session` has on one side, inputs or outputs: exactly one tensor, or an error that lists them
-/// all.
-std::pair<TensorInfo, std::size_t> onlyTensor(const char* side, std::vector<TensorInfo> tensors) {
-  if (tensors.size() == 1) {
-    if (const auto bytes = bytesOf(tensors.front())) return {std::move(tensors.front()), *bytes};
-  }
-  throw Error(ErrorCode::kOrt, std::string("the graph must have one ") + side +
-                                   ", of type uint8 and of a fixed shape; it has: " + text(tensors));
-}
-
-Ort::SessionOptions makeOptions(const SessionOptions& options) {
+Ort::SessionOptions makeOptions(Route route, int threads) {
   Ort::SessionOptions ort;
   ort.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
   ort.SetExecutionMode(ORT_SEQUENTIAL);
-  ort.SetIntraOpNumThreads(options.threads);
+  ort.SetIntraOpNumThreads(threads);
   ort.SetInterOpNumThreads(1);
   // Idle threads of ours must leave the cores to the other ranks, the encoder and the decoder.
   ort.AddConfigEntry(kOrtSessionOptionsConfigAllowIntraOpSpinning, "0");
   // A model that came as bytes has no folder of its own, and ONNX Runtime would look for its external data in
   // the working directory. Nothing lies below /dev/null.
   ort.AddConfigEntry(kOrtSessionOptionsModelExternalInitializersFileFolderPath, "/dev/null");
+  // A pattern that the first run found is memory that the second allocates, which no capture allows.
+  if (route != Route::kCallersMemory) ort.DisableMemPattern();
   return ort;
+}
+
+Ort::RunOptions makeRunOptions(Route route) {
+  Ort::RunOptions run;
+  // What comes after the computation is queued behind it, and waited for then.
+  if (route != Route::kCallersMemory) {
+    run.AddConfigEntry(kOrtRunOptionsConfigDisableSynchronizeExecutionProviders, "1");
+  }
+  return run;
+}
+
+Ort::RunOptions makePlainRunOptions(Route route) {
+  Ort::RunOptions run;
+  // Neither captures nor replays.
+  if (route == Route::kCudaGraph) run.AddConfigEntry(kOrtRunOptionsConfigCudaGraphAnnotation, "-1");
+  return run;
+}
+
+/// Bytes in no order that a picture has, another for each `seed`.
+std::vector<std::byte> sampleInput(std::size_t bytes, std::uint32_t seed) {
+  std::vector<std::byte> sample(bytes);
+  // Numerical Recipes' generator; its high bits are the good ones.
+  std::uint32_t state = seed;
+  std::generate(sample.begin(), sample.end(), [&state] {
+    state = state * 1664525U + 1013904223U;
+    return static_cast<std::byte>(state >> 24U);
+  });
+  return sample;
+}
+
+std::string noteOf(Route route, const std::string& reason) {
+  return (route == Route::kCudaGraph ? "CUDA graphs are not used: "
+                                     : "batches are not copied ahead to buffers on the GPU: ") +
+         reason;
 }
 
 }  // namespace
 
-Session::Session(SessionOptions options)
+Session::Way::Way(Route route, int threads)
+    : route(route),
+      session(makeOptions(route, threads)),
+      run(makeRunOptions(route)),
+      plainRun(makePlainRunOptions(route)) {}
+
+Session::Session(SessionOptions options, DeviceAccess access)
     : options_(std::move(options)),
-      ortOptions_(makeOptions(options_)),
-      hostMemory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)) {}
+      access_(std::move(access)),
+      hostMemory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)) {
+  for (const auto route : access_.routes) ways_.emplace_back(route, options_.threads);
+}
 
 void Session::load(ConstBytes model) {
-  const auto& env = environment();
-  appendProviders(ortOptions_, options_);
+  for (auto& way : ways_) {
+    try {
+      open(way, model);
+      taken_ = &way;
+      return;
+    } catch (const Error& error) {
+      close();
+      if (&way == &ways_.back()) throw;
+      notes_.push_back(noteOf(way.route, error.what()));
+    }
+  }
+}
+
+void Session::open(Way& way, ConstBytes model) {
+  const bool direct = way.route == Route::kCallersMemory;
+  if (!direct) stream_ = access_.openStream();
+  appendProviders(way.session, options_, stream_ ? stream_->handle() : nullptr,
+                  way.route == Route::kCudaGraph);
   try {
-    session_ = Ort::Session(env, model.data(), model.size(), ortOptions_);
-    const Ort::AllocatorWithDefaultOptions allocator;
-    std::vector<TensorInfo> inputs;
-    for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
-      inputs.push_back(
-          describe(session_.GetInputNameAllocated(i, allocator).get(), session_.GetInputTypeInfo(i)));
+    session_ = Ort::Session(environment(), model.data(), model.size(), way.session);
+    input_ = onlyInput(session_);
+    output_ = onlyOutput(session_);
+    if (!direct) {
+      buffers_.emplace(session_, *stream_, input_, output_);
+      tryOut(way);
     }
-    std::vector<TensorInfo> outputs;
-    for (std::size_t i = 0; i < session_.GetOutputCount(); ++i) {
-      outputs.push_back(
-          describe(session_.GetOutputNameAllocated(i, allocator).get(), session_.GetOutputTypeInfo(i)));
-    }
-    std::tie(input_, inputBytes_) = onlyTensor("input", std::move(inputs));
-    std::tie(output_, outputBytes_) = onlyTensor("output", std::move(outputs));
     if (options_.provider != Provider::kCpu) preparePageLocked();
   } catch (const Ort::Exception& exception) {
     throw sessionError(exception, options_.provider, "the model cannot be loaded");
+  }
+}
+
+void Session::close() noexcept {
+  buffers_.reset();
+  pageLocked_.reset();
+  session_ = Ort::Session(nullptr);
+  stream_.reset();
+}
+
+/// Compares a route with what ONNX Runtime gives by itself. On two inputs, the second after a CUDA graph has
+/// been captured: one that read from elsewhere would answer as before.
+void Session::tryOut(const Way& way) {
+  // Sums may be made in another order in another run; a wrong buffer is wrong by more.
+  constexpr int kRounding = 2;
+  std::vector<std::byte> expected(output_.bytes);
+  std::vector<std::byte> given(output_.bytes);
+  for (const std::uint32_t seed : {1U, 2U}) {
+    const auto sample = sampleInput(input_.bytes, seed);
+    runOnCallersMemory(way.plainRun, sample, expected);
+    buffers_->run(way.run, sample, given);
+    const bool same =
+        std::equal(expected.begin(), expected.end(), given.begin(), [](std::byte one, std::byte other) {
+          return std::abs(std::to_integer<int>(one) - std::to_integer<int>(other)) <= kRounding;
+        });
+    if (!same) throw Error(ErrorCode::kProvider, "a trial gave another result");
   }
 }
 
@@ -124,28 +153,38 @@ void Session::preparePageLocked() {
 }
 
 void Session::run(ConstBytes input, Bytes output) {
-  const auto tensor = [this](const std::byte* data, std::size_t bytes, const TensorInfo& info) {
-    // ONNX Runtime's interface has no constant tensors; it does not write to an input.
-    void* const memory = const_cast<std::byte*>(data);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
-    return Ort::Value::CreateTensor(hostMemory_, memory, bytes, info.shape.data(), info.shape.size(),
-                                    ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
-  };
   try {
-    const auto from = tensor(input.data(), input.size(), input_);
-    auto to = tensor(output.data(), output.size(), output_);
-    const char* const inputName = input_.name.c_str();
-    const char* const outputName = output_.name.c_str();
-    // With both tensors given, this copies nothing on the CPU; on a GPU it copies on the stream that
-    // computes. I/O binding would copy the input to the device outside of that stream.
-    session_.Run(runOptions_, &inputName, &from, 1, &outputName, &to, 1);
+    if (buffers_) {
+      buffers_->run(taken_->run, input, output);
+    } else {
+      runOnCallersMemory(taken_->run, input, output);
+    }
   } catch (const Ort::Exception& exception) {
     throw sessionError(exception, options_.provider, "inference failed");
   }
 }
 
+void Session::runOnCallersMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output) {
+  const auto tensor = [this](const std::byte* data, const GraphEnd& end) {
+    // ONNX Runtime's interface has no constant tensors; it does not write to an input.
+    void* const memory = const_cast<std::byte*>(data);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    return Ort::Value::CreateTensor(hostMemory_, memory, end.bytes, end.tensor.shape.data(),
+                                    end.tensor.shape.size(), ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
+  };
+  const auto from = tensor(input.data(), input_);
+  auto to = tensor(output.data(), output_);
+  const char* const inputName = input_.tensor.name.c_str();
+  const char* const outputName = output_.tensor.name.c_str();
+  // With both tensors given, this copies nothing on the CPU; on a GPU it copies on the stream that computes.
+  session_.Run(options, &inputName, &from, 1, &outputName, &to, 1);
+}
+
 void Session::cancel() {
-  ortOptions_.SetLoadCancellationFlag(true);
-  runOptions_.SetTerminate();
+  for (auto& way : ways_) {
+    way.session.SetLoadCancellationFlag(true);
+    way.run.SetTerminate();
+    way.plainRun.SetTerminate();
+  }
 }
 
 void* Session::allocatePageLocked(std::size_t bytes) {

@@ -2,37 +2,37 @@
 
 #include <onnxruntime_cxx_api.h>
 
-#include <cstdint>
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "bytes.h"
+#include "device_access.h"
+#include "device_buffers.h"
 #include "provider.h"
+#include "tensor_info.h"
 
 namespace framescatter {
 
-struct TensorInfo {
-  std::string name;
-  /// ONNX element type in lower case.
-  std::string type;
-  /// -1 where the graph leaves a dimension open.
-  std::vector<std::int64_t> shape;
-};
-
 /// One ONNX Runtime session over a graph of one uint8 input and one uint8 output of static shapes. Starts no
-/// thread but ONNX Runtime's own. All methods but `cancel` are for one thread at a time.
+/// thread but ONNX Runtime's own. All methods but `cancel` are for one thread at a time, and `load` and `run`
+/// for the same one: a CUDA graph belongs to the thread that captured it.
 class Session {
  public:
-  explicit Session(SessionOptions options);
+  explicit Session(const SessionOptions& options) : Session(options, accessOf(options)) {}
+  /// For tests, which have the CPU stand in for a device.
+  Session(SessionOptions options, DeviceAccess access);
   ~Session() = default;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
 
-  /// Reads the model, which is not needed afterwards. Never opens a file: external data is refused. Throws
-  /// Error(kOrt) or Error(kProvider).
+  /// Reads the model, which is not needed afterwards. Never opens a file: external data is refused. Takes the
+  /// first route to the device that gives what ONNX Runtime gives by itself. Throws Error(kOrt) or
+  /// Error(kProvider).
   void load(ConstBytes model);
 
   /// Infers one batch, reading and writing the caller's memory in place on the CPU. Lengths as below.
@@ -41,28 +41,50 @@ class Session {
   /// Makes a load or run on another thread fail soon, and all later ones.
   void cancel();
 
-  [[nodiscard]] const TensorInfo& input() const noexcept { return input_; }
-  [[nodiscard]] const TensorInfo& output() const noexcept { return output_; }
-  [[nodiscard]] std::size_t inputBytes() const noexcept { return inputBytes_; }
-  [[nodiscard]] std::size_t outputBytes() const noexcept { return outputBytes_; }
+  [[nodiscard]] const TensorInfo& input() const noexcept { return input_.tensor; }
+  [[nodiscard]] const TensorInfo& output() const noexcept { return output_.tensor; }
+  [[nodiscard]] std::size_t inputBytes() const noexcept { return input_.bytes; }
+  [[nodiscard]] std::size_t outputBytes() const noexcept { return output_.bytes; }
+
+  /// Why faster routes are not taken, a sentence each.
+  [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
 
   /// Page-locked host memory of the session's device; null where there is no such thing, as on the CPU.
   [[nodiscard]] void* allocatePageLocked(std::size_t bytes);
   void freePageLocked(void* memory);
 
  private:
+  /// A route and what it asks of ONNX Runtime. All are made before anything runs, so that `cancel` reaches
+  /// whichever is in use.
+  struct Way {
+    explicit Way(Route route, int threads);
+
+    Route route;
+    Ort::SessionOptions session;
+    Ort::RunOptions run;
+    /// For runs on the caller's memory of a session that has another route.
+    Ort::RunOptions plainRun;
+  };
+
+  void open(Way& way, ConstBytes model);
+  void close() noexcept;
+  void tryOut(const Way& way);
+  void runOnCallersMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output);
   void preparePageLocked();
 
   SessionOptions options_;
-  Ort::SessionOptions ortOptions_;
-  Ort::RunOptions runOptions_;
+  DeviceAccess access_;
+  std::vector<Way> ways_;
   Ort::MemoryInfo hostMemory_;
+  std::vector<std::string> notes_;
+  GraphEnd input_;
+  GraphEnd output_;
+  // In this order: each uses those before it.
+  std::unique_ptr<DeviceStream> stream_;
   Ort::Session session_{nullptr};
   std::optional<Ort::Allocator> pageLocked_;
-  TensorInfo input_;
-  TensorInfo output_;
-  std::size_t inputBytes_ = 0;
-  std::size_t outputBytes_ = 0;
+  std::optional<DeviceBuffers> buffers_;
+  const Way* taken_ = nullptr;
 };
 
 /// ONNX Runtime's version, e.g. `1.30.0`.

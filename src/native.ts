@@ -40,6 +40,8 @@ export interface TensorInfo {
 export interface NativeSession {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
+  /** What is slower on this GPU than it might be, and why, a line each. */
+  readonly notes: readonly string[];
   /**
    * Runs a graph of one input and one output, both uint8 of static shape. `input` and `output` must be exactly as
    * long as the tensors and must not be touched until the promise settles. Runs are carried out in the order of the

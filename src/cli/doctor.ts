@@ -20,13 +20,8 @@ import {
 } from '../video/nvidia-trial.js';
 import { probe } from '../video/probe.js';
 import { wirePlan } from '../video/wire.js';
-
-/** One thing that was looked at. `lack` is what to do about it; a fatal lack makes doctor exit with 1. */
-interface Finding {
-  readonly subject: string;
-  readonly found: string;
-  readonly lack?: { readonly remedy: string; readonly fatal: boolean };
-}
+import type { Finding } from './finding.js';
+import { gpuFindings } from './gpu-findings.js';
 
 const run = promisify(execFile);
 
@@ -37,7 +32,7 @@ export async function runDoctor(): Promise<number> {
     ...(await ffmpeg()),
     await mpirun(),
     addon(),
-    gpus(),
+    ...(await gpus()),
     ...(await videoEngines()),
     await models(),
   ];
@@ -123,20 +118,8 @@ function addon(): Finding {
   }
 }
 
-function gpus(): Finding {
-  const count = visibleGpus();
-  if (count === 0) {
-    return {
-      subject: 'GPUs',
-      found: 'none visible',
-      lack: { remedy: 'the CPU is used; see --provider', fatal: false },
-    };
-  }
-  return {
-    subject: 'GPUs',
-    found: `${count} visible`,
-    ...(hasCudaProvider() ? {} : { lack: CUDA_LIBRARIES }),
-  };
+function gpus(): Promise<readonly Finding[]> {
+  return gpuFindings({ visible: visibleGpus(), libraries: onnxRuntimeLibraries() }, native);
 }
 
 /** What --hwaccel would find on the first GPU. */
@@ -167,16 +150,11 @@ function engine(subject: string, trial: DecodeTrial | EncodeTrial): Finding {
   };
 }
 
-const CUDA_LIBRARIES = {
-  remedy: "ONNX Runtime's CUDA libraries are missing: bash scripts/setup-cuda.sh",
-  fatal: false,
-} as const;
-
-function hasCudaProvider(): boolean {
+function onnxRuntimeLibraries(): readonly string[] {
   try {
-    return readdirSync(onnxRuntimeFolder()).includes('libonnxruntime_providers_cuda.so');
+    return readdirSync(onnxRuntimeFolder());
   } catch {
-    return false;
+    return [];
   }
 }
 

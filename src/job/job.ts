@@ -90,8 +90,8 @@ async function runOn(
     const mine = await monitor.phase('pipeline', async () => {
       try {
         return mode === 'segments'
-          ? await runSegments(world, opened.session, shape, site, pieces)
-          : await runPipeline(world, opened.session, shape, ends);
+          ? await runSegments(world, opened.lanes, shape, site, pieces)
+          : await runPipeline(world, opened.lanes, shape, ends);
       } catch (error) {
         if (world.size > 1) await abortWorld(context, site, work, error);
         throw error;

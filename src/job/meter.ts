@@ -14,16 +14,24 @@ export interface RankWork {
 /** Adds up where one rank's time goes. Waiting for a neighbouring stage is not counted: that is what the limit shows. */
 export class StageMeter {
   readonly #seconds: Record<Stage, number> = { decode: 0, scatter: 0, infer: 0, gather: 0, encode: 0 };
+  /** For each stage that is at work: on how much at once, and up to when its time is booked. */
+  readonly #atWork = new Map<Stage, { count: number; booked: number }>();
   #frames = 0;
   #runs = 0;
 
-  /** Waits for `work` and books the time to `stage`. */
+  /** Waits for `work` and books the time to `stage`; once, where it overlaps other work of that stage. */
   async time<T>(stage: Stage, work: Promise<T>): Promise<T> {
-    const start = performance.now();
+    const mine = this.#atWork.get(stage) ?? { count: 0, booked: performance.now() };
+    this.#atWork.set(stage, mine);
+    mine.count += 1;
     try {
       return await work;
     } finally {
-      this.#seconds[stage] += (performance.now() - start) / 1000;
+      const now = performance.now();
+      this.#seconds[stage] += (now - mine.booked) / 1000;
+      mine.booked = now;
+      mine.count -= 1;
+      if (mine.count === 0) this.#atWork.delete(stage);
     }
   }
 

@@ -1,5 +1,6 @@
+import type { Lanes } from '../model/lanes.js';
 import type { World } from '../mpi/world.js';
-import { type NativeSession, native } from '../native.js';
+import { native } from '../native.js';
 import { type RankWork, StageMeter } from './meter.js';
 import { paceTeller } from './pace.js';
 import { BufferPool } from './pool.js';
@@ -43,7 +44,7 @@ export interface Ends {
  */
 export async function runPipeline(
   world: World,
-  session: NativeSession,
+  lanes: Lanes,
   shape: PipelineShape,
   ends: Ends | undefined,
 ): Promise<RankWork> {
@@ -53,8 +54,10 @@ export async function runPipeline(
   const meter = new StageMeter();
   // The root holds whole rounds, and infers its own frames of each, the first, where they lie: they are never copied.
   const held = world.isRoot ? world.size * batch : batch;
+  // Inference works on a round for each lane.
+  const rounds = ahead + AT_WORK + lanes.length - 1;
   const pool = (bytes: number): BufferPool =>
-    new BufferPool(ahead + AT_WORK, () => new Uint8Array(native().allocate(held * bytes, session)));
+    new BufferPool(rounds, () => new Uint8Array(native().allocate(held * bytes, lanes[0])));
   const buffers = pool(frameBytes);
 
   const decoded = ends ? decode({ ...ends, schedule, frameBytes, meter, buffers }) : noSource();
@@ -62,7 +65,7 @@ export async function runPipeline(
   const styled = infer(prefetch(shards, ahead), {
     ...shape,
     world,
-    session,
+    lanes,
     meter,
     buffers: pool(styledBytes),
   });

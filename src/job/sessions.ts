@@ -6,6 +6,7 @@ import type { World } from '../mpi/world.js';
 import type { Log } from '../report/log.js';
 import { onRoot } from './collective.js';
 import type { RunContext } from './context.js';
+import { takeTurns } from './node-turns.js';
 import type { PipelineShape } from './pipeline.js';
 
 /** How a rank's session came up, as it tells the root. */
@@ -15,6 +16,7 @@ type SessionStatement =
       readonly provider: string;
       readonly precision: string;
       readonly fallback: string | null;
+      readonly notes: string | null;
     }
   | {
       readonly ok: false;
@@ -44,24 +46,33 @@ export async function openSessions(
   const anyLacks = await world.broadcastValue(lacking?.includes(true));
   if (!anyLacks && opened !== undefined) return opened;
   const received = await broadcastGraphs(world, graphs);
-  let statement: SessionStatement;
-  try {
-    opened ??= await sessions.open(key, received, {
-      provider: options.provider,
-      threads: options.threads,
-      localRank: world.localRank,
-      localSize: world.localSize,
-      inputBytes: shape.batch * shape.frameBytes,
-      outputBytes: shape.batch * shape.styledBytes,
-    });
-    const { provider, precision, fallback } = opened;
-    statement = { ok: true, provider, precision, fallback: short(fallback) };
-  } catch (error) {
-    const { code, hint } = error instanceof JobError ? error : { code: 'internal' as const, hint: undefined };
-    const message = messageOf(error).slice(0, MESSAGE_CHARACTERS);
-    statement = { ok: false, rank: world.rank, host: world.host, code, message, hint: short(hint) };
-  }
-  const statements = await world.collect(statement);
+  const open = async (): Promise<SessionStatement> => {
+    try {
+      opened ??= await sessions.open(key, received, {
+        provider: options.provider,
+        threads: options.threads,
+        localRank: world.localRank,
+        localSize: world.localSize,
+        inputBytes: shape.batch * shape.frameBytes,
+        outputBytes: shape.batch * shape.styledBytes,
+      });
+      const { provider, precision, fallback, notes } = opened;
+      return {
+        ok: true,
+        provider,
+        precision,
+        fallback: short(fallback),
+        notes: short(notes.length > 0 ? notes.join('; ') : undefined),
+      };
+    } catch (error) {
+      const { code, hint } =
+        error instanceof JobError ? error : { code: 'internal' as const, hint: undefined };
+      const message = messageOf(error).slice(0, MESSAGE_CHARACTERS);
+      return { ok: false, rank: world.rank, host: world.host, code, message, hint: short(hint) };
+    }
+  };
+  // A node's ranks find the engines that the first of them built.
+  const statements = await takeTurns(world, options.provider === 'tensorrt', open);
   await onRoot(world, async () => {
     for (const one of statements ?? []) if (!one.ok) throw sessionFailure(one, world);
     logProviders(log, statements ?? []);
@@ -98,6 +109,8 @@ function logProviders(log: Log, statements: readonly SessionStatement[]): void {
     .map((kind) => `${providers.filter((one) => one === kind).length} x ${kind}`)
     .join(', ');
   log.info(`${statements.length} rank${statements.length === 1 ? '' : 's'}: ${counts}`);
+  const notes = new Set(statements.flatMap((one) => (one.ok && one.notes !== null ? [one.notes] : [])));
+  for (const note of notes) log.info(note);
   const reason = statements.flatMap((one) => (one.ok && one.fallback !== null ? [one.fallback] : []))[0];
   if (reason !== undefined) log.warn(`CUDA cannot be used, so the CPU is: ${reason}`);
 }

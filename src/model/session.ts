@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { JobError, messageOf } from '../errors.js';
 import { type Native, type NativeSession, native, type ProviderName } from '../native.js';
-import { deviceOf, visibleGpus } from './devices.js';
+import { deviceOf, gpuModels, visibleGpus } from './devices.js';
+import { engineKey, engineRoot, withEngines } from './engine-cache.js';
+import { type Lanes, openLanes } from './lanes.js';
 import type { Precision } from './manifest.js';
 import { graphFor, type SessionGraphs } from './precision.js';
 
@@ -16,34 +18,46 @@ export interface SessionRequest {
 }
 
 export interface OpenedSession {
-  readonly session: NativeSession;
+  readonly lanes: Lanes;
   readonly provider: ProviderName;
   readonly precision: Precision;
   /** Why `auto` did not take a GPU that is there. */
   readonly fallback: string | undefined;
+  /** What is slower than it might be, and why, a line each. */
+  readonly notes: readonly string[];
 }
+
+/** What of the addon a session takes. */
+export type SessionMaker = Pick<Native, 'createSession' | 'allocate' | 'runtimeInfo'>;
 
 /** Mid-grey in Y, U and V: what the dry run feeds. */
 const GREY = 128;
 
 /**
- * Opens this rank's session for a composed graph, on the device of its node-local rank, and runs one grey batch through
- * it, so that a model that fails at run time fails before any frame is decoded. `auto` takes CUDA where it works. Errors:
+ * Opens this rank's sessions for a composed graph, on the device of its node-local rank, and runs one grey batch through
+ * each, so that a model that fails at run time fails before any frame is decoded. `auto` takes CUDA where it works. Errors:
  * JobError `provider` or `model`.
  */
 export async function openSession(
   graphs: SessionGraphs,
   request: SessionRequest,
-  addon: Pick<Native, 'createSession' | 'allocate'> = native(),
+  addon: SessionMaker = native(),
 ): Promise<OpenedSession> {
   const gpus = visibleGpus();
   const device = deviceOf(request.localRank);
   const open = async (provider: ProviderName): Promise<Omit<OpenedSession, 'fallback'>> => {
     const { graph, precision } = graphFor(provider, graphs);
     const options = { provider, device, threads: threadsFor(request), half: precision === 'fp16' };
-    const session = await addon.createSession(graph, options);
-    await dryRun(session, request, addon);
-    return { session, provider, precision };
+    const create = async (cache: { readonly cacheFolder?: string } = {}): Promise<NativeSession> => {
+      const session = await addon.createSession(graph, { ...options, ...cache });
+      await dryRun(session, request, addon);
+      return session;
+    };
+    const unkept = new Set<string>();
+    const { lanes, notes } = await openLanes(provider, () =>
+      provider === 'tensorrt' ? createKept(graph, create, addon, (line) => unkept.add(line)) : create(),
+    );
+    return { lanes, provider, precision, notes: [...notes, ...unkept] };
   };
   if (request.provider !== 'auto') {
     return { ...(await open(request.provider).catch(explain)), fallback: undefined };
@@ -57,6 +71,19 @@ export async function openSession(
     }
   }
   return { ...(await open('cpu').catch(explain)), fallback };
+}
+
+/** With TensorRT's engines out of the user's cache, or into it. */
+async function createKept(
+  graph: Uint8Array,
+  create: (cache?: { readonly cacheFolder?: string }) => Promise<NativeSession>,
+  addon: SessionMaker,
+  note: (line: string) => void,
+): Promise<NativeSession> {
+  const key = engineKey(graph, [addon.runtimeInfo().version, ...gpuModels()]);
+  const build = (cacheFolder: string | undefined): Promise<NativeSession> =>
+    create(cacheFolder === undefined ? {} : { cacheFolder });
+  return withEngines({ root: engineRoot(), key }, build, note);
 }
 
 /** The cores of this node, shared evenly by its ranks; the affinity that a scheduler sets is honoured. */

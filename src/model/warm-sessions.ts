@@ -1,3 +1,4 @@
+import { disposeLanes } from './lanes.js';
 import type { SessionGraphs } from './precision.js';
 import { type OpenedSession, openSession, type SessionRequest } from './session.js';
 
@@ -40,9 +41,9 @@ export class WarmSessions {
   }
 
   async #disposeOldest(): Promise<void> {
-    for (const [key, { session }] of this.#sessions) {
+    for (const [key, { lanes }] of this.#sessions) {
       this.#sessions.delete(key);
-      await session.dispose();
+      await disposeLanes(lanes);
       return;
     }
   }

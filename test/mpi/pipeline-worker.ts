@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type PipelineShape, runPipeline } from '../../src/job/pipeline.js';
 import type { ScheduleName } from '../../src/job/schedule.js';
+import { disposeLanes, type Lanes } from '../../src/model/lanes.js';
 import { joinWorld } from '../../src/mpi/world.js';
 import { sleepingSession } from '../fixtures/sleeping-session.js';
 
@@ -13,6 +14,8 @@ export interface PipelineRun {
   /** Milliseconds that a run takes the last rank, and the others. */
   readonly slow: number;
   readonly fast: number;
+  /** Sessions of each rank but the last, which has one. */
+  readonly lanes: 1 | 2;
 }
 
 export interface PipelineResult {
@@ -28,7 +31,8 @@ const frameBytes = 10_007;
 const asked = JSON.parse(process.argv[2] ?? '{}') as PipelineRun;
 const world = await joinWorld();
 const last = world.rank === world.size - 1;
-const session = await sleepingSession(asked.batch, frameBytes, last ? asked.slow : asked.fast);
+const open = () => sleepingSession(asked.batch, frameBytes, last ? asked.slow : asked.fast);
+const lanes: Lanes = last || asked.lanes === 1 ? [await open()] : [await open(), await open()];
 const shape: PipelineShape = { ...asked, frameBytes, styledBytes: frameBytes };
 const hash = createHash('sha256');
 let read = 0;
@@ -49,12 +53,12 @@ const ends = {
   stopping: () => false,
 };
 const began = performance.now();
-const work = await runPipeline(world, session, shape, world.isRoot ? ends : undefined);
+const work = await runPipeline(world, lanes, shape, world.isRoot ? ends : undefined);
 const seconds = (performance.now() - began) / 1000;
 const ranks = await world.collect(work.frames);
 if (ranks !== undefined) {
   const result: PipelineResult = { sha256: hash.digest('hex'), ranks, seconds };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
-await session.dispose();
+await disposeLanes(lanes);
 await world.finalize();

@@ -10,6 +10,7 @@ int main() {
     framescatter::testing::testBackoff();
     framescatter::testing::testFrameLayout();
     framescatter::testing::testSessions();
+    framescatter::testing::testDevices();
     framescatter::testing::testWorld();
   } catch (const std::exception& error) {
     std::cerr << error.what() << std::endl;

@@ -19,7 +19,7 @@ constexpr std::size_t kRows = 30;
 constexpr std::size_t kColumns = 70;
 
 void testRuns() {
-  InferenceThread thread({});
+  InferenceThread thread(std::make_shared<Session>(SessionOptions{}));
   const auto model = transposeModel(kRows, kColumns);
   Waiter loaded;
   thread.load(model, loaded.completion());
@@ -58,7 +58,7 @@ void testCancel() {
   std::deque<std::vector<std::byte>> outputs(50, input);
   std::deque<Waiter> runs(outputs.size());
   {
-    InferenceThread thread({});
+    InferenceThread thread(std::make_shared<Session>(SessionOptions{}));
     Waiter loaded;
     thread.load(model, loaded.completion());
     loaded.wait();

@@ -52,6 +52,7 @@ class Waiter {
 };
 
 void testBackoff();
+void testDevices();
 void testFrameLayout();
 void testWorld();
 void testSessions();

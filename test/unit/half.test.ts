@@ -216,13 +216,19 @@ t.test('in one world ranks on GPUs run fp16, those on CPUs fp32', async (t) => {
   const graphs = { fp32: Uint8Array.of(32), fp16: Uint8Array.of(16) };
   const request = { threads: 1, localRank: 0, localSize: 1, inputBytes: 6, outputBytes: 6 } as const;
   const opened: [number | undefined, SessionOptions][] = [];
-  const session: NativeSession = { inputs: [], outputs: [], run: async () => {}, dispose: async () => {} };
+  process.env.XDG_CACHE_HOME = t.testdir();
+  const session: NativeSession = {
+    ...{ inputs: [], outputs: [], notes: [] },
+    run: async () => {},
+    dispose: async () => {},
+  };
   const addon = {
     createSession: async (graph: Uint8Array, options: SessionOptions) => {
       opened.push([graph[0], options]);
       return session;
     },
     allocate: (bytes: number) => new ArrayBuffer(bytes),
+    runtimeInfo: () => ({ version: '1.30.0', providers: [] }),
   };
   const precisions = [];
   for (const provider of ['cuda', 'cpu', 'tensorrt'] as const) {
@@ -231,7 +237,9 @@ t.test('in one world ranks on GPUs run fp16, those on CPUs fp32', async (t) => {
   t.same(precisions, ['fp16', 'fp32', 'fp16']);
   t.match(opened, [
     [16, { provider: 'cuda', half: true }],
+    [16, { provider: 'cuda', half: true }],
     [32, { provider: 'cpu', half: false }],
+    [16, { provider: 'tensorrt', half: true }],
     [16, { provider: 'tensorrt', half: true }],
   ]);
   const without = { fp32: graphs.fp32, fp16: undefined };

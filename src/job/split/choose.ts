@@ -88,7 +88,7 @@ function oddProgram(programs: readonly Program[]): JobError | undefined {
 /** Whether segments promise to be faster, by the measured speed of inference. */
 async function decide(
   world: World,
-  { session, provider }: OpenedSession,
+  { lanes: [session], provider }: OpenedSession,
   shape: PipelineShape,
   { graph, spec, source }: PreparedJob,
 ): Promise<{ readonly segments: boolean; readonly why: string }> {

@@ -2,8 +2,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { JobError, messageOf } from '../../errors.js';
+import type { Lanes } from '../../model/lanes.js';
 import type { World } from '../../mpi/world.js';
-import type { NativeSession } from '../../native.js';
 import { type Decoder, openPieceDecoder } from '../../video/decode.js';
 import { type Encoder, type EncodeSpec, openEncoder } from '../../video/encode.js';
 import { ofPiece } from '../../video/sample.js';
@@ -29,7 +29,7 @@ export interface PieceTask {
 
 export interface PieceWorker {
   readonly world: World;
-  readonly session: NativeSession;
+  readonly lanes: Lanes;
   readonly shape: PipelineShape;
   readonly task: PieceTask;
   /** This rank's CUDA device, where its engines are used. */
@@ -65,7 +65,7 @@ const FILLER = Number.NaN;
  * root says that it is enough. A failure of its decoder or encoder is told to the root; only MPI and inference reject.
  */
 export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
-  const { world, session, shape, line } = context;
+  const { world, lanes, shape, line } = context;
   const queue = pieceQueue();
   const segments = segmentWriter(context, fail);
   let halted = false;
@@ -143,7 +143,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   listening.catch(() => {}); // awaited below
   const work = await runPipeline(
     soloWorld(world),
-    session,
+    lanes,
     { ...shape, schedule: 'even' },
     {
       decoder: { read: (into) => unlessFailed(() => read(into)) },

@@ -1,6 +1,6 @@
 import { deviceOf } from '../../model/devices.js';
+import type { Lanes } from '../../model/lanes.js';
 import type { World } from '../../mpi/world.js';
-import type { NativeSession } from '../../native.js';
 import { readPieces } from '../../video/cut.js';
 import type { RankWork } from '../meter.js';
 import type { PipelineShape } from '../pipeline.js';
@@ -17,14 +17,14 @@ import { workOnPieces } from './piece-worker.js';
  */
 export async function runSegments(
   world: World,
-  session: NativeSession,
+  lanes: Lanes,
   shape: PipelineShape,
   site: Site,
   work: PieceWork | undefined,
 ): Promise<RankWork> {
   const task = await world.broadcastValue(work?.task);
   const gpu = deviceOf(world.localRank);
-  const rank = { world, session, shape, task, gpu, folder: await site.scratch.folder() };
+  const rank = { world, lanes, shape, task, gpu, folder: await site.scratch.folder() };
   if (work === undefined) return workOnPieces({ ...rank, line: lineTo<FromRank, ToRank>(world, 0) });
 
   const local = localLine();

@@ -1,12 +1,13 @@
+import type { Lanes } from '../../model/lanes.js';
 import type { World } from '../../mpi/world.js';
-import type { NativeSession } from '../../native.js';
 import type { StageMeter } from '../meter.js';
-import type { BufferPool } from '../pool.js';
+import type { BufferPool, Lease } from '../pool.js';
+import { prefetch } from '../prefetch.js';
 import type { Shard } from '../rounds.js';
 
 export interface InferContext {
   readonly world: World;
-  readonly session: NativeSession;
+  readonly lanes: Lanes;
   readonly batch: number;
   readonly frameBytes: number;
   readonly styledBytes: number;
@@ -15,25 +16,48 @@ export interface InferContext {
   readonly meter: StageMeter;
 }
 
+/** A run that may still be under way. */
+interface Run {
+  readonly part: Shard;
+  readonly result: Lease;
+  readonly done: Promise<void>;
+}
+
 /**
  * Runs the composed graph over this rank's frames, the first of its buffer. The graph's batch is fixed, so a short share
- * runs a whole batch whose tail is never looked at: every frame sees the same kernels at any number of ranks.
+ * runs a whole batch whose tail is never looked at: every frame sees the same kernels at any number of ranks. Each lane has
+ * a run under way, and results come in the order of the rounds.
  */
 export async function* infer(
   shards: AsyncIterable<Shard>,
   context: InferContext,
 ): AsyncGenerator<Shard, void, undefined> {
-  const { world, session, batch, frameBytes, styledBytes, buffers, meter } = context;
+  for await (const { part, result, done } of prefetch(begin(shards, context), context.lanes.length - 1)) {
+    await done;
+    part.shard.release();
+    yield { ...part, shard: result };
+  }
+}
+
+/** Hands each round to the next lane in turn, and does not wait for it. */
+async function* begin(
+  shards: AsyncIterable<Shard>,
+  context: InferContext,
+): AsyncGenerator<Run, void, undefined> {
+  const { world, lanes, batch, frameBytes, styledBytes, buffers, meter } = context;
+  let runs = 0;
   for await (const part of shards) {
     const result = await buffers.acquire();
     const frames = part.counts[world.rank] ?? 0;
+    let done: Promise<void> = Promise.resolve();
     if (frames > 0) {
+      const lane = lanes[runs % lanes.length] ?? lanes[0];
+      runs += 1;
       const input = part.shard.data.subarray(0, batch * frameBytes);
       const output = result.data.subarray(0, batch * styledBytes);
-      await meter.time('infer', session.run(input, output));
-      meter.addRun(frames);
+      done = meter.time('infer', lane.run(input, output)).then(() => meter.addRun(frames));
+      done.catch(() => {}); // reported where it is awaited; must not count as unhandled until then
     }
-    part.shard.release();
-    yield { ...part, shard: result };
+    yield { part, result, done };
   }
 }

@@ -1,0 +1,6 @@
+/** One thing that doctor looked at. `lack` is what to do about it; a fatal lack makes doctor exit with 1. */
+export interface Finding {
+  readonly subject: string;
+  readonly found: string;
+  readonly lack?: { readonly remedy: string; readonly fatal: boolean };
+}

@@ -1,0 +1,29 @@
+// What a stream needs of CUDA's runtime, over the host's memory: enough to find these functions as those of a
+// library.
+#include <cstddef>
+#include <cstring>
+
+// NOLINTBEGIN(readability-identifier-naming): CUDA's names.
+extern "C" {
+int cudaSetDevice(int device) { return device == 0 ? 0 : 101; }
+
+int cudaStreamCreateWithFlags(void** stream, unsigned flags) {
+  static int theOne;
+  *stream = &theOne;
+  return flags == 1 ? 0 : 1;
+}
+
+int cudaStreamDestroy(void* stream) { return stream == nullptr ? 400 : 0; }
+
+int cudaStreamSynchronize(void* stream) { return stream == nullptr ? 400 : 0; }
+
+int cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, int /*kind*/, void* /*stream*/) {
+  std::memcpy(to, from, bytes);
+  return 0;
+}
+
+const char* cudaGetErrorString(int error) {
+  return error == 101 ? "invalid device ordinal" : "another error";
+}
+}
+// NOLINTEND(readability-identifier-naming)

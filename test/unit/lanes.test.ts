@@ -1,0 +1,178 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import t from 'tap';
+import { StageMeter } from '../../src/job/meter.js';
+import { BufferPool } from '../../src/job/pool.js';
+import type { Shard } from '../../src/job/rounds.js';
+import { infer } from '../../src/job/stages/infer.js';
+import type { Lanes } from '../../src/model/lanes.js';
+import type { NativeSession } from '../../src/native.js';
+import { fakeWorlds } from '../fixtures/fake-worlds.js';
+
+/** A run that the test ends. */
+interface Run {
+  readonly lane: number;
+  readonly input: number;
+  readonly finish: () => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** Inference over one-byte frames on lanes that the test controls: each result is the frame and 100. */
+function rig(count: 1 | 2, rounds: number, idle: readonly number[] = []) {
+  const runs: Run[] = [];
+  const lane = (number: number): NativeSession => ({
+    ...{ inputs: [], outputs: [], notes: [], dispose: async () => {} },
+    run: (input, output) =>
+      new Promise((resolve, reject) => {
+        const finish = (): void => {
+          output[0] = (input[0] ?? 0) + 100;
+          resolve();
+        };
+        runs.push({ lane: number, input: input[0] ?? -1, finish, fail: reject });
+      }),
+  });
+  const lanes: Lanes = count === 1 ? [lane(0)] : [lane(0), lane(1)];
+  const released: number[] = [];
+  async function* shards(): AsyncGenerator<Shard> {
+    for (let i = 0; i < rounds; i += 1) {
+      const data = Uint8Array.of(i);
+      yield {
+        pts: [i],
+        counts: [idle.includes(i) ? 0 : 1],
+        shard: { data, release: () => void released.push(i) },
+      };
+    }
+  }
+  const [world] = fakeWorlds([0]);
+  if (world === undefined) throw new Error('there is one rank');
+  const meter = new StageMeter();
+  const buffers = new BufferPool(2 + count, () => new Uint8Array(1));
+  const context = { world, lanes, meter, buffers, batch: 1, frameBytes: 1, styledBytes: 1 };
+  return { runs, released, meter, styled: infer(shards(), context) };
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 10; i += 1) await turn();
+}
+
+t.test('on two lanes two runs are under way, and results keep the order of the rounds', async (t) => {
+  const { runs, released, meter, styled } = rig(2, 4);
+  const first = styled.next();
+  await settle();
+  t.same(
+    runs.map(({ lane, input }) => [lane, input]),
+    [
+      [0, 0],
+      [1, 1],
+    ],
+  );
+  t.same(released, [], 'inputs stay while they are read');
+  runs[1]?.finish();
+  let given = false;
+  first.then(() => {
+    given = true;
+  });
+  await settle();
+  t.notOk(given, 'the second is not given before the first');
+  runs[0]?.finish();
+  t.equal((await first).value?.shard.data[0], 100);
+  const second = await styled.next();
+  t.equal(second.value?.shard.data[0], 101);
+  second.value?.shard.release();
+  await settle();
+  t.same(
+    runs.slice(2).map(({ lane, input }) => [lane, input]),
+    [[0, 2]],
+    'the third took the place of the first',
+  );
+  const rest = Promise.all([styled.next(), styled.next(), styled.next()]);
+  await settle();
+  for (const run of runs.slice(2)) run.finish();
+  t.same(
+    (await rest).map(({ value }) => value?.shard.data[0]),
+    [102, 103, undefined],
+  );
+  t.same(released, [0, 1, 2, 3]);
+  t.equal(meter.read().frames, 4);
+});
+
+t.test('on one lane one run is under way', async (t) => {
+  const { runs, styled } = rig(1, 2);
+  const first = styled.next();
+  await settle();
+  t.equal(runs.length, 1);
+  runs[0]?.finish();
+  await first;
+  await settle();
+  t.equal(runs.length, 1, 'the next begins when its result is asked for');
+  const second = styled.next();
+  await settle();
+  runs[1]?.finish();
+  t.equal((await second).value?.shard.data[0], 101);
+});
+
+t.test('a round without frames of this rank takes no lane', async (t) => {
+  const { runs, styled } = rig(2, 3, [1]);
+  const all = Promise.all([styled.next(), styled.next(), styled.next()]);
+  await settle();
+  runs[0]?.finish();
+  await settle();
+  t.same(
+    runs.map(({ lane, input }) => [lane, input]),
+    [
+      [0, 0],
+      [1, 2],
+    ],
+  );
+  runs[1]?.finish();
+  t.equal((await all).at(-1)?.value?.shard.data[0], 102);
+});
+
+t.test('a failed run is thrown in its turn, and the one after it is left alone', async (t) => {
+  const { runs, styled } = rig(2, 3);
+  const first = styled.next();
+  await settle();
+  runs[1]?.fail(new Error('of the second'));
+  runs[0]?.finish();
+  await first;
+  await t.rejects(styled.next(), { message: 'of the second' });
+  const other = rig(2, 3);
+  const failing = other.styled.next();
+  await settle();
+  other.runs[0]?.fail(new Error('of the first'));
+  other.runs[1]?.fail(new Error('of the second'));
+  await t.rejects(failing, { message: 'of the first' });
+});
+
+t.test('time that runs overlap is booked once', async (t) => {
+  let now = 0;
+  const real = performance.now;
+  performance.now = () => now;
+  t.teardown(() => {
+    performance.now = real;
+  });
+  const meter = new StageMeter();
+  const work = (): { readonly booked: Promise<void>; readonly end: () => void } => {
+    let end = (): void => {};
+    const done = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    return { booked: meter.time('infer', done), end };
+  };
+  const a = work(); // 0 to 10 s
+  now = 5000;
+  const b = work(); // 5 to 8 s, within the first
+  now = 8000;
+  b.end();
+  await b.booked;
+  t.equal(meter.inference().seconds, 8);
+  now = 10_000;
+  a.end();
+  await a.booked;
+  t.equal(meter.inference().seconds, 10);
+  now = 20_000;
+  const c = work(); // 20 to 21 s, after a pause
+  now = 21_000;
+  c.end();
+  await c.booked;
+  t.equal(meter.read().seconds.infer, 11);
+});
