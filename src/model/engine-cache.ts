@@ -6,20 +6,24 @@ import { messageOf } from '../errors.js';
 
 /** TensorRT's engines, which take minutes to build: one folder for each graph, GPU and ONNX Runtime, for this user alone. */
 export interface EngineCache {
-  /** The folder that holds all folders of engines. */
-  readonly root: string;
+  /** The folder that holds all folders of engines; undefined where this user has none. */
+  readonly root: string | undefined;
   /** The name of this graph's folder. */
   readonly key: string;
 }
 
-/** The user's cache folder, as the XDG Base Directory Specification has it. */
+/** In the user's cache folder, as the XDG Base Directory Specification has it; undefined for a user without a home. */
 export function engineRoot(
   environment: NodeJS.ProcessEnv = process.env,
   home: () => string = homedir,
-): string {
+): string | undefined {
   const named = environment.XDG_CACHE_HOME;
-  const cache = named !== undefined && isAbsolute(named) ? named : join(home(), '.cache');
-  return join(cache, 'framescatter', 'tensorrt');
+  try {
+    const cache = named !== undefined && isAbsolute(named) ? named : join(home(), '.cache');
+    return join(cache, 'framescatter', 'tensorrt');
+  } catch {
+    return undefined; // a container's user may be a number that no file knows
+  }
 }
 
 /** A name for a graph's engines. `facts` are what else they depend on: ONNX Runtime's version, the kinds of GPU. */
@@ -41,10 +45,12 @@ export async function withEngines<T>(
   note: (line: string) => void,
 ): Promise<T> {
   const { root, key } = cache;
-  const kept = join(root, key);
+  let kept: string;
   let found: boolean;
   let building: string;
   try {
+    if (root === undefined) throw new Error('this user has no home folder; XDG_CACHE_HOME may name a place');
+    kept = join(root, key);
     await mkdir(root, { recursive: true, mode: 0o700 });
     await refuseOthers(root);
     found = await exists(kept);

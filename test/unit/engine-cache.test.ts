@@ -51,6 +51,20 @@ t.test('the folder is the user’s cache', async (t) => {
   }
 });
 
+t.test('a user without a home does without, and is told', async (t) => {
+  const home = (): never => {
+    throw new Error('ENOENT');
+  };
+  t.equal(engineRoot({}, home), undefined);
+  t.equal(engineRoot({ XDG_CACHE_HOME: '/c' }, home), '/c/framescatter/tensorrt');
+  const notes: string[] = [];
+  const { create, folders } = tensorRt('e');
+  const cache = { root: engineRoot({}, home), key: KEY };
+  t.equal(await withEngines(cache, create, (line) => void notes.push(line)), 'e');
+  t.same(folders, [undefined]);
+  t.match(notes, [/XDG_CACHE_HOME/]);
+});
+
 t.test('engines go by graph, version and GPU', async (t) => {
   const keys = [
     KEY,
