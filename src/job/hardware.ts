@@ -89,10 +89,8 @@ export function decideHardware(wish: HardwareWish, ranks: readonly RankTrial[], 
     return false;
   }
 
-  const nvdec = uses(
-    'nvdec',
-    failureOf(ranks, ({ nvdec }) => nvdec),
-  );
+  const undecoded = failureOf(ranks, (rank) => rank.nvdec);
+  const nvdec = uses('nvdec', undecoded);
   const failure = nvencFailure(ranks);
   const works = wish.unfit.nvenc === null && failure === undefined;
   const begun = typeof earlier === 'string' ? earlier : undefined;
@@ -127,7 +125,7 @@ function failureOf(
 
 /** Segments go together only where all ranks' encoders write one header. */
 function nvencFailure(ranks: readonly RankTrial[]): string | undefined {
-  const failure = failureOf(ranks, ({ nvenc }) => nvenc);
+  const failure = failureOf(ranks, (rank) => rank.nvenc);
   if (failure !== undefined) return failure;
   const headers = ranks.map(({ nvenc }) => (nvenc?.works === true ? nvenc.header : ''));
   const odd = ranks[headers.findIndex((header) => header !== headers[0])];

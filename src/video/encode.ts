@@ -63,6 +63,9 @@ export interface Encoder {
   abort(): Promise<void>;
 }
 
+const NVENC_HINT =
+  'NVENC failed: the same command goes on where it works; --hwaccel none --restart begins anew in software';
+
 /**
  * Starts encoding one segment into a NUT file at `segmentPath`: one run of packets that begins with a keyframe and
  * refers to nothing before it; frame n has PTS n in units of 1 / `spec.rate`. Errors come from `write` and `finish`.
@@ -154,9 +157,6 @@ async function flush(path: string): Promise<void> {
     await file.close();
   }
 }
-
-const NVENC_HINT =
-  'NVENC failed: the same command goes on where it works; --hwaccel none --restart begins anew in software';
 
 function refuse({ gpu }: EncodeSpec, segmentPath: string, error: unknown): never {
   const said = messageOf(error);

@@ -42,7 +42,7 @@ export function unfitForNvdec(video: VideoFacts): string | undefined {
 /** Why NVENC has no equal to this way of encoding; undefined where it has. */
 export function unfitForNvenc(spec: EncodeSpec): string | undefined {
   const { codec, crf, preset, pixelFormat, tags } = spec;
-  if (NVENC_ENCODERS[codec] === undefined) return `it is used for h264 and hevc, not ${codec}`;
+  if (NVENC_ENCODERS[codec] === undefined) return `it encodes h264 and hevc, not ${codec}`;
   if (crf < LEAST_CQ || crf > MOST_CQ)
     return `its quality goes from ${LEAST_CQ} to ${MOST_CQ}, not to ${crf}`;
   if (!Object.hasOwn(NVENC_PRESETS, preset)) return `it has no preset like "${preset}"`;
