@@ -3,8 +3,8 @@
  * job's own words. Each frame comes back as it was, after that time, in which no core is used.
  */
 import { parseArguments } from '../src/cli/arguments.js';
-import { runOne } from '../src/job/job.js';
 import { modelReader } from '../src/job/model.js';
+import { runOne } from '../src/job/one.js';
 import { watchForStop } from '../src/job/stop.js';
 import type { SessionGraphs } from '../src/model/precision.js';
 import type { OpenedSession, SessionRequest } from '../src/model/session.js';

@@ -1,18 +1,12 @@
 #!/usr/bin/env node
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArguments } from './cli/arguments.js';
-import { runDoctor } from './cli/doctor.js';
-import { listModelsCommand } from './cli/models.js';
-import { probeCommand } from './cli/probe.js';
-import { retry } from './cli/retry.js';
+import { type Command, parseArguments } from './cli/arguments.js';
 import { runElsewhere } from './cli/run-elsewhere.js';
 import { exitCode } from './errors.js';
 import { RootFailed } from './job/collective.js';
 import type { RunContext } from './job/context.js';
-import { runOne } from './job/job.js';
 import { modelReader } from './job/model.js';
 import type { RunOptions } from './job/options.js';
-import { runQueue } from './job/queue.js';
 import { watchForStop } from './job/stop.js';
 import { WarmSessions } from './model/warm-sessions.js';
 import { launcherRank } from './mpi/launcher.js';
@@ -37,25 +31,31 @@ async function main(argv: readonly string[]): Promise<number> {
     if (command.kind === 'job' || command.kind === 'queue') {
       const { logFormat, verbosity } = command.options;
       log = createLog(logFormat, verbosity);
-      return await inWorld(command.options, log, (context) =>
-        command.kind === 'job' ? runOne(context, command.options) : runQueue(context, command.options),
-      );
+      return await inWorld(command.options, log, () => jobCode(command, first));
     }
     if (!first) return 0;
     switch (command.kind) {
       case 'text':
         process.stdout.write(command.text);
         return 0;
-      case 'doctor':
+      case 'doctor': {
+        const { runDoctor } = await import('./cli/doctor.js');
         return await runDoctor();
-      case 'models':
+      }
+      case 'models': {
+        const { listModelsCommand } = await import('./cli/models.js');
         return await listModelsCommand(modelsFolder(), command.json);
-      case 'probe':
+      }
+      case 'probe': {
+        const { probeCommand } = await import('./cli/probe.js');
         return await probeCommand(command.input, command.json, log);
+      }
       case 'elsewhere':
         return await runElsewhere(command.command, log, packageVersion());
-      case 'retry':
+      case 'retry': {
+        const { retry } = await import('./cli/retry.js');
         return await retry(command.times, command.command, log);
+      }
     }
   } catch (error) {
     if (first) sayFailure(log, error);
@@ -64,13 +64,24 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Does `run` on this rank, between joining the world and leaving it. */
-async function inWorld(
-  options: RunOptions,
-  log: Log,
-  run: (context: RunContext) => Promise<void>,
-): Promise<number> {
-  const world = await joinWorld();
+/** What a command does in the world, on every rank. */
+type Run = (context: RunContext) => Promise<void>;
+
+/** Loads what this rank needs for a job, and no more: the first does most of it. */
+async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, first: boolean): Promise<Run> {
+  if (first) await import('./job/root-job.js');
+  if (command.kind === 'job') {
+    const { runOne } = await import('./job/one.js');
+    return (context) => runOne(context, command.options);
+  }
+  const { runQueue } = await import('./job/queue.js');
+  return (context) => runQueue(context, command.options);
+}
+
+/** Does what `load` gives on this rank, between joining the world and leaving it. */
+async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>): Promise<number> {
+  // MPI comes up on a thread of its own: this one has time to load code.
+  const [world, run] = await Promise.all([joinWorld(), load()]);
   const stop = watchForStop((signal) => {
     if (world.isRoot) log.info(`${signal}: finishing the frames in flight; once more ends at once`);
   });

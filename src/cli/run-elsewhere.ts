@@ -10,15 +10,15 @@ export async function runElsewhere(elsewhere: ElsewhereCommand, log: Log, versio
   }
   switch (kind) {
     case 'slurm': {
-      const { runSlurm } = await import('./submit-slurm.js');
+      const { runSlurm } = await import('./run-slurm.js');
       return runSlurm(command, log);
     }
     case 'k8s': {
-      const { runKubernetes } = await import('./submit-k8s.js');
+      const { runKubernetes } = await import('./run-k8s.js');
       return runKubernetes(command, log);
     }
     case 'watch': {
-      const { runWatch } = await import('./watch.js');
+      const { runWatch } = await import('./run-watch.js');
       return runWatch(command);
     }
     case 'aml': {

@@ -1,18 +1,6 @@
-import { join } from 'node:path';
 import { JobError } from '../errors.js';
-import { watchForStop } from '../job/stop.js';
-import { packageVersion } from '../package.js';
-import { createLog, type Log, type LogFormat, type Verbosity } from '../report/log.js';
-import { below, isAddress, parseLocation, parseQueue } from '../storage/location.js';
-import { openPlace, type Place } from '../storage/place.js';
-import { openScratch } from '../storage/scratch.js';
-import { openClaims } from '../watch/claims.js';
-import { localRunner } from '../watch/local-runner.js';
-import { refuseLoop } from '../watch/loops.js';
-import { openRecords } from '../watch/records.js';
-import type { Runner } from '../watch/runner.js';
-import { openSource, type Source } from '../watch/source.js';
-import { watch } from '../watch/watch.js';
+import type { LogFormat, Verbosity } from '../report/log.js';
+import { isAddress, parseLocation, parseQueue } from '../storage/location.js';
 import { type AmlCommand, parseAml } from './aml.js';
 import { commandLine } from './command-line.js';
 import { optionValues } from './option-values.js';
@@ -44,7 +32,7 @@ export type WatchCommand =
     }
   | { readonly kind: 'text'; readonly text: string };
 
-type WatchRequest = Exclude<WatchCommand, { readonly kind: 'text' }>;
+export type WatchRequest = Exclude<WatchCommand, { readonly kind: 'text' }>;
 
 /** Says whether the words are a job's INPUT, OUTPUT and options; throws a JobError `usage` where they are not. */
 export type CheckJob = (words: readonly string[]) => void;
@@ -60,10 +48,11 @@ const EPILOGUE = `Exit codes: 0; 75 stopped with work left, which the next watch
 video or a message was set aside. docs/watch.md tells about state, failures and clusters.`;
 const { whole, inRange } = optionValues(usage);
 
-const STATE = '.framescatter-watch';
+/** In the place of the outputs. */
+export const STATE = '.framescatter-watch';
 const GIB = 2 ** 30;
 /** Only to have the words checked before any video comes. */
-const SAMPLES = {
+export const SAMPLES = {
   file: { input: '/in/film.mp4', output: '/out/film.mp4' },
   blob: {
     input: 'https://films.blob.core.windows.net/videos-in/film.mp4',
@@ -120,90 +109,6 @@ export function parseWatch(
   return command;
 }
 
-/**
- * Watches. The exit code: see `watch`. Errors: JobError `usage` for places that lie in each other, `input`, `output` and
- * `cloud` for places that cannot be had.
- */
-export async function runWatch(
-  command: WatchCommand,
-  environment: NodeJS.ProcessEnv = process.env,
-): Promise<number> {
-  if (command.kind === 'text') {
-    process.stdout.write(command.text);
-    return 0;
-  }
-  const log = createLog(command.logFormat, command.verbosity);
-  const [input, output] = [parseLocation(command.input), parseLocation(command.output)];
-  await refuseLoop(input, output);
-  const state = command.state === undefined ? below(output, STATE) : parseLocation(command.state);
-  const stop = watchForStop((signal) => log.info(`${signal}: ending; once more ends at once`));
-  const scratch = openScratch();
-  try {
-    const logs = state.kind === 'file' ? join(state.path, 'logs') : await scratch.folder();
-    const statePlace = await openPlace(state);
-    const watcher = {
-      source: await sourceFor(command, { state: statePlace, log, signal: stop.aborted }),
-      outputs: await openPlace(output),
-      records: openRecords(statePlace),
-      claims: await openClaims(state),
-      runner: await runnerFor(command, { log, logs, signal: stop.aborted, environment }),
-      log,
-      tries: command.tries,
-      mostBytes: command.mostBytes,
-    };
-    return await watch(
-      watcher,
-      { pollMs: command.pollSeconds * 1000, jobs: command.jobs, once: command.once },
-      stop.aborted,
-    );
-  } finally {
-    stop.dispose();
-    await scratch.dispose();
-  }
-}
-
-interface SourceNeeds {
-  readonly state: Place;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-}
-
-async function sourceFor({ input, queue, pollSeconds }: WatchRequest, needs: SourceNeeds): Promise<Source> {
-  const place = parseLocation(input);
-  if (queue === undefined || place.kind === 'file') return openSource(place, needs.signal);
-  const { queueSource } = await import('../watch/queue-source.js');
-  return queueSource(parseQueue(queue), place, { ...needs, pollMs: pollSeconds * 1000 });
-}
-
-interface RunnerNeeds {
-  readonly log: Log;
-  readonly logs: string;
-  readonly signal: AbortSignal;
-  readonly environment: NodeJS.ProcessEnv;
-}
-
-async function runnerFor(command: WatchRequest, needs: RunnerNeeds): Promise<Runner> {
-  const { words, ranks } = command;
-  switch (command.run) {
-    case 'local':
-      return localRunner({ ...needs, words, ranks });
-    case 'slurm': {
-      const { slurmRunner } = await import('../watch/slurm-runner.js');
-      const request = (input: string, output: string) => slurmRequest([input, output, ...words]);
-      return slurmRunner({ ...needs, request });
-    }
-    case 'aml': {
-      const { openAmlRunner } = await import('../watch/aml-runner.js');
-      const submission = (input: string, output: string) =>
-        amlSubmission([input, output, ...words], needs.environment);
-      const { input, output } = SAMPLES.blob;
-      const { workspace } = submission(input, output);
-      const release = packageVersion();
-      return openAmlRunner({ ...needs, submission, workspace, release }, needs.environment);
-    }
-  }
-}
-
 function checkWords(command: WatchRequest, environment: NodeJS.ProcessEnv, checkJob: CheckJob): void {
   const { run, words } = command;
   const { input } = isAddress(command.input) ? SAMPLES.blob : SAMPLES.file;
@@ -222,14 +127,16 @@ function checkWords(command: WatchRequest, environment: NodeJS.ProcessEnv, check
   }
 }
 
-function slurmRequest(words: readonly string[], checkJob: CheckJob = () => {}) {
+/** The request that words of `submit slurm` make. */
+export function slurmRequest(words: readonly string[], checkJob: CheckJob = () => {}) {
   const command = parseSlurm(words, checkJob);
   if (command.kind !== 'submit' || command.dryRun)
     throw usage('watch submits: --help and --dry-run are not for it');
   return command.request;
 }
 
-function amlSubmission(
+/** The submission that words of `submit aml` make. */
+export function amlSubmission(
   words: readonly string[],
   environment: NodeJS.ProcessEnv,
   checkJob: CheckJob = () => {},

@@ -1,11 +1,12 @@
 import type { LoadedModel } from '../model/loaded-model.js';
-import { loadModel } from '../model/registry.js';
 import { openScratch } from '../storage/scratch.js';
 import type { RunOptions } from './options.js';
 import type { Reach } from './site.js';
-import { inTermsOf, openModel } from './source.js';
 
-/** Gives the model that `options` name, from `folder` where it is one of ours. It is read once, at the first call. */
+/**
+ * Gives the model that `options` name, from `folder` where it is one of ours. It is read once, at the first call, and what
+ * reads it is loaded then: ranks get the graph from the root.
+ */
 export function modelReader(options: RunOptions, folder: string, site: Reach): () => Promise<LoadedModel> {
   let model: Promise<LoadedModel> | undefined;
   return () => {
@@ -15,6 +16,10 @@ export function modelReader(options: RunOptions, folder: string, site: Reach): (
 }
 
 async function readModel(options: RunOptions, folder: string, site: Reach): Promise<LoadedModel> {
+  const [{ loadModel }, { inTermsOf, openModel }] = await Promise.all([
+    import('../model/registry.js'),
+    import('./source.js'),
+  ]);
   const scratch = openScratch();
   try {
     const copy = await openModel(options.model, { ...site, scratch });

@@ -10,13 +10,14 @@ import { frameBytes } from '../video/frame-format.js';
 import { verifyOutput } from '../video/verify.js';
 import { decideHardware, type Hardware } from './hardware.js';
 import type { HardwareTrials } from './hardware-trials.js';
+import { type Inspections, inspections } from './inspections.js';
 import type { Journal, SegmentRecord } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Ends } from './pipeline.js';
 import type { PreparedJob } from './prepare.js';
 import { type SegmentSink, segmentSink } from './segments.js';
 import type { Site } from './site.js';
-import type { Chooser } from './split/choose.js';
+import type { Chooser, Split } from './split/choose.js';
 import { openPieceWork, type PieceWork } from './split/piece-work.js';
 import type { StopRequest } from './stop.js';
 import { refuseUnfinished } from './unfinished.js';
@@ -35,6 +36,7 @@ export interface RootWork {
   readonly concealed: Concealed;
   /** At the end of the video: all segments, of earlier runs too. */
   finish(): Promise<readonly SegmentRecord[]>;
+  readonly inspections: Inspections;
   /** Ends what still runs. Keeps the journal if there is anything in it to resume from. */
   close(): Promise<void>;
 }
@@ -46,16 +48,23 @@ export interface FrameWork extends RootWork {
   readonly sink: SegmentSink;
 }
 
+/** How the video is to be split, and what was found of the video engines. */
+export interface Choices {
+  /** None: into frames. */
+  readonly choose: Chooser | undefined;
+  readonly trials: HardwareTrials;
+}
+
 /** Opens the journal, chooses how the video is split and who decodes and encodes, and takes over what earlier runs did. */
 export async function openRootWork(
   options: JobOptions,
   prepared: PreparedJob,
   place: RootPlace,
-  { choose, trials }: { readonly choose: Chooser; readonly trials: HardwareTrials },
+  { choose, trials }: Choices,
 ): Promise<FrameWork | PieceWork> {
   const { site } = place;
   const { journal, unlock, chosen } = await openWork(options, site, async (earlier) => {
-    const split = await choose(prepared, site, earlier?.split);
+    const split: Split = (await choose?.(prepared, site, earlier?.split)) ?? { mode: 'frames' };
     const codecs = split.mode === 'segments' ? trials.ranks : trials.ranks.slice(0, 1);
     const hardware = decideHardware(trials.wish, codecs, earlier?.encoder);
     const identity = { ...prepared.identity, split: split.mode, encoder: hardware.encoder };
@@ -92,6 +101,7 @@ async function openFrameWork(
 ): Promise<FrameWork> {
   const { source, wire } = prepared;
   const { log } = site;
+  const looking = inspections(journal);
   const sink = segmentSink({
     journal,
     spec: {
@@ -101,7 +111,10 @@ async function openFrameWork(
     },
     segmentFrames: prepared.segmentFrames,
     frameBytes: frameBytes(prepared.graph.output.width, prepared.graph.output.height),
-    onSegment: monitor.segment,
+    onSegment: (index, frames, began) => {
+      looking.begin(index);
+      monitor.segment(index, frames, began);
+    },
   });
   let opened: Decoder | undefined;
   const close = async (): Promise<void> => {
@@ -126,7 +139,17 @@ async function openFrameWork(
     monitor.begin(source.video.frames, done.frames);
     return {
       mode: 'frames',
-      ...{ journal, decoder, sink, progress, monitor, hardware, restored: done.frames, close },
+      ...{
+        journal,
+        decoder,
+        sink,
+        progress,
+        monitor,
+        hardware,
+        restored: done.frames,
+        inspections: looking,
+        close,
+      },
       finish: sink.finish,
       get warnings() {
         return decoder.warnings;
@@ -208,9 +231,7 @@ export async function completeOutput(
       source,
       streams,
       container,
-      segments: await Promise.all(
-        segments.map(async (segment) => ({ path: await work.journal.segmentPath(segment.index) })),
-      ),
+      segments: await work.inspections.all(segments.map(({ index }) => index)),
       pts,
       tags: prepared.spec.tags,
       output: finished,

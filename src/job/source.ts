@@ -41,7 +41,7 @@ export async function openSource(location: Location, site: Site): Promise<Source
   const access = await connect(location);
   const facts = await blobFacts(access, location.name, { code: 'input', signal: site.stopped });
   const folder = join(await site.scratch.folder(), 'input');
-  await mkdir(folder);
+  await mkdir(folder, { recursive: true }); // there after an attempt that failed
   const path = join(folder, localName(location.name, 'input'));
   await fetchBlob(access, location.name, facts, path, 'input', site);
   return {

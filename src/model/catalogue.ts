@@ -2,7 +2,6 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
 import type { ImageManifest, Manifest, StylesManifest } from './manifest.js';
-import { readManifest } from './model-files.js';
 
 /** Networks of one set of styles, by the manifest's name: what `--size` can say. */
 export const MODEL_SIZES = ['fast', 'fine'] as const;
@@ -67,6 +66,8 @@ export async function readCatalogue(folder: string): Promise<Catalogue> {
       cause,
     });
   }
+  // Loaded only now: the command line needs but the names of sizes, on every rank.
+  const { readManifest } = await import('./model-files.js');
   const paths = files.filter((file) => file.endsWith('.json')).map((file) => join(folder, file));
   const found = await Promise.all(
     paths.toSorted().map(async (path) => ({ path, manifest: await readManifest(path) })),

@@ -13,15 +13,6 @@ export interface SessionGraphs {
   readonly fp16: Uint8Array | undefined;
 }
 
-/** What a rank runs: on a CPU always fp32, since ONNX Runtime has no arithmetic in fp16 for most of them. */
-export function graphFor(
-  provider: ProviderName,
-  { fp32, fp16 }: SessionGraphs,
-): { readonly graph: Uint8Array; readonly precision: Precision } {
-  const half = provider === 'cpu' ? undefined : fp16;
-  return half === undefined ? { graph: fp32, precision: 'fp32' } : { graph: half, precision: 'fp16' };
-}
-
 /**
  * A composed graph in fp16, where the model or the user wants that on GPUs; nothing where every rank is to use the CPU.
  *

@@ -5,7 +5,7 @@ import { deviceOf, gpuModels, visibleGpus } from './devices.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
 import { type Lanes, openLanes } from './lanes.js';
 import type { Precision } from './manifest.js';
-import { graphFor, type SessionGraphs } from './precision.js';
+import type { SessionGraphs } from './precision.js';
 
 export interface SessionRequest {
   readonly provider: 'auto' | ProviderName;
@@ -117,4 +117,13 @@ function explain(error: unknown): never {
 
 function errorCode(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** What a rank runs: on a CPU always fp32, since ONNX Runtime has no arithmetic in fp16 for most of them. */
+function graphFor(
+  provider: ProviderName,
+  { fp32, fp16 }: SessionGraphs,
+): { readonly graph: Uint8Array; readonly precision: Precision } {
+  const half = provider === 'cpu' ? undefined : fp16;
+  return half === undefined ? { graph: fp32, precision: 'fp32' } : { graph: half, precision: 'fp16' };
 }

@@ -18,7 +18,7 @@ import {
 } from './mux-command.js';
 import { createNutWriter } from './nut.js';
 import { reduced } from './rational.js';
-import { openSegmentRun, type SegmentRun, timedStream } from './segment-packets.js';
+import { type SegmentFacts, type SegmentRun, segmentRun, timedStream } from './segment-packets.js';
 import type { SourceFacts } from './source-facts.js';
 import type { StreamPlan } from './streams.js';
 
@@ -28,7 +28,7 @@ export interface AssembleJob {
   readonly streams: StreamPlan;
   readonly container: Container;
   /** NUT files in order, each one run of encoded packets that begins with a keyframe and refers to nothing before it. */
-  readonly segments: readonly { readonly path: string }[];
+  readonly segments: readonly SegmentFacts[];
   /** Every frame's PTS in presentation order, ticks of `source.video.timeBase`, each above the one before. */
   readonly pts: readonly number[];
   /** What the segments were encoded as: for codecs whose packets do not say. */
@@ -51,7 +51,7 @@ const UNKNOWN_RATE = { num: 25, den: 1 } as const;
  * JobError('output') where the file cannot be flushed.
  */
 export async function assemble(job: AssembleJob): Promise<readonly string[]> {
-  const run = await openSegmentRun(job.segments.map((segment) => segment.path));
+  const run = segmentRun(job.segments);
   const attachments: Attachment[] = [];
   try {
     await extractPictures(job, attachments);

@@ -6,6 +6,7 @@ import type { NutStream } from './nut-format.js';
 import { incomingPipe } from './pipe.js';
 import { rescaleExact } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
+import type { ListedPacket } from './timeline.js';
 
 /** One compressed packet of the video stream. */
 export interface CompressedPacket {
@@ -86,38 +87,30 @@ export async function openCompressedPackets(
   }
 }
 
-/** What a packet's headers in the container say of it. */
-export interface ListedPacket {
-  readonly pts: number | undefined;
-  readonly keyframe: boolean;
-  readonly hidden: boolean;
-  /** It changes what the stream's header said, in a way that only the container tells. */
-  readonly changes: boolean;
-}
-
 /** Packets' side data, in ffprobe's names, that what is cut out of the stream would not have. */
 const CHANGES = /New Extradata|Param Change|Palette/;
 
 /** Lists the video stream's packets in decoding order. Errors: JobError('ffmpeg') where ffprobe cannot read the file. */
 export async function* listPackets(source: SourceFacts): AsyncGenerator<ListedPacket, void, undefined> {
-  const entries = 'packet=pts,flags:packet_side_data=side_data_type';
-  const args = ['-select_streams', `${source.video.index}`, '-show_entries', entries, '-of', 'default=nw=1'];
-  let packet: { pts: number | undefined; keyframe: boolean; hidden: boolean; changes: boolean } | undefined;
+  const entries = 'packet=pts,dts,size,flags:packet_side_data=side_data_type';
+  // A line a packet, with all that is told of it.
+  const args = ['-select_streams', `${source.video.index}`, '-show_entries', entries, '-of', 'compact=p=0'];
   for await (const line of ffprobeLines(source.path, args)) {
-    const [key = '', value = ''] = line.split('=');
-    if (key === 'pts') {
-      if (packet !== undefined) yield packet;
-      const pts = Number(value);
-      packet = {
-        pts: Number.isSafeInteger(pts) ? pts : undefined,
-        keyframe: false,
-        hidden: false,
-        changes: false,
-      };
-    } else if (packet !== undefined && key === 'flags') {
-      packet.keyframe = value.includes('K');
-      packet.hidden = value.includes('D');
-    } else if (packet !== undefined && key === 'side_data_type') packet.changes ||= CHANGES.test(value);
+    const told = new Map(line.split('|').map((entry) => entry.split('=', 2) as [string, string]));
+    const flags = told.get('flags');
+    if (flags === undefined) continue;
+    yield {
+      pts: wholeNumber(told.get('pts')),
+      dts: wholeNumber(told.get('dts')),
+      keyframe: flags.includes('K'),
+      hidden: flags.includes('D'),
+      bytes: wholeNumber(told.get('size')) ?? 0,
+      changes: CHANGES.test(line),
+    };
   }
-  if (packet !== undefined) yield packet;
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : undefined;
 }

@@ -3,17 +3,20 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError } from '../errors.js';
 import { type CompressedPacket, listPackets, openCompressedPackets } from './compressed-packets.js';
-import { createNutWriter } from './nut.js';
-import { type PacketFacts, type Piece, type PiecePlan, type PieceSize, piecePlanner } from './pieces.js';
+import { createNutWriter, type NutStream } from './nut.js';
+import { foreseenPieces, NO_PLACE, type Piece, type PieceSize, pieceCutter, tooLarge } from './pieces.js';
 import { probe } from './probe.js';
 import { canBeCut, keyframeOf } from './random-access.js';
 import { reduced } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
+import { type ListedPacket, type Timeline, timelineOf } from './timeline.js';
 
 /** How a video is cut. */
-export interface CutPlan extends PiecePlan {
-  /** PTS of the stream's first packet. */
-  readonly firstPts: number;
+export interface CutPlan {
+  readonly timeline: Timeline;
+  readonly size: PieceSize;
+  /** Pieces that there will be, or a few more: where decoding cannot begin at all that is called a keyframe. */
+  readonly foreseen: number;
   /** Added to every PTS in a piece, since NUT holds none below zero. 0 for nearly every video. */
   readonly lift: number;
 }
@@ -24,9 +27,13 @@ export interface CutPiece {
   readonly data: Uint8Array;
 }
 
+/** In words why the video cannot be cut, as its packets told when they were read. */
+class CannotBeCut extends Error {}
+
 /**
- * Reads the video once and plans where to cut it; in words why it cannot be, where frames of pieces might differ from
- * those of the whole. `folder` is for a temporary file. Errors: JobError('ffmpeg') where the file cannot be read.
+ * Lists the video's packets and sees, by its first piece, whether it can be cut; in words why it cannot be, where frames of
+ * pieces might differ from those of the whole. `folder` is for a temporary file. Errors: JobError('ffmpeg') where the file
+ * cannot be read.
  */
 export async function planCut(
   source: SourceFacts,
@@ -36,99 +43,132 @@ export async function planCut(
   const { video } = source;
   if (!canBeCut(video.codec)) return `${video.codec} is not known to be safe to cut`;
   if (video.interlaced) return 'it is interlaced, and deinterlacing looks at neighbouring frames';
-  const scanned = await scan(source);
-  if (typeof scanned === 'string') return scanned;
-  const planner = piecePlanner(size);
-  for (const packet of scanned) planner.add(packet);
-  const planned = planner.finish();
-  if (typeof planned === 'string') return planned;
-  const firstPts = scanned[0]?.pts ?? 0;
-  const least = scanned.reduce((low, { pts = 0 }) => Math.min(low, pts), 0);
-  const plan = { ...planned, firstPts, lift: -least };
-  return (await survives(source, plan, folder)) ? plan : 'a piece of it does not say all that the file does';
-}
-
-/** What the container lists, with each keyframe judged by its bytes; in words why the two do not agree. */
-async function scan(source: SourceFacts): Promise<readonly PacketFacts[] | string> {
-  const facts: PacketFacts[] = [];
-  const list = listPackets(source);
-  let packets: Awaited<ReturnType<typeof openCompressedPackets>> | undefined;
-  try {
-    for await (const listed of list) {
-      if (listed.pts === undefined) return 'its container does not tell every time';
-      if (listed.changes) return 'its coding changes on the way';
-      packets ??= await openCompressedPackets(source, listed.pts);
-      const packet = await packets.next();
-      if (packet?.pts !== listed.pts) return 'its times are not the same when they are read twice';
-      const extradata = packets.stream.extradata;
-      const keyframe = listed.keyframe ? keyframeOf(source.video.codec, extradata, packet.data) : undefined;
-      facts.push({ pts: listed.pts, keyframe, hidden: listed.hidden, bytes: packet.data.length });
-    }
-    return (await packets?.next()) === undefined ? facts : 'its packets are not the same when read twice';
-  } catch (error) {
-    if (error instanceof JobError && error.code === 'internal') return 'its times are not exact';
-    throw error;
-  } finally {
-    await packets?.close();
+  const packets: ListedPacket[] = [];
+  for await (const packet of listPackets(source)) {
+    packets.push(packet);
+    if (packet.pts === undefined) break; // That is enough to know.
   }
+  const timeline = timelineOf(packets);
+  if (typeof timeline === 'string') return timeline;
+  const foreseen = foreseenPieces(packets, timeline, size);
+  if (typeof foreseen === 'string') return foreseen;
+  const lift = timeline.times.reduce((most, time) => Math.max(most, -time), 0);
+  const plan = { timeline, size, foreseen, lift };
+  return (await faultOfFirst(source, plan, folder)) ?? plan;
 }
 
-/** Whether ffmpeg takes the first piece for what the whole video is. */
-async function survives(source: SourceFacts, plan: CutPlan, folder: string): Promise<boolean> {
+/** What keeps the first piece from being cut out; whether ffmpeg takes it for what the whole video is. */
+async function faultOfFirst(source: SourceFacts, plan: CutPlan, folder: string): Promise<string | undefined> {
   const path = join(folder, 'first-piece.nut');
-  for await (const { data } of readPieces(source, plan, (index) => index === 0)) await writeFile(path, data);
   try {
-    const { video } = await probe(path);
-    const same = ['codec', 'width', 'height', 'pixelFormat', 'interlaced'] as const;
-    return same.every((key) => video[key] === source.video[key]);
+    for await (const { piece, data } of cut(source, plan, () => true)) {
+      if (piece.to === plan.timeline.times.length) return NO_PLACE;
+      await writeFile(path, data);
+      const { video } = await probe(path);
+      const same = ['codec', 'width', 'height', 'pixelFormat', 'interlaced'] as const;
+      if (same.every((key) => video[key] === source.video[key])) return undefined;
+      return 'a piece of it does not say all that the file does';
+    }
+    return NO_PLACE;
+  } catch (error) {
+    if (error instanceof CannotBeCut) return error.message;
+    throw error;
   } finally {
     await rm(path, { force: true });
   }
 }
 
 /**
- * Cuts out the pieces that are `wanted`, in order. Memory is bounded by one piece and the keyframe interval before it.
- * Errors: JobError('ffmpeg') where the file cannot be read, JobError('input') where it is no longer what was planned.
+ * Cuts the pieces out while the video is read, in order, and gives those that are `wanted`: asked once of every piece, in
+ * order. Memory is bounded by one piece and the keyframe interval before it. Errors: JobError('ffmpeg') where the file
+ * cannot be read, JobError('input') where its packets are not those that were listed.
  */
 export async function* readPieces(
   source: SourceFacts,
   plan: CutPlan,
-  wanted: (index: number) => boolean,
+  wanted: (piece: Piece) => boolean,
 ): AsyncGenerator<CutPiece, void, undefined> {
-  const pieces = plan.pieces.filter(({ index }) => wanted(index));
-  if (pieces.length === 0) return;
-  const packets = await openCompressedPackets(source, plan.firstPts);
-  const timeBase = reduced(source.video.timeBase);
-  const held: CompressedPacket[] = [];
-  let first = 0; // The place of `held`'s first packet in the stream.
   try {
-    for (const piece of pieces) {
-      while (first + held.length < piece.to) {
-        const packet = await packets.next();
-        if (packet === undefined) throw changed(source);
-        held.push(packet);
-        while (first < piece.from && held.length > 0) {
-          held.shift();
-          first += 1;
-        }
+    yield* cut(source, plan, wanted);
+  } catch (error) {
+    if (!(error instanceof CannotBeCut)) throw error;
+    throw new JobError('input', `"${source.path}" cannot be cut any further: ${error.message}`, {
+      hint: 'if it was still being written, run the same command with --restart; else add --split frames as well',
+    });
+  }
+}
+
+async function* cut(
+  source: SourceFacts,
+  plan: CutPlan,
+  wanted: (piece: Piece) => boolean,
+): AsyncGenerator<CutPiece, void, undefined> {
+  const { timeline, size, lift } = plan;
+  const packets = await openCompressedPackets(source, timeline.times[0] ?? 0);
+  const { stream } = packets;
+  const cutter = pieceCutter(timeline, size);
+  const held = heldPackets(size.mostBytes);
+  const out = (piece: Piece): CutPiece => ({ piece, data: nutFile(source, stream, held.of(piece), lift) });
+  try {
+    for (const [at, time] of timeline.times.entries()) {
+      const packet = await nextOf(packets);
+      if (packet?.pts !== time) throw new CannotBeCut('its times are not the same when they are read twice');
+      const { data } = packet;
+      const keyframe = packet.keyframe ? keyframeOf(source.video.codec, stream.extradata, data) : undefined;
+      if (at === 0 && (keyframe === undefined || keyframe.access === 'none')) {
+        throw new CannotBeCut('it does not begin with a keyframe');
       }
-      held.splice(0, piece.from - first);
-      first = piece.from;
-      const writer = createNutWriter({ ...packets.stream, timeBase });
-      const parts: Uint8Array[] = [writer.header];
-      for (const { pts, keyframe, data } of held) {
-        if (pts + plan.lift < 0) throw changed(source);
-        parts.push(...writer.packet(pts + plan.lift, keyframe, data));
-      }
-      yield { piece, data: Buffer.concat(parts) };
+      const piece = cutter.add(data.length, keyframe);
+      if (piece !== undefined && wanted(piece)) yield out(piece);
+      held.add(packet, cutter.from);
     }
+    if ((await nextOf(packets)) !== undefined) {
+      throw new CannotBeCut('its packets are not the same when they are read twice');
+    }
+    const last = cutter.end();
+    if (wanted(last)) yield out(last);
   } finally {
     await packets.close();
   }
 }
 
-function changed({ path }: SourceFacts): JobError {
-  return new JobError('input', `"${path}" changed while the job ran`, {
-    hint: 'when it is whole, run the same command with --restart',
-  });
+async function nextOf(packets: Awaited<ReturnType<typeof openCompressedPackets>>) {
+  try {
+    return await packets.next();
+  } catch (error) {
+    if (error instanceof JobError && error.code === 'internal')
+      throw new CannotBeCut('its times are not exact');
+    throw error;
+  }
+}
+
+/** The packets that pieces to come are made of. */
+function heldPackets(mostBytes: number) {
+  const packets: CompressedPacket[] = [];
+  let first = 0;
+  let bytes = 0;
+  return {
+    /** Takes a packet in; those before packet `from` are not needed any more. */
+    add(packet: CompressedPacket, from: number): void {
+      const passed = packets.splice(0, from - first);
+      first = from;
+      for (const { data } of passed) bytes -= data.length;
+      packets.push(packet);
+      bytes += packet.data.length;
+      if (bytes > mostBytes) throw new CannotBeCut(tooLarge(bytes));
+    },
+    of: ({ from, to }: Piece): readonly CompressedPacket[] => packets.slice(from - first, to - first),
+  };
+}
+
+function nutFile(
+  source: SourceFacts,
+  stream: NutStream,
+  packets: readonly CompressedPacket[],
+  lift: number,
+): Uint8Array {
+  const writer = createNutWriter({ ...stream, timeBase: reduced(source.video.timeBase) });
+  const parts: Uint8Array[] = [writer.header];
+  for (const { pts, keyframe, data } of packets) parts.push(...writer.packet(pts + lift, keyframe, data));
+  return Buffer.concat(parts);
 }

@@ -1,16 +1,6 @@
-/** Where a compressed video may be cut, so that every piece decodes by itself to the frames that it has in the whole. Pure. */
+/** Where a compressed video is cut, so that every piece decodes by itself to the frames that it has in the whole. Pure. */
 import type { Keyframe } from './random-access.js';
-
-/** One compressed packet, as the plan needs it. */
-export interface PacketFacts {
-  /** Ticks of the source's time base; undefined where the container tells none. */
-  readonly pts: number | undefined;
-  /** Undefined unless the container marks it as a keyframe. */
-  readonly keyframe: Keyframe | undefined;
-  /** Decoded, but not shown: an edit list hides it. */
-  readonly hidden: boolean;
-  readonly bytes: number;
-}
+import type { ListedPacket, Timeline } from './timeline.js';
 
 /** A run of packets that decodes to a run of frames. */
 export interface Piece {
@@ -26,12 +16,6 @@ export interface Piece {
   readonly after: number | undefined;
 }
 
-export interface PiecePlan {
-  readonly pieces: readonly Piece[];
-  /** Every frame's PTS, in presentation order. */
-  readonly pts: readonly number[];
-}
-
 export interface PieceSize {
   /** A piece ends at the first place that can be cut after so many frames or so many bytes. */
   readonly frames: number;
@@ -40,114 +24,116 @@ export interface PieceSize {
   readonly mostBytes: number;
 }
 
-/** A place to cut: what is before packet `at` is shown before what follows it. */
-interface Cut {
+/** A packet, and what comes before it. */
+interface Place {
   readonly at: number;
-  /** The packet that decoding begins at. */
-  readonly from: number;
+  readonly frames: number;
+  readonly bytes: number;
+}
+
+/** A place to cut: what is before it is shown before what follows it. */
+interface Cut extends Place {
+  /** Where decoding begins. */
+  readonly from: Place;
   /** PTS of the last frame before, where that comes of decoding, too. */
   readonly after: number | undefined;
 }
 
-/**
- * Plans the pieces of the packets that `add` is told of, in decoding order; `finish` gives the plan, or in words why there
- * is none.
- */
-export function piecePlanner(size: PieceSize): {
-  add(packet: PacketFacts): void;
-  finish(): PiecePlan | string;
-} {
-  const packets: PacketFacts[] = [];
+/** Cuts while packets come. */
+export interface PieceCutter {
+  /**
+   * Told of every packet, in decoding order, and what it is if the container calls it a keyframe. Gives the piece that ends
+   * before it, if one does.
+   */
+  add(bytes: number, keyframe: Keyframe | undefined): Piece | undefined;
+  /** The last piece, after the last packet. */
+  end(): Piece;
+  /** The first packet of the piece that is being collected: those before are not needed any more. */
+  readonly from: number;
+}
 
-  function finish(): PiecePlan | string {
-    const [first] = packets;
-    if (first === undefined) return 'it has no packets';
-    if ((first.keyframe?.access ?? 'none') === 'none') return 'it does not begin with a keyframe';
-    if (packets.some((packet) => packet.pts === undefined)) return 'its container does not tell every time';
-    const shown = packets.filter((packet) => !packet.hidden).map(timeOf);
-    const pts = shown.toSorted((a, b) => a - b);
-    if (pts.some((time, at) => time === pts[at - 1])) return 'two of its frames have one time';
-    const hidden = packets.filter((packet) => packet.hidden).map(timeOf);
-    const after = hidden.length === 0 ? undefined : hidden.reduce((a, b) => Math.max(a, b));
-    if (after !== undefined && after >= (pts[0] ?? after)) return 'an edit list hides frames within it';
-    const pieces = group(packets, cutsOf(packets), after, size);
-    if (pieces.length < 2) return 'there is no place where it can be cut';
-    const largest = Math.max(...pieces.map((piece) => piece.bytes));
-    if (largest > size.mostBytes) return `a piece of it would have ${Math.round(largest / 2 ** 20)} MiB`;
-    return { pieces, pts };
+/** A cutter for the video whose packets' times are known. Where it cuts follows from them and the packets so far. */
+export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
+  const { times, earliest, hidden, hiddenUpTo } = timeline;
+  const lastHidden = [...hidden].reduce((last, at) => Math.max(last, at), 0);
+  const start: Place = { at: 0, frames: 0, bytes: 0 };
+  let here = start;
+  let begin: Cut = { ...start, from: start, after: hiddenUpTo };
+  /** The last keyframe that decoding can begin with. */
+  let entry = start;
+  let latest = Number.NEGATIVE_INFINITY;
+  let carried = false;
+  let index = 0;
+
+  function piece(): Piece {
+    const own = { firstFrame: begin.frames, frames: here.frames - begin.frames, after: begin.after };
+    const packets = { from: begin.from.at, to: here.at, bytes: here.bytes - begin.from.bytes };
+    index += 1;
+    return { index: index - 1, ...packets, ...own };
   }
 
-  return { add: (packet) => void packets.push(packet), finish };
-}
+  /**
+   * The cut at a keyframe, after all that is hidden. One that recovers, with pictures shown before it, is reached by way of the
+   * keyframe before: from there on all that is shown after that one decodes.
+   */
+  function cutAt({ access }: Keyframe): Cut | undefined {
+    const begins = earliest[here.at] ?? 0;
+    if (here.at <= lastHidden || latest >= begins) return undefined;
+    const whole = access === 'independent' || begins === times[here.at];
+    return whole ? { ...here, from: here, after: undefined } : { ...here, from: entry, after: latest };
+  }
 
-function timeOf(packet: PacketFacts): number {
-  return packet.pts ?? 0;
-}
-
-/**
- * The places to cut after all that is hidden. A keyframe that recovers, with pictures shown before it, is reached by way of the keyframe
- * before: from there on all that is shown after that one decodes.
- */
-function cutsOf(packets: readonly PacketFacts[]): readonly Cut[] {
-  const hidden = packets.findLastIndex((packet) => packet.hidden);
-  const carried = packets.some((packet) => packet.keyframe?.headers);
-  const earliestFrom = earliest(packets);
-  const cuts: Cut[] = [];
-  let latest = timeOf(packets[0] ?? { pts: 0, keyframe: undefined, hidden: false, bytes: 0 });
-  let entry = 0;
-  for (const [at, packet] of packets.entries()) {
-    const { keyframe } = packet;
-    const usable = keyframe !== undefined && keyframe.access !== 'none' && keyframe.headers === carried;
-    if (usable) {
-      const begins = earliestFrom[at] ?? 0;
-      const whole = keyframe.access === 'independent' || begins === timeOf(packet);
-      if (at > Math.max(0, hidden) && latest < begins) {
-        cuts.push(whole ? { at, from: at, after: undefined } : { at, from: entry, after: latest });
+  return {
+    add(bytes, keyframe) {
+      // From the first headers in the stream on, those at its beginning may no longer hold.
+      carried ||= keyframe?.headers === true;
+      let done: Piece | undefined;
+      if (keyframe !== undefined && keyframe.access !== 'none' && keyframe.headers === carried) {
+        const enough = here.frames - begin.frames >= size.frames || here.bytes - begin.bytes >= size.bytes;
+        const cut = enough ? cutAt(keyframe) : undefined;
+        if (cut !== undefined) {
+          done = piece();
+          begin = cut;
+        }
+        entry = here;
       }
-      entry = at;
-    }
-    latest = Math.max(latest, timeOf(packet));
-  }
-  return cuts;
-}
-
-/** For each packet the earliest time from it on. */
-function earliest(packets: readonly PacketFacts[]): Float64Array {
-  const times = new Float64Array(packets.length);
-  let least = Number.POSITIVE_INFINITY;
-  for (let at = packets.length - 1; at >= 0; at -= 1) {
-    least = Math.min(least, packets[at]?.pts ?? least);
-    times[at] = least;
-  }
-  return times;
-}
-
-function group(
-  packets: readonly PacketFacts[],
-  cuts: readonly Cut[],
-  after: number | undefined,
-  size: PieceSize,
-): readonly Piece[] {
-  const bytesUpTo = new Float64Array(packets.length + 1);
-  const framesUpTo = new Float64Array(packets.length + 1);
-  for (const [at, packet] of packets.entries()) {
-    bytesUpTo[at + 1] = (bytesUpTo[at] ?? 0) + packet.bytes;
-    framesUpTo[at + 1] = (framesUpTo[at] ?? 0) + (packet.hidden ? 0 : 1);
-  }
-  const bytes = (from: number, to: number): number => (bytesUpTo[to] ?? 0) - (bytesUpTo[from] ?? 0);
-  const pieces: Piece[] = [];
-  const frames = (from: number, to: number): number => (framesUpTo[to] ?? 0) - (framesUpTo[from] ?? 0);
-  let begin: Cut = { at: 0, from: 0, after };
-  const end = (to: number): void => {
-    const { at, from } = begin;
-    const shown = { firstFrame: frames(0, at), frames: frames(at, to), after: begin.after };
-    pieces.push({ index: pieces.length, from, to, bytes: bytes(from, to), ...shown });
+      latest = Math.max(latest, times[here.at] ?? latest);
+      const shown = hidden.has(here.at) ? 0 : 1;
+      here = { at: here.at + 1, frames: here.frames + shown, bytes: here.bytes + bytes };
+      return done;
+    },
+    end: piece,
+    get from() {
+      return begin.from.at;
+    },
   };
-  for (const cut of cuts) {
-    if (frames(begin.at, cut.at) < size.frames && bytes(begin.at, cut.at) < size.bytes) continue;
-    end(cut.at);
-    begin = cut;
+}
+
+/** In words, of a video without two pieces, or with one that is too large. */
+export const NO_PLACE = 'there is no place where it can be cut';
+export function tooLarge(bytes: number): string {
+  return `a piece of it would have ${Math.round(bytes / 2 ** 20)} MiB`;
+}
+
+/**
+ * How many pieces there are if decoding can begin at all that the container calls a keyframe: else they are fewer. In words
+ * why there is no use in cutting even then.
+ */
+export function foreseenPieces(
+  packets: readonly ListedPacket[],
+  timeline: Timeline,
+  size: PieceSize,
+): number | string {
+  const cutter = pieceCutter(timeline, size);
+  let count = 1;
+  let largest = 0;
+  for (const { bytes, keyframe } of packets) {
+    const piece = cutter.add(bytes, keyframe ? { access: 'independent', headers: false } : undefined);
+    if (piece === undefined) continue;
+    count += 1;
+    largest = Math.max(largest, piece.bytes);
   }
-  end(packets.length);
-  return pieces;
+  if (count < 2) return NO_PLACE;
+  largest = Math.max(largest, cutter.end().bytes);
+  return largest > size.mostBytes ? tooLarge(largest) : count;
 }

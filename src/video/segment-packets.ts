@@ -1,32 +1,66 @@
 /** The encoded segments as one run of packets, each at its frame's true time. */
-import { JobError } from '../errors.js';
+import { JobError, messageOf } from '../errors.js';
 import { fileSource } from './byte-source.js';
 import type { PacketWriter } from './matroska-writer.js';
 import { type NutStream, openNutFile, openNutReader } from './nut.js';
 
+/** A segment that was looked through. */
+export interface SegmentFacts {
+  readonly path: string;
+  /** Its one video stream, as it tells of it. */
+  readonly stream: NutStream;
+  /** For each packet, in decoding order, its frame's place in presentation order. */
+  readonly order: Uint32Array;
+}
+
 /** What the segments hold together. */
 export interface SegmentRun {
-  /** The one video stream that all segments share, as they tell of it. */
+  /** The one video stream that all segments share. */
   readonly stream: NutStream;
-  readonly paths: readonly string[];
+  readonly segments: readonly SegmentFacts[];
 }
 
 /**
- * Opens every segment and sees that they fit together: one video stream each, of one codec, size and extradata.
- * Errors: JobError('internal') where they do not, JobError('ffmpeg') where one is damaged.
+ * Looks a finished segment through: which need not wait for the others. Errors: JobError('internal') where it is not one video
+ * stream with a time for each frame, JobError('ffmpeg') where it is damaged.
  */
-export async function openSegmentRun(paths: readonly string[]): Promise<SegmentRun> {
-  let first: NutStream | undefined;
-  let decodeDelay = 0;
-  for (const path of paths) {
-    const file = await openNutFile(path);
-    await file.close();
-    const [stream] = file.streams;
-    if (stream?.kind !== 'video' || file.streams.length !== 1) {
+export async function inspectSegment(path: string): Promise<SegmentFacts> {
+  const source = await fileSource(path).catch((error: unknown) => {
+    throw new JobError('ffmpeg', `"${path}" cannot be read: ${messageOf(error)}`, { cause: error });
+  });
+  try {
+    const reader = await openNutReader(source, `"${path}"`);
+    const [stream] = reader.streams;
+    if (stream?.kind !== 'video' || reader.streams.length !== 1) {
       throw new JobError('internal', `segment "${path}" is not one video stream`);
     }
-    first ??= stream;
-    const differing = difference(first, stream);
+    const times: number[] = [];
+    for (let header = await reader.next(); header !== undefined; header = await reader.next()) {
+      times.push(header.pts);
+    }
+    return { path, stream, order: presentationOrder(path, times) };
+  } finally {
+    await source.close();
+  }
+}
+
+function presentationOrder(path: string, times: readonly number[]): Uint32Array {
+  const places = new Map(times.toSorted((a, b) => a - b).map((time, place) => [time, place]));
+  if (places.size !== times.length) {
+    throw new JobError('internal', `segment "${path}" holds two frames with one time`);
+  }
+  return Uint32Array.from(times, (time) => places.get(time) ?? 0);
+}
+
+/**
+ * Sees that the segments fit together: of one codec, size and extradata. Errors: JobError('internal') where they do not.
+ */
+export function segmentRun(segments: readonly SegmentFacts[]): SegmentRun {
+  const [first] = segments;
+  if (first === undefined) throw new JobError('internal', 'there is no segment to put together');
+  let decodeDelay = 0;
+  for (const { path, stream, order } of segments) {
+    const differing = difference(first.stream, stream);
     if (differing !== undefined) {
       throw new JobError(
         'internal',
@@ -37,10 +71,14 @@ export async function openSegmentRun(paths: readonly string[]): Promise<SegmentR
       );
     }
     // libx265 leaves it out of the stream's header.
-    decodeDelay = Math.max(decodeDelay, stream.decodeDelay, reorderDelay(await decodingOrder(path)));
+    decodeDelay = Math.max(decodeDelay, stream.decodeDelay, reorderDelay(order));
   }
-  if (first === undefined) throw new JobError('internal', 'there is no segment to put together');
-  return { stream: { ...first, decodeDelay }, paths };
+  return { stream: { ...first.stream, decodeDelay }, segments };
+}
+
+/** By how many frames decoding lags presentation: the furthest that a packet comes after its place in presentation. */
+function reorderDelay(order: Uint32Array): number {
+  return order.reduce((most, place, index) => Math.max(most, index - place), 0);
 }
 
 /** When frames are shown, in ticks of the stream that is written. */
@@ -56,7 +94,7 @@ export interface Schedule {
 
 /**
  * The bytes of a stream of all packets in decoding order, made by `writer`, frame `i` in presentation order at its own
- * time. Memory is bounded by the largest packet and one segment's times. Errors: JobError('internal') where there are
+ * time. Memory is bounded by the largest packet. Errors: JobError('internal') where there are
  * not as many packets as times, JobError('ffmpeg') where a segment is damaged.
  */
 export async function* timedStream(
@@ -68,12 +106,11 @@ export async function* timedStream(
   const { pts, timeOf, frameTicks, end } = schedule;
   yield writer.header;
   let base = 0;
-  for (const path of run.paths) {
-    const rankOf = await presentationRanks(path);
+  for (const { path, order } of run.segments) {
     let written = 0;
     const file = await openNutFile(path);
     for await (const packet of file.packets()) {
-      const frame = base + (rankOf.get(packet.pts) ?? Number.NaN);
+      const frame = base + (order[written] ?? Number.NaN);
       const sourceTime = pts[frame];
       if (sourceTime === undefined) throw miscounted(path, pts.length);
       const time = timeOf(sourceTime);
@@ -90,41 +127,6 @@ export async function* timedStream(
       `the segments hold ${base} frames, but ${pts.length} were read from the source`,
     );
   }
-}
-
-/** Each PTS of a segment with its place in presentation order: the frame's index in the segment, in whatever time base. */
-async function presentationRanks(path: string): Promise<ReadonlyMap<number, number>> {
-  const times = await decodingOrder(path);
-  const ranks = ranksOf(times);
-  if (ranks.size !== times.length) {
-    throw new JobError('internal', `segment "${path}" holds two frames with one time`);
-  }
-  return ranks;
-}
-
-function ranksOf(times: readonly number[]): ReadonlyMap<number, number> {
-  return new Map(times.toSorted((a, b) => a - b).map((time, rank) => [time, rank]));
-}
-
-/** By how many frames decoding lags presentation: the furthest that a packet comes after its place in presentation. */
-function reorderDelay(times: readonly number[]): number {
-  const ranks = ranksOf(times);
-  return Math.max(0, ...times.map((time, index) => index - (ranks.get(time) ?? index)));
-}
-
-/** The PTS of a segment's packets, in the order in which they are decoded. */
-async function decodingOrder(path: string): Promise<readonly number[]> {
-  const source = await fileSource(path);
-  const times: number[] = [];
-  try {
-    const reader = await openNutReader(source, `"${path}"`);
-    for (let header = await reader.next(); header !== undefined; header = await reader.next()) {
-      times.push(header.pts);
-    }
-  } finally {
-    await source.close();
-  }
-  return times;
 }
 
 function miscounted(path: string, frames: number): JobError {

@@ -9,6 +9,7 @@ import { containerFor } from '../../src/video/container.js';
 import type { ColourTags } from '../../src/video/encode.js';
 import { runFfmpeg } from '../../src/video/ffmpeg.js';
 import { probe } from '../../src/video/probe.js';
+import { inspectSegment } from '../../src/video/segment-packets.js';
 import { planStreams } from '../../src/video/streams.js';
 import { verifyOutput } from '../../src/video/verify.js';
 import { type ClipKind, clipFolder, makeClip } from '../fixtures/clips.js';
@@ -198,7 +199,9 @@ t.test('what cannot be put together is refused, and nothing is left', async (t) 
   const damaged = join(clipFolder(), 'damaged.nut');
   copyFileSync(segments[0]?.path ?? '', damaged);
   truncateSync(damaged, statSync(damaged).size - 50);
-  await refused({ segments: [...segments.slice(0, 2), { path: damaged }] }, /damaged\.nut/, 'ffmpeg');
+  const [whole, ...others] = segments;
+  await refused({ segments: [{ ...whole, path: damaged }, ...others] }, /damaged\.nut/, 'ffmpeg');
+  await t.rejects(inspectSegment(damaged), { code: 'ffmpeg', message: /damaged\.nut/ });
   const nowhere = join(clipFolder(), 'no such folder', 'out.mp4');
   await t.rejects(assemble({ ...job, output: nowhere }), { code: 'ffmpeg', message: /no such folder/ });
 });

@@ -30,7 +30,9 @@ async function frames(decoder: Decoder, wire: WirePlan): Promise<readonly string
 /** Every piece's frames, each decoded from that piece alone. */
 async function framesOfPieces(source: SourceFacts, wire: WirePlan, plan: CutPlan, folder: string) {
   const seen: string[] = [];
+  let pieces = 0;
   for await (const { piece, data } of readPieces(source, plan, () => true)) {
+    pieces += 1;
     const path = join(folder, 'piece.nut');
     await writeFile(path, data);
     const video = { ...source.video, index: 0, startPts: undefined };
@@ -44,7 +46,7 @@ async function framesOfPieces(source: SourceFacts, wire: WirePlan, plan: CutPlan
     t.equal(own.length, piece.frames, `piece ${piece.index} has its frames`);
     for (const one of own) seen.push(one.replace(/^\d+/, (pts) => String(Number(pts) - plan.lift)));
   }
-  return seen;
+  return { seen, pieces };
 }
 
 async function compared(t: Test, path: string, least: number): Promise<void> {
@@ -56,14 +58,15 @@ async function compared(t: Test, path: string, least: number): Promise<void> {
     t.fail(`it is not cut: ${plan}`);
     return;
   }
-  t.ok(plan.pieces.length >= least, `${plan.pieces.length} pieces`);
   const whole = await frames(await openDecoder(source, wire, { tolerant: false }), wire);
   t.strictSame(
-    plan.pts.map(String),
+    plan.timeline.pts.map(String),
     whole.map((frame) => frame.split(' ')[0]),
     'the times are known before decoding',
   );
-  t.strictSame(await framesOfPieces(source, wire, plan, folder), whole, 'every frame and its time');
+  const { seen, pieces } = await framesOfPieces(source, wire, plan, folder);
+  t.ok(pieces >= least, `${pieces} pieces`);
+  t.strictSame(seen, whole, 'every frame and its time');
 }
 
 t.test('pieces of these hold the frames that they have in the whole', async (t) => {
@@ -165,5 +168,26 @@ t.test('what cannot be cut is said', async (t) => {
   ];
   for (const [path, why] of refused) {
     t.match(await planCut(await probe(path), SIZE, t.testdir()), why, path);
+  }
+});
+
+t.test('packets that are not those of the list end the cutting with an error', async (t) => {
+  const source = await probe(await makeClip('open-gop'));
+  const plan = await planCut(source, SIZE, t.testdir());
+  if (typeof plan === 'string') throw new Error(plan);
+  const { times } = plan.timeline;
+  const others: readonly (readonly [Float64Array, RegExp])[] = [
+    [times.map((time, at) => (at === 60 ? time + 1 : time)), /its times are not the same/],
+    [times.subarray(0, 60), /its packets are not the same/],
+    [Float64Array.from([...times, 1e6]), /its times are not the same/],
+  ];
+  for (const [listed, why] of others) {
+    const pieces: number[] = [];
+    const reading = (async () => {
+      const planned = { ...plan, timeline: { ...plan.timeline, times: listed } };
+      for await (const { piece } of readPieces(source, planned, () => true)) pieces.push(piece.index);
+    })();
+    await t.rejects(reading, { name: 'JobError', code: 'input', message: why, hint: /--split frames/ });
+    t.ok(pieces.length > 0, 'after pieces that were cut before it was found');
   }
 });

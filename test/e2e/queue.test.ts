@@ -162,6 +162,45 @@ t.test('--overwrite makes all outputs again, and a stopped queue still goes on w
   t.same(await states(at('report.json')), ['done'], 'a queue that is done begins anew');
 });
 
+/** An ffprobe that keeps a list of what it is called with, and fails at the first call for `failing`. */
+async function watchedFfprobe(folder: string, failing: string) {
+  const [program, calls, failed] = [join(folder, 'ffprobe'), join(folder, 'calls'), join(folder, 'failed')];
+  const script = `#!/bin/sh
+echo "$*" >>"$CALLS"
+case "$*" in *"$FAILING"*) if [ ! -e "$FAILED" ]; then : >"$FAILED"; exit 1; fi ;; esac
+exec ffprobe "$@"
+`;
+  await fs.writeFile(program, script, { mode: 0o755 });
+  return { calls, env: { FFPROBE_PATH: program, CALLS: calls, FAILED: failed, FAILING: failing } };
+}
+
+t.test('the next video is prepared while one runs, and a failure of that is none of either', async (t) => {
+  for (const stopped of [true, false]) {
+    await t.test(stopped ? 'stopped' : 'to its end', async (t) => {
+      const folder = t.testdir({ in: {}, tmp: {} });
+      const at = (name: string): string => join(folder, name);
+      const ffprobe = await watchedFfprobe(folder, stopped ? 'none' : '2.mp4');
+      await fs.copyFile(await makeClip('long-gop'), at('in/1.mp4'));
+      await fs.copyFile(await makeClip('cfr'), at('in/2.mp4'));
+      const model = await slowModel(folder);
+      const args = [at('in'), '--out-dir', at('out'), '--model', model, '--report', at('report.json')];
+      const job = startJob(stopped ? 0 : 2, args, { env: { ...ffprobe.env, TMPDIR: at('tmp') } });
+      const calls = () => fs.readFile(ffprobe.calls, 'utf8').catch(() => '');
+      while (!(await calls()).includes('2.mp4')) {
+        if ((await Promise.race([job.result, sleep(20)])) !== undefined) break;
+      }
+      t.notMatch(job.stderr(), /video 2 of 2/, 'its turn has not come');
+      if (stopped) process.kill(job.pid, 'SIGTERM');
+      const ended = await job.result;
+      t.equal(ended.code, stopped ? 75 : 0, ended.stderr);
+      t.same(await states(at('report.json')), stopped ? ['stopped', 'waiting'] : ['done', 'done']);
+      t.equal(errors(ended.stderr).length, stopped ? 1 : 0, ended.stderr);
+      const left = (await fs.readdir(at('tmp'))).filter((name) => name.startsWith('framescatter-'));
+      t.same(left, [], 'nothing is left in scratch');
+    });
+  }
+});
+
 t.test('what is wrong for all videos is said once', async (t) => {
   const folder = t.testdir();
   const clip = await makeClip('cfr');

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseAllDocuments } from 'yaml';
-import { type KubernetesJob, ranks, renderManifest } from '../../src/cluster/kubernetes.js';
+import { renderManifest } from '../../src/cluster/kubernetes.js';
+import { type KubernetesJob, ranks } from '../../src/cluster/kubernetes-job.js';
 import { packageRoot } from '../../src/package.js';
 import {
   type Container,

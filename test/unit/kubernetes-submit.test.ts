@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
-import { type KubernetesCommand, parseKubernetes, runKubernetes } from '../../src/cli/submit-k8s.js';
+import { runKubernetes } from '../../src/cli/run-k8s.js';
+import { type KubernetesCommand, parseKubernetes } from '../../src/cli/submit-k8s.js';
 import { JobError } from '../../src/errors.js';
 import { createLog } from '../../src/report/log.js';
 import { type Answer, fakeKubectl } from '../fixtures/fake-kubectl.js';

@@ -1,20 +1,46 @@
 import t from 'tap';
-import { type PacketFacts, piecePlanner } from '../../src/video/pieces.js';
+import { foreseenPieces, type Piece, type PieceSize, pieceCutter } from '../../src/video/pieces.js';
 import type { Keyframe } from '../../src/video/random-access.js';
+import { type ListedPacket, timelineOf } from '../../src/video/timeline.js';
 
 const SIZE = { frames: 1, bytes: 1000, mostBytes: 10_000 };
 const IDR: Keyframe = { access: 'independent', headers: false };
 const CRA: Keyframe = { access: 'recovery', headers: false };
+const UNSAFE: Keyframe = { access: 'none', headers: false };
+const BYTES = 10;
 
-/** A packet of ten bytes shown at `pts`. */
-function packet(pts: number | undefined, keyframe?: Keyframe, hidden = false): PacketFacts {
-  return { pts, keyframe, hidden, bytes: 10 };
+interface Packet {
+  readonly pts: number | undefined;
+  readonly keyframe: Keyframe | undefined;
+  readonly hidden: boolean;
+  readonly dts: number | undefined;
 }
 
-function plan(packets: readonly PacketFacts[], size = SIZE) {
-  const planner = piecePlanner(size);
-  for (const one of packets) planner.add(one);
-  return planner.finish();
+/** A packet of ten bytes shown at `pts`. */
+function packet(pts: number | undefined, keyframe?: Keyframe, hidden = false, dts?: number): Packet {
+  return { pts, keyframe, hidden, dts };
+}
+
+function listed({ pts, keyframe, hidden, dts }: Packet): ListedPacket {
+  return { pts, dts, keyframe: keyframe !== undefined, hidden, bytes: BYTES, changes: false };
+}
+
+/** What is planned from the list, and cut while the packets come. */
+function plan(packets: readonly Packet[], size: PieceSize = SIZE) {
+  const list = packets.map(listed);
+  const timeline = timelineOf(list);
+  if (typeof timeline === 'string') return timeline;
+  const foreseen = foreseenPieces(list, timeline, size);
+  if (typeof foreseen === 'string') return foreseen;
+  const cutter = pieceCutter(timeline, size);
+  const pieces: Piece[] = [];
+  for (const { keyframe } of packets) {
+    const piece = cutter.add(BYTES, keyframe);
+    if (piece !== undefined) pieces.push(piece);
+  }
+  pieces.push(cutter.end());
+  t.ok(pieces.length <= foreseen, 'no more pieces than were foreseen');
+  return { pieces, pts: timeline.pts };
 }
 
 t.test('closed groups are cut at every keyframe, each decoded by itself', async (t) => {
@@ -88,6 +114,24 @@ t.test('headers in the stream are needed at every cut, once there are any', asyn
   t.match(plan([packet(0, carried), packet(1, IDR), packet(2, carried)]), {
     pieces: [{ frames: 2 }, { frames: 1 }],
   });
+  t.match(plan([packet(0, IDR), packet(1, IDR), packet(2, carried), packet(3, IDR), packet(4, carried)]), {
+    pieces: [{ frames: 1 }, { frames: 1 }, { frames: 2 }, { frames: 1 }],
+  });
+});
+
+t.test('a keyframe that decoding cannot begin at is passed over', async (t) => {
+  t.match(plan([packet(0, IDR), packet(1), packet(2, UNSAFE), packet(3), packet(4, IDR)]), {
+    pieces: [
+      { from: 0, to: 4, firstFrame: 0, frames: 4 },
+      { from: 4, to: 5, firstFrame: 4, frames: 1 },
+    ],
+  });
+});
+
+t.test('a packet far behind that is shown before a keyframe makes it no place to cut', async (t) => {
+  t.match(plan([packet(0, IDR), packet(2, IDR), packet(5, IDR), packet(4), packet(1)]), {
+    pieces: [{ frames: 1 }, { frames: 4 }],
+  });
 });
 
 t.test('what cannot be planned is said', async (t) => {
@@ -96,4 +140,6 @@ t.test('what cannot be planned is said', async (t) => {
   t.match(plan([packet(0, IDR), packet(undefined, IDR)]), /every time/);
   t.match(plan([packet(0, IDR), packet(0, IDR)]), /one time/);
   t.match(plan([packet(0, IDR), packet(1)]), /no place/);
+  t.match(plan([packet(1, IDR, false, 1), packet(2, IDR, false, 1)]), /not in order/);
+  t.match(plan([packet(1, IDR, false, 0), packet(2, IDR, false, 3)]), /not in order/);
 });

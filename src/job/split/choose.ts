@@ -44,7 +44,6 @@ export async function splitChooser(
   shape: PipelineShape,
   nvenc: boolean,
 ): Promise<Chooser> {
-  if (options.split === 'frames') return async () => FRAMES;
   const version = await ffmpegVersion().catch(() => null);
   const programs = await world.collect<Program>({ rank: world.rank, host: world.host, version });
 
@@ -69,7 +68,7 @@ export async function splitChooser(
     const size = { frames: prepared.segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES };
     const plan = await planCut(prepared.source, size, await site.scratch.folder());
     if (typeof plan === 'string') return frames(`the video cannot be cut: ${plan}`);
-    site.log.info(`split into ${plan.pieces.length} segments of the compressed video: ${reason}`);
+    site.log.info(`split into ${plan.foreseen} segments of the compressed video: ${reason}`);
     return { mode: 'segments', plan };
   };
 }

@@ -6,8 +6,9 @@ import type { FromRank, Line, ToRank } from './line.js';
 export interface Deal {
   /** To every rank, in rank order. */
   readonly lines: readonly Line<ToRank, FromRank>[];
-  /** The pieces that are to be made, and how many they are. */
+  /** The pieces that are to be made, which come while the video is read. */
   readonly pieces: AsyncGenerator<CutPiece, void, undefined>;
+  /** About how many they are. */
   readonly count: number;
   /** What a rank is told of a piece. */
   readonly describe: (piece: CutPiece['piece']) => ToRank;

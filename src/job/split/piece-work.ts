@@ -2,7 +2,9 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError } from '../../errors.js';
 import { showProgress } from '../../report/progress.js';
-import type { CutPiece, CutPlan } from '../../video/cut.js';
+import type { CutPlan } from '../../video/cut.js';
+import type { Piece } from '../../video/pieces.js';
+import { inspections } from '../inspections.js';
 import type { SegmentRecord } from '../journal.js';
 import type { PreparedJob } from '../prepare.js';
 import type { OpenedWork, RootWork } from '../root-work.js';
@@ -16,10 +18,12 @@ export interface PieceWork extends RootWork {
   readonly mode: 'segments';
   readonly plan: CutPlan;
   readonly task: PieceTask;
-  /** Whether a piece is still to be made. */
-  readonly wanted: (index: number) => boolean;
+  /** Takes note of the next piece that is cut: whether it is still to be made. */
+  readonly wanted: (piece: Piece) => boolean;
+  /** About how many pieces are still to be made. */
+  readonly count: number;
   /** What a rank is told of a piece. */
-  readonly describe: (piece: CutPiece['piece']) => ToRank;
+  readonly describe: (piece: Piece) => ToRank;
   /** Records a finished piece, once it is on the disk. */
   readonly record: (done: FromRank & { readonly kind: 'done' }, data: Uint8Array) => Promise<void>;
   /** Keeps what the pieces failed with. */
@@ -32,46 +36,65 @@ export interface PieceWork extends RootWork {
 export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: OpenedWork): PieceWork {
   const { journal, unlock, monitor, site, hardware } = opened;
   const { source, wire, input } = prepared;
+  const { pts, times } = plan.timeline;
+  const earlier = new Map(journal.segments.map((record) => [record.index, record]));
+  const looking = inspections(journal);
+  const pieces: Piece[] = [];
   const finished = new Map<number, SegmentRecord>();
-  const ptsOf = ({ firstFrame, frames }: CutPiece['piece']): readonly number[] =>
-    plan.pts.slice(firstFrame, firstFrame + frames);
-  for (const record of journal.segments) {
-    const piece = plan.pieces[record.index];
-    // Another ffmpeg may cut elsewhere.
-    if (piece !== undefined && isSame(record.pts, ptsOf(piece))) finished.set(record.index, record);
-  }
-  const restored = [...finished.values()].reduce((sum, { frames }) => sum + frames, 0);
-  if (restored > 0) site.log.info(`resuming after ${restored} frames that an earlier run has done`);
-  monitor.begin(plan.pts.length, restored);
-  const progress = showProgress(site.log, plan.pts.length, restored);
+  const ptsOf = ({ firstFrame, frames }: Piece): readonly number[] =>
+    pts.slice(firstFrame, firstFrame + frames);
+  const recorded = journal.segments.reduce((sum, { frames }) => sum + frames, 0);
+  if (recorded > 0) site.log.info(`resuming after ${recorded} frames that an earlier run has done`);
+  monitor.begin(pts.length, recorded);
+  const progress = showProgress(site.log, pts.length, recorded);
+  let restored = 0;
   const warnings = new Set<string>();
   let failure: { readonly error: unknown } | undefined;
 
   return {
     mode: 'segments',
-    ...{ journal, progress, monitor, hardware, restored, plan },
+    ...{ journal, progress, monitor, hardware, plan, inspections: looking },
+    count: plan.foreseen - earlier.size,
     task: {
       ...{ source, wire, display: input.display },
       spec: { ...prepared.spec, threads: journal.encoderThreads },
       ...{ nvdec: hardware.nvdec, nvenc: hardware.nvenc },
     },
-    wanted: (index) => !finished.has(index),
+
+    wanted(piece) {
+      pieces.push(piece);
+      const record = earlier.get(piece.index);
+      if (record === undefined) return true;
+      // Another ffmpeg may cut elsewhere.
+      if (!isSame(record.pts, ptsOf(piece))) {
+        site.log.info(`segment ${piece.index} of the earlier run is another one now, and is made again`);
+        return true;
+      }
+      finished.set(piece.index, record);
+      restored += piece.frames;
+      return false;
+    },
+
+    get restored() {
+      return restored;
+    },
 
     describe: (piece) => ({
       kind: 'piece',
       index: piece.index,
       framesBefore: piece.firstFrame,
-      pts: ptsOf(piece).map((pts) => pts + plan.lift),
+      pts: ptsOf(piece).map((time) => time + plan.lift),
       after: piece.after === undefined ? null : piece.after + plan.lift,
     }),
 
     async record({ index, began, warnings: told }, data) {
-      const piece = plan.pieces[index];
+      const piece = pieces[index];
       if (piece === undefined) return;
       const file = join(journal.store.scratch, `segment-${index}.nut`);
       await writeDurably(file, data);
       const segment = { index, frames: piece.frames, pts: ptsOf(piece) };
       await journal.record(segment, file, data.byteLength);
+      looking.begin(index);
       finished.set(index, { ...segment, bytes: data.byteLength });
       for (const warning of told) warnings.add(warning);
       monitor.segment(index, piece.frames, began);
@@ -88,8 +111,13 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
     refuseUnfinished: (stop) => refuseUnfinished(failure, stop, journal.store.location),
 
     async finish() {
-      const missing = plan.pieces.find(({ index }) => !finished.has(index));
+      const missing = pieces.find(({ index }) => !finished.has(index));
       if (missing !== undefined) throw new JobError('internal', `segment ${missing.index} was never made`);
+      if (pieces.at(-1)?.to !== times.length)
+        throw new JobError('internal', 'the video was not cut to its end');
+      if (pieces.length !== plan.foreseen) {
+        site.log.info(`they were ${pieces.length} segments: decoding cannot begin at every keyframe`);
+      }
       return [...finished.values()].sort((a, b) => a.index - b.index);
     },
 

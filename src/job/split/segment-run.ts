@@ -32,7 +32,7 @@ export async function runSegments(
   const dealt = deal({
     lines: [local.root, ...others],
     pieces: readPieces(task.source, work.plan, work.wanted),
-    count: work.plan.pieces.filter(({ index }) => work.wanted(index)).length,
+    count: work.count,
     describe: work.describe,
     record: work.record,
     stopped: site.stopped,

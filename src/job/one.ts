@@ -1,0 +1,16 @@
+import { onRoot } from './collective.js';
+import type { RunContext } from './context.js';
+import { runJob } from './job.js';
+import type { JobOptions } from './options.js';
+
+/** A run of one video, on every rank. */
+export async function runOne(context: RunContext, job: JobOptions): Promise<void> {
+  const { world, options } = context;
+  const root = world.isRoot ? (await import('./root-job.js')).rootJob(context, job) : undefined;
+  const facts = await runJob(context, root);
+  await onRoot(world, async () => {
+    if (facts === undefined || options.report === undefined) return;
+    const { runReport, writeReport } = await import('../report/run-report.js');
+    await writeReport(options.report, runReport(facts));
+  });
+}

@@ -1,0 +1,129 @@
+import { deviceOf } from '../model/devices.js';
+import type { Monitor } from '../report/metrics.js';
+import { openMonitor } from '../report/monitor.js';
+import type { RunFacts } from '../report/run-report.js';
+import { type RankReport, summaryLines } from '../report/summary.js';
+import { openScratch } from '../storage/scratch.js';
+import type { RunContext } from './context.js';
+import type { JobOptions } from './options.js';
+import { type PreparedJob, prepareJob } from './prepare.js';
+import {
+  type Choices,
+  completeOutput,
+  type FrameWork,
+  openRootWork,
+  pipelineEnds,
+  type RootEnds,
+  type RootWork,
+} from './root-work.js';
+import type { Site } from './site.js';
+import type { PieceWork } from './split/piece-work.js';
+
+/** One video's job on the root, which alone has it: other ranks do not load what the root needs for it. */
+export interface RootJob {
+  readonly site: Site;
+  /** Decides everything that is decided before the first frame. Begun before the job's turn, it tries anew after a failure. */
+  prepare(): Promise<PreparedJob>;
+  /** In place of running the job: ends its preparation, and drops what came of it. */
+  drop(): Promise<void>;
+  /** The job's turn has come. */
+  begin(): Promise<Monitor>;
+  openWork(prepared: PreparedJob, monitor: Monitor, choices: Choices): Promise<FrameWork | PieceWork>;
+  endsOf(work: FrameWork): RootEnds;
+  /** Makes and publishes the output, and says what there is to say of the job. */
+  conclude(prepared: PreparedJob, work: RootWork, pipeline: PipelineOutcome): Promise<RunFacts>;
+}
+
+/** What the ranks did together. */
+export interface PipelineOutcome {
+  readonly pipelineSeconds: number;
+  readonly ranks: readonly RankReport[];
+}
+
+/** The job of a video, which is to be run or dropped. */
+export function rootJob(context: RunContext, job: JobOptions): RootJob {
+  const { log, stop, version, world } = context;
+  const dropped = new AbortController();
+  const stopped = AbortSignal.any([stop.aborted, dropped.signal]);
+  const site = { log, scratch: openScratch(), stopped };
+  let preparing: Promise<PreparedJob> | undefined;
+  let began = performance.now();
+
+  return {
+    site,
+
+    prepare() {
+      preparing ??= prepareJob(job, context.model, version, site);
+      preparing.catch(() => {
+        preparing = undefined;
+      });
+      return preparing;
+    },
+
+    async drop() {
+      dropped.abort();
+      await preparing?.catch(() => {});
+      await site.scratch.dispose();
+    },
+
+    begin() {
+      began = performance.now();
+      return openMonitor(log, version);
+    },
+
+    openWork(prepared, monitor, choices) {
+      const place = { site, monitor, device: deviceOf(world.localRank) };
+      return openRootWork(job, prepared, place, choices);
+    },
+
+    endsOf: (work) => pipelineEnds(work, stop),
+
+    async conclude(prepared, work, { ranks, pipelineSeconds }) {
+      const frames = await completeOutput(job, prepared, work, log);
+      const wallSeconds = (performance.now() - began) / 1000;
+      const facts = factsOf(version, prepared, work, { frames, wallSeconds, pipelineSeconds, ranks });
+      for (const warning of facts.warnings) log.warn(warning);
+      for (const line of summaryLines(facts.framesMadeInThisRun, wallSeconds, ranks)) log.info(line);
+      log.info(`wrote ${prepared.destination.display}`);
+      return facts;
+    },
+  };
+}
+
+interface Outcome extends PipelineOutcome {
+  readonly frames: number;
+  readonly wallSeconds: number;
+}
+
+function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome: Outcome): RunFacts {
+  const { source, graph, container, spec, model, input, destination } = prepared;
+  return {
+    version,
+    input: {
+      path: input.display,
+      bytes: source.bytes,
+      format: source.format,
+      codec: source.video.codec,
+      decoder: work.hardware.nvdec ? 'nvdec' : 'software',
+      width: source.video.width,
+      height: source.video.height,
+    },
+    output: {
+      path: destination.display,
+      container: container.name,
+      codec: spec.codec,
+      encoder: work.hardware.encoder,
+      width: graph.output.width,
+      height: graph.output.height,
+      model: model.name,
+      modelSize: model.size,
+      modelSha256: model.sha256,
+    },
+    ...outcome,
+    framesMadeInThisRun: outcome.frames - work.restored,
+    resumes: work.journal.resumes,
+    notes: [...prepared.notes, ...work.hardware.notes],
+    concealed: work.concealed,
+    warnings: work.warnings,
+  };
+}
