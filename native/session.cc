@@ -84,9 +84,11 @@ Session::Session(SessionOptions options, DeviceAccess access)
 }
 
 void Session::load(ConstBytes model) {
+  // Before any provider: ONNX Runtime logs by it when it loads a provider's library.
+  const auto& env = environment();
   for (auto& way : ways_) {
     try {
-      open(way, model);
+      open(env, way, model);
       taken_ = &way;
       return;
     } catch (const Error& error) {
@@ -97,13 +99,13 @@ void Session::load(ConstBytes model) {
   }
 }
 
-void Session::open(Way& way, ConstBytes model) {
+void Session::open(const Ort::Env& env, Way& way, ConstBytes model) {
   const bool direct = way.route == Route::kCallersMemory;
   if (!direct) stream_ = access_.openStream();
   appendProviders(way.session, options_, stream_ ? stream_->handle() : nullptr,
                   way.route == Route::kCudaGraph);
   try {
-    session_ = Ort::Session(environment(), model.data(), model.size(), way.session);
+    session_ = Ort::Session(env, model.data(), model.size(), way.session);
     input_ = onlyInput(session_);
     output_ = onlyOutput(session_);
     if (!direct) {

@@ -66,7 +66,7 @@ class Session {
     Ort::RunOptions plainRun;
   };
 
-  void open(Way& way, ConstBytes model);
+  void open(const Ort::Env& env, Way& way, ConstBytes model);
   void close() noexcept;
   void tryOut(const Way& way);
   void runOnCallersMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output);

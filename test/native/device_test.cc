@@ -31,8 +31,9 @@ const std::vector<std::byte>& model() {
 
 std::vector<std::byte> picture(std::size_t number) {
   std::vector<std::byte> bytes(kBytes);
-  for (std::size_t i = 0; i < kBytes; ++i)
+  for (std::size_t i = 0; i < kBytes; ++i) {
     bytes[i] = static_cast<std::byte>((i * (number + 3) + number) % 251);
+  }
   return bytes;
 }
 
@@ -68,7 +69,7 @@ void testSameBits() {
   expect(session.notes().empty(), "the best route is taken");
   const auto before = steps;
   expectRight(session);
-  expect(steps == before + 3 * 3, "each run copies in and out and waits");
+  expect(steps == before + std::size_t{3} * 3, "each run copies in and out and waits");
 }
 
 /// Whichever step of loading fails, the session works, and says what it does without.
