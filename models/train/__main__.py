@@ -112,7 +112,6 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    torch.backends.nnpack.set_flags(False)  # bfloat16 is nothing to it, and it says so on every processor that it does not know
     subject, plan = subject_of(args, device), plan_of(args, device)
     training, held_back = list_photographs(args.content, args.held_back)
     loss_network = LossNetwork(args.loss_net).to(device)
