@@ -31,7 +31,10 @@ const log = createLog('text', 'quiet');
 const stop = watchForStop(() => {});
 const world = await joinWorld();
 const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
-await runOne({ world, options, log, stop, version: 'bench', model, sessions: new StandIns() }, options);
+await runOne(
+  { world, options, log, stop, version: 'bench', machines: [], model, sessions: new StandIns() },
+  options,
+);
 stop.dispose();
 await world.finalize();
 process.exit();

@@ -5,6 +5,7 @@ import { runElsewhere } from './cli/run-elsewhere.js';
 import { exitCode } from './errors.js';
 import { RootFailed } from './job/collective.js';
 import type { RunContext } from './job/context.js';
+import { machinesOf, thisMachine } from './job/cpu-precision.js';
 import { modelReader } from './job/model.js';
 import type { RunOptions } from './job/options.js';
 import { watchForStop } from './job/stop.js';
@@ -89,7 +90,8 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
   const sessions = new WarmSessions();
   let code = 0;
   try {
-    await run({ world, options, log, stop, version: packageVersion(), model, sessions });
+    const machines = await machinesOf(world, thisMachine());
+    await run({ world, options, log, stop, version: packageVersion(), machines, model, sessions });
   } catch (error) {
     // Only what all ranks know of may end in order; after anything else the rest would wait for this rank.
     const inOrder = error instanceof RootFailed;

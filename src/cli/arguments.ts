@@ -185,10 +185,11 @@ function runOptions<T>(parser: Argv<T>) {
     })
     .option('precision', {
       type: 'string',
-      choices: ['auto', 'fp16', 'fp32'] as const,
+      choices: ['auto', 'fp16', 'fp32', 'int8'] as const,
       default: 'auto' as const,
       group,
-      describe: 'what GPUs compute in; auto: fp16 for styles, else what the manifest says; CPUs always fp32',
+      describe:
+        'auto: on GPUs fp16 for styles, else what the manifest says, on CPUs fp32; fp16: on GPUs; int8: styles on CPUs, where every processor has VNNI or AMX',
     })
     .option('batch', { type: 'string', default: 'auto', group, describe: 'frames a rank infers at once' })
     .option('threads', { type: 'string', default: 'auto', group, describe: 'CPU threads a rank infers with' })
@@ -293,7 +294,10 @@ function queueOptions<T>(parser: Argv<T>) {
 function runOptionsOf(parsed: Parsed): RunOptions {
   if (parsed.quiet && parsed.verbose) throw usage('--quiet and --verbose exclude each other');
   if (parsed.precision === 'fp16' && parsed.provider === 'cpu') {
-    throw usage('--precision fp16 is for GPUs: with --provider cpu a model runs in fp32');
+    throw usage('--precision fp16 is for GPUs: with --provider cpu a model runs in fp32 or int8');
+  }
+  if (parsed.precision === 'int8' && ['cuda', 'tensorrt'].includes(parsed.provider)) {
+    throw usage(`--precision int8 is for CPUs: with --provider ${parsed.provider} it says nothing`);
   }
   const { hwaccel } = parsed;
   if (parsed.tolerant && (hwaccel === 'nvdec' || hwaccel === 'cuda')) {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { messageOf } from '../errors.js';
 import { listModels } from '../model/catalogue.js';
 import { visibleGpus } from '../model/devices.js';
+import { multipliesInt8 } from '../model/processor.js';
 import { native } from '../native.js';
 import { modelsFolder, onnxRuntimeFolder } from '../package.js';
 import { openScratch } from '../storage/scratch.js';
@@ -32,6 +33,7 @@ export async function runDoctor(): Promise<number> {
     ...(await ffmpeg()),
     await mpirun(),
     addon(),
+    processor(),
     ...(await gpus()),
     ...(await videoEngines()),
     await models(),
@@ -116,6 +118,11 @@ function addon(): Finding {
       },
     };
   }
+}
+
+function processor(): Finding {
+  const found = multipliesInt8() ? 'VNNI or AMX: --precision int8 can be used' : 'neither VNNI nor AMX: fp32';
+  return { subject: 'processor', found };
 }
 
 function gpus(): Promise<readonly Finding[]> {

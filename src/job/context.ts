@@ -2,6 +2,7 @@ import type { LoadedModel } from '../model/loaded-model.js';
 import type { WarmSessions } from '../model/warm-sessions.js';
 import type { World } from '../mpi/world.js';
 import type { Log } from '../report/log.js';
+import type { RankMachine } from './cpu-precision.js';
 import type { RunOptions } from './options.js';
 import type { StopRequest } from './stop.js';
 
@@ -12,6 +13,8 @@ export interface RunContext {
   readonly log: Log;
   readonly stop: StopRequest;
   readonly version: string;
+  /** What every rank has to compute with. For the root. */
+  readonly machines: readonly RankMachine[] | undefined;
   /** The model, read when it is first asked for. For the root. */
   readonly model: () => Promise<LoadedModel>;
   readonly sessions: WarmSessions;

@@ -52,8 +52,7 @@ async function runOn(
   for (const note of prepared?.notes ?? []) log.info(note);
 
   const shape = await world.broadcastValue(prepared && pipelineShape(options, prepared));
-  const graphs = prepared && { fp32: prepared.graph.bytes, fp16: prepared.halfGraph };
-  const opened = await monitor.phase('open sessions', () => openSessions(context, shape, graphs));
+  const opened = await monitor.phase('open sessions', () => openSessions(context, shape, prepared?.graphs));
   const trials = await tryHardware(world, options, prepared, site);
   const splitting = options.split === 'frames' ? undefined : await import('./split/choose.js');
   const nvenc = trials?.ranks[0]?.nvenc?.works === true;

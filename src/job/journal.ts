@@ -81,27 +81,34 @@ export async function earlierIdentity(store: WorkStore): Promise<Identity | unde
   return (await readHeader(store))?.identity;
 }
 
+/** The same by a glance at where the journal lies, unlocked: undefined too where it cannot be read. */
+export async function glanceAtIdentity(place: Pick<WorkStore, 'readText'>): Promise<Identity | undefined> {
+  const text = await place.readText(HEADER).catch(() => undefined);
+  return text === undefined ? undefined : parseHeader(text)?.identity;
+}
+
 async function readHeader(store: WorkStore): Promise<Header | undefined> {
   const text = await store.readText(HEADER);
   if (text === undefined) {
     await refuseStrangers(store);
     return undefined;
   }
-  try {
-    const header = JSON.parse(text) as Partial<Header>;
-    if (
-      header.journal === 1 &&
-      typeof header.identity === 'object' &&
-      Number.isInteger(header.encoderThreads)
-    ) {
-      return header as Header;
-    }
-  } catch {
-    // reported below, with what to do
-  }
+  const header = parseHeader(text);
+  if (header !== undefined) return header;
   throw new JobError('journal', `the journal in ${store.location} cannot be read`, {
     hint: '--restart throws it away and begins anew',
   });
+}
+
+function parseHeader(text: string): Header | undefined {
+  try {
+    const header = JSON.parse(text) as Partial<Header>;
+    const whole =
+      header.journal === 1 && typeof header.identity === 'object' && Number.isInteger(header.encoderThreads);
+    return whole ? (header as Header) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Refuses a store that holds files but no journal: they are somebody else's. */

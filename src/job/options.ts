@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly strength: number | undefined;
   readonly modelOverrides: ModelOverrides;
   readonly provider: 'auto' | ProviderName;
-  /** What GPUs compute in; auto: what the model says. */
+  /** What is computed in. auto: on GPUs what the model says, on CPUs fp32; int8: on CPUs int8 where all ranks can. */
   readonly precision: PrecisionChoice;
   /** Frames a rank infers at once. */
   readonly batch: 'auto' | number;

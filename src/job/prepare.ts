@@ -1,7 +1,7 @@
 import { type ComposedGraph, compose } from '../model/compose.js';
 import { visibleGpus } from '../model/devices.js';
 import type { LoadedModel } from '../model/loaded-model.js';
-import { halfGraph } from '../model/precision.js';
+import { halfGraph, int8Graph, type SessionGraphs } from '../model/precision.js';
 import { parseLocation } from '../storage/location.js';
 import { type Container, containerFor } from '../video/container.js';
 import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
@@ -10,12 +10,13 @@ import { planStreams, type StreamPlan } from '../video/streams.js';
 import { type WirePlan, wirePlan } from '../video/wire.js';
 import { batchFor } from './batch.js';
 import { codecDefaults } from './codec-defaults.js';
+import { cpuPrecision, ON_CPUS, type RankMachine } from './cpu-precision.js';
 import { type BlobLabels, type Destination, openDestination } from './destination.js';
 import type { Identity } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Site } from './site.js';
 import { inTermsOf, openSource, type Source } from './source.js';
-import { checkWork } from './work.js';
+import { checkWork, earlierWork } from './work.js';
 
 /** Everything the root decides before the first frame. */
 export interface PreparedJob {
@@ -29,8 +30,8 @@ export interface PreparedJob {
   readonly model: LoadedModel;
   readonly batch: number;
   readonly graph: ComposedGraph;
-  /** The same for GPUs, in fp16; none where they compute in fp32 too. */
-  readonly halfGraph: Uint8Array | undefined;
+  /** What the ranks run of it, by what they compute in. */
+  readonly graphs: SessionGraphs;
   readonly spec: EncodeSpec;
   readonly segmentFrames: number;
   readonly identity: Identity;
@@ -52,6 +53,7 @@ export async function prepareJob(
   readModel: () => Promise<LoadedModel>,
   version: string,
   site: Site,
+  machines: readonly RankMachine[],
 ): Promise<PreparedJob> {
   const location = parseLocation(options.input);
   const destination = await openDestination(parseLocation(options.output), site);
@@ -65,6 +67,10 @@ export async function prepareJob(
   const batch = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
   const half = halfGraph(graph, model, options);
+  const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
+  const onCpus = cpuPrecision(model, options, machines, earlier);
+  if (onCpus.warning !== undefined) site.log.warn(onCpus.warning);
+  const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
   const rate = source.video.averageRate ?? UNKNOWN_RATE;
   const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
   const spec = encodeSpec(options, wire, graph, rate, segmentFrames);
@@ -83,7 +89,7 @@ export async function prepareJob(
     model,
     batch,
     graph,
-    halfGraph: half.bytes,
+    graphs: { fp32: graph.bytes, fp16: half.bytes, int8 },
     spec,
     segmentFrames,
     identity: {
@@ -92,6 +98,7 @@ export async function prepareJob(
       model: model.sha256,
       provider: options.provider,
       precision: options.precision,
+      [ON_CPUS]: onCpus.precision,
       batch: batch,
       container: container.name,
       codec: spec.codec,

@@ -42,7 +42,7 @@ export interface PipelineOutcome {
 
 /** The job of a video, which is to be run or dropped. */
 export function rootJob(context: RunContext, job: JobOptions): RootJob {
-  const { log, stop, version, world } = context;
+  const { log, stop, version, world, machines = [] } = context;
   const dropped = new AbortController();
   const stopped = AbortSignal.any([stop.aborted, dropped.signal]);
   const site = { log, scratch: openScratch(), stopped };
@@ -53,7 +53,7 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
     site,
 
     prepare() {
-      preparing ??= prepareJob(job, context.model, version, site);
+      preparing ??= prepareJob(job, context.model, version, site, machines);
       preparing.catch(() => {
         preparing = undefined;
       });

@@ -81,16 +81,18 @@ export async function openSessions(
   return opened;
 }
 
-function keyOf({ fp32, fp16 }: SessionGraphs): string {
+function keyOf({ fp32, fp16, int8 }: SessionGraphs): string {
   const hash = createHash('sha256').update(fp32);
-  if (fp16 !== undefined) hash.update(fp16);
+  for (const graph of [fp16, int8]) if (graph !== undefined) hash.update(graph);
   return hash.digest('hex');
 }
 
 async function broadcastGraphs(world: World, graphs: SessionGraphs | undefined): Promise<SessionGraphs> {
   const fp32 = await world.broadcastBytes(graphs?.fp32);
   const fp16 = await world.broadcastBytes(graphs?.fp16);
-  return { fp32, fp16: fp16.byteLength === 0 ? undefined : fp16 };
+  const int8 = await world.broadcastBytes(graphs?.int8);
+  const some = (graph: Uint8Array) => (graph.byteLength === 0 ? undefined : graph);
+  return { fp32, fp16: some(fp16), int8: some(int8) };
 }
 
 function sessionFailure(statement: SessionStatement & { readonly ok: false }, world: World): JobError {

@@ -4,8 +4,16 @@ import { JobError } from '../errors.js';
 import { checkBlobStore, openBlobStore } from '../storage/blob-work-store.js';
 import { lockFolder } from '../storage/folder-lock.js';
 import { atName, type Location, parseLocation } from '../storage/location.js';
+import { openPlace } from '../storage/place.js';
 import { openLocalStore, type WorkStore } from '../storage/work-store.js';
-import { earlierIdentity, type Identity, type Journal, openJournal, refuseStrangers } from './journal.js';
+import {
+  earlierIdentity,
+  glanceAtIdentity,
+  type Identity,
+  type Journal,
+  openJournal,
+  refuseStrangers,
+} from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Site } from './site.js';
 
@@ -33,6 +41,14 @@ export async function checkWork(options: JobOptions, site: Site): Promise<void> 
       hint: 'give --work-dir a folder on this machine, or one in a container with a SAS that allows rwdl',
     });
   }
+}
+
+/**
+ * What an earlier run's journal says of the job, before it is opened. What is amiss with it, `openWork` tells; that it changes
+ * before then is noticed there too, since it must agree with what was made of this.
+ */
+export async function earlierWork(options: JobOptions): Promise<Identity | undefined> {
+  return options.restart ? undefined : glanceAtIdentity(await openPlace(workLocation(options)));
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { ColourMatrix, ColourRange } from '../video/frame-format.js';
 import type { ModelSize } from './catalogue.js';
+import type { Int8Conv } from './int8.js';
 import type { BlockTensor, ChromaSampling, PixelTensor, Precision } from './manifest.js';
 import type { ModelProto } from './onnx.js';
 
@@ -48,6 +49,8 @@ export interface LoadedModel {
   readonly macsPerPixel: number | undefined;
   /** What GPUs compute it in unless told otherwise. */
   readonly precision: Precision;
+  /** The convolutions that CPUs may run in int8; undefined where none may. */
+  readonly int8: readonly Int8Conv[] | undefined;
   /** SHA-256 in hexadecimal over everything that decides the output: file, vectors, weights, strength, description. */
   readonly sha256: string;
   /** One line each, for the log: what was inferred from the graph, what was overridden. */

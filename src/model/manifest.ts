@@ -3,7 +3,7 @@ import type { ColourMatrix, ColourRange } from '../video/frame-format.js';
 import { type Fields, fields, parseJsonObject } from './json-fields.js';
 
 export type TensorLayout = 'nchw' | 'nhwc';
-/** What a GPU computes in; a CPU always computes in fp32. */
+/** What a GPU computes in. */
 export type Precision = 'fp32' | 'fp16';
 export type SampleType = 'float32' | 'float16' | 'uint8';
 export type ChannelOrder = 'rgb' | 'bgr' | 'grey';
@@ -35,6 +35,19 @@ export interface BlockTensor {
   readonly range: NamedRange;
 }
 
+/** What convolutions in int8 need to know: the ranges of what goes in and comes out, measured when the model was made. */
+export interface Int8Entry {
+  /** File of little-endian float32: see `readRanges`. A row for each style, or the one of an image model. */
+  readonly file: string;
+  readonly sha256: string;
+  /** Each with the initializer that holds its weights, and its numbers of channels. */
+  readonly convolutions: readonly {
+    readonly weight: string;
+    readonly inputs: number;
+    readonly outputs: number;
+  }[];
+}
+
 interface ManifestBase {
   readonly name: string;
   /** The ONNX file, relative to the manifest's folder and inside it. */
@@ -43,6 +56,7 @@ interface ManifestBase {
   readonly multiple: number;
   readonly macsPerPixel?: number;
   readonly parameters?: number;
+  readonly int8?: Int8Entry;
   readonly training?: string;
   readonly licence?: string;
 }
@@ -120,6 +134,7 @@ const MATRICES: readonly ColourMatrix[] = ['bt601', 'bt709', 'bt2020'];
 const RANGES: readonly ColourRange[] = ['limited', 'full'];
 const PRECISIONS: readonly Precision[] = ['fp32', 'fp16'];
 const COUNT = { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER };
+const CHANNELS = { integer: true, min: 1, max: 65536 };
 
 /**
  * Reads a manifest. `path` names it in messages.
@@ -142,8 +157,21 @@ function base(top: Fields): ManifestBase {
     multiple: top.number('multiple', { integer: true, min: 1, max: MAX_MULTIPLE }),
     ...optional('macsPerPixel', top.optionalNumber('macsPerPixel', { min: 0, max: Number.MAX_SAFE_INTEGER })),
     ...optional('parameters', top.optionalNumber('parameters', COUNT)),
+    ...optional('int8', top.has('int8') ? top.object('int8', int8Entry) : undefined),
     ...optional('training', top.optionalString('training')),
     ...optional('licence', top.optionalString('licence')),
+  };
+}
+
+function int8Entry(entry: Fields): Int8Entry {
+  return {
+    file: fileReference(entry, 'file'),
+    sha256: digest(entry, 'sha256'),
+    convolutions: entry.list('convolutions', (conv) => ({
+      weight: conv.string('weight'),
+      inputs: conv.number('inputs', CHANNELS),
+      outputs: conv.number('outputs', CHANNELS),
+    })),
   };
 }
 
@@ -152,7 +180,7 @@ function stylesManifest(top: Fields): StylesManifest {
     return {
       scale: norm.string('scale'),
       shift: norm.string('shift'),
-      channels: norm.number('channels', { integer: true, min: 1, max: 65536 }),
+      channels: norm.number('channels', CHANNELS),
     };
   });
   const styles = top.list('styles', (style): StyleEntry => {

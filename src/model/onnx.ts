@@ -12,7 +12,15 @@ export type ValueInfoProto = types.IValueInfoProto;
 export type ModelFields = types.IModelProto;
 
 /** TensorProto.DataType, of what is used here. */
-export const DataType = { float32: 1, uint8: 2, int32: 6, int64: 7, float16: 10, float64: 11 } as const;
+export const DataType = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  float16: 10,
+  float64: 11,
+} as const;
 export const AttributeType = {
   float: 1,
   int: 2,

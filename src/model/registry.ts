@@ -16,6 +16,7 @@ import {
   resolveInside,
 } from './model-files.js';
 import { type ModelProto, opsetOf } from './onnx.js';
+import { readRanges } from './ranges.js';
 import { blendVectors, parseStyles, withStyle } from './styles.js';
 
 export interface LoadOptions {
@@ -95,9 +96,12 @@ async function loadStyles(request: Request, path: string, manifest: StylesManife
   const ends = graphEnds(graph, file, { input: manifest.input, output: manifest.output });
   proto.graph = graph;
   const described = { io: describeStyles(manifest, ends, file), scale: 1, multiple: manifest.multiple };
-  const sources = [digest, ...digests, styles];
+  const drawn = styles.filter(({ weight }) => weight > 0);
+  const rows = drawn.map(({ name }) => manifest.styles.findIndex((style) => style.name === name));
+  const int8 = manifest.int8 && (await readRanges(path, manifest.int8, manifest.styles.length, rows));
+  const sources = [digest, ...digests, ...(int8 === undefined ? [] : [int8.sha256]), styles];
   const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, []);
-  return { ...model, size: sizeOf(manifest), precision: 'fp16' };
+  return { ...model, size: sizeOf(manifest), precision: 'fp16', int8: int8?.convs };
 }
 
 async function loadImage(request: Request, path: string, manifest: ImageManifest): Promise<LoadedModel> {
@@ -108,8 +112,10 @@ async function loadImage(request: Request, path: string, manifest: ImageManifest
   const names = { input: manifest.input.name, output: manifest.output.name };
   const ends = graphEnds(proto.graph ?? {}, file, names);
   const described = describeImage(manifest, ends, file, request.overrides);
-  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, [digest], []);
-  return { ...model, precision: manifest.precision ?? model.precision };
+  const int8 = manifest.int8 && (await readRanges(path, manifest.int8, 1, [0]));
+  const sources = [digest, ...(int8 === undefined ? [] : [int8.sha256])];
+  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, []);
+  return { ...model, precision: manifest.precision ?? model.precision, int8: int8?.convs };
 }
 
 async function loadFile(request: Request): Promise<LoadedModel> {
@@ -174,6 +180,7 @@ function finish(
     multiple,
     strength,
     precision: 'fp32',
+    int8: undefined,
     ...fixedBy(io, ends, file),
     macsPerPixel,
     sha256: createHash('sha256').update(identity).digest('hex'),

@@ -5,7 +5,7 @@ import { deviceOf, gpuModels, visibleGpus } from './devices.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
 import { type Lanes, openLanes } from './lanes.js';
 import type { Precision } from './manifest.js';
-import type { SessionGraphs } from './precision.js';
+import type { CpuPrecision, SessionGraphs } from './precision.js';
 
 export interface SessionRequest {
   readonly provider: 'auto' | ProviderName;
@@ -20,7 +20,7 @@ export interface SessionRequest {
 export interface OpenedSession {
   readonly lanes: Lanes;
   readonly provider: ProviderName;
-  readonly precision: Precision;
+  readonly precision: Precision | CpuPrecision;
   /** Why `auto` did not take a GPU that is there. */
   readonly fallback: string | undefined;
   /** What is slower than it might be, and why, a line each. */
@@ -119,11 +119,11 @@ function errorCode(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-/** What a rank runs: on a CPU always fp32, since ONNX Runtime has no arithmetic in fp16 for most of them. */
+/** What a rank runs. ONNX Runtime has no arithmetic in fp16 for most CPUs. */
 function graphFor(
   provider: ProviderName,
-  { fp32, fp16 }: SessionGraphs,
-): { readonly graph: Uint8Array; readonly precision: Precision } {
-  const half = provider === 'cpu' ? undefined : fp16;
-  return half === undefined ? { graph: fp32, precision: 'fp32' } : { graph: half, precision: 'fp16' };
+  { fp32, fp16, int8 }: SessionGraphs,
+): { readonly graph: Uint8Array; readonly precision: Precision | CpuPrecision } {
+  const [graph, precision] = provider === 'cpu' ? [int8, 'int8' as const] : [fp16, 'fp16' as const];
+  return graph === undefined ? { graph: fp32, precision: 'fp32' } : { graph, precision };
 }

@@ -6,7 +6,7 @@ export interface RankReport {
   readonly rank: number;
   readonly host: string;
   readonly provider: string;
-  /** What it computed in: fp32, or on GPUs fp16. */
+  /** What it computed in: fp32, on GPUs fp16, on CPUs int8. */
   readonly precision: string;
   readonly frames: number;
   readonly seconds: StageSeconds;

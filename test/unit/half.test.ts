@@ -213,7 +213,7 @@ t.test(
 );
 
 t.test('in one world ranks on GPUs run fp16, those on CPUs fp32', async (t) => {
-  const graphs = { fp32: Uint8Array.of(32), fp16: Uint8Array.of(16) };
+  const graphs = { fp32: Uint8Array.of(32), fp16: Uint8Array.of(16), int8: undefined };
   const request = { threads: 1, localRank: 0, localSize: 1, inputBytes: 6, outputBytes: 6 } as const;
   const opened: [number | undefined, SessionOptions][] = [];
   process.env.XDG_CACHE_HOME = t.testdir();
@@ -242,7 +242,7 @@ t.test('in one world ranks on GPUs run fp16, those on CPUs fp32', async (t) => {
     [16, { provider: 'tensorrt', half: true }],
     [16, { provider: 'tensorrt', half: true }],
   ]);
-  const without = { fp32: graphs.fp32, fp16: undefined };
+  const without = { ...graphs, fp16: undefined };
   t.equal((await openSession(without, { ...request, provider: 'tensorrt' }, addon)).precision, 'fp32');
   t.match(opened.at(-1), [32, { provider: 'tensorrt', half: false }]);
 });

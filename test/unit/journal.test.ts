@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { openJournal } from '../../src/job/journal.js';
+import { glanceAtIdentity, openJournal } from '../../src/job/journal.js';
 import { openSpool, readSpool } from '../../src/job/spool.js';
 import type { DurableFiles } from '../../src/storage/durable.js';
 import { lockFolder } from '../../src/storage/folder-lock.js';
@@ -34,6 +34,15 @@ t.test('segments that were recorded are there for the next run, on whatever thre
       { frames: 1, pts: [12], bytes: 8 },
     ],
   );
+});
+
+t.test('a glance at a journal tells what it is of, and nothing where there is none', async (t) => {
+  const folder = t.testdir({ garbled: { 'journal.json': '{"journal": 1' } });
+  const glance = async (name: string) => glanceAtIdentity(await openLocalStore(join(folder, name)));
+  t.equal(await glance('work'), undefined);
+  t.equal(await glance('garbled'), undefined);
+  await openJournal(await openLocalStore(join(folder, 'work')), identity, 3);
+  t.same(await glance('work'), identity);
 });
 
 t.test('segments after a gap or of another size are made again', async (t) => {

@@ -7,7 +7,8 @@ import { listModels, type ModelListing } from '../../src/model/catalogue.js';
 import { type ComposedGraph, compose } from '../../src/model/compose.js';
 import type { LoadedModel } from '../../src/model/loaded-model.js';
 import { decodeModel, encodeModel } from '../../src/model/onnx.js';
-import { halfGraph } from '../../src/model/precision.js';
+import { halfGraph, int8Graph } from '../../src/model/precision.js';
+import { multipliesInt8 } from '../../src/model/processor.js';
 import { loadModel } from '../../src/model/registry.js';
 import { modelsFolder } from '../../src/package.js';
 import { CODINGS, type Coding, largestDifference, planes } from '../fixtures/float64-reference.js';
@@ -58,6 +59,7 @@ t.test('manifests tell the SHA-256 of every file', async (t) => {
     const files = [
       manifest,
       ...manifest.styles.map((style: Record<string, string>) => ({ ...style, file: style.vector })),
+      ...(manifest.int8 === undefined ? [] : [manifest.int8]),
     ];
     for (const { file, sha256: declared } of files) {
       t.equal(sha256(await readFile(join(dirname(path), file))), declared, file);
@@ -141,6 +143,40 @@ t.test('fp16, as GPUs compute it, differs by less than can be seen', async (t) =
       await styled({ ...graph, bytes: asGpusCompute(bytes ?? new Uint8Array()) }, frame),
     );
     t.ok(onGpu >= 40, `${nameOf(listing)}, every result rounded: ${onGpu} dB`);
+  }
+});
+
+const noInt8 = multipliesInt8() ? false : 'this processor has neither VNNI nor AMX';
+
+t.test('int8, as CPUs compute it, differs by less than can be seen', { skip: noInt8 }, async (t) => {
+  const sizes = [
+    { width: WIDTH, height: HEIGHT },
+    { width: 161, height: 95 },
+    { width: 50, height: 35 },
+    { width: 320, height: 180 },
+  ];
+  for (const { name, size } of shipped) {
+    const options = { folder: modelsFolder(), ...(size && { size }) };
+    const blend = name === 'wave' ? 'udnie:0.5,starry-night:0.5' : name;
+    const cases = [
+      await loadModel(blend, options),
+      ...(name === 'the-scream' ? [await loadModel(name, { ...options, strength: 0.5 })] : []),
+    ];
+    for (const model of cases) {
+      // fine has no ranges: starry-night would be at 37 dB on the smallest of these.
+      t.equal(model.int8 !== undefined, size === 'fast', `${model.name}, ${size}`);
+      if (model.int8 === undefined) continue;
+      for (const [at, frameSize] of sizes.entries()) {
+        const coding = CODINGS[at % CODINGS.length] ?? BT709;
+        const format = { ...frameSize, ...coding };
+        const graph = compose(model, format, 1);
+        const frame = photoLike(format.width, format.height, coding, at + 1);
+        const full = await styled(graph, frame);
+        const found = psnr(full, await styled({ ...graph, bytes: int8Graph(graph, model) }, frame));
+        t.ok(found >= 40, `${model.name}, ${size}, ${format.width}x${format.height}: ${found} dB`);
+        t.ok(found < 90, 'and is not the same');
+      }
+    }
   }
 });
 

@@ -1,0 +1,30 @@
+// What each rank of precision.test.ts runs: a whole job, on a machine as the test says it is. Its arguments: whether each
+// rank has the instructions for int8, as a JSON list of booleans, then the words of the job.
+import { parseArguments } from '../../src/cli/arguments.js';
+import { machinesOf } from '../../src/job/cpu-precision.js';
+import { modelReader } from '../../src/job/model.js';
+import { runOne } from '../../src/job/one.js';
+import { watchForStop } from '../../src/job/stop.js';
+import { WarmSessions } from '../../src/model/warm-sessions.js';
+import { joinWorld } from '../../src/mpi/world.js';
+import { modelsFolder } from '../../src/package.js';
+import { createLog } from '../../src/report/log.js';
+
+const [abilities = '[]', ...words] = process.argv.slice(2);
+const command = parseArguments(words, 'test');
+if (command.kind !== 'job') throw new Error('these are not the words of a job');
+const { options } = command;
+const world = await joinWorld();
+const log = createLog('text', world.isRoot ? 'normal' : 'quiet');
+const stop = watchForStop(() => {});
+const sessions = new WarmSessions();
+const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
+const machine = { gpus: 0, int8: (JSON.parse(abilities) as boolean[])[world.rank] === true };
+const machines = await machinesOf(world, machine);
+try {
+  await runOne({ world, options, log, stop, version: 'test', machines, model, sessions }, options);
+} finally {
+  await sessions.dispose();
+  stop.dispose();
+}
+await world.finalize();
