@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { packageRoot } from '../../src/package.js';
 
-t.setTimeout(600_000);
+t.setTimeout(900_000);
 
 function run(
   script: string,

@@ -11,7 +11,7 @@ import { probe, type SourceFacts } from '../../src/video/probe.js';
 import { type WirePlan, wirePlan } from '../../src/video/wire.js';
 import { makeClip, makeClipAs } from '../fixtures/clips.js';
 
-t.setTimeout(240_000);
+t.setTimeout(600_000);
 
 const SIZE = { frames: 10, bytes: 2 ** 26, mostBytes: 2 ** 30 };
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];

@@ -16,7 +16,7 @@ import {
   startJob,
 } from '../fixtures/job.js';
 
-t.setTimeout(600_000);
+t.setTimeout(900_000);
 
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];
 const SHORT = ['--segment-seconds', '0.4', '--provider', 'cpu'];

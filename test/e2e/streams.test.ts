@@ -18,7 +18,7 @@ import { clipFolder, makeClip } from '../fixtures/clips.js';
 import { chaptersAndFormat, finish, firstPacketTime, packetDigests } from '../fixtures/finish.js';
 
 // Dozens of short runs of ffmpeg, on whatever machine.
-t.setTimeout(180_000);
+t.setTimeout(600_000);
 
 const brief = (streams: readonly StreamFacts[]) =>
   streams.map(({ type, codec, language, attachedPicture }) =>
