@@ -1,8 +1,10 @@
 import { JobError } from '../errors.js';
 import { type FrameFormat, frameBytes } from '../video/frame-format.js';
 import { blocksThroughNetwork } from './block-model.js';
+import { enlargeLast } from './enlarge-last.js';
 import { createGraphBuilder, type GraphBuilder } from './graph-builder.js';
 import { blocksFromFrames, framesFromBlocks, paddedSize, type Size } from './i420-ends.js';
+import { prefixed } from './inline.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { ComposePlan, Passage } from './network.js';
 import { DataType, encodeModel, opsetOf, toNumber, type ValueInfoProto } from './onnx.js';
@@ -63,6 +65,8 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const size = enlarged(input, scale);
   builder.nameOutput(framesFromBlocks(builder, samples, size, enlarged(padded, scale), batch), OUTPUT_NAME);
 
+  // What runs in int8 is found by its weights.
+  const kept = new Set(model.int8?.map(({ weight }) => prefixed(weight)));
   const inputBytes = frameBytes(input.width, input.height);
   const outputBytes = frameBytes(size.width, size.height);
   return {
@@ -73,7 +77,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       functions: model.proto.functions,
       graph: {
         name: 'framescatter',
-        ...builder.graph(),
+        ...enlargeLast(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept),
         input: [frameTensor(INPUT_NAME, batch, inputBytes)],
         output: [frameTensor(OUTPUT_NAME, batch, outputBytes)],
       },

@@ -1,18 +1,13 @@
 import type { Affine } from './colour.js';
 import {
-  attribute,
-  dimsOf,
-  float32Tensor,
-  float32Values,
-  type GraphProto,
-  intAttribute,
-  intsAttribute,
-  intValues,
-  type NodeProto,
-  stringAttribute,
-  type TensorProto,
-  walkGraphs,
-} from './onnx.js';
+  constantInts,
+  countReaders,
+  isDefaultDomain,
+  type Kernel,
+  type PlainConv,
+  plainConv,
+} from './graph-reading.js';
+import { float32Tensor, type GraphProto, intsAttribute, type NodeProto, stringAttribute } from './onnx.js';
 
 /**
  * Puts a per-pixel linear map of the channels before everything that reads `input`, into weights: none of it is left to
@@ -42,22 +37,6 @@ export function foldIntoLast(graph: GraphProto, output: string, map: Affine): Gr
     graph,
     convs.map(({ node, kernel }, at) => ({ node, kernel: beforeMap(kernel, at === 0 ? map : linear) })),
   );
-}
-
-/** A convolution with its kernel. */
-interface PlainConv {
-  readonly node: NodeProto;
-  readonly kernel: Kernel;
-}
-
-interface Kernel {
-  readonly dims: readonly number[];
-  readonly outputs: number;
-  readonly inputs: number;
-  /** Taps: kernel height times width. */
-  readonly area: number;
-  readonly weights: ArrayLike<number>;
-  readonly bias: ArrayLike<number> & Iterable<number>;
 }
 
 /** All that reads `value`, directly or behind a Pad; undefined where any of it is no convolution of its samples alone. */
@@ -125,22 +104,6 @@ function beforeMap(kernel: Kernel, map: Affine): Kernel {
   return { ...kernel, weights, bias };
 }
 
-/** An ungrouped two-dimensional Conv whose float32 numbers are in the file. */
-function plainConv(graph: GraphProto, node: NodeProto): PlainConv | undefined {
-  if (node.opType !== 'Conv' || !isDefaultDomain(node) || intAttribute(node, 'group', 1) !== 1)
-    return undefined;
-  const weightTensor = initializer(graph, node.input?.[1]);
-  const dims = weightTensor === undefined ? [] : dimsOf(weightTensor);
-  const [outputs, inputs, height, width] = dims;
-  if (dims.length !== 4 || !outputs || !inputs || !height || !width) return undefined;
-  const weights = weightTensor && float32Values(weightTensor);
-  const biasName = node.input?.[2];
-  const biasTensor = initializer(graph, biasName);
-  const bias = biasName ? biasTensor && float32Values(biasTensor) : new Float32Array(outputs);
-  if (weights === undefined || bias === undefined || bias.length !== outputs) return undefined;
-  return { node, kernel: { dims, outputs, inputs, area: height * width, weights, bias } };
-}
-
 function padsWithZeros({ node, kernel }: PlainConv): boolean {
   const mode = stringAttribute(node, 'auto_pad', 'NOTSET');
   if (mode === 'VALID' || kernel.area === 1)
@@ -177,28 +140,4 @@ function rewritten(graph: GraphProto, convs: readonly PlainConv[]): GraphProto {
     initializer: initializers,
     node: (graph.node ?? []).map((node) => nodes.get(node) ?? node),
   };
-}
-
-/** Uses of a value: by nodes, those of inner graphs too, and as a result of the graph. */
-function countReaders(graph: GraphProto, value: string): number {
-  let count = 0;
-  walkGraphs(graph, (inner) => {
-    for (const node of inner.node ?? []) count += node.input?.filter((name) => name === value).length ?? 0;
-    if (inner !== graph) count += inner.output?.filter((one) => one.name === value).length ?? 0;
-  });
-  return count;
-}
-
-function initializer(graph: GraphProto, name: string | undefined): TensorProto | undefined {
-  return name ? graph.initializer?.find((one) => one.name === name) : undefined;
-}
-
-function constantInts(graph: GraphProto, name: string | undefined): number[] | undefined {
-  const maker = graph.node?.find((node) => node.opType === 'Constant' && node.output?.[0] === name);
-  const tensor = maker === undefined ? initializer(graph, name) : attribute(maker, 'value')?.t;
-  return tensor ? intValues(tensor) : undefined;
-}
-
-function isDefaultDomain(node: NodeProto): boolean {
-  return !node.domain || node.domain === 'ai.onnx';
 }
