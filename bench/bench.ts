@@ -3,7 +3,7 @@
  * idle machine, and on two cores some twenty minutes. Prints a table a part, in Markdown.
  *
  * --runs N       how often each pair is taken; default 5
- * --only PART    efficiency, ceiling, jpeg-files, scaling, uneven, videos, start-up, memory; may be repeated
+ * --only PART    networks, efficiency, ceiling, jpeg-files, scaling, uneven, videos, start-up, memory; may be repeated
  * --model FILE   a style network of full size (RGB, 0..255) with a manifest; default: one with random weights
  * --write        put the tables into docs/performance.md, and the ratios into bench/reference.json
  * --check        compare the ratios with bench/reference.json, and fail where one is worse

@@ -4,6 +4,7 @@ import type { BenchOptions } from './job.js';
 import { jpegFiles } from './jpeg-files.js';
 import { manyVideos } from './many-videos.js';
 import { memory } from './memory.js';
+import { networks } from './networks.js';
 import { scaling } from './scaling.js';
 import { startUp } from './start-up.js';
 import type { Table } from './table.js';
@@ -13,6 +14,7 @@ export type Part = (options: BenchOptions) => Promise<Table>;
 
 /** The parts of the benchmark, by the names that `--only` and the documentation have for them. */
 export const PARTS: Readonly<Record<string, Part>> = {
+  networks,
   efficiency,
   ceiling,
   'jpeg-files': jpegFiles,

@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 
+#include "block_pool.h"
 #include "error.h"
 #include "session.h"
 
@@ -11,8 +12,7 @@ namespace framescatter {
 
 namespace {
 
-// A cache line, and the widest vector register.
-constexpr std::align_val_t kAlignment{64};
+constexpr std::align_val_t kAlignment{kHostAlignment};
 
 std::shared_ptr<std::byte> reserve(std::size_t bytes, const std::shared_ptr<Session>& session) {
   if (session) {
@@ -20,12 +20,17 @@ std::shared_ptr<std::byte> reserve(std::size_t bytes, const std::shared_ptr<Sess
       return {static_cast<std::byte*>(memory), [session](std::byte* at) { session->freePageLocked(at); }};
     }
   }
-  void* const memory = ::operator new(bytes, kAlignment, std::nothrow);
-  if (memory == nullptr) {
+  try {
+    if (bytes >= kLargeBlock) {
+      const auto block = std::make_shared<MappedBlock>(bytes);
+      return {block, block->bytes().data()};
+    }
+    return {static_cast<std::byte*>(::operator new(bytes, kAlignment)),
+            [](std::byte* at) { ::operator delete(at, kAlignment); }};
+  } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kArgument,
                 "there is not enough memory for a buffer of " + std::to_string(bytes) + " bytes");
   }
-  return {static_cast<std::byte*>(memory), [](std::byte* at) { ::operator delete(at, kAlignment); }};
 }
 
 }  // namespace

@@ -7,31 +7,28 @@
 #include <cstdlib>
 #include <utility>
 
+#include "runtime_environment.h"
+
 namespace framescatter {
 
 namespace {
 
-/// One for the process. Never destroyed: sessions on threads that were left to themselves may still use it as
-/// the process ends. Silent below fatal errors: what fails is reported by an exception, once.
-const Ort::Env& environment() {
-  static const Ort::Env& env = *std::make_unique<Ort::Env>(ORT_LOGGING_LEVEL_FATAL, "framescatter").release();
-  return env;
-}
-
-Ort::SessionOptions makeOptions(int threads) {
+Ort::SessionOptions makeOptions(const SessionOptions& options) {
   Ort::SessionOptions ort;
   ort.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
   ort.SetExecutionMode(ORT_SEQUENTIAL);
-  ort.SetIntraOpNumThreads(threads);
+  ort.SetIntraOpNumThreads(options.threads);
   ort.SetInterOpNumThreads(1);
   // Idle threads of ours must leave the cores to the other ranks, the encoder and the decoder.
   ort.AddConfigEntry(kOrtSessionOptionsConfigAllowIntraOpSpinning, "0");
   // A model that came as bytes has no folder of its own, and ONNX Runtime would look for its external data in
   // the working directory. Nothing lies below /dev/null.
   ort.AddConfigEntry(kOrtSessionOptionsModelExternalInitializersFileFolderPath, "/dev/null");
-  // A pattern that the first run found is memory that the second allocates, beside the first one's, which that
-  // run has to touch for the first time and no capture allows: half the memory, and seconds, for nothing.
+  // A pattern that the first run found is memory that the second allocates, beside the first one's, which
+  // that run has to touch for the first time and no capture allows: half the memory, and seconds, for
+  // nothing.
   ort.DisableMemPattern();
+  if (options.provider == Provider::kCpu) ort.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
   return ort;
 }
 
@@ -71,9 +68,9 @@ std::string noteOf(Route route, const std::string& reason) {
 
 }  // namespace
 
-Session::Way::Way(Route route, int threads)
+Session::Way::Way(Route route, const SessionOptions& options)
     : route(route),
-      session(makeOptions(threads)),
+      session(makeOptions(options)),
       run(makeRunOptions(route)),
       plainRun(makePlainRunOptions(route)) {}
 
@@ -81,12 +78,14 @@ Session::Session(SessionOptions options, DeviceAccess access)
     : options_(std::move(options)),
       access_(std::move(access)),
       hostMemory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)) {
-  for (const auto route : access_.routes) ways_.emplace_back(route, options_.threads);
+  for (const auto route : access_.routes) ways_.emplace_back(route, options_);
 }
+
+Session::~Session() { close(); }
 
 void Session::load(ConstBytes model) {
   // Before any provider: ONNX Runtime logs by it when it loads a provider's library.
-  const auto& env = environment();
+  const auto& env = runtimeEnvironment();
   for (auto& way : ways_) {
     try {
       open(env, way, model);
@@ -124,6 +123,7 @@ void Session::close() noexcept {
   pageLocked_.reset();
   session_ = Ort::Session(nullptr);
   stream_.reset();
+  trimRuntimeMemory();
 }
 
 /// Compares a route with what ONNX Runtime gives by itself. On two inputs, the second after a CUDA graph has

@@ -24,7 +24,7 @@ class Session {
   explicit Session(const SessionOptions& options) : Session(options, accessOf(options)) {}
   /// For tests, which have the CPU stand in for a device.
   Session(SessionOptions options, DeviceAccess access);
-  ~Session() = default;
+  ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   Session(Session&&) = delete;
@@ -57,7 +57,7 @@ class Session {
   /// A route and what it asks of ONNX Runtime. All are made before anything runs, so that `cancel` reaches
   /// whichever is in use.
   struct Way {
-    explicit Way(Route route, int threads);
+    explicit Way(Route route, const SessionOptions& options);
 
     Route route;
     Ort::SessionOptions session;

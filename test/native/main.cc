@@ -8,6 +8,7 @@
 int main() {
   try {
     framescatter::testing::testBackoff();
+    framescatter::testing::testBlockPool();
     framescatter::testing::testFrameLayout();
     framescatter::testing::testSessions();
     framescatter::testing::testDevices();

@@ -52,6 +52,7 @@ class Waiter {
 };
 
 void testBackoff();
+void testBlockPool();
 void testDevices();
 void testFrameLayout();
 void testWorld();
