@@ -26,6 +26,8 @@ std::size_t pageSize() {
 MappedBlock::MappedBlock(std::size_t bytes) {
   const std::size_t length = roundedUp(bytes, pageSize());
   const std::size_t spare = length >= kHugePage ? kHugePage - pageSize() : 0;
+  // A number of bytes near the greatest wraps round.
+  if (length + spare < bytes) throw std::bad_alloc();
   void* const mapped =
       mmap(nullptr, length + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();

@@ -168,13 +168,15 @@ t.test('an ffmpeg killed on any rank ends the job with one message', async (t) =
   const folder = t.testdir();
   const { job } = await underWay(folder, 3);
   const [, worker = -1] = (await jobPids(join(folder, 'o.mp4'))).slice(-2);
-  const children = await fs.readFile(`/proc/${worker}/task/${worker}/children`, 'utf8');
-  // All that it has: one may just have given its last.
-  for (const child of children.trim().split(' ')) process.kill(Number(child), 'SIGKILL');
-  const ended = await Promise.race([job.result, sleep(60_000, undefined)]);
-  t.equal(ended?.code, 1, ended?.stderr ?? 'it hangs');
-  t.equal(errors(ended?.stderr ?? '').length, 1, ended?.stderr ?? '');
-  t.match(errors(ended?.stderr ?? '').join(), /rank 2 on .*ffmpeg/);
+  // All that it has, until one is hit that had not given its last, which is no fault.
+  while ((await Promise.race([job.result, sleep(20)])) === undefined) {
+    const children = await fs.readFile(`/proc/${worker}/task/${worker}/children`, 'utf8').catch(() => '');
+    for (const child of children.match(/\d+/g) ?? []) process.kill(Number(child), 'SIGKILL');
+  }
+  const ended = await job.result;
+  t.equal(ended.code, 1, ended.stderr);
+  t.equal(errors(ended.stderr).length, 1, ended.stderr);
+  t.match(errors(ended.stderr).join(), /rank 2 on .*ffmpeg/);
 });
 
 t.test('a damaged piece is an error that names the place', async (t) => {

@@ -60,7 +60,10 @@ void testBlockPool() {
   expect(tiny != nullptr && reinterpret_cast<std::uintptr_t>(tiny) % kHostAlignment == 0, "a small one");
   pool.release(tiny);
   pool.release(nullptr);
-  expect(pool.allocate(std::numeric_limits<std::size_t>::max() / 4) == nullptr, "more than there is");
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  for (const std::size_t bytes : {kMost / 4, kMost - kLargeBlock, kMost - 1}) {
+    expect(pool.allocate(bytes) == nullptr, "more than there is");
+  }
 }
 
 }  // namespace framescatter::testing
