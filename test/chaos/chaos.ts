@@ -34,7 +34,7 @@ process.on(
   () => void import('node:fs').then(({ rmSync }) => rmSync(folder, { recursive: true, force: true })),
 );
 const model = await slowModel(folder);
-const common = ['--model', model, '--segment-seconds', '0.4', '--verbose', '--provider', 'cpu'];
+const common = ['--model', model, '--segment-seconds', '0.8', '--verbose', '--provider', 'cpu'];
 const modes = [
   await undisturbed('frames', await makeClip('long-gop')),
   await undisturbed('segments', await makeClip('open-gop')),

@@ -6,23 +6,22 @@ import { packageRoot } from '../../src/package.js';
 
 t.setTimeout(900_000);
 
-function run(
-  script: string,
-  args: readonly string[],
-): { readonly code: number | null; readonly last: string; readonly all: string } {
+/** What the script complains of, and its last line. */
+function run(script: string, args: readonly string[]) {
   const file = join(packageRoot(), 'build', 'test', 'test', 'chaos', script);
   const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...args], { encoding: 'utf8' });
-  return { code: status, last: stdout.trim().split('\n').at(-1) ?? '', all: stdout + stderr };
+  const lines = stdout.trim().split('\n');
+  return { code: status, stderr, complaints: lines.slice(0, -1), last: lines.at(-1) ?? '' };
 }
 
-t.test('six rounds of kills: every output equals the undisturbed one', async (t) => {
-  const { code, last, all } = run('chaos.js', ['--rounds', '6', '--seed', '11']);
-  t.equal(code, 0, all);
+t.test('three rounds of kills: every output equals the undisturbed one', async (t) => {
+  const { code, stderr, complaints, last } = run('chaos.js', ['--rounds', '3', '--seed', '11']);
+  t.same([code, stderr], [0, ''], complaints.join('; '));
   t.match(last, /kills survived [1-9]\d*.*hangs 0, wrong outputs 0/);
 });
 
-t.test('forty mutated files: each ends well or is refused, none hangs or crashes', async (t) => {
-  const { code, last, all } = run('fuzz.js', ['--cases', '40', '--seed', '5']);
-  t.equal(code, 0, all);
-  t.match(last, /^40 cases: .* 0 hung, 0 crashed .*, 0 left/);
+t.test('twenty mutated files: each ends well or is refused, none hangs or crashes', async (t) => {
+  const { code, stderr, complaints, last } = run('fuzz.js', ['--cases', '20', '--seed', '5']);
+  t.same([code, stderr, complaints], [0, '', []]);
+  t.match(last, /^20 cases: .* 0 hung, 0 crashed .*, 0 left/);
 });

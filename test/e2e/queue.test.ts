@@ -102,7 +102,7 @@ async function underWay(folder: string, ranks: number, ...more: readonly string[
   await fs.copyFile(await makeClip('long-gop'), at('in/2.mp4'));
   await fs.copyFile(await makeClip('cfr'), at('in/3.mp4'));
   const model = await slowModel(folder);
-  const options = ['--segment-seconds', '0.2', '--report', at('report.json'), '--verbose', ...more];
+  const options = ['--segment-seconds', '0.8', '--report', at('report.json'), '--verbose', ...more];
   const args = [at('in'), '--out-dir', at('out'), '--model', model, ...options];
   const job = startJob(ranks, args);
   while (!/video 2 of 3[\s\S]*frame 6 is encoded/.test(job.stderr())) {

@@ -20,6 +20,8 @@ t.setTimeout(900_000);
 
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];
 const SHORT = ['--segment-seconds', '0.4', '--provider', 'cpu'];
+/** For clips of five frames a second: no more segments than these need. */
+const SLOW_SHORT = ['--segment-seconds', '1.6', '--provider', 'cpu'];
 
 function errors(stderr: string): readonly string[] {
   return ourLines(stderr).filter((line) => line.startsWith('framescatter: error: '));
@@ -35,7 +37,7 @@ const crasAndLeadingPictures = () =>
 t.test('at any number of ranks the output is the same, and without loss that of frames', async (t) => {
   const cases: readonly (readonly [string, string, readonly string[], (readonly number[])?])[] = [
     [await closedGops(), 'h264.mp4', ['--crf', '0', '--batch', '4'], [1, 2, 3, 8]],
-    [await makeClip('open-gop'), 'ffv1.mkv', ['--codec', 'ffv1'], [1, 2, 3, 8]],
+    [await makeClip('open-gop'), 'ffv1.mkv', ['--codec', 'ffv1'], [2, 8]],
     [await makeClip('long-ts'), 'h264.mp4', ['--crf', '0']],
     [await makeClip('long-mkv'), 'ffv1.mkv', ['--codec', 'ffv1', '--batch', '3']],
     [await makeClip('edit-list'), 'h264.mp4', ['--crf', '0']],
@@ -47,7 +49,8 @@ t.test('at any number of ranks the output is the same, and without loss that of 
   for (const [input, name, options, counts = [2]] of cases) {
     await t.test(`${input.replace(/.*\//, '')} to ${name}`, async (t) => {
       const folder = t.testdir();
-      const words = [...options, ...SHORT, '--model', await identityModel(folder)];
+      const short = /(?:long|open)-\w+\.\w+$/.test(input) ? SLOW_SHORT : SHORT;
+      const words = [...options, ...short, '--model', await identityModel(folder)];
       const frames = join(folder, `frames-${name}`);
       t.match(await runJob(2, [input, frames, ...words]), { code: 0 });
       const expected = decodedFrames(frames);
@@ -70,18 +73,17 @@ t.test('at any number of ranks the output is the same, and without loss that of 
 
 t.test('what cannot be cut is split into frames, and a line says why', async (t) => {
   const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
-    [await makeClip('long-gop'), ['--split', 'segments'], /cannot be cut: there is no place/],
-    [await makeClip('one-frame'), ['--split', 'segments'], /cannot be cut: there is no place/],
-    [await makeClip('interlaced'), ['--split', 'segments'], /cannot be cut: it is interlaced/],
-    [await closedGops(), ['--split', 'segments', '--tolerant'], /--tolerant repairs/],
-    [await closedGops(), ['--split', 'auto'], /an estimated [\d.]+ frames a second in segments/],
+    [await makeClip('long-gop'), ['--split', 'segments', ...SLOW_SHORT], /cannot be cut: there is no place/],
+    [await makeClip('one-frame'), ['--split', 'segments', ...SHORT], /cannot be cut: there is no place/],
+    [await makeClip('interlaced'), ['--split', 'segments', ...SHORT], /cannot be cut: it is interlaced/],
+    [await closedGops(), ['--split', 'segments', '--tolerant', ...SHORT], /--tolerant repairs/],
+    [await closedGops(), ['--split', 'auto', ...SHORT], /an estimated [\d.]+ frames a second in segments/],
   ];
   for (const [input, words, why] of cases) {
     const folder = t.testdir();
     const output = join(folder, 'o.mp4');
     const { code, stderr } = await runJob(2, [
-      ...[input, output, ...words, ...SHORT],
-      ...['--model', await identityModel(folder)],
+      ...[input, output, ...words, '--model', await identityModel(folder)],
     ]);
     t.equal(code, 0, stderr);
     t.match(stderr, /split into frames: /);
