@@ -3,6 +3,7 @@ import { type FrameFormat, frameBytes } from '../video/frame-format.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { enlargeLast } from './enlarge-last.js';
 import { createGraphBuilder, type GraphBuilder } from './graph-builder.js';
+import { withoutUnread } from './graph-reading.js';
 import { blocksFromFrames, framesFromBlocks, paddedSize, type Size } from './i420-ends.js';
 import { prefixed } from './inline.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -77,7 +78,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       functions: model.proto.functions,
       graph: {
         name: 'framescatter',
-        ...enlargeLast(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept),
+        ...withoutUnread(enlargeLast(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept)),
         input: [frameTensor(INPUT_NAME, batch, inputBytes)],
         output: [frameTensor(OUTPUT_NAME, batch, outputBytes)],
       },

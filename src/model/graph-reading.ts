@@ -52,6 +52,16 @@ export function countReaders(graph: GraphProto, value: string): number {
   return count;
 }
 
+/** The graph without the initializers that nothing reads any more. */
+export function withoutUnread(graph: GraphProto): GraphProto {
+  const read = new Set<string>();
+  walkGraphs(graph, (inner) => {
+    for (const node of inner.node ?? []) for (const name of node.input ?? []) read.add(name);
+    for (const { name } of inner.output ?? []) if (name) read.add(name);
+  });
+  return { ...graph, initializer: graph.initializer?.filter(({ name }) => name && read.has(name)) };
+}
+
 export function initializer(graph: GraphProto, name: string | undefined): TensorProto | undefined {
   return name ? graph.initializer?.find((one) => one.name === name) : undefined;
 }
