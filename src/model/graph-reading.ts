@@ -59,7 +59,7 @@ export function withoutUnread(graph: GraphProto): GraphProto {
     for (const node of inner.node ?? []) for (const name of node.input ?? []) read.add(name);
     for (const { name } of inner.output ?? []) if (name) read.add(name);
   });
-  return { ...graph, initializer: graph.initializer?.filter(({ name }) => name && read.has(name)) };
+  return { ...graph, initializer: (graph.initializer ?? []).filter(({ name }) => name && read.has(name)) };
 }
 
 export function initializer(graph: GraphProto, name: string | undefined): TensorProto | undefined {

@@ -154,8 +154,9 @@ t.test('shipped styles enlarge last, in both sizes', async (t) => {
     const model = await loadModel('wave', { folder: modelsFolder(), size });
     const bt709 = { matrix: 'bt709', range: 'limited' } as const;
     const { bytes, macsPerPixel } = compose(model, { width: 64, height: 48, ...bt709 }, 1);
-    const { graph } = decodeModel(bytes);
-    t.notOk(typesIn({ graph }).includes('Resize'));
+    const composed = decodeModel(bytes);
+    const { graph } = composed;
+    t.notOk(typesIn(composed).includes('Resize'));
     const read = new Set(graph?.node?.flatMap(({ input }) => input ?? []));
     const unread = graph?.initializer?.filter(({ name }) => !read.has(name ?? ''));
     t.same(unread, [], 'no weights are left over');
