@@ -216,7 +216,7 @@ function tame(
     const spawnOptions: SpawnOptions = {
       ...options,
       ...NOTHING_CAPTURED,
-      env: ffmpegEnvironment(),
+      env: withoutCredentials(process.env),
       detached: true,
       stdio,
     };
@@ -284,15 +284,6 @@ function start(program: 'ffmpeg' | 'ffprobe', args: readonly string[], task: str
 /** A file name as an ffmpeg URL in which nothing has a meaning. */
 function fileUrl(path: string): string {
   return `file:${path}`;
-}
-
-/**
- * What an ffmpeg that moves frames runs in. For each raw frame glibc would ask the system for megabytes and give them
- * back, a fault for every page; so told, it keeps them (mallopt(3); the first is its greatest). Others do not read it.
- */
-function ffmpegEnvironment(): NodeJS.ProcessEnv {
-  const kept = { MALLOC_MMAP_THRESHOLD_: '33554432', MALLOC_TRIM_THRESHOLD_: '268435456' };
-  return { ...kept, ...withoutCredentials(process.env) };
 }
 
 function programPath(variable: 'FFMPEG_PATH' | 'FFPROBE_PATH', program: string): string {
