@@ -13,7 +13,7 @@ import { type Table, table } from './table.js';
 const RANKS = 2;
 const THREADS = '1';
 /** Not a multiple of the ranks. */
-const FRAMES = 101;
+const FRAMES = 51;
 /** PyTorch's run takes longer than all the others together. */
 const MOST_RUNS_OF_PYTORCH = 2;
 const RANK = fileURLToPath(new URL('./jpeg-rank.js', import.meta.url));

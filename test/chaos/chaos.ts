@@ -6,11 +6,10 @@ import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { makeClip } from '../fixtures/clips.js';
 import { slowModel } from '../fixtures/identity-model.js';
-import { decodedFrames, jobPids, type RunningJob, startJob } from '../fixtures/job.js';
+import { decodedFrames, endWithin, jobPids, type RunningJob, startJob } from '../fixtures/job.js';
 import { randomNumbers } from '../fixtures/random.js';
 
 const { values } = parseArgs({
@@ -51,7 +50,7 @@ for (let round = 1; round <= Number(values.rounds); round += 1) {
     const job = startJob(ranks, [input, output, ...options]);
     const kill = run < DISTURBANCES ? pick(KILLS) : undefined;
     if (kill !== undefined) await disturb(job, output, kill);
-    const ended = await Promise.race([job.result, sleep(PATIENCE_MS, undefined)]);
+    const ended = await endWithin(job, PATIENCE_MS);
     if (ended === undefined) {
       tally.hangs += 1;
       process.kill(-job.pid, 'SIGKILL');
@@ -91,7 +90,7 @@ async function undisturbed(split: 'frames' | 'segments', input: string) {
 
 /** Waits a random while and kills; a job that is done by then counts as too late. */
 async function disturb(job: RunningJob, output: string, kill: (typeof KILLS)[number]): Promise<void> {
-  const done = await Promise.race([job.result, sleep(200 + random() * 3500, undefined)]);
+  const done = await endWithin(job, 200 + random() * 3500);
   const ranks = await jobPids(output);
   const target = victim(kill, job, ranks, await ffmpegPids(output));
   if (done !== undefined || target === undefined) {

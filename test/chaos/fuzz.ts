@@ -6,11 +6,10 @@
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type ClipKind, makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
-import { codecProcesses, ourLines, startJob } from '../fixtures/job.js';
+import { codecProcesses, endWithin, ourLines, startJob } from '../fixtures/job.js';
 import { randomNumbers } from '../fixtures/random.js';
 
 const { values } = parseArgs({
@@ -67,7 +66,7 @@ async function runCase(number: number): Promise<string | undefined> {
   const output = join(home, 'out.mkv');
   const tolerant = below(2) === 0 ? ['--tolerant'] : [];
   const job = startJob(0, [input, output, '--model', model, '--preset', 'ultrafast', ...tolerant]);
-  const ended = await Promise.race([job.result, sleep(PATIENCE_MS, undefined)]);
+  const ended = await endWithin(job, PATIENCE_MS);
   try {
     const what = `${target} of ${basename(clip)}`;
     if (ended === undefined) {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
-import { codecProcesses, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
+import { codecProcesses, endWithin, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
 
 /** Our error lines. */
 function errors(stderr: string): readonly string[] {
@@ -100,8 +100,7 @@ async function underWay(folder: string, ranks: number) {
   ];
   const job = startJob(ranks, args);
   while (!/frame 8 is encoded/.test(job.stderr())) {
-    if ((await Promise.race([job.result, sleep(50)])) !== undefined)
-      throw new Error(`ended early: ${job.stderr()}`);
+    if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }
   return { job, output, args };
 }
@@ -113,7 +112,7 @@ t.test('a killed rank ends the job soon, and the same command finishes it', asyn
     const pids = await jobPids(output);
     t.equal(pids.length, 3);
     process.kill(pids[which === 'root' ? 0 : 2] ?? -1, 'SIGKILL');
-    const ended = await Promise.race([job.result, sleep(10_000, undefined)]);
+    const ended = await endWithin(job, 10_000);
     t.ok(ended, `${which}: ends within ten seconds`);
     t.not(ended?.code, 0);
     t.match(ended?.stderr, /rank (?:with PID N\/A|\d)/, 'the rank is named');
@@ -157,7 +156,7 @@ t.test('ffmpeg killed in the middle ends the job with its name', async (t) => {
   const [decoder] = codecProcesses(await makeClip('long-gop')); // this file's own clip: others have one of that name
   process.kill(decoder ?? -1, 'SIGKILL');
   // What the decoder had given before is still worked off, at the slow model's speed.
-  const ended = await Promise.race([job.result, sleep(60_000, undefined)]);
+  const ended = await endWithin(job, 60_000);
   t.equal(ended?.code, 1, ended?.stderr ?? 'it hangs');
   t.match(errors(ended?.stderr ?? '')[0], /ffmpeg/);
 });
@@ -169,7 +168,7 @@ t.test('an input that grows under the job is an error, and nothing is published'
   const output = join(folder, 'o.mp4');
   const job = startJob(0, [input, output, '--model', await slowModel(folder), '--verbose']);
   while (!/frame 2 is encoded/.test(job.stderr())) {
-    if ((await Promise.race([job.result, sleep(20)])) !== undefined) throw new Error(job.stderr());
+    if ((await endWithin(job, 20)) !== undefined) throw new Error(job.stderr());
   }
   await fs.appendFile(input, Buffer.alloc(100));
   const { code, stderr } = await job.result;

@@ -1,12 +1,11 @@
 /** Many videos in one job: what comes of each, and of all when one fails or the job is stopped. */
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
-import { decodedFrames, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
+import { decodedFrames, endWithin, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
 
 interface Entry {
   readonly input: string;
@@ -106,8 +105,7 @@ async function underWay(folder: string, ranks: number, ...more: readonly string[
   const args = [at('in'), '--out-dir', at('out'), '--model', model, ...options];
   const job = startJob(ranks, args);
   while (!/video 2 of 3[\s\S]*frame 6 is encoded/.test(job.stderr())) {
-    if ((await Promise.race([job.result, sleep(50)])) !== undefined)
-      throw new Error(`ended early: ${job.stderr()}`);
+    if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }
   return { job, args, at };
 }
@@ -188,7 +186,7 @@ t.test('the next video is prepared while one runs, and a failure of that is none
       const job = startJob(stopped ? 0 : 2, args, { env: { ...ffprobe.env, TMPDIR: at('tmp') } });
       const calls = () => fs.readFile(ffprobe.calls, 'utf8').catch(() => '');
       while (!(await calls()).includes('2.mp4')) {
-        if ((await Promise.race([job.result, sleep(20)])) !== undefined) break;
+        if ((await endWithin(job, 20)) !== undefined) break;
       }
       t.notMatch(job.stderr(), /video 2 of 2/, 'its turn has not come');
       if (stopped) process.kill(job.pid, 'SIGTERM');

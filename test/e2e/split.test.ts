@@ -10,6 +10,7 @@ import {
   codecProcesses,
   copiedStreams,
   decodedFrames,
+  endWithin,
   jobPids,
   ourLines,
   runJob,
@@ -101,8 +102,7 @@ async function underWay(folder: string, ranks: number) {
   ];
   const job = startJob(ranks, args);
   while (!/frame 8 is encoded/.test(job.stderr())) {
-    if ((await Promise.race([job.result, sleep(50)])) !== undefined)
-      throw new Error(`ended early: ${job.stderr()}`);
+    if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }
   return { job, output, args };
 }
@@ -123,7 +123,7 @@ t.test('a killed rank ends the job soon, and the same command finishes it', asyn
     const pids = await jobPids(output);
     t.equal(pids.length, 3);
     process.kill(pids[which === 'root' ? 0 : 2] ?? -1, 'SIGKILL');
-    const ended = await Promise.race([job.result, sleep(10_000, undefined)]);
+    const ended = await endWithin(job, 10_000);
     t.ok(ended, `${which}: ends within ten seconds`);
     t.not(ended?.code, 0);
     await sleep(500);
@@ -171,7 +171,7 @@ t.test('an ffmpeg killed on any rank ends the job with one message', async (t) =
   const { job } = await underWay(folder, 3);
   const [, worker = -1] = (await jobPids(join(folder, 'o.mp4'))).slice(-2);
   // All that it has, until one is hit that had not given its last, which is no fault.
-  while ((await Promise.race([job.result, sleep(20)])) === undefined) {
+  while ((await endWithin(job, 20)) === undefined) {
     const children = await fs.readFile(`/proc/${worker}/task/${worker}/children`, 'utf8').catch(() => '');
     for (const child of children.match(/\d+/g) ?? []) process.kill(Number(child), 'SIGKILL');
   }

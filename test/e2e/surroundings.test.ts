@@ -2,12 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
-import { ourLines, type RunResult, runJob, startJob } from '../fixtures/job.js';
+import { endWithin, ourLines, type RunResult, runJob, startJob } from '../fixtures/job.js';
 
 /** Asserts one clear message about `what`, and gives the lines. */
 function oneError(t: Test, { code, stderr }: RunResult, what: RegExp): readonly string[] {
@@ -54,7 +53,7 @@ t.test('a folder that goes while the job runs is an error, and the job can be ru
   const args = [await makeClip('long-gop'), join(gone, 'o.mp4'), '--model', model];
   const job = startJob(1, [...args, '--verbose', '--segment-seconds', '0.8']);
   while (!/frame 4 is encoded/.test(job.stderr())) {
-    if ((await Promise.race([job.result, sleep(20)])) !== undefined) break;
+    if ((await endWithin(job, 20)) !== undefined) break;
   }
   await fs.rename(gone, join(folder, 'elsewhere'));
   const lines = oneError(t, await job.result, /gone/);
