@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what a job costs beyond inference and codec, each pair of figures taken in turn, as ratios. Needs an
- * idle machine, and on two cores some twenty minutes. Prints a table a part, in Markdown.
+ * idle machine, and on two cores some forty minutes. Prints a table a part, in Markdown.
  *
  * --runs N       how often each pair is taken; default 5
  * --only PART    networks, efficiency, ceiling, jpeg-files, scaling, uneven, videos, start-up, memory; may be repeated
