@@ -81,8 +81,10 @@ async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, fi
 
 /** Does what `load` gives on this rank, between joining the world and leaving it. */
 async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>): Promise<number> {
-  // MPI comes up on a thread of its own: this one has time to load code.
-  const [world, run] = await Promise.all([joinWorld(), load()]);
+  // One after the other: MPI comes up on a thread of its own and sets environment variables there, and loading code
+  // reads the environment here, which a C library does not allow at once: one job in hundreds crashed.
+  const world = await joinWorld();
+  const run = await load();
   const stop = watchForStop((signal) => {
     if (world.isRoot) log.info(`${signal}: finishing the frames in flight; once more ends at once`);
   });
