@@ -81,8 +81,7 @@ async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, fi
 
 /** Does what `load` gives on this rank, between joining the world and leaving it. */
 async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>): Promise<number> {
-  // One after the other: MPI comes up on a thread of its own and sets environment variables there, and loading code
-  // reads the environment here, which a C library does not allow at once: one job in hundreds crashed.
+  // One after the other: see joinWorld.
   const world = await joinWorld();
   const run = await load();
   const stop = watchForStop((signal) => {

@@ -44,7 +44,11 @@ export interface World extends WorldInfo {
   finalize(): Promise<void>;
 }
 
-/** Joins the world that the launcher made: one rank when there was none. */
+/**
+ * Joins the world that the launcher made: one rank when there was none. Until it is there nothing may read the environment
+ * or load code, for which Node reads it: MPI comes up on a thread of its own and sets variables there (PMIx does), and a C
+ * library does not allow both at once. One start in hundreds crashed.
+ */
 export async function joinWorld(): Promise<World> {
   const mpi = native();
   const info = await translated(mpi.initWorld());
