@@ -51,7 +51,7 @@ async function openRoot() {
   const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, 1);
   const hardware = { nvdec: false, nvenc: false, encoder: 'software', notes: [] };
   const place = { monitor: NO_MONITOR, site, device: 0 };
-  const opened: OpenedWork = { journal, unlock: async () => {}, ...place, hardware };
+  const opened: OpenedWork = { journal, ...place, hardware };
   return openPieceWork(prepared, plan, opened);
 }
 

@@ -1,11 +1,11 @@
 import * as fs from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { JobError, messageOf, OutputExists } from '../errors.js';
 import { showTransfer } from '../report/transfer.js';
 import { connect } from '../storage/blob-client.js';
 import { checkWritable, uploadBlob } from '../storage/blob-output.js';
-import { moveIntoPlace, syncFolder } from '../storage/durable.js';
 import { type BlobLocation, type Location, sameBlob } from '../storage/location.js';
+import { publishFile } from '../storage/publish-file.js';
 import type { Reach } from './site.js';
 
 /** What is said of a blob beside its bytes. */
@@ -34,7 +34,7 @@ export async function openDestination(location: Location, site: Reach): Promise<
     name: path,
     check: (input, overwrite) =>
       checkDestination(input.kind === 'file' ? input.path : undefined, path, overwrite),
-    publish: (finished, _labels, overwrite) => publish(finished, path, overwrite),
+    publish: (finished, _labels, overwrite) => publishFile(finished, path, overwrite),
   };
 }
 
@@ -100,49 +100,4 @@ export async function checkDestination(
   }
   if (!existing.isFile()) throw new JobError('output', `the output is not a file: ${output}`);
   if (!overwrite) throw new OutputExists(output);
-}
-
-/**
- * Puts a finished, flushed file at its destination as one act: readers see nothing (or the old file) or all of it. A file
- * that appeared at the destination since the job began is refused unless `overwrite`.
- */
-export async function publish(finished: string, output: string, overwrite: boolean): Promise<void> {
-  const beside = await onSameFileSystem(finished, output);
-  if (overwrite) {
-    await moveIntoPlace(beside, output);
-    return;
-  }
-  try {
-    await fs.link(beside, output); // unlike rename, never replaces
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') {
-      throw new JobError('output', `${output} appeared while the job ran`, {
-        hint: 'move it away, or add --overwrite, and run the same command again: it only has to publish',
-      });
-    }
-    await moveIntoPlace(beside, output); // a file system without hard links
-    return;
-  }
-  await fs.rm(beside);
-  await syncFolder(dirname(output));
-}
-
-async function onSameFileSystem(finished: string, output: string): Promise<string> {
-  const [from, to] = await Promise.all([fs.stat(finished), fs.stat(dirname(output))]);
-  if (from.dev === to.dev) return finished;
-  const beside = join(dirname(output), `.${basename(output)}.partial`);
-  try {
-    await fs.copyFile(finished, beside);
-    const handle = await fs.open(beside, 'r');
-    await handle.sync();
-    await handle.close();
-  } catch (error) {
-    await fs.rm(beside, { force: true });
-    throw new JobError('output', `${output} cannot be written: ${messageOf(error)}`, { cause: error });
-  }
-  return beside;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

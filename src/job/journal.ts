@@ -1,4 +1,5 @@
 import { JobError } from '../errors.js';
+import { HEADER, segmentName } from '../storage/work-names.js';
 import type { WorkStore } from '../storage/work-store.js';
 
 /** What must be the same for segments of an earlier run to be of use: plain values, compared key by key. */
@@ -27,8 +28,6 @@ export interface Journal {
   segmentPath(index: number): Promise<string>;
 }
 
-const HEADER = 'journal.json';
-
 interface Header {
   readonly journal: 1;
   readonly identity: Identity;
@@ -36,15 +35,10 @@ interface Header {
   readonly runs: number;
 }
 
-/** Name of a segment's record or data in the store. */
-function segmentName(index: number, suffix: 'json' | 'nut'): string {
-  return `segment-${String(index).padStart(6, '0')}.${suffix}`;
-}
-
 /**
  * Opens the journal in `store`, or begins one. An earlier run's journal must agree with `identity`; what disagrees is
  * refused with the reason (JobError `journal`). Segments beyond the first gap are dropped, where they are made in order:
- * they are made again.
+ * they are made again. So is all that lies there without a journal: a removal that was cut leaves it.
  */
 export async function openJournal(
   store: WorkStore,
@@ -52,7 +46,8 @@ export async function openJournal(
   encoderThreads: number,
 ): Promise<Journal> {
   const earlier = await readHeader(store);
-  if (earlier !== undefined) refuseDifferences(store, earlier.identity, identity);
+  if (earlier === undefined) await store.clear();
+  else refuseDifferences(store, earlier.identity, identity);
   const header: Header = {
     journal: 1,
     identity,
@@ -89,10 +84,7 @@ export async function glanceAtIdentity(place: Pick<WorkStore, 'readText'>): Prom
 
 async function readHeader(store: WorkStore): Promise<Header | undefined> {
   const text = await store.readText(HEADER);
-  if (text === undefined) {
-    await refuseStrangers(store);
-    return undefined;
-  }
+  if (text === undefined) return undefined;
   const header = parseHeader(text);
   if (header !== undefined) return header;
   throw new JobError('journal', `the journal in ${store.location} cannot be read`, {
@@ -109,16 +101,6 @@ function parseHeader(text: string): Header | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Refuses a store that holds files but no journal: they are somebody else's. */
-export async function refuseStrangers(store: WorkStore): Promise<void> {
-  const names = await store.list();
-  const [stranger] = names.filter((name) => !name.endsWith('.new') && !/^(lock|spool)\b/.test(name));
-  if (stranger === undefined || names.includes(HEADER)) return;
-  throw new JobError('journal', `${store.location} holds files but no journal (${stranger}, ...)`, {
-    hint: 'give another --work-dir, or empty that folder',
-  });
 }
 
 function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): void {

@@ -4,6 +4,7 @@ import { JobError } from '../errors.js';
 import type { Log } from '../report/log.js';
 import type { Monitor } from '../report/metrics.js';
 import { type Progress, showProgress } from '../report/progress.js';
+import { scratchNames } from '../storage/work-names.js';
 import { assemble } from '../video/assemble.js';
 import { type Concealed, type Decoder, openDecoder } from '../video/decode.js';
 import { frameBytes } from '../video/frame-format.js';
@@ -21,7 +22,7 @@ import type { Chooser, Split } from './split/choose.js';
 import { openPieceWork, type PieceWork } from './split/piece-work.js';
 import type { StopRequest } from './stop.js';
 import { refuseUnfinished } from './unfinished.js';
-import { openWork } from './work.js';
+import { closeWork, discardWork, openWork } from './work.js';
 
 /** The root's side of a running job, however its video is split. */
 export interface RootWork {
@@ -63,7 +64,7 @@ export async function openRootWork(
   { choose, trials }: Choices,
 ): Promise<FrameWork | PieceWork> {
   const { site } = place;
-  const { journal, unlock, chosen } = await openWork(options, site, async (earlier) => {
+  const { journal, chosen } = await openWork(options, site, async (earlier) => {
     const split: Split = (await choose?.(prepared, site, earlier?.split)) ?? { mode: 'frames' };
     const codecs = split.mode === 'segments' ? trials.ranks : trials.ranks.slice(0, 1);
     const hardware = decideHardware(trials.wish, codecs, earlier?.encoder);
@@ -72,7 +73,7 @@ export async function openRootWork(
   });
   const { split, hardware } = chosen;
   for (const note of hardware.notes) site.log.info(note);
-  const opened = { ...place, journal, unlock, hardware };
+  const opened = { ...place, journal, hardware };
   return split.mode === 'segments'
     ? openPieceWork(prepared, split.plan, opened)
     : openFrameWork(options, prepared, opened);
@@ -89,7 +90,6 @@ export interface RootPlace {
 /** What both kinds of work begin with. */
 export interface OpenedWork extends RootPlace {
   readonly journal: Journal;
-  readonly unlock: () => Promise<void>;
   readonly hardware: Hardware;
 }
 
@@ -97,7 +97,7 @@ export interface OpenedWork extends RootPlace {
 async function openFrameWork(
   options: JobOptions,
   prepared: PreparedJob,
-  { journal, unlock, monitor, site, device, hardware }: OpenedWork,
+  { journal, monitor, site, device, hardware }: OpenedWork,
 ): Promise<FrameWork> {
   const { source, wire } = prepared;
   const { log } = site;
@@ -119,10 +119,9 @@ async function openFrameWork(
   let opened: Decoder | undefined;
   const close = async (): Promise<void> => {
     await opened?.close();
-    const worthKeeping = journal.resumes > 0 || sink.holdsWork();
+    const keep = journal.resumes > 0 || sink.holdsWork();
     await sink.abandon();
-    await unlock();
-    if (!worthKeeping) await journal.store.destroy();
+    await closeWork(journal.store, { keep, log });
   };
   try {
     const done = await sink.restore();
@@ -225,7 +224,8 @@ export async function completeOutput(
   if (pts.length === 0)
     throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   await refuseChangedInput(prepared);
-  const finished = join(work.journal.store.scratch, `output.${container.name}`);
+  const { store } = work.journal;
+  const finished = join(store.scratch, scratchNames.output(container.name));
   const notes = await work.monitor.phase('assemble', async () =>
     assemble({
       source,
@@ -239,7 +239,8 @@ export async function completeOutput(
   );
   for (const note of notes) log.info(note);
   await work.monitor.phase('verify', () => verifyOutput(finished, { source, streams, container, pts }));
+  await store.check();
   await work.monitor.phase('publish', () => destination.publish(finished, labels, options.overwrite));
-  await work.journal.store.destroy();
+  await discardWork(store, log);
   return pts.length;
 }

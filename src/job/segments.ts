@@ -1,6 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { actionable } from '../errors.js';
+import { scratchNames } from '../storage/work-names.js';
 import { type Encoder, type EncodeSpec, openEncoder } from '../video/encode.js';
 import type { Journal, SegmentRecord } from './journal.js';
 import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
@@ -48,7 +49,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
   let open: OpenSegment | undefined;
   let nextIndex = finished.length;
 
-  const spoolPath = (index: number): string => join(journal.store.scratch, `spool-${index}.i420`);
+  const spoolPath = (index: number): string => join(journal.store.scratch, scratchNames.spool(index));
 
   /** What the file system refuses is said with the folder that it happened in. */
   function named(error: unknown): never {
@@ -59,7 +60,8 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     while (closing.length > CLOSING_AT_ONCE) await closing.shift();
     const index = nextIndex;
     nextIndex += 1;
-    const file = join(journal.store.scratch, `segment-${index}.nut`);
+    const file = join(journal.store.scratch, scratchNames.segment(index));
+    await rm(file, { force: true }); // a job that lost its lock may still have the old one open
     const spool = journal.store.scratchLasts
       ? await openSpool(spoolPath(index), frameBytes, restored)
       : NO_SPOOL;

@@ -1,19 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { JobError } from '../errors.js';
+import { JobError, messageOf } from '../errors.js';
+import type { Log } from '../report/log.js';
 import { checkBlobStore, openBlobStore } from '../storage/blob-work-store.js';
-import { lockFolder } from '../storage/folder-lock.js';
 import { atName, type Location, parseLocation } from '../storage/location.js';
 import { openPlace } from '../storage/place.js';
 import { openLocalStore, type WorkStore } from '../storage/work-store.js';
-import {
-  earlierIdentity,
-  glanceAtIdentity,
-  type Identity,
-  type Journal,
-  openJournal,
-  refuseStrangers,
-} from './journal.js';
+import { earlierIdentity, glanceAtIdentity, type Identity, type Journal, openJournal } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Site } from './site.js';
 
@@ -60,37 +53,40 @@ export async function openWork<T>(
   options: JobOptions,
   site: Site,
   identify: (earlier: Identity | undefined) => Promise<{ readonly identity: Identity; readonly chosen: T }>,
-): Promise<{ readonly journal: Journal; readonly unlock: () => Promise<void>; readonly chosen: T }> {
-  const location = workLocation(options);
-  let { store, unlock } = await openStore(location, site);
+): Promise<{ readonly journal: Journal; readonly chosen: T }> {
+  const store = await openStore(workLocation(options), site);
   let isNew = false;
   try {
-    if (options.restart) {
-      await refuseStrangers(store);
-      await unlock();
-      await store.destroy();
-      ({ store, unlock } = await openStore(location, site));
-    }
+    if (options.restart) await store.clear();
     const threads = Math.min(MOST_ENCODER_THREADS, availableParallelism());
     const earlier = await earlierIdentity(store);
     isNew = earlier === undefined;
     const { identity, chosen } = await identify(earlier);
-    return { journal: await openJournal(store, identity, threads), unlock, chosen };
+    return { journal: await openJournal(store, identity, threads), chosen };
   } catch (error) {
-    await unlock();
-    if (isNew) await store.destroy();
+    await closeWork(store, { keep: !isNew, log: site.log });
     throw error;
   }
 }
 
-async function openStore(
-  location: Location,
-  site: Site,
-): Promise<{ readonly store: WorkStore; readonly unlock: () => Promise<void> }> {
-  if (location.kind === 'file') {
-    const store = await openLocalStore(location.path);
-    return { store, unlock: await lockFolder(location.path) };
-  }
+/** Gives the place of the work back; without `keep` the work goes first. */
+export async function closeWork(
+  store: WorkStore,
+  { keep, log }: { readonly keep: boolean; readonly log: Log },
+): Promise<void> {
+  if (!keep) await discardWork(store, log);
+  await store.close();
+}
+
+/** Removes the work. What cannot be removed is only said: it neither undoes an output nor hides what a job failed with. */
+export async function discardWork(store: WorkStore, log: Log): Promise<void> {
+  await store.clear().catch((error) => {
+    log.warn(`the work of this job in ${store.location} cannot be removed: ${messageOf(error)}`);
+  });
+}
+
+async function openStore(location: Location, site: Site): Promise<WorkStore> {
+  if (location.kind === 'file') return openLocalStore(location.path);
   return openBlobStore(location, {
     scratch: join(await site.scratch.folder(), 'work'),
     signal: site.stopped,

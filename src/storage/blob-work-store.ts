@@ -7,8 +7,9 @@ import { blobFacts, downloadBlob, readText } from './blob-input.js';
 import { type BlobLock, lockBlob } from './blob-lock.js';
 import { uploadBlob } from './blob-output.js';
 import type { BlobLocation } from './location.js';
-import { gate } from './parallel.js';
+import { gate, inParallel } from './parallel.js';
 import type { RetryPolicy } from './retry.js';
+import { HEADER, isKept, refuseStrangers } from './work-names.js';
 import type { WorkStore } from './work-store.js';
 
 export interface BlobStoreOptions {
@@ -22,6 +23,7 @@ export interface BlobStoreOptions {
 
 /** Each in ranges of its own. */
 const DOWNLOADS_AT_ONCE = 4;
+const REMOVALS_AT_ONCE = 16;
 const LOCK = 'lock';
 const TRIAL = 'trial';
 const COPIES = 'finished';
@@ -32,12 +34,10 @@ const TEXT = 'application/json';
  * A work store in a folder of a container, locked against other jobs by a lease. Finished files are uploaded, and a local
  * copy is kept, so that assembling them downloads only what an earlier run made elsewhere. What is still being written
  * (spools among it) lives in local scratch alone: a successor on another machine begins at the last finished segment.
- * An aborted `signal` ends its waiting and downloading, but not what ends a job in order: uploads, removals.
+ * An aborted `signal` ends its waiting and downloading, but not what ends a job in order: uploads, removals. Errors: JobError
+ * `output` where another job works there, `journal` where the folder holds what is not a journal's.
  */
-export async function openBlobStore(
-  location: BlobLocation,
-  options: BlobStoreOptions,
-): Promise<{ readonly store: WorkStore; readonly unlock: () => Promise<void> }> {
+export async function openBlobStore(location: BlobLocation, options: BlobStoreOptions): Promise<WorkStore> {
   const access = await connect(location, options.retry === undefined ? {} : { retry: options.retry });
   const prefix = folderPrefix(location);
   const lock = await lockBlob(access, `${prefix}${LOCK}`, {
@@ -48,9 +48,20 @@ export async function openBlobStore(
     signal: options.signal,
   });
   const copies = join(options.scratch, COPIES);
-  await fs.mkdir(copies, { recursive: true });
   const store = blobStore(access, prefix, { ...options, copies, lock });
-  return { store, unlock: () => lock.release() };
+  try {
+    const names = await store.list();
+    refuseStrangers(
+      location.url,
+      names,
+      names.filter((name) => !isKept(name)),
+    );
+    await fs.mkdir(copies, { recursive: true });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return store;
 }
 
 /**
@@ -170,9 +181,19 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
           .then(({ contentLength }) => contentLength, absent),
       ),
 
-    async destroy() {
-      for (const name of await list()) await remove(name);
+    check: lock.check,
+
+    async clear() {
+      const names = (await list()).filter(isKept);
+      await inParallel(
+        names.filter((name) => name !== HEADER),
+        REMOVALS_AT_ONCE,
+        remove,
+      );
+      if (names.includes(HEADER)) await remove(HEADER);
     },
+
+    close: lock.release,
   };
 }
 

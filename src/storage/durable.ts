@@ -4,6 +4,9 @@ import { dirname } from 'node:path';
 /** The file calls that make something last. A parameter so that tests can make each of them fail. */
 export type DurableFiles = Pick<typeof fs, 'open' | 'rename'>;
 
+/** What file systems without hard links answer to `link` (exFAT, SMB, some of FUSE). */
+export const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
+
 /** Flushes a folder's entries, so that a rename in it outlasts a power cut. */
 export async function syncFolder(folder: string, files: DurableFiles = fs): Promise<void> {
   const handle = await files.open(folder, 'r');

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../errors.js';
+import { NO_LINKS } from './durable.js';
 import { identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
 
 const LOCK = 'lock';
@@ -13,6 +14,16 @@ const WATCH_MS = 4 * BEAT_MS;
 const ENDING_MS = 3000;
 const LOOK_MS = 200;
 
+/** A lock that is held. */
+export interface FolderLock {
+  /** JobError `journal` if another job has taken the lock over, which it does when this process has stood still for long. */
+  check(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** A parameter so that a test can be a file system without hard links. */
+type LinkFiles = Pick<typeof fs, 'link'>;
+
 interface Holder extends ProcessIdentity {
   /** For messages. */
   readonly host: string;
@@ -21,27 +32,40 @@ interface Holder extends ProcessIdentity {
 
 /**
  * Keeps two jobs from working in one folder. On the same machine a dead holder is seen at once; another machine's or
- * container's is taken for dead when its beat stands still, so no two clocks are compared. Gives the function that unlocks.
+ * container's is taken for dead when its beat stands still, so no two clocks are compared. Errors: JobError `output` where
+ * another job holds it.
  */
-export async function lockFolder(folder: string): Promise<() => Promise<void>> {
+export async function lockFolder(folder: string, files: LinkFiles = fs): Promise<FolderLock> {
   const earlier = await newestLock(folder);
   if (earlier.holder !== undefined && (await lives(earlier.holder, earlier.path)))
     throw busy(folder, earlier.holder);
   const me = { host: hostname(), ...(await identityOf()) };
-  const path = lockPath(folder, earlier.generation + 1);
+  const generation = earlier.generation + 1;
+  const path = lockPath(folder, generation);
   let beat = 0;
   const text = (): string => JSON.stringify({ ...me, beat });
-  if (!(await createWhole(path, text()))) throw busy(folder, (await newestLock(folder)).holder);
+  if (!(await createWhole(path, text(), files))) throw busy(folder, (await newestLock(folder)).holder);
   if (earlier.generation > 0) await fs.rm(earlier.path, { force: true });
   const timer = setInterval(() => {
     beat += 1;
-    // A folder that has vanished is reported by the write that needs it, not by this one.
+    // A lock that has vanished is reported by `check`, not by this one.
     fs.writeFile(path, text(), { flag: 'r+' }).catch(() => {});
   }, BEAT_MS);
   timer.unref();
-  return async () => {
-    clearInterval(timer);
-    await fs.rm(path, { force: true });
+  return {
+    async check() {
+      const newest = await newestLock(folder);
+      if (newest.generation === generation) return;
+      const who =
+        newest.holder === undefined ? '' : ` (process ${newest.holder.pid} on ${newest.holder.host})`;
+      throw new JobError('journal', `another job has taken over ${folder}${who}, as this one stood still`, {
+        hint: 'that job goes on with the work; if it does not, run the same command again',
+      });
+    },
+    async release() {
+      clearInterval(timer);
+      await fs.rm(path, { force: true }).catch(() => {}); // seen to be a dead job's, once this process has ended
+    },
   };
 }
 
@@ -59,12 +83,18 @@ async function newestLock(
   return { generation, path, holder: generation === 0 ? undefined : await readHolder(path) };
 }
 
-/** Makes a file that did not exist, whole: nobody reads half of it. False where it exists. */
-async function createWhole(path: string, text: string): Promise<boolean> {
+/**
+ * Makes a file that did not exist, whole: nobody reads half of it, unless there are no hard links, when whoever comes in that
+ * moment takes a live lock for a torn one. False where it exists.
+ */
+async function createWhole(path: string, text: string, files: LinkFiles): Promise<boolean> {
   const temporary = `${path}.${hostname()}.${process.pid}.new`;
   await fs.writeFile(temporary, text);
   try {
-    await fs.link(temporary, path);
+    await files.link(temporary, path).catch((error) => {
+      if (!NO_LINKS.includes(error.code)) throw error;
+      return fs.writeFile(path, text, { flag: 'wx' });
+    });
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;

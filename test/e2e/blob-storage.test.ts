@@ -372,37 +372,43 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     const place = atName((await open('rwdl')).location, 'jobs/film.framescatter');
     await container.getBlockBlobClient('jobs/film.framescatter2').upload('x', 1);
     const first = await openBlobStore(place, { scratch: join(folder, 'one'), retry: QUICK });
-    t.equal(first.store.location, `${azurite.endpoint}/films/jobs/film.framescatter`);
-    t.same(await first.store.list(), []);
-    t.equal(await first.store.readText('journal.json'), undefined);
-    t.equal(await first.store.size('x.nut'), undefined);
-    await first.store.writeText('journal.json', 'ü');
-    await first.store.writeText('journal.json', 'größer');
-    await first.store.adopt(join(folder, 'one', 'a.nut'), 'x.nut');
-    t.equal(await fs.readFile(await first.store.localPath('x.nut'), 'utf8'), 'segment');
-    t.same([...(await first.store.list())].sort(), ['journal.json', 'x.nut']);
-    await first.unlock();
+    t.equal(first.location, `${azurite.endpoint}/films/jobs/film.framescatter`);
+    t.same(await first.list(), []);
+    t.equal(await first.readText('journal.json'), undefined);
+    t.equal(await first.size('segment-000000.nut'), undefined);
+    await first.writeText('journal.json', 'ü');
+    await first.writeText('journal.json', 'größer');
+    await first.adopt(join(folder, 'one', 'a.nut'), 'segment-000000.nut');
+    t.equal(await fs.readFile(await first.localPath('segment-000000.nut'), 'utf8'), 'segment');
+    t.same([...(await first.list())].sort(), ['journal.json', 'segment-000000.nut']);
+    await first.close();
 
     const second = await openBlobStore(place, { scratch: join(folder, 'two'), retry: QUICK });
-    t.equal(await second.store.readText('journal.json'), 'größer');
-    t.equal(await second.store.size('x.nut'), 7);
-    const path = await second.store.localPath('x.nut');
+    t.equal(await second.readText('journal.json'), 'größer');
+    t.equal(await second.size('segment-000000.nut'), 7);
+    const path = await second.localPath('segment-000000.nut');
     t.ok(path.startsWith(join(folder, 'two')), 'on another machine it is downloaded');
     t.equal(await fs.readFile(path, 'utf8'), 'segment');
-    await second.store.remove('x.nut');
-    await second.store.remove('x.nut');
-    t.same(await second.store.list(), ['journal.json']);
-    await second.store.destroy();
-    await second.unlock();
+    await second.remove('segment-000000.nut');
+    await second.remove('segment-000000.nut');
+    t.same(await second.list(), ['journal.json']);
+    await container.getBlockBlobClient('jobs/film.framescatter/notes.txt').upload('mine', 4);
+    await second.clear();
+    await second.close();
     const left: string[] = [];
     for await (const { name } of container.listBlobsFlat({ prefix: 'jobs/' })) left.push(name);
-    t.same(left, ['jobs/film.framescatter2'], "what is another's stays");
+    t.same(left, ['jobs/film.framescatter/notes.txt', 'jobs/film.framescatter2'], "what is another's stays");
+    t.match(await failure(openBlobStore(place, { scratch: join(folder, 'three'), retry: QUICK })), {
+      code: 'journal',
+      message: /holds files but no journal \(notes\.txt/,
+    });
+    t.equal(await container.getBlobClient('jobs/film.framescatter/lock').exists(), false, 'no lock is left');
   });
 
   await t.test('a job whose lease was taken writes no more', async (t) => {
     const folder = t.testdir();
     const place = atName((await open('rwdl')).location, 'taken');
-    const { store, unlock } = await openBlobStore(place, { scratch: folder, leaseSeconds: 15 });
+    const store = await openBlobStore(place, { scratch: folder, leaseSeconds: 15 });
     const lease = container.getBlobClient('taken/lock').getBlobLeaseClient();
     await lease.breakLease(0);
     await lease.acquireLease(60);
@@ -411,7 +417,7 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
       code: 'journal',
       message: /lease on .*taken was lost/,
     });
-    await unlock();
+    await store.close();
     t.equal(await container.getBlobClient('taken/lock').exists(), true, "the successor's lock stays");
   });
 

@@ -6,6 +6,7 @@ import { glanceAtIdentity, openJournal } from '../../src/job/journal.js';
 import { openSpool, readSpool } from '../../src/job/spool.js';
 import type { DurableFiles } from '../../src/storage/durable.js';
 import { lockFolder } from '../../src/storage/folder-lock.js';
+import { openPlace } from '../../src/storage/place.js';
 import { identityOf, stateOf } from '../../src/storage/process-identity.js';
 import { openLocalStore } from '../../src/storage/work-store.js';
 
@@ -23,6 +24,7 @@ t.test('segments that were recorded are there for the next run, on whatever thre
   const first = await openJournal(store, identity, 3);
   await first.record({ index: 0, frames: 2, pts: [5, 9] }, await finishedFile(folder, 7), 7);
   await first.record({ index: 1, frames: 1, pts: [12] }, await finishedFile(folder, 8), 8);
+  await store.close();
 
   const second = await openJournal(await openLocalStore(join(folder, 'work')), identity, 99);
   t.equal(second.resumes, 1);
@@ -38,7 +40,8 @@ t.test('segments that were recorded are there for the next run, on whatever thre
 
 t.test('a glance at a journal tells what it is of, and nothing where there is none', async (t) => {
   const folder = t.testdir({ garbled: { 'journal.json': '{"journal": 1' } });
-  const glance = async (name: string) => glanceAtIdentity(await openLocalStore(join(folder, name)));
+  const glance = async (name: string) =>
+    glanceAtIdentity(await openPlace({ kind: 'file', path: join(folder, name) }));
   t.equal(await glance('work'), undefined);
   t.equal(await glance('garbled'), undefined);
   await openJournal(await openLocalStore(join(folder, 'work')), identity, 3);
@@ -93,7 +96,8 @@ t.test('a journal of another job is refused with every reason', async (t) => {
 
 t.test('a folder of something else is not taken for a journal, nor a garbled one', async (t) => {
   const folder = t.testdir({ other: { 'holiday.jpg': 'x' }, garbled: { 'journal.json': '{"journal":' } });
-  await t.rejects(openJournal(await openLocalStore(join(folder, 'other')), identity, 1), { code: 'journal' });
+  await t.rejects(openLocalStore(join(folder, 'other')), { code: 'journal', message: /holiday\.jpg/ });
+  t.same(await fs.readdir(join(folder, 'other')), ['holiday.jpg']);
   await t.rejects(openJournal(await openLocalStore(join(folder, 'garbled')), identity, 1), {
     code: 'journal',
   });
@@ -106,6 +110,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
     const work = join(folder, 'work');
     const good = await openJournal(await openLocalStore(work), identity, 1);
     await good.record({ index: 0, frames: 1, pts: [0] }, await finishedFile(folder, 4), 4);
+    await good.store.close();
 
     const cut = await openJournal(await openLocalStore(work, failingAfterHeader(step)), identity, 1);
     await t.rejects(
@@ -113,6 +118,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
       { message: /cut/ },
       step,
     );
+    await cut.store.close();
     const after = await openJournal(await openLocalStore(work), identity, 1);
     t.ok(after.segments.length >= 1, `${step}: what was recorded stays`);
     for (const segment of after.segments) {
@@ -204,9 +210,9 @@ t.test('a spool gives back its frames in order, without a torn or damaged tail',
 
 t.test("a folder is one job's at a time, and a dead job's lock is nobody's", async (t) => {
   const folder = t.testdir();
-  const unlock = await lockFolder(folder);
+  const lock = await lockFolder(folder);
   t.match(JSON.parse(await fs.readFile(join(folder, 'lock-1'), 'utf8')), { pid: process.pid });
-  await unlock();
+  await lock.release();
   await t.rejects(fs.stat(join(folder, 'lock-1')), { code: 'ENOENT' });
 
   const alive = { host: hostname(), ...(await identityOf(process.ppid)), beat: 3 };
@@ -216,7 +222,7 @@ t.test("a folder is one job's at a time, and a dead job's lock is nobody's", asy
   const takers = await Promise.allSettled([1, 2, 3, 4].map(() => lockFolder(folder)));
   const taken = takers.flatMap((taker) => (taker.status === 'fulfilled' ? [taker.value] : []));
   t.equal(taken.length, 1, 'of several that find a dead lock, one gets it');
-  await taken[0]?.();
+  await taken[0]?.release();
   t.same(await fs.readdir(folder), []);
 });
 
@@ -250,6 +256,6 @@ t.test(
     ]);
     t.match(busy, { status: 'rejected', reason: { code: 'output', message: /another job/ } });
     t.equal(free.status, 'fulfilled');
-    if (free.status === 'fulfilled') await free.value();
+    if (free.status === 'fulfilled') await free.value.release();
   },
 );

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError } from '../../errors.js';
 import { showProgress } from '../../report/progress.js';
+import { scratchNames } from '../../storage/work-names.js';
 import type { CutPlan } from '../../video/cut.js';
 import type { Piece } from '../../video/pieces.js';
 import { inspections } from '../inspections.js';
@@ -10,6 +11,7 @@ import type { PreparedJob } from '../prepare.js';
 import type { OpenedWork, RootWork } from '../root-work.js';
 import type { StopRequest } from '../stop.js';
 import { refuseUnfinished } from '../unfinished.js';
+import { closeWork } from '../work.js';
 import type { FromRank, ToRank } from './line.js';
 import type { PieceTask } from './piece-worker.js';
 
@@ -34,7 +36,7 @@ export interface PieceWork extends RootWork {
 
 /** Takes over the pieces that earlier runs finished. */
 export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: OpenedWork): PieceWork {
-  const { journal, unlock, monitor, site, hardware } = opened;
+  const { journal, monitor, site, hardware } = opened;
   const { source, wire, input } = prepared;
   const { pts, times } = plan.timeline;
   const earlier = new Map(journal.segments.map((record) => [record.index, record]));
@@ -90,7 +92,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
     async record({ index, began, warnings: told }, data) {
       const piece = pieces[index];
       if (piece === undefined) return;
-      const file = join(journal.store.scratch, `segment-${index}.nut`);
+      const file = join(journal.store.scratch, scratchNames.segment(index));
       await writeDurably(file, data);
       const segment = { index, frames: piece.frames, pts: ptsOf(piece) };
       await journal.record(segment, file, data.byteLength);
@@ -129,8 +131,8 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
 
     async close() {
       progress.stop();
-      await unlock();
-      if (journal.resumes === 0 && finished.size === 0) await journal.store.destroy();
+      const keep = journal.resumes > 0 || finished.size > 0;
+      await closeWork(journal.store, { keep, log: site.log });
     },
   };
 }

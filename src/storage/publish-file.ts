@@ -1,0 +1,89 @@
+import * as fs from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { JobError, messageOf } from '../errors.js';
+import { moveIntoPlace, NO_LINKS, syncFolder } from './durable.js';
+
+/** The calls that decide how it is done. A parameter so that tests can be other file systems. */
+export type PublishFiles = Pick<typeof fs, 'link' | 'open' | 'rename'>;
+
+/**
+ * Puts a finished, flushed file at its destination as one act: readers see nothing (or the old file) or all of it. A file
+ * that appeared at the destination since the job began is refused unless `overwrite`. Errors: JobError `output`.
+ */
+export async function publishFile(
+  finished: string,
+  output: string,
+  overwrite: boolean,
+  files: PublishFiles = fs,
+): Promise<void> {
+  try {
+    await putInPlace(finished, output, overwrite, files);
+  } catch (error) {
+    // Another file system, or the same one mounted twice, which only the attempt tells.
+    if (codeOf(error) !== 'EXDEV') throw error;
+    const beside = await copyBeside(finished, output);
+    try {
+      await putInPlace(beside, output, overwrite, files);
+    } finally {
+      await fs.rm(beside, { force: true });
+    }
+  }
+}
+
+async function putInPlace(
+  from: string,
+  output: string,
+  overwrite: boolean,
+  files: PublishFiles,
+): Promise<void> {
+  if (!overwrite) {
+    try {
+      await files.link(from, output); // unlike rename, never replaces
+      await syncFolder(dirname(output), files);
+      return;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') throw appeared(output);
+      if (!NO_LINKS.includes(codeOf(error))) throw error;
+    }
+    // Without hard links a file that appears in the moment between these two is replaced.
+    if (await exists(output)) throw appeared(output);
+  }
+  await moveIntoPlace(from, output, files);
+}
+
+async function copyBeside(finished: string, output: string): Promise<string> {
+  const beside = join(dirname(output), `.${basename(output)}.partial`);
+  try {
+    await fs.copyFile(finished, beside);
+    const handle = await fs.open(beside, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    await fs.rm(beside, { force: true });
+    throw new JobError('output', `${output} cannot be written: ${messageOf(error)}`, { cause: error });
+  }
+  return beside;
+}
+
+function appeared(output: string): JobError {
+  return new JobError('output', `${output} appeared while the job ran`, {
+    hint: 'move it away, or add --overwrite, and run the same command again: it only has to publish',
+  });
+}
+
+function exists(path: string): Promise<boolean> {
+  return fs.lstat(path).then(
+    () => true,
+    (error) => {
+      if (codeOf(error) === 'ENOENT') return false;
+      throw error;
+    },
+  );
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

@@ -1,0 +1,218 @@
+/** Where a job keeps its work: nothing of anybody else is removed, and no job works on beside another. */
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs/promises';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t from 'tap';
+import { openJournal } from '../../src/job/journal.js';
+import { lockFolder } from '../../src/storage/folder-lock.js';
+import { identityOf } from '../../src/storage/process-identity.js';
+import { publishFile } from '../../src/storage/publish-file.js';
+import { openLocalStore } from '../../src/storage/work-store.js';
+
+const identity = { crf: 18 };
+
+/** Calls of a file system that answers `code` to some of them. */
+function failing(code: string, ...calls: readonly ('link' | 'rename')[]) {
+  const fail = async (): Promise<never> => {
+    throw Object.assign(new Error(code), { code });
+  };
+  return { ...fs, ...Object.fromEntries(calls.map((call) => [call, fail])) };
+}
+
+/** Why there are no mounts to be made here. */
+const withoutMounts = spawnSync('unshare', ['--mount', 'true']).status === 0 ? false : 'needs to mount';
+
+/** Folders that are each mounted onto themselves, below one of their own. */
+async function mounted(names: readonly string[], use: (place: string) => Promise<void>): Promise<void> {
+  const place = await fs.mkdtemp(join(tmpdir(), 'mounts-'));
+  const made: string[] = [];
+  try {
+    for (const folder of names.map((name) => join(place, name))) {
+      await fs.mkdir(folder);
+      const { status, stderr } = spawnSync('mount', ['--bind', folder, folder], { encoding: 'utf8' });
+      if (status !== 0) throw new Error(stderr);
+      made.push(folder);
+    }
+    await use(place);
+  } finally {
+    for (const folder of made) spawnSync('umount', [folder]);
+    await fs.rm(place, { recursive: true });
+  }
+}
+
+t.test("what is somebody's own is neither taken for a journal nor removed", async (t) => {
+  const folder = t.testdir({
+    data: { scratch: { 'thesis.txt': 'years' } },
+    odd: { 'spool of thread.txt': 'x' },
+    half: { 'report.new': 'x' },
+    locksmith: { 'lock-prices.csv': 'x' },
+    mixed: { 'journal.json': '', 'notes.txt': 'mine', scratch: { 'thesis.txt': 'years' } },
+  });
+  for (const [name, stranger] of [
+    ['data', 'scratch/thesis.txt'],
+    ['odd', 'spool of thread.txt'],
+    ['half', 'report.new'],
+    ['locksmith', 'lock-prices.csv'],
+  ] as const) {
+    await t.rejects(openLocalStore(join(folder, name)), {
+      code: 'journal',
+      message: `${join(folder, name)} holds files but no journal (${stranger}, ...)`,
+    });
+    t.same(await fs.readdir(join(folder, name)), [stranger.replace(/\/.*/, '')], 'not even a lock is left');
+  }
+  const mixed = await openLocalStore(join(folder, 'mixed'));
+  await mixed.clear();
+  await mixed.close();
+  t.same((await fs.readdir(join(folder, 'mixed'))).sort(), ['notes.txt', 'scratch'], 'only ours goes');
+  t.equal(await fs.readFile(join(folder, 'mixed/scratch/thesis.txt'), 'utf8'), 'years');
+});
+
+t.test('a removal that was cut leaves what the next job can begin in', async (t) => {
+  const folder = join(
+    t.testdir({
+      work: {
+        'segment-000001.json': '{"index":1,"frames":1,"bytes":1,"pts":[7]}',
+        'segment-000001.nut': 'x',
+        'segment-000002.json.new': '{',
+        scratch: { 'spool-0.i420': 'old', 'segment-2.nut': 'old', 'output.mp4': 'old' },
+      },
+    }),
+    'work',
+  );
+  const store = await openLocalStore(folder);
+  const journal = await openJournal(store, identity, 1);
+  t.same(journal.segments, []);
+  t.same(await store.list(), ['journal.json'], "nothing of another job's is taken over");
+  t.same(await fs.readdir(store.scratch), []);
+  await store.clear();
+  await store.close();
+  await t.rejects(fs.stat(folder), { code: 'ENOENT' });
+});
+
+t.test('a folder that cannot be removed itself is emptied', { skip: withoutMounts }, async (t) => {
+  await mounted(['work'], async (place) => {
+    const folder = join(place, 'work');
+    const store = await openLocalStore(folder);
+    await openJournal(store, identity, 1);
+    await store.clear();
+    await store.close();
+    t.same(await fs.readdir(folder), []);
+  });
+});
+
+t.test('a folder that goes while a job begins in it is made again', async (t) => {
+  const folder = join(t.testdir(), 'work');
+  let ended = false;
+  let left = 0;
+  /** As jobs do that end. */
+  async function removing(): Promise<void> {
+    while (!ended) {
+      if (left > 0)
+        await fs.rmdir(folder).then(
+          () => {
+            left -= 1;
+          },
+          () => {},
+        );
+      await sleep(1);
+    }
+  }
+  const remover = removing();
+  try {
+    for (let run = 0; run < 50; run += 1) {
+      left = 3;
+      const store = await openLocalStore(folder);
+      await fs.writeFile(join(store.scratch, 'segment-0.nut'), 'x');
+      await store.adopt(join(store.scratch, 'segment-0.nut'), 'segment-000000.nut');
+      t.same(await store.list(), ['segment-000000.nut']);
+      await store.clear();
+      await store.close();
+    }
+  } finally {
+    ended = true;
+    await remover;
+  }
+});
+
+t.test('a job that stood still while another took over changes nothing any more', async (t) => {
+  const folder = join(t.testdir(), 'work');
+  const store = await openLocalStore(folder);
+  const journal = await openJournal(store, identity, 1);
+  const successor = { host: 'node7', ...(await identityOf(process.ppid)), beat: 0 };
+  await fs.writeFile(join(folder, 'lock-2'), JSON.stringify(successor));
+  await fs.rm(join(folder, 'lock-1'));
+  const file = join(store.scratch, 'segment-0.nut');
+  await fs.writeFile(file, 'xxxx');
+  const lost = { code: 'journal', message: /another job has taken over .*work \(process \d+ on node7\)/ };
+  await t.rejects(journal.record({ index: 0, frames: 1, pts: [0] }, file, 4), lost);
+  await t.rejects(store.writeText('journal.json', '{}'), lost);
+  await t.rejects(store.remove('journal.json'), lost);
+  await t.rejects(store.clear(), lost);
+  await t.rejects(store.check(), lost);
+  await store.close();
+  t.same((await fs.readdir(folder)).sort(), ['journal.json', 'lock-2', 'scratch']);
+});
+
+t.test('a lock where there are no hard links', async (t) => {
+  const folder = t.testdir();
+  const files = failing('EOPNOTSUPP', 'link');
+  const lock = await lockFolder(folder, files);
+  t.match(JSON.parse(await fs.readFile(join(folder, 'lock-1'), 'utf8')), { host: hostname(), beat: 0 });
+  await t.rejects(fs.writeFile(join(folder, 'lock-1'), '', { flag: 'wx' }), { code: 'EEXIST' });
+  await lock.check();
+  await lock.release();
+  t.same(await fs.readdir(folder), []);
+  await t.rejects(lockFolder(folder, failing('EIO', 'link')), { code: 'EIO' });
+});
+
+t.test('publishing', async (t) => {
+  const cases = [
+    ['where there are hard links', fs],
+    ['without hard links', failing('EPERM', 'link')],
+  ] as const;
+  for (const [name, files] of cases) {
+    await t.test(name, async (t) => {
+      const folder = t.testdir({ work: { one: 'one', two: 'two' } });
+      const output = join(folder, 'o.mp4');
+      await publishFile(join(folder, 'work/one'), output, false, files);
+      t.equal(await fs.readFile(output, 'utf8'), 'one');
+      await t.rejects(publishFile(join(folder, 'work/two'), output, false, files), {
+        code: 'output',
+        message: /o\.mp4 appeared while the job ran/,
+      });
+      t.equal(await fs.readFile(output, 'utf8'), 'one');
+      await publishFile(join(folder, 'work/two'), output, true, files);
+      t.equal(await fs.readFile(output, 'utf8'), 'two');
+    });
+  }
+
+  await t.test('from another mount of the same file system', { skip: withoutMounts }, async (t) => {
+    await mounted(['work', 'out'], async (place) => {
+      const [one, two, output] = ['work/one', 'work/two', 'out/o.mp4'].map((name) => join(place, name)) as [
+        string,
+        string,
+        string,
+      ];
+      await fs.writeFile(one, 'one');
+      await fs.writeFile(two, 'two');
+      t.equal((await fs.stat(one)).dev, (await fs.stat(join(place, 'out'))).dev);
+      await publishFile(one, output, false);
+      t.equal(await fs.readFile(output, 'utf8'), 'one');
+      await t.rejects(publishFile(two, output, false), { code: 'output', message: /appeared/ });
+      t.equal(await fs.readFile(output, 'utf8'), 'one');
+      await publishFile(two, output, true);
+      t.equal(await fs.readFile(output, 'utf8'), 'two');
+      t.same(await fs.readdir(join(place, 'out')), ['o.mp4'], 'no copy is left');
+    });
+  });
+
+  await t.test('what the file system refuses is an error, and the file stays', async (t) => {
+    const folder = t.testdir({ one: 'one' });
+    await t.rejects(publishFile(join(folder, 'one'), join(folder, 'o'), false, failing('EIO', 'link')), {
+      code: 'EIO',
+    });
+    t.same(await fs.readdir(folder), ['one']);
+  });
+});
