@@ -79,7 +79,10 @@ export function segmentSink(context: SegmentContext): SegmentSink {
   }
 
   function close(segment: OpenSegment): void {
-    const work = complete(segment).catch(named);
+    const work = complete(segment).catch(async (error) => {
+      await segment.spool.close().catch(() => {}); // it may be closed already
+      return named(error);
+    });
     work.catch(() => {}); // thrown where it is awaited: before the next segment but one, or in finish
     closing.push(work);
     open = undefined;
