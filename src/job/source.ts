@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join, posix } from 'node:path';
 import { JobError } from '../errors.js';
+import { readManifest } from '../model/model-files.js';
 import { showTransfer } from '../report/transfer.js';
 import { type BlobAccess, connect } from '../storage/blob-client.js';
 import { type BlobFacts, blobFacts, blobFactsIfReadable, downloadBlob } from '../storage/blob-input.js';
@@ -54,7 +55,8 @@ export async function openSource(location: Location, site: Site): Promise<Source
 
 /**
  * A local path for what `--model` says. A model in Blob storage is downloaded, with the manifest beside it (x.json or
- * x.onnx.json) if there is one that the credential may read; everything else is given back as it is.
+ * x.onnx.json) if there is one that the credential may read, and the ranges that the manifest names; everything else is
+ * given back as it is.
  */
 export async function openModel(spec: string, site: Site): Promise<LocalCopy> {
   const location = isAddress(spec) ? parseLocation(spec) : undefined;
@@ -65,14 +67,27 @@ export async function openModel(spec: string, site: Site): Promise<LocalCopy> {
   const folder = join(await site.scratch.folder(), 'model');
   await mkdir(folder);
   const path = join(folder, localName(location.name, 'model'));
+  const copy = { path, display: location.url };
   await fetchBlob(access, location.name, facts, path, 'model', site);
   for (const manifestOf of [(name: string) => withoutExtension(name), (name: string) => name]) {
     const name = `${manifestOf(location.name)}.json`;
     const manifest = await blobFactsIfReadable(access, name, options);
     if (manifest === undefined) continue;
     await fetchBlob(access, name, manifest, `${manifestOf(path)}.json`, 'model', site);
+    const { int8 } = await inTermsOf(copy, () => readManifest(`${manifestOf(path)}.json`));
+    if (int8 !== undefined) await fetchBeside(access, int8.file, folder, site);
+    break; // the other one would not be looked at
   }
-  return { path, display: location.url };
+  return copy;
+}
+
+/** Fetches what a manifest names, which `parseManifest` holds to the manifest's own folder. */
+async function fetchBeside(access: BlobAccess, file: string, folder: string, site: Site): Promise<void> {
+  const name = posix.join(posix.dirname(access.location.name), file);
+  const facts = await blobFacts(access, name, { code: 'model', signal: site.stopped });
+  const path = join(folder, file);
+  await mkdir(dirname(path), { recursive: true });
+  await fetchBlob(access, name, facts, path, 'model', site);
 }
 
 /** Runs `task`, whose errors know only the local path, and puts them in terms of what the user gave. */

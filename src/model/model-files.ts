@@ -2,16 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
+import { refuseDroppedFields } from './functions.js';
 import { type Manifest, parseManifest } from './manifest.js';
-import {
-  decodeModel,
-  EXTERNAL,
-  type ModelProto,
-  opsetOf,
-  type TensorProto,
-  toNumber,
-  walkGraphs,
-} from './onnx.js';
+import { decodeModel, EXTERNAL, type ModelProto, opsetOf, type TensorProto, walkGraphs } from './onnx.js';
 
 const GIB = 2 ** 30;
 /** Manifests are a few kilobytes; what is larger is none. */
@@ -89,7 +82,7 @@ export function checkedDigest(bytes: Uint8Array, expected: string | undefined, p
 /**
  * Decodes an ONNX file and refuses what could not be composed.
  *
- * @throws JobError('model'): no ONNX, tensors in other files, too old an operator set, ambiguous functions.
+ * @throws JobError('model'): no ONNX, tensors in other files, too old an operator set, functions that cannot be written again.
  */
 export function parseModel(bytes: Uint8Array, path: string): ModelProto {
   let model: ModelProto;
@@ -111,13 +104,7 @@ export function parseModel(bytes: Uint8Array, path: string): ModelProto {
       },
     );
   }
-  const functions = model.functions.map((one) => `${one.domain ?? ''}/${one.name ?? ''}`);
-  // IR version 10 tells such functions apart by a field that this program's schema does not have and would drop.
-  if (toNumber(model.irVersion) >= 10 && new Set(functions).size !== functions.length) {
-    throw new JobError('model', `"${path}" has several functions of one name, which is not supported`, {
-      hint: 'Inline its functions (onnx.inliner.inline_local_functions).',
-    });
-  }
+  refuseDroppedFields(model, path);
   refuseExternalData(model, path);
   return model;
 }

@@ -1,6 +1,6 @@
 import onnxProto, { type onnx as types } from 'onnx-proto';
 
-// The only importer of onnx-proto (ONNX IR version 8).
+// The only importer of onnx-proto (ONNX IR version 8; what later ones added to functions is dropped: see functions.ts).
 const { onnx } = onnxProto;
 
 export type ModelProto = types.ModelProto;

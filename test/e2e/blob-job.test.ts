@@ -19,6 +19,7 @@ import {
   runJob,
   startJob,
 } from '../fixtures/job.js';
+import { sha256 } from '../fixtures/onnx.js';
 import { until } from '../fixtures/until.js';
 
 const FAST = ['--provider', 'cpu', '--crf', '0', '--preset', 'ultrafast'];
@@ -157,6 +158,32 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
       ['out/styled film.mkv'],
     );
     t.same(await scratches(join(folder, 'tmp')), [], 'scratch is gone');
+  });
+
+  await t.test('a model with ranges for int8 brings them along, in whatever it runs', async (t) => {
+    const folder = t.testdir({ tmp: {} });
+    const model = await identityModel(folder);
+    const ranges = Buffer.from(Float32Array.of(0, 1, 0, 1).buffer);
+    const manifest = JSON.parse(await fs.readFile(model.replace(/onnx$/, 'json'), 'utf8'));
+    const convolutions = [{ weight: 'w', inputs: 1, outputs: 1 }];
+    const int8 = { file: 'ranges/own.f32', sha256: sha256(ranges), convolutions };
+    const described = JSON.stringify({ ...manifest, int8 });
+    await put(container, 'fitted/identity.onnx', model);
+    await container
+      .getBlockBlobClient('fitted/identity.json')
+      .upload(described, Buffer.byteLength(described));
+    const job = (output: string) =>
+      runJob(0, [at('in/a film.mp4'), join(folder, output), '--model', at('fitted/identity.onnx'), ...FAST], {
+        env: { ...withKey, TMPDIR: join(folder, 'tmp') },
+      });
+    const without = await job('without.mp4');
+    t.equal(without.code, 1);
+    t.match(without.stderr, /error: there is no blob \S*\/films\/fitted\/ranges\/own\.f32/);
+    await container.getBlockBlobClient('fitted/ranges/own.f32').upload(ranges, ranges.length);
+    const { code, stderr } = await job('with.mp4');
+    t.equal(code, 0, said(stderr));
+    t.equal(decodedFrames(join(folder, 'with.mp4')).length, decodedFrames(clip).length);
+    t.same(await scratches(join(folder, 'tmp')), []);
   });
 
   await t.test('what cannot be is refused at once, and leaves nothing', async (t) => {
