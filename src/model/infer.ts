@@ -4,13 +4,14 @@ import type { PixelIo } from './loaded-model.js';
 import {
   type ChannelOrder,
   type ChromaSampling,
+  MAX_MULTIPLE,
   MAX_SCALE,
   type NamedRange,
   type PixelTensor,
   type TensorLayout,
 } from './manifest.js';
-import type { GraphProto } from './onnx.js';
-import { inferShapes } from './shapes.js';
+import type { GraphProto, NodeProto } from './onnx.js';
+import { inferShapes, lostOnTheWay } from './shapes.js';
 
 /** What the command line says about an image model, over its manifest or in its place. */
 export interface ModelOverrides {
@@ -55,16 +56,24 @@ export function inferImageModel(
   if (scale === undefined && layout !== undefined) {
     open.set('how much larger its output is than its input', `--model-scale 1..${MAX_SCALE}`);
   }
-  if (input === undefined || output === undefined || scale === undefined || open.size > 0) {
+  const multiple = overrides.multiple ?? trial?.multiple;
+  if (multiple === undefined && layout !== undefined) {
+    open.set(
+      'what width and height must be multiples of, 1 if of nothing',
+      `--model-multiple 1..${MAX_MULTIPLE}`,
+    );
+  }
+  const isMissing = scale === undefined || multiple === undefined;
+  if (input === undefined || output === undefined || isMissing || open.size > 0) {
+    const why = isMissing && trial?.lost ? ` (its operator ${nodeName(trial.lost)} cannot be followed)` : '';
     throw new JobError(
       'model',
-      `"${file}" has no manifest, and its graph does not say ${[...open.keys()].join('; ')}`,
+      `"${file}" has no manifest, and its graph does not say ${[...open.keys()].join('; ')}${why}`,
       {
         hint: `Pass ${[...open.values()].join(' ')}, or write a manifest beside the model.`,
       },
     );
   }
-  const multiple = overrides.multiple ?? trial?.multiple ?? 1;
   const described = `${input.type} ${input.layout} ${input.channels} ${input.range} -> ${output.channels}`;
   return {
     io: { io: 'rgb', input, output, chroma: overrides.chroma ?? defaultChroma(scale) },
@@ -72,6 +81,10 @@ export function inferImageModel(
     multiple,
     notes: [`model without manifest, taken as ${described}, scale ${scale}, multiple ${multiple}`],
   };
+}
+
+function nodeName({ opType, name }: NodeProto): string {
+  return name ? `${opType} "${name}"` : `${opType}`;
 }
 
 /** There and back is exact with `nearest`; enlarged, its blocks would show. */
@@ -133,40 +146,46 @@ function isScale(ratio: number): boolean {
   return Number.isInteger(ratio) && ratio >= 1 && ratio <= MAX_SCALE;
 }
 
+/** What following pictures through the graph shows; what it does not is undefined. */
 interface Trial {
-  readonly scale: number;
-  readonly multiple: number;
-  readonly channels: number | undefined;
+  readonly scale?: number | undefined;
+  readonly multiple?: number | undefined;
+  readonly channels?: number | undefined;
+  /** Where the way to the output was lost. */
+  readonly lost?: NodeProto | undefined;
 }
 
-const MULTIPLES = [1, 2, 4, 8, 16, 32, 64];
+const MULTIPLES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 /** Sides that all of them divide, large enough for any padding inside. */
-const [TRIAL_HEIGHT, TRIAL_WIDTH] = [256, 384];
+const [TRIAL_HEIGHT, TRIAL_WIDTH] = [1024, 1536];
 
 /** Follows pictures of several sizes through the graph: what it makes of them shows scale and multiple. */
-function trialOf(graph: GraphProto, opset: number, ends: GraphEnds, layout: TensorLayout): Trial | undefined {
+function trialOf(graph: GraphProto, opset: number, ends: GraphEnds, layout: TensorLayout): Trial {
   const axes = axesOf(layout);
   const { dims } = ends.input;
-  const sizeOf = (height: number, width: number) => {
+  const isFixed = dims[axes.height] !== undefined && dims[axes.width] !== undefined;
+  const trial = (height: number, width: number): Trial => {
     const wanted = dims.map(
       (dim, at) => dim ?? (at === axes.height ? height : at === axes.width ? width : 1),
     );
-    const known = inferShapes(graph, opset, ends.input.name, wanted).of(ends.output.name)?.dims;
+    const shapes = inferShapes(graph, opset, ends.input.name, wanted);
+    const known = shapes.of(ends.output.name)?.dims;
     const [down, across] = [known?.[axes.height], known?.[axes.width]];
-    if (known?.length !== 4 || down === undefined || across === undefined) return undefined;
+    if (known?.length !== 4 || down === undefined || across === undefined)
+      return { lost: lostOnTheWay(shapes, ends.output.name) };
     const scales = [down / (wanted[axes.height] ?? 0), across / (wanted[axes.width] ?? 0)];
     return {
       scale: scales[0] === scales[1] && isScale(scales[0] ?? 0) ? scales[0] : undefined,
       channels: known[axes.channels],
     };
   };
-  const whole = sizeOf(TRIAL_HEIGHT, TRIAL_WIDTH);
-  if (whole?.scale === undefined) return undefined;
+  const whole = trial(TRIAL_HEIGHT, TRIAL_WIDTH);
+  if (isFixed) return { ...whole, multiple: 1 };
+  if (whole.scale === undefined) return whole;
   const fits = (multiple: number) =>
     [1, 2, 3].every(
       (step) =>
-        sizeOf(TRIAL_HEIGHT + step * multiple, TRIAL_WIDTH + (step + 1) * multiple)?.scale === whole.scale,
+        trial(TRIAL_HEIGHT + step * multiple, TRIAL_WIDTH + (step + 1) * multiple).scale === whole.scale,
     );
-  const multiple = MULTIPLES.find(fits);
-  return multiple === undefined ? undefined : { scale: whole.scale, multiple, channels: whole.channels };
+  return { ...whole, multiple: MULTIPLES.find(fits) };
 }

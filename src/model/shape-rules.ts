@@ -144,6 +144,9 @@ function concat({ node, inputs }: ShapeContext) {
   const first = all[0];
   if (first === undefined || all.length !== inputs.length) return undefined;
   const axis = positive(intAttribute(node, 'axis', 0), first.dims.length);
+  const agrees = ({ dims }: Known) =>
+    dims.length === first.dims.length && dims.every((dim, at) => at === axis || dim === first.dims[at]);
+  if (!all.every(agrees)) return undefined;
   const dims = first.dims.with(
     axis,
     all.reduce((sum, one) => sum + (one.dims[axis] ?? 0), 0),
@@ -176,15 +179,21 @@ function slice(context: ShapeContext) {
   return [values && dims.length === 1 ? { ...x, dims, values } : { dims }];
 }
 
-function split({ node, inputs: [x, sizes] }: ShapeContext) {
+function split({ node, opset, inputs: [x, sizes] }: ShapeContext) {
   const count = node.output?.length ?? 0;
   if (x === undefined || count === 0) return undefined;
   const axis = positive(intAttribute(node, 'axis', 0), x.dims.length);
-  const each = Math.ceil((x.dims[axis] ?? 0) / count);
+  const side = x.dims[axis] ?? 0;
   const given =
-    intsAttribute(node, 'split') ??
-    (node.input?.[1] ? sizes?.values : Array.from({ length: count }, () => each));
+    intsAttribute(node, 'split') ?? (node.input?.[1] ? sizes?.values : parts(side, count, opset >= 18));
   return given?.map((size) => ({ dims: x.dims.with(axis, size) }));
+}
+
+/** Equal parts of a side; the last one has the rest where they may be `uneven`. */
+function parts(side: number, count: number, uneven: boolean): readonly number[] | undefined {
+  if (!uneven && side % count !== 0) return undefined;
+  const each = Math.ceil(side / count);
+  return Array.from({ length: count }, (_, at) => (at + 1 < count ? each : side - each * at));
 }
 
 function transpose({ node, inputs: [x] }: ShapeContext) {

@@ -68,6 +68,20 @@ export function inferShapes(
   return { nodes, of: (value) => known.get(value) };
 }
 
+/** The first node on the way to `value` whose result is not known, though what it reads is; undefined if there is none. */
+export function lostOnTheWay(shapes: Shapes, value: string): NodeProto | undefined {
+  const unknown = new Set([value]);
+  let lost: NodeProto | undefined;
+  for (const { node, inputs, outputs } of shapes.nodes.toReversed()) {
+    const isOnTheWay = (node.output ?? []).some((name, at) => unknown.has(name) && outputs[at] === undefined);
+    if (!isOnTheWay) continue;
+    lost = node;
+    for (const [at, name] of (node.input ?? []).entries())
+      if (name !== '' && inputs[at] === undefined) unknown.add(name);
+  }
+  return lost;
+}
+
 function outputsOf(context: ShapeContext): readonly (Known | undefined)[] {
   const { node } = context;
   if (node.domain && node.domain !== 'ai.onnx') return [];

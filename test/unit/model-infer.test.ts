@@ -4,6 +4,7 @@ import { loadModel } from '../../src/model/registry.js';
 import {
   colouriser,
   fixedIdentity,
+  floats,
   hiddenUpscaler,
   type ModelFixture,
   modelBytes,
@@ -78,10 +79,55 @@ t.test('a layout that the graph leaves open is asked for', async (t) => {
   });
 });
 
-t.test('a scale that cannot be worked out is asked for', async (t) => {
+t.test('scale and multiple that cannot be worked out are asked for', async (t) => {
   const answers = { range: '0..1', channels: 'rgb' } as const;
-  await t.rejects(inferred(t, hiddenUpscaler(), answers), { code: 'model', hint: /--model-scale 1\.\.4/ });
-  t.match(await inferred(t, hiddenUpscaler(), { ...answers, scale: 2 }), { scale: 2, multiple: 1 });
+  await t.rejects(inferred(t, hiddenUpscaler(), answers), {
+    code: 'model',
+    message: /how much larger .*multiples of.* \(its operator Einsum cannot be followed\)/,
+    hint: /--model-scale 1\.\.4 --model-multiple 1\.\.256/,
+  });
+  await t.rejects(inferred(t, hiddenUpscaler(), { ...answers, scale: 2 }), {
+    message: /does not say what width and height must be multiples of/,
+    hint: /^Pass --model-multiple 1\.\.256, or/,
+  });
+  const { multiple } = await inferred(t, hiddenUpscaler(), { ...answers, scale: 2, multiple: 8 });
+  t.equal(multiple, 8);
+  const fixed = { dims: [1, 3, 64, 48] };
+  const nodes = [node('Einsum', ['input'], 'output', { equation: 'nchw->nchw' })];
+  const bytes = modelBytes({ nodes, input: fixed, output: fixed });
+  t.match(await inferred(t, { bytes }, answers), { scale: 1, multiple: 1 }, 'a fixed size leaves none open');
+});
+
+/** Halves the picture `depth` times and joins what it was, first, to what it is when doubled again. */
+function skipping(depth: number): Uint8Array {
+  const down = Array.from({ length: depth }, (_, at) =>
+    node('MaxPool', [at === 0 ? 'input' : `down${at}`], `down${at + 1}`, {
+      kernel_shape: [2, 2],
+      strides: [2, 2],
+    }),
+  );
+  const up = [
+    node('Resize', [`down${depth}`, '', 'scales'], 'up', { mode: 'nearest' }),
+    node('Concat', ['input', 'up'], 'both', { axis: 1 }),
+    node('Conv', ['both', 'w'], 'output'),
+  ];
+  const pictures = { dims: ['N', 3, 'H', 'W'] };
+  return modelBytes({
+    nodes: [...down, ...up],
+    initializers: [
+      floats('scales', [4], [1, 1, 2 ** depth, 2 ** depth]),
+      floats('w', [3, 6, 1, 1], new Array(18).fill(0.1)),
+    ],
+    input: pictures,
+    output: pictures,
+  });
+}
+
+t.test('a network that joins what it skipped to what it made needs sizes that halve evenly', async (t) => {
+  const answers = { range: '0..1', channels: 'rgb' } as const;
+  for (const depth of [1, 3, 7, 8])
+    t.match(await inferred(t, { bytes: skipping(depth) }, answers), { scale: 1, multiple: 2 ** depth });
+  await t.rejects(inferred(t, { bytes: skipping(9) }, answers), { code: 'model', hint: /--model-multiple/ });
 });
 
 t.test('half-fixed sizes and other channel counts are no pictures', async (t) => {

@@ -157,6 +157,27 @@ t.test('Split and Gemm', async (t) => {
   t.equal(countMacs(shapes), 3 * 5 * 4);
 });
 
+t.test('Split into parts that are not equal: the last has the rest', async (t) => {
+  const split = node('Split', ['input'], 'first', { axis: 3, num_outputs: 3 });
+  split.output = ['first', 'middle', 'output'];
+  const nodes = [split];
+  const bytes = modelBytes({ nodes, input: { dims: PICTURES }, output: { dims: PICTURES }, opset: 18 });
+  const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 1, logSeverityLevel: 3 });
+  const results = await session.run({
+    input: new ort.Tensor('float32', new Float32Array(20), [1, 1, 2, 10]),
+  });
+  await session.release();
+  const graph = decodeModel(bytes).graph ?? {};
+  const shapes = inferShapes(graph, 18, 'input', [1, 1, 2, 10]);
+  t.same(shapes.of('first')?.dims, [1, 1, 2, 4]);
+  t.same(shapes.of('output')?.dims, results.output?.dims);
+  t.equal(
+    inferShapes(graph, 17, 'input', [1, 1, 2, 10]).of('output'),
+    undefined,
+    'before, they had to be equal',
+  );
+});
+
 t.test('multiply-adds: by hand', async (t) => {
   const macs = (name: keyof typeof CASES, dims: readonly number[]) => {
     const { nodes = [], initializers = [] } = CASES[name] ?? {};
@@ -188,6 +209,16 @@ t.test('what is not known stays unknown', async (t) => {
     shapesOf(one('Conv', ['w']), [zeros('w', [5, 4, 3, 3])]).of('output'),
     undefined,
     'channels that do not match',
+  );
+  t.equal(
+    shapesOf(one('Concat', ['w'], { axis: 1 }), [zeros('w', [1, 2, 4, 5])]).of('output'),
+    undefined,
+    'pictures of two sizes beside each other',
+  );
+  t.equal(
+    shapesOf(one('Concat', ['w'], { axis: 1 }), [zeros('w', [1, 2, 4])]).of('output'),
+    undefined,
+    'ranks that differ',
   );
   const deep = [integers('p', [0, 0, 4, 4, 0, 0, 4, 4])];
   t.equal(
