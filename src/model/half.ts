@@ -1,10 +1,12 @@
 import {
   type AttributeProto,
+  AttributeType,
   attribute,
   DataType,
   decodeModel,
   dimsOf,
   encodeModel,
+  float32Tensor,
   float32Values,
   type GraphProto,
   type NodeProto,
@@ -71,7 +73,9 @@ function obstacleIn(graph: GraphProto): string | undefined {
       .some((name) => name !== '' && !constants.has(name));
     if (computed) return `its operator ${node.opType} has a size that is worked out on the way`;
   }
-  const tensors = [...constants.values(), ...(graph.node ?? []).map((node) => attribute(node, 'value')?.t)];
+  if ((graph.node ?? []).some((node) => attribute(node, 'sparse_value') !== undefined))
+    return 'it holds sparse numbers';
+  const tensors = [...constants.values(), ...(graph.node ?? []).map(constantOf)];
   for (const tensor of tensors) {
     const values = tensor && float32Values(tensor);
     if (values?.some((value) => Math.abs(value) >= TOO_LARGE))
@@ -108,10 +112,18 @@ function halfAttribute(node: NodeProto, value: AttributeProto): AttributeProto {
   if (node.opType === 'Cast' && value.name === 'to' && toNumber(value.i) === DataType.float32) {
     return { ...value, i: DataType.float16 };
   }
-  if (node.opType === 'Constant' && value.t?.dataType === DataType.float32) {
-    return { ...value, t: halfTensor(value.t.name ?? '', value.t) };
-  }
-  return value;
+  const constant = constantOf(node);
+  if (constant?.dataType !== DataType.float32) return value;
+  return { name: 'value', type: AttributeType.tensor, t: halfTensor(constant.name ?? '', constant) };
+}
+
+/** The numbers that a `Constant` holds, in whichever of its attributes, if they are a tensor or float32. */
+function constantOf(node: NodeProto): TensorProto | undefined {
+  if (node.opType !== 'Constant') return undefined;
+  const [float, floats] = [attribute(node, 'value_float'), attribute(node, 'value_floats')?.floats];
+  if (float !== undefined) return float32Tensor('', [], [float.f ?? 0]);
+  if (floats) return float32Tensor('', [floats.length], floats);
+  return attribute(node, 'value')?.t ?? undefined;
 }
 
 function halfTensor(name: string, tensor: TensorProto): TensorProto {

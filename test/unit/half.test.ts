@@ -144,6 +144,28 @@ const OBSTACLES: Readonly<Record<string, readonly [Parameters<typeof modelBytes>
     },
     /holds numbers that float16 does not/,
   ],
+  'such a number in a node': [
+    {
+      nodes: [
+        { ...node('Constant', [], 'much'), attribute: [{ name: 'value_float', type: 1, f: 1e5 }] },
+        node('Mul', ['input', 'much'], 'output'),
+      ],
+      input: { dims: PICTURES },
+      output: { dims: PICTURES },
+    },
+    /holds numbers that float16 does not/,
+  ],
+  'numbers that are not all written': [
+    {
+      nodes: [
+        { ...node('Constant', [], 'few'), attribute: [{ name: 'sparse_value', type: 11 }] },
+        node('Mul', ['input', 'few'], 'output'),
+      ],
+      input: { dims: PICTURES },
+      output: { dims: PICTURES },
+    },
+    /sparse/,
+  ],
 };
 
 t.test(
@@ -166,6 +188,35 @@ t.test(
     }
   },
 );
+
+t.test('numbers in the nodes themselves become float16, in whichever way they are written', async (t) => {
+  const pictures = { dims: [1, 3, 2, 2] };
+  const constant = (name: string, attribute: object) => ({
+    ...node('Constant', [], name),
+    attribute: [attribute],
+  });
+  const bytes = modelBytes({
+    nodes: [
+      constant('half', { name: 'value_float', type: 1, f: 0.5 }),
+      constant('twos', { name: 'value_floats', type: 6, floats: [2, 2] }),
+      constant('one', { name: 'value', type: 4, t: floats('', [1], [1]) }),
+      node('Cast', ['input'], 'x', { to: DataType.float32 }),
+      node('Mul', ['x', 'half'], 'a'),
+      node('Mul', ['a', 'twos'], 'b'),
+      node('Add', ['b', 'one'], 'y'),
+      node('Cast', ['y'], 'output', { to: DataType.uint8 }),
+    ],
+    input: { ...pictures, type: 'uint8' },
+    output: { ...pictures, type: 'uint8' },
+  });
+  const half = inHalf(bytes);
+  const made = 'bytes' in half ? half.bytes : new Uint8Array();
+  const session = await ort.InferenceSession.create(made, { logSeverityLevel: 3 });
+  const samples = Uint8Array.from({ length: 12 }, (_, at) => at);
+  const { output } = await session.run({ input: new ort.Tensor('uint8', samples, pictures.dims) });
+  await session.release();
+  t.same([...(output?.data ?? [])], [...samples.map((sample) => sample + 1)]);
+});
 
 t.test('numbers that two operators share, one of them as a size, keep both types', async (t) => {
   const bytes = modelBytes({
