@@ -14,6 +14,7 @@ import type { ModelOverrides } from '../model/infer.js';
 import { MAX_MULTIPLE } from '../model/manifest.js';
 import { commandLine } from './command-line.js';
 import { asksForElsewhere, type ElsewhereCommand, parseElsewhere } from './elsewhere.js';
+import { CRF_HELP, encodingOf, PRESET_HELP } from './encoding.js';
 import { optionValues } from './option-values.js';
 
 /** What the command line asks for. */
@@ -252,12 +253,8 @@ function outputOptions<T>(parser: Argv<T>) {
       group,
       describe: 'video codec',
     })
-    .option('crf', {
-      type: 'number',
-      group,
-      describe: 'quality, lower is better, 0 is lossless for h264; default: h264 18, hevc 20, vp9 24, av1 24',
-    })
-    .option('preset', { type: 'string', group, describe: "the encoder's speed; default medium (av1: 8)" })
+    .option('crf', { type: 'number', group, describe: CRF_HELP })
+    .option('preset', { type: 'string', group, describe: PRESET_HELP })
     .option('format', {
       type: 'string',
       group,
@@ -313,9 +310,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     batch: autoOrCount('batch', parsed.batch, 256),
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,
-    codec: parsed.codec,
-    crf: inRange('crf', parsed.crf, 0, 63),
-    preset: parsed.preset,
+    ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, usage),
     format: parsed.format,
     segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
     split: parsed.split,

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { parseArguments } from '../../src/cli/arguments.js';
+import { CODEC_CHOICES } from '../../src/job/codec-defaults.js';
 import type { JobOptions } from '../../src/job/options.js';
 
 const ID = '00000000-0000-0000-0000-000000000000';
@@ -59,6 +60,67 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
   ];
   for (const [argv, message] of cases) {
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+});
+
+t.test('an empty value is no number, in any command', async (t) => {
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [['a', 'b', '--strength='], 'strength'],
+    [['a', 'b', '--crf', ''], 'crf'],
+    [['a', 'b', '--crf', ' ', '--overwrite'], 'crf'],
+    [['a', '--out-dir', 'b', '--segment-seconds='], 'segment-seconds'],
+    [['a', 'b', '--model-multiple='], 'model-multiple'],
+    [['submit', 'slurm', 'a', 'b', '--gpus-per-node='], 'gpus-per-node'],
+    [['submit', 'slurm', 'a', 'b', '--', '--crf='], 'crf'],
+    [['submit', 'k8s', 'a', 'b', '--workers='], 'workers'],
+    [['submit', 'aml', 'a', 'b', '--nodes', ''], 'nodes'],
+    [['watch', 'a', '--out', 'b', '--tries='], 'tries'],
+    [['watch', 'a', '--out', 'b', '--', '--strength='], 'strength'],
+  ];
+  for (const [argv, option] of cases) {
+    const message = new RegExp(`--${option} takes a number, and was given an empty value`);
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+  t.match(job('a', 'b', '--strength', '0', '--crf=0'), { strength: 0, crf: 0 });
+  t.match(job('--', 'a', '--crf='), { output: '--crf=' }, 'a name is none');
+});
+
+t.test('quality and speed are what the encoder of the codec takes', async (t) => {
+  const good: readonly (readonly string[])[] = [
+    ['h264', '--crf', '51', '--preset', 'veryslow'],
+    ['hevc', '--crf', '0', '--preset', 'ultrafast'],
+    ['vp9', '--crf', '63', '--preset', '8'],
+    ['av1', '--crf', '63', '--preset', '13'],
+    ['prores', '--preset', '0'],
+    ['prores', '--preset', 'hq'],
+    ['ffv1'],
+  ];
+  for (const words of good) t.equal(job('a', 'b', '--codec', ...words).codec, words[0], words.join(' '));
+  const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+    [['h264', '--crf', '52'], /--crf takes a number from 0 to 51 for h264/],
+    [['hevc', '--preset', '4'], /--preset of hevc is one of ultrafast, .*placebo, and cannot be "4"/],
+    [['h264', '--preset', ''], /cannot be ""/],
+    [['vp9', '--preset', 'slow'], /--preset of vp9 is one of 0, 1, .*8, and cannot be "slow"/],
+    [['av1', '--preset', '14'], /--preset of av1 is one of 0, .*13, and/],
+    [['av1', '--crf', '64'], /from 0 to 63 for av1/],
+    [['prores', '--preset', 'medium'], /--preset of prores is one of 0, .*5, proxy, .*4444xq/],
+    [['prores', '--crf', '18'], /prores takes no --crf: .*profile/],
+    [['ffv1', '--crf', '0'], /ffv1 takes no --crf/],
+    [['ffv1', '--preset', 'medium'], /ffv1 takes no --preset/],
+  ];
+  for (const [words, message] of wrong) {
+    const argv = ['a', 'b', '--codec', ...words];
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, words.join(' '));
+  }
+});
+
+t.test('--help states the real defaults of every codec, and how far they go', async (t) => {
+  const help = parseArguments(['--help'], '1');
+  const text = help.kind === 'text' ? help.text.replaceAll(/\s+/g, ' ') : '';
+  for (const [codec, { crf, preset }] of Object.entries(CODEC_CHOICES)) {
+    if (crf !== undefined) t.match(text, new RegExp(`${codec} ${crf.byDefault}\\b.*up to ${crf.most}`));
+    if (preset !== undefined)
+      t.match(text, new RegExp(`${preset.allowed[0]} .*for .*${codec}.*\\(.*${preset.byDefault}\\)`));
   }
 });
 
