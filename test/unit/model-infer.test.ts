@@ -1,6 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { parseArguments } from '../../src/cli/arguments.js';
 import type { ModelOverrides } from '../../src/model/infer.js';
 import { loadModel } from '../../src/model/registry.js';
+import { packageRoot } from '../../src/package.js';
 import {
   colouriser,
   fixedIdentity,
@@ -37,6 +41,16 @@ t.test('what no graph tells is asked for, all at once', async (t) => {
     code: 'model',
     hint: /^Pass --model-range \S+, or/,
   });
+});
+
+t.test('the commands that the pages give for any ONNX file leave no question open', async (t) => {
+  for (const page of ['README.md', 'docs/models.md']) {
+    const text = readFileSync(join(packageRoot(), page), 'utf8');
+    const command = /dist\/main\.js (.* my-model\.onnx .*)/.exec(text)?.[1] ?? '';
+    const parsed = parseArguments(command.split(' '), '1');
+    const overrides = parsed.kind === 'job' ? parsed.options.modelOverrides : {};
+    t.match(await inferred(t, pictureIdentity(), overrides), { scale: 1, multiple: 1 }, page);
+  }
 });
 
 t.test('what a graph tells is taken from it', async (t) => {
