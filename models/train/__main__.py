@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import argparse
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import torch
 
 from .checkpoint import create
 from .data import list_photographs, load_painting
-from .fit import freeze_trunk, network_of_manifest, trunk_of, write_fitted
+from .fit import digest_of_manifest, freeze_trunk, network_of_manifest, trunk_of, write_fitted
 from .loop import Plan, Subject, Targets, train
 from .loss_network import LossNetwork
 from .losses import Weights
@@ -21,6 +22,7 @@ from .widen import widened
 
 MINUTES, FIT_MINUTES = 100.0, 8.0
 RATE, FIT_RATE = 2e-3, 1e-2
+WIDE, DEEP = 24, 48
 
 
 def arguments() -> argparse.Namespace:
@@ -33,8 +35,8 @@ def arguments() -> argparse.Namespace:
     begin.add_argument("--trunk", type=Path, help="an exported manifest: fit only the paintings' vectors to it, and write models to --out")
     begin.add_argument("--from", dest="start", type=Path, help="a checkpoint or an exported manifest to start from, of this width or narrower")
     begin.add_argument("--network", choices=("small", "johnson"), default="small", help="johnson: the usual one, to compare with")
-    parser.add_argument("--wide", type=int, default=24, help="channels at half resolution")
-    parser.add_argument("--deep", type=int, default=48, help="channels at a quarter of the resolution")
+    parser.add_argument("--wide", type=int, help=f"channels at half resolution ({WIDE}, or those of --from)")
+    parser.add_argument("--deep", type=int, help=f"channels at a quarter of the resolution ({DEEP}, or those of --from)")
     parser.add_argument("--minutes", type=float, help=f"training time, all runs together ({MINUTES:g}; {FIT_MINUTES:g} with --trunk)")
     parser.add_argument("--steps", type=int, default=10**9, help="stop here if this comes before --minutes")
     parser.add_argument("--rate", type=float, help=f"learning rate to begin with ({RATE:g}; {FIT_RATE:g} with --trunk)")
@@ -77,17 +79,20 @@ def plan_of(args: argparse.Namespace, device: torch.device) -> Plan:
     )
 
 
-def start_of(path: Path, names: list[str]) -> dict[str, torch.Tensor]:
-    """The weights of a checkpoint, or of an exported manifest, whose styles must be `names` in this order."""
+def start_of(path: Path, names: list[str]) -> tuple[dict[str, torch.Tensor], int, int]:
+    """The weights of a checkpoint, or of an exported manifest, whose styles must be `names` in this order; how wide and deep."""
     if path.suffix == ".json":
         network, styles = network_of_manifest(path)
-        weights = network.state_dict()
+        weights, wide, deep = network.state_dict(), network.wide, network.deep
     else:
         state = torch.load(path, map_location="cpu")
-        weights, styles = state["average"], state["styles"]
+        weights, styles, architecture = state["average"], state["styles"], state["architecture"]
+        if architecture["network"] != "small":
+            raise SystemExit(f"{path} is a network of another kind: {architecture['network']}")
+        wide, deep = architecture["wide"], architecture["deep"]
     if styles != names:
         raise SystemExit(f"{path} has the styles {', '.join(styles)}, in this order; --style names {', '.join(names)}")
-    return weights
+    return weights, wide, deep
 
 
 def subject_of(args: argparse.Namespace, device: torch.device) -> Subject:
@@ -97,16 +102,31 @@ def subject_of(args: argparse.Namespace, device: torch.device) -> Subject:
         freeze_trunk(network)
         return Subject(network.to(device), architecture, names)
     architecture: dict = {"network": args.network}
+    weights, least_wide, least_deep = start_of(args.start, names) if args.start else (None, 0, 0)
     if args.network == "small":
-        architecture |= {"wide": args.wide, "deep": args.deep}
+        wide, deep = args.wide or least_wide or WIDE, args.deep or least_deep or DEEP
+        if wide < least_wide or deep < least_deep:
+            raise SystemExit(f"--wide {wide} --deep {deep} is narrower than {args.start}, which has {least_wide} and {least_deep}")
+        architecture |= {"wide": wide, "deep": deep}
     network = create(architecture, len(names))
-    if args.start:
-        network.load_state_dict(widened(start_of(args.start, names), network.state_dict()))
+    if weights is not None:
+        network.load_state_dict(widened(weights, network.state_dict()))
     return Subject(network.to(device), architecture, names)
+
+
+def asked_of(args: argparse.Namespace, plan: Plan, names: list[str]) -> dict:
+    """What decides the result, by name: a checkpoint keeps it, and goes on with nothing else."""
+    asked: dict = {f"painting {name}": sha256(path.read_bytes()).hexdigest() for name, path in zip(names, args.style)}
+    asked |= {"--trunk": digest_of_manifest(args.trunk) if args.trunk else None}
+    asked |= {"--rate": plan.rate, "--seed": plan.seed, "--style-side": args.style_side}
+    asked |= {option: value or [1.0] * len(names) for option, value in (("--strength", args.strength), ("--calm", args.calm))}
+    return asked | {f"--{name}-weight": value for name, value in plan.weights.items()}
 
 
 def main() -> None:
     args = arguments()
+    if args.held_back < (1 if args.trunk else 0):
+        raise SystemExit("--held-back must be 1 or more with --trunk, which draws a photograph that was held back; else 0 or more")
     device = torch.device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -116,7 +136,8 @@ def main() -> None:
     training, held_back = list_photographs(args.content, args.held_back)
     loss_network = LossNetwork(args.loss_net).to(device)
     targets = Targets.of([load_painting(path, args.style_side) for path in args.style], loss_network, device)
-    average = train(subject, plan, targets, loss_network, training, args.out / "checkpoint.pt")
+    asked = asked_of(args, plan, subject.styles)
+    average = train(subject, plan, targets, loss_network, training, args.out / "checkpoint.pt", asked)
     if args.trunk:
         subject.network.load_state_dict(average)
         write_fitted(subject, args.trunk, args.style, held_back[0], args.out)

@@ -21,6 +21,7 @@ import torch
 
 from .colour import blocks_from_rgb
 from .data import list_photographs, tensor_from_image
+from .export import json_bytes, write_all
 from .graph import put_style
 from .network import MULTIPLE
 from .pictures import fitted
@@ -97,13 +98,12 @@ def write_ranges(manifest: Path, styled: list[onnx.ModelProto], pictures: list[n
     described = json.loads(manifest.read_text())
     data = np.concatenate([ranges(model, pictures) for model in styled]).tobytes()
     file = manifest.with_suffix(".ranges.f32")
-    file.write_bytes(data)
     described["int8"] = {
         "file": file.name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "convolutions": [conv.described() for conv in quantised_convs(styled[0])],
     }
-    manifest.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n")
+    write_all({file: data, manifest: json_bytes(described)})
     print(f"wrote {file}: {len(data)} bytes, measured on {len(pictures)} pictures in {len(styled)} styles")
 
 

@@ -18,6 +18,8 @@ PHOTOGRAPHS = (".jpg", ".jpeg", ".png")
 SHAPES = ((256, 256, 2, 0.75), (192, 384, 2, 0.1), (320, 192, 2, 0.05), (384, 448, 1, 0.1))
 # A window is cut this many pixels larger on every side, so that what moves into it is there.
 MARGIN = 8
+# A window's longer side and its margins take half of a photograph's short side or more: pixels beyond this are never seen.
+SHORT_SIDE = 1024
 
 
 def tensor_from_image(image: Image.Image) -> Tensor:
@@ -31,6 +33,17 @@ def load_painting(path: Path, short_side: int) -> Tensor:
     scale = short_side / min(image.size)
     size = (round(image.width * scale), round(image.height * scale))
     return tensor_from_image(image.resize(size, Image.Resampling.LANCZOS)).unsqueeze(0)
+
+
+def load_photograph(path: Path) -> Image.Image:
+    """RGB, made smaller to SHORT_SIDE where it is larger: hundreds of a camera's pictures would take tens of gigabytes."""
+    image = Image.open(path)
+    scale = SHORT_SIDE / min(image.size)
+    if scale >= 1.0:
+        return image.convert("RGB")
+    size = (round(image.width * scale), round(image.height * scale))
+    image.draft("RGB", size)  # a JPEG is then decoded at a fraction of its size, not below this one
+    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
 def list_photographs(folder: Path, held_back: int) -> tuple[list[Path], list[Path]]:
@@ -61,7 +74,7 @@ class Photographs:
     """
 
     def __init__(self, paths: list[Path], seed: int) -> None:
-        self.images = [Image.open(path).convert("RGB") for path in paths]
+        self.images = [load_photograph(path) for path in paths]
         self.random = random.Random(seed)
 
     def _window(self, height: int, width: int) -> Tensor:

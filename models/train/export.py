@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from .network import MULTIPLE, Network
 
 # Largest difference, in samples of 0..1, that the written graph may have from the network it was written from.
 TOLERANCE = 1e-4
+TOLD_OF_STYLES = ("title", "artist", "year")
 
 
 def style_vector(network: Network | Johnson, style: int) -> np.ndarray:
@@ -54,29 +56,52 @@ def verified(model: onnx.ModelProto, norms: list[dict], network: Network | Johns
     return worst
 
 
+def missing_from(about: dict, styles: list[str]) -> list[str]:
+    """What a manifest of these styles needs and `about` lacks."""
+    told = about.get("styles", {})
+    needed = [key for key in ("training", "licence") if key not in about]
+    return needed + [f"styles.{name}.{key}" for name in styles for key in TOLD_OF_STYLES if key not in told.get(name, {})]
+
+
+def write_all(files: dict[Path, bytes]) -> None:
+    """Puts the files in place in their order, once all are written: what cannot be written leaves the old ones."""
+    parts = {path: path.with_name(path.name + ".part") for path in files}
+    for path, data in files.items():
+        parts[path].write_bytes(data)
+    for path, part in parts.items():
+        os.replace(part, path)
+
+
+def json_bytes(manifest: dict) -> bytes:
+    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.export", description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--about", type=Path, required=True, help="what only people know: title, artist, year, training, licence")
     parser.add_argument("--out", type=Path, required=True, help="the folder of models")
-    parser.add_argument("--name", default="fast")
+    parser.add_argument("--name", required=True, help="of the model and its files; those of that name are replaced")
     args = parser.parse_args()
 
     network, state = load_averaged(args.checkpoint)
     about = json.loads(args.about.read_text())
+    if missing := missing_from(about, state["styles"]):
+        raise SystemExit(f"{args.about} does not say {', '.join(missing)}")
+    args.out.mkdir(parents=True, exist_ok=True)
     model, norms = build(network, args.name)
     worst = verified(model, norms, network, len(state["styles"]))
 
     data = model.SerializeToString()
-    (args.out / f"{args.name}.onnx").write_bytes(data)
+    files: dict[Path, bytes] = {}
     styles = []
     for number, style in enumerate(state["styles"]):
         vector = style_vector(network, number).tobytes()
-        (args.out / f"{args.name}-{style}.f32").write_bytes(vector)
+        files[args.out / f"{args.name}-{style}.f32"] = vector
         styles.append(
             {
                 "name": style,
-                **{key: about["styles"][style][key] for key in ("title", "artist", "year")},
+                **{key: about["styles"][style][key] for key in TOLD_OF_STYLES},
                 "vector": f"{args.name}-{style}.f32",
                 "sha256": hashlib.sha256(vector).hexdigest(),
                 "painting": f"paintings/{style}.jpg",
@@ -102,7 +127,7 @@ def main() -> None:
         "training": about["training"],
         "licence": about["licence"],
     }
-    (args.out / f"{args.name}.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    write_all(files | {args.out / f"{args.name}.onnx": data, args.out / f"{args.name}.json": json_bytes(manifest)})
     print(f"step {state['step']}, {state['seconds'] / 60:.1f} minutes: {len(data)} bytes, {manifest['macsPerPixel']} multiply-adds")
     print(f"a luma pixel, {manifest['parameters']} parameters; ONNX Runtime differs from PyTorch by at most {worst:.1e}")
 

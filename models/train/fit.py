@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from .export import style_vector, verified
+from .export import json_bytes, style_vector, verified, write_all
 from .graph import build, costs, is_small, network_of, put_style
 from .loop import Subject
 from .network import MULTIPLE, ConditionalNorm, Network
@@ -26,6 +26,13 @@ def network_of_manifest(manifest: Path) -> tuple[Network, list[str]]:
         raise SystemExit(f"{manifest} does not describe a network of this program's: it has no skip.weight")
     vectors = [np.fromfile(manifest.parent / style["vector"], "<f4") for style in described["styles"]]
     return network_of(model, vectors), [style["name"] for style in described["styles"]]
+
+
+def digest_of_manifest(manifest: Path) -> str:
+    """Of all that `network_of_manifest` reads but the manifest, which says more than the network."""
+    described = json.loads(manifest.read_text())
+    files = [described["file"], *(style["vector"] for style in described["styles"])]
+    return hashlib.sha256(b"".join(hashlib.sha256((manifest.parent / file).read_bytes()).digest() for file in files)).hexdigest()
 
 
 def trunk_of(manifest: Path, styles: int) -> tuple[Network, dict]:
@@ -57,7 +64,6 @@ def write_fitted(subject: Subject, trunk: Path, paintings: list[Path], photograp
     for number, (name, painting) in enumerate(zip(subject.styles, paintings)):
         put_style(model, norms, style_vector(network, number))
         data = model.SerializeToString()
-        (out / f"{name}.onnx").write_bytes(data)
         ends = {"type": "float32", "range": "0..1"}
         manifest = {
             "format": 1,
@@ -75,6 +81,6 @@ def write_fitted(subject: Subject, trunk: Path, paintings: list[Path], photograp
             "macsPerPixel": round(costs(model)[0]),
             "training": f"A vector fitted to {painting.name} on the trunk of {described['name']}.",
         }
-        (out / f"{name}.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        write_all({out / f"{name}.onnx": data, out / f"{name}.json": json_bytes(manifest)})
         restyle(model, fitted(photograph, PICTURE_WIDTH, MULTIPLE)).save(out / f"{name}.jpg", quality=QUALITY)
         print(f"wrote {out / name}.onnx, .json and .jpg")

@@ -145,10 +145,29 @@ class Subject:
     styles: list[str]
 
 
+def progress_of(plan: Plan, step: int, trained_seconds: float) -> float:
+    """From 0 to 1, where training ends."""
+    return max(step / plan.steps, trained_seconds / (60.0 * plan.minutes))
+
+
+def refuse_another(checkpoint: Path, before: dict, asked: dict) -> None:
+    """Ends the program where what was asked of the run before, as far as it was kept, is not what is asked now."""
+    changed = [
+        name if isinstance(before[name], str | None) else f"{name} ({before[name]} before)"  # digests tell nobody anything
+        for name, value in asked.items()
+        if before.get(name, value) != value
+    ]
+    if changed:
+        raise SystemExit(f"{checkpoint} is a run with another {', another '.join(changed)}: take another --out, or what it began with")
+
+
 def train(
-    subject: Subject, plan: Plan, targets: Targets, loss_network: LossNetwork, paths: list[Path], checkpoint: Path
+    subject: Subject, plan: Plan, targets: Targets, loss_network: LossNetwork, paths: list[Path], checkpoint: Path, asked: dict
 ) -> dict[str, Tensor]:
-    """Trains on the photographs `paths`, from `checkpoint` on if there is one, and keeps it up; returns the averaged weights."""
+    """Trains on the photographs `paths`, from `checkpoint` on if there is one, and keeps it up; returns the averaged weights.
+
+    `asked` is what decides the result, by name; a checkpoint of a run that was asked for something else is refused.
+    """
     network, names = subject.network, subject.styles
     networks = Networks(network, loss_network, plan.bfloat16)
     device = next(network.parameters()).device
@@ -159,12 +178,16 @@ def train(
     if checkpoint.exists():
         state = torch.load(checkpoint, map_location=device)
         if state["styles"] != names or state["architecture"] != subject.architecture:
-            raise SystemExit(f"{checkpoint} is a run of another kind: {state['styles']}, {state['architecture']}")
+            raise SystemExit(f"{checkpoint} is a run of another kind: {state['styles']}, {state['architecture']}; take another --out")
+        refuse_another(checkpoint, state.get("asked", {}), asked)
         network.load_state_dict(state["network"])
         average = state["average"]
         optimiser.load_state_dict(state["optimiser"])
         step, trained_seconds = state["step"], state["seconds"]
         print(f"resumed at step {step}, {trained_seconds / 60:.1f} minutes", flush=True)
+        if progress_of(plan, step, trained_seconds) >= 1.0:
+            print("nothing is left to train: a larger --minutes goes on, another --out begins anew", flush=True)
+            return average
 
     photographs = Photographs(paths, plan.seed + step)
     turns = Turns(len(names), plan.seed + step)
@@ -172,11 +195,11 @@ def train(
     started, saved, before = time.monotonic(), time.monotonic(), trained_seconds
     while True:
         trained_seconds = before + time.monotonic() - started
-        progress = max(step / plan.steps, trained_seconds / (60.0 * plan.minutes))
+        progress = progress_of(plan, step, trained_seconds)
         finished = progress >= 1.0
         if finished or time.monotonic() - saved > 60.0 * plan.save_minutes:
             state = {"styles": names, "architecture": subject.architecture, "network": network.state_dict(), "average": average}
-            state |= {"optimiser": optimiser.state_dict(), "step": step, "seconds": trained_seconds, "losses": running}
+            state |= {"optimiser": optimiser.state_dict(), "step": step, "seconds": trained_seconds, "losses": running, "asked": asked}
             save(checkpoint, state)
             saved = time.monotonic()
         if finished:
