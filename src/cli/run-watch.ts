@@ -21,6 +21,9 @@ import {
   type WatchRequest,
 } from './watch.js';
 
+/** NFS clients believe for up to a minute that a name is not there. */
+const OUTPUT_WITHIN_MS = 90_000;
+
 /**
  * Watches. The exit code: see `watch`. Errors: JobError `usage` for places that lie in each other, `input`, `output` and
  * `cloud` for places that cannot be had.
@@ -51,6 +54,7 @@ export async function runWatch(
       log,
       tries: command.tries,
       mostBytes: command.mostBytes,
+      outputWithinMs: OUTPUT_WITHIN_MS,
     };
     return await watch(
       watcher,
@@ -71,7 +75,7 @@ interface SourceNeeds {
 
 async function sourceFor({ input, queue, pollSeconds }: WatchRequest, needs: SourceNeeds): Promise<Source> {
   const place = parseLocation(input);
-  if (queue === undefined || place.kind === 'file') return openSource(place, needs.signal);
+  if (queue === undefined || place.kind === 'file') return openSource(place, needs.signal, needs.log);
   const { queueSource } = await import('../watch/queue-source.js');
   return queueSource(parseQueue(queue), place, { ...needs, pollMs: pollSeconds * 1000 });
 }

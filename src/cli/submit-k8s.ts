@@ -6,6 +6,7 @@ import { JobError } from '../errors.js';
 import { isAddress } from '../storage/location.js';
 import { commandLine } from './command-line.js';
 import { optionValues } from './option-values.js';
+import { refuseSecrets } from './secret-words.js';
 
 /** What `submit k8s` is asked to do. */
 export type KubernetesCommand =
@@ -29,6 +30,7 @@ OUTPUT are https addresses in Blob storage or, with --claim, paths on that volum
 
 const EPILOGUE = `Sizes, tolerations and limits of the pods are in k8s/mpijob.yaml.
 Exit code: with --wait the job's own, else whether the cluster took it. docs/kubernetes.md leads from the start to a video.`;
+const HINT = "give the address without it: the pods' identity reads and writes the blobs";
 const { whole } = optionValues(usage);
 
 /** DNS-1123 label. */
@@ -66,7 +68,10 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
   const claim = parsed.claim === undefined ? undefined : label('claim', parsed.claim, CLAIM, LONGEST_CLAIM);
   const job = [place('INPUT', input, claim), place('OUTPUT', output, claim), ...options];
   checkJob(job);
-  for (const option of options) checkOption(option);
+  // A manifest is kept and shown by the cluster.
+  refuseSecrets(options, 'the cluster would keep and show', HINT);
+  if (options.includes(':'))
+    throw usage('an option of the job cannot be a lone colon: mpirun takes it for another program');
   const workers = whole('workers', parsed.workers, 1, MOST_WORKERS);
   return {
     kind: 'submit',
@@ -122,14 +127,6 @@ function place(what: string, given: string, claim: string | undefined): string {
     );
   }
   return path;
-}
-
-/** A manifest is kept and shown by the cluster, and mpirun has a use of its own for a lone colon. */
-function checkOption(word: string): void {
-  if (word === ':')
-    throw usage('an option of the job cannot be a lone colon: mpirun takes it for another program');
-  const address = word.replace(/^--[\w-]+=/, '');
-  if (isAddress(address)) blobAddress(address, 'an option of the job');
 }
 
 function jobName(given: string | undefined, workers: number): string {

@@ -1,8 +1,8 @@
 import { LEAST_MINUTES, type SlurmRequest } from '../cluster/slurm-script.js';
 import { JobError } from '../errors.js';
-import { isAddress, parseLocation } from '../storage/location.js';
 import { commandLine } from './command-line.js';
 import { optionValues } from './option-values.js';
+import { refuseSecrets } from './secret-words.js';
 
 /** What `submit slurm` is asked to do. */
 export type SlurmCommand =
@@ -26,6 +26,7 @@ share. A job whose time ends before its work goes back to the queue and continue
 
 const EPILOGUE = `What else sbatch takes comes from its variables: SBATCH_QOS, SBATCH_CONSTRAINT, SBATCH_MEM_PER_NODE, ...
 Exit code: with --wait the job's own, else whether Slurm took it. docs/slurm.md leads from the start to a video.`;
+const HINT = 'give the address without it, and the credentials in AZURE_STORAGE_CONNECTION_STRING';
 const { whole } = optionValues(usage);
 
 /** Names as Slurm makes them; a list of partitions is fine. */
@@ -52,7 +53,8 @@ export function parseSlurm(argv: readonly string[], checkJob: CheckJob): SlurmCo
   }
   const job = [input, output, ...options];
   checkJob(job);
-  for (const word of job) refuseSecrets(word);
+  // In scontrol show job, and in the nodes' process lists.
+  refuseSecrets(job, 'Slurm would show to others', HINT);
   return {
     kind: 'submit',
     wait: parsed.wait,
@@ -121,21 +123,6 @@ function timeLimit(text: string | undefined): string | undefined {
   throw usage(
     `--time must be at least ${LEAST_MINUTES} minutes: the job is asked to stop up to four minutes before its end`,
   );
-}
-
-/** Slurm shows a job's words to everybody (scontrol show job), and nodes show them in their process lists. */
-function refuseSecrets(word: string): void {
-  if (!isAddress(word)) return;
-  const location = parseLocation(word);
-  if (location.kind === 'blob' && location.sas !== undefined) {
-    throw new JobError(
-      'usage',
-      `the address ${location.url} carries a SAS, which Slurm would show to others`,
-      {
-        hint: 'give the address without it, and the credentials in AZURE_STORAGE_CONNECTION_STRING',
-      },
-    );
-  }
 }
 
 function usage(message: string): JobError {

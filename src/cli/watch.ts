@@ -1,9 +1,10 @@
 import { JobError } from '../errors.js';
 import type { LogFormat, Verbosity } from '../report/log.js';
-import { isAddress, parseLocation, parseQueue } from '../storage/location.js';
+import { isAddress, parseQueue } from '../storage/location.js';
 import { type AmlCommand, parseAml } from './aml.js';
 import { commandLine } from './command-line.js';
 import { optionValues } from './option-values.js';
+import { refuseSecrets } from './secret-words.js';
 import { parseSlurm } from './submit-slurm.js';
 
 /** Where `watch` runs the jobs. */
@@ -51,6 +52,10 @@ const { whole, inRange } = optionValues(usage);
 /** In the place of the outputs. */
 export const STATE = '.framescatter-watch';
 const GIB = 2 ** 30;
+/** What two jobs cannot share: a journal, which is one video's, and a file that each would write anew. */
+const OF_ONE_JOB = /^--(work-?dir|report)(?:=|$)/i;
+const HINT =
+  'put it into AZURE_STORAGE_CONNECTION_STRING: BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=SAS';
 /** Only to have the words checked before any video comes. */
 export const SAMPLES = {
   file: { input: '/in/film.mp4', output: '/out/film.mp4' },
@@ -100,7 +105,8 @@ export function parseWatch(
     verbosity: parsed.quiet ? 'quiet' : parsed.verbose ? 'verbose' : 'normal',
   };
   if (run !== 'local' && command.ranks > 0) throw usage('--ranks is for --run local');
-  for (const place of [input, output, parsed.state ?? '']) refuseSecrets(place);
+  refuseSecrets([input, output, parsed.state ?? '', ...words], "the jobs' command lines would show", HINT);
+  refuseOfOneJob(words);
   if (command.queue !== undefined) {
     parseQueue(command.queue);
     if (!isAddress(input)) throw usage('--queue tells of uploads: PLACE must be a container');
@@ -148,17 +154,12 @@ export function amlSubmission(
   return command;
 }
 
-/** The jobs' command lines hold the addresses, and everybody can see command lines. */
-function refuseSecrets(place: string): void {
-  const location = parseLocation(place);
-  if (location.kind === 'file' || location.sas === undefined) return;
-  throw new JobError(
-    'usage',
-    `the address ${location.url} carries a SAS, which the jobs' command lines would show`,
-    {
-      hint: 'put it into AZURE_STORAGE_CONNECTION_STRING: BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=SAS',
-    },
-  );
+function refuseOfOneJob(words: readonly string[]): void {
+  const found = words.map((word) => OF_ONE_JOB.exec(word)?.[1]).find((name) => name !== undefined);
+  if (found === undefined) return;
+  throw new JobError('usage', `--${found} is for one job, and watch runs one for each video`, {
+    hint: "a video's journal lies beside its output, and its record in the state folder (docs/watch.md)",
+  });
 }
 
 function parserOf() {

@@ -11,10 +11,18 @@ const POLL_MS = 15_000;
 /** The client rides over short outages; this many failed looks in a row are a long one. */
 const PATIENT_LOOKS = 20;
 
+/** The job itself failed, or was cancelled: any other error only says that nothing could be learnt of it. */
+export class JobEndedBadly extends JobError {
+  constructor(message: string, hint: string) {
+    super('cloud', message, { hint });
+  }
+}
+
 /**
  * Waits until the job ends, saying its state and, while it runs, how far it is. Returns when it has completed.
  *
- * @throws JobError('cloud') with the job's own error where it failed or was cancelled.
+ * @throws JobEndedBadly with the job's own error where it failed or was cancelled, and JobError('cloud') where Azure
+ *   does not tell any more.
  */
 export async function followJob(session: Session, job: SubmittedJob, cluster: string): Promise<void> {
   const { client, workspace, log } = session;
@@ -45,9 +53,7 @@ export async function followJob(session: Session, job: SubmittedJob, cluster: st
       case 'Failed':
         throw await whyFailed(session, job);
       case 'Canceled':
-        throw new JobError('cloud', `the job ${job.name} was cancelled`, {
-          hint: 'submitted again, it resumes',
-        });
+        throw new JobEndedBadly(`the job ${job.name} was cancelled`, 'submitted again, it resumes');
       case 'Queued':
         if (changed) await warnOfTrouble(session, cluster);
         break;
@@ -115,7 +121,7 @@ async function sayProgress(session: Session, job: SubmittedJob): Promise<void> {
 }
 
 /** The step knows more of what went wrong than the pipeline that holds it. */
-async function whyFailed(session: Session, job: SubmittedJob): Promise<JobError> {
+async function whyFailed(session: Session, job: SubmittedJob): Promise<JobEndedBadly> {
   const hint = `look at its logs (${job.link}); submitted again with the same --work-dir it resumes`;
   let reason = '';
   try {
@@ -126,7 +132,7 @@ async function whyFailed(session: Session, job: SubmittedJob): Promise<JobError>
   } catch {
     session.log.detail('the reason of the failure cannot be read');
   }
-  return new JobError('cloud', `the job ${job.name} failed${reason === '' ? '' : `: ${reason}`}`, { hint });
+  return new JobEndedBadly(`the job ${job.name} failed${reason === '' ? '' : `: ${reason}`}`, hint);
 }
 
 async function errorOf(session: Session, job: SubmittedJob, run: string): Promise<string> {

@@ -21,24 +21,50 @@ export interface ListedBlob {
  */
 export function isVideoName(name: string): boolean {
   const parts = name.split('/');
-  if (parts.some((part) => part === '' || part.startsWith('.') || OURS.test(part))) return false;
-  return VIDEO.test(name);
+  return parts.every(isLookedInto) && VIDEO.test(name);
 }
 
-/** Names of the videos below `folder`, or only in it, sorted. Files only: what a link leads to may lie anywhere. */
-export async function videosInFolder(folder: string, depth: 'all' | 'top'): Promise<readonly string[]> {
+function isLookedInto(part: string): boolean {
+  return part !== '' && !part.startsWith('.') && !OURS.test(part);
+}
+
+/** Is told of a folder that cannot be listed. */
+export type Unlisted = (folder: string, error: unknown) => void;
+
+/**
+ * Names of the videos below `folder`, or only in it, sorted. Files only: what a link leads to may lie anywhere. A folder
+ * in it that cannot be listed (`lost+found`) is left out and told of; one that has vanished meanwhile is only left out.
+ * Errors: JobError `input` where `folder` itself cannot be listed.
+ */
+export async function videosInFolder(
+  folder: string,
+  depth: 'all' | 'top',
+  unlisted: Unlisted = () => {},
+): Promise<readonly string[]> {
+  const names: string[] = [];
+  async function list(below: string): Promise<void> {
+    for (const entry of await fs.readdir(join(folder, below), { withFileTypes: true })) {
+      const name = join(below, entry.name);
+      if (entry.isFile() && isVideoName(name)) names.push(name);
+      if (depth === 'all' && entry.isDirectory() && isLookedInto(entry.name)) await listIfThere(name);
+    }
+  }
+  async function listIfThere(below: string): Promise<void> {
+    try {
+      await list(below);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') unlisted(join(folder, below), error);
+    }
+  }
   try {
-    const entries = await fs.readdir(folder, { recursive: depth === 'all', withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(join(folder, '/').length))
-      .filter(isVideoName)
-      .sort();
+    await list('');
   } catch (error) {
     throw new JobError('input', `the folder ${folder} cannot be listed: ${messageOf(error)}`, {
       hint: 'give a folder that exists and may be read',
     });
   }
+  return names.sort();
 }
 
 /** The videos below the container or folder of blobs that `access` is to, in the order of their names. */

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { followJob } from '../cloud/aml-follow.js';
+import { followJob, JobEndedBadly } from '../cloud/aml-follow.js';
 import type { Session } from '../cloud/aml-provision.js';
 import { type Submission, type SubmittedJob, submitJob } from '../cloud/aml-submit.js';
 import { createRestClient, httpsOrigin, PUBLIC_CLOUD } from '../cloud/rest-client.js';
 import { defaultCredential, tokensOf } from '../cloud/tokens.js';
-import { messageOf } from '../errors.js';
-import type { Run, Runner } from './runner.js';
+import { isBusy } from './job-log.js';
+import { BUSY_PAUSE_MS, type Ending, type Run, type Runner } from './runner.js';
 
 export interface AmlOptions {
   /** What `submit aml INPUT OUTPUT ...` would ask for. */
@@ -22,6 +22,22 @@ export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
   const interruptible = { pause: (ms: number) => sleep(ms, undefined, { signal }), ...session };
   const submit = (run: Run, name: string): Promise<SubmittedJob> =>
     submitJob(interruptible, { ...submission(run.input, run.output), name });
+
+  /** How the job ends. Whatever else is thrown tells nothing of the job, which is most likely at work. */
+  async function endingOf(run: Run, name: string): Promise<Ending> {
+    try {
+      const { cluster } = submission(run.input, run.output);
+      await followJob(interruptible, await submit(run, name), cluster.name);
+      return { kind: 'done' };
+    } catch (error) {
+      if (!(error instanceof JobEndedBadly)) throw error;
+      const reason = error.message;
+      if (!isBusy(reason)) return { kind: 'failed', reason, final: false };
+      await interruptible.pause(BUSY_PAUSE_MS);
+      return { kind: 'busy', reason };
+    }
+  }
+
   return {
     async start(run) {
       const name = `framescatter-${run.id}`;
@@ -31,11 +47,10 @@ export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
     async follow(job) {
       const { name, ...run } = JSON.parse(job) as Run & { readonly name: string };
       try {
-        const { cluster } = submission(run.input, run.output);
-        await followJob(interruptible, await submit(run, name), cluster.name);
-        return { kind: 'done' };
+        return await endingOf(run, name);
       } catch (error) {
-        return signal.aborted ? { kind: 'left' } : { kind: 'failed', reason: messageOf(error), final: false };
+        if (signal.aborted) return { kind: 'left' };
+        throw error;
       }
     },
   };

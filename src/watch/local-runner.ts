@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError } from '../errors.js';
+import { JobError, messageOf } from '../errors.js';
 import { packageRoot } from '../package.js';
 import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-identity.js';
-import { redact } from '../storage/secret.js';
+import { isBusy, lastError } from './job-log.js';
 import type { Ending, Run, Runner } from './runner.js';
 
 export interface LocalOptions {
@@ -20,10 +21,8 @@ export interface LocalOptions {
 }
 
 const ORPHAN_POLL_MS = 500;
-const TAIL_BYTES = 64 * 1024;
 const STOPPED = 75;
 const USAGE = 2;
-const BUSY = /another job is working in /;
 
 interface Child {
   readonly ended: Promise<number>;
@@ -73,13 +72,10 @@ async function startChild({ words, ranks, logs }: LocalOptions, run: Run): Promi
     // In a session of its own: what a terminal sends to all its processes is passed on once, by us. A file instead of a
     // pipe: a job whose watcher has died can still write to it, and finish.
     const child = spawn(program, args, { stdio: ['ignore', file.fd, file.fd], detached: true });
-    const ended = new Promise<number>((resolve, reject) => {
-      child.once('error', (cause) =>
-        reject(new JobError('mpi', `${program} cannot be run: ${cause.message}`)),
-      );
-      child.once('exit', (code) => resolve(code ?? 1));
+    const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+    await once(child, 'spawn').catch((cause) => {
+      throw new JobError('mpi', `${program} cannot be run: ${messageOf(cause)}`);
     });
-    ended.catch(() => {}); // thrown by `follow`
     return { child, ended, log };
   } finally {
     await file.close();
@@ -93,7 +89,10 @@ async function endingOf(code: number, log: string, signal: AbortSignal): Promise
   }
   const reason = (await lastError(log)) ?? `the job ended with exit code ${code}; its log is ${log}`;
   if (code === STOPPED) return signal.aborted ? { kind: 'stopped' } : { kind: 'interrupted', reason };
-  if (BUSY.test(reason)) return { kind: 'busy', reason };
+  if (isBusy(reason)) {
+    await fs.rm(log, { force: true });
+    return { kind: 'busy', reason };
+  }
   return { kind: 'failed', reason, final: code === USAGE };
 }
 
@@ -105,30 +104,4 @@ async function followOrphan(job: string, signal: AbortSignal): Promise<Ending> {
     await sleep(ORPHAN_POLL_MS);
   }
   return { kind: 'gone' };
-}
-
-/** The last error that a job's log tells, in either form of the log. */
-async function lastError(path: string): Promise<string | undefined> {
-  const file = await fs.open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    const start = Math.max(0, size - TAIL_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
-    const lines = buffer.subarray(0, bytesRead).toString('utf8').split('\n');
-    const errors = lines.flatMap((line) => errorIn(line) ?? []);
-    return errors.length === 0 ? undefined : redact(errors.at(-1) ?? '');
-  } finally {
-    await file.close();
-  }
-}
-
-function errorIn(line: string): string | undefined {
-  const text = /^framescatter: error: (.*)$/.exec(line)?.[1];
-  if (text !== undefined || !line.startsWith('{')) return text;
-  try {
-    const said = JSON.parse(line) as { readonly level?: unknown; readonly message?: unknown };
-    return said.level === 'error' ? String(said.message) : undefined;
-  } catch {
-    return undefined;
-  }
 }

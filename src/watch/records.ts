@@ -20,6 +20,8 @@ export interface VideoRecord {
   readonly failures: number;
   /** Runs that were cut off: their watcher or their machine died, or somebody stopped them. */
   readonly interruptions: number;
+  /** Runs that found another job at work on the output. */
+  readonly collisions: number;
   /** Why it failed last. */
   readonly reason: string | null;
   readonly firstTaken: string;

@@ -26,6 +26,9 @@ export interface Run {
 export interface Runner {
   /** Starts a job. Gives by what it can be found again, by another watcher too. */
   start(run: Run): Promise<string>;
-  /** Waits for a job's end. */
+  /** Waits for a job's end. An error says that it is out of sight, and nothing of how it does. */
   follow(job: string): Promise<Ending>;
 }
+
+/** How long a cluster's runner waits before it says `busy`: each look is a job there, which queues and may cost. */
+export const BUSY_PAUSE_MS = 600_000;

@@ -5,40 +5,55 @@ import { followJob } from '../cluster/slurm-follow.js';
 import { batchScript, logName, type SlurmRequest, sbatchArguments } from '../cluster/slurm-script.js';
 import { packageRoot } from '../package.js';
 import type { Log } from '../report/log.js';
-import type { Runner } from './runner.js';
+import { isBusy, lastError } from './job-log.js';
+import { BUSY_PAUSE_MS, type Ending, type Runner } from './runner.js';
 
 export interface SlurmOptions {
   /** What `submit slurm INPUT OUTPUT ...` would ask for. */
   readonly request: (input: string, output: string) => SlurmRequest;
   readonly log: Log;
   readonly signal: AbortSignal;
+  readonly pause?: (ms: number) => Promise<unknown>;
 }
 
 const STOPPED = 75;
 
 /** Submits each job to Slurm, as `submit slurm --wait` does. */
-export function slurmRunner({ request, log, signal }: SlurmOptions): Runner {
+export function slurmRunner({ request, log, signal, ...given }: SlurmOptions): Runner {
+  const pause = given.pause ?? ((ms: number) => sleep(ms, undefined, { signal }));
+
+  /** How a job ended that Slurm says ended with this code. */
+  async function endingOf(job: string, code: number, logFile: string): Promise<Ending> {
+    if (code === 0) return { kind: 'done' };
+    const reason = `Slurm job ${job} ended with exit code ${code}; its log is ${logFile}`;
+    if (code === STOPPED) return { kind: 'interrupted', reason };
+    const error = await lastError(logFile).catch(() => undefined);
+    if (error !== undefined && isBusy(error)) {
+      await pause(BUSY_PAUSE_MS);
+      return { kind: 'busy', reason: error };
+    }
+    return { kind: 'failed', reason, final: false };
+  }
+
   return {
     async start(run) {
       const asked = request(run.input, run.output);
       return submitScript(batchScript(asked, packageRoot()), sbatchArguments(asked));
     },
     async follow(job) {
-      if ((await lookAtJob(job)) === undefined) return { kind: 'gone' };
+      const logFile = join(process.cwd(), logName(job));
+      let known = true;
+      const look = async (number: string) => {
+        const found = await lookAtJob(number);
+        known = found !== undefined;
+        return found;
+      };
       try {
-        const logFile = join(process.cwd(), logName(job));
-        const code = await followJob(job, {
-          look: lookAtJob,
-          logFile,
-          log,
-          write: () => {},
-          pause: (ms) => sleep(ms, undefined, { signal }),
-        });
-        if (code === 0) return { kind: 'done' };
-        const reason = `Slurm job ${job} ended with exit code ${code}; its log is ${logFile}`;
-        return code === STOPPED ? { kind: 'interrupted', reason } : { kind: 'failed', reason, final: false };
+        const code = await followJob(job, { look, logFile, log, write: () => {}, pause });
+        return await endingOf(job, code, logFile);
       } catch (error) {
         if (signal.aborted) return { kind: 'left' };
+        if (!known) return { kind: 'gone' };
         throw error;
       }
     },

@@ -1,5 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { messageOf } from '../errors.js';
+import type { Log } from '../report/log.js';
 import { connect } from '../storage/blob-client.js';
 import { atName, type BlobLocation, type Location, nameBelow } from '../storage/location.js';
 import { videosInContainer, videosInFolder } from '../storage/video-listing.js';
@@ -34,12 +36,18 @@ export type Offer =
  */
 export type Taken = 'done' | 'failed' | 'settled' | 'again' | 'unsure' | 'taken' | 'unfinished';
 
-export async function openSource(location: Location, signal: AbortSignal): Promise<Source> {
-  return location.kind === 'file' ? folderSource(resolve(location.path)) : blobSource(location, signal);
+export async function openSource(location: Location, signal: AbortSignal, log: Log): Promise<Source> {
+  return location.kind === 'file' ? folderSource(resolve(location.path), log) : blobSource(location, signal);
 }
 
-async function folderSource(folder: string): Promise<Source> {
-  await videosInFolder(folder, 'all');
+async function folderSource(folder: string, log: Log): Promise<Source> {
+  const told = new Set<string>();
+  const list = (): Promise<readonly string[]> =>
+    videosInFolder(folder, 'all', (unlisted, error) => {
+      if (!told.has(unlisted)) log.warn(`the folder ${unlisted} is left out: ${messageOf(error)}`);
+      told.add(unlisted);
+    });
+  await list();
   let before = new Map<string, string>();
   let unready = 0;
   return {
@@ -50,7 +58,7 @@ async function folderSource(folder: string): Promise<Source> {
     async *look() {
       const now = new Map<string, string>();
       const videos: Video[] = [];
-      for (const name of await videosInFolder(folder, 'all')) {
+      for (const name of await list()) {
         const stats = await fs.stat(join(folder, name), { bigint: true }).catch(() => undefined);
         if (stats === undefined) continue; // moved away since
         const version = `${stats.size}-${stats.mtimeNs}`;

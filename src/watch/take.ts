@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
 import type { Place } from '../storage/place.js';
@@ -21,16 +23,19 @@ export interface Watcher {
   readonly tries: number;
   /** Larger videos are set aside at once. */
   readonly mostBytes: number;
+  /** How long after its job's good end an output may be out of sight: shared storage shows new names late. */
+  readonly outputWithinMs: number;
 }
 
 /** Runs that were cut off before a video is set aside: it may be what brings the machine down. */
 const MOST_INTERRUPTIONS = 10;
-/** Jobs cannot be started at all. */
+const OUTPUT_POLL_MS = 1000;
+/** Jobs cannot be started, or not be seen. */
 const OUTAGES: readonly JobError['code'][] = ['cloud', 'cluster', 'mpi'];
 
 /**
  * Takes a video, unless it is settled or another watcher's, and works on it to an end. Errors: JobError `cloud`,
- * `cluster`, `mpi` where jobs cannot be started at all, which is not the video's fault.
+ * `cluster`, `mpi` where jobs cannot be started at all, or one is out of sight, which is not the video's fault.
  */
 export async function take(watcher: Watcher, video: Video): Promise<Taken> {
   const { records, claims } = watcher;
@@ -64,6 +69,7 @@ async function work(
     output: outputs.address(output),
     failures: known?.failures ?? 0,
     interruptions: known?.interruptions ?? 0,
+    collisions: known?.collisions ?? 0,
     reason: known?.reason ?? null,
     firstTaken: known?.firstTaken ?? now,
     state: 'running',
@@ -102,8 +108,17 @@ async function work(
   } catch (error) {
     const outage = error instanceof JobError && OUTAGES.includes(error.code);
     if (!outage) return setAside(redact(messageOf(error)));
-    await settle('waiting', { reason: error.message });
+    // A job that is out of sight is most likely at work: whoever looks next follows it, and starts no other.
+    if (record.job === null) await settle('waiting', { reason: error.message });
+    else await save({ reason: error.message });
     throw error;
+  }
+  if (ending.kind === 'done' && !(await appears(watcher, output))) {
+    ending = {
+      kind: 'failed',
+      reason: `its job ended well, but there is nothing at ${record.output}`,
+      final: false,
+    };
   }
   switch (ending.kind) {
     case 'done':
@@ -131,7 +146,7 @@ async function work(
     }
     case 'busy':
       // Still `running`: whatever that job leaves at the output counts as this video's.
-      await save({ job: null, reason: ending.reason });
+      await save({ job: null, reason: ending.reason, collisions: record.collisions + 1 });
       log.info(`${video.name}: ${ending.reason}`);
       return 'again';
     case 'stopped':
@@ -164,10 +179,31 @@ async function run(
   const job = await runner.start({
     input: source.address(video.name),
     output: outputs.address(output),
-    id: `${video.key}-${record.failures}-${interruptions}`,
+    id: runId(video, record, interruptions),
   });
   await save({ job, interruptions });
   return runner.follow(job);
+}
+
+/**
+ * The same whenever this run is started, by whichever watcher; another for each try, for another output, and once the
+ * record has been removed: a job of that id may be kept for ever where it ran.
+ */
+function runId(video: Video, record: VideoRecord, interruptions: number): string {
+  const { output, firstTaken, failures, collisions } = record;
+  const whose = createHash('sha256')
+    .update(JSON.stringify([output, firstTaken]))
+    .digest('hex');
+  return [video.key, whose.slice(0, 12), failures, interruptions, collisions].join('-');
+}
+
+async function appears({ outputs, outputWithinMs }: Watcher, output: string): Promise<boolean> {
+  const deadline = performance.now() + outputWithinMs;
+  while ((await outputs.stamp(output)) === null) {
+    if (performance.now() >= deadline) return false;
+    await sleep(OUTPUT_POLL_MS);
+  }
+  return true;
 }
 
 /** Beside where the output would be. */

@@ -13,6 +13,8 @@ export interface WatchTimes {
   readonly once: boolean;
 }
 
+/** Settled videos whose records are read again at each look: a record may have been removed, to have it tried anew. */
+const RECORDS_PER_LOOK = 10;
 /** Exit code of a watcher that leaves work behind which the next one goes on with. */
 const UNFINISHED = 75;
 
@@ -25,6 +27,7 @@ export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSi
   const { source, log } = watcher;
   const { jobs, once } = times;
   const active = new Map<string, Promise<void>>();
+  /** By key, the one whose record was read longest ago first. */
   let settled = new Set<string>();
   let results: Taken[] = [];
   let failed = false;
@@ -43,6 +46,7 @@ export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSi
 
   async function work({ video, answer }: Extract<Offer, { kind: 'video' }>): Promise<void> {
     const taken = await attempt(video, () => take(watcher, video));
+    settled.delete(video.key);
     if (taken === 'done' || taken === 'failed' || taken === 'settled') settled.add(video.key);
     failed ||= taken === 'failed';
     unfinished ||= taken === 'unfinished';
@@ -56,6 +60,7 @@ export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSi
 
   async function round(): Promise<void> {
     const seen = new Set<string>();
+    const due = new Set([...settled].slice(0, RECORDS_PER_LOOK));
     for await (const offer of source.look()) {
       if (offer.kind === 'set aside') {
         failed = true;
@@ -64,7 +69,7 @@ export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSi
       const { key } = offer.video;
       seen.add(key);
       if (signal.aborted) await offer.answer?.('unfinished');
-      else if (settled.has(key)) await offer.answer?.('settled');
+      else if (settled.has(key) && !due.delete(key)) await offer.answer?.('settled');
       else if (active.has(key)) await offer.answer?.('taken');
       else active.set(key, work(offer));
       // Only then is the next one asked for: what this watcher has no room for is for others.

@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { amlRunner } from '../../src/watch/aml-runner.js';
-import { SUBMISSION, sent, world } from '../fixtures/aml-world.js';
+import { once, SUBMISSION, sent, world } from '../fixtures/aml-world.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { decodedFrames } from '../fixtures/job.js';
@@ -42,6 +42,31 @@ t.test('Azure ML', async (t) => {
       signal: stop.signal,
     });
     t.same(await ending.follow(await runner.start({ ...RUN, id: 'other' })), { kind: 'left' });
+  });
+
+  await t.test('an Azure that does not answer tells nothing of the job', async (t) => {
+    const { azure, session } = await world(t);
+    const signal = new AbortController().signal;
+    const runner = amlRunner({ submission: () => SUBMISSION, session, signal });
+    const job = await runner.start(RUN);
+    const away = { status: 500 };
+    azure.rule(once((path, method) => method === 'PUT' && path.includes('/jobs/'), away, 6));
+    await t.rejects(runner.follow(job), { code: 'cloud', message: /submitting the job .* failed/ });
+    azure.rule(once((path, method) => method === 'GET' && path.includes('/jobs/'), away, 120));
+    await t.rejects(runner.follow(job), { code: 'cloud', message: /asking for the state .* failed/ });
+    t.same(await runner.follow(job), { kind: 'done' });
+  });
+
+  await t.test('a job that finds another at work on its output', async (t) => {
+    const { azure, session, pauses } = await world(t);
+    azure.states = ['Failed'];
+    azure.errors.set(
+      'step-run',
+      'framescatter: error: another job is working in the journal (process 7 on n1)',
+    );
+    const runner = amlRunner({ submission: () => SUBMISSION, session, signal: new AbortController().signal });
+    t.match(await runner.follow(await runner.start(RUN)), { kind: 'busy', reason: /process 7 on n1/ });
+    t.ok((pauses.at(-1) ?? 0) >= 60_000, 'the next job is not submitted at once');
   });
 });
 

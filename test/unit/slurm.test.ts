@@ -93,6 +93,8 @@ t.test('the command line', (t) => {
     ['a', 'b', '--time', '00:09:59'],
     ['a', 'b', '--time', '9:59'],
     ['https://films.blob.core.windows.net/in/a.mp4?sv=1&sig=abc', 'b'],
+    ['a', 'b', '--', '--model=https://films.blob.core.windows.net/in/m.onnx?sv=1&sig=abc'],
+    ['a', 'b', '--', '--work-dir', 'https://films.blob.core.windows.net/in/j?sv=1&sig=abc'],
   ]) {
     t.throws(() => parseSlurm(bad, anyJob), { code: 'usage' }, JSON.stringify(bad));
   }

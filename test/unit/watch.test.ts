@@ -1,8 +1,9 @@
 import * as fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseArguments } from '../../src/cli/arguments.js';
-import { parseWatch, type WatchCommand } from '../../src/cli/watch.js';
+import { parseWatch, slurmRequest, type WatchCommand } from '../../src/cli/watch.js';
 import { JobError } from '../../src/errors.js';
 import { createLog } from '../../src/report/log.js';
 import { parseLocation } from '../../src/storage/location.js';
@@ -10,13 +11,16 @@ import { openPlace } from '../../src/storage/place.js';
 import { identityOf } from '../../src/storage/process-identity.js';
 import { isVideoName } from '../../src/storage/video-listing.js';
 import { type Claim, openClaims } from '../../src/watch/claims.js';
+import { localRunner } from '../../src/watch/local-runner.js';
 import { refuseLoop } from '../../src/watch/loops.js';
 import { openRecords, recordName, type VideoRecord } from '../../src/watch/records.js';
 import type { Ending, Run, Runner } from '../../src/watch/runner.js';
+import { slurmRunner } from '../../src/watch/slurm-runner.js';
 import { openSource, type Source } from '../../src/watch/source.js';
 import { take, type Watcher } from '../../src/watch/take.js';
 import { outputName, type Video, videoIn } from '../../src/watch/videos.js';
 import { watch } from '../../src/watch/watch.js';
+import { until } from '../fixtures/until.js';
 
 const check = (words: readonly string[]): void => void parseArguments(words, '0');
 const AZURE = {
@@ -24,6 +28,8 @@ const AZURE = {
   AZURE_RESOURCE_GROUP: 'films',
   AZUREML_WORKSPACE_NAME: 'framescatter-ml',
 };
+const NOBODY = 65_534;
+const silent = createLog('text', 'quiet', () => {});
 const BLOB = 'https://films.blob.core.windows.net';
 const QUEUE = 'https://films.queue.core.windows.net';
 
@@ -69,6 +75,14 @@ t.test('the command line', async (t) => {
     [['/in', '--out', '/out', '--poll', '0'], /--poll takes/],
     [['/in', '--out', '/out', '--', '--crf', '99'], /--crf takes/],
     [['/in', '--out', '/out', '--', 'more.mp4'], /takes an INPUT and an OUTPUT/],
+    [['/in', '--out', '/out', '--', '--work-dir', '/j'], /--work-dir is for one job/],
+    [['/in', '--out', '/out', '--', '--workDir=/j'], /--workDir is for one job/],
+    [['/in', '--out', '/out', '--', '--report=r.json'], /--report is for one job/],
+    [['/in', '--out', '/out', '--run', 'slurm', '--', '--', '--work-dir=/j'], /--work-dir is for one job/],
+    [
+      [`${BLOB}/in1`, '--out', `${BLOB}/out`, '--run=aml', '--', `--work-dir=${BLOB}/journals/x`],
+      /--work-dir is for one job/,
+    ],
     [['/in', '--out', '/out', '--run', 'slurm', '--', '--nodes', 'x'], /--nodes takes/],
     [['/in', '--out', '/out', '--run', 'slurm', '--', '--dry-run'], /not for it/],
     [['/in', '--out', '/out', '--run', 'slurm', '--ranks', '2'], /--ranks is for/],
@@ -81,13 +95,22 @@ t.test('the command line', async (t) => {
   for (const [words, message] of bad) {
     t.throws(() => parseWatch(words, AZURE, check), { code: 'usage', message }, words.join(' '));
   }
-  const sas = `${BLOB}/videos-in?sv=2025&sig=CANARYsignature`;
-  try {
-    parse(sas, '--out', '/out');
-    t.fail('an address with a SAS was taken');
-  } catch (error) {
-    t.match(error, { code: 'usage', message: /carries a SAS/ });
-    t.notMatch(String(error), /CANARY/);
+  const secret = 'sv=2025&sig=CANARYsignature';
+  const model = `--model=${BLOB}/models/m.onnx?${secret}`;
+  for (const words of [
+    [`${BLOB}/videos-in?${secret}`, '--out', '/out'],
+    ['/in', '--out', '/out', '--', model],
+    ['/in', '--out', '/out', '--', '--model', model.slice('--model='.length)],
+    ['/in', '--out', '/out', '--run', 'slurm', '--', '--', model],
+    [`${BLOB}/in1`, '--out', `${BLOB}/out`, '--run', 'aml', '--', model],
+  ]) {
+    try {
+      parse(...words);
+      t.fail(`a SAS was taken: ${words.join(' ')}`);
+    } catch (error) {
+      t.match(error, { code: 'usage', message: /carries a SAS/ });
+      t.notMatch(String(error), /CANARY/);
+    }
   }
 });
 
@@ -173,7 +196,7 @@ async function look(source: Source): Promise<readonly Video[]> {
 t.test('a folder: only what stands still, and is a video', async (t) => {
   const folder = t.testdir({ 'a.mp4': 'a', 'notes.txt': '', sub: { 'b.mkv': 'b' }, '.c.mp4': '' });
   await fs.symlink('/etc/passwd', join(folder, 'link.mp4'));
-  const source = await openSource(parseLocation(folder), new AbortController().signal);
+  const source = await openSource(parseLocation(folder), new AbortController().signal, silent);
   t.same(await look(source), []);
   t.equal(source.unready(), 2);
   await fs.appendFile(join(folder, 'a.mp4'), 'more');
@@ -186,9 +209,43 @@ t.test('a folder: only what stands still, and is a video', async (t) => {
     { name: 'a.mp4', bytes: 5 },
     { name: 'sub/b.mkv', bytes: 1 },
   ]);
-  await t.rejects(openSource(parseLocation(join(folder, 'none')), new AbortController().signal), {
+  await t.rejects(openSource(parseLocation(join(folder, 'none')), new AbortController().signal, silent), {
     code: 'input',
   });
+});
+
+t.test('a folder in it that cannot be listed is left out, with one line', async (t) => {
+  const folder = await fs.mkdtemp(join(tmpdir(), 'framescatter-watch-'));
+  t.teardown(() => fs.rm(folder, { recursive: true }));
+  const lost = join(folder, 'lost+found');
+  await fs.mkdir(join(folder, 'sub', 'deep'), { recursive: true });
+  await fs.mkdir(lost);
+  for (const name of ['a.mp4', 'sub/deep/b.mp4', 'lost+found/c.mp4'])
+    await fs.writeFile(join(folder, name), 'x');
+  await fs.chmod(folder, 0o755);
+  await fs.chmod(lost, 0);
+  const lines: string[] = [];
+  const log = createLog('text', 'normal', (line) => lines.push(line));
+  const { signal } = new AbortController();
+  const found: (readonly Video[])[] = [];
+  let refused: unknown;
+  // Root may read what nobody else may.
+  const uid = process.geteuid?.() ?? 0;
+  if (uid === 0) process.seteuid?.(NOBODY);
+  try {
+    const source = await openSource(parseLocation(folder), signal, log);
+    for (let i = 0; i < 2; i += 1) found.push(await look(source));
+    refused = await openSource(parseLocation(lost), signal, log).catch((error) => error);
+  } finally {
+    process.seteuid?.(uid);
+  }
+  t.same(
+    found.map((videos) => videos.map(({ name }) => name)),
+    [[], ['a.mp4', 'sub/deep/b.mp4']],
+  );
+  t.equal(lines.length, 1);
+  t.match(lines[0], `framescatter: warning: the folder ${lost} is left out: EACCES`);
+  t.match(refused, { code: 'input', message: /lost\+found cannot be listed: EACCES/ });
 });
 
 interface Bench {
@@ -213,7 +270,7 @@ async function bench(
   await fs.mkdir(out, { recursive: true });
   await fs.writeFile(join(input, 'a.mp4'), 'film');
   const signal = new AbortController().signal;
-  const source = await openSource(parseLocation(input), signal);
+  const source = await openSource(parseLocation(input), signal, silent);
   await look(source);
   const [video] = await look(source);
   if (video === undefined) throw new Error('no video');
@@ -228,6 +285,7 @@ async function bench(
       followed.push(job);
       const ending = endings.shift() ?? { kind: 'done' };
       if (ending instanceof Error) throw ending;
+      if (ending.kind === 'done') await fs.writeFile(join(out, 'a.mp4'), `styled by ${job}`);
       return ending;
     },
   };
@@ -239,9 +297,10 @@ async function bench(
     records,
     claims: await openClaims(state),
     runner,
-    log: createLog('text', 'quiet', () => {}),
+    log: silent,
     tries: 3,
     mostBytes: 1000,
+    outputWithinMs: 0,
     ...more,
   };
   const record = async (): Promise<VideoRecord> => {
@@ -265,6 +324,7 @@ async function bench(
         output: join(out, 'a.mp4'),
         failures: 0,
         interruptions: 0,
+        collisions: 0,
         reason: null,
         firstTaken: '',
         updated: '',
@@ -287,7 +347,7 @@ t.test('how runs end', async (t) => {
     t.equal(await take(watcher, video), 'settled');
     t.equal(runs.length, 1);
     t.match(await record(), { state: 'done', job: null, failures: 0, reason: null });
-    t.same((await fs.readdir(out)).sort(), ['.framescatter-watch'], 'its old failure is gone');
+    t.same((await fs.readdir(out)).sort(), ['.framescatter-watch', 'a.mp4'], 'its old failure is gone');
     const kept = await fs.readdir(join(out, '.framescatter-watch'));
     t.same(kept.sort(), [recordName(video), 'claims'].sort());
   });
@@ -318,10 +378,64 @@ t.test('how runs end', async (t) => {
 
   await t.test('jobs that cannot be started are not its fault', async (t) => {
     const outage = new JobError('cluster', 'sbatch cannot be run');
-    const { watcher, video, record } = await bench(t.testdir(), [outage]);
-    await t.rejects(take(watcher, video), outage);
-    t.match(await record(), { state: 'waiting', failures: 0, reason: 'sbatch cannot be run' });
+    const { watcher, video, record } = await bench(t.testdir(), []);
+    const { runner } = watcher;
+    const start = async (): Promise<string> => {
+      throw outage;
+    };
+    await t.rejects(take({ ...watcher, runner: { ...runner, start } }, video), outage);
+    t.match(await record(), { state: 'waiting', job: null, failures: 0, reason: 'sbatch cannot be run' });
     t.equal(await take(watcher, video), 'done');
+  });
+
+  await t.test(
+    'a job that is out of sight goes on: it is followed again, and no other started',
+    async (t) => {
+      const outage = new JobError('cluster', 'Slurm does not tell of job 1');
+      const { watcher, video, runs, followed, record } = await bench(t.testdir(), [outage, outage]);
+      await t.rejects(take(watcher, video), outage);
+      t.match(await record(), { state: 'running', job: 'job 1', failures: 0, reason: outage.message });
+      await t.rejects(take(watcher, video), outage);
+      t.equal(await take(watcher, video), 'done');
+      t.same(followed, ['job 1', 'job 1', 'job 1']);
+      t.equal(runs.length, 1);
+      t.match(await record(), { state: 'done', failures: 0, interruptions: 0 });
+    },
+  );
+
+  await t.test('a job that ends well and leaves nothing has failed', async (t) => {
+    const { watcher, video, record } = await bench(t.testdir(), []);
+    const runner: Runner = { start: async () => 'job', follow: async () => ({ kind: 'done' }) };
+    t.equal(await take({ ...watcher, runner }, video), 'again');
+    t.match(await record(), { state: 'waiting', failures: 1, reason: /there is nothing at .*out\/a\.mp4/ });
+  });
+
+  await t.test('the id of a run: one for each try, record and output, whoever starts it', async (t) => {
+    const folder = t.testdir();
+    const away = new JobError('cloud', 'the answer was lost');
+    const idOf = async (work: Bench): Promise<string> => {
+      const before = work.runs.length;
+      const start = async (run: Run): Promise<string> => {
+        work.runs.push(run);
+        throw away;
+      };
+      await t.rejects(take({ ...work.watcher, runner: { ...work.watcher.runner, start } }, work.video), away);
+      t.equal(work.runs.length, before + 1);
+      return work.runs.at(-1)?.id ?? '';
+    };
+    const work = await bench(folder, [{ kind: 'busy', reason: 'another job is working in it' }]);
+    const first = await idOf(work);
+    t.equal(await idOf(work), first, 'a start whose answer was lost is the same run');
+    t.equal(await take(work.watcher, work.video), 'again');
+    const afterBusy = await idOf(work);
+    t.not(afterBusy, first, 'a job that found another at work has ended');
+    await fs.rm(join(work.out, '.framescatter-watch', recordName(work.video)));
+    const anew = await idOf(work);
+    const outputs = await openPlace(parseLocation(join(folder, 'elsewhere')));
+    await fs.rm(join(work.out, '.framescatter-watch', recordName(work.video)));
+    const other = await idOf({ ...work, watcher: { ...work.watcher, outputs } });
+    t.equal(new Set([first, afterBusy, anew, other]).size, 4);
+    for (const id of [first, afterBusy, anew, other]) t.match(id, /^[\w-]{1,200}$/);
   });
 
   await t.test('cut off, busy, stopped, left', async (t) => {
@@ -335,7 +449,7 @@ t.test('how runs end', async (t) => {
     t.equal(await take(watcher, video), 'again');
     t.match(await record(), { state: 'waiting', failures: 0, interruptions: 1 });
     t.equal(await take(watcher, video), 'again');
-    t.match(await record(), { state: 'running', job: null, interruptions: 1 });
+    t.match(await record(), { state: 'running', job: null, interruptions: 1, collisions: 1 });
     t.equal(await take(watcher, video), 'unfinished');
     t.match(await record(), { state: 'waiting', interruptions: 1 });
     t.equal(await take(watcher, video), 'unfinished');
@@ -436,4 +550,82 @@ t.test('a round', async (t) => {
     },
   };
   t.equal(await watch({ ...stopped.watcher, runner }, { ...times, once: false }, stop.signal), 75);
+});
+
+t.test('a video whose record is removed is tried anew, by a watcher that knows it as settled', async (t) => {
+  const { watcher, video, runs, record, out } = await bench(t.testdir(), []);
+  const stop = new AbortController();
+  const watching = watch(watcher, { pollMs: 1, jobs: 1, once: false }, stop.signal);
+  const isDone = async () => (await watcher.records.read(video))?.state === 'done';
+  await until('it is done', isDone);
+  await fs.rm(join(out, '.framescatter-watch', recordName(video)));
+  await until('it is done once more', isDone);
+  stop.abort();
+  t.equal(await watching, 0);
+  t.equal(runs.length, 2);
+  t.match(await record(), { state: 'done', failures: 0 });
+});
+
+t.test('without mpirun nothing is started', async (t) => {
+  const folder = t.testdir();
+  const path = process.env.PATH;
+  t.teardown(() => {
+    process.env.PATH = path;
+  });
+  process.env.PATH = folder;
+  const signal = new AbortController().signal;
+  const runner = localRunner({ words: [], ranks: 2, logs: join(folder, 'logs'), signal });
+  const { watcher, video, record } = await bench(folder, []);
+  await t.rejects(take({ ...watcher, runner }, video), { code: 'mpi', message: /mpirun cannot be run/ });
+  t.match(await record(), { state: 'waiting', job: null, failures: 0, interruptions: 0 });
+});
+
+t.test('Slurm: a controller that is away, a job that finds another at work', async (t) => {
+  const folder = t.testdir();
+  const [bin, cwd, path] = [join(folder, 'bin'), process.cwd(), process.env.PATH];
+  const program = async (name: string, ...lines: string[]): Promise<void> => {
+    await fs.mkdir(bin, { recursive: true });
+    await fs.writeFile(join(bin, name), ['#!/bin/sh', ...lines, ''].join('\n'), { mode: 0o755 });
+  };
+  t.teardown(() => {
+    process.chdir(cwd);
+    process.env.PATH = path;
+  });
+  process.chdir(folder); // where jobs' logs are
+  process.env.PATH = `${bin}:${path}`;
+  const { watcher, video, record, out } = await bench(folder, []);
+  const pauses: number[] = [];
+  const request = (input: string, output: string) => slurmRequest([input, output]);
+  const runner = slurmRunner({
+    ...{ request, log: watcher.log, signal: new AbortController().signal },
+    pause: async (ms) => void pauses.push(ms),
+  });
+  const slurm = { ...watcher, runner };
+  await program('sbatch', 'cat >/dev/null; echo x >>submitted; echo $((6 + $(wc -l <submitted)))');
+  const submitted = async () => (await fs.readFile(join(folder, 'submitted'), 'utf8')).split('x').length - 1;
+
+  await program('scontrol', 'echo "slurm_load_jobs error: Unable to contact slurm controller" >&2; exit 1');
+  await t.rejects(take(slurm, video), {
+    code: 'cluster',
+    message: /does not tell of job 7: .*Unable to contact/,
+  });
+  t.match(await record(), { state: 'running', job: '7', failures: 0 });
+  await program('scontrol', 'echo "JobId=7 JobState=FAILED Reason=None ExitCode=1:0 Restarts=0 NodeList=n1"');
+  const busy = 'another job is working in a.mp4.framescatter (process 1 on n1)';
+  await fs.writeFile('framescatter-7.out', `framescatter: error: ${busy}\nframescatter: wait for it\n`);
+  t.equal(await take(slurm, video), 'again');
+  t.match(await record(), { state: 'running', job: null, failures: 0, collisions: 1, reason: busy });
+  t.ok((pauses.at(-1) ?? 0) >= 60_000, 'the next job is not submitted at once');
+  t.equal(await submitted(), 1);
+  await program(
+    'scontrol',
+    'echo "JobId=8 JobState=COMPLETED Reason=None ExitCode=0:0 Restarts=0 NodeList=n1"',
+  );
+  await fs.rm(join(out, 'a.mp4'), { force: true });
+  await program('sbatch', 'cat >/dev/null; echo x >>submitted; touch out/a.mp4; echo 8');
+  t.equal(await take(slurm, video), 'done');
+  t.equal(await submitted(), 2);
+  t.same(await runner.follow('8').then(({ kind }) => kind), 'done');
+  await program('scontrol', 'echo "slurm_load_jobs error: Invalid job id specified" >&2; exit 1');
+  t.same(await runner.follow('8'), { kind: 'gone' });
 });

@@ -1,0 +1,37 @@
+import * as fs from 'node:fs/promises';
+import { redact } from '../storage/secret.js';
+
+const TAIL_BYTES = 64 * 1024;
+/** As the journal's lock says it, in folders and in Blob storage. */
+const BUSY = /another job is working in /;
+
+/** Whether an error says that another job has this output: then it tells nothing of the video. */
+export function isBusy(reason: string): boolean {
+  return BUSY.test(reason);
+}
+
+/** The last error that a job's log tells, in either form of the log, without secrets; undefined where there is none. */
+export async function lastError(path: string): Promise<string | undefined> {
+  const file = await fs.open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const start = Math.max(0, size - TAIL_BYTES);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+    const lines = buffer.subarray(0, bytesRead).toString('utf8').split('\n');
+    const errors = lines.flatMap((line) => errorIn(line) ?? []);
+    return errors.length === 0 ? undefined : redact(errors.at(-1) ?? '');
+  } finally {
+    await file.close();
+  }
+}
+
+function errorIn(line: string): string | undefined {
+  const text = /^framescatter: error: (.*)$/.exec(line)?.[1];
+  if (text !== undefined || !line.startsWith('{')) return text;
+  try {
+    const said = JSON.parse(line) as { readonly level?: unknown; readonly message?: unknown };
+    return said.level === 'error' ? String(said.message) : undefined;
+  } catch {
+    return undefined;
+  }
+}
