@@ -165,6 +165,24 @@ t.test('nodes have no public address, and reach only services', async (t) => {
     t.ok(properties.priority < (last?.priority ?? 0), `${name} comes before the refusal`);
     t.match(properties.destinationAddressPrefix, /^[A-Z][A-Za-z]+(\.[A-Za-z]+)?$/, `${name} names a service`);
   }
+  const reached = outward.slice(0, -1).map(({ properties }) => {
+    const { protocol, destinationAddressPrefix: service, destinationPortRanges: ports = [] } = properties;
+    return `${service} ${protocol} ${ports.join(' ')}`;
+  });
+  // "Configure inbound and outbound network traffic" of Azure ML's documentation; the vault is for hbiWorkspace.
+  t.same(reached.sort(), [
+    'AzureActiveDirectory Tcp 80 443',
+    'AzureFrontDoor.FirstParty Tcp 443',
+    'AzureFrontDoor.FrontEnd Tcp 443',
+    'AzureKeyVault.westeurope Tcp 443',
+    'AzureMachineLearning Tcp 443 8787 18881',
+    'AzureMachineLearning Udp 5831',
+    'AzureMonitor Tcp 443',
+    'AzureResourceManager Tcp 443',
+    'BatchNodeManagement.westeurope Tcp 443',
+    'MicrosoftContainerRegistry Tcp 443',
+    'Storage.westeurope Tcp 443',
+  ]);
   t.equal(
     new Set(rules.map(({ properties }) => properties.priority)).size,
     rules.length,
@@ -257,7 +275,9 @@ interface Rule {
   readonly properties: {
     readonly direction: string;
     readonly priority: number;
+    readonly protocol: string;
     readonly destinationAddressPrefix: string;
+    readonly destinationPortRanges?: readonly string[];
   };
 }
 

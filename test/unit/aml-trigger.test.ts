@@ -39,8 +39,13 @@ function azure(endpoint: HttpResponse = { status: 200, body: { id: 'job-1' } }) 
   const invoked: HttpRequest[] = [];
   const seen: HttpRequest[] = [];
   let loseAnswers = 0;
+  let refusals = 0;
   function http(request: HttpRequest): HttpResponse {
     seen.push(request);
+    if (request.uri.startsWith(`${DATA}/claims/`) && refusals > 0) {
+      refusals -= 1;
+      return { status: 403 };
+    }
     if (request.uri === ENDPOINT) {
       invoked.push(request);
       return endpoint;
@@ -53,9 +58,12 @@ function azure(endpoint: HttpResponse = { status: 200, body: { id: 'job-1' } }) 
     if (loseAnswers === 0) return { status: 201 };
     loseAnswers -= 1;
     // Written, but the answer lost: the action's own retry is then told that it exists.
-    return { status: 409 };
+    return { status: 504 };
   }
-  return { http, blobs, invoked, seen, loseNextAnswer: () => (loseAnswers += 1) };
+  return {
+    ...{ http, blobs, invoked, seen, loseNextAnswer: () => (loseAnswers += 1) },
+    refuseClaims: (times: number) => (refusals = times),
+  };
 }
 
 t.test('an upload starts one job, with what invoke sends', async (t) => {
@@ -105,6 +113,30 @@ t.test('a video that the endpoint refuses is set aside, with the reason', async 
     answer: { error: { message: 'no such model' } },
     run: 'run1',
   });
+});
+
+t.test('an endpoint whose answer is lost is not called again: it may have started a job', async (t) => {
+  for (const status of [500, 504, 408, 429]) {
+    const cloud = azure({ status });
+    t.equal(runLogicApp(definition, parameters, uploaded('a.mp4'), 'run1', cloud.http), 'Failed');
+    t.equal(cloud.invoked.length, 1, `${status}`);
+    t.match(cloud.blobs.get(`${DATA}/failed/a.mp4/0x8D4BCC2E4835CD0.json`), { status, run: 'run1' });
+  }
+});
+
+t.test('claims that are refused, while roles spread or for good', async (t) => {
+  const cloud = azure();
+  cloud.refuseClaims(7);
+  t.equal(runLogicApp(definition, parameters, uploaded('a.mp4'), 'run1', cloud.http), 'Succeeded');
+  t.equal(cloud.invoked.length, 1, 'it waits for them');
+  cloud.refuseClaims(1000);
+  t.equal(runLogicApp(definition, parameters, uploaded('b.mp4'), 'run2', cloud.http), 'Failed');
+  t.equal(cloud.invoked.length, 1);
+  t.match(
+    cloud.blobs.get(`${DATA}/failed/b.mp4/0x8D4BCC2E4835CD0.json`),
+    { video: `${DATA}/videos-in/b.mp4`, reason: /neither written nor read/, run: 'run2' },
+    'an upload does not vanish without a record',
+  );
 });
 
 t.test('without Blob storage nothing is started', async (t) => {
