@@ -48,7 +48,7 @@ command -v sbatch >/dev/null || die 'sbatch is not found: this runs where jobs a
 
 if [[ -d $source_of_videos ]]; then
   mapfile -d '' -t videos < <(
-    find "$source_of_videos" -maxdepth 1 -type f -regextype posix-extended \
+    find -H "$source_of_videos" -maxdepth 1 -type f -regextype posix-extended \
       -iregex '.*\.(3gp|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|ogv|ts|webm|wmv|y4m)' ! -name '.*' -print0 | LC_ALL=C sort -z
   )
 elif [[ -f $source_of_videos ]]; then

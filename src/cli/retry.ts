@@ -6,7 +6,10 @@ import type { Log } from '../report/log.js';
 
 const USAGE_ERROR = 2;
 const PAUSE_MS = 1000;
-const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
+/** What a terminal sends to all its processes: passed on to all that the command has started in its group. */
+const OF_TERMINALS = ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
+/** What is sent to one process. */
+const OF_OTHERS = ['SIGTERM', 'SIGUSR2'] as const;
 
 /**
  * Runs `command` (an mpirun line, usually) and runs it again while it fails, up to `times` more: every run resumes where
@@ -26,13 +29,22 @@ async function run(
   command: readonly string[],
 ): Promise<{ readonly code: number; readonly stopped: boolean }> {
   const [program = '', ...rest] = command;
-  const child = spawn(program, rest, { stdio: 'inherit' });
+  // In a session of its own: what a terminal sends to all its processes would come twice, and a second signal has a job
+  // end at once. mpirun does not read from a terminal that is not its own.
+  const child = spawn(program, rest, { stdio: 'inherit', detached: true });
   let stopped = false;
   const forward = (signal: NodeJS.Signals): void => {
     stopped = true;
     child.kill(signal);
   };
-  for (const signal of FORWARDED) process.on(signal, forward);
+  const forwardToAll = (signal: NodeJS.Signals): void => {
+    stopped = true;
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    } catch {} // it has just ended
+  };
+  for (const signal of OF_OTHERS) process.on(signal, forward);
+  for (const signal of OF_TERMINALS) process.on(signal, forwardToAll);
   try {
     return await new Promise((resolve, reject) => {
       child.on('error', (error) =>
@@ -43,6 +55,7 @@ async function run(
       );
     });
   } finally {
-    for (const signal of FORWARDED) process.off(signal, forward);
+    for (const signal of OF_OTHERS) process.off(signal, forward);
+    for (const signal of OF_TERMINALS) process.off(signal, forwardToAll);
   }
 }

@@ -72,9 +72,12 @@ t.test(
       fs.readFileSync(join(cwd, `framescatter-array-${again.array}_2.out`), 'utf8'),
       /is there already/,
     );
-    t.notOk(
-      fs.existsSync(join(cwd, 'results', `.framescatter-array-${again.array}`)),
-      'its bookkeeping is gone',
+    const left = fs.readdirSync(join(cwd, 'results')).filter((name) => name.startsWith('.framescatter-'));
+    t.notOk(left.includes(`.framescatter-array-${again.array}`), 'its bookkeeping is gone');
+    t.equal(
+      left.filter((name) => name.startsWith('.framescatter-list.')).length,
+      1,
+      'the first one keeps its list',
     );
   },
 );
@@ -98,6 +101,14 @@ t.test(
     t.match(
       refused('--', 'twice.txt', 'out'),
       /two videos would have the result \S*out\/a\.mp4: \S*a\.mp4 and/,
+    );
+    fs.symlinkSync('other', join(cwd, 'link'));
+    fs.writeFileSync(join(cwd, 'other', 'a.mkv'), 'x');
+    fs.writeFileSync(join(cwd, 'other', 'a.avi'), 'x');
+    t.match(
+      refused('--', 'link', 'out'),
+      /two videos would have the result \S*out\/a\.mkv: \S*link\/a\.avi and \S*link\/a\.mkv/,
+      'the videos of a folder that a link leads to',
     );
     t.match(refused('--', 'gone.txt', 'out'), /video 1 of the list cannot be read: \S*missing\.mp4/);
     t.match(refused('--', 'nul.txt', 'out'), /video 1 of the list cannot be read: .*nothing\\nhere/);

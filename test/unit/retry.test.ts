@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { retry } from '../../src/cli/retry.js';
+import { packageRoot } from '../../src/package.js';
 import { createLog } from '../../src/report/log.js';
 
 const silent = createLog('text', 'quiet');
@@ -31,4 +35,33 @@ t.test('a command is run again until it is done, or the times are up, or it is w
 
 t.test('a command that is not there is a usage error', async (t) => {
   await t.rejects(retry(3, ['/no/such/program'], silent), { code: 'usage', message: /no\/such/ });
+});
+
+t.test('a stop through the terminal, or through this process, comes once', async (t) => {
+  // Ends a while after the first signal, with how many there were.
+  const text = `
+    let signals = 0;
+    for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM', 'SIGUSR2'])
+      process.on(signal, () => {
+        if (++signals === 1) setTimeout(() => process.exit(70 + signals), 1000);
+      });
+    setInterval(() => {}, 1000);
+    console.log('ready');`;
+  const main = join(packageRoot(), 'dist', 'main.js');
+  const cases = { SIGINT: 'all', SIGQUIT: 'all', SIGHUP: 'all', SIGTERM: 'one', SIGUSR2: 'one' } as const;
+  const stop = async ([signal, whom]: readonly [string, 'all' | 'one']): Promise<void> => {
+    const words = [main, 'retry', '3', '--', process.execPath, '-e', text];
+    // A process group of its own, as a shell gives to each command of a terminal.
+    const child = spawn(process.execPath, words, { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    if (child.pid === undefined) throw new Error('it cannot be started');
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    // Held meanwhile, lest two signals come so close that the system makes one of them.
+    process.kill(child.pid, 'SIGSTOP');
+    process.kill(whom === 'all' ? -child.pid : child.pid, signal);
+    await sleep(300);
+    process.kill(child.pid, 'SIGCONT');
+    t.same(await ended, [71, null], `${signal}: one signal, and no further run`);
+  };
+  await Promise.all(Object.entries(cases).map(stop));
 });
