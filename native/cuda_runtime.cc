@@ -47,7 +47,10 @@ std::optional<CudaRuntime> cudaRuntimeOf(const std::string& provider) {
   find(runtime.setDevice, "cudaSetDevice");
   find(runtime.streamCreateWithFlags, "cudaStreamCreateWithFlags");
   find(runtime.streamDestroy, "cudaStreamDestroy");
-  find(runtime.streamSynchronize, "cudaStreamSynchronize");
+  find(runtime.eventCreateWithFlags, "cudaEventCreateWithFlags");
+  find(runtime.eventDestroy, "cudaEventDestroy");
+  find(runtime.eventRecord, "cudaEventRecord");
+  find(runtime.eventSynchronize, "cudaEventSynchronize");
   find(runtime.memcpyAsync, "cudaMemcpyAsync");
   find(runtime.getErrorString, "cudaGetErrorString");
   return whole ? std::optional(runtime) : std::nullopt;

@@ -12,7 +12,10 @@ struct CudaRuntime {
   int (*setDevice)(int device);
   int (*streamCreateWithFlags)(void** stream, unsigned flags);
   int (*streamDestroy)(void* stream);
-  int (*streamSynchronize)(void* stream);
+  int (*eventCreateWithFlags)(void** event, unsigned flags);
+  int (*eventDestroy)(void* event);
+  int (*eventRecord)(void* event, void* stream);
+  int (*eventSynchronize)(void* event);
   int (*memcpyAsync)(void* to, const void* from, std::size_t bytes, int kind, void* stream);
   const char* (*getErrorString)(int error);
 };

@@ -5,8 +5,10 @@
 namespace framescatter {
 
 namespace {
-// Of CUDA's headers: cudaStreamNonBlocking, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost.
+// Of CUDA's headers: cudaStreamNonBlocking, cudaEventBlockingSync | cudaEventDisableTiming,
+// cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost.
 constexpr unsigned kNonBlocking = 1;
+constexpr unsigned kSleepWithoutTiming = 1 | 2;
 constexpr int kHostToDevice = 1;
 constexpr int kDeviceToHost = 2;
 }  // namespace
@@ -14,10 +16,17 @@ constexpr int kDeviceToHost = 2;
 CudaStream::CudaStream(const CudaRuntime& runtime, int device) : runtime_(runtime), device_(device) {
   check(runtime_.setDevice(device), "choosing device " + std::to_string(device));
   check(runtime_.streamCreateWithFlags(&stream_, kNonBlocking), "making a stream");
+  try {
+    check(runtime_.eventCreateWithFlags(&done_, kSleepWithoutTiming), "making an event");
+  } catch (const Error&) {
+    static_cast<void>(runtime_.streamDestroy(stream_));
+    throw;
+  }
 }
 
 CudaStream::~CudaStream() {
   // A device that has failed says so here too, and was reported already.
+  static_cast<void>(runtime_.eventDestroy(done_));
   static_cast<void>(runtime_.streamDestroy(stream_));
 }
 
@@ -35,7 +44,12 @@ void CudaStream::copyOut(Bytes to, const void* fromDevice) {
         "copying from the device");
 }
 
-void CudaStream::wait() { check(runtime_.streamSynchronize(stream_), "computing"); }
+void CudaStream::wait() {
+  // cudaStreamSynchronize spins, unless the whole device is told otherwise, and takes a core from decoding
+  // and encoding.
+  check(runtime_.eventRecord(done_, stream_), "computing");
+  check(runtime_.eventSynchronize(done_), "computing");
+}
 
 void CudaStream::check(int result, const std::string& doing) const {
   if (result == 0) return;

@@ -29,6 +29,8 @@ class CudaStream : public DeviceStream {
   CudaRuntime runtime_;
   int device_;
   void* stream_ = nullptr;
+  /// Comes when what was queued before it is done; waiting for it sleeps.
+  void* done_ = nullptr;
 };
 
 }  // namespace framescatter
