@@ -77,7 +77,11 @@ function nanoseconds(milliseconds: number): string {
 
 /** `name=value,name=value`, percent-encoded (W3C baggage). */
 function headersIn(text: string): Record<string, string> {
-  const pairs = text.split(',').map((pair) => pair.split('=', 2).map((part) => part.trim()));
+  const pairs = text.split(',').map((pair) => {
+    // Values may hold more of them, as Base64 does.
+    const [name = '', ...value] = pair.split('=');
+    return [name.trim(), value.join('=').trim()] as const;
+  });
   return Object.fromEntries(
     pairs.flatMap(([name, value]) => (name && value ? [[name, decoded(value)]] : [])),
   );

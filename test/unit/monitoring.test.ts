@@ -58,7 +58,7 @@ t.test('spans and metrics as OTLP', async (t) => {
   const { log, lines } = listen();
   const environment = {
     OTEL_EXPORTER_OTLP_ENDPOINT: `${origin}/otlp/`,
-    OTEL_EXPORTER_OTLP_HEADERS: 'x-key=a%20b, other=1',
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-key=a%20b, other=1, authorization=Basic dXNlcjpwYXNzdw==',
   };
   await tell(await openMonitor(log, '1.2.3', environment));
   t.same(lines, []);
@@ -66,6 +66,7 @@ t.test('spans and metrics as OTLP', async (t) => {
     received.filter((one) => one.path === path),
   );
   t.match(traces?.[0]?.headers, { 'x-key': 'a b', other: '1', 'content-type': 'application/json' });
+  t.equal(traces?.[0]?.headers.authorization, 'Basic dXNlcjpwYXNzdw==', 'up to the last =');
   const [{ resource, scopeSpans }] = traces?.[0]?.body.resourceSpans ?? [{}];
   t.match(resource.attributes, [
     { key: 'service.name', value: { stringValue: 'framescatter' } },
