@@ -1,3 +1,4 @@
+import { gate, inParallel } from '../storage/parallel.js';
 import { inspectSegment, type SegmentFacts } from '../video/segment-packets.js';
 import type { Journal } from './journal.js';
 
@@ -9,17 +10,29 @@ export interface Inspections {
   all(indices: readonly number[]): Promise<readonly SegmentFacts[]>;
 }
 
-export function inspections(journal: Journal): Inspections {
+/** Segments that are open at once: a resumed job may have thousands of earlier runs'. */
+const AT_ONCE = 4;
+
+export function inspections(journal: Pick<Journal, 'segmentPath'>): Inspections {
   const begun = new Map<number, Promise<SegmentFacts>>();
+  const inTurn = gate(AT_ONCE);
 
   function inspected(index: number): Promise<SegmentFacts> {
-    const looking = begun.get(index) ?? journal.segmentPath(index).then(inspectSegment);
+    const looking = begun.get(index) ?? inTurn(() => journal.segmentPath(index).then(inspectSegment));
     begun.set(index, looking);
     return looking;
   }
 
   return {
     begin: (index) => void inspected(index).catch(() => {}), // thrown in `all`
-    all: (indices) => Promise.all(indices.map(inspected)),
+
+    async all(indices) {
+      const found: SegmentFacts[] = [];
+      // Not all of them at the gate: the first that fails keeps the rest from being begun.
+      await inParallel(indices.entries(), AT_ONCE, async ([place, index]) => {
+        found[place] = await inspected(index);
+      });
+      return found;
+    },
   };
 }
