@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'model' // the model file, its manifest or its shapes
   | 'provider' // an execution provider (CUDA, TensorRT) cannot be had
   | 'ffmpeg' // ffmpeg or ffprobe is missing, died or refused
+  | 'addon' // the native addon, or a library that it needs, cannot be loaded
   | 'mpi' // the world of ranks
   | 'journal' // a journal disagrees with this job
   | 'limit' // a documented resource limit was passed

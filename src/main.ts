@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, parseArguments } from './cli/arguments.js';
 import { runElsewhere } from './cli/run-elsewhere.js';
-import { exitCode } from './errors.js';
+import { exitCode, JobError } from './errors.js';
 import { RootFailed } from './job/collective.js';
 import type { RunContext } from './job/context.js';
 import { machinesOf, thisMachine } from './job/cpu-precision.js';
@@ -10,8 +10,8 @@ import { modelReader } from './job/model.js';
 import type { RunOptions } from './job/options.js';
 import { watchForStop } from './job/stop.js';
 import { WarmSessions } from './model/warm-sessions.js';
-import { launcherRank } from './mpi/launcher.js';
-import { joinWorld } from './mpi/world.js';
+import { launcherLocalRank, launcherRank } from './mpi/launcher.js';
+import { joinWorld, placeOf } from './mpi/world.js';
 import { modelsFolder, packageVersion } from './package.js';
 import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
@@ -19,6 +19,10 @@ import { hideArguments } from './storage/secret.js';
 
 /** A launcher ends all ranks when one exits with an error: rank 0, which says why, is to be the first. */
 const SPEAKER_FIRST_MS = 5000;
+/** On a host that lacks something all ranks fail: each has this long to say so for those after it, and to end them. */
+const NEXT_SPEAKER_MS = 1000;
+/** No rank waits longer than the ninth of its host. */
+const MOST_TURNS = 8;
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -59,8 +63,11 @@ async function main(argv: readonly string[]): Promise<number> {
       }
     }
   } catch (error) {
-    if (first) sayFailure(log, error);
-    else await sleep(SPEAKER_FIRST_MS);
+    // What is wrong with the command line is so for every rank; whatever else, perhaps for this one only.
+    const alike = error instanceof JobError && error.code === 'usage';
+    const turn = Math.min(launcherLocalRank(), MOST_TURNS);
+    if (!first) await sleep(SPEAKER_FIRST_MS + turn * NEXT_SPEAKER_MS);
+    if (first || !alike) sayFailure(log, error);
     return exitCode(error);
   }
 }
@@ -81,9 +88,8 @@ async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, fi
 
 /** Does what `load` gives on this rank, between joining the world and leaving it. */
 async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>): Promise<number> {
-  // One after the other: see joinWorld.
+  // Before anything is loaded: see joinWorld.
   const world = await joinWorld();
-  const run = await load();
   const stop = watchForStop((signal) => {
     if (world.isRoot) log.info(`${signal}: finishing the frames in flight; once more ends at once`);
   });
@@ -91,13 +97,14 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
   const sessions = new WarmSessions();
   let code = 0;
   try {
+    const run = await load();
     const machines = await machinesOf(world, thisMachine());
     await run({ world, options, log, stop, version: packageVersion(), machines, model, sessions });
   } catch (error) {
     // Only what all ranks know of may end in order; after anything else the rest would wait for this rank.
     const inOrder = error instanceof RootFailed;
     code = inOrder ? error.exitCode : exitCode(error);
-    if (!inOrder) sayFailure(log, error);
+    if (!inOrder) sayFailure(log, error, world.size > 1 ? placeOf(world) : undefined);
     else if (world.isRoot) sayFailure(log, error.cause);
     if (!inOrder && world.size > 1) world.abort(code);
   } finally {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { JobError, messageOf } from './errors.js';
 
 /** Where this process stands in the MPI world. Local means: among the ranks of this node. */
 export interface WorldInfo {
@@ -118,10 +119,40 @@ function packageRoot(): string {
 
 let loaded: Native | undefined;
 
-/** Loads the addon, once. The only place that knows where the .node file lies. */
+/** Loads the addon, once. The only place that knows where the .node file lies. Errors: JobError('addon'). */
 export function native(): Native {
   // ONNX Runtime would send usage data and leave files of it; it looks at this when it is loaded.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
-  loaded ??= createRequire(import.meta.url)(join(packageRoot(), 'build/Release/framescatter.node')) as Native;
+  loaded ??= load(join(packageRoot(), 'build/Release/framescatter.node'));
   return loaded;
+}
+
+function load(file: string): Native {
+  try {
+    return createRequire(import.meta.url)(file) as Native;
+  } catch (error) {
+    const [message, hint] = whyNot(file, messageOf(error).split('\n')[0] ?? '');
+    throw new JobError('addon', message, { hint, cause: error });
+  }
+}
+
+/** What kept the addon from being loaded, of which the dynamic loader said `text`, and what to do. */
+function whyNot(file: string, text: string): readonly [message: string, hint: string] {
+  if (!existsSync(file)) {
+    return [
+      `the addon is not built: there is no ${file}`,
+      'npm run build makes it, on every host that has its own copy of framescatter; doctor says what else is missing there',
+    ];
+  }
+  const library = /(\S+): cannot open shared object file/.exec(text)?.[1];
+  if (library !== undefined) {
+    return [
+      `the addon cannot be loaded: the library ${library} is missing`,
+      "install it on that host (bash scripts/setup.sh, or load the cluster's MPI module); doctor, run there, says whether it is found",
+    ];
+  }
+  return [
+    `the addon cannot be loaded: ${text}`,
+    'it may be built for another system: npm run build, on that host, builds it anew',
+  ];
 }

@@ -1,8 +1,11 @@
-import { exitCode, messageOf } from '../errors.js';
+import { exitCode } from '../errors.js';
+import { placeOf } from '../mpi/world.js';
+import { sayFailure } from '../report/failure.js';
 import { type Monitor, NO_MONITOR } from '../report/metrics.js';
 import type { RunFacts } from '../report/run-report.js';
 import { type RankReport, stageTimes } from '../report/summary.js';
 import { openScratch } from '../storage/scratch.js';
+import { withinLimits } from './buffer-limits.js';
 import { onRoot, RootFailed } from './collective.js';
 import type { RunContext } from './context.js';
 import { tryHardware } from './hardware-trials.js';
@@ -56,7 +59,8 @@ async function runOn(
   const trials = await tryHardware(world, options, prepared, site);
   const splitting = options.split === 'frames' ? undefined : await import('./split/choose.js');
   const nvenc = trials?.ranks[0]?.nvenc?.works === true;
-  const choose = await splitting?.splitChooser(world, options, opened, shape, nvenc);
+  const chooser = await splitting?.splitChooser(world, options, opened, shape, nvenc);
+  const choose = chooser && withinLimits(chooser, world.size);
   const work = await onRoot(
     world,
     async () => prepared && trials && root?.openWork(prepared, monitor, { choose, trials }),
@@ -110,7 +114,7 @@ async function abortWorld(
   work: RootWork | undefined,
   error: unknown,
 ): Promise<void> {
-  log.error(`rank ${world.rank} on ${world.host}: ${messageOf(error)}`);
+  sayFailure(log, error, placeOf(world));
   await work?.close();
   await work?.monitor.close(error);
   await site.scratch.dispose();

@@ -9,6 +9,7 @@ import { probe, type SourceFacts } from '../video/probe.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
 import { type WirePlan, wirePlan } from '../video/wire.js';
 import { batchFor } from './batch.js';
+import { refuseLargeBuffers } from './buffer-limits.js';
 import { codecDefaults } from './codec-defaults.js';
 import { cpuPrecision, ON_CPUS, type RankMachine } from './cpu-precision.js';
 import { type BlobLabels, type Destination, openDestination } from './destination.js';
@@ -66,6 +67,9 @@ export async function prepareJob(
   const model = await readModel();
   const batch = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
+  // Where a video may yet be cut into pieces, the root may have no more than a batch to hold.
+  const ranks = options.split === 'frames' ? machines.length : 1;
+  refuseLargeBuffers({ batch, graph, model }, ranks);
   const half = halfGraph(graph, model, options);
   const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
   const onCpus = cpuPrecision(model, options, machines, earlier);

@@ -115,6 +115,47 @@ function explain(error: unknown): never {
   });
 }
 
+/** Where in a video a run failed. */
+export interface FailedRun {
+  /** Its first and last frame, counted from 1 among those that this rank was given. */
+  readonly first: number;
+  readonly last: number;
+  readonly batch: number;
+}
+
+/** ONNX Runtime's words, CUDA's and those of the C++ library. */
+const NO_MEMORY = /out of memory|failed to allocate|bad_alloc|OUT_OF_MEMORY/i;
+
+/**
+ * What a run in the midst of a video failed with, though the grey batch went well: as JobError `provider` or `model`. What is
+ * neither the device's nor the model's failure stays what it is.
+ */
+export function inferenceFailure(error: unknown, { first, last, batch }: FailedRun): unknown {
+  const code = errorCode(error);
+  if (code !== 'ERR_PROVIDER' && code !== 'ERR_ORT') return error;
+  const message = messageOf(error);
+  const frames = first === last ? `frame ${first}` : `frames ${first} to ${last}`;
+  const failed = (kind: 'provider' | 'model', hint: string): JobError =>
+    new JobError(kind, `at ${frames} of those that this rank was given: ${message}`, { hint, cause: error });
+  if (NO_MEMORY.test(message)) {
+    const less = batch === 1 ? '' : `; a smaller --batch than ${batch}, with --restart, needs less`;
+    return failed(
+      'provider',
+      `make room there, or run fewer ranks on that host, and the same command goes on from what is done${less}`,
+    );
+  }
+  if (code === 'ERR_PROVIDER') {
+    return failed(
+      'provider',
+      'the same command goes on from what is done; if the GPU fails again, dmesg and nvidia-smi on that host may say why',
+    );
+  }
+  return failed(
+    'model',
+    'It ran on a grey batch, so the model fails on what is in these frames: the same command tries them again, and then it is the model that needs mending',
+  );
+}
+
 function errorCode(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -1,8 +1,10 @@
+import { hostname } from 'node:os';
 import { JobError, messageOf } from '../errors.js';
-import { native, type WorldInfo } from '../native.js';
+import { type Native, native, type WorldInfo } from '../native.js';
+import { toldRank } from './launcher.js';
 
-/** The most that one rank may say in `collect`, in bytes of JSON. */
-const STATEMENT_BYTES = 4096;
+/** The most that one rank may say in `collect`, in bytes of JSON: two texts of a thousand characters, however they are escaped. */
+const STATEMENT_BYTES = 16_384;
 
 /** What one rank says to another: a value that JSON can hold, and bytes that go with it. */
 export interface Message<T> {
@@ -47,11 +49,11 @@ export interface World extends WorldInfo {
 /**
  * Joins the world that the launcher made: one rank when there was none. Until it is there nothing may read the environment
  * or load code, for which Node reads it: MPI comes up on a thread of its own and sets variables there (PMIx does), and a C
- * library does not allow both at once. One start in hundreds crashed.
+ * library does not allow both at once. One start in hundreds crashed. Errors: JobError `addon` or `mpi`, of this rank alone:
+ * the others wait for it, and cannot learn why by MPI.
  */
 export async function joinWorld(): Promise<World> {
-  const mpi = native();
-  const info = await translated(mpi.initWorld());
+  const { mpi, info } = await initialised();
   const isRoot = info.rank === 0;
 
   async function broadcastBytes(bytes?: Uint8Array): Promise<Uint8Array> {
@@ -75,8 +77,10 @@ export async function joinWorld(): Promise<World> {
     },
     async collect<T>(statement: T): Promise<readonly T[] | undefined> {
       const send = new Uint8Array(STATEMENT_BYTES);
-      const { written, read } = new TextEncoder().encodeInto(JSON.stringify(statement), send);
-      if (written === 0 || read === 0 || written === STATEMENT_BYTES) {
+      const text = JSON.stringify(statement);
+      const { written, read } = new TextEncoder().encodeInto(text, send);
+      // A character that does not fit whole is left out, and one byte is needed to tell where the text ends.
+      if (read < text.length || written === STATEMENT_BYTES) {
         throw new JobError('internal', `rank ${info.rank} has more to say than ${STATEMENT_BYTES} bytes`);
       }
       const receive = isRoot ? new Uint8Array(STATEMENT_BYTES * info.size) : null;
@@ -107,6 +111,27 @@ export async function joinWorld(): Promise<World> {
     abort: (code) => mpi.abortWorld(code),
     finalize: () => translated(mpi.finalizeWorld()),
   };
+}
+
+/** A rank as messages name it: they may concern one of hundreds. */
+export function placeOf({ rank, host }: Pick<WorldInfo, 'rank' | 'host'>): string {
+  return `rank ${rank} on ${host}`;
+}
+
+async function initialised(): Promise<{ readonly mpi: Native; readonly info: WorldInfo }> {
+  try {
+    const mpi = native();
+    return { mpi, info: await translated(mpi.initWorld()) };
+  } catch (error) {
+    const rank = toldRank();
+    if (rank === undefined || !(error instanceof JobError)) throw error;
+    const hint =
+      error.hint ?? 'every host needs the MPI that the launcher is of: compare mpirun --version there';
+    throw new JobError(error.code, `${placeOf({ rank, host: hostname() })}: ${error.message}`, {
+      hint,
+      cause: error,
+    });
+  }
 }
 
 async function translated<T>(promise: Promise<T>): Promise<T> {

@@ -1,10 +1,11 @@
 /** What happens when something is wrong: one clear message, no hang, nothing half-made, nothing left behind. */
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { makeClip } from '../fixtures/clips.js';
-import { identityModel, slowModel } from '../fixtures/identity-model.js';
+import { brittleModel, identityModel, slowModel } from '../fixtures/identity-model.js';
 import { codecProcesses, endWithin, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
 
 /** Our error lines. */
@@ -175,6 +176,40 @@ t.test('an input that grows under the job is an error, and nothing is published'
   t.equal(code, 1);
   t.match(errors(stderr)[0], /growing\.mkv changed/);
   t.notOk((await fs.readdir(folder)).includes('o.mp4'));
+});
+
+t.test('a model that fails on a frame ends the job: which rank, which frames, what to do', async (t) => {
+  for (const ranks of [1, 2]) {
+    const folder = t.testdir();
+    const job = [await makeClip('cfr'), join(folder, 'o.mp4'), '--model', await brittleModel(folder)];
+    const { code, stderr } = await runJob(ranks, job);
+    t.equal(code, 1, stderr);
+    const where = ranks === 1 ? '' : 'rank [01] on \\S+: ';
+    const said = new RegExp(
+      `error: ${where}at frame \\d+ of those that this rank was given: inference failed`,
+    );
+    t.ok(errors(stderr).length > 0 && errors(stderr).every((line) => said.test(line)), stderr);
+    t.match(stderr, /^framescatter: It ran on a grey batch.*the same command tries them again/m);
+    t.notMatch(stderr, /^\s+at .*\.js:/m, 'no stack trace');
+    const json = await runJob(ranks, [...job, '--log-format', 'json']);
+    const line = json.stderr.split('\n').find((one) => one.includes('"level":"error"'));
+    t.match(JSON.parse(line ?? '{}'), { code: 'model', hint: /tries them again/ });
+  }
+});
+
+t.test('batches that no buffer can hold are refused before any is made', async (t) => {
+  const folder = t.testdir();
+  const large = join(folder, 'large.mkv');
+  const grey = ['-f', 'lavfi', '-i', 'color=gray:size=4000x3000', '-frames:v', '1', '-c:v', 'mjpeg', large];
+  t.equal(spawnSync('ffmpeg', ['-v', 'error', ...grey]).status, 0);
+  const job = [large, join(folder, 'o.mp4'), '--model', await identityModel(folder), '--batch'];
+  const alone = await runJob(0, [...job, '256']);
+  t.equal(alone.code, 1, alone.stderr);
+  t.match(errors(alone.stderr), [/a batch of 256 frames of 17\.2 MiB is 4\.29 GiB/]);
+  t.match(ourLines(alone.stderr).at(-1), /what fits: --batch 238$/);
+  const together = await runJob(2, [...job, '200']);
+  t.equal(together.code, 1, together.stderr);
+  t.match(errors(together.stderr), [/a round of 2 ranks x 200 frames of 17\.2 MiB is 6\.71 GiB/]);
 });
 
 t.test('two jobs do not work on one output', async (t) => {

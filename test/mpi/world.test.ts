@@ -5,6 +5,8 @@ import { type MpirunResult, mpirun } from '../fixtures/mpirun.js';
 
 const worker = fileURLToPath(new URL('./world-worker.js', import.meta.url));
 
+const statements = fileURLToPath(new URL('./statements-worker.js', import.meta.url));
+
 interface Line extends WorldInfo {
   readonly result?: { readonly share: number };
 }
@@ -31,6 +33,12 @@ for (const ranks of [1, 2, 3, 8]) {
     );
   });
 }
+
+t.test('what a rank says arrives whole, or is refused as too much', async (t) => {
+  const result = await mpirun(2, [statements]);
+  t.equal(result.code, 0, result.stderr);
+  t.same(JSON.parse(result.stdout), { longest: [true, true], refused: [true, true] });
+});
 
 t.test('a rank that waits for frames leaves its core to others', async (t) => {
   const result = await mpirun(2, [worker, 'idle']);

@@ -5,6 +5,7 @@ import { BufferPool } from '../../src/job/pool.js';
 import type { Shard } from '../../src/job/rounds.js';
 import { infer } from '../../src/job/stages/infer.js';
 import type { Lanes } from '../../src/model/lanes.js';
+import { inferenceFailure } from '../../src/model/session.js';
 import type { NativeSession } from '../../src/native.js';
 import { fakeWorlds } from '../fixtures/fake-worlds.js';
 
@@ -141,6 +142,47 @@ t.test('a failed run is thrown in its turn, and the one after it is left alone',
   other.runs[0]?.fail(new Error('of the first'));
   other.runs[1]?.fail(new Error('of the second'));
   await t.rejects(failing, { message: 'of the first' });
+});
+
+t.test('what failed in a run is said with its frames, and what to do', async (t) => {
+  const failing = async (code: string, message: string): Promise<unknown> => {
+    const { runs, styled } = rig(1, 3, [1]);
+    const results = (async () => {
+      for await (const { shard } of styled) shard.release();
+    })();
+    results.catch(() => {}); // looked at below
+    await settle();
+    runs[0]?.finish();
+    await settle();
+    runs[1]?.fail(Object.assign(new Error(message), { code }));
+    return results.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  };
+  const at = 'at frame 2 of those that this rank was given: ';
+  t.match(
+    await failing('ERR_PROVIDER', 'CUDA cannot be used: CUDA failure 719: unspecified launch failure'),
+    {
+      ...{ name: 'JobError', code: 'provider', hint: /nvidia-smi/ },
+      message: `${at}CUDA cannot be used: CUDA failure 719: unspecified launch failure`,
+    },
+  );
+  const lost = 'inference failed: Failed to allocate memory for requested buffer of size 99';
+  t.match(await failing('ERR_ORT', lost), {
+    ...{
+      name: 'JobError',
+      code: 'provider',
+      message: `${at}${lost}`,
+      hint: /^make room there.*what is done$/,
+    },
+  });
+  t.match(await failing('ERR_ORT', 'inference failed: no such index'), { name: 'JobError', code: 'model' });
+  t.match(await failing('ERR_STATE', 'disposed'), { name: 'Error', message: 'disposed' }, 'our own defect');
+  const large = inferenceFailure(Object.assign(new Error('CUDA out of memory'), { code: 'ERR_PROVIDER' }), {
+    ...{ first: 5, last: 8, batch: 4 },
+  });
+  t.match(large, { message: /^at frames 5 to 8 of/, hint: /smaller --batch than 4, with --restart/ });
 });
 
 t.test('time that runs overlap is booked once', async (t) => {

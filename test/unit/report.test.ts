@@ -1,6 +1,6 @@
 import t from 'tap';
 import { exitCode, JobError } from '../../src/errors.js';
-import { launcherRank } from '../../src/mpi/launcher.js';
+import { launcherLocalRank, launcherRank, toldRank } from '../../src/mpi/launcher.js';
 import { createLog } from '../../src/report/log.js';
 import { clock, progressLine } from '../../src/report/progress.js';
 import { limitingStage, summaryLines } from '../../src/report/summary.js';
@@ -60,4 +60,11 @@ t.test('the rank before MPI is known comes from the launcher', async (t) => {
   t.equal(launcherRank({ PMIX_RANK: '2', SLURM_PROCID: '0' }), 2);
   t.equal(launcherRank({ SLURM_PROCID: '4' }), 4);
   t.equal(launcherRank({ PMIX_RANK: 'x' }), 0);
+  t.equal(toldRank({ PMIX_RANK: 'x' }), undefined);
+  t.equal(
+    launcherLocalRank({ OMPI_COMM_WORLD_RANK: '9', OMPI_COMM_WORLD_LOCAL_RANK: '1', SLURM_LOCALID: '0' }),
+    1,
+  );
+  t.equal(launcherLocalRank({ SLURM_PROCID: '9', SLURM_LOCALID: '3' }), 3);
+  t.equal(launcherLocalRank({ PMIX_RANK: '9' }), 0);
 });

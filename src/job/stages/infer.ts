@@ -1,4 +1,5 @@
 import type { Lanes } from '../../model/lanes.js';
+import { inferenceFailure } from '../../model/session.js';
 import type { World } from '../../mpi/world.js';
 import type { StageMeter } from '../meter.js';
 import type { BufferPool, Lease } from '../pool.js';
@@ -26,7 +27,8 @@ interface Run {
 /**
  * Runs the composed graph over this rank's frames, the first of its buffer. The graph's batch is fixed, so a short share
  * runs a whole batch whose tail is never looked at: every frame sees the same kernels at any number of ranks. Each lane has
- * a run under way, and results come in the order of the rounds.
+ * a run under way, and results come in the order of the rounds. Errors: JobError `provider` or `model`, which says at which
+ * frames.
  */
 export async function* infer(
   shards: AsyncIterable<Shard>,
@@ -46,6 +48,7 @@ async function* begin(
 ): AsyncGenerator<Run, void, undefined> {
   const { world, lanes, batch, frameBytes, styledBytes, buffers, meter } = context;
   let runs = 0;
+  let given = 0;
   for await (const part of shards) {
     const result = await buffers.acquire();
     const frames = part.counts[world.rank] ?? 0;
@@ -55,7 +58,14 @@ async function* begin(
       runs += 1;
       const input = part.shard.data.subarray(0, batch * frameBytes);
       const output = result.data.subarray(0, batch * styledBytes);
-      done = meter.time('infer', lane.run(input, output)).then(() => meter.addRun(frames));
+      const run = { first: given + 1, last: given + frames, batch };
+      given += frames;
+      done = meter.time('infer', lane.run(input, output)).then(
+        () => meter.addRun(frames),
+        (error: unknown) => {
+          throw inferenceFailure(error, run);
+        },
+      );
       done.catch(() => {}); // reported where it is awaited; must not count as unhandled until then
     }
     yield { part, result, done };

@@ -1,0 +1,52 @@
+import { JobError } from '../errors.js';
+import type { ComposedGraph } from '../model/compose.js';
+import type { LoadedModel } from '../model/loaded-model.js';
+import type { Chooser } from './split/choose.js';
+
+/** The most that one buffer of the addon's holds: a Uint8Array of Node.js 20 has room for no more. */
+const MOST_BYTES = 2 ** 32;
+
+/** What the size of the pipeline's buffers follows from. */
+export interface Batches {
+  readonly batch: number;
+  /** Bytes of one frame in wire format, before and after the model. */
+  readonly graph: Pick<ComposedGraph, 'inputBytes' | 'outputBytes'>;
+  readonly model: Pick<LoadedModel, 'fixedBatch'>;
+}
+
+/**
+ * Refuses buffers that would be too large, before any is made: one rank's batch, and the root's round of batches for so many
+ * `ranks`. The batch is not made smaller instead: on some devices a frame's last bits depend on it, and the output is the same
+ * at any number of ranks. Errors: JobError `limit`.
+ */
+export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: number): void {
+  const frame = Math.max(graph.inputBytes, graph.outputBytes);
+  const frames = `${batch} frame${batch === 1 ? '' : 's'} of ${(frame / 2 ** 20).toFixed(1)} MiB`;
+  const most = (bytes: number): number => Math.floor(MOST_BYTES / bytes);
+  const smaller = (fitting: number): string[] =>
+    fitting > 0 && model.fixedBatch === undefined ? [`--batch ${fitting}`] : [];
+  if (batch * frame > MOST_BYTES) {
+    const [way = 'a smaller video, or a model that enlarges it less'] = smaller(most(frame));
+    throw tooLarge(`a batch of ${frames} is`, batch * frame, `what fits: ${way}`);
+  }
+  if (ranks * batch * frame > MOST_BYTES) {
+    const fewer = most(batch * frame);
+    const ways = [...smaller(most(ranks * frame)), `at most ${fewer} rank${fewer === 1 ? '' : 's'}`];
+    const hint = `what fits: ${ways.join(', or ')}; with --split segments the root holds no other rank's frames`;
+    throw tooLarge(`a round of ${ranks} ranks x ${frames} is`, ranks * batch * frame, hint);
+  }
+}
+
+/** `choose`, but a video that is not cut into pieces after all has to fit into the root's buffers. Errors: JobError `limit`, too. */
+export function withinLimits(choose: Chooser, ranks: number): Chooser {
+  return async (prepared, ...more) => {
+    const split = await choose(prepared, ...more);
+    if (split.mode === 'frames') refuseLargeBuffers(prepared, ranks);
+    return split;
+  };
+}
+
+function tooLarge(what: string, bytes: number, hint: string): JobError {
+  const size = (bytes / 2 ** 30).toFixed(2);
+  return new JobError('limit', `${what} ${size} GiB, and a buffer holds 4 GiB at most`, { hint });
+}
