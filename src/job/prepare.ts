@@ -6,6 +6,7 @@ import { parseLocation } from '../storage/location.js';
 import { type Container, containerFor } from '../video/container.js';
 import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
 import { probe, type SourceFacts } from '../video/probe.js';
+import { refuseSplices } from '../video/splices.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
 import { type WirePlan, wirePlan } from '../video/wire.js';
 import { batchFor } from './batch.js';
@@ -79,6 +80,7 @@ export async function prepareJob(
   const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
   const spec = encodeSpec(options, wire, graph, rate, segmentFrames);
   const streams = await planStreams(source, container, spec.codec);
+  if (options.tolerant) await inTermsOf(input, () => refuseSplices(source, streams));
   return {
     input,
     destination,

@@ -9,6 +9,7 @@ import type { JobOptions } from './options.js';
 import { type PreparedJob, prepareJob } from './prepare.js';
 import {
   type Choices,
+  type Completed,
   completeOutput,
   type FrameWork,
   openRootWork,
@@ -79,9 +80,9 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
     endsOf: (work) => pipelineEnds(work, stop),
 
     async conclude(prepared, work, { ranks, pipelineSeconds }) {
-      const frames = await completeOutput(job, prepared, work, log);
+      const completed = await completeOutput(job, prepared, work, log);
       const wallSeconds = (performance.now() - began) / 1000;
-      const facts = factsOf(version, prepared, work, { frames, wallSeconds, pipelineSeconds, ranks });
+      const facts = factsOf(version, prepared, work, { completed, wallSeconds, pipelineSeconds, ranks });
       for (const warning of facts.warnings) log.warn(warning);
       for (const line of summaryLines(facts.framesMadeInThisRun, wallSeconds, ranks)) log.info(line);
       log.info(`wrote ${prepared.destination.display}`);
@@ -91,11 +92,12 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
 }
 
 interface Outcome extends PipelineOutcome {
-  readonly frames: number;
+  readonly completed: Completed;
   readonly wallSeconds: number;
 }
 
 function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome: Outcome): RunFacts {
+  const { completed, ...pipeline } = outcome;
   const { source, graph, container, spec, model, input, destination } = prepared;
   return {
     version,
@@ -119,11 +121,12 @@ function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome
       modelSize: model.size,
       modelSha256: model.sha256,
     },
-    ...outcome,
-    framesMadeInThisRun: outcome.frames - work.restored,
+    ...pipeline,
+    frames: completed.frames,
+    framesMadeInThisRun: completed.frames - work.restored,
     resumes: work.journal.resumes,
-    notes: [...prepared.notes, ...work.hardware.notes],
+    notes: [...prepared.notes, ...work.hardware.notes, ...completed.notes],
     concealed: work.concealed,
-    warnings: work.warnings,
+    warnings: [...work.warnings, ...completed.warnings],
   };
 }

@@ -208,16 +208,23 @@ async function refuseChangedInput(prepared: PreparedJob): Promise<void> {
   });
 }
 
+/** A published output: its frames, and what the user should know of the streams that were carried over. */
+export interface Completed {
+  readonly frames: number;
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
 /**
  * Makes the output of the finished segments, checks every frame's time in it, and puts it in its place as the last act;
- * then the journal goes. Gives the number of frames.
+ * then the journal goes.
  */
 export async function completeOutput(
   options: JobOptions,
   prepared: PreparedJob,
   work: RootWork,
   log: Log,
-): Promise<number> {
+): Promise<Completed> {
   const { source, streams, container, destination, labels } = prepared;
   const segments = await work.finish();
   const pts = segments.flatMap((segment) => segment.pts);
@@ -226,7 +233,7 @@ export async function completeOutput(
   await refuseChangedInput(prepared);
   const { store } = work.journal;
   const finished = join(store.scratch, scratchNames.output(container.name));
-  const notes = await work.monitor.phase('assemble', async () =>
+  const assembled = await work.monitor.phase('assemble', async () =>
     assemble({
       source,
       streams,
@@ -237,10 +244,12 @@ export async function completeOutput(
       output: finished,
     }),
   );
+  const { notes, warnings } = assembled;
   for (const note of notes) log.info(note);
-  await work.monitor.phase('verify', () => verifyOutput(finished, { source, streams, container, pts }));
+  const expected = { source, streams: assembled.streams, container, pts };
+  await work.monitor.phase('verify', () => verifyOutput(finished, expected));
   await store.check();
   await work.monitor.phase('publish', () => destination.publish(finished, labels, options.overwrite));
   await discardWork(store, log);
-  return pts.length;
+  return { frames: pts.length, notes, warnings };
 }

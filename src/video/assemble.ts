@@ -16,10 +16,11 @@ import {
   timescaleFor,
   videoTrack,
 } from './mux-command.js';
+import { type MuxListener, muxListener } from './mux-messages.js';
 import { createNutWriter } from './nut.js';
 import { reduced } from './rational.js';
 import { type SegmentFacts, type SegmentRun, segmentRun, timedStream } from './segment-packets.js';
-import type { SourceFacts } from './source-facts.js';
+import { hasBroadcastClock, type SourceFacts } from './source-facts.js';
 import type { StreamPlan } from './streams.js';
 
 /** What to put together. */
@@ -45,20 +46,30 @@ const LONGEST_LAST_FRAME_SECONDS = 10;
 /** Where the source tells no rate; only durations follow from it. */
 const UNKNOWN_RATE = { num: 25, den: 1 } as const;
 
+/** A finished file. */
+export interface Assembled {
+  /** The job's plan, without the streams of which there was nothing to carry over. */
+  readonly streams: StreamPlan;
+  /** What the user should know, one line each. */
+  readonly notes: readonly string[];
+  /** What of the source's other streams is damaged, one line each. */
+  readonly warnings: readonly string[];
+}
+
 /**
- * Writes the finished file: `job.output` is whole and flushed to the disk when the promise resolves (with what the user
- * should know, one line each), and removed when it rejects. Errors: JobError('ffmpeg') with ffmpeg's words; JobError('internal') where segments and times disagree;
+ * Writes the finished file: `job.output` is whole and flushed to the disk when the promise resolves, and removed when it
+ * rejects. Errors: JobError('ffmpeg') with ffmpeg's words; JobError('internal') where segments and times disagree;
  * JobError('output') where the file cannot be flushed.
  */
-export async function assemble(job: AssembleJob): Promise<readonly string[]> {
+export async function assemble(job: AssembleJob): Promise<Assembled> {
   const run = segmentRun(job.segments);
   const attachments: Attachment[] = [];
   try {
     await extractPictures(job, attachments);
-    await mux(job, run, attachments);
-    await carryDisplayMatrix(job, run);
+    const { carried, notes, warnings } = await mux(job, run, attachments);
+    await carryDisplayMatrix(job, run, carried);
     await flush(job.output);
-    return shiftNotes(job);
+    return { streams: carried, notes: [...shiftNotes(job), ...notes], warnings };
   } catch (error) {
     await rm(job.output, { force: true });
     throw error;
@@ -68,39 +79,58 @@ export async function assemble(job: AssembleJob): Promise<readonly string[]> {
 }
 
 /**
- * By how many ticks of the source's time base everything is shifted later, so that a video whose first frame lies
- * before time zero can be written: no container here shows such a frame. 0 for nearly every video.
+ * By how many ticks of the source's time base everything is shifted later, or below zero earlier: a broadcast's clock,
+ * which begins anywhere, begins at zero in the output, and no frame lies before zero, where no container here shows it.
+ * 0 for nearly every other video.
  */
-export function timelineShift(pts: readonly number[]): number {
-  return Math.max(0, -(pts[0] ?? 0));
+export function timelineShift(source: SourceFacts, pts: readonly number[]): number {
+  const { num, den } = source.video.timeBase;
+  const start = hasBroadcastClock(source) ? Math.round(((source.startTime ?? 0) * den) / num) : 0;
+  const first = pts[0] ?? 0;
+  // `0 -`: there is no minus zero among ticks.
+  return 0 - Math.min(first, start);
 }
 
 function shiftNotes(job: AssembleJob): readonly string[] {
-  const shift = timelineShift(job.pts);
+  const shift = timelineShift(job.source, job.pts);
   if (shift === 0) return [];
   const { num, den } = job.source.video.timeBase;
-  const seconds = ((shift * num) / den).toFixed(3);
-  return [`The video begins ${seconds} s before time zero: everything is shifted later by as much.`];
+  const seconds = ((Math.abs(shift) * num) / den).toFixed(3);
+  return [
+    shift > 0
+      ? `The video begins ${seconds} s before time zero: everything is shifted later by as much.`
+      : `The clock of the file begins at ${seconds} s: everything is shifted earlier by as much, to begin at zero.`,
+  ];
 }
 
-async function mux(job: AssembleJob, run: SegmentRun, attachments: readonly Attachment[]): Promise<void> {
+async function mux(
+  job: AssembleJob,
+  run: SegmentRun,
+  attachments: readonly Attachment[],
+): Promise<MuxListener> {
   const { source, streams, container, pts } = job;
   const video = muxVideo(job, run);
   const { num, den } = source.video.timeBase;
-  const shift = timelineShift(pts);
+  const shift = timelineShift(source, pts);
   const shiftSeconds = (shift * num) / den;
+  const listener = muxListener(source, streams, container);
   const ffmpeg = await startFfmpeg(
     {
       task: `writing "${job.output}"`,
+      talkative: true,
       inputs: [
         { from: 'stdin', options: ['-copyts', '-f', video.format] },
-        { from: { file: source.path }, options: ['-itsoffset', shiftSeconds.toFixed(6)] },
+        {
+          from: { file: source.path },
+          // Muxers refuse some damaged packets, and the whole file with them.
+          options: ['-fflags', '+discardcorrupt', '-itsoffset', shiftSeconds.toFixed(6)],
+        },
       ],
       outputs: [
         { to: { file: job.output }, options: muxOptions(source, streams, container, video, attachments) },
       ],
     },
-    job.signal === undefined ? {} : { signal: job.signal },
+    { onMessage: listener.hear, ...(job.signal === undefined ? {} : { signal: job.signal }) },
   );
   const timeOf = (time: number) => rescale(time + shift, source.video.timeBase, video.timeBase);
   const writer =
@@ -111,8 +141,26 @@ async function mux(job: AssembleJob, run: SegmentRun, attachments: readonly Atta
   const bytes = timedStream(run, writer, { pts, timeOf, frameTicks, end }, (packets) =>
     job.onProgress?.(packets),
   );
-  await feed(ffmpeg, bytes);
-  await ffmpeg.done;
+  try {
+    await feed(ffmpeg, bytes);
+    await ffmpeg.done;
+  } catch (error) {
+    refuseFailure(job.output, listener.failure, error);
+    throw error;
+  }
+  refuseFailure(job.output, listener.failure);
+  return listener;
+}
+
+/** ffmpeg may say that all is well after it could not write the end of the file. */
+function refuseFailure(output: string, failure: string | undefined, cause?: unknown): void {
+  if (failure === undefined) return;
+  throw new JobError('ffmpeg', `ffmpeg did not write "${output}" to its end: ${failure}`, {
+    cause,
+    hint: /No space left|quota/.test(failure)
+      ? 'make room on that file system and run the same command again'
+      : 'see to the file systems of input and work folder and run the same command again',
+  });
 }
 
 /** Writes `bytes` to ffmpeg. Of two failures the first cause is thrown: ffmpeg's own where it died. */
@@ -156,7 +204,7 @@ function muxVideo(job: AssembleJob, run: SegmentRun): MuxVideo {
     timescale,
     frames: pts.length,
     frameTicks,
-    end: ours(last + timelineShift(pts)) + lastTicks,
+    end: ours(last + timelineShift(source, pts)) + lastTicks,
   };
 }
 
@@ -182,12 +230,12 @@ async function extractPictures(job: AssembleJob, into: Attachment[]): Promise<vo
   }
 }
 
-async function carryDisplayMatrix(job: AssembleJob, run: SegmentRun): Promise<void> {
+async function carryDisplayMatrix(job: AssembleJob, run: SegmentRun, carried: StreamPlan): Promise<void> {
   const { video } = job.source;
   if (video.displayMatrix === undefined || !job.container.carriesDisplayMatrix) return;
   const { width, height } = run.stream;
   const matrix = scaleMatrix(video.displayMatrix, width / video.width, height / video.height);
-  await writeDisplayMatrix(job.output, videoTrack(job.source, job.streams), matrix);
+  await writeDisplayMatrix(job.output, videoTrack(job.source, carried), matrix);
 }
 
 async function flush(path: string): Promise<void> {

@@ -12,6 +12,8 @@ export interface IsoBox {
 
 /** More boxes than any real file has at one level: what a damaged or hostile one may make us read. */
 const MOST_BOXES = 100_000;
+/** As many edits as matter: two tell that there are several. */
+const MOST_EDIT_BYTES = 4096;
 
 /** The boxes between `start` and `end`; stops quietly where a header makes no sense. */
 export async function* isoBoxes(
@@ -88,6 +90,56 @@ export async function isoSampleEntries(
   } finally {
     await file.close();
   }
+}
+
+/** The edits of a sound track that show something of it (ISO/IEC 14496-12, 8.6.6). */
+export interface SoundEdits {
+  readonly count: number;
+  /** Seconds of the track that are passed over before the first. */
+  readonly hidden: number;
+}
+
+/** The edits of each sound track that has any, in the file's order. */
+export async function isoSoundEdits(path: string): Promise<readonly SoundEdits[]> {
+  const file = await open(path);
+  try {
+    const found: SoundEdits[] = [];
+    for (const { box, handler } of await isoTracks(file)) {
+      if (handler !== 'soun') continue;
+      const list = await isoBoxAt(file, box, ['edts', 'elst']);
+      const header = await isoBoxAt(file, box, ['mdia', 'mdhd']);
+      if (list === undefined || header === undefined) continue;
+      // Times are 64 bits wide in version 1. An edit from -1 on shows nothing.
+      const wide = (await numberAt(file, header.start, 1)) === 1;
+      const timescale = (await numberAt(file, header.start + (wide ? 20 : 12), 4)) || 1;
+      const starts = (await editStarts(file, list)).filter((start) => start >= 0);
+      const [first] = starts;
+      if (first !== undefined) found.push({ count: starts.length, hidden: first / timescale });
+    }
+    return found;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The media times at which a list's first edits begin. */
+async function editStarts(file: FileHandle, list: IsoBox): Promise<readonly number[]> {
+  const bytes = Buffer.alloc(Math.min(list.end - list.start, MOST_EDIT_BYTES));
+  const { bytesRead } = await file.read(bytes, 0, bytes.length, list.start);
+  if (bytesRead < 8) return [];
+  const wide = bytes[0] === 1;
+  const size = wide ? 20 : 12;
+  const count = Math.min(bytes.readUInt32BE(4), Math.floor((bytesRead - 8) / size));
+  return Array.from({ length: count }, (_, edit) => {
+    const at = 8 + edit * size;
+    return wide ? Number(bytes.readBigInt64BE(at + 8)) : bytes.readInt32BE(at + 4);
+  });
+}
+
+async function numberAt(file: FileHandle, at: number, bytes: 1 | 4): Promise<number> {
+  const read = Buffer.alloc(bytes);
+  await file.read(read, 0, bytes, at);
+  return read.readUIntBE(0, bytes);
 }
 
 async function fourCharacters(file: FileHandle, box: IsoBox | undefined, offset: number): Promise<string> {

@@ -2,7 +2,7 @@
 import type { Container } from './container.js';
 import { CONTAINER_TAGS, planMetadata, staleTags } from './metadata.js';
 import { type Rational, reduced } from './rational.js';
-import type { SourceFacts, StreamFacts } from './source-facts.js';
+import { hasBroadcastClock, type SourceFacts, type StreamFacts } from './source-facts.js';
 import { codecOptions, type StreamAction, type StreamPlan } from './streams.js';
 
 /** The video's part in the command. */
@@ -42,11 +42,12 @@ export function muxOptions(
   video: MuxVideo,
   attachments: readonly Attachment[],
 ): readonly string[] {
-  const placed = plan.actions.filter(isMapped);
+  const placed = mappedActions(plan);
   return [
     ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video)),
     ...attachments.flatMap((file, number) => attachmentOptions(file, placed.length + number)),
-    '-xerror', // Without it ffmpeg says that all is well after it could not write the end of the file.
+    // Damage in what is carried over costs what is damaged, not the file: what ffmpeg says of it is heard (mux-messages.ts).
+    ...['-max_error_rate', '1'],
     ...['-map_metadata', '1', '-map_chapters', '1'],
     ...CONTAINER_TAGS.flatMap((tag) => ['-metadata', `${tag}=`]),
     // Each stream keeps its own times: no shift to zero, neither of an input nor of the output.
@@ -60,7 +61,7 @@ export function muxOptions(
 
 /** The video's place among the tracks of the finished file: cover art and attached files are none. */
 export function videoTrack(source: SourceFacts, plan: StreamPlan): number {
-  const tracks = plan.actions.filter(isMapped).filter((action) => {
+  const tracks = mappedActions(plan).filter((action) => {
     const stream = streamAt(source, action.index);
     return !stream.attachedPicture && stream.type !== 'attachment';
   });
@@ -72,6 +73,11 @@ export function streamAt(source: SourceFacts, index: number): StreamFacts {
   const stream = source.streams.find((candidate) => candidate.index === index);
   if (stream === undefined) throw new RangeError(`"${source.path}" has no stream ${index}`);
   return stream;
+}
+
+/** What becomes a stream of the finished file, in that file's order; attached files follow. */
+export function mappedActions(plan: StreamPlan): readonly StreamAction[] {
+  return plan.actions.filter(isMapped);
 }
 
 function isMapped(action: StreamAction): boolean {
@@ -90,11 +96,25 @@ function streamOptions(
   return [
     ...(action.kind === 'video'
       ? videoOptions(place, source, container, video)
-      : codecOptions(action, place, 1)),
+      : [...codecOptions(action, place, 1), ...bareAac(action, place, stream, source)]),
     ...[`-map_metadata:s:${place}`, `1:s:${action.index}`],
     ...stale.flatMap((tag) => [`-metadata:s:${place}`, `${tag}=`]),
     ...[`-disposition:${place}`, stream.disposition.length === 0 ? '0' : stream.disposition.join('+')],
   ];
+}
+
+/**
+ * A transport stream's AAC needs another form, for which muxers have a filter: within them, a packet that is damaged ends
+ * the run; before them it is left out.
+ */
+function bareAac(
+  action: StreamAction,
+  place: number,
+  stream: StreamFacts,
+  source: SourceFacts,
+): readonly string[] {
+  const needed = action.kind === 'copy' && stream.codec === 'aac' && hasBroadcastClock(source);
+  return needed ? [`-bsf:${place}`, 'aac_adtstoasc'] : [];
 }
 
 function videoOptions(

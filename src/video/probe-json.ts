@@ -166,6 +166,9 @@ function videoFacts(
     displayMatrix,
     rotation: displayMatrix === undefined ? 0 : clockwiseDegrees(displayMatrix),
     hdr: transferTag !== undefined && HDR_TRANSFERS.has(transferTag),
+    spherical: list(stream.side_data_list).some(
+      (side) => text(record(side).side_data_type) === 'Spherical Mapping',
+    ),
   };
 }
 

@@ -69,6 +69,8 @@ export interface VideoFacts {
   readonly rotation: number;
   /** Perceptual quantiser or hybrid log-gamma transfer. */
   readonly hdr: boolean;
+  /** Marked to be shown on a sphere (360 degrees). */
+  readonly spherical: boolean;
 }
 
 /** A source video. */
@@ -88,4 +90,9 @@ export interface SourceFacts {
   readonly chapters: number;
   /** The file's own metadata, by ffmpeg's key. */
   readonly tags: Readonly<Record<string, string>>;
+}
+
+/** Whether times of the source begin anywhere and may jump: a transport or program stream's clock is its sender's. */
+export function hasBroadcastClock(source: SourceFacts): boolean {
+  return source.format === 'mpegts' || source.format === 'mpeg';
 }

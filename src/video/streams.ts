@@ -3,6 +3,7 @@ import { JobError } from '../errors.js';
 import { type Container, containerFor } from './container.js';
 import type { VideoCodec } from './encode.js';
 import { type FfmpegCommand, runFfmpeg } from './ffmpeg.js';
+import { hiddenSound } from './hidden-sound.js';
 import { planMetadata } from './metadata.js';
 import type { SourceFacts, StreamFacts } from './source-facts.js';
 
@@ -47,6 +48,9 @@ const COVER_FILES: Readonly<Record<string, readonly [extension: string, mimeType
   tiff: ['tif', 'image/tiff'],
 };
 
+const CAPTIONS_LOST =
+  'The video has closed captions within its frames: they are left out; to keep them, take them out into a subtitle file first.';
+
 /** A muxer that takes a stream and then leaves it out says so only in a warning. */
 const LEFT_OUT = /will be ignored/;
 
@@ -65,15 +69,21 @@ export async function planStreams(
     if (decision !== undefined) fixed.set(stream.index, decision);
   }
   const open = source.streams.filter((stream) => !fixed.has(stream.index));
+  const hidden = await hiddenSound(source, container);
   const copies = open.map((stream): Decision => ({ action: { kind: 'copy', index: stream.index } }));
   const first = await trial(source, container.muxer, copies, codec);
-  const decisions = first.accepted ? copies : await decideEach(open, source, container, codec);
+  const copied = hidden.size === 0 && first.accepted;
+  const decisions = copied ? copies : await decideEach(open, hidden, source, container, codec);
   for (const decision of decisions) fixed.set(decision.action.index, decision);
   const ordered = source.streams.flatMap((stream) => fixed.get(stream.index) ?? []);
   const actions = ordered.map(({ action }) => action);
   return {
     actions,
-    notes: [...ordered.flatMap(({ note }) => note ?? []), ...metadataNotes(source, container, actions)],
+    notes: [
+      ...ordered.flatMap(({ note }) => note ?? []),
+      ...(first.captions ? [CAPTIONS_LOST] : []),
+      ...metadataNotes(source, container, actions),
+    ],
   };
 }
 
@@ -119,6 +129,7 @@ function isRemade(stream: StreamFacts, source: SourceFacts): boolean {
 /** Asks for each kind of stream on its own, then for all of them as decided. */
 async function decideEach(
   streams: readonly StreamFacts[],
+  hidden: ReadonlySet<number>,
   source: SourceFacts,
   container: Container,
   codec: VideoCodec,
@@ -134,12 +145,13 @@ async function decideEach(
   let last: Promise<unknown> = Promise.resolve();
   const decisions: Promise<Decision>[] = [];
   for (const stream of streams) {
-    const kind = kindOf(stream);
+    const edited = hidden.has(stream.index);
+    const kind = `${edited} ${kindOf(stream)}`;
     // One after the other: ffmpeg has threads enough, and the source may be read from slow storage.
-    const answer = answers.get(kind) ?? last.then(() => decide(stream, source, container));
+    const answer = answers.get(kind) ?? last.then(() => decide(stream, edited, source, container));
     answers.set(kind, answer);
     last = answer;
-    decisions.push(answer.then((decision) => forStream(decision, stream, container)));
+    decisions.push(answer.then((decision) => forStream(decision, stream, edited, container)));
   }
   const decided = await Promise.all(decisions);
   const whole = await trial(source, container.muxer, decided, codec);
@@ -151,10 +163,15 @@ async function decideEach(
   return decided;
 }
 
-/** The ladder: copy, convert, leave out. */
-async function decide(stream: StreamFacts, source: SourceFacts, container: Container): Promise<Decision> {
+/** The ladder: copy (unless it is `edited` sound, of which a copy would bring back what is hidden), convert, leave out. */
+async function decide(
+  stream: StreamFacts,
+  edited: boolean,
+  source: SourceFacts,
+  container: Container,
+): Promise<Decision> {
   const { index } = stream;
-  const ladder: StreamAction[] = [{ kind: 'copy', index }];
+  const ladder: StreamAction[] = edited ? [] : [{ kind: 'copy', index }];
   if (stream.type === 'audio') {
     const { encoder, bitRate } = container.audioFallback;
     ladder.push({ kind: 'convert', index, encoder, options: ['-b', bitRate] });
@@ -185,11 +202,11 @@ async function decide(stream: StreamFacts, source: SourceFacts, container: Conta
 }
 
 /** The answer for one stream of a kind, as that of another one, with its own index and note. */
-function forStream(answer: Decision, stream: StreamFacts, container: Container): Decision {
+function forStream(answer: Decision, stream: StreamFacts, edited: boolean, container: Container): Decision {
   const action = { ...answer.action, index: stream.index };
   switch (action.kind) {
     case 'convert':
-      return { action, note: conversionNote(action.encoder, action.options, stream, container) };
+      return { action, note: conversionNote(action.encoder, action.options, stream, edited, container) };
     case 'drop':
       return {
         action,
@@ -207,12 +224,18 @@ function conversionNote(
   encoder: string,
   options: readonly string[],
   stream: StreamFacts,
+  edited: boolean,
   container: Container,
 ): string {
-  const refused = `.${container.name} cannot hold ${stream.codec}`;
+  const refused = edited
+    ? 'an edit list hides part of it, which a copy would bring back'
+    : `.${container.name} cannot hold ${stream.codec}`;
   if (stream.type === 'subtitle') {
-    const loss = stream.codec === 'ass' || stream.codec === 'ssa' ? '; fonts and positions may be lost' : '';
-    return `${nameOf(stream)} is converted to ${encoder}, because ${refused}${loss}.`;
+    const losses = [
+      ...(stream.codec === 'ass' || stream.codec === 'ssa' ? ['fonts and positions may be lost'] : []),
+      ...(encoder === 'mov_text' ? ['of lines that overlap only the latest is shown'] : []),
+    ];
+    return `${[`${nameOf(stream)} is converted to ${encoder}, because ${refused}`, ...losses].join('; ')}.`;
   }
   const mixed = options.includes('-ac') ? ', mixed down to stereo' : '';
   return `${nameOf(stream)} is converted to ${container.audioFallback.label}${mixed}, because ${refused}.`;
@@ -224,8 +247,8 @@ function kindOf(stream: StreamFacts): string {
   return JSON.stringify([type, codec, codecTag, profile, sampleRate, channels, attachedPicture]);
 }
 
-/** `Subtitle stream 3 (subrip, ger, "Forced")`. */
-function nameOf(stream: StreamFacts): string {
+/** How messages name a stream: `Subtitle stream 3 (subrip, ger, Forced)`. */
+export function nameOf(stream: StreamFacts): string {
   const what = stream.attachedPicture
     ? 'cover art'
     : stream.type === 'attachment'
@@ -261,13 +284,21 @@ export function codecOptions(action: StreamAction, place: number, input: number)
   }
 }
 
+interface Trial {
+  readonly accepted: boolean;
+  /** The muxer's, where it refuses. */
+  readonly words: string;
+  /** Whether the source's video has captions in its packets (CEA-608 or -708): of its headers ffprobe asks too little to know. */
+  readonly captions: boolean;
+}
+
 /** Whether `muxer` writes a header for these streams, with a video of `codec` before them where one is given. */
 async function trial(
   source: SourceFacts,
   muxer: string,
   decisions: readonly Decision[],
   codec?: VideoCodec,
-): Promise<{ readonly accepted: boolean; readonly words: string }> {
+): Promise<Trial> {
   const videoInput = { from: { lavfi: 'color=s=64x64:r=25' } };
   const inputs = [{ from: { file: source.path } }, ...(codec === undefined ? [] : [videoInput])];
   const options =
@@ -278,21 +309,30 @@ async function trial(
     if (more.length > 0) place++;
     options.push(...more);
   }
-  if (place === 0) return { accepted: true, words: '' };
+  if (place === 0) return { accepted: true, words: '', captions: false };
   const command: FfmpegCommand = {
     task: `asking what ${muxer} can hold of "${source.path}"`,
     inputs,
-    outputs: [{ to: { file: '/dev/null' }, options: [...options, '-t', '0', '-f', muxer] }],
+    talkative: true,
+    outputs: [
+      { to: { file: '/dev/null' }, options: [...options, '-max_error_rate', '1', '-t', '0', '-f', muxer] },
+    ],
   };
+  const video = new RegExp(`Stream #0:${source.video.index}\\b.*: Video: .*, Closed Captions\\b`);
+  let captions = false;
   try {
-    const messages = await runFfmpeg(command);
+    const messages = await runFfmpeg(command, {
+      onMessage(line) {
+        captions ||= video.test(line);
+      },
+    });
     const leftOut = messages.find((message) => LEFT_OUT.test(message));
-    return { accepted: leftOut === undefined, words: leftOut ?? '' };
+    return { accepted: leftOut === undefined, words: leftOut ?? '', captions };
   } catch (error) {
     if (!(error instanceof JobError) || !error.message.includes('exited with code')) throw error;
     // The first of ffmpeg's words is the muxer's own.
     const words = error.message.slice(error.message.indexOf(command.task) + command.task.length + 2);
-    return { accepted: false, words: words.split('; ', 1).join() };
+    return { accepted: false, words: words.split('; ', 1).join(), captions };
   }
 }
 

@@ -59,7 +59,7 @@ async function checkTimes(path: string, index: number, expected: OutputExpectati
   if (timeBase === undefined) throw wrong(path, `stream ${index} has no time base`);
   if (count !== pts.length) throw wrong(path, `it holds ${count} frames instead of ${pts.length}`);
   times.sort();
-  const shift = timelineShift(pts);
+  const shift = timelineShift(source, pts);
   const from = source.video.timeBase;
   // |found - wanted| <= one tick of the file, in units of 1/(from.den * timeBase.den) s.
   const foundUnit = BigInt(timeBase.num) * BigInt(from.den);

@@ -127,6 +127,11 @@ function notes(video: VideoFacts, carriesDisplayMatrix: boolean): readonly strin
       `The video's colour matrix (${matrixTag}) is not known here: colours are taken as ${colourOf(video).matrix}.`,
     );
   }
+  if (video.spherical) {
+    lines.push(
+      'The video is marked as spherical (360 degrees): the mark is left out, and players will show it flat until a tool for spherical metadata puts it back.',
+    );
+  }
   if (video.displayMatrix !== undefined && !carriesDisplayMatrix) {
     lines.push(
       turnOf(video.displayMatrix) === undefined

@@ -7,9 +7,10 @@ import { identityModel } from '../fixtures/identity-model.js';
 import { copiedStreams, decodedFrames, decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
 import { sharedData } from '../fixtures/shared-data.js';
 
-/** Times of frames, in microseconds. */
+/** Times of frames, in microseconds: of a transport stream, whose clock begins anywhere, from its start on. */
 function times(path: string): readonly number[] {
-  return decodedFrames(path).map((frame) => frame.ticks);
+  const start = path.endsWith('.ts') ? Math.round(Number(probed(path).format.start_time) * 1e6) : 0;
+  return decodedFrames(path).map((frame) => frame.ticks - start);
 }
 
 /** The largest difference between two lists of the same length. */

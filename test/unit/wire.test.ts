@@ -30,6 +30,7 @@ const PLAIN: VideoFacts = {
   displayMatrix: undefined,
   rotation: 0,
   hdr: false,
+  spherical: false,
 };
 const QUARTER_TURN = [0, 65536, 0, -65536, 0, 0, 360 * 65536, 0, 2 ** 30];
 const MP4 = { carriesDisplayMatrix: true };
