@@ -6,7 +6,7 @@ import { type CompressedPacket, listPackets, openCompressedPackets } from './com
 import { createNutWriter, type NutStream } from './nut.js';
 import { foreseenPieces, NO_PLACE, type Piece, type PieceSize, pieceCutter, tooLarge } from './pieces.js';
 import { probe } from './probe.js';
-import { canBeCut, keyframeOf } from './random-access.js';
+import { canBeCut, hidesPackets, isShown, keyframeOf } from './random-access.js';
 import { reduced } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
 import { type ListedPacket, type Timeline, timelineOf } from './timeline.js';
@@ -57,22 +57,38 @@ export async function planCut(
   return (await faultOfFirst(source, plan, folder)) ?? plan;
 }
 
-/** What keeps the first piece from being cut out; whether ffmpeg takes it for what the whole video is. */
+/**
+ * What keeps the first piece from being cut out; whether ffmpeg takes it for what the whole video is. Where packets may give
+ * no frame, all of them are read, since only their own bytes tell.
+ */
 async function faultOfFirst(source: SourceFacts, plan: CutPlan, folder: string): Promise<string | undefined> {
-  const path = join(folder, 'first-piece.nut');
+  let fault: string | undefined = NO_PLACE;
   try {
-    for await (const { piece, data } of cut(source, plan, () => true)) {
-      if (piece.to === plan.timeline.times.length) return NO_PLACE;
-      await writeFile(path, data);
-      const { video } = await probe(path);
-      const same = ['codec', 'width', 'height', 'pixelFormat', 'interlaced'] as const;
-      if (same.every((key) => video[key] === source.video[key])) return undefined;
-      return 'a piece of it does not say all that the file does';
+    for await (const first of cut(source, plan, ({ index }) => index === 0)) {
+      fault = await faultOf(first, source, plan, folder);
+      if (fault !== undefined || !hidesPackets(source.video.codec)) break;
     }
-    return NO_PLACE;
+    return fault;
   } catch (error) {
     if (error instanceof CannotBeCut) return error.message;
     throw error;
+  }
+}
+
+async function faultOf(
+  { piece, data }: CutPiece,
+  source: SourceFacts,
+  plan: CutPlan,
+  folder: string,
+): Promise<string | undefined> {
+  if (piece.to === plan.timeline.times.length) return NO_PLACE;
+  const path = join(folder, 'first-piece.nut');
+  try {
+    await writeFile(path, data);
+    const { video } = await probe(path);
+    const same = ['codec', 'width', 'height', 'pixelFormat', 'interlaced'] as const;
+    if (same.every((key) => video[key] === source.video[key])) return undefined;
+    return 'a piece of it does not say all that the file does';
   } finally {
     await rm(path, { force: true });
   }
@@ -114,6 +130,7 @@ async function* cut(
       const packet = await nextOf(packets);
       if (packet?.pts !== time) throw new CannotBeCut('its times are not the same when they are read twice');
       const { data } = packet;
+      if (!isShown(source.video.codec, data)) throw new CannotBeCut('some of its packets give no frame');
       const keyframe = packet.keyframe ? keyframeOf(source.video.codec, stream.extradata, data) : undefined;
       if (at === 0 && (keyframe === undefined || keyframe.access === 'none')) {
         throw new CannotBeCut('it does not begin with a keyframe');

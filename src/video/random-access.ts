@@ -45,6 +45,20 @@ export function keyframeOf(codec: string, extradata: Uint8Array, packet: Uint8Ar
   return READERS[codec]?.(packet, extradata) ?? NOTHING;
 }
 
+/**
+ * Whether a packet gives a frame. VP8 codes pictures that are only referred to as packets of their own, which containers
+ * list like any other, at a time of their own; VP9 may, but its packets mostly hold the next shown frame as well.
+ */
+export function isShown(codec: string, packet: Uint8Array): boolean {
+  if (codec === 'vp8') return ((packet[0] ?? 0) & 0x10) !== 0;
+  return codec !== 'vp9' || vp9Frames(packet).some(showsVp9);
+}
+
+/** Whether pictures that are not shown are packets of their own as a rule. */
+export function hidesPackets(codec: string): boolean {
+  return codec === 'vp8';
+}
+
 const READERS: Readonly<Record<string, (packet: Uint8Array, extradata: Uint8Array) => Keyframe>> = {
   h264: readH264,
   hevc: readHevc,
@@ -128,6 +142,29 @@ function readVp9(packet: Uint8Array): Keyframe {
   const first = packet[0] ?? 0;
   const key = (first & 0x30) === 0x30 ? (first & 0b1100_0110) === 0x80 : (first & 0b1100_1100) === 0x80;
   return { access: key ? 'independent' : 'none', headers: false };
+}
+
+/** VP9's uncompressed header goes on with show_frame; a frame that shows an existing one does show it. */
+function showsVp9(frame: Uint8Array): boolean {
+  const first = frame[0] ?? 0;
+  return (first & 0x30) === 0x30 ? (first & 0b101) !== 0 : (first & 0b1010) !== 0;
+}
+
+/** The frames of a VP9 packet: a superframe's (VP9 specification, annex B) index at its end tells how long each is. */
+function vp9Frames(packet: Uint8Array): readonly Uint8Array[] {
+  const mark = packet.at(-1) ?? 0;
+  const count = (mark & 7) + 1;
+  const sizeBytes = ((mark >> 3) & 3) + 1;
+  const index = packet.length - 2 - count * sizeBytes;
+  if ((mark & 0xe0) !== 0xc0 || packet[index] !== mark) return [packet];
+  const frames: Uint8Array[] = [];
+  for (let place = 0, at = 0; place < count; place += 1) {
+    const size = packet.subarray(index + 1 + place * sizeBytes).subarray(0, sizeBytes);
+    const end = at + size.reduceRight((sum, byte) => sum * 256 + byte, 0);
+    frames.push(packet.subarray(at, end));
+    at = end;
+  }
+  return frames;
 }
 
 /** AV1: the first frame header must be of a key frame that is shown at once (`0 00 1`). Unit type 1 is a sequence header. */

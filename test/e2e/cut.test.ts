@@ -6,10 +6,11 @@ import t, { type Test } from 'tap';
 import { containerFor } from '../../src/video/container.js';
 import { type CutPlan, planCut, readPieces } from '../../src/video/cut.js';
 import { type Decoder, openDecoder, openPieceDecoder } from '../../src/video/decode.js';
+import { runFfmpeg } from '../../src/video/ffmpeg.js';
 import { frameBytes } from '../../src/video/frame-format.js';
 import { probe, type SourceFacts } from '../../src/video/probe.js';
 import { type WirePlan, wirePlan } from '../../src/video/wire.js';
-import { makeClip, makeClipAs } from '../fixtures/clips.js';
+import { clipFolder, makeClip, makeClipAs } from '../fixtures/clips.js';
 
 t.setTimeout(600_000);
 
@@ -170,6 +171,44 @@ t.test('what cannot be cut is said', async (t) => {
     t.match(await planCut(await probe(path), SIZE, t.testdir()), why, path);
   }
 });
+
+/** Two passes, so that the encoder hides pictures that others refer to. */
+async function withHiddenPictures(codec: string): Promise<string> {
+  const log = join(clipFolder(), `${codec}-pass`);
+  const coded = ['-c:v', codec, '-b:v', '200k', '-auto-alt-ref', '1', '-lag-in-frames', '25', '-g', '20'];
+  const smooth = ['-arnr-maxframes', '7', '-arnr-strength', '5', '-passlogfile', log];
+  await makeClipAs('first-pass.webm', [...coded, ...smooth, '-pass', '1']);
+  return makeClipAs(`${codec}.webm`, [...coded, ...smooth, '-pass', '2']);
+}
+
+async function filtered(path: string, filter: string, name: string): Promise<string> {
+  const file = join(clipFolder(), name);
+  const options = ['-c', 'copy', '-bsf:v', filter];
+  await runFfmpeg({
+    task: `making ${name}`,
+    inputs: [{ from: { file: path } }],
+    outputs: [{ to: { file }, options }],
+  });
+  return file;
+}
+
+t.test(
+  'pictures that are not shown, as packets with times of their own, are found before the job begins',
+  async (t) => {
+    // As vpxenc writes them: a millisecond apart.
+    const vp8 = await filtered(
+      await withHiddenPictures('libvpx'),
+      "setts=ts='if(eq(PTS,PREV_INPTS),PTS+1,PTS)'",
+      'hidden.webm',
+    );
+    const inSuperframes = await withHiddenPictures('libvpx-vp9');
+    const vp9 = await filtered(inSuperframes, 'vp9_superframe_split', 'hidden.nut');
+    for (const path of [vp8, vp9]) {
+      t.match(await planCut(await probe(path), SIZE, t.testdir()), /packets give no frame/, path);
+    }
+    await compared(t, inSuperframes, 2);
+  },
+);
 
 t.test('packets that are not those of the list end the cutting with an error', async (t) => {
   const source = await probe(await makeClip('open-gop'));

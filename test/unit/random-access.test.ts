@@ -1,5 +1,5 @@
 import t from 'tap';
-import { canBeCut, keyframeOf } from '../../src/video/random-access.js';
+import { canBeCut, isShown, keyframeOf } from '../../src/video/random-access.js';
 
 const START = [0, 0, 0, 1];
 const AVCC = Uint8Array.of(1, 0x64, 0, 0x1e, 0xff, 0xe1);
@@ -60,4 +60,17 @@ t.test('the others by their first bytes', async (t) => {
   t.equal(access('prores', 1, 2, 3).access, 'independent');
   t.equal(access('gif', 1, 2, 3).access, 'none');
   t.strictSame([canBeCut('h264'), canBeCut('prores'), canBeCut('gif')], [true, true, false]);
+});
+
+t.test('packets of VP8 and VP9 that give no frame', async (t) => {
+  const shown = (codec: string, ...bytes: number[]) => isShown(codec, Uint8Array.from(bytes));
+  t.strictSame([shown('vp8', 0x11), shown('vp8', 0x01), shown('vp8', 0x10)], [true, false, true]);
+  t.equal(shown('vp9', 0b1000_0110), true);
+  t.equal(shown('vp9', 0b1000_0100), false);
+  t.equal(shown('vp9', 0b1000_1000), true, 'shows an earlier one');
+  t.strictSame([shown('vp9', 0b1011_0011), shown('vp9', 0b1011_0010)], [true, false], 'profile 3');
+  // Two frames of two and one bytes, and the index: sizes of one byte each.
+  const superframe = (second: number) => shown('vp9', 0b1000_0100, 0, second, 0b1100_0001, 2, 1, 0b1100_0001);
+  t.strictSame([superframe(0b1000_0110), superframe(0b1000_0100)], [true, false]);
+  t.equal(shown('h264', 0), true);
 });
