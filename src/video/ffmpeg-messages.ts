@@ -29,22 +29,31 @@ const INSTALL_HINT =
 /** Complaints of strict demuxers and decoders about streams that decode well. */
 const FORGIVEN =
   /mmco: unref short failure|co located POCs unavailable|number of reference frames|read_timestamp failed/;
+/** What ffmpeg puts before each message (`-v level+...`): the parts of it that speak, if any, and the level. What follows is anybody's text. */
+const MARKS = /^((?:\[[^\]]* @ 0x[0-9a-f]+\] ?)*)\[(\w+)\] /;
 const KEPT_MESSAGES = 64;
 const LONGEST_MESSAGE = 1024;
 
-/** Calls `onLine` with each line of text, in bounded memory: long lines come in pieces. */
+/** Calls `onLine` with each line of text, in bounded memory: of a long line that comes bit by bit, with its beginning alone. */
 export function eachLine(stream: Readable | null, onLine: (line: string) => void): void {
   let rest = '';
+  let told = false; // the beginning of what is still coming
   stream?.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split(/[\r\n]+/);
     rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (!told) onLine(line);
+      told = false;
+    }
     if (rest.length > LONGEST_MESSAGE) {
-      lines.push(rest);
+      if (!told) onLine(rest);
+      told = true;
       rest = '';
     }
-    for (const line of lines) onLine(line);
   });
-  stream?.on('end', () => onLine(rest));
+  stream?.on('end', () => {
+    if (!told) onLine(rest);
+  });
 }
 
 /** The last lines of a program's stderr, in bounded memory. */
@@ -54,7 +63,7 @@ export function messageTail(onMessage?: (line: string) => void) {
     push(this: void, line: string): void {
       const text = line.trim().slice(0, LONGEST_MESSAGE);
       if (text === '') return;
-      if (!/\[(info|verbose)\]/.test(text)) kept.push(text);
+      if (!/^(info|verbose)$/.test(levelOf(text))) kept.push(text);
       if (kept.length > KEPT_MESSAGES) kept.shift();
       onMessage?.(text);
     },
@@ -103,7 +112,17 @@ export function firstError(messages: readonly string[]): string | undefined {
 
 /** Whether a message tells of an error, not of something to note. */
 export function isError(line: string): boolean {
-  return /\[(error|fatal|panic)\]/.test(line);
+  return /^(error|fatal|panic)$/.test(levelOf(line));
+}
+
+/** Whether a message tells of what ends ffmpeg. */
+export function isFatal(line: string): boolean {
+  return /^(fatal|panic)$/.test(levelOf(line));
+}
+
+/** The level that a message is of, in ffmpeg's name; empty where it has none. */
+function levelOf(line: string): string {
+  return MARKS.exec(line)?.[2] ?? '';
 }
 
 /** Whether what an error tells of does no harm. */
@@ -113,7 +132,5 @@ export function isForgiven(line: string): boolean {
 
 /** A message without ffmpeg's memory addresses and level marks: `[h264 @ 0x55d] [error] x` becomes `h264: x`. */
 export function plainMessage(line: string): string {
-  return line
-    .replace(/\[([^\]@]+?) @ 0x[0-9a-f]+\]/g, '$1:')
-    .replace(/\[(warning|error|fatal|panic|info)\] /g, '');
+  return line.replace(MARKS, '$1').replace(/\[([^\]@]+?) @ 0x[0-9a-f]+\]/g, '$1:');
 }

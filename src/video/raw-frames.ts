@@ -1,7 +1,7 @@
 /** One run of ffmpeg that decodes a video into raw frames. */
 import { JobError } from '../errors.js';
 import { type FfmpegProcess, startFfmpeg } from './ffmpeg.js';
-import { isError, isForgiven, plainMessage } from './ffmpeg-messages.js';
+import { isError, isFatal, isForgiven, plainMessage } from './ffmpeg-messages.js';
 import { frameBytes } from './frame-format.js';
 import { type NutReader, openNutReader } from './nut-reader.js';
 import { nvdecFilters, nvdecOptions } from './nvidia.js';
@@ -86,7 +86,7 @@ export async function openRawFrames(
     {
       stdout: pipe.childEnd,
       onMessage(line) {
-        decodedFormat ??= /graph .*input.* pixfmt:(\w+)/.exec(line)?.[1];
+        decodedFormat ??= /^\[graph .*input.* pixfmt:(\w+)/.exec(line)?.[1];
         listen(line);
       },
     },
@@ -215,8 +215,8 @@ function damageListener(damage: DamageLog, wire: WirePlan, format: string): (lin
   return (line) => {
     const number = /^\[info\] (-?\d+)\.\d+$/.exec(line)?.[1];
     if (number !== undefined) printed(Number(number));
-    if (line.includes('Output #0')) writing = true;
-    const graph = /graph .*input.* w:(\d+) h:(\d+) /.exec(line);
+    if (line.includes('Output #0, nut, to ')) writing = true;
+    const graph = /^\[graph .*input.* w:(\d+) h:(\d+) /.exec(line);
     if (graph !== null) {
       const next = `${graph[1]}x${graph[2]}`;
       const { width, height } = wire.format;
@@ -230,7 +230,7 @@ function damageListener(damage: DamageLog, wire: WirePlan, format: string): (lin
     const corrupt = CORRUPT.test(line);
     if (!corrupt && !isError(line)) return;
     const demuxed = line.startsWith(`[${format} @ `) && BROKEN_FILE.test(line);
-    if (!(writing || corrupt || demuxed || /\[(fatal|panic)\]/.test(line))) return;
+    if (!(writing || corrupt || demuxed || isFatal(line))) return;
     if (isForgiven(line)) {
       damage.notes.add(`ffmpeg warns: ${plainMessage(line)}`);
       return;

@@ -141,6 +141,38 @@ for (const kind of ['ten-bit', 'four-four-four', 'rgb', 'interlaced', 'hdr'] as 
   });
 }
 
+t.test('every colour tag that H.264 has', async (t) => {
+  const folder = t.testdir();
+  for (const format of ['yuv420p', 'yuv444p10le']) {
+    const picture = { lavfi: 'testsrc2=size=64x48:rate=25' };
+    const clip = await ffmpeg(`${format}.h264`, picture, ['-frames:v', '2', '-pix_fmt', format]);
+    for (let code = 0; code <= 18; code += 1) {
+      const tags = `colour_primaries=${code}:transfer_characteristics=${code}:matrix_coefficients=${Math.min(code, 14)}`;
+      const path = join(folder, `${format}-${code}.mp4`);
+      await runFfmpeg({
+        task: 'tagging',
+        inputs: [{ from: { file: clip } }],
+        outputs: [{ to: { file: path }, options: ['-c', 'copy', '-bsf:v', `h264_metadata=${tags}`] }],
+      });
+      t.equal((await decode(path)).pts.length, 2, `${format}, tags of ${code}`);
+    }
+  }
+});
+
+t.test('a title like a message of ffmpeg is no damage', async (t) => {
+  for (const title of ['[error] reading', '[fatal] no', '\n[error] x', `${'long '.repeat(900)}[error] x`]) {
+    const path = join(t.testdir(), 'titled.mkv');
+    await runFfmpeg({
+      task: 'writing a title',
+      inputs: [{ from: { file: await makeClip('cfr') } }],
+      outputs: [{ to: { file: path }, options: ['-c', 'copy', '-metadata', `title=${title}`] }],
+    });
+    const { pts, warnings } = await decode(path);
+    t.equal(pts.length, 25, title.slice(-20));
+    t.same(warnings, []);
+  }
+});
+
 t.test('times before zero, and none at all', async (t) => {
   const x264 = ['-frames:v', '25', '-c:v', 'libx264', '-bf', '0', '-pix_fmt', 'yuv420p'];
   const early = ['-output_ts_offset', '-0.2', '-avoid_negative_ts', 'disabled', '-use_editlist', '0'];

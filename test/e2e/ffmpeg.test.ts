@@ -4,12 +4,13 @@ import { once } from 'node:events';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { JobError } from '../../src/errors.js';
 import { ffprobeLines, runFfmpeg, runFfprobe, startFfmpeg } from '../../src/video/ffmpeg.js';
 import { ffmpegVersion, hasEncoder } from '../../src/video/ffmpeg-facts.js';
-import { FfmpegFailure, firstError, plainMessage } from '../../src/video/ffmpeg-messages.js';
+import { eachLine, FfmpegFailure, firstError, plainMessage } from '../../src/video/ffmpeg-messages.js';
 import { incomingPipe } from '../../src/video/pipe.js';
 import { clipFolder, makeClip } from '../fixtures/clips.js';
 
@@ -159,6 +160,26 @@ t.test('failures carry the last words of ffmpeg and ffprobe', async (t) => {
   const harmless = '[nut @ 0x1] [error] read_timestamp failed.';
   t.equal(firstError(['[warning] x', harmless, '[a @ 0x2] [error] why', '[fatal] then']), 'a: why');
   t.equal(firstError([harmless]), undefined);
+  t.equal(
+    firstError(['[info]     title           : [error] reading', '[a @ 0x1][b @ 0x2] [warning] [fatal] x']),
+    undefined,
+  );
+  t.equal(firstError(['[a @ 0x1] [b @ 0x2] [error] no [error] here']), 'a: b: no [error] here');
+});
+
+t.test('of a long line that comes bit by bit only the beginning is told', async (t) => {
+  const bits = [
+    'first\n',
+    `[info] ${'x'.repeat(2000)}`,
+    'y'.repeat(2000),
+    '[error] no line\n[error] ',
+    'last\n',
+  ];
+  const lines: string[] = [];
+  const stream = Readable.from(bits);
+  eachLine(stream, (line) => lines.push(line));
+  await once(stream, 'end');
+  t.strictSame(lines, ['first', `[info] ${'x'.repeat(2000)}`, '[error] last', '']);
 });
 
 t.test('a program that is missing, in each way of asking', async (t) => {
