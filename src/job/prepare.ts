@@ -5,6 +5,7 @@ import { halfGraph, int8Graph, type SessionGraphs } from '../model/precision.js'
 import { parseLocation } from '../storage/location.js';
 import { type Container, containerFor } from '../video/container.js';
 import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
+import { nominalRate } from '../video/frame-rate.js';
 import { probe, type SourceFacts } from '../video/probe.js';
 import { refuseSplices } from '../video/splices.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
@@ -41,8 +42,6 @@ export interface PreparedJob {
   readonly notes: readonly string[];
 }
 
-/** Where a video does not tell its rate: for rate control and segment lengths only, never for timestamps. */
-const UNKNOWN_RATE = { num: 25, den: 1 } as const;
 /** x264's own default for the longest distance between keyframes. */
 const MOST_KEYFRAME_INTERVAL = 250;
 
@@ -76,7 +75,7 @@ export async function prepareJob(
   const onCpus = cpuPrecision(model, options, machines, earlier);
   if (onCpus.warning !== undefined) site.log.warn(onCpus.warning);
   const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
-  const rate = source.video.averageRate ?? UNKNOWN_RATE;
+  const rate = nominalRate(source.video.averageRate);
   const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
   const spec = encodeSpec(options, wire, graph, rate, segmentFrames);
   const streams = await planStreams(source, container, spec.codec);

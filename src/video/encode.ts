@@ -37,7 +37,7 @@ export interface EncodeSpec {
   readonly pixelFormat: string;
   readonly width: number;
   readonly height: number;
-  /** Nominal frame rate, for rate control and levels. */
+  /** Nominal frame rate (`nominalRate`), for rate control and levels. */
   readonly rate: Rational;
   /** Frames from one keyframe to the next, at most. */
   readonly keyframeInterval: number;
@@ -137,7 +137,8 @@ async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
     const run = await startFfmpeg(
       {
         task: `encoding "${segmentPath}"`,
-        inputs: [{ from: 'stdin', options: [...input, '-framerate', `${rate.num}/${rate.den}`] }],
+        // `-framerate` alone is taken for a usual rate where it is near one; a slash would be worked out, to a ratio that is near.
+        inputs: [{ from: 'stdin', options: [...input, '-r', `${rate.num}:${rate.den}`] }],
         outputs: [{ to: { file: segmentPath }, options }],
       },
       { stdin: pipe.childEnd },

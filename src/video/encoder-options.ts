@@ -5,9 +5,11 @@ import { nvencOptions } from './nvidia.js';
 
 /** SVT-AV1 takes no less. */
 const LEAST_SVT_SIZE = 64;
+/** Frames a second: SVT-AV1 takes no more. */
+const MOST_SVT_RATE = 240;
 /** The fastest speed of libaom's; SVT-AV1's presets go on to 13. */
 const AOM_FASTEST = 8;
-/** ffmpeg's options call two transfer characteristics otherwise than its probes do. */
+/** ffmpeg's encoders call two transfer characteristics otherwise than its probes and filters do. */
 const TRANSFER_OPTIONS: Readonly<Record<string, string>> = { bt470m: 'gamma22', bt470bg: 'gamma28' };
 
 /**
@@ -40,9 +42,10 @@ export async function encoderOptions(spec: EncodeSpec): Promise<string[]> {
   ];
 }
 
-/** ProRes has no flag for full range. */
-function codedTags(spec: EncodeSpec): ColourTags {
-  return spec.codec === 'prores' ? { ...spec.tags, range: 'limited' } : spec.tags;
+/** ProRes has no flag for full range, and x265 none for one set of primaries. */
+function codedTags({ codec, tags }: EncodeSpec): ColourTags {
+  if (codec === 'prores') return { ...tags, range: 'limited' };
+  return codec === 'hevc' && tags.primaries === 'ebu3213' ? { ...tags, primaries: undefined } : tags;
 }
 
 function filters(spec: EncodeSpec, tags: ColourTags): string {
@@ -52,7 +55,7 @@ function filters(spec: EncodeSpec, tags: ColourTags): string {
   const named = [`range=${tags.range}`];
   if (tags.matrix !== undefined) named.push(`colorspace=${tags.matrix}`);
   if (tags.primaries !== undefined) named.push(`color_primaries=${tags.primaries}`);
-  if (tags.transfer !== undefined) named.push(`color_trc=${transferOption(tags.transfer)}`);
+  if (tags.transfer !== undefined) named.push(`color_trc=${tags.transfer}`);
   return [
     ...(converts
       ? [`scale=${ranges}:flags=bicubic+accurate_rnd+full_chroma_int`, `format=${pixelFormat}`]
@@ -66,13 +69,10 @@ function tagOptions(tags: ColourTags): string[] {
   const options = ['-color_range', tags.range === 'full' ? 'pc' : 'tv'];
   if (tags.matrix !== undefined) options.push('-colorspace', tags.matrix);
   if (tags.primaries !== undefined) options.push('-color_primaries', tags.primaries);
-  if (tags.transfer !== undefined) options.push('-color_trc', transferOption(tags.transfer));
+  if (tags.transfer !== undefined)
+    options.push('-color_trc', TRANSFER_OPTIONS[tags.transfer] ?? tags.transfer);
   if (tags.chromaLocation !== undefined) options.push('-chroma_sample_location', tags.chromaLocation);
   return options;
-}
-
-function transferOption(name: string): string {
-  return TRANSFER_OPTIONS[name] ?? name;
 }
 
 async function codecOptions(spec: EncodeSpec): Promise<string[]> {
@@ -105,7 +105,8 @@ async function codecOptions(spec: EncodeSpec): Promise<string[]> {
     case 'prores':
       return ['-c:v', 'prores_ks', '-profile:v', preset, '-vendor', 'apl0'];
     case 'ffv1':
-      return ['-c:v', 'ffv1', '-level', '3', '-g', '1', '-slices', '4', '-slicecrc', '1'];
+      // Not every size can be cut into any number of slices: ffmpeg chooses by the size alone, four for most.
+      return ['-c:v', 'ffv1', '-level', '3', '-g', '1', '-slicecrc', '1'];
   }
 }
 
@@ -113,8 +114,8 @@ function vpxOptions(speed: string): string[] {
   return ['-b:v', '0', '-cpu-used', speed, '-row-mt', '1'];
 }
 
-/** SVT-AV1 is much the faster, but takes even sizes from 64 only; libaom takes the rest. */
-async function takesSvt({ width, height }: EncodeSpec): Promise<boolean> {
+/** SVT-AV1 is much the faster, but takes even sizes from 64 only, and no high-speed footage; libaom takes the rest. */
+async function takesSvt({ width, height, rate }: EncodeSpec): Promise<boolean> {
   const fits = width % 2 === 0 && height % 2 === 0 && Math.min(width, height) >= LEAST_SVT_SIZE;
-  return fits && (await hasEncoder('libsvtav1'));
+  return fits && rate.num <= MOST_SVT_RATE * rate.den && (await hasEncoder('libsvtav1'));
 }

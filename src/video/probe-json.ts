@@ -64,6 +64,21 @@ export function parseProbe(json: unknown, path: string, bytes: number, limits: S
   };
 }
 
+/** The rate that ffprobe guesses for stream `index`, in the words that `parseProbe` takes: one that all times would fit. */
+export function guessedRate(json: unknown, index: number): Rational | undefined {
+  const stream = list(record(json).streams)
+    .map(record)
+    .find((one) => integer(one.index) === index);
+  return rate(stream?.r_frame_rate);
+}
+
+/** `facts` where the video's average rate has been found out. */
+export function withRate(facts: SourceFacts, averageRate: Rational | undefined): SourceFacts {
+  const { video } = facts;
+  const frames = video.frames ?? estimatedFrames(video.duration, averageRate);
+  return { ...facts, video: { ...video, averageRate, frames } };
+}
+
 /** The video to process: the first one marked as default, else the first; never cover art. */
 function mainVideo(streams: readonly StreamFacts[], path: string): StreamFacts {
   const videos = streams.filter((stream) => stream.type === 'video');
@@ -131,7 +146,7 @@ function videoFacts(
   const layout = pixelFormats.find((format) => format.name === pixelFormat) ?? {};
   const flags = record(layout.flags);
   const depths = list(layout.components).map((component) => integer(record(component).bit_depth) ?? 8);
-  const averageRate = rate(stream.avg_frame_rate) ?? rate(stream.r_frame_rate);
+  const averageRate = rate(stream.avg_frame_rate);
   const timeBase = rate(stream.time_base) ?? { num: 1, den: 1000 };
   const durationTicks = positive(stream.duration_ts);
   const duration = positive(stream.duration) ?? wholeDuration;

@@ -1,9 +1,10 @@
-/** Reads what a source video is with ffprobe: headers and the few frames ffprobe itself needs, never the whole file. */
+/** Reads what a source video is with ffprobe: headers and the few frames ffprobe itself needs, or that tell the rate, never the whole file. */
 import { open, stat } from 'node:fs/promises';
 import { JobError } from '../errors.js';
 import { runFfprobe } from './ffmpeg.js';
+import { measuredRate } from './frame-rate.js';
 import { isoSampleEntries } from './iso-boxes.js';
-import { parseProbe } from './probe-json.js';
+import { guessedRate, parseProbe, withRate } from './probe-json.js';
 import type { SourceFacts } from './source-facts.js';
 
 export type { Rational } from './rational.js';
@@ -36,13 +37,16 @@ export function sourceLimits(environment: NodeJS.ProcessEnv = process.env): Sour
  */
 export async function probe(path: string, limits: SourceLimits = sourceLimits()): Promise<SourceFacts> {
   const bytes = await fileSize(path);
-  const facts = parseProbe(await readHeaders(path), path, bytes, limits);
+  const headers = await readHeaders(path);
+  const facts = parseProbe(headers, path, bytes, limits);
   if (facts.format.startsWith('mov,') && (await isEncrypted(path))) {
     throw new JobError('input', `"${path}" is encrypted (DRM): its frames cannot be decoded`, {
       hint: 'Use a copy without copy protection.',
     });
   }
-  return facts;
+  const { averageRate, index } = facts.video;
+  if (averageRate !== undefined) return facts;
+  return withRate(facts, await measuredRate(facts, guessedRate(headers, index)));
 }
 
 async function fileSize(path: string): Promise<number> {

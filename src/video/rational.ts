@@ -14,6 +14,25 @@ export function reduced(ratio: Rational): Rational {
 }
 
 /**
+ * `ratio` in lowest terms where both are at most `most`; else the last of its continued fraction's approximations whose are.
+ * Both parts must be whole numbers above zero, and are.
+ */
+export function approximated(ratio: Rational, most: number): Rational {
+  let { num: a, den: b } = reduced(ratio);
+  let before = { num: 0, den: 1 };
+  let last = { num: 1, den: 0 };
+  while (b !== 0) {
+    const whole = Math.floor(a / b);
+    const next = { num: whole * last.num + before.num, den: whole * last.den + before.den };
+    if (next.num > most || next.den > most) break;
+    [before, last] = [last, next];
+    [a, b] = [b, a % b];
+  }
+  if (last.den === 0) return { num: most, den: 1 };
+  return last.num === 0 ? { num: 1, den: most } : last;
+}
+
+/**
  * A time of `ticks` in time base `from`, in ticks of `to`. Errors: JobError('internal') where it is not a whole number
  * of ticks, or not one that a JavaScript number holds exactly.
  */

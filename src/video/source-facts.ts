@@ -51,6 +51,7 @@ export interface VideoFacts {
   readonly durationTicks: number | undefined;
   /** Seconds. */
   readonly duration: number | undefined;
+  /** Frames a second as the container tells, or as the first packets do. */
   readonly averageRate: Rational | undefined;
   /** How many frames there are: declared by the container, or duration times rate. For progress only. */
   readonly frames: number | undefined;

@@ -65,7 +65,7 @@ export function wirePlan(video: VideoFacts, output: { readonly carriesDisplayMat
     pixelFormat,
     filters,
     tags: {
-      matrix: video.rgb ? 'bt709' : video.matrixTag,
+      matrix: video.rgb ? 'bt709' : matrixTagOf(video),
       primaries: video.primariesTag,
       transfer: video.transferTag,
       range: colour.range,
@@ -75,6 +75,11 @@ export function wirePlan(video: VideoFacts, output: { readonly carriesDisplayMat
     sampleAspectRatio: sideways && sar !== undefined ? { num: sar.den, den: sar.num } : sar,
     notes: notes(video, output.carriesDisplayMatrix),
   };
+}
+
+/** `gbr` says that the planes are green, blue and red: of other video it is an error, and encoders refuse it. */
+function matrixTagOf({ matrixTag }: VideoFacts): string | undefined {
+  return matrixTag === 'gbr' ? undefined : matrixTag;
 }
 
 function colourOf(video: VideoFacts): { readonly matrix: ColourMatrix; readonly range: ColourRange } {

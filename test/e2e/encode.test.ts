@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { type EncodeSpec, openEncoder, pixelFormatFor, type VideoCodec } from '../../src/video/encode.js';
 import { runFfmpeg, runFfprobe } from '../../src/video/ffmpeg.js';
 import { frameBytes } from '../../src/video/frame-format.js';
+import { nominalRate } from '../../src/video/frame-rate.js';
 import { checkSegment, type NutPacket, openNutFile } from '../../src/video/nut.js';
 import { rescaleExact } from '../../src/video/rational.js';
 
@@ -172,6 +173,92 @@ t.test('one frame, and odd rates', async (t) => {
     const path = join(folder, 'rate.nut');
     await encode(specFor('h264', 64, 64, { rate }), path, 9);
     await t.resolves(checkSegment(path, 9, rate), `${rate.num}/${rate.den}`);
+  }
+});
+
+t.test('times are exact at every rate, near a usual one as well, and of long terms', async (t) => {
+  const path = join(t.testdir(), 'rate.nut');
+  for (const [num, den] of [
+    [1_260_000, 41_999],
+    [1_800_000, 59_411],
+    [9_600_000, 320_543],
+    [1_001_000, 1_000_999],
+    [120_000, 1001],
+    [119_951, 1000],
+    [239_901, 1000],
+    [4999, 1000],
+    [999, 1001],
+    [2 ** 31 - 1, 1],
+    [1, 2 ** 31 - 1],
+  ] as const) {
+    const rate = nominalRate({ num, den });
+    // ffmpeg guesses the rate of what it has seen 20 frames of.
+    await encode(specFor('ffv1', 64, 64, { rate }), path, 40);
+    await t.resolves(checkSegment(path, 40, rate), `${num}/${den} as ${rate.num}/${rate.den}`);
+  }
+});
+
+t.test('AV1 of high-speed footage', async (t) => {
+  const path = join(t.testdir(), 'fast.nut');
+  for (const rate of [240, 480, 1000]) {
+    const spec = specFor('av1', 64, 64, { rate: { num: rate, den: 1 } });
+    await encode(spec, path, 9);
+    await t.resolves(checkSegment(path, 9, spec.rate), `${rate} frames a second`);
+  }
+});
+
+t.test('FFV1 of any size, the same with any number of threads', async (t) => {
+  const folder = t.testdir();
+  for (const [width, height] of [
+    [375, 500],
+    [1080, 607],
+    [1919, 1079],
+    [95, 60],
+    [99, 33],
+    [4096, 2160],
+  ] as const) {
+    const files: string[] = [];
+    for (const threads of [1, 5]) {
+      const path = join(folder, `${threads}.nut`);
+      const spec = specFor('ffv1', width, height, { threads });
+      await encode(spec, path, 2);
+      await t.resolves(checkSegment(path, 2, spec.rate), `${width}x${height}`);
+      files.push(readFileSync(path).toString('base64'));
+    }
+    t.ok(files[0] === files[1], `${width}x${height} is the same`);
+  }
+});
+
+/** All that ffprobe may call them (libavutil/pixdesc.c), but `gbr`, which is RGB's. */
+const MATRICES = [
+  ...['bt709', 'fcc', 'bt470bg', 'smpte170m', 'smpte240m', 'ycgco', 'bt2020nc', 'bt2020c', 'smpte2085'],
+  ...['chroma-derived-nc', 'chroma-derived-c', 'ictcp'],
+];
+const PRIMARIES = [
+  ...['bt709', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'film', 'bt2020', 'smpte428', 'smpte431'],
+  ...['smpte432', 'ebu3213'],
+];
+const TRANSFERS = [
+  ...['bt709', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'linear', 'log100', 'log316', 'iec61966-2-4'],
+  ...['bt1361e', 'iec61966-2-1', 'bt2020-10', 'bt2020-12', 'smpte2084', 'smpte428', 'arib-std-b67'],
+];
+const CHROMA_LOCATIONS = ['left', 'center', 'topleft', 'top', 'bottomleft', 'bottom'];
+
+t.test('every tag that a video may have is taken', async (t) => {
+  const path = join(t.testdir(), 'tagged.nut');
+  const round = (names: readonly string[], n: number): string | undefined => names[n % names.length];
+  for (const [n, transfer] of TRANSFERS.entries()) {
+    const [matrix, primaries] = [round(MATRICES, n), round(PRIMARIES, n)];
+    const chromaLocation = round(CHROMA_LOCATIONS, n);
+    const tags = { matrix, primaries, transfer, range: 'limited' as const, chromaLocation };
+    for (const codec of CODECS) {
+      const spec = specFor(codec, 64, 64, { tags });
+      await t.resolves(encode(spec, path, 1), `${codec}: ${matrix}, ${primaries}, ${transfer}`);
+      if (codec !== 'h264') continue;
+      const stream = await probedStream(path);
+      t.match(stream, { color_space: matrix, color_transfer: transfer, chroma_location: chromaLocation });
+      if (primaries !== 'ebu3213') t.equal(stream.color_primaries, primaries); // which x264 leaves out
+    }
   }
 });
 

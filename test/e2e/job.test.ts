@@ -2,6 +2,7 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import { runFfmpeg } from '../../src/video/ffmpeg.js';
 import { type ClipKind, makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { copiedStreams, decodedFrames, decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
@@ -28,6 +29,8 @@ t.test('frames, times, sound and samples are kept', async (t) => {
     ['b-frames', 'mp4', 2],
     ['vfr-mkv', 'mp4', 3],
     ['vfr-mp4', 'mkv', 2],
+    ['vfr-phone', 'mp4', 2],
+    ['vfr-recorder', 'mkv', 1],
     ['late-ts', 'mp4', 2],
     ['late-mkv', 'mkv', 1],
     ['edit-list', 'mp4', 3],
@@ -103,6 +106,25 @@ t.test('streams, chapters and metadata carry over', async (t) => {
   t.match(stderr, /subtitle/i, 'what is converted is said');
   t.match(stderr, /attach/i, 'what is dropped is said');
   t.ok(probed(mp4).streams.some((s) => s.codec_name === 'mov_text'));
+});
+
+t.test('tags that encoders have other names for, or refuse', async (t) => {
+  const folder = t.testdir();
+  const input = join(folder, 'tagged.mp4');
+  const tags = 'colour_primaries=4:transfer_characteristics=5:matrix_coefficients=0';
+  await runFfmpeg({
+    task: 'tagging',
+    inputs: [{ from: { file: await makeClip('cfr') } }],
+    outputs: [{ to: { file: input }, options: ['-c', 'copy', '-bsf:v', `h264_metadata=${tags}`] }],
+  });
+  t.match(probed(input).streams[0], { pix_fmt: 'yuv420p', color_space: 'gbr' });
+  const output = join(folder, 'out.mp4');
+  const { code, stderr } = await runJob(1, [input, output, '--model', await identityModel(folder)]);
+  t.equal(code, 0, stderr);
+  t.match(stderr, /colour matrix \(gbr\) is not known here/);
+  const [stream] = probed(output).streams;
+  t.match(stream, { color_primaries: 'bt470m', color_transfer: 'bt470bg' });
+  t.equal(stream?.color_space, undefined, 'the frames are not RGB, whatever the source said');
 });
 
 t.test('the output is the same, bit for bit, at any number of ranks', async (t) => {

@@ -42,6 +42,7 @@ t.test('at any number of ranks the output is the same, and without loss that of 
     [await makeClip('long-ts'), 'h264.mp4', ['--crf', '0']],
     [await makeClip('long-mkv'), 'ffv1.mkv', ['--codec', 'ffv1', '--batch', '3']],
     [await makeClip('edit-list'), 'h264.mp4', ['--crf', '0']],
+    [await makeClip('vfr-phone'), 'h264.mp4', ['--crf', '0']],
     [await makeClip('late-ts'), 'h264.mkv', ['--crf', '0']],
     [await makeClip('b-frames'), 'h264.mp4', ['--crf', '0']],
     [await crasAndLeadingPictures(), 'ffv1.mkv', ['--codec', 'ffv1']],

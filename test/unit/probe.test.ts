@@ -90,6 +90,14 @@ t.test('what is unusual about a video', async (t) => {
   t.ok(rotated.rotation === 90 || rotated.rotation === 270);
 });
 
+t.test('a rate that the container does not tell is measured', async (t) => {
+  const { averageRate } = (await probe(await makeClip('vfr-recorder'))).video;
+  const { num, den } = averageRate ?? { num: 0, den: 1 };
+  t.ok(Math.abs(num / den - 1000 / 33) < 0.2, `${num}/${den}`);
+  const phone = (await probe(await makeClip('vfr-phone'))).video.averageRate;
+  t.ok((phone?.num ?? 0) > 1_001_000, 'one that it tells stays as it is');
+});
+
 t.test('the streams of a rich file', async (t) => {
   const facts = await probe(await makeClip('rich'));
   t.equal(facts.chapters, 2);
