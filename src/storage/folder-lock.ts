@@ -54,10 +54,8 @@ export async function lockFolder(folder: string, files: LinkFiles = fs): Promise
   timer.unref();
   return {
     async check() {
-      const newest = await newestLock(folder);
-      if (newest.generation === generation) return;
-      const who =
-        newest.holder === undefined ? '' : ` (process ${newest.holder.pid} on ${newest.holder.host})`;
+      if ((await newestGeneration(folder)) === generation) return;
+      const who = named((await newestLock(folder)).holder);
       throw new JobError('journal', `another job has taken over ${folder}${who}, as this one stood still`, {
         hint: 'that job goes on with the work; if it does not, run the same command again',
       });
@@ -77,10 +75,14 @@ function lockPath(folder: string, generation: number): string {
 async function newestLock(
   folder: string,
 ): Promise<{ readonly generation: number; readonly path: string; readonly holder: Holder | undefined }> {
-  const generations = (await fs.readdir(folder)).map((name) => Number(/^lock-(\d+)$/.exec(name)?.[1] ?? 0));
-  const generation = Math.max(0, ...generations);
+  const generation = await newestGeneration(folder);
   const path = lockPath(folder, generation);
   return { generation, path, holder: generation === 0 ? undefined : await readHolder(path) };
+}
+
+async function newestGeneration(folder: string): Promise<number> {
+  const generations = (await fs.readdir(folder)).map((name) => Number(/^lock-(\d+)$/.exec(name)?.[1] ?? 0));
+  return Math.max(0, ...generations);
 }
 
 /**
@@ -105,10 +107,14 @@ async function createWhole(path: string, text: string, files: LinkFiles): Promis
 }
 
 function busy(folder: string, holder: Holder | undefined): JobError {
-  const who = holder === undefined ? '' : ` (process ${holder.pid} on ${holder.host})`;
-  return new JobError('output', `another job is working in ${folder}${who}`, {
+  return new JobError('output', `another job is working in ${folder}${named(holder)}`, {
     hint: 'wait for it to end, or give another output',
   });
+}
+
+/** For messages. */
+function named(holder: Holder | undefined): string {
+  return holder === undefined ? '' : ` (process ${holder.pid} on ${holder.host})`;
 }
 
 async function readHolder(path: string): Promise<Holder | undefined> {

@@ -2,13 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { probe } from '../../src/video/probe.js';
 import { makeClip } from '../fixtures/clips.js';
 import { finish, firstPacketTime, packetDigests, shownTimes } from '../fixtures/finish.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { decodedFrames, ourLines, probed, runJob } from '../fixtures/job.js';
+import { runWithOwnMounts, withoutOwnMounts } from '../fixtures/own-mounts.js';
 import {
   captionedClip,
   cutOffInSound,
@@ -202,27 +202,19 @@ t.test('captions and a spherical mark are not lost without a word', async (t) =>
   t.same(plain.streams.notes, []);
 });
 
-const namespaces = spawnSync('unshare', ['-rm', 'true']).status === 0;
-
-t.test(
-  'wherever the disk is full, no file is taken for finished',
-  { skip: namespaces ? false : 'mount namespaces are not allowed here' },
-  async (t) => {
-    const folder = t.testdir({ small: {} });
-    const worker = fileURLToPath(new URL('./full-mux-worker.js', import.meta.url));
-    const clip = await makeClip('cfr');
-    const args = ['-rm', process.execPath, worker, join(folder, 'small'), clip];
-    const { status, stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8' });
-    t.equal(status, 0, stderr);
-    const { bytes, tried } = JSON.parse(stdout);
-    for (const { room, error, hint, left } of tried) {
-      if (room > bytes) t.equal(error, undefined, `${room} bytes are enough`);
-      else {
-        t.match(error, /No space left/, `${room} bytes are not enough`);
-        t.match(hint, /make room/);
-        t.same(left, [], 'nothing is left');
-      }
+t.test('wherever the disk is full, no file is taken for finished', { skip: withoutOwnMounts }, async (t) => {
+  const folder = t.testdir({ small: {} });
+  const worker = new URL('./full-mux-worker.js', import.meta.url);
+  const { status, stdout, stderr } = runWithOwnMounts(worker, [join(folder, 'small'), await makeClip('cfr')]);
+  t.equal(status, 0, stderr);
+  const { bytes, tried } = JSON.parse(stdout);
+  for (const { room, error, hint, left } of tried) {
+    if (room > bytes) t.equal(error, undefined, `${room} bytes are enough`);
+    else {
+      t.match(error, /No space left/, `${room} bytes are not enough`);
+      t.match(hint, /make room/);
+      t.same(left, [], 'nothing is left');
     }
-    t.ok(tried.length > 5);
-  },
-);
+  }
+  t.ok(tried.length > 5);
+});

@@ -1,12 +1,11 @@
 /** What befalls a job from outside: a full disk, a folder that goes, programs that are not there. */
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { endWithin, ourLines, type RunResult, runJob, startJob } from '../fixtures/job.js';
+import { runWithOwnMounts, withoutOwnMounts } from '../fixtures/own-mounts.js';
 
 /** Asserts one clear message about `what`, and gives the lines. */
 function oneError(t: Test, { code, stderr }: RunResult, what: RegExp): readonly string[] {
@@ -19,22 +18,17 @@ function oneError(t: Test, { code, stderr }: RunResult, what: RegExp): readonly 
   return lines;
 }
 
-const namespaces = spawnSync('unshare', ['-rm', 'true']).status === 0;
-
 t.test(
   'a full disk is an error with advice, and with room the same command goes on',
-  { skip: namespaces ? false : 'mount namespaces are not allowed here' },
+  { skip: withoutOwnMounts },
   async (t) => {
     const folder = t.testdir({ small: {} });
     const small = join(folder, 'small');
-    const worker = fileURLToPath(new URL('./full-disk-worker.js', import.meta.url));
+    const worker = new URL('./full-disk-worker.js', import.meta.url);
     // Lossless, so that what is written is larger than the file system.
     const job = [await makeClip('long-gop'), join(small, 'o.mp4'), '--model', await identityModel(folder)];
-    const { status, stdout, stderr } = spawnSync(
-      'unshare',
-      ['-rm', process.execPath, worker, small, ...job, '--crf', '0', '--segment-seconds', '0.4'],
-      { encoding: 'utf8' },
-    );
+    const args = [small, ...job, '--crf', '0', '--segment-seconds', '0.4'];
+    const { status, stdout, stderr } = runWithOwnMounts(worker, args);
     t.equal(status, 0, stderr);
     const { full, left, roomy, made } = JSON.parse(stdout);
     const lines = oneError(t, full, /No space left|ENOSPC/i);
