@@ -13,6 +13,8 @@ const WATCH_MS = 4 * BEAT_MS;
 /** How long a holder on this machine may take to end, and how often it is looked at. */
 const ENDING_MS = 3000;
 const LOOK_MS = 200;
+/** A lock's file keeps its length when its beat changes: whoever reads while it is written sees no torn text. */
+const LOCK_BYTES = 512;
 
 /** A lock that is held. */
 export interface FolderLock {
@@ -43,7 +45,7 @@ export async function lockFolder(folder: string, files: LinkFiles = fs): Promise
   const generation = earlier.generation + 1;
   const path = lockPath(folder, generation);
   let beat = 0;
-  const text = (): string => JSON.stringify({ ...me, beat });
+  const text = (): string => JSON.stringify({ ...me, beat }).padEnd(LOCK_BYTES);
   if (!(await createWhole(path, text(), files))) throw busy(folder, (await newestLock(folder)).holder);
   if (earlier.generation > 0) await fs.rm(earlier.path, { force: true });
   const timer = setInterval(() => {
