@@ -31,7 +31,9 @@ from .network import MULTIPLE, Network
 from .pictures import fitted
 
 TIMED_SIZE = (360, 640)  # height, width of the frames that are timed
-STILL_CELL, STILL = 16, 1.5  # a cell of this many pixels a side is static where its luma differs by less levels on average
+CELL = 16  # pixels a side over which frames' differences are averaged
+STATIC = 1.5  # a cell of the input is static where its luma differs by less levels than this
+STILL = 0.4  # and still below this: what moves slowly, as an animal that breathes, is still above it
 
 
 Draw = Callable[[np.ndarray], np.ndarray]  # blocks [1, 6, h, w] of samples in 0..1 -> the same
@@ -127,20 +129,30 @@ def restyled(draw: Draw, clip: Clip) -> Clip:
     return replace(clip, blocks=np.floor(np.clip(np.stack(frames), 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
-def flicker(clip: Clip, output: Clip) -> tuple[float, float]:
-    """(levels of luma by which consecutive frames differ where the input is static, the same of the input)."""
+def cell_differences(clip: Clip) -> np.ndarray:
+    """[N - 1, rows, columns]: levels of luma by which each cell differs from the frame before."""
+    luma = clip.blocks[:, :4].astype(np.float32)
+    difference = np.abs(luma[1:] - luma[:-1]).mean(1)
+    size = CELL // 2
+    count, rows, columns = difference.shape
+    whole = difference[:, : rows - rows % size, : columns - columns % size]
+    return whole.reshape(count, rows // size, size, columns // size, size).mean((2, 4))
 
-    def cells(blocks: np.ndarray) -> np.ndarray:
-        luma = blocks[:, :4].astype(np.float32)
-        difference = np.abs(luma[1:] - luma[:-1]).mean(1)
-        size = STILL_CELL // 2
-        count, rows, columns = difference.shape
-        whole = difference[:, : rows - rows % size, : columns - columns % size]
-        return whole.reshape(count, rows // size, size, columns // size, size).mean((2, 4))
 
-    before, after = cells(clip.blocks), cells(output.blocks)
-    static = before < STILL
-    return float(after[static].mean()), float(before[static].mean())
+@dataclass(frozen=True)
+class Flicker:
+    """Levels of luma by which consecutive frames differ."""
+
+    static: float  # where the input is static
+    over_input: float  # that over what the input itself differs by there
+    still: float  # where the input is still
+
+
+def flicker(clip: Clip, output: Clip) -> Flicker:
+    before, after = cell_differences(clip), cell_differences(output)
+    static, still = before < STATIC, before < STILL
+    own = float(after[static].mean())
+    return Flicker(own, own / float(before[static].mean()), float(after[still].mean()))
 
 
 def row(*cells: object) -> None:
@@ -176,15 +188,15 @@ def print_quality(models: list[Model], args: argparse.Namespace) -> None:
     grams = {path.stem: painting_grams(loss_network, [load_painting(path, args.style_side)]) for path in args.style}
     clips = [read_clip(path, args.first_frame, args.frames, MULTIPLE) for path in args.clip]
     plain = [encoded_bytes(clip) for clip in clips]
-    measured = ("levels of flicker", "flicker over the input's", "bitrate over the input's")
+    measured = ("levels of flicker", "flicker over the input's", "levels where still", "bitrate over the input's")
     heading("model", "style", "content loss", "style loss", *(f"{what}, {clip.name}" for clip in clips for what in measured))
 
     def quality(name: str, style: str, draw: Draw) -> list[float]:
         numbers = list(held_back_losses(draw, photographs, loss_network, grams[style]))
         for clip, size in zip(clips, plain):
             output = restyled(draw, clip)
-            own, source = flicker(clip, output)
-            numbers += own, own / source, encoded_bytes(output) / size
+            found = flicker(clip, output)
+            numbers += found.static, found.over_input, found.still, encoded_bytes(output) / size
         row(name, style, *(f"{number:.2f}" for number in numbers))
         return numbers
 
@@ -209,7 +221,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=320, help="the photographs' width in pixels")
     parser.add_argument("--clip", type=Path, nargs="*", default=[], help="videos to measure flicker and bitrate on")
     parser.add_argument("--first-frame", type=int, default=60)
-    parser.add_argument("--frames", type=int, default=24)
+    parser.add_argument("--frames", type=int, default=30)
     args = parser.parse_args()
     if args.style and not (args.content and args.loss_net):
         parser.error("--style needs --content and --loss-net")
