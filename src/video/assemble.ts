@@ -7,6 +7,7 @@ import type { Container } from './container.js';
 import { scaleMatrix, writeDisplayMatrix } from './display-matrix.js';
 import type { ColourTags } from './encode.js';
 import { type FfmpegProcess, runFfmpeg, startFfmpeg } from './ffmpeg.js';
+import { UNKNOWN_RATE } from './frame-rate.js';
 import { createMatroskaWriter, MATROSKA_TIME_BASE, needsMatroska } from './matroska-writer.js';
 import {
   type Attachment,
@@ -43,8 +44,6 @@ export interface AssembleJob {
 
 /** A last frame is shown for no longer than this, whatever the source's headers say. */
 const LONGEST_LAST_FRAME_SECONDS = 10;
-/** Where the source tells no rate; only durations follow from it. */
-const UNKNOWN_RATE = { num: 25, den: 1 } as const;
 
 /** A finished file. */
 export interface Assembled {

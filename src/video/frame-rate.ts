@@ -5,7 +5,7 @@ import { approximated, type Rational } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
 
 /** Where a video does not tell its rate. */
-const UNKNOWN_RATE: Rational = { num: 25, den: 1 };
+export const UNKNOWN_RATE: Rational = { num: 25, den: 1 };
 /** ffmpeg replaces rates of larger terms by others, unasked. */
 const MOST_RATE_TERM = 1_001_000;
 /** Packets whose times tell the rate. */

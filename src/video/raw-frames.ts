@@ -3,6 +3,7 @@ import { JobError } from '../errors.js';
 import { type FfmpegProcess, startFfmpeg } from './ffmpeg.js';
 import { isError, isFatal, isForgiven, plainMessage } from './ffmpeg-messages.js';
 import { frameBytes } from './frame-format.js';
+import { UNKNOWN_RATE } from './frame-rate.js';
 import { type NutReader, openNutReader } from './nut-reader.js';
 import { nvdecFilters, nvdecOptions } from './nvidia.js';
 import { incomingPipe } from './pipe.js';
@@ -185,7 +186,7 @@ function filters(wire: WirePlan, times: string, toSoftware: readonly string[]): 
  */
 function advancingTimes(shift: number, { timeBase, averageRate }: SourceFacts['video']): string {
   const second = timeBase.den / timeBase.num;
-  const rate = averageRate ?? { num: 25, den: 1 };
+  const rate = averageRate ?? UNKNOWN_RATE;
   const interval = Math.max(1, Math.round((second * rate.den) / rate.num));
   const info = 32; // AV_LOG_INFO
   const back = 'PREV_OUTPTS-ld(0)';
