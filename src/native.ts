@@ -123,6 +123,10 @@ let loaded: Native | undefined;
 export function native(): Native {
   // ONNX Runtime would send usage data and leave files of it; it looks at this when it is loaded.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
+  // UCX, where the MPI library has it, tries out its memory hooks while it is loaded, by sbrk(+4096) and sbrk(-4096). Upstream's
+  // Node.js 20 has code right above the heap: where the heap touches it the first call fails and the second takes malloc's last
+  // page, in one start of 64.
+  process.env.UCX_MEM_EVENTS ??= 'no';
   loaded ??= load(join(packageRoot(), 'build/Release/framescatter.node'));
   return loaded;
 }

@@ -127,6 +127,8 @@ function videoOptions(
   const hevc = video.fourcc.toUpperCase() === 'HEVC' || video.fourcc.toLowerCase() === 'hvc1';
   return [
     ...['-map', '0:0', `-c:${place}`, 'copy', ...timesFilter(place, video, container.isoMedia)],
+    // Without it FFmpeg 7 gives the filter above a time base of one frame of `-r`, and rounds every time to that.
+    ...[`-time_base:${place}`, `${video.timeBase.num}:${video.timeBase.den}`],
     ...(averageRate === undefined ? [] : [`-r:${place}`, `${averageRate.num}/${averageRate.den}`]),
     // Apple's players refuse FFmpeg's default, `hev1`.
     ...(hevc && container.isoMedia ? [`-tag:${place}`, 'hvc1'] : []),
