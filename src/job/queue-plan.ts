@@ -27,8 +27,8 @@ const WEBM_CODECS: readonly Codec[] = ['vp9', 'av1'];
 export async function planQueue(options: QueueOptions, signal: AbortSignal): Promise<readonly JobOptions[]> {
   const { inputs, list, outDir, ...run } = options;
   const videos: string[] = [];
-  for (const input of inputs) videos.push(...(await videosOf(input, signal)));
-  if (list !== undefined) videos.push(...(await readList(list)));
+  for (const input of inputs) for (const video of await videosOf(input, signal)) videos.push(video);
+  if (list !== undefined) for (const video of await readList(list)) videos.push(video);
   if (videos.length === 0) throw new JobError('usage', 'there is no video to do');
   const place = parseLocation(outDir);
   const takenBy = new Map<string, string>();

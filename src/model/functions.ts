@@ -55,6 +55,9 @@ function bodyOf(one: FunctionProto): GraphProto {
 
 function nodesIn(graph: GraphProto): readonly NodeProto[] {
   const nodes: NodeProto[] = [];
-  walkGraphs(graph, (inner) => nodes.push(...(inner.node ?? [])));
+  // One by one: as arguments of one call, 125,000 nodes overflow the stack.
+  walkGraphs(graph, (inner) => {
+    for (const node of inner.node ?? []) nodes.push(node);
+  });
   return nodes;
 }

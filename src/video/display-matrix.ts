@@ -1,7 +1,7 @@
 /** The display matrix of a video track: what it does to the picture, and writing it into a finished MP4 or QuickTime file. */
 import { open } from 'node:fs/promises';
 import { JobError } from '../errors.js';
-import { isoBoxAt, isoTracks } from './iso-boxes.js';
+import { isoBoxAt, isoFile, isoTracks } from './iso-boxes.js';
 
 /** How a frame is turned for display. */
 export interface Turn {
@@ -48,8 +48,9 @@ export async function writeDisplayMatrix(
   track: number,
   matrix: readonly number[],
 ): Promise<void> {
-  const file = await open(path, 'r+');
+  const handle = await open(path, 'r+');
   try {
+    const file = await isoFile(handle);
     const found = (await isoTracks(file))[track];
     const header = found && (await isoBoxAt(file, found.box, ['tkhd']));
     if (found?.handler !== 'vide' || header === undefined) {
@@ -58,8 +59,7 @@ export async function writeDisplayMatrix(
         `track ${track} of "${path}" is not the video: its rotation cannot be written`,
       );
     }
-    const version = Buffer.alloc(1);
-    await file.read(version, 0, 1, header.start);
+    const version = await file.read(header.start, 1);
     // Times and the duration are 64 bits wide in version 1.
     const offset = version[0] === 1 ? 52 : 40;
     if (header.end - header.start < offset + 36) {
@@ -67,8 +67,8 @@ export async function writeDisplayMatrix(
     }
     const bytes = Buffer.alloc(36);
     for (const [place, value] of matrix.slice(0, 9).entries()) bytes.writeInt32BE(value | 0, place * 4);
-    await file.write(bytes, 0, 36, header.start + offset);
+    await handle.write(bytes, 0, 36, header.start + offset);
   } finally {
-    await file.close();
+    await handle.close();
   }
 }

@@ -10,26 +10,60 @@ export interface IsoBox {
   readonly end: number;
 }
 
-/** More boxes than any real file has at one level: what a damaged or hostile one may make us read. */
+/** More boxes than any real movie's headers have: what one look at a damaged or hostile file may make us read. */
 const MOST_BOXES = 100_000;
+/** Headers lie close together: they are read in blocks of this many bytes. */
+const WINDOW_BYTES = 65_536;
 /** As many edits as matter: two tell that there are several. */
 const MOST_EDIT_BYTES = 4096;
 
+/** An open file whose boxes are walked. */
+export interface IsoFile {
+  /** Bytes. */
+  readonly size: number;
+  /** Up to `length` bytes from `at`, fewer at the end of the file; at most `WINDOW_BYTES`. */
+  read(at: number, length: number): Promise<Buffer>;
+  /** Counts one more box; false once there were more than any real file has. */
+  countBox(): boolean;
+}
+
+/** The caller closes `file`. */
+export async function isoFile(file: FileHandle): Promise<IsoFile> {
+  const { size } = await file.stat();
+  const window = Buffer.alloc(WINDOW_BYTES);
+  let from = 0;
+  let held = 0;
+  let boxes = 0;
+  return {
+    size,
+    async read(at, length) {
+      if (at < from || at + length > from + held) {
+        held = (await file.read(window, 0, WINDOW_BYTES, at)).bytesRead;
+        from = at;
+      }
+      return Buffer.from(window.subarray(at - from, Math.min(at - from + length, held)));
+    },
+    countBox() {
+      boxes += 1;
+      return boxes <= MOST_BOXES;
+    },
+  };
+}
+
 /** The boxes between `start` and `end`; stops quietly where a header makes no sense. */
 export async function* isoBoxes(
-  file: FileHandle,
+  file: IsoFile,
   start: number,
   end: number,
 ): AsyncGenerator<IsoBox, void, undefined> {
-  const header = Buffer.alloc(16);
   let at = start;
-  for (let count = 0; count < MOST_BOXES && at + 8 <= end; count++) {
-    const { bytesRead } = await file.read(header, 0, 16, at);
-    if (bytesRead < 8) return;
+  while (at + 8 <= end && file.countBox()) {
+    const header = await file.read(at, 16);
+    if (header.length < 8) return;
     const type = header.toString('latin1', 4, 8);
     const size32 = header.readUInt32BE(0);
     const large = size32 === 1;
-    if (large && bytesRead < 16) return;
+    if (large && header.length < 16) return;
     const headerBytes = large ? 16 : 8;
     // 0: to the end of what holds it.
     const size = large ? Number(header.readBigUInt64BE(8)) : size32 === 0 ? end - at : size32;
@@ -41,7 +75,7 @@ export async function* isoBoxes(
 
 /** The first box called `path[0]` between `start` and `end`, in it the first called `path[1]`, and so on. */
 export async function isoBoxAt(
-  file: FileHandle,
+  file: IsoFile,
   within: { readonly start: number; readonly end: number },
   path: readonly string[],
 ): Promise<IsoBox | undefined> {
@@ -60,9 +94,8 @@ export interface IsoTrack {
 }
 
 /** The tracks of the movie in their order. */
-export async function isoTracks(file: FileHandle): Promise<readonly IsoTrack[]> {
-  const { size } = await file.stat();
-  const movie = await isoBoxAt(file, { start: 0, end: size }, ['moov']);
+export async function isoTracks(file: IsoFile): Promise<readonly IsoTrack[]> {
+  const movie = await isoBoxAt(file, { start: 0, end: file.size }, ['moov']);
   if (movie === undefined) return [];
   const tracks: IsoTrack[] = [];
   for await (const box of isoBoxes(file, movie.start, movie.end)) {
@@ -78,8 +111,9 @@ export async function isoTracks(file: FileHandle): Promise<readonly IsoTrack[]> 
 export async function isoSampleEntries(
   path: string,
 ): Promise<readonly { readonly handler: string; readonly format: string }[]> {
-  const file = await open(path);
+  const handle = await open(path);
   try {
+    const file = await isoFile(handle);
     const entries: { readonly handler: string; readonly format: string }[] = [];
     for (const track of await isoTracks(file)) {
       const table = await isoBoxAt(file, track.box, ['mdia', 'minf', 'stbl', 'stsd']);
@@ -88,7 +122,7 @@ export async function isoSampleEntries(
     }
     return entries;
   } finally {
-    await file.close();
+    await handle.close();
   }
 }
 
@@ -101,8 +135,9 @@ export interface SoundEdits {
 
 /** The edits of each sound track that has any, in the file's order. */
 export async function isoSoundEdits(path: string): Promise<readonly SoundEdits[]> {
-  const file = await open(path);
+  const handle = await open(path);
   try {
+    const file = await isoFile(handle);
     const found: SoundEdits[] = [];
     for (const { box, handler } of await isoTracks(file)) {
       if (handler !== 'soun') continue;
@@ -118,33 +153,29 @@ export async function isoSoundEdits(path: string): Promise<readonly SoundEdits[]
     }
     return found;
   } finally {
-    await file.close();
+    await handle.close();
   }
 }
 
 /** The media times at which a list's first edits begin. */
-async function editStarts(file: FileHandle, list: IsoBox): Promise<readonly number[]> {
-  const bytes = Buffer.alloc(Math.min(list.end - list.start, MOST_EDIT_BYTES));
-  const { bytesRead } = await file.read(bytes, 0, bytes.length, list.start);
-  if (bytesRead < 8) return [];
+async function editStarts(file: IsoFile, list: IsoBox): Promise<readonly number[]> {
+  const bytes = await file.read(list.start, Math.min(list.end - list.start, MOST_EDIT_BYTES));
+  if (bytes.length < 8) return [];
   const wide = bytes[0] === 1;
   const size = wide ? 20 : 12;
-  const count = Math.min(bytes.readUInt32BE(4), Math.floor((bytesRead - 8) / size));
+  const count = Math.min(bytes.readUInt32BE(4), Math.floor((bytes.length - 8) / size));
   return Array.from({ length: count }, (_, edit) => {
     const at = 8 + edit * size;
     return wide ? Number(bytes.readBigInt64BE(at + 8)) : bytes.readInt32BE(at + 4);
   });
 }
 
-async function numberAt(file: FileHandle, at: number, bytes: 1 | 4): Promise<number> {
-  const read = Buffer.alloc(bytes);
-  await file.read(read, 0, bytes, at);
-  return read.readUIntBE(0, bytes);
+async function numberAt(file: IsoFile, at: number, bytes: 1 | 4): Promise<number> {
+  const read = await file.read(at, bytes);
+  return read.length < bytes ? 0 : read.readUIntBE(0, bytes);
 }
 
-async function fourCharacters(file: FileHandle, box: IsoBox | undefined, offset: number): Promise<string> {
+async function fourCharacters(file: IsoFile, box: IsoBox | undefined, offset: number): Promise<string> {
   if (box === undefined || box.end - box.start < offset + 4) return '';
-  const text = Buffer.alloc(4);
-  await file.read(text, 0, 4, box.start + offset);
-  return text.toString('latin1');
+  return (await file.read(box.start + offset, 4)).toString('latin1');
 }

@@ -116,3 +116,10 @@ t.test('what a matrix does to the picture', async (t) => {
 t.test('translations are in pixels, and grow with the frame', async (t) => {
   t.same(scaleMatrix(MATRIX, 2, 3), [0, ONE, 0, -ONE, 0, 0, 720 * ONE, 21, 2 ** 30]);
 });
+
+t.test('a movie of absurdly many boxes is given up, however they are nested', async (t) => {
+  const empty = Buffer.concat(Array.from({ length: 60_000 }, () => box('free')));
+  const path = file(box('moov', box('trak', empty), box('trak', empty), track('vide', 0, 'encv')));
+  const unknown = { handler: '', format: '' };
+  t.same(await isoSampleEntries(path), [unknown, unknown], 'what lies behind them is not reached');
+});

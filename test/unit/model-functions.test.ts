@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import onnxProto, { type onnx as types } from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import t from 'tap';
+import { refuseDroppedFields } from '../../src/model/functions.js';
+import { decodeModel } from '../../src/model/onnx.js';
 import { loadModel } from '../../src/model/registry.js';
 import { modelBytes, node } from '../fixtures/onnx.js';
 
@@ -54,4 +56,10 @@ t.test('a default value that would be lost is refused, and not replaced by anoth
   });
   const model = await loadModel(join(folder, 'given.onnx'), { folder, overrides: OVERRIDES });
   t.equal(model.proto.functions.length, 1, 'a call that says the value loses nothing');
+});
+
+t.test('a graph of any number of nodes is looked through', async (t) => {
+  const nodes = Array.from({ length: 200_000 }, () => node('Identity', ['input'], 'output'));
+  const bytes = modelBytes({ nodes, input: PICTURES, output: PICTURES });
+  t.doesNotThrow(() => refuseDroppedFields(decodeModel(bytes), 'long.onnx'));
 });
