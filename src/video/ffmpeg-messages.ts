@@ -130,7 +130,10 @@ export function isForgiven(line: string): boolean {
   return FORGIVEN.test(line);
 }
 
-/** A message without ffmpeg's memory addresses and level marks: `[h264 @ 0x55d] [error] x` becomes `h264: x`. */
+/** A message without ffmpeg's memory addresses, level marks and lists: `[h264 @ 0x55d] [error] x` becomes `h264: x`. */
 export function plainMessage(line: string): string {
-  return line.replace(MARKS, '$1').replace(/\[([^\]@]+?) @ 0x[0-9a-f]+\]/g, '$1:');
+  return line
+    .replace(MARKS, '$1')
+    .replace(/\[([^\]@]+?) @ 0x[0-9a-f]+\]/g, '$1:')
+    .replace(/(Format not on whitelist) '.*/, '$1'); // the whole list
 }

@@ -7,6 +7,7 @@ import fluent from 'fluent-ffmpeg';
 import { JobError } from '../errors.js';
 import { withoutCredentials } from '../storage/secret.js';
 import { eachLine, messageTail, runError } from './ffmpeg-messages.js';
+import { READABLE_FORMATS } from './readable-formats.js';
 
 /** Where an input comes from. A file name is always data: it reaches ffmpeg as `file:NAME`. */
 export type FfmpegSource = { readonly file: string } | { readonly lavfi: string } | 'stdin';
@@ -57,8 +58,9 @@ export interface FfmpegOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The protocols that a file may make ffmpeg open: a playlist must not reach the network. */
-const FILE_PROTOCOLS = 'file,crypto,data';
+/** What a file may make ffmpeg open: not the network, and by its format no other file. */
+const PROTOCOLS = ['-protocol_whitelist', 'file,crypto,data'] as const;
+const FORMATS = ['-format_whitelist', READABLE_FORMATS.join()] as const;
 const MOST_JSON_BYTES = 64 * 2 ** 20;
 
 /** What this file uses of fluent-ffmpeg that its types leave out. Tried with 2.1.3, the last version there will be. */
@@ -182,9 +184,9 @@ function build(command: FfmpegCommand, options: FfmpegOptions, onMessage: (line:
     const common = ['-nostdin', '-hide_banner', '-nostats', '-v', level];
     if (from === 'stdin') builder.input('pipe:0').inputOptions(...common, ...options);
     else if ('file' in from) {
-      builder
-        .input(fileUrl(from.file))
-        .inputOptions(...common, '-protocol_whitelist', FILE_PROTOCOLS, ...options);
+      // A format that is given is not guessed from what the file holds.
+      const limits = options.includes('-f') ? PROTOCOLS : [...PROTOCOLS, ...FORMATS];
+      builder.input(fileUrl(from.file)).inputOptions(...common, ...limits, ...options);
     } else builder.input(from.lavfi).inputOptions(...common, ...options, '-f', 'lavfi');
   }
   for (const { to, options = [] } of command.outputs) {
@@ -245,7 +247,7 @@ function internals(builder: fluent.FfmpegCommand): FluentInternals {
 }
 
 function startFfprobe(file: string, args: readonly string[]) {
-  const input = ['-protocol_whitelist', FILE_PROTOCOLS, '-i', fileUrl(file)];
+  const input = [...PROTOCOLS, ...FORMATS, '-i', fileUrl(file)];
   return start('ffprobe', ['-hide_banner', '-v', 'level+warning', ...args, ...input], `reading "${file}"`);
 }
 

@@ -6,16 +6,6 @@ import type { SourceFacts, StreamFacts, StreamType, VideoFacts } from './source-
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Demuxers that make pictures of text, or open other files: what they read is not the user's video. */
-const REFUSED_FORMATS: ReadonlySet<string> = new Set([
-  'tty',
-  'hls',
-  'concat',
-  'concatf',
-  'dash',
-  'sdp',
-  'imf',
-]);
 const HDR_TRANSFERS: ReadonlySet<string> = new Set(['smpte2084', 'arib-std-b67']);
 const INTERLACED_ORDERS: ReadonlySet<string> = new Set(['tt', 'bb', 'tb', 'bt']);
 const STREAM_TYPES: ReadonlySet<string> = new Set(['video', 'audio', 'subtitle', 'data', 'attachment']);
@@ -28,12 +18,6 @@ const IDENTITY = [65536, 0, 0, 0, 65536, 0, 0, 0, 2 ** 30];
 export function parseProbe(json: unknown, path: string, bytes: number, limits: SourceLimits): SourceFacts {
   const root = record(json);
   const format = record(root.format);
-  const formatName = text(format.format_name) ?? '';
-  if (REFUSED_FORMATS.has(formatName)) {
-    throw new JobError('input', `"${path}" is not a video (ffmpeg reads it as "${formatName}")`, {
-      hint: 'Give the video file itself, not text or a list of files.',
-    });
-  }
   const declared = Math.max(list(root.streams).length, integer(format.nb_streams) ?? 0);
   if (declared > limits.streams) {
     throw new JobError(
@@ -53,7 +37,7 @@ export function parseProbe(json: unknown, path: string, bytes: number, limits: S
   checkSize(video, path, limits);
   return {
     path,
-    format: formatName,
+    format: text(format.format_name) ?? '',
     startTime: number(format.start_time),
     duration: duration ?? video.duration,
     bytes,

@@ -2,6 +2,7 @@
 import { open, stat } from 'node:fs/promises';
 import { JobError } from '../errors.js';
 import { runFfprobe } from './ffmpeg.js';
+import { FfmpegFailure } from './ffmpeg-messages.js';
 import { measuredRate } from './frame-rate.js';
 import { isoSampleEntries } from './iso-boxes.js';
 import { guessedRate, parseProbe, withRate } from './probe-json.js';
@@ -73,18 +74,25 @@ async function readHeaders(path: string): Promise<unknown> {
   try {
     return await runFfprobe(path, ['-show_format', '-show_streams', '-show_chapters', '-show_pixel_formats']);
   } catch (error) {
-    if (!(error instanceof JobError) || !error.message.includes('exited with code')) throw error;
+    if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
     throw await unreadable(path, error);
   }
 }
 
-async function unreadable(path: string, error: JobError): Promise<JobError> {
+async function unreadable(path: string, error: FfmpegFailure): Promise<JobError> {
   if (/permission denied/i.test(error.message)) {
     return new JobError('input', `"${path}" may not be read: permission denied`, { cause: error });
   }
   if (error.message.includes('moov atom not found') && (await startsAsIsoMedia(path))) {
     return new JobError('input', `"${path}" is cut off or was never finished: its index (moov) is missing`, {
       hint: 'Copy or record it again; an interrupted download looks like this.',
+      cause: error,
+    });
+  }
+  const format = /^(\w+): Format not on whitelist/.exec(error.first ?? '')?.[1];
+  if (format !== undefined) {
+    return new JobError('input', `"${path}" is not a video: ffmpeg reads it as "${format}"`, {
+      hint: 'Give the video file itself, not a playlist, a pattern or a text.',
       cause: error,
     });
   }

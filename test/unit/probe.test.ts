@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { runFfmpeg } from '../../src/video/ffmpeg.js';
 import { DEFAULT_LIMITS, probe, sourceLimits } from '../../src/video/probe.js';
@@ -144,16 +146,36 @@ t.test('what is no video is refused in clear words', async (t) => {
   await refused('/dev/null', /is not a regular file/);
 });
 
-t.test('a playlist opens nothing', async (t) => {
-  const segment = join(clipFolder(), 'segment.ts');
+t.test('a playlist opens nothing, whatever it is called', async (t) => {
+  // Whoever opens it waits for ever.
+  const other = join(clipFolder(), 'other.ts');
+  execFileSync('mkfifo', [other]);
+  const url = pathToFileURL(other).href;
+  const playlists = {
+    hls: `#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n${url}\n#EXT-X-ENDLIST\n`,
+    concat: `ffconcat version 1.0\nfile ${other}\n`,
+    dash: `<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S">
+      <Period><AdaptationSet mimeType="video/mp4"><Representation id="0" bandwidth="1"><BaseURL>${url}</BaseURL>
+      </Representation></AdaptationSet></Period></MPD>`,
+    sdp: 'v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5000 RTP/AVP 96\na=rtpmap:96 H264/90000\n',
+  };
+  for (const [format, content] of Object.entries(playlists)) {
+    for (const extension of ['mp4', 'm3u8', 'mpd', 'txt']) {
+      const path = join(clipFolder(), `${format}.${extension}`);
+      writeFileSync(path, content);
+      await t.rejects(probe(path), { code: 'input', message: /is not a video/ }, `${format}.${extension}`);
+    }
+  }
+  const picture = join(clipFolder(), 'picture%03d.png');
   await runFfmpeg({
-    task: 'making a clip',
-    inputs: [{ from: { file: await makeClip('one-frame') } }],
-    outputs: [{ to: { file: segment }, options: ['-c', 'copy'] }],
+    task: 'making a picture',
+    inputs: [{ from: { lavfi: 'color=s=16x16' } }],
+    outputs: [
+      { to: { file: join(clipFolder(), 'picture001.png') }, options: ['-frames:v', '1', '-update', '1'] },
+    ],
   });
-  const playlist = join(clipFolder(), 'list.m3u8');
-  writeFileSync(playlist, '#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsegment.ts\n#EXT-X-ENDLIST\n');
-  await t.rejects(probe(playlist), { code: 'input', message: /is not a video/ });
+  copyFileSync(join(clipFolder(), 'picture001.png'), picture);
+  await t.rejects(probe(picture), { code: 'input', message: /is not a video: ffmpeg reads it as "image2"/ });
 });
 
 t.test('only cover art is no video; cover art beside a video is not taken for it', async (t) => {
