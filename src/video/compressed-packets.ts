@@ -1,9 +1,11 @@
 /** A video's compressed packets, as FFmpeg demuxes them: nothing is decoded. */
 import { JobError } from '../errors.js';
 import { ffprobeLines, startFfmpeg } from './ffmpeg.js';
+import { isError, isForgiven, plainMessage } from './ffmpeg-messages.js';
 import { openNutReader } from './nut.js';
 import type { NutStream } from './nut-format.js';
 import { incomingPipe } from './pipe.js';
+import { type Keyframe, keyframeOf } from './random-access.js';
 import { rescaleExact } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
 import type { ListedPacket } from './timeline.js';
@@ -87,15 +89,46 @@ export async function openCompressedPackets(
   }
 }
 
+/**
+ * What the video begins with, by its first packet's own bytes: whether decoding can begin there. Nothing, where the container
+ * does not call it a keyframe or it cannot be read.
+ */
+export async function beginningOf(source: SourceFacts): Promise<Keyframe> {
+  try {
+    const packets = await openCompressedPackets(source, source.video.startPts ?? 0);
+    try {
+      const first = await packets.next();
+      if (first?.keyframe) return keyframeOf(source.video.codec, packets.stream.extradata, first.data);
+    } finally {
+      await packets.close();
+    }
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+  }
+  return { access: 'none', headers: false };
+}
+
 /** Packets' side data, in ffprobe's names, that what is cut out of the stream would not have. */
 const CHANGES = /New Extradata|Param Change|Palette/;
+/** What demuxers warn of where a packet is not as it was written. */
+const CORRUPT = /Packet corrupt \(stream = \d+/;
 
-/** Lists the video stream's packets in decoding order. Errors: JobError('ffmpeg') where ffprobe cannot read the file. */
-export async function* listPackets(source: SourceFacts): AsyncGenerator<ListedPacket, void, undefined> {
+/**
+ * Lists the video stream's packets in decoding order. `onDamage` is called with what ffprobe says of damage in the file.
+ * Errors: JobError('ffmpeg') where ffprobe cannot read the file.
+ */
+export async function* listPackets(
+  source: SourceFacts,
+  onDamage?: (message: string) => void,
+): AsyncGenerator<ListedPacket, void, undefined> {
   const entries = 'packet=pts,dts,size,flags:packet_side_data=side_data_type';
   // A line a packet, with all that is told of it.
   const args = ['-select_streams', `${source.video.index}`, '-show_entries', entries, '-of', 'compact=p=0'];
-  for await (const line of ffprobeLines(source.path, args)) {
+  const hear = (line: string): void => {
+    if (isForgiven(line) || !(isError(line) || CORRUPT.test(line))) return;
+    onDamage?.(plainMessage(line));
+  };
+  for await (const line of ffprobeLines(source.path, args, hear)) {
     const told = new Map(line.split('|').map((entry) => entry.split('=', 2) as [string, string]));
     const flags = told.get('flags');
     if (flags === undefined) continue;

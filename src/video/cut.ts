@@ -44,10 +44,16 @@ export async function planCut(
   if (!canBeCut(video.codec)) return `${video.codec} is not known to be safe to cut`;
   if (video.interlaced) return 'it is interlaced, and deinterlacing looks at neighbouring frames';
   const packets: ListedPacket[] = [];
-  for await (const packet of listPackets(source)) {
+  let damage: string | undefined;
+  const listed = listPackets(source, (message) => {
+    damage ??= message;
+  });
+  for await (const packet of listed) {
     packets.push(packet);
     if (packet.pts === undefined) break; // That is enough to know.
   }
+  // Whether that matters, decoding the whole tells.
+  if (damage !== undefined) return `it may be damaged (${damage})`;
   const timeline = timelineOf(packets);
   if (typeof timeline === 'string') return timeline;
   const foreseen = foreseenPieces(packets, timeline, size);

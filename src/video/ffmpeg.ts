@@ -158,13 +158,15 @@ export async function runFfprobe(file: string, args: readonly string[]): Promise
 
 /**
  * Runs ffprobe with `args` (with an `-of` of one line a record, e.g. `csv=p=0`) on a file and gives its output line
- * by line, in bounded memory. Leaving the loop early ends ffprobe. Errors: JobError('ffmpeg') with ffprobe's words.
+ * by line, in bounded memory. Leaving the loop early ends ffprobe. `onMessage` is called with each warning and error, the last
+ * of them before the end. Errors: JobError('ffmpeg') with ffprobe's words.
  */
 export async function* ffprobeLines(
   file: string,
   args: readonly string[],
+  onMessage?: (line: string) => void,
 ): AsyncGenerator<string, void, undefined> {
-  const probe = startFfprobe(file, args);
+  const probe = startFfprobe(file, args, onMessage);
   try {
     yield* createInterface({ input: probe.stdout, crlfDelay: Number.POSITIVE_INFINITY });
     await probe.done;
@@ -246,9 +248,10 @@ function internals(builder: fluent.FfmpegCommand): FluentInternals {
   return builder as unknown as FluentInternals;
 }
 
-function startFfprobe(file: string, args: readonly string[]) {
+function startFfprobe(file: string, args: readonly string[], onMessage?: (line: string) => void) {
   const input = [...PROTOCOLS, ...FORMATS, '-i', fileUrl(file)];
-  return start('ffprobe', ['-hide_banner', '-v', 'level+warning', ...args, ...input], `reading "${file}"`);
+  const all = ['-hide_banner', '-v', 'level+warning', ...args, ...input];
+  return start('ffprobe', all, `reading "${file}"`, onMessage);
 }
 
 /** What ffmpeg prints on stdout when asked about itself. Errors: JobError('ffmpeg'). */
@@ -261,7 +264,12 @@ export async function askFfmpeg(args: readonly string[]): Promise<string> {
 }
 
 /** Starts a program without fluent-ffmpeg, which has no way to stream ffprobe's output. */
-function start(program: 'ffmpeg' | 'ffprobe', args: readonly string[], task: string) {
+function start(
+  program: 'ffmpeg' | 'ffprobe',
+  args: readonly string[],
+  task: string,
+  onMessage?: (line: string) => void,
+) {
   const path = programPath(program === 'ffmpeg' ? 'FFMPEG_PATH' : 'FFPROBE_PATH', program);
   const child = spawn(path, args, {
     detached: true,
@@ -269,7 +277,7 @@ function start(program: 'ffmpeg' | 'ffprobe', args: readonly string[], task: str
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   dieWithUs(child);
-  const tail = messageTail();
+  const tail = messageTail(onMessage);
   eachLine(child.stderr, tail.push);
   const done = new Promise<void>((resolve, reject) => {
     const fail = (error: Error) => reject(runError(program, task, error, tail.lines()));

@@ -35,6 +35,8 @@ export interface DamageLog {
   errors: number;
   /** The first of them. */
   first: string | undefined;
+  /** The first error before there was a frame: damage, unless the video begins between two keyframes. */
+  beforeFrames: string | undefined;
   /** Frames, counted from 0, that were moved to a tick after the last one, since they were no later than it. */
   readonly slips: number[];
   /** Frames from which on another recording seems to follow, so many ticks earlier: it follows on after the last one. */
@@ -74,7 +76,10 @@ export async function openRawFrames(
   const times = advancingTimes(shift, video);
   const chain = filters(wire, times, options.gpu === undefined ? [] : nvdecFilters(video, wire.format.range));
   const pipe = incomingPipe();
-  const damage: DamageLog = { errors: 0, first: undefined, slips: [], jumps: [], notes: new Set() };
+  const damage: DamageLog = {
+    ...{ errors: 0, first: undefined, beforeFrames: undefined },
+    ...{ slips: [], jumps: [], notes: new Set() },
+  };
   const listen = damageListener(damage, wire, source.format);
   let decodedFormat: string | undefined;
   const run = await startFfmpeg(
@@ -231,7 +236,10 @@ function damageListener(damage: DamageLog, wire: WirePlan, format: string): (lin
     const corrupt = CORRUPT.test(line);
     if (!corrupt && !isError(line)) return;
     const demuxed = line.startsWith(`[${format} @ `) && BROKEN_FILE.test(line);
-    if (!(writing || corrupt || demuxed || isFatal(line))) return;
+    if (!(writing || corrupt || demuxed || isFatal(line))) {
+      if (!isForgiven(line)) damage.beforeFrames ??= plainMessage(line);
+      return;
+    }
     if (isForgiven(line)) {
       damage.notes.add(`ffmpeg warns: ${plainMessage(line)}`);
       return;
