@@ -40,6 +40,16 @@ export class OutputExists extends JobError {
   }
 }
 
+/** What Node.js puts in place of bytes of a name that are not UTF-8: the name itself is lost. */
+export const UNDECODED = '\ufffd';
+
+/** A file or folder that cannot be reached, since its name was not passed on whole. */
+export function undecoded(code: 'input' | 'output', path: string): JobError {
+  return new JobError(code, `the name "${path}" is not valid UTF-8, and Node.js cannot pass it on`, {
+    hint: 'Rename the file or folder, or make a link to it with another name.',
+  });
+}
+
 /** The process exit code: 2 usage, 75 (sysexits' EX_TEMPFAIL) stopped but resumable, 1 anything else. */
 export function exitCode(error: unknown): number {
   if (!(error instanceof JobError)) return 1;
@@ -64,6 +74,8 @@ const MENDS: Readonly<Record<string, string>> = {
   EIO: 'the disk or the network file system has failed',
   ESTALE: 'the network file system has lost the file: run the same command again',
   EMFILE: 'raise the limit on open files (ulimit -n)',
+  ENAMETOOLONG:
+    'names may have 255 bytes and paths 4095, with all that a job adds: give --work-dir a short path, or rename',
   ENFILE: 'the machine has too many open files',
 };
 

@@ -1,5 +1,6 @@
 import { JobError } from '../errors.js';
-import { isAddress, parseLocation, sameBlob } from '../storage/location.js';
+import { workBeside } from '../storage/derived-names.js';
+import { display, isAddress, parseLocation, sameBlob } from '../storage/location.js';
 
 /** What a job in the cloud works on: Blob addresses without credentials, and words that a shell takes as they are. */
 export interface FilmJob {
@@ -46,7 +47,7 @@ export function filmJob(asked: {
   return {
     video,
     result,
-    workDir: blobAddress(asked.workDir ?? `${result}.framescatter`, '--work-dir'),
+    workDir: blobAddress(asked.workDir ?? display(workBeside(parseLocation(result))), '--work-dir'),
     model: modelWord(asked.model),
     options: asked.options.map((word) => plainWord(word, 'an option of the job')),
   };

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { JobError, messageOf, OutputExists } from '../errors.js';
+import { actionable, JobError, messageOf, OutputExists, UNDECODED, undecoded } from '../errors.js';
 import { showTransfer } from '../report/transfer.js';
 import { connect } from '../storage/blob-client.js';
 import { checkWritable, uploadBlob } from '../storage/blob-output.js';
@@ -80,6 +80,7 @@ export async function checkDestination(
   output: string,
   overwrite: boolean,
 ): Promise<void> {
+  if (output.includes(UNDECODED)) throw undecoded('output', output);
   const folder = dirname(output);
   const folderStats = await fs.stat(folder).catch(() => undefined);
   if (folderStats?.isDirectory() !== true) {
@@ -90,7 +91,11 @@ export async function checkDestination(
   await fs.access(folder, fs.constants.W_OK).catch((error) => {
     throw new JobError('output', `nothing can be written in ${folder}: ${messageOf(error)}`);
   });
-  const existing = await fs.stat(output).catch(() => undefined);
+  const existing = await fs.stat(output).catch((error) => {
+    // It would come to light only when the finished file is put in place.
+    if (error.code === 'ENAMETOOLONG') throw actionable(error);
+    return undefined;
+  });
   if (existing === undefined) return;
   const source = input === undefined ? undefined : await fs.stat(input).catch(() => undefined);
   if (source !== undefined && source.ino === existing.ino && source.dev === existing.dev) {

@@ -2,6 +2,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
 import { connect } from '../storage/blob-client.js';
+import { derivedName, workFolderName } from '../storage/derived-names.js';
 import {
   atName,
   below,
@@ -12,7 +13,7 @@ import {
   parseLocation,
   textOf,
 } from '../storage/location.js';
-import { isVideoName, videosInContainer, videosInFolder } from '../storage/video-listing.js';
+import { isVideoName, type Unlisted, videosInContainer, videosInFolder } from '../storage/video-listing.js';
 import { type Container, containerFor } from '../video/container.js';
 import type { Codec, JobOptions, QueueOptions, RunOptions } from './options.js';
 
@@ -21,13 +22,17 @@ const WEBM_CODECS: readonly Codec[] = ['vp9', 'av1'];
 
 /**
  * The jobs of a queue, in order: inputs as they were given, a folder's or container's own videos in the order of their
- * names, then the list. Makes the folder of the outputs. Errors: JobError `usage` where there is no video, a list cannot
- * be read, or two videos would have the same output.
+ * names, then the list. Makes the folder of the outputs. `unlisted` is told of what a folder holds that cannot be had.
+ * Errors: JobError `usage` where there is no video, a list cannot be read, or two videos would have the same output.
  */
-export async function planQueue(options: QueueOptions, signal: AbortSignal): Promise<readonly JobOptions[]> {
+export async function planQueue(
+  options: QueueOptions,
+  signal: AbortSignal,
+  unlisted: Unlisted = () => {},
+): Promise<readonly JobOptions[]> {
   const { inputs, list, outDir, ...run } = options;
   const videos: string[] = [];
-  for (const input of inputs) for (const video of await videosOf(input, signal)) videos.push(video);
+  for (const input of inputs) for (const video of await videosOf(input, signal, unlisted)) videos.push(video);
   if (list !== undefined) for (const video of await readList(list)) videos.push(video);
   if (videos.length === 0) throw new JobError('usage', 'there is no video to do');
   const place = parseLocation(outDir);
@@ -38,9 +43,7 @@ export async function planQueue(options: QueueOptions, signal: AbortSignal): Pro
     if (other !== undefined) throw sameOutput(name, other, input);
     takenBy.set(name, input);
     const workDir =
-      run.workDir === undefined
-        ? undefined
-        : textOf(below(parseLocation(run.workDir), `${name}.framescatter`));
+      run.workDir === undefined ? undefined : textOf(below(parseLocation(run.workDir), workFolderName(name)));
     return { ...run, input, output: textOf(below(place, name)), workDir };
   });
   if (place.kind === 'file') await makeFolder(place.path);
@@ -54,10 +57,10 @@ export async function planQueue(options: QueueOptions, signal: AbortSignal): Pro
 export function resultName(name: string, { format, codec }: Pick<RunOptions, 'format' | 'codec'>): string {
   const dot = name.lastIndexOf('.');
   const stem = dot <= 0 ? name : name.slice(0, dot);
-  if (format !== undefined) return `${stem}.${containerFor(name, format).name}`;
+  if (format !== undefined) return derivedName(stem, `.${containerFor(name, format).name}`);
   const own = containerOf(name);
   const kept = own !== undefined && (own.name !== 'webm' || WEBM_CODECS.includes(codec));
-  return kept ? name : `${stem}.mkv`;
+  return kept ? name : derivedName(stem, '.mkv');
 }
 
 function containerOf(name: string): Container | undefined {
@@ -68,7 +71,7 @@ function containerOf(name: string): Container | undefined {
   }
 }
 
-async function videosOf(input: string, signal: AbortSignal): Promise<readonly string[]> {
+async function videosOf(input: string, signal: AbortSignal, unlisted: Unlisted): Promise<readonly string[]> {
   if (isAddress(input)) {
     const location = parseLocation(input);
     if (location.kind === 'file' || isVideoName(lastName(location))) return [input];
@@ -84,7 +87,7 @@ async function videosOf(input: string, signal: AbortSignal): Promise<readonly st
   if (stats?.isDirectory() !== true) return [input];
   return found(
     input,
-    (await videosInFolder(input, 'top')).map((name) => join(input, name)),
+    (await videosInFolder(input, 'top', unlisted)).map((name) => join(input, name)),
   );
 }
 

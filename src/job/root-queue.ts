@@ -50,7 +50,9 @@ const MOST_NAMES = 10;
 
 export async function openQueue(context: RunContext, options: QueueOptions): Promise<Queue> {
   const { log, stop, version } = context;
-  const jobs = await planQueue(options, stop.aborted);
+  const jobs = await planQueue(options, stop.aborted, (path, error) =>
+    log.warn(`${JSON.stringify(path)} is left out: ${messageOf(error)}`),
+  );
   const record = await openQueueRecord(options);
   await context.model(); // a model that is not there would fail every video
   const entries: Entry[] = jobs.map((job) => ({ job, outcome: { state: 'waiting' } }));

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
 import { checkBlobStore, openBlobStore } from '../storage/blob-work-store.js';
-import { atName, type Location, parseLocation } from '../storage/location.js';
+import { workBeside } from '../storage/derived-names.js';
+import { type Location, parseLocation } from '../storage/location.js';
 import { openPlace } from '../storage/place.js';
 import { openLocalStore, type WorkStore } from '../storage/work-store.js';
 import { earlierIdentity, glanceAtIdentity, type Identity, type Journal, openJournal } from './journal.js';
@@ -16,9 +17,7 @@ const MOST_ENCODER_THREADS = 16;
 /** Where a job's journal is: what `--work-dir` says, else beside the output, in whichever kind of storage that is. */
 export function workLocation(options: Pick<JobOptions, 'workDir' | 'output'>): Location {
   if (options.workDir !== undefined) return parseLocation(options.workDir);
-  const output = parseLocation(options.output);
-  if (output.kind === 'file') return { kind: 'file', path: `${output.path}.framescatter` };
-  return atName(output, `${output.name}.framescatter`);
+  return workBeside(parseLocation(options.output));
 }
 
 /** Refuses a journal that could not be written in Blob storage, before any work is done. */

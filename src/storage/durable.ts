@@ -1,5 +1,6 @@
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { derivedPath } from './derived-names.js';
 
 /** The file calls that make something last. A parameter so that tests can make each of them fail. */
 export type DurableFiles = Pick<typeof fs, 'open' | 'rename'>;
@@ -25,7 +26,7 @@ export async function moveIntoPlace(from: string, to: string, files: DurableFile
 
 /** Writes a small file whole or not at all: whoever reads `path` sees the old text or the new, never a part. */
 export async function writeAtomically(path: string, text: string, files: DurableFiles = fs): Promise<void> {
-  const temporary = `${path}.new`;
+  const temporary = derivedPath(path, '.new');
   const handle = await files.open(temporary, 'w');
   try {
     await handle.writeFile(text);

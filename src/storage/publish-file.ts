@@ -1,6 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
+import { derivedName } from './derived-names.js';
 import { moveIntoPlace, NO_LINKS, syncFolder } from './durable.js';
 
 /** The calls that decide how it is done. A parameter so that tests can be other file systems. */
@@ -52,7 +53,7 @@ async function putInPlace(
 }
 
 async function copyBeside(finished: string, output: string): Promise<string> {
-  const beside = join(dirname(output), `.${basename(output)}.partial`);
+  const beside = join(dirname(output), derivedName(basename(output), '.partial', '.'));
   try {
     await fs.copyFile(finished, beside);
     const handle = await fs.open(beside, 'r');

@@ -28,8 +28,8 @@ function isLookedInto(part: string): boolean {
   return part !== '' && !part.startsWith('.') && !OURS.test(part);
 }
 
-/** Is told of a folder that cannot be listed. */
-export type Unlisted = (folder: string, error: unknown) => void;
+/** Is told of a folder that cannot be listed, and of a video or folder whose name no program in Node.js can pass on. */
+export type Unlisted = (path: string, error: unknown) => void;
 
 /**
  * Names of the videos below `folder`, or only in it, sorted. Files only: what a link leads to may lie anywhere. A folder
@@ -43,8 +43,15 @@ export async function videosInFolder(
 ): Promise<readonly string[]> {
   const names: string[] = [];
   async function list(below: string): Promise<void> {
-    for (const entry of await fs.readdir(join(folder, below), { withFileTypes: true })) {
+    for (const entry of await entriesOf(join(folder, below))) {
       const name = join(below, entry.name);
+      if (!entry.faithful) {
+        const wanted = entry.isFile() ? VIDEO.test(name) : depth === 'all' && entry.isDirectory();
+        if (wanted && isLookedInto(entry.name)) {
+          unlisted(join(folder, name), new Error('its name is not valid UTF-8; rename it'));
+        }
+        continue;
+      }
       if (entry.isFile() && isVideoName(name)) names.push(name);
       if (depth === 'all' && entry.isDirectory() && isLookedInto(entry.name)) await listIfThere(name);
     }
@@ -65,6 +72,21 @@ export async function videosInFolder(
     });
   }
   return names.sort();
+}
+
+/** What `folder` holds; a name that is not UTF-8 is not faithful. */
+async function entriesOf(folder: string) {
+  const entries = await fs.readdir(folder, { withFileTypes: true, encoding: 'buffer' });
+  return entries.map((entry) => {
+    const bytes: Buffer = entry.name;
+    const name = bytes.toString('utf8');
+    return {
+      name,
+      faithful: bytes.equals(Buffer.from(name)),
+      isFile: () => entry.isFile(),
+      isDirectory: () => entry.isDirectory(),
+    };
+  });
 }
 
 /** The videos below the container or folder of blobs that `access` is to, in the order of their names. */

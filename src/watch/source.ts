@@ -44,7 +44,7 @@ async function folderSource(folder: string, log: Log): Promise<Source> {
   const told = new Set<string>();
   const list = (): Promise<readonly string[]> =>
     videosInFolder(folder, 'all', (unlisted, error) => {
-      if (!told.has(unlisted)) log.warn(`the folder ${unlisted} is left out: ${messageOf(error)}`);
+      if (!told.has(unlisted)) log.warn(`${unlisted} is left out: ${messageOf(error)}`);
       told.add(unlisted);
     });
   await list();

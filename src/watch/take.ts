@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
+import { derivedPath } from '../storage/derived-names.js';
 import type { Place } from '../storage/place.js';
 import { redact } from '../storage/secret.js';
 import type { Claim, Claims } from './claims.js';
@@ -208,7 +209,7 @@ async function appears({ outputs, outputWithinMs }: Watcher, output: string): Pr
 
 /** Beside where the output would be. */
 export function failureName(video: Video): string {
-  return `${video.name}.failed.json`;
+  return derivedPath(video.name, '.failed.json');
 }
 
 function failureNote({ source }: Watcher, record: VideoRecord) {

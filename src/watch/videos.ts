@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { derivedPath } from '../storage/derived-names.js';
 import { type BlobLocation, nameBelow } from '../storage/location.js';
 
 /** A video in the place that is watched. */
@@ -18,7 +19,7 @@ const KEY_DIGITS = 32;
 
 /** The output's name: the video's own, with .mkv after a suffix of a container that cannot be written. */
 export function outputName(name: string): string {
-  return WRITABLE.test(name) ? name : `${name}.mkv`;
+  return WRITABLE.test(name) ? name : derivedPath(name, '.mkv');
 }
 
 /**

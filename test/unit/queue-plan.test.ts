@@ -4,6 +4,7 @@ import t from 'tap';
 import { parseArguments } from '../../src/cli/arguments.js';
 import type { JobOptions, QueueOptions } from '../../src/job/options.js';
 import { planQueue, resultName } from '../../src/job/queue-plan.js';
+import { videosInFolder } from '../../src/storage/video-listing.js';
 
 const SAS = '?sv=1&sig=CANARY';
 
@@ -46,6 +47,38 @@ t.test('an output keeps its name, and its container where that can be written', 
   t.equal(resultName('a.webm', { codec: 'vp9', format: undefined }), 'a.webm');
   t.equal(resultName('a.mp4', { codec: 'prores', format: 'mov' }), 'a.mov');
   t.throws(() => resultName('a.mp4', { codec: 'h264', format: 'xyz' }), { code: 'usage' });
+});
+
+t.test('a result whose name would be too long gets one that fits', async (t) => {
+  const h264 = { codec: 'h264', format: undefined } as const;
+  t.match(resultName(`${'y'.repeat(252)}.ts`, h264), /^y+~[0-9a-f]{16}\.mkv$/);
+  t.equal(Buffer.byteLength(resultName(`${'y'.repeat(252)}.ts`, h264)), 255);
+  t.equal(resultName(`${'y'.repeat(251)}.mp4`, h264), `${'y'.repeat(251)}.mp4`);
+  const [job] = await plan(`${'y'.repeat(251)}.mp4`, '--out-dir', t.testdir(), '--work-dir', '/w');
+  t.match(job?.workDir, /^\/w\/y+~[0-9a-f]{16}\.framescatter$/);
+});
+
+t.test('a name that is not UTF-8 is left out of a folder, and told of', async (t) => {
+  const folder = t.testdir({ 'a.mp4': '' });
+  const bytes = (name: string): Buffer =>
+    Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(name, 'latin1')]);
+  await fs.writeFile(bytes('caf\xe9.mp4'), '');
+  await fs.writeFile(bytes('caf\xe9.txt'), '');
+  await fs.mkdir(bytes('d\xe9'));
+  const told: string[] = [];
+  const jobs = await planQueue(
+    asked(folder, '--out-dir', join(folder, 'out')),
+    new AbortController().signal,
+    (path) => told.push(path),
+  );
+  t.same(
+    jobs.map(({ input }) => input),
+    [join(folder, 'a.mp4')],
+  );
+  t.same(told, [join(folder, 'caf\ufffd.mp4')], 'only of what would have been taken');
+  const all: string[] = [];
+  t.same(await videosInFolder(folder, 'all', (path) => all.push(path)), ['a.mp4']);
+  t.same(all.sort(), [join(folder, 'caf\ufffd.mp4'), join(folder, 'd\ufffd')]);
 });
 
 t.test('folders, lists and names, whatever they are called', async (t) => {

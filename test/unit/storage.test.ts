@@ -7,6 +7,7 @@ import { inspect } from 'node:util';
 import t from 'tap';
 import { JobError } from '../../src/errors.js';
 import { createLog } from '../../src/report/log.js';
+import { derivedName, derivedPath, workBeside } from '../../src/storage/derived-names.js';
 import {
   atName,
   type BlobLocation,
@@ -357,4 +358,24 @@ t.test('a scratch goes with its process, or is removed by the next one', async (
   await fs.mkdir(join(base, 'framescatter-stranger'));
   run('process.exit(0)');
   t.same(await fs.readdir(base), ['framescatter-stranger'], 'only what a process of ours left is removed');
+});
+
+t.test('names that are made of others fit, and stay as they were where they did', async (t) => {
+  t.equal(derivedName('a b.mp4', '.framescatter'), 'a b.mp4.framescatter');
+  t.equal(derivedName('x'.repeat(242), '.framescatter'), `${'x'.repeat(242)}.framescatter`, 'just fits');
+  for (const name of ['x'.repeat(243), `${'映'.repeat(83)}.mp4`, `${'🎬'.repeat(62)}ab.mp4`]) {
+    const derived = derivedName(name, '.framescatter', '.');
+    t.ok(Buffer.byteLength(derived) <= 255, `${Buffer.byteLength(derived)} bytes`);
+    t.match(derived, /^\.(?:x+|映+|🎬+)~[0-9a-f]{16}\.framescatter$/u, 'no character is cut in two');
+    t.equal(derived, derivedName(name, '.framescatter', '.'), 'a later run finds it');
+    t.not(derived, derivedName(`${name.slice(0, -4)}.mov`, '.framescatter', '.'), 'no other video has it');
+  }
+  const long = `/films/${'映'.repeat(83)}.mp4`;
+  t.match(derivedPath(long, '.new'), /^\/films\/映+~[0-9a-f]{16}\.new$/);
+  t.match(workBeside(parseLocation('/films//a.mp4')), { path: '/films//a.mp4.framescatter' });
+  const container = 'https://films.blob.core.windows.net/raw';
+  t.match(workBeside(blob(`${container}/b/a.mp4?${SAS}`)), { name: 'b/a.mp4.framescatter', sas: Secret });
+  const { name } = workBeside(blob(`${container}/b/${'y'.repeat(1000)}.mp4`)) as BlobLocation;
+  t.match(name, /^b\/y+~[0-9a-f]{16}\.framescatter$/);
+  t.ok(`${name}/segment-000000.json`.length <= 1024, `${name.length} characters`);
 });

@@ -115,6 +115,7 @@ t.test('what is a video, and what its output is called', async (t) => {
     t.equal(isVideoName(name), false, name);
   t.equal(outputName('x/a.MP4'), 'x/a.MP4');
   t.equal(outputName('a.webm'), 'a.webm.mkv');
+  t.match(outputName(`x/${'y'.repeat(251)}.avi`), /^x\/y+~[0-9a-f]{16}\.mkv$/);
   const video = { name: 'a.mp4', bytes: 1, version: '1' };
   t.equal(videoIn('p', video).key, videoIn('p', { ...video, bytes: 2 }).key);
   t.not(videoIn('p', video).key, videoIn('p', { ...video, version: '2' }).key);
@@ -229,6 +230,6 @@ t.test('a folder in it that cannot be listed is left out, with one line', async 
     [[], ['a.mp4', 'sub/deep/b.mp4']],
   );
   t.equal(lines.length, 1);
-  t.match(lines[0], `framescatter: warning: the folder ${lost} is left out: EACCES`);
+  t.match(lines[0], `framescatter: warning: ${lost} is left out: EACCES`);
   t.match(refused, { code: 'input', message: /lost\+found cannot be listed: EACCES/ });
 });
