@@ -244,10 +244,12 @@ export async function completeOutput(
       output: finished,
     }),
   );
-  const { notes, warnings } = assembled;
+  const { warnings } = assembled;
+  const { sampleAspectRatio } = prepared.spec;
+  const expected = { source, streams: assembled.streams, container, pts, sampleAspectRatio };
+  const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected));
+  const notes = [...assembled.notes, ...inexact];
   for (const note of notes) log.info(note);
-  const expected = { source, streams: assembled.streams, container, pts };
-  await work.monitor.phase('verify', () => verifyOutput(finished, expected));
   await store.check();
   await work.monitor.phase('publish', () => destination.publish(finished, labels, options.overwrite));
   await discardWork(store, log);

@@ -61,7 +61,8 @@ function filters(spec: EncodeSpec, tags: ColourTags): string {
       ? [`scale=${ranges}:flags=bicubic+accurate_rnd+full_chroma_int`, `format=${pixelFormat}`]
       : []),
     `setparams=${named.join(':')}`,
-    `setsar=${aspect === undefined ? '0' : `${aspect.num}/${aspect.den}`}`,
+    // Without its own bound the filter takes the nearest ratio of terms up to 100.
+    `setsar=${aspect === undefined ? '0' : `${aspect.num}/${aspect.den}:max=${Math.max(aspect.num, aspect.den)}`}`,
   ].join(',');
 }
 

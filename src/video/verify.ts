@@ -4,9 +4,9 @@ import { timelineShift } from './assemble.js';
 import type { Container } from './container.js';
 import { ffprobeLines } from './ffmpeg.js';
 import { streamAt, videoTrack } from './mux-command.js';
-import { probe } from './probe.js';
-import type { Rational } from './rational.js';
-import type { SourceFacts, StreamType } from './source-facts.js';
+import { probeHeaders } from './probe.js';
+import { type Rational, reduced } from './rational.js';
+import type { SourceFacts, StreamFacts, StreamType } from './source-facts.js';
 import type { StreamPlan } from './streams.js';
 
 /** What the finished file must hold. */
@@ -16,27 +16,52 @@ export interface OutputExpectation {
   readonly container: Container;
   /** As in `AssembleJob`. */
   readonly pts: readonly number[];
+  /** Of the video; not compared where it is undefined. */
+  readonly sampleAspectRatio?: Rational | undefined;
 }
 
 /** The file is no stranger's: a model may well enlarge its frames. */
 const OUR_OWN = { pixels: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
+/** A container that counts the width for display in whole pixels is off by half a pixel: 3% of 16 pixels. */
+const MOST_ASPECT_DIFFERENCE = 0.04;
 /** What encoders make, where it is not called as they are. */
 const CODEC_OF_ENCODER: Readonly<Record<string, string>> = { libopus: 'opus', srt: 'subrip' };
 
 /**
  * Checks the finished file at `path` without decoding it: as many video packets as frames, each PTS within one tick of
- * that file's time base, and every planned stream there, in its codec. Errors: JobError('output') saying what differs.
+ * that file's time base, every planned stream there, in its codec, and the video's sample aspect ratio. Gives a line for
+ * what the container or the codec cannot say exactly. Errors: JobError('output') saying what differs.
  */
-export async function verifyOutput(path: string, expected: OutputExpectation): Promise<void> {
-  const output = await probe(path, OUR_OWN);
-  checkStreams(path, output, expected);
+export async function verifyOutput(path: string, expected: OutputExpectation): Promise<readonly string[]> {
   const track = videoTrack(expected.source, expected.streams);
-  const tracks = output.streams.filter((stream) => !stream.attachedPicture && stream.type !== 'attachment');
-  const index = tracks[track]?.index ?? output.video.index;
-  if (index !== output.video.index && tracks[track]?.type !== 'video') {
-    throw wrong(path, `stream ${index} should be the video and is ${tracks[track]?.type}`);
+  const output = await probeHeaders(path, OUR_OWN, (streams) => videoAt(streams, track)?.index);
+  checkStreams(path, output, expected);
+  const { index } = output.video;
+  if (videoAt(output.streams, track)?.index !== index) {
+    throw wrong(path, `the video is stream ${index}, not number ${track} (from 0) of its tracks`);
   }
   await checkTimes(path, index, expected);
+  return aspectNotes(path, output, expected);
+}
+
+/** The video at place `track` among the streams that are neither cover art nor attached files. */
+function videoAt(streams: readonly StreamFacts[], track: number): StreamFacts | undefined {
+  const tracks = streams.filter((stream) => !stream.attachedPicture && stream.type !== 'attachment');
+  return tracks[track]?.type === 'video' ? tracks[track] : undefined;
+}
+
+function aspectNotes(path: string, output: SourceFacts, expected: OutputExpectation): readonly string[] {
+  if (expected.sampleAspectRatio === undefined) return [];
+  const wanted = reduced(expected.sampleAspectRatio);
+  const found = reduced(output.video.sampleAspectRatio ?? { num: 1, den: 1 });
+  if (wanted.num === found.num && wanted.den === found.den) return [];
+  const [instead, asked] = [`${found.num}:${found.den}`, `${wanted.num}:${wanted.den}`];
+  const off = (found.num * wanted.den) / (found.den * wanted.num) - 1;
+  if (Math.abs(off) > MOST_ASPECT_DIFFERENCE) {
+    throw wrong(path, `its sample aspect ratio is ${instead} instead of ${asked}`);
+  }
+  const nearest = `the nearest to the source's ${asked} that .${expected.container.name} with this codec can say`;
+  return [`The sample aspect ratio is ${instead}, ${nearest}.`];
 }
 
 async function checkTimes(path: string, index: number, expected: OutputExpectation): Promise<void> {
