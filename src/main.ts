@@ -53,7 +53,7 @@ async function main(argv: readonly string[]): Promise<number> {
       }
       case 'probe': {
         const { probeCommand } = await import('./cli/probe.js');
-        return await probeCommand(command.input, command.json, log);
+        return await probeCommand(command.input, command.json, command.video, log);
       }
       case 'elsewhere':
         return await runElsewhere(command.command, log, packageVersion());

@@ -23,7 +23,12 @@ export type Command =
   | { readonly kind: 'queue'; readonly options: QueueOptions }
   | { readonly kind: 'doctor' }
   | { readonly kind: 'models'; readonly json: boolean }
-  | { readonly kind: 'probe'; readonly input: string; readonly json: boolean }
+  | {
+      readonly kind: 'probe';
+      readonly input: string;
+      readonly json: boolean;
+      readonly video: number | undefined;
+    }
   | { readonly kind: 'retry'; readonly times: number; readonly command: readonly string[] }
   | { readonly kind: 'elsewhere'; readonly command: ElsewhereCommand }
   | { readonly kind: 'text'; readonly text: string };
@@ -82,7 +87,7 @@ export function parseArguments(
       return { kind: 'models', json: parsed.json };
     case 'probe':
       expectWords(words, 2, 'probe takes one INPUT');
-      return { kind: 'probe', input: words[1] ?? '', json: parsed.json };
+      return { kind: 'probe', input: words[1] ?? '', json: parsed.json, video: videoIndex(parsed.video) };
     default:
       return jobOrQueue(parsed, words);
   }
@@ -239,6 +244,11 @@ function runOptions<T>(parser: Argv<T>) {
       default: false,
       group,
       describe: 'go on over damaged frames; otherwise damage is an error',
+    })
+    .option('video', {
+      type: 'string',
+      group,
+      describe: 'number of the video stream to process, of several, as probe prints it; default the main one',
     });
 }
 
@@ -319,6 +329,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     restart: parsed.restart,
     overwrite: parsed.overwrite,
     tolerant: parsed.tolerant,
+    video: videoIndex(parsed.video),
     report: parsed.report,
     logFormat: parsed['log-format'],
     verbosity: parsed.quiet ? 'quiet' : parsed.verbose ? 'verbose' : 'normal',
@@ -341,6 +352,12 @@ function autoOrCount(name: string, text: string, most: number): 'auto' | number 
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= most) return count;
   throw usage(`--${name} takes auto or a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
+}
+
+function videoIndex(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw usage(`--video takes the number of a stream, from 0, not ${JSON.stringify(text)}`);
 }
 
 function parseRetry(words: readonly string[]): Command {

@@ -7,18 +7,23 @@ import { openScratch } from '../storage/scratch.js';
 import { containerFor } from '../video/container.js';
 import { unfitForNvdec, unfitForNvenc } from '../video/nvidia.js';
 import { type DecodeTrial, type EncodeTrial, plainSpec, tryNvdec, tryNvenc } from '../video/nvidia-trial.js';
-import { probe, type SourceFacts } from '../video/probe.js';
+import { probe, type SourceFacts, sourceLimits } from '../video/probe.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
 import { wirePlan } from '../video/wire.js';
 
 /** Prints what a job would see in `input`, a path or an address, and do with it, for an MP4 and for a Matroska output. */
-export async function probeCommand(input: string, json: boolean, log: Log): Promise<number> {
+export async function probeCommand(
+  input: string,
+  json: boolean,
+  video: number | undefined,
+  log: Log,
+): Promise<number> {
   const scratch = openScratch();
   const stop = watchForStop(() => {});
   try {
     const copy = await openSource(parseLocation(input), { log, scratch, stopped: stop.aborted });
     return await inTermsOf(copy, async () =>
-      show(copy, await probe(copy.path), json, await scratch.folder()),
+      show(copy, await probe(copy.path, sourceLimits(), video), json, await scratch.folder()),
     );
   } finally {
     stop.dispose();
@@ -93,8 +98,15 @@ function sourceLines(source: SourceFacts): string[] {
     `timing: time base ${video.timeBase.num}/${video.timeBase.den}, first PTS ${video.startPts ?? 'unknown'}`,
     `colour: matrix ${video.matrixTag ?? 'not tagged'}, primaries ${video.primariesTag ?? 'not tagged'}, transfer ${video.transferTag ?? 'not tagged'}, range ${video.rangeTag ?? 'not tagged'}`,
     ...(video.rotation === 0 ? [] : [`shown turned by ${video.rotation} degrees`]),
-    `streams: ${source.streams.map((stream) => `${stream.index} ${stream.type} ${stream.codec}`).join(', ')}; ${source.chapters} chapters`,
+    `streams: ${source.streams.map(streamName).join(', ')}; ${source.chapters} chapters`,
+    ...source.notes,
   ];
+}
+
+function streamName(stream: SourceFacts['streams'][number]): string {
+  const { index, type, codec, width, height } = stream;
+  const size = width === undefined || height === undefined ? '' : ` ${width}x${height}`;
+  return `${index} ${type} ${codec}${size}`;
 }
 
 function streamLines(source: SourceFacts, plan: StreamPlan): readonly string[] {

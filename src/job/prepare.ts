@@ -6,7 +6,7 @@ import { parseLocation } from '../storage/location.js';
 import { type Container, containerFor } from '../video/container.js';
 import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
 import { nominalRate } from '../video/frame-rate.js';
-import { probe, type SourceFacts } from '../video/probe.js';
+import { probe, type SourceFacts, sourceLimits } from '../video/probe.js';
 import { refuseSplices } from '../video/splices.js';
 import { planStreams, type StreamPlan } from '../video/streams.js';
 import { type WirePlan, wirePlan } from '../video/wire.js';
@@ -62,7 +62,7 @@ export async function prepareJob(
   await destination.check(location, options.overwrite);
   await checkWork(options, site);
   const input = await openSource(location, site);
-  const source = await inTermsOf(input, () => probe(input.path));
+  const source = await inTermsOf(input, () => probe(input.path, sourceLimits(), options.video));
   const wire = wirePlan(source.video, container);
   const model = await readModel();
   const batch = batchFor(options.batch, model, wire.format, onGpu(options));
@@ -112,9 +112,13 @@ export async function prepareJob(
       'pixel format': spec.pixelFormat,
       'frames a segment': segmentFrames,
       tolerant: options.tolerant,
+      // Absent where it is not asked for.
+      ...(options.video === undefined ? {} : { 'video stream': options.video }),
+      ...(source.video.interlaced === 'flagged' ? { deinterlaced: 'frames marked so' } : {}),
     },
     notes: [
       ...model.notes,
+      ...source.notes,
       ...wire.notes,
       ...pixelFormatNotes(spec),
       ...streams.notes,

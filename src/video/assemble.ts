@@ -122,7 +122,13 @@ async function mux(
         {
           from: { file: source.path },
           // Muxers refuse some damaged packets, and the whole file with them.
-          options: ['-fflags', '+discardcorrupt', '-itsoffset', shiftSeconds.toFixed(6)],
+          options: [
+            ...source.openOptions,
+            '-fflags',
+            '+discardcorrupt',
+            '-itsoffset',
+            shiftSeconds.toFixed(6),
+          ],
         },
       ],
       outputs: [
@@ -216,7 +222,7 @@ async function extractPictures(job: AssembleJob, into: Attachment[]): Promise<vo
     await runFfmpeg(
       {
         task: `taking cover art out of "${job.source.path}"`,
-        inputs: [{ from: { file: job.source.path } }],
+        inputs: [{ from: { file: job.source.path }, options: job.source.openOptions }],
         outputs: [
           {
             to: { file: path },

@@ -41,7 +41,7 @@ export async function openCompressedPackets(
   const run = await startFfmpeg(
     {
       task: `cutting "${path}"`,
-      inputs: [{ from: { file: path }, options: ['-copyts'] }],
+      inputs: [{ from: { file: path }, options: [...source.openOptions, '-copyts'] }],
       outputs: [
         {
           to: 'stdout',
@@ -123,7 +123,8 @@ export async function* listPackets(
 ): AsyncGenerator<ListedPacket, void, undefined> {
   const entries = 'packet=pts,dts,size,flags:packet_side_data=side_data_type';
   // A line a packet, with all that is told of it.
-  const args = ['-select_streams', `${source.video.index}`, '-show_entries', entries, '-of', 'compact=p=0'];
+  const shown = ['-select_streams', `${source.video.index}`, '-show_entries', entries, '-of', 'compact=p=0'];
+  const args = [...source.openOptions, ...shown];
   const hear = (line: string): void => {
     if (isForgiven(line) || !(isError(line) || CORRUPT.test(line))) return;
     onDamage?.(plainMessage(line));

@@ -15,6 +15,8 @@ export interface Container {
   readonly isoMedia: boolean;
   /** Whether a track can carry a display matrix; where not, rotation is applied to the pixels. */
   readonly carriesDisplayMatrix: boolean;
+  /** Whether a track can say that its frames hold two views arranged as `mode` says (Matroska's names). */
+  readonly carriesStereo: (mode: string) => boolean;
   /** Whether cover art and files (fonts) can be attached, and how. */
   readonly coverArt: 'stream' | 'attachment' | 'none';
   /** ffmpeg's encoders to convert with, best first, where a stream cannot be copied. */
@@ -25,6 +27,10 @@ export interface Container {
 const AAC = { encoder: 'aac', bitRate: '256k', label: 'AAC, 256 kbit/s' } as const;
 const OPUS = { encoder: 'libopus', bitRate: '192k', label: 'Opus, 192 kbit/s' } as const;
 
+/** WebM's guidelines leave the others out, and ffmpeg's muxer refuses them. */
+const WEBM_STEREO = ['left_right', 'right_left', 'top_bottom', 'bottom_top'];
+const NO_STEREO = (): boolean => false;
+
 const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
   mp4: {
     name: 'mp4',
@@ -32,6 +38,7 @@ const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
     muxer: 'mp4',
     isoMedia: true,
     carriesDisplayMatrix: true,
+    carriesStereo: NO_STEREO,
     coverArt: 'stream',
     textSubtitles: ['mov_text'],
     audioFallback: AAC,
@@ -42,6 +49,7 @@ const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
     muxer: 'mov',
     isoMedia: true,
     carriesDisplayMatrix: true,
+    carriesStereo: NO_STEREO,
     coverArt: 'none',
     textSubtitles: ['mov_text'],
     audioFallback: AAC,
@@ -52,6 +60,7 @@ const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
     muxer: 'matroska',
     isoMedia: false,
     carriesDisplayMatrix: false,
+    carriesStereo: () => true,
     coverArt: 'attachment',
     textSubtitles: ['srt', 'ass'],
     audioFallback: AAC,
@@ -62,6 +71,7 @@ const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
     muxer: 'webm',
     isoMedia: false,
     carriesDisplayMatrix: false,
+    carriesStereo: (mode) => WEBM_STEREO.includes(mode),
     coverArt: 'none',
     textSubtitles: ['webvtt'],
     audioFallback: OPUS,

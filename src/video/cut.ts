@@ -5,7 +5,7 @@ import { JobError } from '../errors.js';
 import { type CompressedPacket, listPackets, openCompressedPackets } from './compressed-packets.js';
 import { createNutWriter, type NutStream } from './nut.js';
 import { foreseenPieces, NO_PLACE, type Piece, type PieceSize, pieceCutter, tooLarge } from './pieces.js';
-import { probe } from './probe.js';
+import { probeHeaders } from './probe.js';
 import { canBeCut, hidesPackets, isShown, keyframeOf } from './random-access.js';
 import { reduced } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
@@ -91,7 +91,7 @@ async function faultOf(
   const path = join(folder, 'first-piece.nut');
   try {
     await writeFile(path, data);
-    const { video } = await probe(path);
+    const { video } = await probeHeaders(path);
     const same = ['codec', 'width', 'height', 'pixelFormat', 'interlaced'] as const;
     if (same.every((key) => video[key] === source.video[key])) return undefined;
     return 'a piece of it does not say all that the file does';

@@ -137,11 +137,16 @@ export async function runFfmpeg(
 }
 
 /**
- * Runs ffprobe with `args` on a file and gives what it printed as JSON.
- * Errors: JobError('ffmpeg') with ffprobe's words; JobError('limit') past 64 MiB of output.
+ * Runs ffprobe with `args` on a file and gives what it printed as JSON; `signal` ends it. Errors: JobError('ffmpeg') with
+ * ffprobe's words; JobError('limit') past 64 MiB of output.
  */
-export async function runFfprobe(file: string, args: readonly string[]): Promise<unknown> {
+export async function runFfprobe(
+  file: string,
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<unknown> {
   const probe = startFfprobe(file, ['-of', 'json', ...args]);
+  signal?.addEventListener('abort', probe.kill, { once: true });
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of probe.stdout) {

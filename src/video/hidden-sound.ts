@@ -21,15 +21,16 @@ export async function hiddenSound(source: SourceFacts, container: Container): Pr
   );
   if (!doubtful) return found;
   for (const { index, type } of source.streams) {
-    if (type === 'audio' && (await isHidden(source.path, index, container.isoMedia))) found.add(index);
+    if (type === 'audio' && (await isHidden(source, index, container.isoMedia))) found.add(index);
   }
   return found;
 }
 
-async function isHidden(path: string, index: number, hasEdits: boolean): Promise<boolean> {
+async function isHidden(source: SourceFacts, index: number, hasEdits: boolean): Promise<boolean> {
   const entries = ['-show_entries', 'packet=pts_time,flags', '-of', 'compact=p=0'];
   let shown: number | undefined;
-  for await (const line of ffprobeLines(path, ['-select_streams', `${index}`, ...entries])) {
+  const args = [...source.openOptions, '-select_streams', `${index}`, ...entries];
+  for await (const line of ffprobeLines(source.path, args)) {
     const [, time, flags] = /^pts_time=([^|]+)\|flags=([^|]+)/.exec(line) ?? [];
     const seconds = Number(time);
     if (flags === undefined || Number.isNaN(seconds)) continue;

@@ -123,9 +123,13 @@ function videoOptions(
   container: Container,
   video: MuxVideo,
 ): readonly string[] {
-  const { averageRate } = source.video;
+  const { averageRate, stereoMode } = source.video;
   const hevc = video.fourcc.toUpperCase() === 'HEVC' || video.fourcc.toLowerCase() === 'hvc1';
   return [
+    // Set outright: from other containers it does not come as a tag, and some muxers refuse what they cannot say.
+    ...(stereoMode === undefined
+      ? []
+      : [`-metadata:s:${place}`, `stereo_mode=${container.carriesStereo(stereoMode) ? stereoMode : ''}`]),
     ...['-map', '0:0', `-c:${place}`, 'copy', ...timesFilter(place, video, container.isoMedia)],
     // Without it FFmpeg 7 gives the filter above a time base of one frame of `-r`, and rounds every time to that.
     ...[`-time_base:${place}`, `${video.timeBase.num}:${video.timeBase.den}`],

@@ -1,21 +1,48 @@
 /** From ffprobe's JSON to `SourceFacts`. Pure. */
 import { JobError } from '../errors.js';
+import { mainVideo, noVideo, videosOf } from './main-video.js';
 import type { SourceLimits } from './probe.js';
 import type { Rational } from './rational.js';
-import type { SourceFacts, StreamFacts, StreamType, VideoFacts } from './source-facts.js';
+import type {
+  DolbyVision,
+  Interlacing,
+  SourceFacts,
+  StreamFacts,
+  StreamType,
+  VideoFacts,
+} from './source-facts.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
 const HDR_TRANSFERS: ReadonlySet<string> = new Set(['smpte2084', 'arib-std-b67']);
-const INTERLACED_ORDERS: ReadonlySet<string> = new Set(['tt', 'bb', 'tb', 'bt']);
+/**
+ * The field that is shown first, by ffprobe's names of field orders. Those of two different letters stand for interleaved
+ * fields, and are read as ffmpeg's own decoders do: Apple's TN2162 and what encoders write agree on it.
+ */
+const FIELD_ORDERS: Readonly<Record<string, Interlacing>> = { tt: 'tff', tb: 'tff', bb: 'bff', bt: 'bff' };
+/** Demuxers that find streams only when their packets come. */
+const LATE_FORMATS: ReadonlySet<string> = new Set(['mpegts', 'mpeg', 'flv']);
+/** ffmpeg's names of the ways to pack two views into a frame, as Matroska's, the left view first and the right one. */
+const STEREO_MODES: Readonly<Record<string, readonly [string, string]>> = {
+  'side by side': ['left_right', 'right_left'],
+  'top and bottom': ['top_bottom', 'bottom_top'],
+  'frame alternate': ['block_lr', 'block_rl'],
+  checkerboard: ['checkerboard_lr', 'checkerboard_rl'],
+  'interleaved lines': ['row_interleaved_lr', 'row_interleaved_rl'],
+  'interleaved columns': ['col_interleaved_lr', 'col_interleaved_rl'],
+};
 const STREAM_TYPES: ReadonlySet<string> = new Set(['video', 'audio', 'subtitle', 'data', 'attachment']);
 const IDENTITY = [65536, 0, 0, 0, 65536, 0, 0, 0, 2 ** 30];
 
-/**
- * What `ffprobe -show_format -show_streams -show_chapters -show_pixel_formats -of json` said of the file at `path`,
- * `bytes` long. Errors: JobError('input') without a video stream; JobError('limit') past `limits`.
- */
-export function parseProbe(json: unknown, path: string, bytes: number, limits: SourceLimits): SourceFacts {
+/** What ffprobe said, with which of the streams is the video still open. */
+export interface ProbedStreams {
+  readonly streams: readonly StreamFacts[];
+  readonly startTime: number | undefined;
+  readonly duration: number | undefined;
+}
+
+/** The streams alone of what `parseProbe` takes. Errors: JobError('input') for what is no video file; JobError('limit'). */
+export function parseStreams(json: unknown, path: string, limits: SourceLimits): ProbedStreams {
   const root = record(json);
   const format = record(root.format);
   const declared = Math.max(list(root.streams).length, integer(format.nb_streams) ?? 0);
@@ -28,23 +55,70 @@ export function parseProbe(json: unknown, path: string, bytes: number, limits: S
       },
     );
   }
-  const raw = list(root.streams).map(record);
-  const streams = raw.map(streamFacts);
-  const main = mainVideo(streams, path);
-  const found = raw.find((stream) => integer(stream.index) === main.index) ?? {};
-  const duration = fileDuration(format);
+  return {
+    streams: list(root.streams).map(record).map(streamFacts),
+    startTime: number(format.start_time),
+    duration: fileDuration(format),
+  };
+}
+
+/**
+ * What `ffprobe -show_format -show_streams -show_chapters -show_pixel_formats -of json` said of the file at `path`,
+ * `bytes` long. The video is stream `index`, or by default the one that its headers tell to be it. Errors:
+ * JobError('input') without a video stream; JobError('limit') past `limits`.
+ */
+export function parseProbe(
+  json: unknown,
+  path: string,
+  bytes: number,
+  limits: SourceLimits,
+  index?: number,
+): SourceFacts {
+  const root = record(json);
+  const format = record(root.format);
+  const { streams, startTime, duration } = parseStreams(json, path, limits);
+  const named = streams.find((stream) => stream.index === index);
+  const main = named ?? mainVideo(videosOf(streams));
+  if (main === undefined) throw noVideo(streams, path);
+  const found =
+    list(root.streams)
+      .map(record)
+      .find((stream) => integer(stream.index) === main.index) ?? {};
   const video = videoFacts(found, main, duration, list(root.pixel_formats).map(record));
   checkSize(video, path, limits);
   return {
     path,
     format: text(format.format_name) ?? '',
-    startTime: number(format.start_time),
+    startTime,
     duration: duration ?? video.duration,
     bytes,
     video,
     streams,
+    openOptions: [],
+    notes: [],
     chapters: list(root.chapters).length,
     tags: tagsOf(format),
+  };
+}
+
+/**
+ * How many streams ffprobe found without what is needed to process or to carry them, as their first packets come late:
+ * videos without a size or a pixel format (or no video at all where streams show late), and sound without a rate.
+ */
+export function lackingStreams(json: unknown): { readonly videos: number; readonly sounds: number } {
+  const root = record(json);
+  const late = LATE_FORMATS.has(text(record(root.format).format_name) ?? '');
+  const known = list(root.streams)
+    .map(record)
+    .filter(({ codec_name: codec, disposition }) => text(codec) && record(disposition).attached_pic !== 1);
+  const videos = known.filter(({ codec_type: type }) => type === 'video');
+  const unsized = videos.filter(
+    (video) => !positive(video.width) || (text(video.pix_fmt) ?? 'unknown') === 'unknown',
+  );
+  const sounds = known.filter(({ codec_type: type }) => late && type === 'audio');
+  return {
+    videos: unsized.length + (late && videos.length === 0 ? 1 : 0),
+    sounds: sounds.filter(({ sample_rate: rate, channels }) => !positive(rate) || !positive(channels)).length,
   };
 }
 
@@ -63,29 +137,13 @@ export function withRate(facts: SourceFacts, averageRate: Rational | undefined):
   return { ...facts, video: { ...video, averageRate, frames } };
 }
 
-/** The video to process: the first one marked as default, else the first; never cover art. */
-function mainVideo(streams: readonly StreamFacts[], path: string): StreamFacts {
-  const videos = streams.filter((stream) => stream.type === 'video');
-  const moving = videos.filter((stream) => !stream.attachedPicture && stream.codec !== 'none');
-  const main = moving.find((stream) => stream.disposition.includes('default')) ?? moving[0];
-  if (main !== undefined) return main;
-  const others = [...new Set(streams.map((stream) => stream.type))].join(', ');
-  const what =
-    videos.length === 0
-      ? `has no video stream (only: ${others === '' ? 'nothing at all' : others})`
-      : videos.every((stream) => stream.attachedPicture)
-        ? 'has no video stream, only cover art'
-        : 'has a video stream, but in a codec that ffmpeg does not know';
-  throw new JobError('input', `"${path}" ${what}`, { hint: 'Give a file with a video in it.' });
-}
-
 function checkSize(video: VideoFacts, path: string, limits: SourceLimits): void {
   if (!(video.width > 0 && video.height > 0)) {
     throw new JobError(
       'input',
       `"${path}" does not tell the size of its frames: the video cannot be decoded`,
       {
-        hint: 'The file may be damaged, or declare an absurd frame size. Does it play?',
+        hint: 'The file may be damaged, or its video may begin too far from its start. Does it play?',
       },
     );
   }
@@ -116,6 +174,8 @@ function streamFacts(stream: Json): StreamFacts {
     disposition,
     sampleRate: positive(stream.sample_rate),
     channels: positive(stream.channels),
+    width: positive(stream.width),
+    height: positive(stream.height),
     tags,
   };
 }
@@ -148,7 +208,7 @@ function videoFacts(
     rgb: flags.rgb === 1 || flags.palette === 1,
     grey: integer(layout.nb_components) === 1 && flags.palette !== 1,
     chromaShift: { x: integer(layout.log2_chroma_w) ?? 0, y: integer(layout.log2_chroma_h) ?? 0 },
-    interlaced: INTERLACED_ORDERS.has(text(stream.field_order) ?? ''),
+    interlaced: FIELD_ORDERS[text(stream.field_order) ?? ''] ?? false,
     timeBase,
     startPts: integer(stream.start_pts),
     durationTicks,
@@ -165,10 +225,31 @@ function videoFacts(
     displayMatrix,
     rotation: displayMatrix === undefined ? 0 : clockwiseDegrees(displayMatrix),
     hdr: transferTag !== undefined && HDR_TRANSFERS.has(transferTag),
-    spherical: list(stream.side_data_list).some(
-      (side) => text(record(side).side_data_type) === 'Spherical Mapping',
-    ),
+    spherical: sideData(stream, 'Spherical Mapping') !== undefined,
+    dolbyVision: dolbyVisionOf(stream),
+    stereoMode: stereoModeOf(stream, facts),
   };
+}
+
+function sideData(stream: Json, type: string): Json | undefined {
+  return list(stream.side_data_list)
+    .map(record)
+    .find((side) => text(side.side_data_type) === type);
+}
+
+function dolbyVisionOf(stream: Json): DolbyVision | undefined {
+  const config = sideData(stream, 'DOVI configuration record');
+  if (config === undefined) return undefined;
+  const compatible = (integer(config.dv_bl_signal_compatibility_id) ?? 0) !== 0;
+  return { profile: integer(config.dv_profile) ?? 0, compatible };
+}
+
+function stereoModeOf(stream: Json, { tags }: StreamFacts): string | undefined {
+  const named = tagNamed(tags, 'stereo_mode');
+  if (named !== undefined) return named === 'mono' ? undefined : named;
+  const side = sideData(stream, 'Stereo 3D');
+  const [left, right] = STEREO_MODES[text(side?.type) ?? ''] ?? [];
+  return integer(side?.inverted) === 1 ? right : left;
 }
 
 /** Seconds from the first start to the end: Matroska's own figure counts from time zero. */

@@ -1,12 +1,14 @@
-/** Reads what a source video is with ffprobe: headers and the few frames ffprobe itself needs, or that tell the rate, never the whole file. */
+/** Reads what a source video is with ffprobe: headers, and a few packets and frames for what headers do not tell. */
 import { open, stat } from 'node:fs/promises';
-import { JobError } from '../errors.js';
+import { JobError, UNDECODED, undecoded } from '../errors.js';
 import { runFfprobe } from './ffmpeg.js';
 import { FfmpegFailure } from './ffmpeg-messages.js';
 import { measuredRate } from './frame-rate.js';
 import { isoSampleEntries } from './iso-boxes.js';
-import { guessedRate, parseProbe, withRate } from './probe-json.js';
-import type { SourceFacts } from './source-facts.js';
+import { choiceNote, mainVideo, noVideo, videoNamed, videosOf } from './main-video.js';
+import { guessedRate, lackingStreams, parseProbe, parseStreams, withRate } from './probe-json.js';
+import type { SourceFacts, StreamFacts } from './source-facts.js';
+import { frameMarks, videoActivity } from './video-samples.js';
 
 export type { Rational } from './rational.js';
 export type { SourceFacts, StreamFacts, StreamType, VideoFacts } from './source-facts.js';
@@ -32,27 +34,84 @@ export function sourceLimits(environment: NodeJS.ProcessEnv = process.env): Sour
 }
 
 /**
- * Reads what the video file at `path` is. Errors: JobError('input') where it is missing, no file, empty, no video,
- * cut off or encrypted; JobError('limit') where it declares more than `limits`; JobError('ffmpeg') where
- * ffprobe cannot be started.
+ * Reads what the video file at `path` is. The video is stream `index`, or by default the one that a viewer would call so,
+ * with a line where there are several. Errors: JobError('input') where it is missing, no file, empty, no video, cut off or
+ * encrypted; JobError('usage') where `index` is no video; JobError('limit') where it declares more than `limits`;
+ * JobError('ffmpeg') where ffprobe cannot be started.
  */
-export async function probe(path: string, limits: SourceLimits = sourceLimits()): Promise<SourceFacts> {
+export async function probe(
+  path: string,
+  limits: SourceLimits = sourceLimits(),
+  index?: number,
+): Promise<SourceFacts> {
   const bytes = await fileSize(path);
-  const headers = await readHeaders(path);
-  const facts = parseProbe(headers, path, bytes, limits);
-  if (facts.format.startsWith('mov,') && (await isEncrypted(path))) {
-    throw new JobError('input', `"${path}" is encrypted (DRM): its frames cannot be decoded`, {
-      hint: 'Use a copy without copy protection.',
-    });
-  }
+  const { headers, openOptions } = await readHeaders(path);
+  const { streams, ...place } = parseStreams(headers, path, limits);
+  const videos = videosOf(streams);
+  const seen = index === undefined && videos.length > 1;
+  const main = seen
+    ? mainVideo(videos, await videoActivity({ path, openOptions, ...place }))
+    : index === undefined
+      ? videos[0]
+      : videoNamed(index, streams, path);
+  if (main === undefined) throw noVideo(streams, path);
+  const parsed = parseProbe(headers, path, bytes, limits, main.index);
+  const notes = seen ? [choiceNote(main, videos)] : [];
+  await refuseEncrypted(parsed);
+  return withFrames(await rated({ ...parsed, openOptions, notes }, headers));
+}
+
+/**
+ * As `probe`, by the headers alone: for files of our own. `pick` tells which stream is the video, by default the one that
+ * headers tell to be it.
+ */
+export async function probeHeaders(
+  path: string,
+  limits: SourceLimits = sourceLimits(),
+  pick: (streams: readonly StreamFacts[]) => number | undefined = () => undefined,
+): Promise<SourceFacts> {
+  const bytes = await fileSize(path);
+  const { headers, openOptions } = await readHeaders(path);
+  const index = pick(parseStreams(headers, path, limits).streams);
+  return rated({ ...parseProbe(headers, path, bytes, limits, index), openOptions }, headers);
+}
+
+async function refuseEncrypted({ path, format }: SourceFacts): Promise<void> {
+  if (!format.startsWith('mov,') || !(await isEncrypted(path))) return;
+  throw new JobError('input', `"${path}" is encrypted (DRM): its frames cannot be decoded`, {
+    hint: 'Use a copy without copy protection.',
+  });
+}
+
+async function rated(facts: SourceFacts, headers: unknown): Promise<SourceFacts> {
   const { averageRate, index } = facts.video;
   if (averageRate !== undefined) return facts;
   return withRate(facts, await measuredRate(facts, guessedRate(headers, index)));
 }
 
+/** `facts` with what frames say of themselves, which many containers do not repeat, or say otherwise. */
+async function withFrames(facts: SourceFacts): Promise<SourceFacts> {
+  const { video } = facts;
+  const marks = await frameMarks(facts);
+  if (marks === undefined) return facts;
+  const { aspects, interlaced, stereo } = marks;
+  const notes = [...facts.notes];
+  if (aspects.length > 1) {
+    const { num, den } = video.sampleAspectRatio ?? { num: 1, den: 1 };
+    notes.push(
+      `The sample aspect ratio changes within the video (${aspects.join(', ')}): ${num}:${den} is kept for all of it.`,
+    );
+  }
+  if (stereo && video.stereoMode === undefined) {
+    notes.push('The frames carry a stereo 3D mark (frame packing): it is left out.');
+  }
+  return { ...facts, notes, video: { ...video, interlaced: interlaced ? 'flagged' : video.interlaced } };
+}
+
 async function fileSize(path: string): Promise<number> {
   const facts = await stat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
+      if (path.includes(UNDECODED)) throw undecoded('input', path);
       throw new JobError('input', `there is no file "${path}"`, { hint: 'Check the path.', cause: error });
     }
     throw new JobError('input', `"${path}" cannot be read: ${error.message}`, { cause: error });
@@ -69,10 +128,44 @@ async function fileSize(path: string): Promise<number> {
   return facts.size;
 }
 
-/** ffprobe's words on the file, as JSON. The table of pixel formats goes with them: bit depths are ffmpeg's to say. */
-async function readHeaders(path: string): Promise<unknown> {
+/** What ffprobe says of the file, as JSON, and the options with which it found that. */
+interface Headers {
+  readonly headers: unknown;
+  readonly openOptions: readonly string[];
+}
+
+/** The table of pixel formats goes with the rest: bit depths are ffmpeg's to say. */
+const SHOWN = ['-show_format', '-show_streams', '-show_chapters', '-show_pixel_formats'];
+/**
+ * Bytes that are looked through, step by step, where streams lack what is needed: ffmpeg's own 5 MB end before a video
+ * that begins minutes after its sound. Sound alone is worth the first step only: many broadcasts announce sound that never
+ * comes.
+ */
+const FURTHER_BYTES = [2 ** 25, 2 ** 28] as const;
+/** Seconds of the file; the bytes are the bound. */
+const FURTHER_SECONDS = 6 * 3600;
+/** How long one step may take. */
+const FURTHER_MS = 60_000;
+
+async function readHeaders(path: string): Promise<Headers> {
+  let best: Headers = { headers: await readAs(path), openOptions: [] };
+  let missing = lackingStreams(best.headers);
+  for (const [step, bytes] of FURTHER_BYTES.entries()) {
+    if (missing.videos === 0 && (missing.sounds === 0 || step > 0)) break;
+    const openOptions = ['-analyzeduration', `${FURTHER_SECONDS * 1e6}`, '-probesize', `${bytes}`];
+    const signal = AbortSignal.timeout(FURTHER_MS);
+    const headers = await runFfprobe(path, [...openOptions, ...SHOWN], signal).catch(() => undefined);
+    if (headers === undefined) break;
+    const now = lackingStreams(headers);
+    if (now.videos + now.sounds >= missing.videos + missing.sounds) continue;
+    [best, missing] = [{ headers, openOptions }, now];
+  }
+  return best;
+}
+
+async function readAs(path: string): Promise<unknown> {
   try {
-    return await runFfprobe(path, ['-show_format', '-show_streams', '-show_chapters', '-show_pixel_formats']);
+    return await runFfprobe(path, SHOWN);
   } catch (error) {
     if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
     throw await unreadable(path, error);

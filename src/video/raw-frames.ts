@@ -86,7 +86,7 @@ export async function openRawFrames(
     {
       task: `decoding "${path}"`,
       talkative: true,
-      inputs: [{ from: { file: path }, options: inputOptions(options) }],
+      inputs: [{ from: { file: path }, options: [...source.openOptions, ...inputOptions(options)] }],
       outputs: [{ to: 'stdout', options: outputOptions(video.index, `${num}:${den}`, chain) }],
     },
     {

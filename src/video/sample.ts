@@ -33,5 +33,6 @@ export async function sampleOf(source: SourceFacts): Promise<Uint8Array> {
 
 /** What is known of `source`, of a sample or piece of it at `path`. */
 export function ofPiece(source: SourceFacts, path: string): SourceFacts {
-  return { ...source, path, format: 'nut', video: { ...source.video, index: 0, startPts: 0 } };
+  const video = { ...source.video, index: 0, startPts: 0 };
+  return { ...source, path, format: 'nut', openOptions: [], video };
 }

@@ -21,8 +21,24 @@ export interface StreamFacts {
   readonly disposition: readonly string[];
   readonly sampleRate: number | undefined;
   readonly channels: number | undefined;
+  /** Pixels of a video's frames; undefined for other streams, and where the file does not tell. */
+  readonly width: number | undefined;
+  readonly height: number | undefined;
   /** Metadata, by ffmpeg's key. */
   readonly tags: Readonly<Record<string, string>>;
+}
+
+/**
+ * The way a video is interlaced: not at all; as each frame says of itself; or, where frames say nothing, all of them as
+ * the container says, with the top or the bottom field first.
+ */
+export type Interlacing = false | 'flagged' | 'tff' | 'bff';
+
+/** Dolby Vision, as its configuration record declares it. */
+export interface DolbyVision {
+  readonly profile: number;
+  /** Whether the base layer is ordinary video (HDR10, HLG, SDR) that players without Dolby Vision show right. */
+  readonly compatible: boolean;
 }
 
 /** The video stream that is processed. */
@@ -42,7 +58,7 @@ export interface VideoFacts {
   readonly grey: boolean;
   /** log2 of how many luma samples share a chroma sample, across and down: 4:2:0 is 1 and 1. */
   readonly chromaShift: { readonly x: number; readonly y: number };
-  readonly interlaced: boolean;
+  readonly interlaced: Interlacing;
   /** Seconds a tick: every PTS of this stream is a whole number of these. */
   readonly timeBase: Rational;
   /** Ticks. */
@@ -72,6 +88,9 @@ export interface VideoFacts {
   readonly hdr: boolean;
   /** Marked to be shown on a sphere (360 degrees). */
   readonly spherical: boolean;
+  readonly dolbyVision: DolbyVision | undefined;
+  /** The arrangement of two views within a frame, in Matroska's names (`left_right`); undefined for ordinary video. */
+  readonly stereoMode: string | undefined;
 }
 
 /** A source video. */
@@ -87,6 +106,10 @@ export interface SourceFacts {
   readonly video: VideoFacts;
   /** Every stream in the file's order, the processed video included. */
   readonly streams: readonly StreamFacts[];
+  /** ffmpeg's input options with which every run has to open this file, so that it finds the same streams. */
+  readonly openOptions: readonly string[];
+  /** What the user should know of how the video was found, one line each. */
+  readonly notes: readonly string[];
   /** How many chapters there are. */
   readonly chapters: number;
   /** The file's own metadata, by ffmpeg's key. */

@@ -300,7 +300,10 @@ async function trial(
   codec?: VideoCodec,
 ): Promise<Trial> {
   const videoInput = { from: { lavfi: 'color=s=64x64:r=25' } };
-  const inputs = [{ from: { file: source.path } }, ...(codec === undefined ? [] : [videoInput])];
+  const inputs = [
+    { from: { file: source.path }, options: source.openOptions },
+    ...(codec === undefined ? [] : [videoInput]),
+  ];
   const options =
     codec === undefined ? [] : ['-map', '1:0', '-c:0', codec, '-pix_fmt:0', pixelFormatOf(codec)];
   let place = codec === undefined ? 0 : 1;

@@ -1,9 +1,10 @@
 /** Decides what the frames on the wire are (planar I420, 8 bit) and how the decoder's frames become them. Pure. */
+import type { Container } from './container.js';
 import { turnOf } from './display-matrix.js';
 import type { ColourTags } from './encode.js';
 import type { ColourMatrix, ColourRange, FrameFormat } from './frame-format.js';
 import type { Rational } from './rational.js';
-import type { VideoFacts } from './source-facts.js';
+import type { DolbyVision, VideoFacts } from './source-facts.js';
 
 /** What the frames on the wire are. */
 export interface WirePlan {
@@ -23,6 +24,9 @@ export interface WirePlan {
   readonly notes: readonly string[];
 }
 
+/** What of the output's `Container` decides about the wire; a container that is not said to carry stereo marks does. */
+export type WireOutput = Pick<Container, 'carriesDisplayMatrix'> & Partial<Pick<Container, 'carriesStereo'>>;
+
 /** ffmpeg's names of matrix coefficients, as the wire's. BT.470BG and SMPTE 170M are BT.601's two rasters; FCC and SMPTE 240M differ from these by less than a level or two. */
 const MATRICES: Readonly<Record<string, ColourMatrix>> = {
   bt709: 'bt709',
@@ -34,6 +38,8 @@ const MATRICES: Readonly<Record<string, ColourMatrix>> = {
   bt2020c: 'bt2020',
 };
 
+/** Times that pixels are wider than high, or higher than wide. */
+const MOST_ASPECT = 100;
 const RANGES: Readonly<Record<string, ColourRange>> = { tv: 'limited', pc: 'full' };
 
 /**
@@ -41,7 +47,7 @@ const RANGES: Readonly<Record<string, ColourRange>> = { tv: 'limited', pc: 'full
  * what players assume, and as limited range. `output.carriesDisplayMatrix` is the container's (`Container`): where it
  * is false, the frames are turned as the source's display matrix says.
  */
-export function wirePlan(video: VideoFacts, output: { readonly carriesDisplayMatrix: boolean }): WirePlan {
+export function wirePlan(video: VideoFacts, output: WireOutput): WirePlan {
   const colour = colourOf(video);
   const turn =
     output.carriesDisplayMatrix || video.displayMatrix === undefined
@@ -50,12 +56,8 @@ export function wirePlan(video: VideoFacts, output: { readonly carriesDisplayMat
   const sideways = turn?.sideways ?? false;
   const pixelFormat =
     colour.range === 'full' && video.pixelFormat.startsWith('yuvj') ? 'yuvj420p' : 'yuv420p';
-  const filters = [
-    ...(video.interlaced ? ['bwdif=mode=send_frame'] : []),
-    ...conversion(video, colour),
-    ...(turn?.filters ?? []),
-  ];
-  const { sampleAspectRatio: sar } = video;
+  const filters = [...deinterlacer(video), ...conversion(video, colour), ...(turn?.filters ?? [])];
+  const sar = isSensible(video.sampleAspectRatio) ? video.sampleAspectRatio : undefined;
   return {
     format: {
       width: sideways ? video.height : video.width,
@@ -73,8 +75,25 @@ export function wirePlan(video: VideoFacts, output: { readonly carriesDisplayMat
       chromaLocation: is420(video) && !sideways ? video.chromaLocationTag : undefined,
     },
     sampleAspectRatio: sideways && sar !== undefined ? { num: sar.den, den: sar.num } : sar,
-    notes: notes(video, output.carriesDisplayMatrix),
+    notes: notes(video, output),
   };
+}
+
+/**
+ * One frame for each frame. Frames that say what they are decide for themselves: those that are progressive pass as they
+ * are. Frames that say nothing would be taken as top field first.
+ */
+function deinterlacer({ interlaced }: VideoFacts): readonly string[] {
+  if (interlaced === false) return [];
+  const which = interlaced === 'flagged' ? 'deint=interlaced' : `parity=${interlaced}`;
+  return [`bwdif=mode=send_frame:${which}`];
+}
+
+/** Whether pixels could have that shape: damaged and hostile files declare what no container carries on. */
+function isSensible(aspect: Rational | undefined): boolean {
+  if (aspect === undefined) return true;
+  const ratio = aspect.num / aspect.den;
+  return ratio <= MOST_ASPECT && ratio >= 1 / MOST_ASPECT;
 }
 
 /** `gbr` says that the planes are green, blue and red: of other video it is an error, and encoders refuse it. */
@@ -109,9 +128,16 @@ function conversion(
   ];
 }
 
-function notes(video: VideoFacts, carriesDisplayMatrix: boolean): readonly string[] {
+function notes(
+  video: VideoFacts,
+  { carriesDisplayMatrix, carriesStereo = () => true }: WireOutput,
+): readonly string[] {
   const lines: string[] = [];
-  if (video.interlaced)
+  if (video.interlaced === 'flagged') {
+    lines.push(
+      'The video is interlaced: the frames that are marked so are deinterlaced (bwdif), one frame for each frame.',
+    );
+  } else if (video.interlaced)
     lines.push('The video is interlaced: it is deinterlaced (bwdif), one frame for each frame.');
   if (video.bitDepth > 8)
     lines.push(`The video has ${video.bitDepth} bits a sample: it is processed and written at 8 bits.`);
@@ -119,6 +145,7 @@ function notes(video: VideoFacts, carriesDisplayMatrix: boolean): readonly strin
     lines.push(
       `The video is HDR (${video.transferTag}): it is processed at 8 bits as it stands; its colour tags are kept, its HDR metadata is not.`,
     );
+  if (video.dolbyVision !== undefined) lines.push(dolbyVisionNote(video.dolbyVision));
   if (video.alpha) lines.push('The video has transparency (alpha): it is dropped.');
   if (video.rgb) lines.push("The video is RGB: it becomes Y'CbCr, BT.709, limited range.");
   else if (!video.grey && (video.chromaShift.x < 1 || video.chromaShift.y < 1)) {
@@ -132,9 +159,18 @@ function notes(video: VideoFacts, carriesDisplayMatrix: boolean): readonly strin
       `The video's colour matrix (${matrixTag}) is not known here: colours are taken as ${colourOf(video).matrix}.`,
     );
   }
+  if (!isSensible(video.sampleAspectRatio)) {
+    const { num, den } = video.sampleAspectRatio ?? { num: 0, den: 0 };
+    lines.push(`The video declares a sample aspect ratio of ${num}:${den}: it is left out.`);
+  }
   if (video.spherical) {
     lines.push(
       'The video is marked as spherical (360 degrees): the mark is left out, and players will show it flat until a tool for spherical metadata puts it back.',
+    );
+  }
+  if (video.stereoMode !== undefined && !carriesStereo(video.stereoMode)) {
+    lines.push(
+      `The video is marked as stereo 3D (${video.stereoMode}): this container cannot say so here and the mark is left out; .mkv keeps it.`,
     );
   }
   if (video.displayMatrix !== undefined && !carriesDisplayMatrix) {
@@ -145,6 +181,13 @@ function notes(video: VideoFacts, carriesDisplayMatrix: boolean): readonly strin
     );
   }
   return lines;
+}
+
+function dolbyVisionNote({ profile, compatible }: DolbyVision): string {
+  const video = `The video is Dolby Vision (profile ${profile})`;
+  return compatible
+    ? `${video}: its base layer is processed as ordinary video; the dynamic metadata and any enhancement layer are left out.`
+    : `${video}, whose base layer is no ordinary video: without its metadata, which is left out, colours will be wrong. Convert it first.`;
 }
 
 function is420(video: VideoFacts): boolean {

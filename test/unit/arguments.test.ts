@@ -55,6 +55,9 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
     [['a', 'b', '--hwaccel', 'cuda', '--tolerant'], /--tolerant decodes in software/],
     [['a', 'b', '--hwaccel', 'nvdec', '--tolerant'], /--tolerant decodes in software/],
     [['a', 'b', '-q', '-v'], /exclude/],
+    [['a', 'b', '--video', 'first'], /--video takes the number of a stream/],
+    [['a', 'b', '--video', '-1'], /--video takes the number of a stream/],
+    [['a', 'b', '--video='], /--video takes the number of a stream/],
     [['probe'], /probe/],
     [['retry', '3', 'mpirun'], /retry/],
   ];
@@ -143,12 +146,16 @@ t.test('options of a job are understood, and misunderstood, wherever it is sent'
     ],
     ['watch', 'a', '--out', 'b'],
   ];
-  const options = ['--size', 'fine', '--strength', '0.5', '--hwaccel', 'auto'];
-  t.match(job('a', 'b', ...options), { size: 'fine', strength: 0.5, hwaccel: 'auto' });
-  t.equal(job('a', 'b').size, undefined);
+  const options = ['--size', 'fine', '--strength', '0.5', '--hwaccel', 'auto', '--video', '1'];
+  t.match(job('a', 'b', ...options), { size: 'fine', strength: 0.5, hwaccel: 'auto', video: 1 });
+  t.same([job('a', 'b').size, job('a', 'b').video], [undefined, undefined]);
   for (const words of places) {
     const sent = parseArguments([...words, '--', ...options], '1');
-    t.match(JSON.stringify(sent), /"--size","fine","--strength","0.5","--hwaccel","auto"/, words.join(' '));
+    t.match(
+      JSON.stringify(sent),
+      /"--size","fine","--strength","0.5","--hwaccel","auto","--video","1"/,
+      words.join(' '),
+    );
     t.throws(() => parseArguments([...words, '--', '--size', 'huge'], '1'), {
       code: 'usage',
       message: /size/,
@@ -164,7 +171,8 @@ t.test('help and version come back as text', async (t) => {
 t.test('the other commands', async (t) => {
   t.same(parseArguments(['doctor'], '1'), { kind: 'doctor' });
   t.same(parseArguments(['models', '--json'], '1'), { kind: 'models', json: true });
-  t.same(parseArguments(['probe', 'x y'], '1'), { kind: 'probe', input: 'x y', json: false });
+  t.match(parseArguments(['probe', 'x y'], '1'), { kind: 'probe', input: 'x y', json: false });
+  t.match(parseArguments(['probe', 'x', '--video', '2'], '1'), { kind: 'probe', video: 2 });
   t.same(parseArguments(['retry', '2', '--', 'mpirun', '-np', '2'], '1'), {
     kind: 'retry',
     times: 2,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { runFfmpeg } from '../../src/video/ffmpeg.js';
-import { DEFAULT_LIMITS, probe, sourceLimits } from '../../src/video/probe.js';
+import { type Activity, mainVideo } from '../../src/video/main-video.js';
+import { DEFAULT_LIMITS, probe, type StreamFacts, sourceLimits } from '../../src/video/probe.js';
 import { parseProbe } from '../../src/video/probe-json.js';
 import { clipFolder, makeClip } from '../fixtures/clips.js';
 
@@ -82,7 +83,7 @@ t.test('what is unusual about a video', async (t) => {
   t.match(await video('ten-bit'), { pixelFormat: 'yuv420p10le', bitDepth: 10 });
   t.match(await video('rgb'), { rgb: true, alpha: true, bitDepth: 8 });
   t.match(await video('four-four-four'), { chromaShift: { x: 0, y: 0 }, rgb: false });
-  t.match(await video('interlaced'), { interlaced: true });
+  t.match(await video('interlaced'), { interlaced: 'flagged' });
   t.match(await video('full-range'), { rangeTag: 'pc', matrixTag: 'smpte170m' });
   t.match(await video('hdr'), { hdr: true, transferTag: 'smpte2084', primariesTag: 'bt2020', bitDepth: 10 });
   t.match(await video('anamorphic'), { sampleAspectRatio: { num: 4, den: 3 } });
@@ -188,10 +189,56 @@ t.test('only cover art is no video; cover art beside a video is not taken for it
   t.throws(() => parse(said([unknown])), { code: 'input', message: /codec that ffmpeg does not know/ });
 });
 
-t.test('of several videos the default one is taken', async (t) => {
-  const second = { ...VIDEO, index: 1, disposition: { default: 1 } };
-  t.equal(parse(said([VIDEO, second])).video.index, 1);
-  t.equal(parse(said([VIDEO, { ...VIDEO, index: 1 }])).video.index, 0);
+t.test('of several videos the one that a viewer would call so', async (t) => {
+  const stream = (index: number, width: number, disposition: readonly string[] = []) =>
+    ({ index, type: 'video', codec: 'h264', width, height: 48, disposition }) as unknown as StreamFacts;
+  const [seconds, frames] = [5000, 250];
+  const film = { seconds, frames };
+  const cases: readonly (readonly [string, readonly StreamFacts[], readonly Activity[], number])[] = [
+    ['a still picture first', [stream(0, 64), stream(1, 64)], [{ seconds: 0, frames: 1 }, film], 1],
+    [
+      'one that is marked as default',
+      [stream(0, 64, ['default']), stream(1, 64)],
+      [{ seconds: 0, frames: 1 }, film],
+      1,
+    ],
+    ['a larger one', [stream(0, 640), stream(1, 64)], [{ seconds: 0, frames: 1 }, film], 1],
+    [
+      'thumbnails all the way',
+      [stream(0, 640, ['default']), stream(1, 64)],
+      [{ seconds, frames: 6 }, film],
+      1,
+    ],
+    ['a preview of the beginning', [stream(0, 64), stream(1, 64)], [{ seconds: 30, frames }, film], 1],
+    ['a small copy', [stream(0, 32), stream(1, 64)], [film, film], 1],
+    ['a small copy of a higher rate', [stream(0, 32), stream(1, 64)], [{ seconds, frames: 300 }, film], 1],
+    ['thumbnails that say so', [stream(0, 640, ['timed_thumbnails']), stream(1, 64)], [film, film], 1],
+    ['two angles', [stream(0, 64), stream(1, 64)], [film, film], 0],
+    ['two angles, one default', [stream(0, 64), stream(1, 64, ['default'])], [film, film], 1],
+    ['nothing seen', [stream(0, 32), stream(1, 64)], [], 1],
+  ];
+  for (const [name, streams, seen, index] of cases) {
+    t.equal(mainVideo(streams, new Map(seen.entries()))?.index, index, name);
+  }
+});
+
+t.test('field orders, Dolby Vision, stereo 3D, as ffprobe words them', async (t) => {
+  const video = (facts: object) => parse(said([{ ...VIDEO, ...facts }])).video;
+  const orders = ['tt', 'tb', 'bb', 'bt', 'progressive', 'unknown'];
+  t.same(
+    orders.map((order) => video({ field_order: order }).interlaced),
+    ['tff', 'tff', 'bff', 'bff', false, false],
+  );
+  const dovi = {
+    side_data_type: 'DOVI configuration record',
+    dv_profile: 5,
+    dv_bl_signal_compatibility_id: 0,
+  };
+  t.same(video({ side_data_list: [dovi] }).dolbyVision, { profile: 5, compatible: false });
+  const views = { side_data_type: 'Stereo 3D', type: 'top and bottom', inverted: 1 };
+  t.equal(video({ side_data_list: [views] }).stereoMode, 'bottom_top');
+  t.equal(video({ tags: { stereo_mode: 'left_right' } }).stereoMode, 'left_right');
+  t.equal(video({ side_data_list: [{ ...views, type: '2D' }] }).stereoMode, undefined);
 });
 
 t.test('encrypted files', async (t) => {
@@ -264,11 +311,20 @@ t.test('nonsense from ffprobe is taken as nothing said', async (t) => {
 
 t.test('file names are data', async (t) => {
   const clip = await makeClip('one-frame');
-  for (const name of ['-i.mp4', "it's $(a) `b`;\n%d.mp4", 'http:x.mp4', 'concat:a|b.mp4']) {
+  const longest = `${'映'.repeat(83)}é.mp4`;
+  for (const name of [
+    '-i.mp4',
+    "it's $(a) `b`;\n%d.mp4",
+    'http:x.mp4',
+    'concat:a|b.mp4',
+    'x.mp4. ',
+    longest,
+  ]) {
     const path = join(clipFolder(), name);
     copyFileSync(clip, path);
     t.equal((await probe(path)).video.frames, 1, JSON.stringify(name));
   }
+  await t.rejects(probe(join(clipFolder(), 'caf\ufffd.mp4')), { code: 'input', message: /not valid UTF-8/ });
   const link = join(clipFolder(), 'link.mp4');
   symlinkSync(clip, link);
   t.equal((await probe(link)).video.frames, 1);

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { containerFor } from '../../src/video/container.js';
 import type { VideoFacts } from '../../src/video/probe.js';
 import { wirePlan } from '../../src/video/wire.js';
 
@@ -31,6 +32,8 @@ const PLAIN: VideoFacts = {
   rotation: 0,
   hdr: false,
   spherical: false,
+  dolbyVision: undefined,
+  stereoMode: undefined,
 };
 const QUARTER_TURN = [0, 65536, 0, -65536, 0, 0, 360 * 65536, 0, 2 ** 30];
 const MP4 = { carriesDisplayMatrix: true };
@@ -109,9 +112,31 @@ t.test('other pixel formats are converted with both ends said outright, and note
 });
 
 t.test('interlaced video is deinterlaced first, frame for frame', async (t) => {
-  const plan = wirePlan({ ...PLAIN, interlaced: true, bitDepth: 10, pixelFormat: 'yuv420p10le' }, MP4);
-  t.match(plan.filters, ['bwdif=mode=send_frame', /^scale=/, 'format=yuv420p']);
+  const deep = { ...PLAIN, bitDepth: 10, pixelFormat: 'yuv420p10le' };
+  const plan = wirePlan({ ...deep, interlaced: 'bff' }, MP4);
+  t.match(plan.filters, ['bwdif=mode=send_frame:parity=bff', /^scale=/, 'format=yuv420p']);
   t.match(plan.notes, [/one frame for each frame/, /10 bits/]);
+  const flagged = wirePlan({ ...PLAIN, interlaced: 'flagged' }, MP4);
+  t.same(flagged.filters, ['bwdif=mode=send_frame:deint=interlaced']);
+  t.match(flagged.notes, [/frames that are marked so/]);
+});
+
+t.test('Dolby Vision and stereo 3D are never lost without a word', async (t) => {
+  const dolby = (profile: number, compatible: boolean) =>
+    wirePlan({ ...PLAIN, dolbyVision: { profile, compatible } }, MP4).notes;
+  t.match(dolby(8, true), [/Dolby Vision \(profile 8\).*base layer.*left out/]);
+  t.match(dolby(5, false), [/Dolby Vision \(profile 5\).*colours will be wrong/]);
+  const stereo = (mode: string, name: string) =>
+    wirePlan({ ...PLAIN, stereoMode: mode }, containerFor(`x.${name}`)).notes;
+  t.match(stereo('left_right', 'mp4'), [/stereo 3D \(left_right\).*left out; \.mkv keeps it/]);
+  t.same([stereo('checkerboard_lr', 'mkv'), stereo('left_right', 'webm')], [[], []]);
+  t.match(stereo('checkerboard_lr', 'webm'), [/left out/]);
+});
+
+t.test('an aspect ratio that no pixel has is left out', async (t) => {
+  const plan = wirePlan({ ...PLAIN, sampleAspectRatio: { num: 60_000, den: 1 } }, MP4);
+  t.equal(plan.sampleAspectRatio, undefined);
+  t.match(plan.notes, [/60000:1: it is left out/]);
 });
 
 t.test('HDR keeps its tags', async (t) => {

@@ -1,0 +1,102 @@
+/** Looks at a source's packets and frames at a few places, where its headers do not tell enough. */
+import { JobError } from '../errors.js';
+import { ffprobeLines } from './ffmpeg.js';
+import type { Activity } from './main-video.js';
+import type { SourceFacts } from './source-facts.js';
+
+/** What the frames that were decoded at a few places say of themselves. */
+export interface FrameMarks {
+  /** Whether any of them is made of two fields. */
+  readonly interlaced: boolean;
+  /** Their sample aspect ratios, as ffprobe writes them, in the order of their appearance. */
+  readonly aspects: readonly string[];
+  /** Whether any carries a message that says how two views are packed into it. */
+  readonly stereo: boolean;
+}
+
+type Place = Pick<SourceFacts, 'path' | 'openOptions' | 'startTime' | 'duration'>;
+
+/** Where to look, as parts of the length. */
+const PLACES = [0, 0.2, 0.4, 0.6, 0.8] as const;
+/** Frames at each place: a telecined video shows fields within five. */
+const FRAMES = 5;
+/** Seconds of packets at each place. */
+const SECONDS = 2;
+/** Codecs whose decoders in ffmpeg never give a frame of two fields. */
+const PROGRESSIVE_CODECS: ReadonlySet<string> = new Set([
+  ...['hevc', 'vp8', 'vp9', 'av1', 'vvc', 'theora', 'flv1', 'h263', 'png', 'apng', 'gif', 'webp', 'bmp'],
+]);
+
+/**
+ * What frames of the video say of themselves; undefined where its codec has no such marks. Decodes 25 frames at most.
+ * Never rejects for the file's sake: damage shows when it is decoded.
+ */
+export async function frameMarks(source: SourceFacts): Promise<FrameMarks | undefined> {
+  const { video } = source;
+  if (PROGRESSIVE_CODECS.has(video.codec)) return undefined;
+  const aspects = new Set<string>();
+  let interlaced = false;
+  let stereo = false;
+  // Of bare streams without times a seek would read the whole file.
+  const places = video.startPts === undefined ? PLACES.slice(0, 1) : PLACES;
+  const entries = 'frame=interlaced_frame,sample_aspect_ratio:frame_side_data=side_data_type';
+  const args = [
+    ...['-select_streams', `${video.index}`, '-show_entries', entries, '-of', 'compact=p=0'],
+    ...['-threads', '2', '-read_intervals', intervals(source, places, `#${FRAMES}`)],
+  ];
+  await eachLine(source, args, (line) => {
+    interlaced ||= /\binterlaced_frame=1\b/.test(line);
+    stereo ||= line.includes('side_data_type=Stereo 3D');
+    const aspect = /\bsample_aspect_ratio=([1-9]\d*:[1-9]\d*)/.exec(line)?.[1];
+    if (aspect !== undefined) aspects.add(aspect);
+  });
+  return { interlaced, aspects: [...aspects], stereo };
+}
+
+/** What is seen of each video stream, by its index, in the packets at a few places. Never rejects for the file's sake. */
+export async function videoActivity(file: Place): Promise<ReadonlyMap<number, Activity>> {
+  const times = new Map<number, Set<number>>();
+  const args = [
+    ...['-select_streams', 'v', '-show_entries', 'packet=stream_index,pts_time,dts_time'],
+    ...['-of', 'compact=p=0', '-read_intervals', intervals(file, PLACES, `${SECONDS}`)],
+  ];
+  await eachLine(file, args, (line) => {
+    const index = /\bstream_index=(\d+)/.exec(line)?.[1];
+    const time = /\b[pd]ts_time=(-?[\d.]+)/.exec(line)?.[1];
+    if (index === undefined || time === undefined) return;
+    const own = times.get(Number(index)) ?? new Set();
+    // A seek may bring the same packet again.
+    times.set(Number(index), own.add(Number(time)));
+  });
+  return new Map([...times].map(([index, own]) => [index, activityOf([...own])]));
+}
+
+function activityOf(times: readonly number[]): Activity {
+  const [first, last] = times.reduce(
+    ([least, most], time) => [Math.min(least, time), Math.max(most, time)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
+  return { frames: times.length, seconds: last - first };
+}
+
+/** ffprobe's `-read_intervals`: as much of `amount` from each place on. */
+function intervals({ startTime, duration }: Place, places: readonly number[], amount: string): string {
+  const spread = duration === undefined ? places.slice(0, 1) : places;
+  return spread
+    .map((part) => (part === 0 ? '' : ((startTime ?? 0) + part * (duration ?? 0)).toFixed(3)))
+    .map((from) => `${from}%+${amount}`)
+    .join(',');
+}
+
+/** Hands on what ffprobe prints; where it gives up on the file, what it printed until then was all. */
+async function eachLine(
+  { path, openOptions }: Place,
+  args: readonly string[],
+  onLine: (line: string) => void,
+): Promise<void> {
+  try {
+    for await (const line of ffprobeLines(path, [...openOptions, ...args])) onLine(line);
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+  }
+}
