@@ -82,8 +82,11 @@ async function codecOptions(spec: EncodeSpec): Promise<string[]> {
   const interval = ['-g', String(spec.keyframeInterval)];
   if (spec.gpu !== undefined) return [...nvencOptions(spec, spec.gpu), ...interval];
   switch (spec.codec) {
-    case 'h264':
-      return ['-c:v', 'libx264', '-preset', preset, ...quality, ...interval];
+    case 'h264': {
+      // Else x264's output depends on the processor's instruction set.
+      const params = ['-x264-params', 'cpu-independent=1'];
+      return ['-c:v', 'libx264', '-preset', preset, ...quality, ...interval, ...params];
+    }
     case 'hevc': {
       const pools = threads > 1 ? String(threads) : 'none';
       const params = `log-level=error:open-gop=0:pools=${pools}:frame-threads=${Math.min(threads, 4)}`;
