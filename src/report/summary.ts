@@ -12,8 +12,8 @@ export interface RankReport {
   readonly seconds: StageSeconds;
 }
 
-/** Below this share of the wall time no stage counts as the limit: frames waited on their way between ranks. */
-const LIMIT_SHARE = 0.5;
+/** Where less than this share of a job's time is the pipeline's, the summary says where the rest went. */
+const PIPELINE_SHARE = 0.5;
 
 /** Where the time went: of the busiest rank's inference and codec (the root's, unless every rank has one), and the root's ways. */
 export function stageTimes(ranks: readonly RankReport[]): StageSeconds {
@@ -29,25 +29,41 @@ export function stageTimes(ranks: readonly RankReport[]): StageSeconds {
   };
 }
 
-/** The stage that held the others up, in words. */
-export function limitingStage(times: StageSeconds, wallSeconds: number): string {
+/**
+ * The stage that held the others up while frames went through the pipeline: the busiest, or `transport` between ranks, where there
+ * are several and the root was busy longer with handing frames out and taking them back than any stage was at work. `none`
+ * where nothing was left to do.
+ */
+export function limitingStage(times: StageSeconds, ranks: number): string {
   const busiest = (['decode', 'infer', 'encode'] as const).reduce((a, b) => (times[b] > times[a] ? b : a));
-  if (wallSeconds <= 0 || times[busiest] / wallSeconds < LIMIT_SHARE)
-    return 'transport between ranks, or start-up';
-  return busiest;
+  const transport = Math.max(times.scatter, times.gather);
+  if (times[busiest] === 0) return 'none';
+  return ranks > 1 && transport > times[busiest] ? 'transport between ranks' : busiest;
+}
+
+/** How long a job took, in seconds. */
+export interface JobSeconds {
+  readonly wallSeconds: number;
+  /** Of the wall time: from the first frame asked for to the last one given to the encoder. */
+  readonly pipelineSeconds: number;
 }
 
 /** The last lines of a job for a person to read. */
 export function summaryLines(
   frames: number,
-  wallSeconds: number,
+  { wallSeconds, pipelineSeconds }: JobSeconds,
   ranks: readonly RankReport[],
 ): readonly string[] {
+  const fps = wallSeconds > 0 ? frames / wallSeconds : 0;
+  const total = `${frames} frames in ${clock(wallSeconds)} (${fps.toFixed(fps < 10 ? 2 : 1)} fps) on ${ranks.length} rank${ranks.length === 1 ? '' : 's'}`;
+  if (frames === 0) return [total];
   const times = stageTimes(ranks);
   const stages = STAGES.map((stage) => `${stage} ${times[stage].toFixed(1)} s`).join(', ');
-  const fps = wallSeconds > 0 ? frames / wallSeconds : 0;
-  return [
-    `${frames} frames in ${clock(wallSeconds)} (${fps.toFixed(fps < 10 ? 2 : 1)} fps) on ${ranks.length} rank${ranks.length === 1 ? '' : 's'}`,
-    `busy: ${stages}; the limit was ${limitingStage(times, wallSeconds)}`,
-  ];
+  const limit = limitingStage(times, ranks.length);
+  const around = wallSeconds - pipelineSeconds;
+  const verdict =
+    pipelineSeconds < PIPELINE_SHARE * wallSeconds
+      ? `${around.toFixed(1)} of ${wallSeconds.toFixed(1)} s were start-up and finishing; in between the limit was ${limit}`
+      : `the limit was ${limit}`;
+  return [total, `busy: ${stages}; ${verdict}`];
 }
