@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises';
 import { type Command, parseArguments } from './cli/arguments.js';
 import { runElsewhere } from './cli/run-elsewhere.js';
 import { exitCode, JobError } from './errors.js';
@@ -13,6 +13,7 @@ import { WarmSessions } from './model/warm-sessions.js';
 import { launcherLocalRank, launcherRank } from './mpi/launcher.js';
 import { joinWorld, placeOf } from './mpi/world.js';
 import { modelsFolder, packageVersion } from './package.js';
+import { watchOutput } from './report/closed-output.js';
 import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
 import { hideArguments } from './storage/secret.js';
@@ -24,7 +25,16 @@ const NEXT_SPEAKER_MS = 1000;
 /** No rank waits longer than the ninth of its host. */
 const MOST_TURNS = 8;
 
-process.exitCode = await main(process.argv.slice(2));
+const output = watchOutput();
+const code = await main(process.argv.slice(2));
+await tick(); // a failed write is told in a later turn
+const lost = output.failure();
+if (lost !== undefined)
+  sayFailure(
+    createLog('text', 'normal'),
+    new JobError('output', `standard output cannot be written: ${lost}`),
+  );
+process.exitCode = code === 0 && lost !== undefined ? 1 : code;
 
 /** Arguments in, exit code out. Under mpirun every rank comes here; what concerns all of them is said by rank 0. */
 async function main(argv: readonly string[]): Promise<number> {

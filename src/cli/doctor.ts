@@ -168,7 +168,7 @@ function onnxRuntimeLibraries(): readonly string[] {
 async function models(): Promise<Finding> {
   try {
     const found = await listModels(modelsFolder());
-    return { subject: 'models', found: found.map((model) => model.name).join(', ') };
+    return { subject: 'models', found: [...new Set(found.map((model) => model.name))].join(', ') };
   } catch (error) {
     return {
       subject: 'models',
