@@ -50,6 +50,7 @@ INPUT, OUTPUT, DIR, --model and --work-dir may be https addresses of Azure Blob 
 (framescatter stands for: node dist/main.js. A name that begins with a dash goes after --.)`;
 
 const EPILOGUE = `Exit codes: 0 done, 2 usage, 75 stopped but resumable by the same command, 1 anything else.
+Under mpirun or srun, kill -USR2 PID-OF-MPIRUN stops a job in order; docs/troubleshooting.md says what TERM and Ctrl-C do.
 Environment: FFMPEG_PATH, FFPROBE_PATH; the limits in docs/troubleshooting.md.`;
 const { inRange } = optionValues(usage);
 

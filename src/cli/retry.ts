@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../errors.js';
+import { stopSignal } from '../mpi/stop-signal.js';
 import type { Log } from '../report/log.js';
 
 const USAGE_ERROR = 2;
+const STOPPED = 75;
 const PAUSE_MS = 1000;
 /** What a terminal sends to all its processes: passed on to all that the command has started in its group. */
 const OF_TERMINALS = ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
@@ -32,30 +34,37 @@ async function run(
   // In a session of its own: what a terminal sends to all its processes would come twice, and a second signal has a job
   // end at once. mpirun does not read from a terminal that is not its own.
   const child = spawn(program, rest, { stdio: 'inherit', detached: true });
+  const ofLauncher = stopSignal(program);
   let stopped = false;
-  const forward = (signal: NodeJS.Signals): void => {
-    stopped = true;
-    child.kill(signal);
-  };
-  const forwardToAll = (signal: NodeJS.Signals): void => {
-    stopped = true;
+  const send = (signal: NodeJS.Signals, toAll: boolean): void => {
     try {
-      if (child.pid !== undefined) process.kill(-child.pid, signal);
+      if (toAll && child.pid !== undefined) process.kill(-child.pid, signal);
+      else child.kill(signal);
     } catch {} // it has just ended
   };
-  for (const signal of OF_OTHERS) process.on(signal, forward);
-  for (const signal of OF_TERMINALS) process.on(signal, forwardToAll);
+  const passOn = (toAll: boolean) => (signal: NodeJS.Signals) => {
+    stopped = true;
+    void ofLauncher.then((instead) => {
+      if (instead === undefined || signal === 'SIGQUIT') send(signal, toAll);
+      else send(instead, false);
+    });
+  };
+  const [toOne, toAll] = [passOn(false), passOn(true)];
+  for (const signal of OF_OTHERS) process.on(signal, toOne);
+  for (const signal of OF_TERMINALS) process.on(signal, toAll);
   try {
-    return await new Promise((resolve, reject) => {
+    const ended = await new Promise<number>((resolve, reject) => {
       child.on('error', (error) =>
         reject(new JobError('usage', `${program} cannot be run: ${error.message}`)),
       );
-      child.on('exit', (code, signal) =>
-        resolve({ code: code ?? 128 + (signal ? constants.signals[signal] : 0), stopped }),
-      );
+      child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
     });
+    // The launcher, or a rank, was not yet ready for the signal that asks for an end in order.
+    const asked = stopped ? await ofLauncher : undefined;
+    const early = asked !== undefined && ended === 128 + constants.signals[asked];
+    return { code: early ? STOPPED : ended, stopped };
   } finally {
-    for (const signal of OF_OTHERS) process.off(signal, forward);
-    for (const signal of OF_TERMINALS) process.off(signal, forwardToAll);
+    for (const signal of OF_OTHERS) process.off(signal, toOne);
+    for (const signal of OF_TERMINALS) process.off(signal, toAll);
   }
 }

@@ -4,6 +4,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError, messageOf } from '../errors.js';
+import { stopSignal } from '../mpi/stop-signal.js';
 import { packageRoot } from '../package.js';
 import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-identity.js';
 import { isBusy, lastError } from './job-log.js';
@@ -42,8 +43,12 @@ export function localRunner(options: LocalOptions): Runner {
     async start(run) {
       const { child, ended, log } = await startChild(options, run);
       const job = JSON.stringify(await identityOf(child.pid ?? 0));
-      // mpirun passes USR2 on to its ranks; TERM would have it kill them.
-      children.set(job, { ended, log, stop: () => child.kill(options.ranks > 0 ? 'SIGUSR2' : 'SIGTERM') });
+      const stopping = options.ranks > 0 ? stopSignal('mpirun') : Promise.resolve(undefined);
+      children.set(job, {
+        ended,
+        log,
+        stop: () => void stopping.then((one) => child.kill(one ?? 'SIGTERM')),
+      });
       return job;
     },
     async follow(job) {

@@ -6,7 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { makeClip } from '../fixtures/clips.js';
 import { brittleModel, identityModel, slowModel } from '../fixtures/identity-model.js';
-import { codecProcesses, endWithin, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
+import {
+  codecProcesses,
+  endWithin,
+  jobCommand,
+  jobPids,
+  ourLines,
+  runJob,
+  startJob,
+} from '../fixtures/job.js';
 
 /** Our error lines. */
 function errors(stderr: string): readonly string[] {
@@ -88,7 +96,7 @@ t.test('a file cut short in the middle is an error, and tolerated when asked', a
 });
 
 /** Starts a slow job and waits until frames come through. */
-async function underWay(folder: string, ranks: number) {
+async function underWay(folder: string, ranks: number, prefix: readonly string[] = []) {
   const output = join(folder, 'o.mp4');
   const args = [
     await makeClip('long-gop'),
@@ -99,7 +107,8 @@ async function underWay(folder: string, ranks: number) {
     '--segment-seconds',
     '0.8',
   ];
-  const job = startJob(ranks, args);
+  const job =
+    prefix.length === 0 ? startJob(ranks, args) : startJob(0, [...prefix, ...jobCommand(ranks, args).flat()]);
   while (!/frame 8 is encoded/.test(job.stderr())) {
     if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }
@@ -148,6 +157,37 @@ t.test('a signal stops the job in order: 75, and the same command finishes it', 
       (await fs.readdir(folder)).includes('o.mp4.framescatter'),
       'the journal goes when the output is there',
     );
+  }
+});
+
+t.test(
+  'retry stops a job under mpirun in order: one message, 75, and the same command finishes it',
+  async (t) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      const folder = t.testdir();
+      const { job, args } = await underWay(folder, 2, ['retry', '3', '--']);
+      process.kill(job.pid, signal);
+      const ended = await job.result;
+      t.equal(ended.code, 75, `${signal}: ${ended.stderr}`);
+      t.match(errors(ended.stderr), [/stopped by SIGUSR2/]);
+      const again = await runJob(1, args);
+      t.equal(again.code, 0, again.stderr);
+      t.match(again.stderr, /resuming after/);
+    }
+  },
+);
+
+t.test('a launcher that kills its ranks leaves a journal that holds', async (t) => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const folder = t.testdir();
+    const { job, output, args } = await underWay(folder, 2);
+    process.kill(job.pid, signal);
+    const ended = await job.result;
+    t.not(ended.code, 0, signal);
+    while ((await jobPids(output)).length > 0) await sleep(50); // they may outlive mpirun by a moment
+    const again = await runJob(1, args);
+    t.equal(again.code, 0, again.stderr);
+    t.match(again.stderr, /resuming after/);
   }
 });
 

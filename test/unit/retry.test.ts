@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -64,4 +64,40 @@ t.test('a stop through the terminal, or through this process, comes once', async
     t.same(await ended, [71, null], `${signal}: one signal, and no further run`);
   };
   await Promise.all(Object.entries(cases).map(stop));
+});
+
+/** A launcher that ends with another code for each signal; `early`: one that is not ready for signals yet. */
+const LAUNCHER = `#!/bin/bash
+if [ "$1" = --version ]; then echo "$FAKE_MPI"; exit; fi
+[ "$1" = early ] || { trap 'exit 61' INT; trap 'exit 62' TERM; trap 'exit 75' USR2; }
+echo ready
+while :; do sleep 0.05; done
+`;
+
+t.test('a launcher is sent the signal that it passes on to its ranks', async (t) => {
+  const folder = t.testdir({ mpirun: LAUNCHER, 'mpiexec.hydra': LAUNCHER, srun: LAUNCHER });
+  for (const name of ['mpirun', 'mpiexec.hydra', 'srun']) await chmod(join(folder, name), 0o755);
+  const [open, mpich] = ['mpirun (Open MPI) 5.0.7', 'HYDRA build details:'];
+  const cases: readonly (readonly [string, string, NodeJS.Signals, number, string?])[] = [
+    ['mpirun', open, 'SIGTERM', 75],
+    ['mpirun', open, 'SIGINT', 75],
+    ['mpirun', open, 'SIGHUP', 75],
+    ['mpirun', open, 'SIGUSR2', 75],
+    ['mpirun', open, 'SIGTERM', 75, 'early'],
+    ['mpiexec.hydra', mpich, 'SIGTERM', 62],
+    ['mpiexec.hydra', mpich, 'SIGINT', 62],
+    ['mpiexec.hydra', mpich, 'SIGUSR2', 62],
+    ['srun', 'slurm 24.11.5', 'SIGTERM', 75],
+  ];
+  const main = join(packageRoot(), 'dist', 'main.js');
+  const stop = async ([name, version, signal, code, word = '']: (typeof cases)[number]): Promise<void> => {
+    const words = [main, 'retry', '3', '--', join(folder, name), word];
+    const env = { ...process.env, FAKE_MPI: version };
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'ignore'], env });
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    child.kill(signal);
+    t.same(await ended, [code, null], `${name} of ${version}, ${signal} ${word}`);
+  };
+  await Promise.all(cases.map(stop));
 });
