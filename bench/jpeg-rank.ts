@@ -9,9 +9,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { launcherRank } from '../src/mpi/launcher.js';
 import { runFfprobe } from '../src/video/ffmpeg.js';
+import { InferenceSession, Tensor } from '../test/fixtures/onnx-runtime.js';
 
 const [threads, model = '', frames = '', styled = '', pattern = ''] = process.argv.slice(2);
 const rank = launcherRank();

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import * as ort from 'onnxruntime-node';
 import type { ModelSize } from '../src/model/catalogue.js';
 import { compose } from '../src/model/compose.js';
 import { int8Graph } from '../src/model/precision.js';
 import { multipliesInt8 } from '../src/model/processor.js';
 import { loadModel } from '../src/model/registry.js';
 import { modelsFolder } from '../src/package.js';
+import * as ort from '../test/fixtures/onnx-runtime.js';
 import { type BenchOptions, LARGE_MODEL } from './job.js';
 import { johnsonModel } from './johnson.js';
 import { spreadText } from './measure.js';

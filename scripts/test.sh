@@ -14,11 +14,20 @@ if [ .taprc -nt "$stamp" ]; then
   touch "$stamp"
 fi
 
+# The tests have a temporary folder of their own, and leave nothing in it. What jobs and launchers that they kill cannot
+# remove does not count: scratch folders, which have an owner, and Open MPI's.
+TMPDIR=$(mktemp -d /tmp/fs-XXXXXX)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
 # One line a file while they run; the whole TAP is kept, and what failed is shown at the end.
 log=build/tests.tap
 status=0
 npx --no-install tap --reporter=tap "$@" 2>&1 | tee "$log" | grep --line-buffered -E '^(not )?ok ' | sed -u 's| # {.*||' || status=$?
 [ "$status" = 0 ] || grep -E -A 30 '^ *not ok ' "$log" | head -n 400 || true
+
+left=$(find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name 'ompi.*' ! -name 'prterun.*' ! -exec test -e '{}/owner.json' ';' -print)
+[ -z "$left" ] || { printf 'tests left behind: %s\n' "$left"; status=1; }
 
 count() { sed -n "s/^# {.*\b$1: \([0-9]*\).*}/\1/p" "$log" | tail -n 1; }
 passed=$(count pass) failed=$(count fail) skipped=$(count skip)

@@ -1,6 +1,4 @@
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, writeFileSync } from 'node:fs';
 import t from 'tap';
 import { type NativeSession, native, type SessionOptions } from '../../src/native.js';
 import { float, identity, invert, model, slow, uint8 } from './graphs.js';
@@ -123,7 +121,7 @@ t.test('refuses an operator that ONNX Runtime does not know', async (t) => {
 });
 
 t.test('never reads a file for external data', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'framescatter-'));
+  const folder = t.testdir();
   const before = process.cwd();
   process.chdir(folder);
   t.teardown(() => process.chdir(before));

@@ -1,5 +1,5 @@
 /** Convolutions of enlarged pictures, worked out before enlarging: the same numbers, and only where that is so. */
-import * as ort from 'onnxruntime-node';
+
 import t from 'tap';
 import { compose } from '../../src/model/compose.js';
 import { enlargeLast } from '../../src/model/enlarge-last.js';
@@ -7,6 +7,7 @@ import { decodeModel, encodeModel, type ModelProto } from '../../src/model/onnx.
 import { loadModel } from '../../src/model/registry.js';
 import { modelsFolder } from '../../src/package.js';
 import { floats, integers, modelBytes, node } from '../fixtures/onnx.js';
+import * as ort from '../fixtures/onnx-runtime.js';
 import { randomNumbers } from '../fixtures/random.js';
 
 const DIMS = [2, 3, 5, 7];

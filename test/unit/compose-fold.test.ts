@@ -1,4 +1,3 @@
-import * as ort from 'onnxruntime-node';
 import t, { type Test } from 'tap';
 import { compose } from '../../src/model/compose.js';
 import type { LoadedModel } from '../../src/model/loaded-model.js';
@@ -24,6 +23,7 @@ import {
   node,
   styleNetwork,
 } from '../fixtures/onnx.js';
+import * as ort from '../fixtures/onnx-runtime.js';
 import { runComposed } from '../fixtures/run-onnx.js';
 
 const [WIDTH, HEIGHT] = [48, 36];

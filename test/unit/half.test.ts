@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import * as ort from 'onnxruntime-node';
 import t, { type Test } from 'tap';
 import { compose } from '../../src/model/compose.js';
 import { halfBits, inHalf } from '../../src/model/half.js';
@@ -21,6 +20,7 @@ import {
   pictureIdentity,
   styleNetwork,
 } from '../fixtures/onnx.js';
+import * as ort from '../fixtures/onnx-runtime.js';
 import { photoLike, psnr } from '../fixtures/picture.js';
 import { randomNumbers } from '../fixtures/random.js';
 import { runComposed } from '../fixtures/run-onnx.js';

@@ -1,12 +1,12 @@
 /** Models with functions of their own, whose schema has more fields than this program's. */
 import { join } from 'node:path';
 import onnxProto, { type onnx as types } from 'onnx-proto';
-import * as ort from 'onnxruntime-node';
 import t from 'tap';
 import { refuseDroppedFields } from '../../src/model/functions.js';
 import { decodeModel } from '../../src/model/onnx.js';
 import { loadModel } from '../../src/model/registry.js';
 import { modelBytes, node } from '../fixtures/onnx.js';
+import * as ort from '../fixtures/onnx-runtime.js';
 
 const { AttributeProto, FunctionProto } = onnxProto.onnx;
 const PICTURES = { dims: ['N', 3, 'H', 'W'] };

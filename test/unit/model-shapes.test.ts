@@ -1,9 +1,9 @@
-import * as ort from 'onnxruntime-node';
 import t from 'tap';
 import { countMacs } from '../../src/model/macs.js';
 import { decodeModel } from '../../src/model/onnx.js';
 import { inferShapes } from '../../src/model/shapes.js';
 import { floats, integers, type ModelSpec, modelBytes, node } from '../fixtures/onnx.js';
+import * as ort from '../fixtures/onnx-runtime.js';
 
 const PICTURES = ['N', 'C', 'H', 'W'];
 const zeros = (name: string, dims: readonly number[]) =>
