@@ -11,14 +11,16 @@ set -euo pipefail
 
 readonly NODES=(n1 n2)
 readonly PATIENCE=30 # seconds for the nodes to come up, or for the jobs to end
+readonly REQUEUE_SECONDS=15
 
 say() { printf 'slurm-cluster: %s\n' "$*"; }
 die() { printf 'slurm-cluster: %s\n' "$*" >&2; exit 1; }
 usage() { die 'usage: slurm-cluster.sh start|stop DIR'; }
 
-# Whether a process of that name and number runs: the number may have gone to another program since.
+# Whether a process of that name and number runs: the number may have gone to another program since. A container may have
+# nothing that waits for those that have ended.
 runs() { # PID NAME
-  [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ]
+  [ -n "$1" ] && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = "$2" ] && ! grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
 
 idle_nodes() { sinfo --noheader --Node --states=idle --format=%N 2>/dev/null | sort -u | wc -l; }
@@ -43,7 +45,8 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=${ports[0]}
 SlurmUser=$(id -un)
 SlurmdUser=$(id -un)
-AuthInfo=socket=$dir/munge/socket
+# A requeued job waits for its old credentials to expire, by default for two minutes.
+AuthInfo=socket=$dir/munge/socket,cred_expire=$REQUEUE_SECONDS
 StateSaveLocation=$dir/state
 SlurmdSpoolDir=$dir/spool.%n
 # Each node's own: both make a folder of the same name there for PMIx.
@@ -70,10 +73,15 @@ PartitionName=urgent Nodes=n1,n2 PriorityTier=2
 CONF
   # A pretend GPU must be a character device.
   printf '%s\n' AutoDetect=off 'NodeName=n[1-2] Name=gpu File=/dev/null' 'NodeName=n[1-2] Name=gpu File=/dev/zero' >"$dir/gres.conf"
+  # Nothing here uses cgroups, and containers may have none. Slurm knows this value since 24.05.
+  if [[ $(slurmd -V) =~ ([0-9]+)\.([0-9]+) ]] && ((10#${BASH_REMATCH[1]}${BASH_REMATCH[2]} >= 2405)); then
+    printf '%s\n' CgroupPlugin=disabled >"$dir/cgroup.conf"
+  fi
   cat >"$dir/env" <<ENV
 export SLURM_CONF=$(printf %q "$dir/slurm.conf")
-# mpirun takes the two nodes for two hosts, and its shared memory fails on finding them to be one.
-export OMPI_MCA_btl=tcp,self
+# mpirun takes the two nodes for two hosts, and its shared memory fails on finding them to be one. Open MPI 5 asks the kernel
+# for a route between their addresses, and finds none where the host has IPv6.
+export OMPI_MCA_btl=tcp,self OMPI_MCA_reachable=^netlink
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 ENV
 }

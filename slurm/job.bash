@@ -33,9 +33,14 @@ on_time_nearly_over() {
   kill -USR2 "$(cat "$scratch/root" 2>/dev/null || printf '%s' "$step")" 2>/dev/null || true
 }
 
-# What each rank runs: the root leaves its pid where on_time_nearly_over finds it.
+# What each rank runs: the root leaves its pid where on_time_nearly_over finds it. The variables are those of
+# src/mpi/launcher.ts.
 # shellcheck disable=SC2016 # for the rank's shell
-readonly RANK='[[ ${OMPI_COMM_WORLD_RANK:-${PMIX_RANK:-${PMI_RANK:-}}} != 0 ]] || printf %s $$ >"$TMPDIR/root"; exec "$@"'
+readonly RANK='for name in OMPI_COMM_WORLD_RANK PMIX_RANK MV2_COMM_WORLD_RANK PMI_RANK PALS_RANKID ALPS_APP_PE SLURM_PROCID; do
+  [[ -z ${!name:-} ]] || break
+done
+[[ ${!name:-} != 0 ]] || printf %s $$ >"$TMPDIR/root"
+exec "$@"'
 
 # Slurm tells the ranks itself, and a second signal would have them drop what they are finishing.
 on_end() { caught=1 ended=1; }
@@ -47,6 +52,8 @@ run_job() { # ARGUMENTS...
   trap on_time_nearly_over USR1
   trap on_end TERM
   trap remove_scratch EXIT
+  # --cpus-per-task exports it since Slurm 23.11, and srun refuses it beside this one of --ntasks-per-gpu.
+  [[ -z ${SLURM_NTASKS_PER_GPU:-} ]] || unset SLURM_TRES_PER_TASK
   check_host
   make_scratch
   rank_program
