@@ -23,13 +23,14 @@
         # Others' headers, without our warnings. make runs in build/.
         "-isystem../node_modules/node-addon-api",
         "-isystem../<(onnxruntime_include)",
-        "<!@(mpicxx --showme:incdirs | tr ' ' '\\n' | sed 's/^/-isystem/')",
+        "<!@(node native/mpi-flags.mjs compile)",
       ],
       "libraries": [
         "-L../<(onnxruntime_lib)",
         "-l:libonnxruntime.so.1",
-        "<!@(mpicxx --showme:libdirs | tr ' ' '\\n' | sed 's/^/-L/')",
-        "-lmpi",
+        # Wrappers also name MPI's C++ library, which nothing here uses.
+        "-Wl,--as-needed",
+        "<!@(node native/mpi-flags.mjs link)",
         # For make, which takes $$ for $.
         "-Wl,-rpath,'$$ORIGIN/../../<(onnxruntime_lib)'",
       ],
