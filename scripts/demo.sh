@@ -10,8 +10,7 @@ ffmpeg -nostdin -v error -y \
   -f lavfi -i 'sine=frequency=330:sample_rate=48000' \
   -t 3 -c:v libx264 -crf 16 -pix_fmt yuv420p -c:a aac demo/clip.mp4
 
-# Open MPI refuses root unless told otherwise; containers and fresh machines are often root.
-[ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-mpirun -np 2 --oversubscribe --bind-to none \
-  node dist/main.js demo/clip.mp4 demo/styled.mp4 --model "${1:-wave}" --overwrite
+# shellcheck source=scripts/mpi-env.sh
+source scripts/mpi-env.sh
+mpirun -np 2 node dist/main.js demo/clip.mp4 demo/styled.mp4 --model "${1:-wave}" --overwrite
 printf 'demo: the source is %s, the result is %s\n' "$PWD/demo/clip.mp4" "$PWD/demo/styled.mp4"

@@ -3,7 +3,7 @@
 #
 #     scripts/sanitize.sh address|thread
 #
-# `address` also finds leaks and undefined behaviour. Any finding makes the exit code non-zero.
+# Needs cmake. `address` also finds leaks and undefined behaviour. Any finding makes the exit code non-zero.
 set -eu
 
 sanitizer=${1-}
@@ -30,8 +30,8 @@ export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1
 # As the addon's loader does: that thread outlives what it uses when the process ends.
 export ORT_DISABLE_TELEMETRY=1
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+. "$root/scripts/mpi-env.sh"
 for ranks in 1 3; do
   echo "$sanitizer sanitizer, $ranks rank(s)"
-  mpirun --oversubscribe --bind-to none -np "$ranks" "$build/native_test"
+  mpirun -np "$ranks" "$build/native_test"
 done

@@ -6,6 +6,7 @@ import { messageOf } from '../errors.js';
 import { listModels } from '../model/catalogue.js';
 import { visibleGpus } from '../model/devices.js';
 import { multipliesInt8 } from '../model/processor.js';
+import { launcherName } from '../mpi/launcher.js';
 import { native } from '../native.js';
 import { modelsFolder, onnxRuntimeFolder } from '../package.js';
 import { openScratch } from '../storage/scratch.js';
@@ -90,7 +91,7 @@ async function ffmpeg(): Promise<readonly Finding[]> {
 async function mpirun(): Promise<Finding> {
   try {
     const { stdout } = await run('mpirun', ['--version']);
-    return { subject: 'mpirun', found: stdout.split('\n')[0] ?? '' };
+    return { subject: 'mpirun', found: launcherName(stdout) };
   } catch {
     return {
       subject: 'mpirun',
@@ -113,7 +114,7 @@ function addon(): Finding {
       found: messageOf(error).split('\n')[0] ?? '',
       lack: {
         remedy:
-          'npm run build:native (needs g++, python3 and libopenmpi-dev; scripts/setup.sh installs them)',
+          'npm run build:native (needs g++, python3 and an MPI with its headers; scripts/setup.sh installs them)',
         fatal: true,
       },
     };

@@ -4,6 +4,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError, messageOf } from '../errors.js';
+import { LAUNCH_ENVIRONMENT } from '../mpi/launcher.js';
 import { stopSignal } from '../mpi/stop-signal.js';
 import { packageRoot } from '../package.js';
 import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-identity.js';
@@ -68,7 +69,7 @@ export function localRunner(options: LocalOptions): Runner {
 
 async function startChild({ words, ranks, logs }: LocalOptions, run: Run): Promise<Started> {
   const job = [join(packageRoot(), 'dist', 'main.js'), run.input, run.output, ...words];
-  const launch = ['-np', String(ranks), '--oversubscribe', '--bind-to', 'none', process.execPath];
+  const launch = ['-np', String(ranks), process.execPath];
   await fs.mkdir(logs, { recursive: true });
   const log = join(logs, `${run.id}.log`);
   const file = await fs.open(log, 'a');
@@ -76,7 +77,8 @@ async function startChild({ words, ranks, logs }: LocalOptions, run: Run): Promi
     const [program, args] = ranks > 0 ? ['mpirun', [...launch, ...job]] : [process.execPath, job];
     // In a session of its own: what a terminal sends to all its processes is passed on once, by us. A file instead of a
     // pipe: a job whose watcher has died can still write to it, and finish.
-    const child = spawn(program, args, { stdio: ['ignore', file.fd, file.fd], detached: true });
+    const env = { ...LAUNCH_ENVIRONMENT, ...process.env };
+    const child = spawn(program, args, { env, stdio: ['ignore', file.fd, file.fd], detached: true });
     const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
     await once(child, 'spawn').catch((cause) => {
       throw new JobError('mpi', `${program} cannot be run: ${messageOf(cause)}`);

@@ -1,6 +1,5 @@
 import t from 'tap';
 import { exitCode, JobError } from '../../src/errors.js';
-import { launcherLocalRank, launcherRank, toldRank } from '../../src/mpi/launcher.js';
 import { createLog } from '../../src/report/log.js';
 import { clock, progressLine } from '../../src/report/progress.js';
 import { limitingStage, summaryLines } from '../../src/report/summary.js';
@@ -67,19 +66,4 @@ t.test('exit codes follow from the error', async (t) => {
   t.equal(exitCode(new JobError('stopped', '')), 75);
   t.equal(exitCode(new JobError('input', '')), 1);
   t.equal(exitCode(new Error('other')), 1);
-});
-
-t.test('the rank before MPI is known comes from the launcher', async (t) => {
-  t.equal(launcherRank({}), 0);
-  t.equal(launcherRank({ OMPI_COMM_WORLD_RANK: '3', SLURM_PROCID: '1' }), 3);
-  t.equal(launcherRank({ PMIX_RANK: '2', SLURM_PROCID: '0' }), 2);
-  t.equal(launcherRank({ SLURM_PROCID: '4' }), 4);
-  t.equal(launcherRank({ PMIX_RANK: 'x' }), 0);
-  t.equal(toldRank({ PMIX_RANK: 'x' }), undefined);
-  t.equal(
-    launcherLocalRank({ OMPI_COMM_WORLD_RANK: '9', OMPI_COMM_WORLD_LOCAL_RANK: '1', SLURM_LOCALID: '0' }),
-    1,
-  );
-  t.equal(launcherLocalRank({ SLURM_PROCID: '9', SLURM_LOCALID: '3' }), 3);
-  t.equal(launcherLocalRank({ PMIX_RANK: '9' }), 0);
 });
