@@ -1,29 +1,50 @@
 #!/usr/bin/env bash
 # Makes a fresh clone ready: system packages, npm packages, the native addon, the program. Run it again at any time: what
-# is there already is left alone. With --tests it also installs what only the tests need (Slurm, certificates).
+# is there already, from wherever it came, is left alone. With --tests it also installs what only the tests need (Slurm,
+# openssl). Without apt-get it says what to install by hand, and goes on where nothing is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-packages=(ffmpeg openmpi-bin libopenmpi-dev g++ make python3 openssh-client)
-[ "${1:-}" = --tests ] && packages+=(cmake clang-tidy clang-format slurm-wlm munge openssl)
+has() { # has PROGRAM...: daemons lie where the PATH of users does not lead
+  local program
+  for program in "$@"; do PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || return 1; done
+}
+has_mpi() { # any MPI: a compiler that finds its headers, and what starts its ranks
+  { has mpirun || has srun; } && printf '#include <mpi.h>\n' | "${MPICXX:-mpicxx}" -E -x c++ - >/dev/null 2>&1
+}
 
-missing=()
-for package in "${packages[@]}"; do
-  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
-done
+missing=() debian=() rpm=()
+need() { # need WHAT DEBIAN-PACKAGES RPM-PACKAGES TEST...: notes what is missing where the test fails
+  "${@:4}" && return
+  missing+=("$1") debian+=($2) rpm+=($3)
+}
+need 'ffmpeg and ffprobe' ffmpeg ffmpeg-free has ffmpeg ffprobe
+[ -z "${MPICXX:-}" ] || has_mpi || die "MPICXX is $MPICXX, which cannot compile for MPI, or there is no mpirun"
+need 'an MPI with mpicxx, mpirun and headers' 'openmpi-bin libopenmpi-dev' openmpi-devel has_mpi
+need 'a C++ compiler' g++ gcc-c++ has "${CXX:-g++}"
+need make make make has make
+need python3 python3 python3 has python3
+need ssh openssh-client openssh-clients has ssh
+if [ "${1:-}" = --tests ]; then
+  need Slurm 'slurm-wlm munge' 'slurm slurm-slurmctld slurm-slurmd munge' has sbatch slurmctld slurmd munged
+  need openssl openssl openssl has openssl
+fi
+
 if [ ${#missing[@]} -gt 0 ]; then
-  command -v apt-get >/dev/null || die "these are missing and there is no apt-get to install them: ${missing[*]}"
+  list=$(printf ', %s' "${missing[@]}")
+  has apt-get || die "missing: ${list:2}. There is no apt-get to install them. Load the modules that have them, or, on a system \
+with dnf: dnf install ${rpm[*]} (Open MPI then needs: module load mpi). Then run this again"
   as_root=()
   if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || die "run as root, or install sudo, to install: ${missing[*]}"
+    has sudo || die "missing: ${list:2}. Run this as root, or install sudo, to install: ${debian[*]}"
     as_root=(sudo)
   fi
-  say "installing ${missing[*]}"
+  say "installing ${debian[*]}"
   "${as_root[@]}" apt-get -qq update
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${debian[@]}" >/dev/null
 fi
 
 command -v node >/dev/null || die 'Node.js is missing: install version 20.17 or newer (https://nodejs.org)'
@@ -42,7 +63,10 @@ fi
 headers=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
 gyp=(npx --no-install node-gyp)
 [ -f "$headers/include/node/node_api.h" ] && gyp+=("--nodedir=$headers")
-if [ ! -f build/Release/framescatter.node ] || [ -n "$(find native binding.gyp package-lock.json -newer build/Release/framescatter.node -print -quit)" ]; then
+# Built again when its sources have changed since, or when it is to be built with another MPI.
+mpi=$(node native/mpi-flags.mjs compile && node native/mpi-flags.mjs link) || die 'the native addon cannot be built; see above'
+if [ ! -f build/Release/framescatter.node ] || [ "$mpi" != "$(cat build/mpi-flags 2>/dev/null)" ] ||
+  [ -n "$(find native binding.gyp package-lock.json -newer build/Release/framescatter.node -print -quit)" ]; then
   say 'building the native addon'
   mkdir -p build
   { "${gyp[@]}" configure && "${gyp[@]}" build; } >build/native.log 2>&1 || {
@@ -50,6 +74,7 @@ if [ ! -f build/Release/framescatter.node ] || [ -n "$(find native binding.gyp p
     die 'the native addon cannot be built; see above'
   }
   touch build/Release/framescatter.node
+  printf '%s' "$mpi" >build/mpi-flags
 fi
 
 say 'building the program'

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks the C++ code: its format, then clang-tidy over every file. Any finding makes the exit code non-zero.
+# Checks the C++ code: its format, then clang-tidy over every file. Any finding makes the exit code non-zero. Needs cmake,
+# clang-tidy and clang-format.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
