@@ -6,6 +6,8 @@
 #     scripts/check-image.sh [FOLDER]        default /var/tmp/framescatter-image; about 3 GB stay there, to be used again
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/debian-root.sh
+source scripts/debian-root.sh
 work=$(realpath -m "${1:-/var/tmp/framescatter-image}")
 
 die() { printf 'check-image: %s\n' "$*" >&2; exit 1; }
@@ -35,21 +37,13 @@ mount_at() { # mount_at POINT ARGUMENTS-OF-MOUNT ...
 
 # The base images: Debian by debootstrap; Node's own files from this machine, where Node's image has them.
 debian() {
-  if [ ! -e "$work/debian/.made" ]; then
-    say 'making a clean Debian 12'
-    rm -rf "$work/debian"
-    debootstrap --variant=minbase bookworm "$work/debian" >"$work/debootstrap.log" || die "see $work/debootstrap.log"
-    touch "$work/debian/.made"
-  fi
+  [ ! -e "$work/debian" ] || return 0
+  say 'making a clean Debian 12'
+  make_debian bookworm "$work/debian" || die "see $work/debian.log"
 }
 node_files() {
-  local prefix
-  prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
   rm -rf "$work/node"
-  mkdir -p "$work/node/usr/local/"{bin,include,lib/node_modules}
-  cp "$(readlink -f "$(command -v node)")" "$work/node/usr/local/bin/node"
-  cp -r "$prefix/include/node" "$work/node/usr/local/include/node"
-  cp -r "$prefix/lib/node_modules/npm" "$work/node/usr/local/lib/node_modules/npm"
+  copy_node "$work/node"
 }
 
 # The build's context: what git would have, less what .dockerignore leaves out (the last pattern that fits decides).
@@ -57,7 +51,7 @@ context() {
   rm -rf "$work/context"
   mkdir -p "$work/context"
   local file pattern kept
-  git ls-files -coz --exclude-standard | while IFS= read -r -d '' file; do
+  clone_files | while IFS= read -r -d '' file; do
     kept=yes
     while IFS= read -r pattern; do
       case $pattern in
@@ -67,7 +61,7 @@ context() {
         *) [[ $file/ != "$pattern"/* ]] || kept=no ;;
       esac
     done <.dockerignore
-    [ "$kept" = no ] || [ ! -e "$file" ] || cp --parents -P "$file" "$work/context/"
+    [ "$kept" = no ] || cp --parents -P "$file" "$work/context/"
   done
 }
 
@@ -97,18 +91,17 @@ start_stage() { # start_stage NAME FROM
   mkdir -p "$root"
   mount_at "$root" -t overlay overlay -o "lowerdir=${layers[$2]},upperdir=$top/files,workdir=$top/work"
   layers[$stage]=$top/files:${layers[$2]}
-  mkdir -p "$root"/run/check-image
+  mkdir -p "$root"/run/host
   mount_at "$root/proc" -t proc proc
   mount_at "$root/dev" --rbind --make-rslave /dev
-  mount_at "$root/run/check-image" -t tmpfs tmpfs
-  # The registries may only be reached through this machine's name server and with its certificates.
-  cp --remove-destination -L /etc/resolv.conf "$root/etc/resolv.conf"
-  cp -L /etc/ssl/certs/ca-certificates.crt "$root/run/check-image/ca.crt"
+  mount_at "$root/run/host" -t tmpfs tmpfs
+  share_network "$root"
 }
 
 run_step() {
   say "RUN $1"
-  local name given=("npm_config_cafile=/run/check-image/ca.crt" "npm_config_registry=$(npm config get registry 2>/dev/null)")
+  local name given
+  mapfile -t given < <(network_environment)
   for name in "${!arguments[@]}"; do given+=("$name=${arguments[$name]}"); done
   chroot --userspec="$user" "$root" /usr/bin/env -i "HOME=$([ "$user" = 0 ] && echo /root || echo /home/mpiuser)" \
     "${given[@]}" "${environment[@]}" /bin/sh -c "cd '$folder' && $1" >>"$work/build.log" 2>&1 ||

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # The README's test command: sets up a fresh clone, then lints and runs every test. Arguments, if any, are compiled test
-# files to run instead of all (build/test/test/unit/rounds.test.js). The last line counts assertions.
+# files to run instead of that (build/test/test/unit/rounds.test.js). The last line counts assertions.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh --tests
-npm run --silent lint
+[ $# -gt 0 ] || npm run --silent lint
 rm -rf build/test
 npm run --silent build:test
 # tap makes its own library for the plugins that .taprc names, in node_modules.
