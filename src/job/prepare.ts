@@ -3,6 +3,7 @@ import { visibleGpus } from '../model/devices.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import { halfGraph, int8Graph, type SessionGraphs } from '../model/precision.js';
 import { parseLocation } from '../storage/location.js';
+import { tagNotes } from '../video/colour-support.js';
 import { type Container, containerFor } from '../video/container.js';
 import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
 import { nominalRate } from '../video/frame-rate.js';
@@ -121,6 +122,7 @@ export async function prepareJob(
       ...source.notes,
       ...wire.notes,
       ...pixelFormatNotes(spec),
+      ...tagNotes(spec, container),
       ...streams.notes,
       ...graph.notes,
       ...half.notes,

@@ -6,6 +6,7 @@ import type { Monitor } from '../report/metrics.js';
 import { type Progress, showProgress } from '../report/progress.js';
 import { scratchNames } from '../storage/work-names.js';
 import { assemble } from '../video/assemble.js';
+import { codedTags } from '../video/colour-support.js';
 import { type Concealed, type Decoder, openDecoder } from '../video/decode.js';
 import { frameBytes } from '../video/frame-format.js';
 import { verifyOutput } from '../video/verify.js';
@@ -240,13 +241,12 @@ export async function completeOutput(
       container,
       segments: await work.inspections.all(segments.map(({ index }) => index)),
       pts,
-      tags: prepared.spec.tags,
+      tags: codedTags(prepared.spec),
       output: finished,
     }),
   );
   const { warnings } = assembled;
-  const { sampleAspectRatio } = prepared.spec;
-  const expected = { source, streams: assembled.streams, container, pts, sampleAspectRatio };
+  const expected = { source, streams: assembled.streams, container, pts, video: prepared.spec };
   const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected));
   const notes = [...assembled.notes, ...inexact];
   for (const note of notes) log.info(note);

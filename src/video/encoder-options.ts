@@ -1,5 +1,6 @@
 /** What the encoders are told. */
-import type { ColourTags, EncodeSpec, VideoCodec } from './encode.js';
+import type { EncodeSpec, VideoCodec } from './encode.js';
+import { type EncoderTags, encoderTags } from './encoder-tags.js';
 import { hasEncoder } from './ffmpeg-facts.js';
 import { nvencOptions } from './nvidia.js';
 
@@ -9,8 +10,6 @@ const LEAST_SVT_SIZE = 64;
 const MOST_SVT_RATE = 240;
 /** The fastest speed of libaom's; SVT-AV1's presets go on to 13. */
 const AOM_FASTEST = 8;
-/** ffmpeg's encoders call two transfer characteristics otherwise than its probes and filters do. */
-const TRANSFER_OPTIONS: Readonly<Record<string, string>> = { bt470m: 'gamma22', bt470bg: 'gamma28' };
 
 /**
  * The pixel format to encode I420 of this size with: 4:2:0 where codec and size allow it, 4:4:4 for H.264 and H.265 of
@@ -32,51 +31,31 @@ export function pixelFormatFor(codec: VideoCodec, width: number, height: number)
 
 /** ffmpeg's output options for encoding as `spec` says: the same frames give the same bytes. */
 export async function encoderOptions(spec: EncodeSpec): Promise<string[]> {
-  const tags = codedTags(spec);
+  const tags = encoderTags(spec);
   return [
     ...['-filter:v', filters(spec, tags), '-fps_mode', 'passthrough'],
-    ...(await codecOptions(spec)),
+    ...(await codecOptions(spec, tags.params)),
     ...['-pix_fmt', spec.pixelFormat, '-flags:v', '+bitexact+cgop', '-threads', String(spec.threads)],
-    ...tagOptions(tags),
+    ...tags.options,
     ...(spec.extra ?? []),
   ];
 }
 
-/** ProRes has no flag for full range, and x265 none for one set of primaries. */
-function codedTags({ codec, tags }: EncodeSpec): ColourTags {
-  if (codec === 'prores') return { ...tags, range: 'limited' };
-  return codec === 'hevc' && tags.primaries === 'ebu3213' ? { ...tags, primaries: undefined } : tags;
-}
-
-function filters(spec: EncodeSpec, tags: ColourTags): string {
+function filters(spec: EncodeSpec, tags: EncoderTags): string {
   const { pixelFormat, sampleAspectRatio: aspect } = spec;
   const converts = pixelFormat !== 'yuv420p' || tags.range !== spec.tags.range;
   const ranges = `in_range=${spec.tags.range}:out_range=${tags.range}`;
-  const named = [`range=${tags.range}`];
-  if (tags.matrix !== undefined) named.push(`colorspace=${tags.matrix}`);
-  if (tags.primaries !== undefined) named.push(`color_primaries=${tags.primaries}`);
-  if (tags.transfer !== undefined) named.push(`color_trc=${tags.transfer}`);
   return [
     ...(converts
       ? [`scale=${ranges}:flags=bicubic+accurate_rnd+full_chroma_int`, `format=${pixelFormat}`]
       : []),
-    `setparams=${named.join(':')}`,
+    tags.filter,
     // Without its own bound the filter takes the nearest ratio of terms up to 100.
     `setsar=${aspect === undefined ? '0' : `${aspect.num}/${aspect.den}:max=${Math.max(aspect.num, aspect.den)}`}`,
   ].join(',');
 }
 
-function tagOptions(tags: ColourTags): string[] {
-  const options = ['-color_range', tags.range === 'full' ? 'pc' : 'tv'];
-  if (tags.matrix !== undefined) options.push('-colorspace', tags.matrix);
-  if (tags.primaries !== undefined) options.push('-color_primaries', tags.primaries);
-  if (tags.transfer !== undefined)
-    options.push('-color_trc', TRANSFER_OPTIONS[tags.transfer] ?? tags.transfer);
-  if (tags.chromaLocation !== undefined) options.push('-chroma_sample_location', tags.chromaLocation);
-  return options;
-}
-
-async function codecOptions(spec: EncodeSpec): Promise<string[]> {
+async function codecOptions(spec: EncodeSpec, tagParams: readonly string[]): Promise<string[]> {
   const { crf, preset, threads } = spec;
   const quality = ['-crf', String(crf)];
   const interval = ['-g', String(spec.keyframeInterval)];
@@ -84,13 +63,15 @@ async function codecOptions(spec: EncodeSpec): Promise<string[]> {
   switch (spec.codec) {
     case 'h264': {
       // Else x264's output depends on the processor's instruction set.
-      const params = ['-x264-params', 'cpu-independent=1'];
-      return ['-c:v', 'libx264', '-preset', preset, ...quality, ...interval, ...params];
+      const params = ['cpu-independent=1', ...tagParams].join(':');
+      return ['-c:v', 'libx264', '-preset', preset, ...quality, ...interval, '-x264-params', params];
     }
     case 'hevc': {
       const pools = threads > 1 ? String(threads) : 'none';
-      const params = `log-level=error:open-gop=0:pools=${pools}:frame-threads=${Math.min(threads, 4)}`;
-      return ['-c:v', 'libx265', '-preset', preset, ...quality, ...interval, '-x265-params', params];
+      const params = ['log-level=error', 'open-gop=0', `pools=${pools}`, ...tagParams];
+      params.push(`frame-threads=${Math.min(threads, 4)}`);
+      const own = ['-x265-params', params.join(':')];
+      return ['-c:v', 'libx265', '-preset', preset, ...quality, ...interval, ...own];
     }
     case 'vp9':
       return ['-c:v', 'libvpx-vp9', ...vpxOptions(preset), ...quality, ...interval, '-deadline', 'good'];

@@ -17,15 +17,22 @@ export interface PacketWriter {
   packet(pts: number, keyframe: boolean, data: Uint8Array, duration: number): readonly Uint8Array[];
 }
 
-const CODECS: Readonly<Record<string, string>> = { FFV1: 'V_FFV1', VP90: 'V_VP9' };
+const PRORES = 'V_PRORES';
+const CODECS: Readonly<Record<string, string>> = {
+  ...{ FFV1: 'V_FFV1', VP90: 'V_VP9' },
+  // One for each profile.
+  ...{ apco: PRORES, apcs: PRORES, apcn: PRORES, apch: PRORES, ap4h: PRORES, ap4x: PRORES },
+};
+/** Matroska leaves out what begins each ProRes frame: its size and `icpf`. */
+const PRORES_HEADER_BYTES = 8;
 
 const MATRICES = [
   ...['gbr', 'bt709', '', '', 'fcc', 'bt470bg', 'smpte170m', 'smpte240m', 'ycgco', 'bt2020nc', 'bt2020c'],
-  ...['smpte2085', 'chroma-derived-nc', 'chroma-derived-c', 'ictcp'],
+  ...['smpte2085', 'chroma-derived-nc', 'chroma-derived-c', 'ictcp', 'ipt-c2', 'ycgco-re', 'ycgco-ro'],
 ];
 const PRIMARIES = [
   ...['', 'bt709', '', '', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'film', 'bt2020', 'smpte428'],
-  ...['smpte431', 'smpte432'],
+  ...['smpte431', 'smpte432', '', '', '', '', '', '', '', '', '', 'ebu3213'],
 ];
 const TRANSFERS = [
   ...['', 'bt709', '', '', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'linear', 'log100', 'log316'],
@@ -50,13 +57,16 @@ const CHROMA_SITES: Readonly<Record<string, readonly [number, number]>> = {
 const UNKNOWN_SIZE = Buffer.from('01ffffffffffffff', 'hex');
 const DISPLAY_ASPECT_RATIO = 3;
 
-/** Whether streams with this codec tag need this writer. Both codecs have no B-frames: packets come in presentation order. */
+/** Whether streams with this codec tag need this writer. None of them has B-frames: packets come in presentation order. */
 export function needsMatroska(fourcc: string): boolean {
   return Object.hasOwn(CODECS, fourcc);
 }
 
 /** A writer for the video stream `stream`, whose codec tag `needsMatroska`, tagged with `tags`. Ticks are `MATROSKA_TIME_BASE`. */
 export function createMatroskaWriter(stream: NutStream, tags: ColourTags): PacketWriter {
+  const codec = CODECS[stream.fourcc] ?? '';
+  const codecPrivate = codec === PRORES ? Buffer.from(stream.fourcc, 'latin1') : stream.extradata;
+  const skipped = codec === PRORES ? PRORES_HEADER_BYTES : 0;
   const aspect = stream.sampleAspectRatio ?? { num: 1, den: 1 };
   const display = reduced({ num: stream.width * aspect.num, den: stream.height * aspect.den });
   const video = element('e0', [
@@ -72,8 +82,8 @@ export function createMatroskaWriter(stream: NutStream, tags: ColourTags): Packe
     number('73c5', 1),
     number('83', 1),
     number('9c', 0),
-    element('86', [Buffer.from(CODECS[stream.fourcc] ?? '', 'latin1')]),
-    ...(stream.extradata.length === 0 ? [] : [element('63a2', [stream.extradata])]),
+    element('86', [Buffer.from(codec, 'latin1')]),
+    ...(codecPrivate.length === 0 ? [] : [element('63a2', [codecPrivate])]),
     video,
   ]);
   const header = Buffer.concat([
@@ -86,7 +96,8 @@ export function createMatroskaWriter(stream: NutStream, tags: ColourTags): Packe
   ]);
   return {
     header,
-    packet(pts, keyframe, data, duration) {
+    packet(pts, keyframe, packet, duration) {
+      const data = packet.subarray(skipped);
       // Track 1, at the cluster's own time, no flags.
       const block = Buffer.from([0x81, 0, 0, 0]);
       const blockHead = Buffer.concat([Buffer.from('a1', 'hex'), size(block.length + data.length), block]);

@@ -1,7 +1,9 @@
 /** Checks a finished file against what was promised, before it takes its place. */
 import { JobError } from '../errors.js';
 import { timelineShift } from './assemble.js';
+import { readableTags, type Tagged } from './colour-support.js';
 import type { Container } from './container.js';
+import type { ColourTags, EncodeSpec } from './encode.js';
 import { ffprobeLines } from './ffmpeg.js';
 import { streamAt, videoTrack } from './mux-command.js';
 import { probeHeaders } from './probe.js';
@@ -16,21 +18,29 @@ export interface OutputExpectation {
   readonly container: Container;
   /** As in `AssembleJob`. */
   readonly pts: readonly number[];
-  /** Of the video; not compared where it is undefined. */
-  readonly sampleAspectRatio?: Rational | undefined;
+  /** How the video was encoded. Its sample aspect ratio is not compared where it is undefined. */
+  readonly video: Tagged & Partial<Pick<EncodeSpec, 'sampleAspectRatio'>>;
 }
 
 /** The file is no stranger's: a model may well enlarge its frames. */
 const OUR_OWN = { pixels: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
 /** A container that counts the width for display in whole pixels is off by half a pixel: 3% of 16 pixels. */
 const MOST_ASPECT_DIFFERENCE = 0.04;
+/** ffprobe's names. */
+const TAG_FIELDS: Readonly<Record<keyof ColourTags, string>> = {
+  matrix: 'color_space',
+  primaries: 'color_primaries',
+  transfer: 'color_transfer',
+  range: 'color_range',
+  chromaLocation: 'chroma_location',
+};
 /** What encoders make, where it is not called as they are. */
 const CODEC_OF_ENCODER: Readonly<Record<string, string>> = { libopus: 'opus', srt: 'subrip' };
 
 /**
  * Checks the finished file at `path` without decoding it: as many video packets as frames, each PTS within one tick of
- * that file's time base, every planned stream there, in its codec, and the video's sample aspect ratio. Gives a line for
- * what the container or the codec cannot say exactly. Errors: JobError('output') saying what differs.
+ * that file's time base, the colour tags and the sample aspect ratio of the video, and every planned stream there, in its
+ * codec. Gives a line for what the container or the codec cannot say exactly. Errors: JobError('output') saying what differs.
  */
 export async function verifyOutput(path: string, expected: OutputExpectation): Promise<readonly string[]> {
   const track = videoTrack(expected.source, expected.streams);
@@ -40,7 +50,7 @@ export async function verifyOutput(path: string, expected: OutputExpectation): P
   if (videoAt(output.streams, track)?.index !== index) {
     throw wrong(path, `the video is stream ${index}, not number ${track} (from 0) of its tracks`);
   }
-  await checkTimes(path, index, expected);
+  await checkVideo(path, index, expected);
   return aspectNotes(path, output, expected);
 }
 
@@ -51,8 +61,9 @@ function videoAt(streams: readonly StreamFacts[], track: number): StreamFacts | 
 }
 
 function aspectNotes(path: string, output: SourceFacts, expected: OutputExpectation): readonly string[] {
-  if (expected.sampleAspectRatio === undefined) return [];
-  const wanted = reduced(expected.sampleAspectRatio);
+  const { sampleAspectRatio } = expected.video;
+  if (sampleAspectRatio === undefined) return [];
+  const wanted = reduced(sampleAspectRatio);
   const found = reduced(output.video.sampleAspectRatio ?? { num: 1, den: 1 });
   if (wanted.num === found.num && wanted.den === found.den) return [];
   const [instead, asked] = [`${found.num}:${found.den}`, `${wanted.num}:${wanted.den}`];
@@ -64,12 +75,13 @@ function aspectNotes(path: string, output: SourceFacts, expected: OutputExpectat
   return [`The sample aspect ratio is ${instead}, ${nearest}.`];
 }
 
-async function checkTimes(path: string, index: number, expected: OutputExpectation): Promise<void> {
+async function checkVideo(path: string, index: number, expected: OutputExpectation): Promise<void> {
   const { source, pts } = expected;
   const times = new Float64Array(pts.length);
   let count = 0;
-  let timeBase: Rational | undefined;
-  const entries = ['-show_entries', 'packet=pts,flags:stream=time_base', '-of', 'default=nw=1'];
+  const told = new Map<string, string>();
+  const fields = `packet=pts,flags:stream=time_base,${Object.values(TAG_FIELDS).join(',')}`;
+  const entries = ['-show_entries', fields, '-of', 'default=nw=1'];
   for await (const line of ffprobeLines(path, ['-select_streams', `${index}`, ...entries])) {
     const [key, value] = line.split('=');
     if (key === 'pts') {
@@ -79,10 +91,12 @@ async function checkTimes(path: string, index: number, expected: OutputExpectati
       count++;
     } else if (key === 'flags' && value?.includes('D')) {
       throw wrong(path, `packet ${count - 1} of the video is marked as not to be shown`);
-    } else if (key === 'time_base') timeBase = rationalFrom(value);
+    } else if (key !== undefined && value !== undefined) told.set(key, value);
   }
+  const timeBase = rationalFrom(told.get('time_base'));
   if (timeBase === undefined) throw wrong(path, `stream ${index} has no time base`);
   if (count !== pts.length) throw wrong(path, `it holds ${count} frames instead of ${pts.length}`);
+  checkTags(path, told, readableTags(expected.video, expected.container));
   times.sort();
   const shift = timelineShift(source, pts);
   const from = source.video.timeBase;
@@ -98,6 +112,20 @@ async function checkTimes(path: string, index: number, expected: OutputExpectati
         path,
         `frame ${frame} (from 0) should be shown at ${wanted} and is at ${seconds(found, timeBase)}`,
       );
+    }
+  }
+}
+
+/** A tag that was lost on the way is an error; one more than were asked for does no harm. */
+function checkTags(path: string, told: ReadonlyMap<string, string>, wanted: ColourTags): void {
+  const found = (tag: keyof ColourTags) => told.get(TAG_FIELDS[tag]) ?? 'unknown';
+  const full = found('range') === 'pc';
+  if (full !== (wanted.range === 'full')) {
+    throw wrong(path, `its levels should be of ${wanted.range} range and are tagged ${found('range')}`);
+  }
+  for (const tag of ['matrix', 'primaries', 'transfer', 'chromaLocation'] as const) {
+    if (wanted[tag] !== undefined && found(tag) !== wanted[tag]) {
+      throw wrong(path, `its ${TAG_FIELDS[tag]} should be ${wanted[tag]} and is ${found(tag)}`);
     }
   }
 }

@@ -226,7 +226,8 @@ t.test('verification finds what is wrong', async (t) => {
   const clip = await makeClip('b-frames');
   const { path, source, streams, pts } = await finish(clip, 'mp4');
   const container = containerFor('x.mp4');
-  const expected = { source, streams, container, pts };
+  const video = { codec: 'h264', pixelFormat: 'yuv420p', tags: UNTAGGED } as const;
+  const expected = { source, streams, container, pts, video };
   const wrong = (changed: object, message: RegExp) =>
     t.rejects(verifyOutput(path, { ...expected, ...changed }), { code: 'output', message });
   await wrong({ pts: pts.slice(0, 24) }, /25 frames instead of 24/);

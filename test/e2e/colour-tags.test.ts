@@ -1,0 +1,157 @@
+/** Colour tags from one end to the other: every codec in every container that takes it, and what is done where one is lost. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { assemble } from '../../src/video/assemble.js';
+import { codedTags, readableTags } from '../../src/video/colour-support.js';
+import { containerFor } from '../../src/video/container.js';
+import { type ColourTags, type EncodeSpec, openEncoder, type VideoCodec } from '../../src/video/encode.js';
+import { runFfprobe } from '../../src/video/ffmpeg.js';
+import { frameBytes } from '../../src/video/frame-format.js';
+import { probe } from '../../src/video/probe.js';
+import { inspectSegment } from '../../src/video/segment-packets.js';
+import { verifyOutput } from '../../src/video/verify.js';
+import { clipFolder, ffmpegClip } from '../fixtures/clips.js';
+import { packetDigests } from '../fixtures/finish.js';
+import { identityModel } from '../fixtures/identity-model.js';
+import { runJob } from '../fixtures/job.js';
+
+t.setTimeout(300_000);
+
+const HDR: ColourTags = {
+  ...{ matrix: 'bt2020nc', primaries: 'bt2020', transfer: 'smpte2084' },
+  ...{ range: 'limited', chromaLocation: 'topleft' },
+};
+const FULL: ColourTags = {
+  ...{ matrix: 'smpte240m', primaries: 'ebu3213', transfer: 'iec61966-2-1' },
+  ...{ range: 'full', chromaLocation: 'left' },
+};
+const PARTIAL: ColourTags = { ...HDR, primaries: undefined, chromaLocation: 'center' };
+
+/** Each codec, ProRes with 4:2:2 and 4:4:4, and the containers that take it. */
+const WAYS: readonly (readonly [VideoCodec, preset: string, pixelFormat: string, containers: string[]])[] = [
+  ['h264', 'veryfast', 'yuv420p', ['mp4', 'mov', 'mkv']],
+  ['hevc', 'ultrafast', 'yuv420p', ['mp4', 'mov', 'mkv']],
+  ['vp9', '8', 'yuv420p', ['mp4', 'mkv', 'webm']],
+  ['av1', '12', 'yuv420p', ['mp4', 'mkv', 'webm']],
+  ['prores', '3', 'yuv422p10le', ['mov', 'mkv']],
+  ['prores', '4', 'yuv422p10le', ['mov', 'mkv']],
+  ['ffv1', '', 'yuv420p', ['mov', 'mkv']],
+];
+
+/** A source of two frames without any tag. */
+function untagged(): Promise<string> {
+  const options = ['-frames:v', '2', '-c:v', 'ffv1', '-pix_fmt', 'yuv420p'];
+  return ffmpegClip('untagged.mkv', [{ from: { lavfi: 'testsrc2=size=64x64:rate=25' } }], options);
+}
+
+/** Encodes two frames as `spec` says, and gives the segment. */
+async function segmentOf(spec: EncodeSpec) {
+  const path = join(clipFolder(), `${spec.codec}-${spec.preset}-${spec.tags.matrix}.nut`);
+  const encoder = openEncoder(spec, path);
+  const frame = new Uint8Array(frameBytes(64, 64)).fill(100);
+  for (let n = 0; n < 2; n++) await encoder.write(frame);
+  await encoder.finish();
+  return inspectSegment(path);
+}
+
+/** What ffprobe says of the one stream of a file. */
+async function tagsIn(path: string): Promise<ColourTags> {
+  const told = (await runFfprobe(path, ['-show_streams'])) as { streams: Record<string, string>[] };
+  const tag = (name: string) => {
+    const value = told.streams[0]?.[name];
+    return value === 'unknown' || value === 'unspecified' ? undefined : value;
+  };
+  return {
+    matrix: tag('color_space'),
+    primaries: tag('color_primaries'),
+    transfer: tag('color_transfer'),
+    range: tag('color_range') === 'pc' ? 'full' : 'limited',
+    chromaLocation: tag('chroma_location'),
+  };
+}
+
+for (const [codec, preset, pixelFormat, containers] of WAYS) {
+  t.test(`${codec} ${preset} keeps its colour tags in ${containers.join(', ')}`, async (t) => {
+    const source = await probe(await untagged());
+    const pts = [0, 40];
+    const streams = { actions: [{ kind: 'video', index: 0 }], notes: [] } as const;
+    for (const tags of [HDR, FULL, PARTIAL]) {
+      const spec: EncodeSpec = {
+        ...{ codec, preset, pixelFormat, crf: 20, width: 64, height: 64, rate: { num: 25, den: 1 } },
+        ...{ keyframeInterval: 8, tags, sampleAspectRatio: undefined, threads: 1 },
+      };
+      const segment = await segmentOf(spec);
+      for (const extension of containers) {
+        const container = containerFor(`x.${extension}`);
+        const output = join(clipFolder(), `tagged.${extension}`);
+        const job = { source, streams, container, pts, segments: [segment], output };
+        await assemble({ ...job, tags: codedTags(spec) });
+        const expected = { source, streams, container, pts, video: spec };
+        await t.resolves(verifyOutput(output, expected), `${extension}: ${tags.matrix}`);
+        const found = await tagsIn(output);
+        const wanted = readableTags(spec, container);
+        for (const [name, value] of Object.entries(wanted)) {
+          if (value !== undefined) t.equal(found[name as keyof ColourTags], value, `${extension}: ${name}`);
+        }
+        if (codec === 'prores') {
+          const digests = await packetDigests(output, 'v:0');
+          t.same(digests, await packetDigests(segment.path, 'v:0'), `${extension}: packets are as they were`);
+        }
+        if (tags !== HDR || extension !== containers[0]) continue;
+        // A tag that is not the file's stands for one that was lost on the way.
+        const lacking = (changed: Partial<ColourTags>, message: RegExp) =>
+          t.rejects(
+            verifyOutput(output, { ...expected, video: { ...spec, tags: { ...tags, ...changed } } }),
+            {
+              code: 'output',
+              message,
+            },
+          );
+        await lacking({ matrix: 'bt709' }, /color_space should be bt709 and is bt2020nc/);
+        await lacking({ primaries: 'bt709' }, /color_primaries should be bt709 and is bt2020/);
+        await lacking({ transfer: 'bt709' }, /color_transfer should be bt709 and is smpte2084/);
+        if (codec !== 'prores' && wanted.chromaLocation !== undefined) {
+          await lacking({ range: 'full' }, /should be of full range and are tagged/);
+          await lacking({ chromaLocation: 'left' }, /chroma_location should be left and is topleft/);
+        }
+      }
+    }
+  });
+}
+
+t.test('tags that only frames tell of are found', async (t) => {
+  const tagged = 'setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709';
+  const options = ['-frames:v', '2', '-vf', tagged, '-c:v', 'prores_ks', '-pix_fmt', 'yuv422p10le'];
+  const more = ['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709'];
+  const picture = [{ from: { lavfi: 'testsrc2=size=64x64:rate=25' } }];
+  const clip = await ffmpegClip('frames-only.mov', picture, [...options, ...more]);
+  const bytes = readFileSync(clip);
+  const at = bytes.indexOf('colr');
+  if (at >= 0) bytes.write('free', at, 'latin1');
+  writeFileSync(clip, bytes);
+  const { video } = await probe(clip);
+  t.same([video.matrixTag, video.primariesTag, video.transferTag], ['bt709', 'bt709', 'bt709']);
+});
+
+t.test('a job keeps odd tags, and says what it takes them for and what it leaves out', async (t) => {
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  const picture = [{ from: { lavfi: 'testsrc2=size=64x64:rate=25' } }];
+  const tags = 'h264_metadata=matrix_coefficients=8:colour_primaries=9:transfer_characteristics=16';
+  const clip = await ffmpegClip('ycgco.mp4', picture, [
+    ...['-frames:v', '10', '-c:v', 'libx264', '-pix_fmt', 'yuv420p'],
+    ...['-bsf:v', `${tags}:chroma_sample_loc_type=5`],
+  ]);
+  const output = join(folder, 'o.mp4');
+  const { code, stderr } = await runJob(0, [clip, output, '--model', model]);
+  t.equal(code, 0, stderr);
+  t.match(stderr, /colour matrix \(ycgco\) is not known here: colours are taken as bt601/);
+  t.same(await tagsIn(output), {
+    ...{ matrix: 'ycgco', primaries: 'bt2020', transfer: 'smpte2084' },
+    ...{ range: 'limited', chromaLocation: 'bottom' },
+  });
+  const webm = await runJob(0, [clip, join(folder, 'o.webm'), '--codec', 'vp9', '--model', model]);
+  t.equal(webm.code, 0, webm.stderr);
+  t.match(webm.stderr, /Colour tags are left out \(matrix ycgco, chroma location bottom\): vp9/);
+});
