@@ -5,7 +5,7 @@ import { isError, isForgiven, plainMessage } from './ffmpeg-messages.js';
 import { openNutReader } from './nut.js';
 import type { NutStream } from './nut-format.js';
 import { incomingPipe } from './pipe.js';
-import { type Keyframe, keyframeOf } from './random-access.js';
+import { canBeCut, isIntraOnly, keyframeOf } from './random-access.js';
 import { rescaleExact } from './rational.js';
 import type { SourceFacts } from './source-facts.js';
 import type { ListedPacket } from './timeline.js';
@@ -90,22 +90,24 @@ export async function openCompressedPackets(
 }
 
 /**
- * What the video begins with, by its first packet's own bytes: whether decoding can begin there. Nothing, where the container
- * does not call it a keyframe or it cannot be read.
+ * Whether decoding gives everything from the video's first packet on. False too where that cannot be told: where the
+ * codec's packets are not known here, or ffmpeg cannot copy them.
  */
-export async function beginningOf(source: SourceFacts): Promise<Keyframe> {
+export async function beginsWhole(source: SourceFacts): Promise<boolean> {
+  const { codec, startPts } = source.video;
+  if (isIntraOnly(codec) || !canBeCut(codec)) return isIntraOnly(codec);
+  let packets: CompressedPackets | undefined;
   try {
-    const packets = await openCompressedPackets(source, source.video.startPts ?? 0);
-    try {
-      const first = await packets.next();
-      if (first?.keyframe) return keyframeOf(source.video.codec, packets.stream.extradata, first.data);
-    } finally {
-      await packets.close();
-    }
+    packets = await openCompressedPackets(source, startPts ?? 0);
+    const first = await packets.next();
+    if (first?.keyframe !== true) return false;
+    return keyframeOf(codec, packets.stream.extradata, first.data).access === 'independent';
   } catch (error) {
-    if (!(error instanceof JobError)) throw error;
+    if (error instanceof JobError) return false;
+    throw error;
+  } finally {
+    await packets?.close();
   }
-  return { access: 'none', headers: false };
 }
 
 /** Packets' side data, in ffprobe's names, that what is cut out of the stream would not have. */

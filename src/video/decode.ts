@@ -1,7 +1,6 @@
 /** Raw frames out of ffmpeg, each with its own PTS. */
 import { setImmediate } from 'node:timers/promises';
 import { JobError } from '../errors.js';
-import { beginningOf } from './compressed-packets.js';
 import { FfmpegFailure } from './ffmpeg-messages.js';
 import { openRawFrames, type RawFrames, type RunOptions } from './raw-frames.js';
 import type { SourceFacts } from './source-facts.js';
@@ -130,7 +129,6 @@ async function seek(
     const runUp = first === undefined ? 0 : seconds(lastPts - first);
     const { errors, slips, jumps } = frames.damage;
     const sound = errors + slips.length + jumps.length === 0;
-    frames.damage.beforeFrames = undefined; // So soon after a seek nothing is trusted anyway.
     met = last === lastPts && runUp >= LEAST_RUN_UP_SECONDS && sound;
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
@@ -180,7 +178,7 @@ function decoder(
   async function checked<T>(work: Promise<T>): Promise<T> {
     try {
       const value = await work;
-      if (!tolerant) await refuseDamage();
+      if (!tolerant) refuseDamage();
       return value;
     } catch (error) {
       if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
@@ -188,13 +186,7 @@ function decoder(
     }
   }
 
-  async function refuseDamage(): Promise<void> {
-    const { beforeFrames } = frames.damage;
-    if (beforeFrames !== undefined) {
-      frames.damage.beforeFrames = undefined;
-      const { access } = await beginningOf(source);
-      if (access === 'independent') throw damaged(beforeFrames);
-    }
+  function refuseDamage(): void {
     if (frames.damage.first !== undefined) throw damaged(frames.damage.first);
     const jump = frames.damage.jumps.find(given);
     if (jump !== undefined)
@@ -220,7 +212,7 @@ function decoder(
     const pts = await checked(frames.next());
     if (pts === undefined) return undefined;
     count += 1;
-    if (!tolerant) await refuseDamage();
+    if (!tolerant) refuseDamage();
     last = last === undefined ? pts : Math.max(pts, last + 1);
     return last;
   }

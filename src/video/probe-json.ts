@@ -217,7 +217,7 @@ function videoFacts(
     frames: declared ?? positive(countTag(facts.tags)) ?? estimatedFrames(duration, averageRate),
     framesDeclared: declared !== undefined,
     sampleAspectRatio: rate(text(stream.sample_aspect_ratio)?.replace(':', '/')),
-    matrixTag: colourTag(stream.color_space),
+    matrixTag: stream.color_space === 'reserved' ? 'reserved' : colourTag(stream.color_space),
     primariesTag: colourTag(stream.color_primaries),
     transferTag,
     rangeTag: colourTag(stream.color_range),

@@ -36,6 +36,11 @@ export function canBeCut(codec: string): boolean {
   return INTRA.has(codec) || Object.hasOwn(READERS, codec);
 }
 
+/** Whether every packet of this codec stands alone. */
+export function isIntraOnly(codec: string): boolean {
+  return INTRA.has(codec);
+}
+
 /**
  * Judges a packet that the container marks as a keyframe by its own bytes: containers call more a keyframe than is safe
  * to begin at. `extradata` is the stream's; it tells how H.264 and HEVC are packed (ISO/IEC 14496-15).

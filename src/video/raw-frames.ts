@@ -1,7 +1,9 @@
 /** One run of ffmpeg that decodes a video into raw frames. */
 import { JobError } from '../errors.js';
+import { beginsWhole } from './compressed-packets.js';
+import { type DamageLog, damageListener } from './damage-log.js';
+import { colourInputOptions, wireColours } from './decode-colour.js';
 import { type FfmpegProcess, startFfmpeg } from './ffmpeg.js';
-import { isError, isFatal, isForgiven, plainMessage } from './ffmpeg-messages.js';
 import { frameBytes } from './frame-format.js';
 import { UNKNOWN_RATE } from './frame-rate.js';
 import { type NutReader, openNutReader } from './nut-reader.js';
@@ -29,22 +31,6 @@ export interface RawFrames {
   close(): Promise<void>;
 }
 
-/** What ffmpeg has said about the video so far. It is heard as soon as it is said, and so may be ahead of the frames. */
-export interface DamageLog {
-  /** Messages of error level about what is being decoded. */
-  errors: number;
-  /** The first of them. */
-  first: string | undefined;
-  /** The first error before there was a frame: damage, unless the video begins between two keyframes. */
-  beforeFrames: string | undefined;
-  /** Frames, counted from 0, that were moved to a tick after the last one, since they were no later than it. */
-  readonly slips: number[];
-  /** Frames from which on another recording seems to follow, so many ticks earlier: it follows on after the last one. */
-  readonly jumps: { readonly frame: number; readonly back: number }[];
-  /** Other things that the user should know, one line each. */
-  readonly notes: Set<string>;
-}
-
 export interface RunOptions {
   readonly tolerant: boolean;
   readonly threads: number | undefined;
@@ -56,11 +42,6 @@ export interface RunOptions {
 
 /** Seconds added to every PTS on the way, since NUT holds none below zero. */
 const SHIFT_SECONDS = 60;
-/** What demuxers say of damage while ffmpeg looks for streams: those packets are not read again. */
-const BROKEN_FILE =
-  /ended prematurely|partial file|truncat|invalid as first byte|exceeds|Unknown-sized|Invalid (data|length)|corrupt/i;
-/** What ffmpeg takes for fatal unless it is to go on over damage (fftools/ffmpeg.c). */
-const CORRUPT = /^\[warning\] .*: corrupt (?:input packet|decoded frame) in stream \d+$/;
 /** Timestamps that go back by more seconds than these are not a slip of rounding. */
 const MOST_SLIP_SECONDS = 1;
 
@@ -74,26 +55,29 @@ export async function openRawFrames(
   const { num, den } = video.timeBase;
   const shift = Math.max(0, -(video.startPts ?? 0)) + Math.ceil((SHIFT_SECONDS * den) / num);
   const times = advancingTimes(shift, video);
-  const chain = filters(wire, times, options.gpu === undefined ? [] : nvdecFilters(video, wire.format.range));
+  const toSoftware = options.gpu === undefined ? [] : nvdecFilters(video, wire.format.range);
+  const chain = filters(wire, [...wireColours(video, wire), ...toSoftware], times);
+  const colourOptions = await colourInputOptions(video);
   const pipe = incomingPipe();
-  const damage: DamageLog = {
-    ...{ errors: 0, first: undefined, beforeFrames: undefined },
-    ...{ slips: [], jumps: [], notes: new Set() },
-  };
-  const listen = damageListener(damage, wire, source.format);
+  const damage = damageListener(wire, source.format);
   let decodedFormat: string | undefined;
   const run = await startFfmpeg(
     {
       task: `decoding "${path}"`,
       talkative: true,
-      inputs: [{ from: { file: path }, options: [...source.openOptions, ...inputOptions(options)] }],
+      inputs: [
+        {
+          from: { file: path },
+          options: [...source.openOptions, ...inputOptions(options), ...colourOptions],
+        },
+      ],
       outputs: [{ to: 'stdout', options: outputOptions(video.index, `${num}:${den}`, chain) }],
     },
     {
       stdout: pipe.childEnd,
       onMessage(line) {
         decodedFormat ??= /^\[graph .*input.* pixfmt:(\w+)/.exec(line)?.[1];
-        listen(line);
+        damage.hear(line);
       },
     },
   ).catch(async (error: unknown) => {
@@ -105,8 +89,12 @@ export async function openRawFrames(
   let closed = false;
   let given = 0;
 
+  /** After a seek errors may be about what lies before the place where it ended: whoever seeks looks at the frames. */
+  const judgeEarly = () =>
+    damage.judgeEarly(async () => options.from === undefined && (await beginsWhole(source)));
+
   return {
-    damage,
+    damage: damage.log,
     messages: run.messages,
     get decodedFormat() {
       return decodedFormat;
@@ -120,10 +108,9 @@ export async function openRawFrames(
         reader ??= await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
         return reader.next();
       });
-      if (header === undefined) {
-        await run.done; // An end is one only if ffmpeg says so.
-        return undefined;
-      }
+      if (header === undefined) await run.done; // An end is one only if ffmpeg says so, and all that it said is heard.
+      await judgeEarly();
+      if (header === undefined) return undefined;
       if (header.bytes !== bytes) {
         throw new JobError('internal', `ffmpeg gave a frame of ${header.bytes} bytes, not ${bytes}`);
       }
@@ -172,11 +159,11 @@ function outputOptions(stream: number, timeBase: string, chain: string): string[
   ];
 }
 
-function filters(wire: WirePlan, times: string, toSoftware: readonly string[]): string {
+function filters(wire: WirePlan, first: readonly string[], times: string): string {
   const { width, height } = wire.format;
   return [
     `setpts='${times}'`,
-    ...toSoftware,
+    ...first,
     ...wire.filters,
     // Does nothing unless the size changes in mid-stream.
     `scale=${width}:${height}:flags=bicubic+accurate_rnd+full_chroma_int`,
@@ -200,51 +187,4 @@ function advancingTimes(shift: number, { timeBase, averageRate }: SourceFacts['v
   const late = `if(lte(${back},${Math.round(second * MOST_SLIP_SECONDS)}),${slip},${jump})`;
   const timed = `if(isnan(PTS),PREV_OUTPTS+${interval},if(gt(ld(0),PREV_OUTPTS),ld(0),${late}))`;
   return `st(0,PTS+${shift}+ld(1));if(isnan(PREV_OUTPTS),if(isnan(PTS),${shift},ld(0)),${timed})`;
-}
-
-/** Sorts ffmpeg's messages into `damage`. */
-function damageListener(damage: DamageLog, wire: WirePlan, format: string): (line: string) => void {
-  // Before ffmpeg says that it has a first frame to write, its decoder may have looked for one between two keyframes.
-  let writing = false;
-  let size: string | undefined;
-  let jumping: number | undefined;
-
-  function printed(value: number): void {
-    if (value < 0) damage.slips.push(-value - 1);
-    else if (jumping === undefined) jumping = value;
-    else {
-      damage.jumps.push({ frame: jumping, back: value });
-      jumping = undefined;
-    }
-  }
-
-  return (line) => {
-    const number = /^\[info\] (-?\d+)\.\d+$/.exec(line)?.[1];
-    if (number !== undefined) printed(Number(number));
-    if (line.includes('Output #0, nut, to ')) writing = true;
-    const graph = /^\[graph .*input.* w:(\d+) h:(\d+) /.exec(line);
-    if (graph !== null) {
-      const next = `${graph[1]}x${graph[2]}`;
-      const { width, height } = wire.format;
-      if (size !== undefined && size !== next) {
-        damage.notes.add(
-          `the frames change from ${size} to ${next} on the way: scaled to ${width}x${height}`,
-        );
-      }
-      size = next;
-    }
-    const corrupt = CORRUPT.test(line);
-    if (!corrupt && !isError(line)) return;
-    const demuxed = line.startsWith(`[${format} @ `) && BROKEN_FILE.test(line);
-    if (!(writing || corrupt || demuxed || isFatal(line))) {
-      if (!isForgiven(line)) damage.beforeFrames ??= plainMessage(line);
-      return;
-    }
-    if (isForgiven(line)) {
-      damage.notes.add(`ffmpeg warns: ${plainMessage(line)}`);
-      return;
-    }
-    damage.errors += 1;
-    damage.first ??= plainMessage(line);
-  };
 }

@@ -74,7 +74,7 @@ export interface VideoFacts {
   readonly framesDeclared: boolean;
   /** Undefined where unspecified. */
   readonly sampleAspectRatio: Rational | undefined;
-  /** Colour as the file tags it, in ffmpeg's names; undefined where unspecified. */
+  /** Colour as the file tags it, in ffmpeg's names; undefined where unspecified. The matrix may be `reserved`. */
   readonly matrixTag: string | undefined;
   readonly primariesTag: string | undefined;
   readonly transferTag: string | undefined;

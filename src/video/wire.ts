@@ -96,9 +96,12 @@ function isSensible(aspect: Rational | undefined): boolean {
   return ratio <= MOST_ASPECT && ratio >= 1 / MOST_ASPECT;
 }
 
-/** `gbr` says that the planes are green, blue and red: of other video it is an error, and encoders refuse it. */
+/**
+ * `gbr` says that the planes are green, blue and red: of other video it is an error, and encoders refuse it. They have no
+ * name for what is reserved.
+ */
 function matrixTagOf({ matrixTag }: VideoFacts): string | undefined {
-  return matrixTag === 'gbr' ? undefined : matrixTag;
+  return matrixTag === 'gbr' || matrixTag === 'reserved' ? undefined : matrixTag;
 }
 
 function colourOf(video: VideoFacts): { readonly matrix: ColourMatrix; readonly range: ColourRange } {
