@@ -3,6 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import { JobError, UNDECODED, undecoded } from '../errors.js';
 import { runFfprobe } from './ffmpeg.js';
 import { FfmpegFailure } from './ffmpeg-messages.js';
+import { withFrameTags } from './first-frames.js';
 import { measuredRate } from './frame-rate.js';
 import { isoSampleEntries } from './iso-boxes.js';
 import { choiceNote, mainVideo, noVideo, videoNamed, videosOf } from './main-video.js';
@@ -58,7 +59,7 @@ export async function probe(
   const parsed = parseProbe(headers, path, bytes, limits, main.index);
   const notes = seen ? [choiceNote(main, videos)] : [];
   await refuseEncrypted(parsed);
-  return withFrames(await rated({ ...parsed, openOptions, notes }, headers));
+  return withFrames(await withFrameTags(await rated({ ...parsed, openOptions, notes }, headers)));
 }
 
 /**

@@ -3,6 +3,7 @@ import { JobError } from '../errors.js';
 import { type Container, containerFor } from './container.js';
 import type { VideoCodec } from './encode.js';
 import { type FfmpegCommand, runFfmpeg } from './ffmpeg.js';
+import { hasCaptions } from './first-frames.js';
 import { hiddenSound } from './hidden-sound.js';
 import { planMetadata } from './metadata.js';
 import type { SourceFacts, StreamFacts } from './source-facts.js';
@@ -81,7 +82,7 @@ export async function planStreams(
     actions,
     notes: [
       ...ordered.flatMap(({ note }) => note ?? []),
-      ...(first.captions ? [CAPTIONS_LOST] : []),
+      ...((await hasCaptions(source)) ? [CAPTIONS_LOST] : []),
       ...metadataNotes(source, container, actions),
     ],
   };
@@ -288,8 +289,6 @@ interface Trial {
   readonly accepted: boolean;
   /** The muxer's, where it refuses. */
   readonly words: string;
-  /** Whether the source's video has captions in its packets (CEA-608 or -708): of its headers ffprobe asks too little to know. */
-  readonly captions: boolean;
 }
 
 /** Whether `muxer` writes a header for these streams, with a video of `codec` before them where one is given. */
@@ -312,30 +311,26 @@ async function trial(
     if (more.length > 0) place++;
     options.push(...more);
   }
-  if (place === 0) return { accepted: true, words: '', captions: false };
+  if (place === 0) return { accepted: true, words: '' };
   const command: FfmpegCommand = {
     task: `asking what ${muxer} can hold of "${source.path}"`,
     inputs,
-    talkative: true,
     outputs: [
       { to: { file: '/dev/null' }, options: [...options, '-max_error_rate', '1', '-t', '0', '-f', muxer] },
     ],
   };
-  const video = new RegExp(`Stream #0:${source.video.index}\\b.*: Video: .*, Closed Captions\\b`);
-  let captions = false;
   try {
-    const messages = await runFfmpeg(command, {
-      onMessage(line) {
-        captions ||= video.test(line);
-      },
-    });
+    const messages = await runFfmpeg(command);
     const leftOut = messages.find((message) => LEFT_OUT.test(message));
-    return { accepted: leftOut === undefined, words: leftOut ?? '', captions };
+    return { accepted: leftOut === undefined, words: leftOut ?? '' };
   } catch (error) {
     if (!(error instanceof JobError) || !error.message.includes('exited with code')) throw error;
-    // The first of ffmpeg's words is the muxer's own.
-    const words = error.message.slice(error.message.indexOf(command.task) + command.task.length + 2);
-    return { accepted: false, words: words.split('; ', 1).join(), captions };
+    const words = error.message
+      .slice(error.message.indexOf(command.task) + command.task.length + 2)
+      .split('; ');
+    // The source may have been complained of first, and what follows the muxer's own words follows from them.
+    const own = words.find((said) => said.startsWith(`${muxer}: `)) ?? words[0] ?? '';
+    return { accepted: false, words: own };
   }
 }
 

@@ -180,7 +180,9 @@ t.test('captions and a spherical mark are not lost without a word', async (t) =>
     t.equal(code, 0, stderr);
     t.match(stderr, words);
   };
-  await noted(await captionedClip(), /closed captions within its frames: they are left out/);
+  for (const first of [0, 20]) {
+    await noted(await captionedClip(first), /closed captions within its frames: they are left out/);
+  }
   await noted(await sphericalClip(), /marked as spherical \(360 degrees\): the mark is left out/);
   const plain = await finish(await makeClip('cfr'), 'mp4');
   t.same(plain.streams.notes, []);
