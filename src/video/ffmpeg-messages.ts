@@ -31,7 +31,13 @@ const FORGIVEN =
   /mmco: unref short failure|co located POCs unavailable|number of reference frames|read_timestamp failed/;
 /** What ffmpeg puts before each message (`-v level+...`): the parts of it that speak, if any, and the level. What follows is anybody's text. */
 const MARKS = /^((?:\[[^\]]* @ 0x[0-9a-f]+\] ?)*)\[(\w+)\] /;
+/** What the libraries of encoders print by themselves, without ffmpeg's marks. */
+const LIBRARY_ERROR = /^(?:Svt|x26[45]) ?\[error\]:/;
+/** What FFmpeg 6 and later add when another part of it has failed and said why. */
+const FOLLOWS =
+  /Task finished with error code|Terminating thread with return code|Nothing was written into output file|Error sending frames to consumers|Could not open encoder before EOF|Error muxing a packet$|Error opening (?:in|out)put files:|Error initializing output stream \d+:\d+ --$/;
 const KEPT_MESSAGES = 64;
+const TOLD_MESSAGES = 3;
 const LONGEST_MESSAGE = 1024;
 
 /** Calls `onLine` with each line of text, in bounded memory: of a long line that comes bit by bit, with its beginning alone. */
@@ -88,7 +94,7 @@ export function runError(
     .replace(/^ffmpeg /, '')
     .split(/[\n:]/, 1);
   const exitCode = /exited with code (\d+)/.exec(happened)?.[1];
-  const words = lastWords(messages);
+  const words = tellingWords(messages);
   const message = `${program} ${happened} while ${task}${words === '' ? '' : `: ${words}`}`;
   return new FfmpegFailure(message, {
     ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
@@ -97,11 +103,16 @@ export function runError(
   });
 }
 
-/** The last three messages, those of errors where there are any, without the addresses ffmpeg prints. */
-function lastWords(messages: readonly string[]): string {
-  const errors = messages.filter(isError);
-  const texts = (errors.length > 0 ? errors : messages).map(plainMessage);
-  return [...new Set(texts)].slice(-3).join('; ');
+/**
+ * The first message and the last two, without the addresses ffmpeg prints: those of errors where there are any, and not
+ * those that only say that something before them failed. The first is mostly the cause.
+ */
+function tellingWords(messages: readonly string[]): string {
+  const errors = messages.filter((line) => isError(line) || LIBRARY_ERROR.test(line));
+  const causes = errors.filter((line) => !FOLLOWS.test(line));
+  const telling = [causes, errors, messages].find((lines) => lines.length > 0) ?? [];
+  const texts = [...new Set(telling.map(plainMessage))];
+  return texts.toSpliced(1, Math.max(0, texts.length - TOLD_MESSAGES)).join('; ');
 }
 
 /** The first of the messages that tells of an error which matters. */

@@ -10,7 +10,13 @@ import t, { type Test } from 'tap';
 import { JobError } from '../../src/errors.js';
 import { ffprobeLines, runFfmpeg, runFfprobe, startFfmpeg } from '../../src/video/ffmpeg.js';
 import { ffmpegVersion, hasEncoder } from '../../src/video/ffmpeg-facts.js';
-import { eachLine, FfmpegFailure, firstError, plainMessage } from '../../src/video/ffmpeg-messages.js';
+import {
+  eachLine,
+  FfmpegFailure,
+  firstError,
+  plainMessage,
+  runError,
+} from '../../src/video/ffmpeg-messages.js';
 import { incomingPipe } from '../../src/video/pipe.js';
 import { clipFolder, makeClip } from '../fixtures/clips.js';
 
@@ -144,9 +150,10 @@ t.test('failures carry the last words of ffmpeg and ffprobe', async (t) => {
   });
   await t.rejects(refused, {
     code: 'ffmpeg',
-    exitCode: 1,
-    message: /exited with code 1 while reading a text: .*Invalid data/,
+    message: /exited with code \d+ while reading a text: .*Invalid data/,
   });
+  const failure = await refused.catch((error: unknown) => error);
+  t.ok(failure instanceof FfmpegFailure && (failure.exitCode ?? 0) > 0);
   await t.rejects(runFfprobe(file, []), { code: 'ffmpeg', message: /Invalid data/ });
   const missing = join(folder, 'missing.mp4');
   await t.rejects(runFfprobe(missing, []), { message: /missing\.mp4.*No such file/ });
@@ -165,6 +172,61 @@ t.test('failures carry the last words of ffmpeg and ffprobe', async (t) => {
     undefined,
   );
   t.equal(firstError(['[a @ 0x1] [b @ 0x2] [error] no [error] here']), 'a: b: no [error] here');
+});
+
+const PICTURE = { from: { lavfi: 'testsrc2=size=64x64:rate=25' } };
+
+t.test('failures of every kind tell their cause first', async (t) => {
+  const folder = t.testdir();
+  const file = join(folder, 'o.nut');
+  const run = (from: (typeof PICTURE)['from'] | { file: string }, to: string, options: readonly string[]) =>
+    runFfmpeg({ task: 'failing', inputs: [{ from }], outputs: [{ to: { file: to }, options }] });
+  const picture = (options: readonly string[], to = file) =>
+    run(PICTURE.from, to, ['-frames:v', '3', ...options]);
+  const fails = (work: Promise<unknown>, words: RegExp, name: string) =>
+    t.rejects(work, { code: 'ffmpeg', message: new RegExp(`while failing: ${words.source}`) }, name);
+  const nonesuch = ['-preset', 'nonesuch'];
+  await fails(
+    picture(['-c:v', 'libx264', ...nonesuch]),
+    /(x264 .*; )?libx264: Error setting preset/,
+    'preset',
+  );
+  await fails(picture(['-c:v', 'libx265', ...nonesuch]), /libx265: Error setting preset/, 'preset of x265');
+  await fails(picture(['-c:v', 'libx264', '-f', 'webm']), /webm: Only VP8 or VP9/, 'codec and container');
+  await fails(picture(['-c:v', 'ffv1', '-f', 'mp4']), /mp4: Could not find tag for codec/, 'codec tag');
+  await fails(picture(['-c:v', 'nonesuch']), /.*Unknown encoder 'nonesuch'/, 'encoder');
+  await fails(picture(['-c:v', 'ffv1', '-f', 'nut'], '/dev/full'), /.*No space left on device/, 'full disk');
+  await fails(picture([], join(folder, 'no', 'o.nut')), /.*No such file or directory/, 'folder');
+  const small = run({ lavfi: 'color=s=32x32' }, file, ['-frames:v', '3', '-c:v', 'libsvtav1']);
+  await fails(small, /Svt\[error\]: .*Source Width must be at least/, 'size');
+  const bytes = readFileSync(await makeClip('cfr')).fill(0, 3000);
+  const damaged = join(folder, 'damaged.mp4');
+  writeFileSync(damaged, bytes);
+  await fails(run({ file: damaged }, file, ['-c', 'copy']), /.*moov atom not found/, 'damaged input');
+});
+
+t.test('what FFmpeg 7 adds to a cause is not told', (t) => {
+  const said = [
+    '[webm @ 0x1] [error] Only VP8 or VP9',
+    '[out#0/webm @ 0x2] [error] Could not write header (incorrect codec parameters ?): Invalid argument',
+    '[vf#0:0 @ 0x3] [error] Error sending frames to consumers: Invalid argument',
+    '[vf#0:0 @ 0x3] [error] Task finished with error code: -22 (Invalid argument)',
+    '[vf#0:0 @ 0x3] [error] Terminating thread with return code -22 (Invalid argument)',
+    '[vost#0:0/libx264 @ 0x4] [error] Could not open encoder before EOF',
+    '[out#0/webm @ 0x2] [error] Nothing was written into output file, because at least one of its streams received no packets.',
+  ];
+  const failed = (messages: readonly string[]) =>
+    runError('ffmpeg', 'writing', new Error('ffmpeg exited with code 234: x'), messages).message;
+  t.equal(
+    failed(said),
+    'ffmpeg exited with code 234 while writing: webm: Only VP8 or VP9; out#0/webm: Could not write header (incorrect codec parameters ?): Invalid argument',
+  );
+  const many = [1, 2, 3, 4, 5].map((n) => `[a @ 0x1] [error] ${n}`);
+  t.match(failed(['[warning] w', ...many]), /: a: 1; a: 4; a: 5$/, 'the first, and the last two');
+  t.match(failed(['[warning] w']), /: \[warning\] w$|: w$/, 'warnings where there is no error');
+  t.match(failed(said.slice(4, 5)), /Terminating thread/, 'even that where there is nothing else');
+  t.match(failed([]), /while writing$/);
+  t.end();
 });
 
 t.test('of a long line that comes bit by bit only the beginning is told', async (t) => {
