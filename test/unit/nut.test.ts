@@ -159,8 +159,9 @@ t.test('encoded packets: file and 1-byte pieces agree with ffprobe', async (t) =
   ]);
   const whole = await packetsOf(path);
   t.same(
-    whole.map((packet) => `${packet.stream},${packet.pts},${packet.bytes},${packet.keyframe ? 'K_' : '__'}`),
-    expected.map((line) => line.replace(/,$/, '')),
+    whole.map((packet) => `${packet.stream},${packet.pts},${packet.bytes},${packet.keyframe ? 'K' : '_'}`),
+    // Of the flags: `K` or nothing, then others, of which there are more from version to version.
+    expected.map((line) => line.replace(/([K_])[^,]*,?$/, '$1')),
   );
   for (const size of [1, 7, 4096]) {
     t.same(await readAll(pieces(readFileSync(path), size)), whole, `in pieces of ${size}`);
@@ -204,6 +205,8 @@ t.test('what is written, ffmpeg reads with exactly those times', async (t) => {
   const packets: NutPacket[] = [];
   for await (const packet of file.packets()) packets.push(packet);
   const order = packets.map(({ pts }) => pts).sort((a, b) => a - b);
+  const delay = stream.decodeDelay;
+  const decoded = `setts=pts=PTS:dts='if(lt(N,${delay}),STARTPTS-(${delay}-N),DTS)'`;
   for (const timeBase of TIME_BASES) {
     for (const start of [0, 6_000_000_000]) {
       const table = order.map((_, n) => start + 400 * n + 33 * (n % 4));
@@ -212,7 +215,8 @@ t.test('what is written, ffmpeg reads with exactly those times', async (t) => {
       const run = await startFfmpeg({
         task: 'reading what was written',
         inputs: [{ from: 'stdin', options: ['-f', 'nut', '-copyts'] }],
-        outputs: [{ to: { file: output }, options: ['-c', 'copy', '-f', 'framecrc'] }],
+        // As finished files are written: by itself FFmpeg 7 makes up decoding times, and moves PTS to suit them.
+        outputs: [{ to: { file: output }, options: ['-c', 'copy', '-bsf:v', decoded, '-f', 'framecrc'] }],
       });
       run.stdin?.write(writer.header);
       const expected: number[] = [];
