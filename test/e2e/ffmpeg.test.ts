@@ -195,7 +195,11 @@ t.test('failures of every kind tell their cause first', async (t) => {
   await fails(picture(['-c:v', 'libx264', '-f', 'webm']), /webm: Only VP8 or VP9/, 'codec and container');
   await fails(picture(['-c:v', 'ffv1', '-f', 'mp4']), /mp4: Could not find tag for codec/, 'codec tag');
   await fails(picture(['-c:v', 'nonesuch']), /.*Unknown encoder 'nonesuch'/, 'encoder');
-  await fails(picture(['-c:v', 'ffv1', '-f', 'nut'], '/dev/full'), /.*No space left on device/, 'full disk');
+  await fails(
+    picture(['-xerror', '-c:v', 'ffv1', '-f', 'nut'], '/dev/full'),
+    /.*No space left on device/,
+    'full disk',
+  );
   await fails(picture([], join(folder, 'no', 'o.nut')), /.*No such file or directory/, 'folder');
   const small = run({ lavfi: 'color=s=32x32' }, file, ['-frames:v', '3', '-c:v', 'libsvtav1']);
   await fails(small, /Svt\[error\]: .*Source Width must be at least/, 'size');
