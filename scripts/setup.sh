@@ -13,7 +13,7 @@ has() { # has PROGRAM...: daemons lie where the PATH of users does not lead
   for program in "$@"; do PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || return 1; done
 }
 has_mpi() { # any MPI: a compiler that finds its headers, and what starts its ranks
-  { has mpirun || has srun; } && printf '#include <mpi.h>\n' | "${MPICXX:-mpicxx}" -E -x c++ - >/dev/null 2>&1
+  { has mpirun || has srun; } && "${MPICXX:-mpicxx}" -E -x c++ - <<<'#include <mpi.h>' >/dev/null 2>&1
 }
 
 missing=() debian=() rpm=()
