@@ -114,7 +114,7 @@ async function loopArguments(
   const graph = compose(await loadModel(model, request), wire.format, 1);
   const file = join(folder, 'graph.onnx');
   await writeFile(file, graph.bytes);
-  return [file, String(graph.inputBytes), String(graph.outputBytes), threads, String(SECONDS_ALONE)];
+  return [file, String(graph.inputBytes), String(graph.rowBytes), threads, String(SECONDS_ALONE)];
 }
 
 /** Frames a second of all processes together, and a frame's processor time. */

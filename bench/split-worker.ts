@@ -16,7 +16,7 @@ import { planCut } from '../src/video/cut.js';
 import { frameBytes } from '../src/video/frame-format.js';
 import { probe } from '../src/video/probe.js';
 import { wirePlan } from '../src/video/wire.js';
-import { sleepingSession } from '../test/fixtures/sleeping-session.js';
+import { copyFrame, sleepingSession } from '../test/fixtures/sleeping-session.js';
 
 /** What came of one run. */
 export interface SplitResult {
@@ -35,8 +35,8 @@ const source = await probe(clip);
 const { width, height, averageRate } = source.video;
 const rate = averageRate ?? { num: 25, den: 1 };
 const bytes = frameBytes(width, height);
-const session = await sleepingSession(1, bytes, Number(milliseconds));
-const shape = { batch: 1, schedule: 'even', frameBytes: bytes, styledBytes: bytes } as const;
+const session = await sleepingSession(1, bytes, Number(milliseconds), copyFrame);
+const shape = { batch: 1, schedule: 'even', frameBytes: bytes, styledBytes: bytes + 1 } as const;
 
 async function openRoot() {
   const wire = wirePlan(source.video, containerFor('x.mp4', undefined));
@@ -50,7 +50,7 @@ async function openRoot() {
   const prepared = { source, wire, spec, input: { path: clip, display: clip } } as unknown as PreparedJob;
   const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, 1);
   const hardware = { nvdec: false, nvenc: false, encoder: 'software', notes: [] };
-  const place = { monitor: NO_MONITOR, site, device: 0 };
+  const place = { monitor: NO_MONITOR, site, device: 0, strict: false };
   const opened: OpenedWork = { journal, ...place, hardware };
   return openPieceWork(prepared, plan, opened);
 }

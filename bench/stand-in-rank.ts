@@ -12,14 +12,13 @@ import { WarmSessions } from '../src/model/warm-sessions.js';
 import { joinWorld } from '../src/mpi/world.js';
 import { modelsFolder } from '../src/package.js';
 import { createLog } from '../src/report/log.js';
-import { sleepingSession } from '../test/fixtures/sleeping-session.js';
+import { copyFrame, sleepingSession } from '../test/fixtures/sleeping-session.js';
 
 const [milliseconds, ...words] = process.argv.slice(2);
 
 class StandIns extends WarmSessions {
   override async open(_key: string, _graphs: SessionGraphs, request: SessionRequest): Promise<OpenedSession> {
-    const copy = (input: Uint8Array, output: Uint8Array): void => output.set(input);
-    const session = await sleepingSession(1, request.inputBytes, Number(milliseconds), copy);
+    const session = await sleepingSession(1, request.inputBytes, Number(milliseconds), copyFrame);
     return { lanes: [session], provider: 'cpu', precision: 'fp32', fallback: undefined, notes: [] };
   }
 }

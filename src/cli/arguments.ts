@@ -246,6 +246,12 @@ function runOptions<T>(parser: Argv<T>) {
       group,
       describe: 'go on over damaged frames; otherwise damage is an error',
     })
+    .option('strict', {
+      type: 'boolean',
+      default: false,
+      group,
+      describe: 'fail if the model gives NaN or infinity in any frame; otherwise that is a warning',
+    })
     .option('video', {
       type: 'string',
       group,
@@ -330,6 +336,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     restart: parsed.restart,
     overwrite: parsed.overwrite,
     tolerant: parsed.tolerant,
+    strict: parsed.strict,
     video: videoIndex(parsed.video),
     report: parsed.report,
     logFormat: parsed['log-format'],

@@ -10,7 +10,7 @@ const MOST_BYTES = 2 ** 32;
 export interface Batches {
   readonly batch: number;
   /** Bytes of one frame in wire format, before and after the model. */
-  readonly graph: Pick<ComposedGraph, 'inputBytes' | 'outputBytes'>;
+  readonly graph: Pick<ComposedGraph, 'inputBytes' | 'rowBytes'>;
   readonly model: Pick<LoadedModel, 'fixedBatch'>;
 }
 
@@ -20,7 +20,7 @@ export interface Batches {
  * at any number of ranks. Errors: JobError `limit`.
  */
 export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: number): void {
-  const frame = Math.max(graph.inputBytes, graph.outputBytes);
+  const frame = Math.max(graph.inputBytes, graph.rowBytes);
   const frames = `${batch} frame${batch === 1 ? '' : 's'} of ${(frame / 2 ** 20).toFixed(1)} MiB`;
   const most = (bytes: number): number => Math.floor(MOST_BYTES / bytes);
   const smaller = (fitting: number): string[] =>

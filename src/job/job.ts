@@ -104,7 +104,7 @@ async function runOn(
 
 function pipelineShape({ schedule }: RunOptions, prepared: PreparedJob): PipelineShape {
   const { batch, graph } = prepared;
-  return { batch, schedule, frameBytes: graph.inputBytes, styledBytes: graph.outputBytes };
+  return { batch, schedule, frameBytes: graph.inputBytes, styledBytes: graph.rowBytes };
 }
 
 /** This rank failed while the others wait for it: says why, and ends them all. */

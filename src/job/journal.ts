@@ -11,6 +11,8 @@ export interface SegmentRecord {
   readonly frames: number;
   readonly bytes: number;
   readonly pts: readonly number[];
+  /** Which of its frames, from 0, the model gave NaN or infinity for; left out where there are none. */
+  readonly nonFinite?: readonly number[];
 }
 
 /** The record of finished segments. A segment is in it only when its file is complete and flushed. */
@@ -153,7 +155,8 @@ async function readSegment(store: WorkStore, index: number): Promise<SegmentReco
 function parseRecord(text: string): SegmentRecord | undefined {
   try {
     const record = JSON.parse(text) as SegmentRecord;
-    return Array.isArray(record.pts) && record.pts.length === record.frames ? record : undefined;
+    const whole = Array.isArray(record.pts) && record.pts.length === record.frames;
+    return whole && Array.isArray(record.nonFinite ?? []) ? record : undefined;
   } catch {
     return undefined;
   }

@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly restart: boolean;
   readonly overwrite: boolean;
   readonly tolerant: boolean;
+  /** NaN or infinity from the model ends the job. */
+  readonly strict: boolean;
   /** Index of the video stream to process, as `probe` prints it; undefined where the file's main one is meant. */
   readonly video: number | undefined;
   readonly report: string | undefined;

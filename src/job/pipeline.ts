@@ -25,7 +25,7 @@ export interface PipelineShape {
   /** Frames of one rank in a full round: the batch of the composed graph. */
   readonly batch: number;
   readonly schedule: ScheduleName;
-  /** Bytes of one frame in wire format, before and after the model. */
+  /** Bytes of one frame in wire format, and of one row of the composed graph's result: a styled frame and its check byte. */
   readonly frameBytes: number;
   readonly styledBytes: number;
 }

@@ -123,6 +123,7 @@ function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome
     },
     ...pipeline,
     frames: completed.frames,
+    nonFiniteFrames: completed.nonFiniteFrames,
     framesMadeInThisRun: completed.frames - work.restored,
     resumes: work.journal.resumes,
     notes: [...prepared.notes, ...work.hardware.notes, ...completed.notes],

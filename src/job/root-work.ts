@@ -14,6 +14,13 @@ import { decideHardware, type Hardware } from './hardware.js';
 import type { HardwareTrials } from './hardware-trials.js';
 import { type Inspections, inspections } from './inspections.js';
 import type { Journal, SegmentRecord } from './journal.js';
+import {
+  type NonFiniteFrames,
+  nonFiniteFrames,
+  nonFiniteWarning,
+  nonFiniteWatch,
+  refuseNonFinite,
+} from './non-finite.js';
 import type { JobOptions } from './options.js';
 import type { Ends } from './pipeline.js';
 import type { PreparedJob } from './prepare.js';
@@ -74,7 +81,7 @@ export async function openRootWork(
   });
   const { split, hardware } = chosen;
   for (const note of hardware.notes) site.log.info(note);
-  const opened = { ...place, journal, hardware };
+  const opened = { ...place, journal, hardware, strict: options.strict };
   return split.mode === 'segments'
     ? openPieceWork(prepared, split.plan, opened)
     : openFrameWork(options, prepared, opened);
@@ -92,6 +99,8 @@ export interface RootPlace {
 export interface OpenedWork extends RootPlace {
   readonly journal: Journal;
   readonly hardware: Hardware;
+  /** Whether NaN or infinity from the model ends the job. */
+  readonly strict: boolean;
 }
 
 /** Opens the video where earlier runs ended. */
@@ -112,6 +121,7 @@ async function openFrameWork(
     },
     segmentFrames: prepared.segmentFrames,
     frameBytes: frameBytes(prepared.graph.output.width, prepared.graph.output.height),
+    onNonFinite: nonFiniteWatch(options.strict, log.warn),
     onSegment: (index, frames, began) => {
       looking.begin(index);
       monitor.segment(index, frames, began);
@@ -125,6 +135,7 @@ async function openFrameWork(
     await closeWork(journal.store, { keep, log });
   };
   try {
+    refuseNonFinite(options.strict, journal.segments);
     const done = await sink.restore();
     if (done.frames > 0) log.info(`resuming after ${done.frames} frames that an earlier run has done`);
     const resume =
@@ -185,9 +196,9 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
   return {
     decoder: { read: (into) => unlessFailed(() => work.decoder.read(into)) },
     sink: {
-      write: (frame, pts) =>
+      write: (row, pts) =>
         unlessFailed(async () => {
-          await work.sink.write(frame, pts);
+          await work.sink.write(row, pts);
           work.progress.advance();
           work.monitor.frame();
         }),
@@ -212,6 +223,7 @@ async function refuseChangedInput(prepared: PreparedJob): Promise<void> {
 /** A published output: its frames, and what the user should know of the streams that were carried over. */
 export interface Completed {
   readonly frames: number;
+  readonly nonFiniteFrames: NonFiniteFrames;
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -253,5 +265,12 @@ export async function completeOutput(
   await store.check();
   await work.monitor.phase('publish', () => destination.publish(finished, labels, options.overwrite));
   await discardWork(store, log);
-  return { frames: pts.length, notes, warnings };
+  const odd = nonFiniteFrames(segments);
+  const told = nonFiniteWarning(odd, pts.length);
+  return {
+    frames: pts.length,
+    nonFiniteFrames: odd,
+    notes,
+    warnings: [...(told === undefined ? [] : [told]), ...warnings],
+  };
 }

@@ -4,6 +4,7 @@ import { actionable } from '../errors.js';
 import { scratchNames } from '../storage/work-names.js';
 import { type Encoder, type EncodeSpec, openEncoder } from '../video/encode.js';
 import type { Journal, SegmentRecord } from './journal.js';
+import { readRow } from './non-finite.js';
 import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
 import type { FrameSink } from './stages/encode.js';
 
@@ -26,6 +27,8 @@ export interface SegmentContext {
   readonly segmentFrames: number;
   /** Bytes of one styled frame. */
   readonly frameBytes: number;
+  /** Told of each frame, counted from 0, for which the model gave NaN or infinity. What it throws, `write` does. */
+  readonly onNonFinite: (frame: number) => void;
   /** Told when a segment is recorded; `began` in milliseconds since 1970. */
   readonly onSegment?: (index: number, frames: number, began: number) => void;
 }
@@ -36,6 +39,7 @@ interface OpenSegment {
   readonly encoder: Encoder;
   readonly spool: Spool;
   readonly pts: number[];
+  readonly nonFinite: number[];
   readonly began: number;
 }
 
@@ -46,6 +50,9 @@ export function segmentSink(context: SegmentContext): SegmentSink {
   const { journal, spec, segmentFrames, frameBytes } = context;
   const finished: SegmentRecord[] = [...journal.segments];
   const closing: Promise<void>[] = [];
+  // Spooled with its check byte, which a later run needs as well.
+  const rowBytes = frameBytes + 1;
+  let taken = finished.reduce((sum, segment) => sum + segment.frames, 0);
   let open: OpenSegment | undefined;
   let nextIndex = finished.length;
 
@@ -63,18 +70,20 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     const file = join(journal.store.scratch, scratchNames.segment(index));
     await rm(file, { force: true }); // a job that lost its lock may still have the old one open
     const spool = journal.store.scratchLasts
-      ? await openSpool(spoolPath(index), frameBytes, restored)
+      ? await openSpool(spoolPath(index), rowBytes, restored)
       : NO_SPOOL;
-    return { index, file, spool, encoder: openEncoder(spec, file), pts: [], began: Date.now() };
+    const encoder = openEncoder(spec, file);
+    return { index, file, spool, encoder, pts: [], nonFinite: [], began: Date.now() };
   }
 
   async function complete(segment: OpenSegment): Promise<void> {
     await segment.encoder.finish();
     const { size } = await stat(segment.file);
-    const record = { index: segment.index, frames: segment.pts.length, pts: segment.pts };
+    const { index, pts, nonFinite } = segment;
+    const record = { index, frames: pts.length, pts, ...(nonFinite.length > 0 ? { nonFinite } : {}) };
     await journal.record(record, segment.file, size);
-    finished[segment.index] = { ...record, bytes: size };
-    context.onSegment?.(segment.index, segment.pts.length, segment.began);
+    finished[index] = { ...record, bytes: size };
+    context.onSegment?.(index, pts.length, segment.began);
     await segment.spool.discard();
   }
 
@@ -88,25 +97,29 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     open = undefined;
   }
 
-  async function add(frame: Uint8Array, pts: number, spooled: boolean, restored: number): Promise<void> {
+  async function add(row: Uint8Array, pts: number, spooled: boolean, restored: number): Promise<void> {
+    const { frame, sound } = readRow(row);
+    if (!sound) context.onNonFinite(taken);
     open ??= await begin(restored);
     const segment = open;
+    if (!sound) segment.nonFinite.push(segment.pts.length);
     segment.pts.push(pts);
-    await Promise.all([segment.encoder.write(frame), spooled || segment.spool.append(frame, pts)]);
+    taken += 1;
+    await Promise.all([segment.encoder.write(frame), spooled || segment.spool.append(row, pts)]);
     if (segment.pts.length === segmentFrames) close(segment);
   }
 
   return {
     async restore() {
-      let frames = finished.reduce((sum, segment) => sum + segment.frames, 0);
+      let frames = taken;
       let lastPts = finished.at(-1)?.pts.at(-1);
       for (;;) {
         const spool = spoolPath(nextIndex);
-        const restored = await countRecords(spool, frameBytes, segmentFrames);
-        let taken = 0;
-        for await (const { frame, pts } of readSpool(spool, frameBytes)) {
-          if (taken === restored) break;
-          taken += 1;
+        const restored = await countRecords(spool, rowBytes, segmentFrames);
+        let read = 0;
+        for await (const { frame, pts } of readSpool(spool, rowBytes)) {
+          if (read === restored) break;
+          read += 1;
           await add(frame, pts, true, restored);
           frames += 1;
           lastPts = pts;
@@ -116,7 +129,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
       return { frames, lastPts };
     },
 
-    write: (frame, pts) => add(frame, pts, false, 0).catch(named),
+    write: (row, pts) => add(row, pts, false, 0).catch(named),
 
     async finish() {
       if (open !== undefined) close(open);

@@ -1,5 +1,6 @@
 import { JobError } from '../errors.js';
 import { type Affine, after, type ColourCoding, recodeBlock, uniform } from './colour.js';
+import { finiteCheck } from './finite-check.js';
 import { foldIntoFirst, foldIntoLast } from './fold.js';
 import type { GraphBuilder } from './graph-builder.js';
 import { inlineGraph, prefixed } from './inline.js';
@@ -55,12 +56,14 @@ export function blocksThroughNetwork(
     inlineGraph(graph, io.input.name, enter(builder, blocks, before, io));
   const output = prefixed(io.output.name);
   const left = io.output.type === 'float32' ? foldIntoLast(entered, output, behind) : undefined;
-  builder.include(left ?? entered);
+  const network = left ?? entered;
+  builder.include(network);
   const made = guardSize(builder, output, dims(scale), facts);
+  const finite = finiteCheck(builder, network, { value: made, output, type: io.output.type, batch }, facts);
   const result =
     left === undefined ? map(builder, fromSampleType(builder, made, io.output.type), behind) : made;
 
-  return { ...facts, blocks: result, notes: [] };
+  return { ...facts, blocks: result, finite, notes: [] };
 }
 
 function enter(builder: GraphBuilder, blocks: string, before: Affine, io: BlockIo): string {

@@ -16,13 +16,18 @@ export const OUTPUT_NAME = 'styled';
 
 /** A whole graph from wire frames to wire frames, for one video. */
 export interface ComposedGraph {
-  /** An ONNX file: `frames` uint8 [batch, inputBytes] -> `styled` uint8 [batch, outputBytes]. */
+  /** An ONNX file: `frames` uint8 [batch, inputBytes] -> `styled` uint8 [batch, rowBytes]. */
   readonly bytes: Uint8Array;
   readonly input: FrameFormat;
   readonly output: FrameFormat;
   /** Bytes of one frame. */
   readonly inputBytes: number;
   readonly outputBytes: number;
+  /**
+   * Bytes of one row of the result: a frame, and a byte that is 1 where the network gave finite numbers only for it. That
+   * byte goes with the frame to the root.
+   */
+  readonly rowBytes: number;
   /** Multiply-adds of the network a source pixel; undefined where neither graph nor manifest tells. */
   readonly macsPerPixel: number | undefined;
   /**
@@ -64,12 +69,14 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   // Either passage has added 0.5: cutting off the fraction rounds.
   const samples = builder.cast(builder.clip(mixed, 0, 255), 'uint8');
   const size = enlarged(input, scale);
-  builder.nameOutput(framesFromBlocks(builder, samples, size, enlarged(padded, scale), batch), OUTPUT_NAME);
+  const frames = framesFromBlocks(builder, samples, size, enlarged(padded, scale), batch, passage.finite);
+  builder.nameOutput(frames, OUTPUT_NAME);
 
   // What runs in int8 is found by its weights.
   const kept = new Set(model.int8?.map(({ weight }) => prefixed(weight)));
   const inputBytes = frameBytes(input.width, input.height);
   const outputBytes = frameBytes(size.width, size.height);
+  const rowBytes = outputBytes + 1;
   return {
     bytes: encodeModel({
       irVersion: Math.max(IR_VERSION, toNumber(model.proto.irVersion)),
@@ -80,13 +87,14 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
         name: 'framescatter',
         ...withoutUnread(enlargeLast(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept)),
         input: [frameTensor(INPUT_NAME, batch, inputBytes)],
-        output: [frameTensor(OUTPUT_NAME, batch, outputBytes)],
+        output: [frameTensor(OUTPUT_NAME, batch, rowBytes)],
       },
     }),
     input,
     output: { ...input, ...size },
     inputBytes,
     outputBytes,
+    rowBytes,
     macsPerPixel:
       passage.macs === undefined ? model.macsPerPixel : passage.macs / (batch * input.width * input.height),
     verified: passage.verified,

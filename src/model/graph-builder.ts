@@ -32,6 +32,7 @@ export interface GraphBuilder {
   /** Takes in a graph made elsewhere: its nodes, and the numbers it holds. */
   include(graph: GraphProto): void;
   floats(dims: readonly number[], values: readonly number[]): string;
+  bytes(dims: readonly number[], values: readonly number[]): string;
   reshape(x: string, dims: readonly number[]): string;
   transpose(x: string, order: readonly number[]): string;
   concat(inputs: readonly string[], axis: number): string;
@@ -47,6 +48,8 @@ export interface GraphBuilder {
     factor: readonly number[],
     offset: readonly number[],
   ): string;
+  /** The mean along `axes`, which stay as dimensions of 1. */
+  mean(x: string, axes: readonly number[]): string;
   conv(x: string, spec: ConvSpec): string;
   convTranspose(x: string, spec: ConvSpec): string;
   /** Gives the node that makes `x` the output name `name`. Nothing may read `x` any more. */
@@ -95,6 +98,16 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       for (const one of graph.initializer ?? []) initializers.push(one);
     },
     floats,
+    bytes(dims, values) {
+      const name = `bytes_${count++}`;
+      initializers.push({
+        name,
+        dataType: DataType.uint8,
+        dims: [...dims],
+        rawData: Uint8Array.from(values),
+      });
+      return name;
+    },
     reshape: (x, dims) => node('Reshape', [x, integers(dims)]),
     transpose: (x, order) => node('Transpose', [x], [ints('perm', order)]),
     concat: (inputs, axis) => node('Concat', inputs, [int('axis', axis)]),
@@ -113,6 +126,11 @@ export function createGraphBuilder(opset: number): GraphBuilder {
     scaleAndShift(x, dims, factor, offset) {
       const scaled = factor.every((one) => one === 1) ? x : node('Mul', [x, floats(dims, factor)]);
       return offset.every((one) => one === 0) ? scaled : node('Add', [scaled, floats(dims, offset)]);
+    },
+    mean(x, axes) {
+      return opset >= 18
+        ? node('ReduceMean', [x, integers(axes)])
+        : node('ReduceMean', [x], [ints('axes', axes)]);
     },
     conv: (x, spec) => convolve('Conv', x, spec),
     convTranspose: (x, spec) => convolve('ConvTranspose', x, spec),

@@ -23,7 +23,7 @@ export type HalfGraph = { readonly bytes: Uint8Array } | { readonly obstacle: st
  */
 const HALF_OPERATORS: ReadonlySet<string> = new Set([
   ...['Abs', 'Add', 'Clip', 'Div', 'Exp', 'Floor', 'LeakyRelu', 'Max', 'Min', 'Mul', 'Neg', 'PRelu', 'Pow'],
-  ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh'],
+  ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh', 'Less', 'ReduceMean'],
   ...['AveragePool', 'Conv', 'ConvTranspose', 'GlobalAveragePool', 'MaxPool'],
   ...['BatchNormalization', 'InstanceNormalization'],
   ...[

@@ -51,13 +51,17 @@ export function blocksFromFrames(
   );
 }
 
-/** The inverse: uint8 [batch, 6, h/2, w/2] for the padded size w x h -> [batch, frameBytes], cropped to `size`. */
+/**
+ * The inverse: uint8 [batch, 6, h/2, w/2] for the padded size w x h -> [batch, frameBytes], cropped to `size`. Each frame is
+ * followed by its row of `beside`, uint8 [batch, n].
+ */
 export function framesFromBlocks(
   builder: GraphBuilder,
   blocks: string,
   size: Size,
   padded: Size,
   batch: number,
+  beside: string,
 ): string {
   const { width, height } = size;
   const chroma = chromaSize(width, height);
@@ -77,6 +81,7 @@ export function framesFromBlocks(
     [
       builder.reshape(crop(builder, luma, size, padded), [batch, width * height]),
       builder.reshape(planes, [batch, 2 * chroma.width * chroma.height]),
+      beside,
     ],
     1,
   );

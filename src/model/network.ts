@@ -6,7 +6,7 @@ import type { LoadedModel } from './loaded-model.js';
 import { countMacs } from './macs.js';
 import type { SampleType } from './manifest.js';
 import type { GraphProto } from './onnx.js';
-import { inferShapes } from './shapes.js';
+import { inferShapes, type Shapes } from './shapes.js';
 
 /** What is being composed. */
 export interface ComposePlan {
@@ -24,12 +24,16 @@ export interface NetworkFacts {
   readonly macs: number | undefined;
   /** Whether the output's size could be worked out (and then it is right). */
   readonly verified: boolean;
+  /** Of the network's own values, by their names in the file. */
+  readonly shapes: Shapes;
 }
 
 /** What one kind of model makes of the blocks. */
 export interface Passage extends NetworkFacts {
   /** Float [batch, 6, h, w] at output size: coded levels times the strength, plus 0.5. */
   readonly blocks: string;
+  /** uint8 [batch, 1]: 1 for each frame for which the network gave finite numbers only, else 0. See `finiteCheck`. */
+  readonly finite: string;
   readonly notes: readonly string[];
 }
 
@@ -56,7 +60,7 @@ export function checkNetwork(
       },
     );
   }
-  return { macs: countMacs(shapes), verified: dims !== undefined };
+  return { macs: countMacs(shapes), verified: dims !== undefined, shapes };
 }
 
 /** A dry run trips over this where the size could not be worked out: it takes no other number of elements. */

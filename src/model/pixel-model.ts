@@ -1,3 +1,4 @@
+import { finiteCheck } from './finite-check.js';
 import type { GraphBuilder } from './graph-builder.js';
 import type { Size } from './i420-ends.js';
 import { inlineGraph, prefixed } from './inline.js';
@@ -31,18 +32,19 @@ export function blocksThroughPixels(
   const blockSize = { width: padded.width / 2, height: padded.height / 2 };
   const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
   const feed = toTensor(builder, resizePixels(builder, pixels, padded, size), io.input);
-  builder.include(inlineGraph(graph, io.input.name, feed));
-  const made = fromTensor(
-    builder,
-    guardSize(builder, prefixed(io.output.name), outputDims, facts),
-    io.output,
-  );
+  const network = inlineGraph(graph, io.input.name, feed);
+  builder.include(network);
+  const output = prefixed(io.output.name);
+  const value = guardSize(builder, output, outputDims, facts);
+  const finite = finiteCheck(builder, network, { value, output, type: io.output.type, batch }, facts);
+  const made = fromTensor(builder, value, io.output);
   const styled = resizePixels(builder, made, outputSize, enlarged(padded, scale));
 
   const resized = size.width !== padded.width || size.height !== padded.height;
   return {
     ...facts,
     blocks: blocksFromPixels(builder, styled, input, io.output, io.chroma, strength, 0.5),
+    finite,
     notes: resized
       ? [`frames are resized to the ${size.width}x${size.height} that the model is fixed to, and back`]
       : [],

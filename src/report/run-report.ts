@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { JobError, messageOf } from '../errors.js';
+import type { NonFiniteFrames } from '../job/non-finite.js';
 import type { Concealed } from '../video/decode.js';
 import type { RankReport } from './summary.js';
 import { limitingStage, stageTimes } from './summary.js';
@@ -10,6 +11,8 @@ export interface RunFacts {
   readonly input: Readonly<Record<string, string | number | undefined>>;
   readonly output: Readonly<Record<string, string | number | undefined>>;
   readonly frames: number;
+  /** Those for which the model gave NaN or infinity, counted from 0. */
+  readonly nonFiniteFrames: NonFiniteFrames;
   readonly framesMadeInThisRun: number;
   readonly resumes: number;
   readonly wallSeconds: number;

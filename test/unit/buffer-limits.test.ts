@@ -7,7 +7,7 @@ import type { Split } from '../../src/job/split/choose.js';
 /** 1080p enlarged four times. */
 const UPSCALED = {
   batch: 4,
-  graph: { inputBytes: 1920 * 1080 * 1.5, outputBytes: 16 * 1920 * 1080 * 1.5 },
+  graph: { inputBytes: 1920 * 1080 * 1.5, rowBytes: 16 * 1920 * 1080 * 1.5 },
   model: { fixedBatch: undefined },
 };
 
@@ -35,9 +35,9 @@ t.test("so does one rank's batch", async (t) => {
     hint: 'what fits: --batch 86',
   });
   refuseLargeBuffers({ ...UPSCALED, batch: 86 }, 1);
-  const huge = { ...UPSCALED, batch: 1, graph: { inputBytes: 2 ** 32 + 1, outputBytes: 1 } };
+  const huge = { ...UPSCALED, batch: 1, graph: { inputBytes: 2 ** 32 + 1, rowBytes: 1 } };
   t.throws(() => refuseLargeBuffers(huge, 3), { code: 'limit', hint: /a smaller video/ });
-  refuseLargeBuffers({ ...huge, graph: { inputBytes: 1, outputBytes: 2 ** 32 } }, 1);
+  refuseLargeBuffers({ ...huge, graph: { inputBytes: 1, rowBytes: 2 ** 32 } }, 1);
 });
 
 t.test('a video that cannot be cut after all is held to it, one that is cut is not', async (t) => {

@@ -28,6 +28,8 @@ export type FromRank =
       /** When work on it began, in milliseconds since 1970. */
       readonly began: number;
       readonly warnings: readonly string[];
+      /** Which of its frames, from 0, the model gave NaN or infinity for. */
+      readonly nonFinite: readonly number[];
     }
   | { readonly kind: 'ended' }
   | {

@@ -7,6 +7,7 @@ import type { CutPlan } from '../../video/cut.js';
 import type { Piece } from '../../video/pieces.js';
 import { inspections } from '../inspections.js';
 import type { SegmentRecord } from '../journal.js';
+import { nonFiniteWatch, refuseNonFinite } from '../non-finite.js';
 import type { PreparedJob } from '../prepare.js';
 import type { OpenedWork, RootWork } from '../root-work.js';
 import type { StopRequest } from '../stop.js';
@@ -36,9 +37,11 @@ export interface PieceWork extends RootWork {
 
 /** Takes over the pieces that earlier runs finished. */
 export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: OpenedWork): PieceWork {
-  const { journal, monitor, site, hardware } = opened;
+  const { journal, monitor, site, hardware, strict } = opened;
   const { source, wire, input } = prepared;
   const { pts, times } = plan.timeline;
+  refuseNonFinite(strict, journal.segments);
+  const watch = nonFiniteWatch(strict, site.log.warn);
   const earlier = new Map(journal.segments.map((record) => [record.index, record]));
   const looking = inspections(journal);
   const pieces: Piece[] = [];
@@ -89,12 +92,14 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       after: piece.after === undefined ? null : piece.after + plan.lift,
     }),
 
-    async record({ index, began, warnings: told }, data) {
+    async record({ index, began, warnings: told, nonFinite }, data) {
       const piece = pieces[index];
       if (piece === undefined) return;
+      for (const place of nonFinite) watch(piece.firstFrame + place);
       const file = join(journal.store.scratch, scratchNames.segment(index));
       await writeDurably(file, data);
-      const segment = { index, frames: piece.frames, pts: ptsOf(piece) };
+      const odd = nonFinite.length > 0 ? { nonFinite } : {};
+      const segment = { index, frames: piece.frames, pts: ptsOf(piece), ...odd };
       await journal.record(segment, file, data.byteLength);
       looking.begin(index);
       finished.set(index, { ...segment, bytes: data.byteLength });

@@ -10,6 +10,7 @@ import { ofPiece } from '../../video/sample.js';
 import type { SourceFacts } from '../../video/source-facts.js';
 import type { WirePlan } from '../../video/wire.js';
 import type { RankWork } from '../meter.js';
+import { readRow } from '../non-finite.js';
 import { type PipelineShape, runPipeline } from '../pipeline.js';
 import { inTermsOf, type LocalCopy } from '../source.js';
 import type { FromRank, Line, ToRank } from './line.js';
@@ -54,6 +55,7 @@ interface OpenSegment {
   readonly encoder: Encoder;
   readonly file: string;
   readonly began: number;
+  readonly nonFinite: number[];
   frames: number;
 }
 
@@ -133,9 +135,9 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
     return FILLER;
   }
 
-  async function write(frame: Uint8Array, pts: number): Promise<void> {
+  async function write(row: Uint8Array, pts: number): Promise<void> {
     if (Number.isNaN(pts)) return;
-    await segments.write(frame);
+    await segments.write(row);
     frames += 1;
   }
 
@@ -147,7 +149,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
     { ...shape, schedule: 'even' },
     {
       decoder: { read: (into) => unlessFailed(() => read(into)) },
-      sink: { write: async (frame, pts) => void (await unlessFailed(() => write(frame, pts))) },
+      sink: { write: async (row, pts) => void (await unlessFailed(() => write(row, pts))) },
       stopping: () => halted || failure !== undefined,
     },
   );
@@ -220,21 +222,24 @@ function segmentWriter({ task, gpu, folder, line }: PieceWorker, onFailure: (err
     const piece = expected.shift();
     if (piece === undefined) throw new JobError('internal', 'a frame of no piece');
     const file = join(folder, `segment-${piece.order.index}.nut`);
-    return { piece, file, encoder: openEncoder(spec, file), began: Date.now(), frames: 0 };
+    return { piece, file, encoder: openEncoder(spec, file), began: Date.now(), nonFinite: [], frames: 0 };
   }
 
-  async function complete({ piece, encoder, file, began }: OpenSegment): Promise<void> {
+  async function complete({ piece, encoder, file, began, nonFinite }: OpenSegment): Promise<void> {
     await encoder.finish();
     const data = await readFile(file);
     await rm(file);
-    await line.send({ kind: 'done', index: piece.order.index, began, warnings: piece.warnings }, data);
+    const { order, warnings } = piece;
+    await line.send({ kind: 'done', index: order.index, began, warnings, nonFinite }, data);
   }
 
   return {
     expect: (piece: OpenPiece) => void expected.push(piece),
 
-    async write(frame: Uint8Array): Promise<void> {
+    async write(row: Uint8Array): Promise<void> {
       open ??= begin();
+      const { frame, sound } = readRow(row);
+      if (!sound) open.nonFinite.push(open.frames);
       await open.encoder.write(frame);
       open.frames += 1;
       if (open.frames < open.piece.order.pts.length) return;

@@ -3,8 +3,11 @@ import type { StyledRound } from '../rounds.js';
 
 /** Takes styled frames in presentation order, on the root. */
 export interface FrameSink {
-  /** Resolves when `frame` may be reused. `pts` is in ticks of the source's time base. */
-  write(frame: Uint8Array, pts: number): Promise<void>;
+  /**
+   * Takes a row of the composed graph's result: a frame and its check byte. Resolves when `row` may be reused. `pts` is in
+   * ticks of the source's time base.
+   */
+  write(row: Uint8Array, pts: number): Promise<void>;
 }
 
 export interface EncodeContext {
@@ -20,8 +23,8 @@ export async function encode(rounds: AsyncIterable<StyledRound>, context: Encode
   for await (const round of rounds) {
     if (sink === undefined || round.data === undefined) continue;
     for (const [i, pts] of round.pts.entries()) {
-      const frame = round.data.data.subarray(i * styledBytes, (i + 1) * styledBytes);
-      await meter.time('encode', sink.write(frame, pts));
+      const row = round.data.data.subarray(i * styledBytes, (i + 1) * styledBytes);
+      await meter.time('encode', sink.write(row, pts));
     }
     round.data.release();
   }
