@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <new>
+#include <cstdio>
 #include <utility>
 
 namespace framescatter {
@@ -22,6 +22,10 @@ std::size_t pageSize() {
 }
 
 }  // namespace
+
+OutOfMemory::OutOfMemory(std::size_t bytes) noexcept {
+  std::snprintf(text_.data(), text_.size(), "there is not enough memory for a block of %zu bytes", bytes);
+}
 
 MappedBlock::MappedBlock(std::size_t bytes) {
   const std::size_t length = roundedUp(bytes, pageSize());

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <new>
 #include <unordered_map>
 
 #include "bytes.h"
@@ -25,6 +27,16 @@ class MappedBlock {
 
  private:
   Bytes memory_;
+};
+
+/// Memory that cannot be had. The message holds its size.
+class OutOfMemory : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(std::size_t bytes) noexcept;
+  [[nodiscard]] const char* what() const noexcept override { return text_.data(); }
+
+ private:
+  std::array<char, 96> text_{};
 };
 
 /// Bytes from which on a block is worth a mapping of its own.

@@ -14,6 +14,8 @@ const char* codeText(ErrorCode code) noexcept {
       return "ERR_ARGUMENT";
     case ErrorCode::kState:
       return "ERR_STATE";
+    case ErrorCode::kMemory:
+      return "ERR_MEMORY";
   }
   return "ERR_STATE";
 }

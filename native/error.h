@@ -7,7 +7,7 @@
 
 namespace framescatter {
 
-enum class ErrorCode { kMpi, kOrt, kProvider, kArgument, kState };
+enum class ErrorCode { kMpi, kOrt, kProvider, kArgument, kState, kMemory };
 
 /// The code as JavaScript sees it: `ERR_MPI`, `ERR_ORT`, ...
 [[nodiscard]] const char* codeText(ErrorCode code) noexcept;

@@ -13,7 +13,7 @@ class Session;
 class HostBuffer {
  public:
   /// Page-locked where `session` is given and runs on a GPU; the session then lives as long as the buffer.
-  /// Throws Error(kArgument) where there is not that much memory.
+  /// Throws Error(kMemory) where there is not that much memory.
   HostBuffer(std::size_t bytes, const std::shared_ptr<Session>& session);
 
   [[nodiscard]] Bytes bytes() const noexcept { return {memory_.get(), size_}; }

@@ -1,5 +1,6 @@
 #include "promises.h"
 
+#include <new>
 #include <utility>
 
 namespace framescatter {
@@ -98,6 +99,8 @@ Napi::Error toJsError(Napi::Env env, const std::exception_ptr& error) {
     return make(known.code(), known.what());
   } catch (const Napi::Error& thrown) {
     return thrown;
+  } catch (const std::bad_alloc&) {
+    return make(ErrorCode::kMemory, "there is not enough memory");
   } catch (const std::exception& unexpected) {
     return make(ErrorCode::kState, unexpected.what());
   }

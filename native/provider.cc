@@ -117,6 +117,14 @@ Error sessionError(const Ort::Exception& exception, Provider provider, const std
                         return text.find(sign) != std::string::npos;
                       });
   if (device) return providerError(provider, text);
+  // The pool's words, those of ONNX Runtime's own allocators, and those of the C++ library.
+  constexpr std::array<std::string_view, 3> kOfTheHost{"there is not enough memory",
+                                                       "Failed to allocate memory", "bad_alloc"};
+  const bool memory = provider == Provider::kCpu &&
+                      std::any_of(kOfTheHost.begin(), kOfTheHost.end(), [&](std::string_view sign) {
+                        return text.find(sign) != std::string::npos;
+                      });
+  if (memory) return {ErrorCode::kMemory, doing + ": " + text};
   return {ErrorCode::kOrt, doing + ": " + text};
 }
 

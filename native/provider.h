@@ -39,7 +39,7 @@ void loadCudaLibrary();
 void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options, void* stream, bool cudaGraph);
 
 /// What ONNX Runtime said while it made or ran a session, as our error: kProvider where the device is at
-/// fault.
+/// fault, kMemory where the host has no more.
 [[nodiscard]] Error sessionError(const Ort::Exception& exception, Provider provider,
                                  const std::string& doing);
 

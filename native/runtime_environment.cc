@@ -13,7 +13,10 @@ struct PoolAllocator : OrtAllocator {
   PoolAllocator() : OrtAllocator{}, info(Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault)) {
     version = ORT_API_VERSION;
     Alloc = [](OrtAllocator* self, std::size_t bytes) -> void* {
-      return bytes == 0 ? nullptr : static_cast<PoolAllocator*>(self)->pool.allocate(bytes);
+      if (bytes == 0) return nullptr;
+      // ONNX Runtime uses what it is given without looking, but takes an exception for a failed run.
+      if (void* const memory = static_cast<PoolAllocator*>(self)->pool.allocate(bytes)) return memory;
+      throw OutOfMemory(bytes);
     };
     Reserve = Alloc;
     Free = [](OrtAllocator* self, void* memory) { static_cast<PoolAllocator*>(self)->pool.release(memory); };

@@ -55,7 +55,7 @@ export interface NativeSession {
 
 /**
  * The addon's verbs. It knows nothing of videos, files, options, logging or retries. Every error it raises has a `code`:
- * `ERR_MPI`, `ERR_ORT`, `ERR_PROVIDER`, `ERR_ARGUMENT` or `ERR_STATE`.
+ * `ERR_MPI`, `ERR_ORT`, `ERR_PROVIDER`, `ERR_ARGUMENT`, `ERR_STATE` or `ERR_MEMORY`.
  */
 export interface Native {
   /** Starts the thread that owns MPI and initialises MPI on it (MPI_THREAD_FUNNELED). Once a process. */
@@ -98,7 +98,7 @@ export interface Native {
   createSession(model: Uint8Array, options: SessionOptions): Promise<NativeSession>;
   /**
    * Memory that MPI and sessions use in place, aligned to 64 bytes and at most 4 GiB; page-locked when `session` runs on a GPU. Freed
-   * when the buffer is garbage collected.
+   * when the buffer is garbage collected. Throws `ERR_MEMORY` where there is not that much.
    */
   allocate(bytes: number, session: NativeSession | null): ArrayBuffer;
   /**

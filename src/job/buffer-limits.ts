@@ -6,6 +6,9 @@ import type { Chooser } from './split/choose.js';
 /** The most that one buffer of the addon's holds: a Uint8Array of Node.js 20 has room for no more. */
 const MOST_BYTES = 2 ** 32;
 
+/** MPI counts bytes in 32 bits with a sign. */
+const MOST_FRAME_BYTES = 2 ** 31 - 1;
+
 /** What the size of the pipeline's buffers follows from. */
 export interface Batches {
   readonly batch: number;
@@ -15,7 +18,7 @@ export interface Batches {
 }
 
 /**
- * Refuses buffers that would be too large, before any is made: one rank's batch, and the root's round of batches for so many
+ * Refuses buffers that would be too large, before any is made: a frame, one rank's batch, and the root's round of batches for so many
  * `ranks`. The batch is not made smaller instead: on some devices a frame's last bits depend on it, and the output is the same
  * at any number of ranks. Errors: JobError `limit`.
  */
@@ -25,8 +28,17 @@ export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: numb
   const most = (bytes: number): number => Math.floor(MOST_BYTES / bytes);
   const smaller = (fitting: number): string[] =>
     fitting > 0 && model.fixedBatch === undefined ? [`--batch ${fitting}`] : [];
+  if (frame > MOST_FRAME_BYTES) {
+    throw new JobError(
+      'limit',
+      `a frame of ${gibibytes(frame)} GiB is too large: MPI carries 2 GiB at most`,
+      {
+        hint: 'what fits: a smaller video, or a model that enlarges it less',
+      },
+    );
+  }
   if (batch * frame > MOST_BYTES) {
-    const [way = 'a smaller video, or a model that enlarges it less'] = smaller(most(frame));
+    const [way = 'a smaller video, or a model that takes fewer frames at a time'] = smaller(most(frame));
     throw tooLarge(`a batch of ${frames} is`, batch * frame, `what fits: ${way}`);
   }
   if (ranks * batch * frame > MOST_BYTES) {
@@ -37,16 +49,22 @@ export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: numb
   }
 }
 
-/** `choose`, but a video that is not cut into pieces after all has to fit into the root's buffers. Errors: JobError `limit`, too. */
+/** `choose`, but a video that is not cut into pieces after all has to fit into the root's buffers and memory. Errors: JobError `limit`, too. */
 export function withinLimits(choose: Chooser, ranks: number): Chooser {
   return async (prepared, ...more) => {
     const split = await choose(prepared, ...more);
-    if (split.mode === 'frames') refuseLargeBuffers(prepared, ranks);
+    if (split.mode === 'frames') {
+      refuseLargeBuffers(prepared, ranks);
+      prepared.memory.refuseLack('frames');
+    }
     return split;
   };
 }
 
 function tooLarge(what: string, bytes: number, hint: string): JobError {
-  const size = (bytes / 2 ** 30).toFixed(2);
-  return new JobError('limit', `${what} ${size} GiB, and a buffer holds 4 GiB at most`, { hint });
+  return new JobError('limit', `${what} ${gibibytes(bytes)} GiB, and a buffer holds 4 GiB at most`, { hint });
+}
+
+function gibibytes(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(2);
 }

@@ -1,9 +1,10 @@
 import { JobError } from '../errors.js';
-import { visibleGpus } from '../model/devices.js';
+import { gpuModels, visibleGpus } from '../model/devices.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import type { CpuPrecision } from '../model/precision.js';
-import { multipliesInt8 } from '../model/processor.js';
+import { channelBlock, multipliesInt8, processorName } from '../model/processor.js';
 import type { World } from '../mpi/world.js';
+import { type MemoryBudget, memoryBudgets } from './host-memory.js';
 import type { Identity } from './journal.js';
 import type { JobOptions } from './options.js';
 
@@ -12,6 +13,13 @@ export interface Machine {
   readonly gpus: number;
   /** Whether its processor multiplies bytes exactly, by VNNI or AMX. */
   readonly int8: boolean;
+  /** What its processor and GPUs are called: on machines of one kind a model runs alike. */
+  readonly kind: string;
+  /** See `channelBlock`. */
+  readonly channelBlock: number;
+  /** Memory that may still be taken there, and bytes that this rank holds already. */
+  readonly memory: readonly MemoryBudget[];
+  readonly resident: number;
 }
 
 export interface RankMachine extends Machine {
@@ -31,7 +39,14 @@ export async function machinesOf(
 }
 
 export function thisMachine(): Machine {
-  return { gpus: visibleGpus(), int8: multipliesInt8() };
+  return {
+    gpus: visibleGpus(),
+    int8: multipliesInt8(),
+    kind: [processorName(), ...gpuModels()].join(', '),
+    channelBlock: channelBlock(),
+    memory: memoryBudgets(),
+    resident: process.memoryUsage.rss(),
+  };
 }
 
 /**
@@ -46,7 +61,7 @@ export function thisMachine(): Machine {
 export function cpuPrecision(
   model: Pick<LoadedModel, 'file' | 'int8'>,
   asked: Pick<JobOptions, 'precision' | 'provider'>,
-  machines: readonly RankMachine[],
+  machines: readonly Pick<RankMachine, 'rank' | 'host' | 'gpus' | 'int8'>[],
   earlier: Identity | undefined,
 ): { readonly precision: CpuPrecision; readonly warning?: string } {
   if (asked.precision !== 'int8') return { precision: 'fp32' };

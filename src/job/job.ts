@@ -55,7 +55,9 @@ async function runOn(
   for (const note of prepared?.notes ?? []) log.info(note);
 
   const shape = await world.broadcastValue(prepared && pipelineShape(options, prepared));
-  const opened = await monitor.phase('open sessions', () => openSessions(context, shape, prepared?.graphs));
+  const opened = await monitor.phase('open sessions', () =>
+    openSessions(context, shape, prepared?.graphs, prepared?.memory.dryRuns),
+  );
   const trials = await tryHardware(world, options, prepared, site);
   const splitting = options.split === 'frames' ? undefined : await import('./split/choose.js');
   const nvenc = trials?.ranks[0]?.nvenc?.works === true;
@@ -89,6 +91,7 @@ async function runOn(
       host: world.host,
       provider: opened.provider,
       precision: opened.precision,
+      peakMemory: process.resourceUsage().maxRSS * 1024,
       ...mine,
     });
     return await onRoot(world, async () => {

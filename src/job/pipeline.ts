@@ -1,6 +1,6 @@
 import type { Lanes } from '../model/lanes.js';
+import { allocateBuffer } from '../model/session-errors.js';
 import type { World } from '../mpi/world.js';
-import { native } from '../native.js';
 import { type RankWork, StageMeter } from './meter.js';
 import { paceTeller } from './pace.js';
 import { BufferPool } from './pool.js';
@@ -57,7 +57,7 @@ export async function runPipeline(
   // Inference works on a round for each lane.
   const rounds = ahead + AT_WORK + lanes.length - 1;
   const pool = (bytes: number): BufferPool =>
-    new BufferPool(rounds, () => new Uint8Array(native().allocate(held * bytes, lanes[0])));
+    new BufferPool(rounds, () => allocateBuffer(held * bytes, lanes[0]));
   const buffers = pool(frameBytes);
 
   const decoded = ends ? decode({ ...ends, schedule, frameBytes, meter, buffers }) : noSource();

@@ -4,21 +4,31 @@ export interface Lease {
   release(): void;
 }
 
+/** In place of a buffer, for a rank's part of a round in which it has no frames. */
+export const NO_FRAMES: Lease = { data: new Uint8Array(0), release: () => {} };
+
 /**
  * A fixed number of equal buffers that go round: the pipeline allocates nothing in steady state, and a stage that runs
- * ahead waits here until a later stage gives a buffer back. That bounds the memory of a job.
+ * ahead waits here until a later stage gives a buffer back. That bounds the memory of a job. Each is made when it is first
+ * needed: a short video needs fewer, and a rank without frames none.
  */
 export class BufferPool {
-  readonly #free: Uint8Array[];
+  readonly #allocate: () => Uint8Array;
+  readonly #free: Uint8Array[] = [];
   readonly #waiting: ((data: Uint8Array) => void)[] = [];
+  #left: number;
 
   constructor(count: number, allocate: () => Uint8Array) {
-    this.#free = Array.from({ length: count }, allocate);
+    this.#left = count;
+    this.#allocate = allocate;
   }
 
+  /** Rejects with what the allocation of a new buffer throws. */
   async acquire(): Promise<Lease> {
     const data =
-      this.#free.pop() ?? (await new Promise<Uint8Array>((resolve) => this.#waiting.push(resolve)));
+      this.#free.pop() ??
+      this.#another() ??
+      (await new Promise<Uint8Array>((resolve) => this.#waiting.push(resolve)));
     let held = true;
     return {
       data,
@@ -30,5 +40,12 @@ export class BufferPool {
         else next(data);
       },
     };
+  }
+
+  #another(): Uint8Array | undefined {
+    if (this.#left === 0) return undefined;
+    const data = this.#allocate();
+    this.#left -= 1;
+    return data;
   }
 }

@@ -17,6 +17,7 @@ import { codecDefaults } from './codec-defaults.js';
 import { cpuPrecision, ON_CPUS, type RankMachine } from './cpu-precision.js';
 import { type BlobLabels, type Destination, openDestination } from './destination.js';
 import type { Identity } from './journal.js';
+import { type MemoryPlan, planMemory } from './memory-plan.js';
 import type { JobOptions } from './options.js';
 import type { Site } from './site.js';
 import { inTermsOf, openSource, type Source } from './source.js';
@@ -36,6 +37,7 @@ export interface PreparedJob {
   readonly graph: ComposedGraph;
   /** What the ranks run of it, by what they compute in. */
   readonly graphs: SessionGraphs;
+  readonly memory: MemoryPlan;
   readonly spec: EncodeSpec;
   readonly segmentFrames: number;
   readonly identity: Identity;
@@ -79,6 +81,11 @@ export async function prepareJob(
   const rate = nominalRate(source.video.averageRate);
   const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
   const spec = encodeSpec(options, wire, graph, rate, segmentFrames);
+  const memory = planMemory({
+    ...{ options, source, model, batch, graph, spec, segmentFrames, machines },
+    onCpus: onCpus.precision,
+  });
+  memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
   const streams = await planStreams(source, container, spec.codec);
   if (options.tolerant) await inTermsOf(input, () => refuseSplices(source, streams));
   return {
@@ -95,6 +102,7 @@ export async function prepareJob(
     model,
     batch,
     graph,
+    memory,
     graphs: { fp32: graph.bytes, fp16: half.bytes, int8 },
     spec,
     segmentFrames,

@@ -32,15 +32,16 @@ const MESSAGE_CHARACTERS = 1000;
 
 /**
  * Opens a session for the root's graph on every rank, unless one is still open from an earlier video. If any fails, the
- * root says so for the first of them and all end.
+ * root says so for the first of them and all end. `dryRuns`, on the root, says which ranks try it out; without it all do.
  */
 export async function openSessions(
   context: RunContext,
   shape: PipelineShape,
   graphs: SessionGraphs | undefined,
+  dryRuns?: readonly boolean[],
 ): Promise<OpenedSession> {
   const { world, options, sessions, log } = context;
-  const key = await world.broadcastValue(graphs && keyOf(graphs));
+  const { key, tries } = await world.broadcastValue(graphs && { key: keyOf(graphs), tries: dryRuns ?? [] });
   let opened = sessions.find(key);
   const lacking = await world.collect(opened === undefined);
   const anyLacks = await world.broadcastValue(lacking?.includes(true));
@@ -55,6 +56,7 @@ export async function openSessions(
         localSize: world.localSize,
         inputBytes: shape.batch * shape.frameBytes,
         outputBytes: shape.batch * shape.styledBytes,
+        dryRun: tries[world.rank] ?? true,
       });
       const { provider, precision, fallback, notes } = opened;
       return {

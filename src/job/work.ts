@@ -14,7 +14,7 @@ import type { Site } from './site.js';
  * Threads of every encoder, whatever the machine has: x264's, x265's and libvpx's output depends on them. More gain little and
  * cost memory; on two cores these take 2 % more processor time than two threads do.
  */
-const ENCODER_THREADS = 16;
+export const ENCODER_THREADS = 16;
 
 /** Where a job's journal is: what `--work-dir` says, else beside the output, in whichever kind of storage that is. */
 export function workLocation(options: Pick<JobOptions, 'workDir' | 'output'>): Location {

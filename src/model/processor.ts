@@ -12,10 +12,24 @@ export function multipliesInt8(cpuinfo: string = ownProcessor()): boolean {
   return cores.length > 0 && cores.every((flags) => EXACT_INT8.some((flag) => flags.includes(flag)));
 }
 
+/** What the first core is called; "" where that is not said. */
+export function processorName(cpuinfo: string = ownProcessor()): string {
+  return /^model name\s*:\s*(.*)$/m.exec(cpuinfo)?.[1] ?? '';
+}
+
 function ownProcessor(): string {
   try {
     return readFileSync('/proc/cpuinfo', 'utf8');
   } catch {
     return '';
   }
+}
+
+/**
+ * Channels that ONNX Runtime's convolutions take at once, by the processor that `cpuinfo` tells of: as many floats as its vector
+ * registers hold. They decide how much memory a network takes.
+ */
+export function channelBlock(cpuinfo: string = ownProcessor()): number {
+  const flags = /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.split(' ');
+  return flags === undefined || flags.includes('avx512f') ? 16 : 8;
 }

@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { JobError, messageOf } from '../errors.js';
+import { messageOf } from '../errors.js';
 import { type Native, type NativeSession, native, type ProviderName } from '../native.js';
 import { deviceOf, gpuModels, visibleGpus } from './devices.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
 import { type Lanes, openLanes } from './lanes.js';
 import type { Precision } from './manifest.js';
 import type { CpuPrecision, SessionGraphs } from './precision.js';
+import { sessionFailure } from './session-errors.js';
 
 export interface SessionRequest {
   readonly provider: 'auto' | ProviderName;
@@ -15,6 +16,8 @@ export interface SessionRequest {
   /** Bytes of the graph's input and output. */
   readonly inputBytes: number;
   readonly outputBytes: number;
+  /** Whether it is tried out at once. A rank that will hardly be given a frame need not, and takes no memory for it. */
+  readonly dryRun: boolean;
 }
 
 export interface OpenedSession {
@@ -34,8 +37,8 @@ export type SessionMaker = Pick<Native, 'createSession' | 'allocate' | 'runtimeI
 const GREY = 128;
 
 /**
- * Opens this rank's sessions for a composed graph, on the device of its node-local rank, and runs one grey batch through
- * each, so that a model that fails at run time fails before any frame is decoded. `auto` takes CUDA where it works. Errors:
+ * Opens this rank's sessions for a composed graph, on the device of its node-local rank, and, with `dryRun`, runs one grey
+ * batch through each, so that a model that fails at run time fails before any frame is decoded. `auto` takes CUDA where it works. Errors:
  * JobError `provider` or `model`.
  */
 export async function openSession(
@@ -50,7 +53,7 @@ export async function openSession(
     const options = { provider, device, threads: threadsFor(request), half: precision === 'fp16' };
     const create = async (cache: { readonly cacheFolder?: string } = {}): Promise<NativeSession> => {
       const session = await addon.createSession(graph, { ...options, ...cache });
-      await dryRun(session, request, addon);
+      if (request.dryRun) await dryRun(session, request, addon);
       return session;
     };
     const unkept = new Set<string>();
@@ -60,7 +63,7 @@ export async function openSession(
     return { lanes, provider, precision, notes: [...notes, ...unkept] };
   };
   if (request.provider !== 'auto') {
-    return { ...(await open(request.provider).catch(explain)), fallback: undefined };
+    return { ...(await open(request.provider).catch(refuse)), fallback: undefined };
   }
   let fallback: string | undefined;
   if (gpus > 0) {
@@ -70,7 +73,7 @@ export async function openSession(
       fallback = messageOf(error);
     }
   }
-  return { ...(await open('cpu').catch(explain)), fallback };
+  return { ...(await open('cpu').catch(refuse)), fallback };
 }
 
 /** With TensorRT's engines out of the user's cache, or into it. */
@@ -102,62 +105,8 @@ async function dryRun(
   await session.run(input, output);
 }
 
-function explain(error: unknown): never {
-  if (errorCode(error) === 'ERR_PROVIDER') {
-    throw new JobError('provider', messageOf(error), {
-      hint: 'run doctor to see what is missing, or use --provider cpu',
-      cause: error,
-    });
-  }
-  throw new JobError('model', `the model cannot be run: ${messageOf(error)}`, {
-    hint: 'It was tried on one grey batch. Where shapes disagree, check scale, multiple, layout and channels: in its manifest, or with --model-scale and so on',
-    cause: error,
-  });
-}
-
-/** Where in a video a run failed. */
-export interface FailedRun {
-  /** Its first and last frame, counted from 1 among those that this rank was given. */
-  readonly first: number;
-  readonly last: number;
-  readonly batch: number;
-}
-
-/** ONNX Runtime's words, CUDA's and those of the C++ library. */
-const NO_MEMORY = /out of memory|failed to allocate|bad_alloc|OUT_OF_MEMORY/i;
-
-/**
- * What a run in the midst of a video failed with, though the grey batch went well: as JobError `provider` or `model`. What is
- * neither the device's nor the model's failure stays what it is.
- */
-export function inferenceFailure(error: unknown, { first, last, batch }: FailedRun): unknown {
-  const code = errorCode(error);
-  if (code !== 'ERR_PROVIDER' && code !== 'ERR_ORT') return error;
-  const message = messageOf(error);
-  const frames = first === last ? `frame ${first}` : `frames ${first} to ${last}`;
-  const failed = (kind: 'provider' | 'model', hint: string): JobError =>
-    new JobError(kind, `at ${frames} of those that this rank was given: ${message}`, { hint, cause: error });
-  if (NO_MEMORY.test(message)) {
-    const less = batch === 1 ? '' : `; a smaller --batch than ${batch}, with --restart, needs less`;
-    return failed(
-      'provider',
-      `make room there, or run fewer ranks on that host, and the same command goes on from what is done${less}`,
-    );
-  }
-  if (code === 'ERR_PROVIDER') {
-    return failed(
-      'provider',
-      'the same command goes on from what is done; if the GPU fails again, dmesg and nvidia-smi on that host may say why',
-    );
-  }
-  return failed(
-    'model',
-    'It ran on a grey batch, so the model fails on what is in these frames: the same command tries them again, and then it is the model that needs mending',
-  );
-}
-
-function errorCode(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+function refuse(error: unknown): never {
+  throw sessionFailure(error);
 }
 
 /** What a rank runs. ONNX Runtime has no arithmetic in fp16 for most CPUs. */

@@ -9,6 +9,8 @@ export interface RankReport {
   /** What it computed in: fp32, on GPUs fp16, on CPUs int8. */
   readonly precision: string;
   readonly frames: number;
+  /** Bytes of its own memory at their highest so far. */
+  readonly peakMemory?: number;
   readonly seconds: StageSeconds;
 }
 

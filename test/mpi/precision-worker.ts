@@ -1,7 +1,7 @@
 // What each rank of precision.test.ts runs: a whole job, on a machine as the test says it is. Its arguments: whether each
 // rank has the instructions for int8, as a JSON list of booleans, then the words of the job.
 import { parseArguments } from '../../src/cli/arguments.js';
-import { machinesOf } from '../../src/job/cpu-precision.js';
+import { machinesOf, thisMachine } from '../../src/job/cpu-precision.js';
 import { modelReader } from '../../src/job/model.js';
 import { runOne } from '../../src/job/one.js';
 import { watchForStop } from '../../src/job/stop.js';
@@ -19,7 +19,11 @@ const log = createLog('text', world.isRoot ? 'normal' : 'quiet');
 const stop = watchForStop(() => {});
 const sessions = new WarmSessions();
 const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
-const machine = { gpus: 0, int8: (JSON.parse(abilities) as boolean[])[world.rank] === true };
+const machine = {
+  ...thisMachine(),
+  gpus: 0,
+  int8: (JSON.parse(abilities) as boolean[])[world.rank] === true,
+};
 const machines = await machinesOf(world, machine);
 try {
   await runOne({ world, options, log, stop, version: 'test', machines, model, sessions }, options);

@@ -60,6 +60,27 @@ export function invert(bytes: number): Uint8Array {
   );
 }
 
+/** uint8 [64] in, the same out, by way of a tensor of so many bytes. */
+export function tooLarge(bytes: number): Uint8Array {
+  const reduce = [{ name: 'keepdims', type: 2, i: 0 }];
+  return model(
+    [
+      { opType: 'ConstantOfShape', input: ['shape'], output: ['large'] },
+      { opType: 'ReduceMax', input: ['large'], output: ['zero'], attribute: reduce },
+      {
+        opType: 'Cast',
+        input: ['zero'],
+        output: ['nothing'],
+        attribute: [{ name: 'to', type: 2, i: UINT8 }],
+      },
+      { opType: 'Add', input: ['x', 'nothing'], output: ['y'] },
+    ],
+    [uint8('x', 64)],
+    [uint8('y', 64)],
+    [{ name: 'shape', dims: [1], dataType: TensorProto.DataType.INT64, int64Data: [bytes / 4] }],
+  );
+}
+
 /** A chain of `depth` matrix products of side `side`: as slow as a test wants it. uint8 [side, side] in and out. */
 export function slow(side: number, depth: number): Uint8Array {
   const node: onnx.INodeProto[] = [

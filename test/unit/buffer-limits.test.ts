@@ -35,15 +35,29 @@ t.test("so does one rank's batch", async (t) => {
     hint: 'what fits: --batch 86',
   });
   refuseLargeBuffers({ ...UPSCALED, batch: 86 }, 1);
+  const large = 2 ** 31;
+  t.throws(
+    () => refuseLargeBuffers({ ...UPSCALED, batch: 1, graph: { inputBytes: 1, rowBytes: large } }, 1),
+    {
+      code: 'limit',
+      message: 'a frame of 2.00 GiB is too large: MPI carries 2 GiB at most',
+      hint: /a smaller video, or a model that enlarges it less/,
+    },
+  );
   const huge = { ...UPSCALED, batch: 1, graph: { inputBytes: 2 ** 32 + 1, rowBytes: 1 } };
   t.throws(() => refuseLargeBuffers(huge, 3), { code: 'limit', hint: /a smaller video/ });
-  refuseLargeBuffers({ ...huge, graph: { inputBytes: 1, rowBytes: 2 ** 32 } }, 1);
+  refuseLargeBuffers({ ...UPSCALED, batch: 1, graph: { inputBytes: 1, rowBytes: large - 1 } }, 1);
 });
 
 t.test('a video that cannot be cut after all is held to it, one that is cut is not', async (t) => {
-  const prepared = UPSCALED as unknown as PreparedJob;
-  const choosing = (split: unknown) =>
-    withinLimits(async () => split as Split, 22)(prepared, {} as Site, undefined);
+  const checked: string[] = [];
+  const memory = { dryRuns: [], refuseLack: (split: string) => void checked.push(split) };
+  const prepared = { ...UPSCALED, memory } as unknown as PreparedJob;
+  const choosing = (split: unknown, ranks = 22) =>
+    withinLimits(async () => split as Split, ranks)(prepared, {} as Site, undefined);
   await t.rejects(choosing({ mode: 'frames' }), { code: 'limit' });
   t.same(await choosing({ mode: 'segments' }), { mode: 'segments' });
+  t.same(checked, []);
+  await choosing({ mode: 'frames' }, 21);
+  t.same(checked, ['frames'], 'to its memory, too');
 });

@@ -277,7 +277,8 @@ t.test(
 
 t.test('in one world ranks on GPUs run fp16, those on CPUs fp32', async (t) => {
   const graphs = { fp32: Uint8Array.of(32), fp16: Uint8Array.of(16), int8: undefined };
-  const request = { threads: 1, localRank: 0, localSize: 1, inputBytes: 6, outputBytes: 6 } as const;
+  const sizes = { inputBytes: 6, outputBytes: 6 };
+  const request = { ...sizes, threads: 1, localRank: 0, localSize: 1, dryRun: true } as const;
   const opened: [number | undefined, SessionOptions][] = [];
   process.env.XDG_CACHE_HOME = t.testdir();
   const session: NativeSession = {

@@ -5,7 +5,7 @@ import { BufferPool } from '../../src/job/pool.js';
 import type { Shard } from '../../src/job/rounds.js';
 import { infer } from '../../src/job/stages/infer.js';
 import type { Lanes } from '../../src/model/lanes.js';
-import { inferenceFailure } from '../../src/model/session.js';
+import { inferenceFailure } from '../../src/model/session-errors.js';
 import type { NativeSession } from '../../src/native.js';
 import { fakeWorlds } from '../fixtures/fake-worlds.js';
 

@@ -1,8 +1,8 @@
 import type { Lanes } from '../../model/lanes.js';
-import { inferenceFailure } from '../../model/session.js';
+import { inferenceFailure } from '../../model/session-errors.js';
 import type { World } from '../../mpi/world.js';
 import type { StageMeter } from '../meter.js';
-import type { BufferPool, Lease } from '../pool.js';
+import { type BufferPool, type Lease, NO_FRAMES } from '../pool.js';
 import { prefetch } from '../prefetch.js';
 import type { Shard } from '../rounds.js';
 
@@ -50,8 +50,9 @@ async function* begin(
   let runs = 0;
   let given = 0;
   for await (const part of shards) {
-    const result = await buffers.acquire();
     const frames = part.counts[world.rank] ?? 0;
+    // On the root it also takes what the other ranks have made.
+    const result = frames > 0 || world.isRoot ? await buffers.acquire() : NO_FRAMES;
     let done: Promise<void> = Promise.resolve();
     if (frames > 0) {
       const lane = lanes[runs % lanes.length] ?? lanes[0];

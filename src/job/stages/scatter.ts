@@ -1,6 +1,6 @@
 import type { World } from '../../mpi/world.js';
 import type { StageMeter } from '../meter.js';
-import type { BufferPool } from '../pool.js';
+import { type BufferPool, NO_FRAMES } from '../pool.js';
 import type { DecodedRound, Shard } from '../rounds.js';
 
 export interface ScatterContext {
@@ -30,7 +30,7 @@ export async function* scatter(
     await world.broadcastInto(new Uint8Array(header.buffer));
     const counts = [...header];
     if (counts.every((count) => count === 0)) return;
-    const shard = round?.data ?? (await buffers.acquire());
+    const shard = round?.data ?? ((counts[world.rank] ?? 0) > 0 ? await buffers.acquire() : NO_FRAMES);
     const [send, receive] = world.isRoot ? [shard.data, null] : [null, shard.data];
     await meter.time('scatter', world.scatter(send, counts, frameBytes, receive));
     yield { pts: round?.pts ?? [], counts, shard };
