@@ -5,7 +5,7 @@ import { BufferPool } from '../../src/job/pool.js';
 import type { Shard } from '../../src/job/rounds.js';
 import { infer } from '../../src/job/stages/infer.js';
 import type { Lanes } from '../../src/model/lanes.js';
-import { inferenceFailure } from '../../src/model/session-errors.js';
+import { inferenceFailure, sessionFailure } from '../../src/model/session-errors.js';
 import type { NativeSession } from '../../src/native.js';
 import { fakeWorlds } from '../fixtures/fake-worlds.js';
 
@@ -18,7 +18,7 @@ interface Run {
 }
 
 /** Inference over one-byte frames on lanes that the test controls: each result is the frame and 100. */
-function rig(count: 1 | 2, rounds: number, idle: readonly number[] = []) {
+function rig(count: 1 | 2, rounds: number, idle: readonly number[] = [], rank = 0) {
   const runs: Run[] = [];
   const lane = (number: number): NativeSession => ({
     ...{ inputs: [], outputs: [], notes: [], dispose: async () => {} },
@@ -38,17 +38,21 @@ function rig(count: 1 | 2, rounds: number, idle: readonly number[] = []) {
       const data = Uint8Array.of(i);
       yield {
         pts: [i],
-        counts: [idle.includes(i) ? 0 : 1],
+        counts: Array.from({ length: rank + 1 }, () => (idle.includes(i) ? 0 : 1)),
         shard: { data, release: () => void released.push(i) },
       };
     }
   }
-  const [world] = fakeWorlds([0]);
-  if (world === undefined) throw new Error('there is one rank');
+  const world = fakeWorlds(Array.from({ length: rank + 1 }, (_, at) => at))[rank];
+  if (world === undefined) throw new Error('there is such a rank');
   const meter = new StageMeter();
-  const buffers = new BufferPool(2 + count, () => new Uint8Array(1));
+  let made = 0;
+  const buffers = new BufferPool(2 + count, () => {
+    made += 1;
+    return new Uint8Array(1);
+  });
   const context = { world, lanes, meter, buffers, batch: 1, frameBytes: 1, styledBytes: 1 };
-  return { runs, released, meter, styled: infer(shards(), context) };
+  return { runs, released, meter, styled: infer(shards(), context), made: () => made };
 }
 
 async function settle(): Promise<void> {
@@ -128,6 +132,41 @@ t.test('a round without frames of this rank takes no lane', async (t) => {
   t.equal((await all).at(-1)?.value?.shard.data[0], 102);
 });
 
+t.test('a buffer is made for the first frame that needs it', async (t) => {
+  const idle = rig(1, 3, [0, 1, 2], 1);
+  for (let i = 0; i < 3; i += 1) t.equal((await idle.styled.next()).value?.shard.data.length, 0);
+  t.equal(idle.made(), 0, 'a rank without frames makes none');
+  const { runs, styled, made } = rig(1, 3, [0, 1], 1);
+  for (let i = 0; i < 2; i += 1) (await styled.next()).value?.shard.release();
+  const third = styled.next();
+  await settle();
+  runs[0]?.finish();
+  t.equal((await third).value?.shard.data[0], 102);
+  t.equal(made(), 1);
+  const root = rig(1, 1, [0]);
+  await root.styled.next();
+  t.equal(root.made(), 1, 'the root has one for what the others make');
+});
+
+t.test('a pool makes so many buffers and no more, and says why it cannot make one', async (t) => {
+  let made = 0;
+  const pool = new BufferPool(2, () => {
+    if (made === 2) throw new Error('no memory');
+    made += 1;
+    return Uint8Array.of(made);
+  });
+  const [first, second] = [await pool.acquire(), await pool.acquire()];
+  const third = pool.acquire();
+  first.release();
+  t.same((await third).data, Uint8Array.of(1));
+  second.release();
+  t.equal(made, 2);
+  const poor = new BufferPool(1, () => {
+    throw new Error('no memory');
+  });
+  await t.rejects(poor.acquire(), { message: 'no memory' });
+});
+
 t.test('a failed run is thrown in its turn, and the one after it is left alone', async (t) => {
   const { runs, styled } = rig(2, 3);
   const first = styled.next();
@@ -176,6 +215,16 @@ t.test('what failed in a run is said with its frames, and what to do', async (t)
       message: `${at}${lost}`,
       hint: /^make room there.*what is done$/,
     },
+  });
+  const little = 'inference failed: there is not enough memory for a block of 99 bytes';
+  t.match(await failing('ERR_MEMORY', little), {
+    ...{ name: 'JobError', code: 'limit', message: `${at}${little}`, hint: /^make room there/ },
+  });
+  const before = sessionFailure(Object.assign(new Error(little), { code: 'ERR_MEMORY' }));
+  t.match(before, {
+    code: 'limit',
+    message: `the model cannot be run: ${little}`,
+    hint: /fewer ranks there/,
   });
   t.match(await failing('ERR_ORT', 'inference failed: no such index'), { name: 'JobError', code: 'model' });
   t.match(await failing('ERR_STATE', 'disposed'), { name: 'Error', message: 'disposed' }, 'our own defect');
