@@ -33,14 +33,14 @@ export function readableTags(video: Tagged, container: Container): ColourTags {
   // QuickTime's `colr` holds all three or nothing; what ProRes has in its frames, FFmpeg 7 does not tell of the stream.
   const frameOnly = container.isoMedia && video.codec === 'prores' && !hasAllThree(tags);
   const inVpcc = video.codec === 'vp9' && container.isoMedia;
-  const kept = (tag: Tag, value: string | undefined) =>
-    lost.includes(tag) || (frameOnly && tag !== 'range') ? undefined : value;
+  const sited = !inVpcc && sitesOf(video, container).includes(chromaLocation ?? '');
+  const kept = (tag: Tag, value: string | undefined) => (frameOnly || lost.includes(tag) ? undefined : value);
   return {
     matrix: kept('matrix', matrix),
     primaries: kept('primaries', primaries),
     transfer: kept('transfer', transfer),
     range: lost.includes('range') ? 'limited' : tags.range,
-    chromaLocation: inVpcc ? undefined : kept('chromaLocation', chromaLocation),
+    chromaLocation: sited ? chromaLocation : undefined,
   };
 }
 
@@ -96,7 +96,7 @@ function sitesOf({ codec, pixelFormat }: Tagged, container: Container): readonly
   switch (codec) {
     case 'h264':
     case 'hevc':
-      return ['center', 'topleft', 'top', 'bottomleft', 'bottom'];
+      return ['left', 'center', 'topleft', 'top', 'bottomleft', 'bottom'];
     case 'av1':
       return AV1_SITES;
     case 'vp9':

@@ -2,6 +2,7 @@
  * Writes one video stream of encoded packets as Matroska, for codecs whose packets do not say what NUT cannot either:
  * colour tags. It gives bytes and does no I/O. Source of identifiers and numbers: RFC 9559; of colours: ITU-T H.273.
  */
+import { MATRICES, PRIMARIES, TRANSFERS } from './colour-names.js';
 import type { ColourTags } from './encode.js';
 import type { NutStream } from './nut.js';
 import { type Rational, reduced } from './rational.js';
@@ -26,27 +27,6 @@ const CODECS: Readonly<Record<string, string>> = {
 /** Matroska leaves out what begins each ProRes frame: its size and `icpf`. */
 const PRORES_HEADER_BYTES = 8;
 
-const MATRICES = [
-  ...['gbr', 'bt709', '', '', 'fcc', 'bt470bg', 'smpte170m', 'smpte240m', 'ycgco', 'bt2020nc', 'bt2020c'],
-  ...['smpte2085', 'chroma-derived-nc', 'chroma-derived-c', 'ictcp', 'ipt-c2', 'ycgco-re', 'ycgco-ro'],
-];
-const PRIMARIES = [
-  ...['', 'bt709', '', '', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'film', 'bt2020', 'smpte428'],
-  ...['smpte431', 'smpte432', '', '', '', '', '', '', '', '', '', 'ebu3213'],
-];
-const TRANSFERS = [
-  ...['', 'bt709', '', '', 'bt470m', 'bt470bg', 'smpte170m', 'smpte240m', 'linear', 'log100', 'log316'],
-  ...[
-    'iec61966-2-4',
-    'bt1361e',
-    'iec61966-2-1',
-    'bt2020-10',
-    'bt2020-12',
-    'smpte2084',
-    'smpte428',
-    'arib-std-b67',
-  ],
-];
 /** Where chroma lies, across and down: 1 is with the first luma sample, 2 is half way. */
 const CHROMA_SITES: Readonly<Record<string, readonly [number, number]>> = {
   left: [1, 2],

@@ -1,4 +1,5 @@
 /** Decides what the frames on the wire are (planar I420, 8 bit) and how the decoder's frames become them. Pure. */
+import { MATRICES as MATRIX_NAMES, PRIMARIES, TRANSFERS } from './colour-names.js';
 import type { Container } from './container.js';
 import { turnOf } from './display-matrix.js';
 import type { ColourTags } from './encode.js';
@@ -67,9 +68,7 @@ export function wirePlan(video: VideoFacts, output: WireOutput): WirePlan {
     pixelFormat,
     filters,
     tags: {
-      matrix: video.rgb ? 'bt709' : matrixTagOf(video),
-      primaries: video.primariesTag,
-      transfer: video.transferTag,
+      ...writableTags(video),
       range: colour.range,
       // Converted and turned chroma lies elsewhere.
       chromaLocation: is420(video) && !sideways ? video.chromaLocationTag : undefined,
@@ -96,12 +95,15 @@ function isSensible(aspect: Rational | undefined): boolean {
   return ratio <= MOST_ASPECT && ratio >= 1 / MOST_ASPECT;
 }
 
-/**
- * `gbr` says that the planes are green, blue and red: of other video it is an error, and encoders refuse it. They have no
- * name for what is reserved.
- */
-function matrixTagOf({ matrixTag }: VideoFacts): string | undefined {
-  return matrixTag === 'gbr' || matrixTag === 'reserved' ? undefined : matrixTag;
+/** The source's tags that encoders can write: `gbr` says that the planes are green, blue and red, which these are not. */
+function writableTags(video: VideoFacts): Pick<ColourTags, 'matrix' | 'primaries' | 'transfer'> {
+  const known = (names: readonly string[], tag: string | undefined) =>
+    tag !== undefined && names.includes(tag) ? tag : undefined;
+  return {
+    matrix: video.rgb ? 'bt709' : known(MATRIX_NAMES.slice(1), video.matrixTag),
+    primaries: known(PRIMARIES, video.primariesTag),
+    transfer: known(TRANSFERS, video.transferTag),
+  };
 }
 
 function colourOf(video: VideoFacts): { readonly matrix: ColourMatrix; readonly range: ColourRange } {
@@ -165,6 +167,15 @@ function notes(
   if (!isSensible(video.sampleAspectRatio)) {
     const { num, den } = video.sampleAspectRatio ?? { num: 0, den: 0 };
     lines.push(`The video declares a sample aspect ratio of ${num}:${den}: it is left out.`);
+  }
+  const written = writableTags(video);
+  const unwritten = [
+    ...(video.rgb || written.matrix === matrixTag ? [] : [`matrix ${matrixTag}`]),
+    ...(written.primaries === video.primariesTag ? [] : [`primaries ${video.primariesTag}`]),
+    ...(written.transfer === video.transferTag ? [] : [`transfer ${video.transferTag}`]),
+  ];
+  if (unwritten.length > 0) {
+    lines.push(`Colour tags are left out (${unwritten.join(', ')}): encoders cannot write them.`);
   }
   if (video.spherical) {
     lines.push(

@@ -101,8 +101,14 @@ for (const [codec, extension] of [
     t.equal((await shownTimes(path)).length, 25);
     t.same(video.sampleAspectRatio, { num: 4, den: 3 });
     t.same([video.matrixTag, video.primariesTag, video.transferTag], ['bt709', 'bt709', 'bt709']);
-    t.equal(video.rangeTag, codec === 'prores' ? 'tv' : 'pc', 'ProRes knows no full range');
-    if (extension !== 'mkv') t.equal(video.duration, source.video.duration);
+    if (codec === 'prores') t.not(video.rangeTag, 'pc', 'ProRes knows no full range');
+    else t.equal(video.rangeTag, 'pc');
+    if (extension === 'mkv') return;
+    // FFmpeg 7 says of the source's last frame that it is shown for no time: it is shown as long as the others then.
+    const { duration = 0, averageRate = { num: 1, den: 1 } } = source.video;
+    const last = (await shownTimes(path)).at(-1)?.seconds ?? 0;
+    const shown = duration > last ? duration - last : averageRate.den / averageRate.num;
+    t.ok(Math.abs((video.duration ?? 0) - last - shown) < 0.001, `${video.duration} s`);
   });
 }
 

@@ -176,3 +176,16 @@ t.test('rotation is carried, or done to the frames', async (t) => {
   );
   t.match(slanted, { format: { width: 640, height: 360 }, filters: [], notes: [/turned by 45 degrees/] });
 });
+
+t.test('tags that encoders have no name for are left out, and it is said', (t) => {
+  for (const matrixTag of ['reserved', 'gbr', 'ipt-c2', 'ycgco-re']) {
+    const { tags, notes } = wirePlan({ ...PLAIN, matrixTag, transferTag: 'v-log' }, MP4);
+    t.match(tags, { matrix: undefined, transfer: undefined }, matrixTag);
+    t.match(notes, [
+      new RegExp(`colour matrix \\(${matrixTag}\\) is not known here`),
+      `Colour tags are left out (matrix ${matrixTag}, transfer v-log): encoders cannot write them.`,
+    ]);
+  }
+  t.equal(wirePlan({ ...PLAIN, matrixTag: 'ictcp' }, MP4).tags.matrix, 'ictcp');
+  t.end();
+});
