@@ -8,7 +8,8 @@ import { containerFor } from '../video/container.js';
 import { unfitForNvdec, unfitForNvenc } from '../video/nvidia.js';
 import { type DecodeTrial, type EncodeTrial, plainSpec, tryNvdec, tryNvenc } from '../video/nvidia-trial.js';
 import { probe, type SourceFacts, sourceLimits } from '../video/probe.js';
-import { planStreams, type StreamPlan } from '../video/streams.js';
+import type { StreamPlan } from '../video/stream-plan.js';
+import { planStreams } from '../video/streams.js';
 import { wirePlan } from '../video/wire.js';
 
 /** Prints what a job would see in `input`, a path or an address, and do with it, for an MP4 and for a Matroska output. */
@@ -32,16 +33,12 @@ export async function probeCommand(
 }
 
 async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder: string): Promise<number> {
-  const plans = await Promise.all(
-    (['mp4', 'mkv'] as const).map(async (name) => {
-      const container = containerFor(`output.${name}`);
-      return {
-        name,
-        wire: wirePlan(source.video, container),
-        streams: await planStreams(source, container, 'h264'),
-      };
-    }),
-  );
+  const plans = [];
+  for (const name of ['mp4', 'mkv'] as const) {
+    const container = containerFor(`output.${name}`);
+    const streams = await planStreams(source, container, 'h264', async () => folder);
+    plans.push({ name, wire: wirePlan(source.video, container), streams });
+  }
   const hardware = await tryEngines(source, folder);
   if (json) {
     process.stdout.write(

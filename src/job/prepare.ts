@@ -9,7 +9,8 @@ import { type EncodeSpec, pixelFormatFor } from '../video/encode.js';
 import { nominalRate } from '../video/frame-rate.js';
 import { probe, type SourceFacts, sourceLimits } from '../video/probe.js';
 import { refuseSplices } from '../video/splices.js';
-import { planStreams, type StreamPlan } from '../video/streams.js';
+import type { StreamPlan } from '../video/stream-plan.js';
+import { planStreams } from '../video/streams.js';
 import { type WirePlan, wirePlan } from '../video/wire.js';
 import { batchFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
@@ -86,7 +87,7 @@ export async function prepareJob(
     onCpus: onCpus.precision,
   });
   memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
-  const streams = await planStreams(source, container, spec.codec);
+  const streams = await planStreams(source, container, spec.codec, site.scratch.folder);
   if (options.tolerant) await inTermsOf(input, () => refuseSplices(source, streams));
   return {
     input,

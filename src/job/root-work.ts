@@ -5,7 +5,7 @@ import type { Log } from '../report/log.js';
 import type { Monitor } from '../report/metrics.js';
 import { type Progress, showProgress } from '../report/progress.js';
 import { scratchNames } from '../storage/work-names.js';
-import { assemble } from '../video/assemble.js';
+import { assembleCarried } from '../video/assemble-carried.js';
 import { codedTags } from '../video/colour-support.js';
 import { type Concealed, type Decoder, openDecoder } from '../video/decode.js';
 import { frameBytes } from '../video/frame-format.js';
@@ -247,7 +247,7 @@ export async function completeOutput(
   const { store } = work.journal;
   const finished = join(store.scratch, scratchNames.output(container.name));
   const assembled = await work.monitor.phase('assemble', async () =>
-    assemble({
+    assembleCarried({
       source,
       streams,
       container,

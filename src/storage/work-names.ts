@@ -16,7 +16,7 @@ export const scratchNames = {
 } as const;
 
 const KEPT = /^(?:journal\.json|segment-\d{6,}\.(?:json|nut))$/;
-const IN_SCRATCH = /^(?:segment-\d+\.nut|spool-\d+\.i420|output\.\w+)$/;
+const IN_SCRATCH = /^(?:segment-\d+\.nut|spool-\d+\.i420|(?:output|trial)\.\w+(?:\.cover-\d+)?)$/;
 
 /** True of what a job keeps. Nothing of another name is ever removed: it is not ours. */
 export function isKept(name: string): boolean {

@@ -7,6 +7,7 @@ import type { Container } from './container.js';
 import { scaleMatrix, writeDisplayMatrix } from './display-matrix.js';
 import type { ColourTags } from './encode.js';
 import { type FfmpegProcess, runFfmpeg, startFfmpeg } from './ffmpeg.js';
+import { FfmpegFailure } from './ffmpeg-messages.js';
 import { UNKNOWN_RATE } from './frame-rate.js';
 import { createMatroskaWriter, MATROSKA_TIME_BASE, needsMatroska } from './matroska-writer.js';
 import {
@@ -17,12 +18,12 @@ import {
   timescaleFor,
   videoTrack,
 } from './mux-command.js';
-import { type MuxListener, muxListener } from './mux-messages.js';
+import { isSystemFault, type MuxListener, muxListener } from './mux-messages.js';
 import { createNutWriter } from './nut.js';
 import { reduced } from './rational.js';
 import { type SegmentFacts, type SegmentRun, segmentRun, timedStream } from './segment-packets.js';
 import { hasBroadcastClock, type SourceFacts } from './source-facts.js';
-import type { StreamPlan } from './streams.js';
+import type { StreamPlan } from './stream-plan.js';
 
 /** What to put together. */
 export interface AssembleJob {
@@ -40,10 +41,29 @@ export interface AssembleJob {
   /** Called with the number of video packets written so far, for each one. */
   readonly onProgress?: (packets: number) => void;
   readonly signal?: AbortSignal;
+  /** Makes a trial of it: how much of the source is read and written, as ffmpeg's options. */
+  readonly trial?: { readonly reading: readonly string[]; readonly writing: readonly string[] };
 }
+
+/** Muxers refuse some damaged packets, and the whole file with them. */
+export const SOURCE_READING: readonly string[] = ['-fflags', '+discardcorrupt'];
 
 /** A last frame is shown for no longer than this, whatever the source's headers say. */
 const LONGEST_LAST_FRAME_SECONDS = 10;
+
+/** ffmpeg refused to write the file for the sake of what is in it: the streams, not the system. */
+export class MuxRefusal extends JobError {
+  /** What it said first. */
+  readonly words: string;
+  /** The stream that is to blame, by its index in the source; undefined where that is not known. */
+  readonly stream: number | undefined;
+
+  constructor(message: string, words: string, cause: unknown, stream?: number) {
+    super('ffmpeg', message, { cause });
+    this.words = words;
+    this.stream = stream;
+  }
+}
 
 /** A finished file. */
 export interface Assembled {
@@ -57,21 +77,28 @@ export interface Assembled {
 
 /**
  * Writes the finished file: `job.output` is whole and flushed to the disk when the promise resolves, and removed when it
- * rejects. Errors: JobError('ffmpeg') with ffmpeg's words; JobError('internal') where segments and times disagree;
- * JobError('output') where the file cannot be flushed.
+ * rejects. Errors: MuxRefusal where ffmpeg refuses a stream; JobError('ffmpeg') with ffmpeg's words; JobError('internal') where
+ * segments and times disagree; JobError('output') where the file cannot be flushed.
  */
 export async function assemble(job: AssembleJob): Promise<Assembled> {
   const run = segmentRun(job.segments);
-  const attachments: Attachment[] = [];
   try {
-    await extractPictures(job, attachments);
-    const { carried, notes, warnings } = await mux(job, run, attachments);
+    const { carried, notes, warnings } = await muxFile(job, run);
     await carryDisplayMatrix(job, run, carried);
     await flush(job.output);
     return { streams: carried, notes: [...shiftNotes(job), ...notes], warnings };
   } catch (error) {
     await rm(job.output, { force: true });
     throw error;
+  }
+}
+
+/** Writes `job.output`, as far as a trial's limits go, without flushing it. Errors: as `assemble`. */
+export async function muxFile(job: AssembleJob, run = segmentRun(job.segments)): Promise<MuxListener> {
+  const attachments: Attachment[] = [];
+  try {
+    await extractPictures(job, attachments);
+    return await mux(job, run, attachments);
   } finally {
     for (const { path } of attachments) await rm(path, { force: true });
   }
@@ -121,18 +148,22 @@ async function mux(
         { from: 'stdin', options: ['-copyts', '-f', video.format] },
         {
           from: { file: source.path },
-          // Muxers refuse some damaged packets, and the whole file with them.
           options: [
             ...source.openOptions,
-            '-fflags',
-            '+discardcorrupt',
-            '-itsoffset',
-            shiftSeconds.toFixed(6),
+            ...SOURCE_READING,
+            ...['-itsoffset', shiftSeconds.toFixed(6)],
+            ...(job.trial?.reading ?? []),
           ],
         },
       ],
       outputs: [
-        { to: { file: job.output }, options: muxOptions(source, streams, container, video, attachments) },
+        {
+          to: { file: job.output },
+          options: [
+            ...(job.trial?.writing ?? []),
+            ...muxOptions(source, streams, container, video, attachments),
+          ],
+        },
       ],
     },
     { onMessage: listener.hear, ...(job.signal === undefined ? {} : { signal: job.signal }) },
@@ -146,27 +177,38 @@ async function mux(
   const bytes = timedStream(run, writer, { pts, timeOf, frameTicks, end }, (packets) =>
     job.onProgress?.(packets),
   );
+  let ended: unknown;
   try {
     await feed(ffmpeg, bytes);
     await ffmpeg.done;
   } catch (error) {
-    refuseFailure(job.output, listener.failure, error);
-    throw error;
+    ended = error;
   }
-  refuseFailure(job.output, listener.failure);
+  refuseFailure(job, listener, ended);
   return listener;
 }
 
 /** ffmpeg may say that all is well after it could not write the end of the file. */
-function refuseFailure(output: string, failure: string | undefined, cause?: unknown): void {
-  if (failure === undefined) return;
-  throw new JobError('ffmpeg', `ffmpeg did not write "${output}" to its end: ${failure}`, {
-    cause,
-    hint: /No space left|quota/.test(failure)
-      ? 'make room on that file system and run the same command again'
-      : 'see to the file systems of input and work folder and run the same command again',
-  });
+function refuseFailure(job: AssembleJob, { failure, refusal }: MuxListener, ended: unknown): void {
+  const unfinished = `ffmpeg did not write "${job.output}" to its end`;
+  if (failure !== undefined) {
+    throw new JobError('ffmpeg', `${unfinished}: ${failure}`, {
+      cause: ended,
+      hint: /No space left|quota/.test(failure)
+        ? 'make room on that file system and run the same command again'
+        : 'see to the file systems of input and work folder and run the same command again',
+    });
+  }
+  if (ended instanceof FfmpegFailure && ended.exitCode !== undefined && !isSystemFault(ended.message)) {
+    throw new MuxRefusal(ended.message, ended.first ?? refusal ?? ended.message, ended);
+  }
+  // A trial may have seen enough before it has read its video.
+  if (ended !== undefined && !(ended instanceof StoppedReading && job.trial !== undefined)) throw ended;
+  if (refusal !== undefined) throw new MuxRefusal(`${unfinished}: ${refusal}`, refusal, ended);
 }
+
+/** ffmpeg ended well, but before it had all of the video. */
+class StoppedReading extends JobError {}
 
 /** Writes `bytes` to ffmpeg. Of two failures the first cause is thrown: ffmpeg's own where it died. */
 async function feed(ffmpeg: FfmpegProcess, bytes: AsyncIterable<Uint8Array>): Promise<void> {
@@ -179,7 +221,7 @@ async function feed(ffmpeg: FfmpegProcess, bytes: AsyncIterable<Uint8Array>): Pr
       throw error;
     }
     await ffmpeg.done;
-    throw new JobError('ffmpeg', 'ffmpeg stopped reading the video before its end', { cause: error });
+    throw new StoppedReading('ffmpeg', 'ffmpeg stopped reading the video before its end', { cause: error });
   }
 }
 
@@ -219,19 +261,19 @@ async function extractPictures(job: AssembleJob, into: Attachment[]): Promise<vo
     if (action.kind !== 'attach') continue;
     const path = `${job.output}.cover-${action.index}`;
     into.push({ path, fileName: action.fileName, mimeType: action.mimeType });
-    await runFfmpeg(
-      {
-        task: `taking cover art out of "${job.source.path}"`,
-        inputs: [{ from: { file: job.source.path }, options: job.source.openOptions }],
-        outputs: [
-          {
-            to: { file: path },
-            options: ['-map', `0:${action.index}`, '-c', 'copy', '-frames:v', '1', '-f', 'image2pipe'],
-          },
-        ],
-      },
-      job.signal === undefined ? {} : { signal: job.signal },
-    );
+    const picture = ['-map', `0:${action.index}`, '-c', 'copy', '-frames:v', '1', '-f', 'image2pipe'];
+    const command = {
+      task: `taking cover art out of "${job.source.path}"`,
+      inputs: [{ from: { file: job.source.path }, options: job.source.openOptions }],
+      outputs: [{ to: { file: path }, options: picture }],
+    };
+    try {
+      await runFfmpeg(command, job.signal === undefined ? {} : { signal: job.signal });
+    } catch (error) {
+      if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
+      if (isSystemFault(error.message)) throw error;
+      throw new MuxRefusal(error.message, error.first ?? error.message, error, action.index);
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import type { Container } from './container.js';
 import { CONTAINER_TAGS, planMetadata, staleTags } from './metadata.js';
 import { type Rational, reduced } from './rational.js';
 import { hasBroadcastClock, type SourceFacts, type StreamFacts } from './source-facts.js';
-import { codecOptions, type StreamAction, type StreamPlan } from './streams.js';
+import { codecOptions, type StreamAction, type StreamPlan } from './stream-plan.js';
 
 /** The video's part in the command. */
 export interface MuxVideo {

@@ -3,13 +3,17 @@ import type { Container } from './container.js';
 import { isError, isForgiven, plainMessage } from './ffmpeg-messages.js';
 import { mappedActions, streamAt } from './mux-command.js';
 import type { SourceFacts } from './source-facts.js';
-import { nameOf, type StreamPlan } from './streams.js';
+import { nameOf, type StreamPlan } from './stream-plan.js';
 
 /** Hears what ffmpeg says, at level `verbose`, and makes something of it. */
 export interface MuxListener {
   readonly hear: (line: string) => void;
-  /** What tells that the file is not whole, or the source was not read to its end, though ffmpeg may have ended well. */
+  /** The system's error that left the file unfinished, or the source unread, though ffmpeg may have ended well. */
   readonly failure: string | undefined;
+  /** What the muxer or a stream refused, so that the file is not whole, though ffmpeg may have ended well. */
+  readonly refusal: string | undefined;
+  /** Packets written so far, by the stream's index in the source; known once ffmpeg has ended. */
+  readonly packetsMuxed: ReadonlyMap<number, number>;
   /** What became of the plan: ISO files leave out tracks that nothing was written to. */
   readonly carried: StreamPlan;
   /** What of the source's other streams is left out since there is nothing of it, one line each. */
@@ -18,9 +22,16 @@ export interface MuxListener {
   readonly warnings: readonly string[];
 }
 
-/** The system's errors, which are not the source's fault, and what ffmpeg says where it could not write the file's end. */
-const FAILED =
-  /Error (?:writing trailer|closing file)|: (?:No space left on device|Disk quota exceeded|File too large|Read-only file system|Input\/output error|Stale file handle|Permission denied|Cannot allocate memory|Connection timed out|Transport endpoint is not connected)$/;
+/** The system's errors, which are not the source's fault. */
+const SYSTEM_ERRORS =
+  'No space left on device|Disk quota exceeded|File too large|Read-only file system|Input/output error|Stale file handle|' +
+  'Permission denied|Cannot allocate memory|Connection timed out|Transport endpoint is not connected';
+const FAILED = new RegExp(`: (?:${SYSTEM_ERRORS})$`);
+const SYSTEM_ERROR = new RegExp(SYSTEM_ERRORS);
+/** The end of the file could not be written, for whatever reason. */
+const UNFINISHED = /Error (?:writing trailer|closing file)/;
+/** A gap of more than 2^31 ticks, after which the muxer of ISO files goes on with another time. */
+const MISPLACED = /Packet duration: \d{10,} .* is out of range/;
 const DROPPED = /Packet corrupt \(stream = (\d+), dts = (\S+)\), dropping it/;
 const UNDECODED =
   /Error while decoding stream #\d+:(\d+)|ist#\d+:(\d+)\/\S+ .*Error (?:submitting packet to decoder|decoding)/;
@@ -34,6 +45,11 @@ const MUXED = /Output stream #0:(\d+) .*?(\d+) packets muxed/;
 const DEMUXING = /Error during demuxing/;
 const NOT_UTF8 = /Invalid UTF-8/;
 
+/** Whether ffmpeg's words tell of the system's fault anywhere. */
+export function isSystemFault(words: string): boolean {
+  return SYSTEM_ERROR.test(words);
+}
+
 /** Listens to the run of ffmpeg that carries out `plan`. */
 export function muxListener(source: SourceFacts, plan: StreamPlan, container: Container): MuxListener {
   const placed = mappedActions(plan);
@@ -42,12 +58,15 @@ export function muxListener(source: SourceFacts, plan: StreamPlan, container: Co
   const unread = new Map<number, number>();
   const disordered = new Map<number, number>();
   const packetsRead = new Map<number, number>();
-  const empty = new Set<number>();
+  const packetsMuxed = new Map<number, number>();
   /** What ffmpeg reads to find out what the streams are, it may tell of twice. */
   const told = new Set<string>();
   const demuxer = `[${source.format} @ `;
   const ended = `] file:${source.path}: `;
   let failure: string | undefined;
+  let refusal: string | undefined;
+  /** What may have led to it. */
+  let cause: string | undefined;
   let notUtf8 = false;
   let damage = 0;
   let first: string | undefined;
@@ -65,7 +84,7 @@ export function muxListener(source: SourceFacts, plan: StreamPlan, container: Co
     if (read !== null) packetsRead.set(Number(read[1]), Number(read[2]));
     const muxed = MUXED.exec(line);
     const index = indexAt(muxed?.[1]);
-    if (index !== undefined && Number(muxed?.[2]) === 0) empty.add(index);
+    if (index !== undefined) packetsMuxed.set(index, Number(muxed?.[2]));
   }
 
   function complained(line: string): void {
@@ -75,10 +94,11 @@ export function muxListener(source: SourceFacts, plan: StreamPlan, container: Co
     else if (unfiltered !== null) count(lost, indexAt(unfiltered[1] ?? PLACE.exec(line)?.[1]));
     else if (NOT_UTF8.test(line)) notUtf8 = true;
     else if (FAILED.test(line)) failure ??= plainMessage(line);
+    else if (UNFINISHED.test(line)) refusal ??= plainMessage(line);
     else if (line.startsWith(demuxer) || line.includes(ended) || DEMUXING.test(line)) {
       damage += 1;
       first ??= plainMessage(line);
-    }
+    } else cause ??= plainMessage(line);
   }
 
   function hear(line: string): void {
@@ -88,6 +108,7 @@ export function muxListener(source: SourceFacts, plan: StreamPlan, container: Co
       if (!told.has(dropped[0])) count(lost, Number(dropped[1]));
       told.add(dropped[0]);
     } else if (OUT_OF_ORDER.test(line)) count(disordered, indexAt(PLACE.exec(line)?.[1]));
+    else if (MISPLACED.test(line)) refusal ??= plainMessage(line);
     else if (isError(line) && !isForgiven(line)) complained(line);
   }
 
@@ -97,13 +118,17 @@ export function muxListener(source: SourceFacts, plan: StreamPlan, container: Co
       const { index } = action;
       const codec = action.kind === 'convert' ? action.encoder : streamAt(source, index).codec;
       const kept = !container.isoMedia || action.kind === 'video' || codec === 'mov_text';
-      return kept || !empty.has(index) ? [] : [index];
+      return kept || packetsMuxed.get(index) !== 0 ? [] : [index];
     });
 
   return {
     hear,
+    packetsMuxed,
     get failure() {
       return failure;
+    },
+    get refusal() {
+      return refusal === undefined ? undefined : (cause ?? refusal);
     },
     get carried() {
       const left = new Set(missing());

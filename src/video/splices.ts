@@ -2,7 +2,7 @@
 import { JobError } from '../errors.js';
 import { listPackets } from './compressed-packets.js';
 import { hasBroadcastClock, type SourceFacts } from './source-facts.js';
-import type { StreamPlan } from './streams.js';
+import type { StreamPlan } from './stream-plan.js';
 
 /** Times that go back by more seconds than these are another recording's: as the decoder takes them (raw-frames.ts). */
 const MOST_SLIP_SECONDS = 1;

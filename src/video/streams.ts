@@ -1,81 +1,80 @@
-/** Decides what becomes of each stream of the source, by asking ffmpeg's own muxer: runs that write a header and nothing else. */
+/**
+ * Decides what becomes of each stream of the source, before the first frame: by writing them, and reading
+ * them back.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { JobError } from '../errors.js';
-import { type Container, containerFor } from './container.js';
+import { type Container, type ContainerName, containerFor } from './container.js';
 import type { VideoCodec } from './encode.js';
-import { type FfmpegCommand, runFfmpeg } from './ffmpeg.js';
 import { hasCaptions } from './first-frames.js';
 import { hiddenSound } from './hidden-sound.js';
 import { planMetadata } from './metadata.js';
+import { askMuxer } from './mux-header.js';
+import { standIn, type TrialBench, tryStreams } from './mux-trial.js';
 import type { SourceFacts, StreamFacts } from './source-facts.js';
-
-/** What becomes of one stream of the source. `index` is ffmpeg's index in the source. */
-export type StreamAction =
-  /** The processed video. */
-  | { readonly kind: 'video'; readonly index: number }
-  /** Carried over bit for bit. */
-  | { readonly kind: 'copy'; readonly index: number }
-  /** Decoded and encoded again with ffmpeg's `encoder`. */
-  | {
-      readonly kind: 'convert';
-      readonly index: number;
-      readonly encoder: string;
-      readonly options: readonly string[];
-    }
-  /** Cover art that the container holds as an attached file. */
-  | { readonly kind: 'attach'; readonly index: number; readonly fileName: string; readonly mimeType: string }
-  /** Not carried as a stream, because the muxer writes it anew: a timecode or chapter track. */
-  | { readonly kind: 'remade'; readonly index: number }
-  | { readonly kind: 'drop'; readonly index: number };
-
-/** Every stream of the source, in its order, with what becomes of it. */
-export interface StreamPlan {
-  readonly actions: readonly StreamAction[];
-  /** What the user should know, one line for each stream that is not carried over as it is. */
-  readonly notes: readonly string[];
-}
+import { ladderFor, lineFor } from './stream-ladder.js';
+import type { StreamAction, StreamPlan } from './stream-plan.js';
 
 interface Decision {
   readonly action: StreamAction;
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
-/** Pictures that can be attached as a file, by ffmpeg's codec name. */
-const COVER_FILES: Readonly<Record<string, readonly [extension: string, mimeType: string]>> = {
-  mjpeg: ['jpg', 'image/jpeg'],
-  png: ['png', 'image/png'],
-  bmp: ['bmp', 'image/bmp'],
-  gif: ['gif', 'image/gif'],
-  webp: ['webp', 'image/webp'],
-  tiff: ['tif', 'image/tiff'],
-};
+/** What all decisions on one job's streams share. */
+interface Inquiry {
+  readonly source: SourceFacts;
+  readonly container: Container;
+  readonly codec: VideoCodec;
+  readonly bench: TrialBench;
+}
 
 const CAPTIONS_LOST =
   'The video has closed captions within its frames: they are left out; to keep them, take them out into a subtitle file first.';
 
-/** A muxer that takes a stream and then leaves it out says so only in a warning. */
-const LEFT_OUT = /will be ignored/;
+/** The containers that a line may recommend for a stream that is left out. */
+const KEEPERS: readonly ContainerName[] = ['mkv', 'mov', 'mp4'];
 
 /**
- * Plans every stream of `source` for an output in `container` whose video is encoded as `codec`. Errors:
- * JobError('usage') where the container refuses the codec; JobError('ffmpeg') where ffmpeg cannot be run.
+ * Of larger files a trial reads the beginning only, unless their index tells where the packets of each stream
+ * are.
+ */
+const MOST_BYTES_READ = 16 * 2 ** 30;
+
+/**
+ * Plans every stream of `source` for an output in `container` whose video is encoded as `codec`. `scratch`
+ * gives the folder for trial files. Errors: JobError('usage') where the container refuses the codec;
+ * JobError('ffmpeg') where ffmpeg cannot be run.
  */
 export async function planStreams(
   source: SourceFacts,
   container: Container,
   codec: VideoCodec,
+  scratch: () => Promise<string>,
 ): Promise<StreamPlan> {
   const fixed = new Map<number, Decision>();
   for (const stream of source.streams) {
-    const decision = fixedDecision(stream, source, container);
+    const decision = fixedDecision(stream, source);
     if (decision !== undefined) fixed.set(stream.index, decision);
   }
   const open = source.streams.filter((stream) => !fixed.has(stream.index));
-  const hidden = await hiddenSound(source, container);
-  const copies = open.map((stream): Decision => ({ action: { kind: 'copy', index: stream.index } }));
-  const first = await trial(source, container.muxer, copies, codec);
-  const copied = hidden.size === 0 && first.accepted;
-  const decisions = copied ? copies : await decideEach(open, hidden, source, container, codec);
-  for (const decision of decisions) fixed.set(decision.action.index, decision);
+  const pictures = open.filter((stream) => stream.attachedPicture && container.coverArt !== 'stream');
+  const copies = open.flatMap((stream): StreamAction[] =>
+    pictures.includes(stream) ? [] : [{ kind: 'copy', index: stream.index }],
+  );
+  const first = await askMuxer(source, container.muxer, copies, codec);
+  if (!first.accepted) await refuseCodec(source, container, codec);
+  if (open.length > 0) {
+    const folder = await mkdtemp(join(await scratch(), 'trial-'));
+    try {
+      const video = await standIn(source, codec, folder);
+      const inquiry = { source, container, codec, bench: { source, video, folder } };
+      for (const decision of await decideOpen(inquiry, open, first.accepted))
+        fixed.set(decision.action.index, decision);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
   const ordered = source.streams.flatMap((stream) => fixed.get(stream.index) ?? []);
   const actions = ordered.map(({ action }) => action);
   return {
@@ -86,6 +85,14 @@ export async function planStreams(
       ...metadataNotes(source, container, actions),
     ],
   };
+}
+
+async function refuseCodec(source: SourceFacts, container: Container, codec: VideoCodec): Promise<void> {
+  const video = await askMuxer(source, container.muxer, [], codec);
+  if (video.accepted) return;
+  throw new JobError('usage', `.${container.name} cannot hold ${codec} video: ${video.words}`, {
+    hint: 'Choose another codec or another container; .mkv takes nearly everything.',
+  });
 }
 
 function metadataNotes(
@@ -103,22 +110,16 @@ function metadataNotes(
 }
 
 /** What needs no asking; undefined for the rest. */
-function fixedDecision(stream: StreamFacts, source: SourceFacts, container: Container): Decision | undefined {
+function fixedDecision(stream: StreamFacts, source: SourceFacts): Decision | undefined {
   const { index } = stream;
   if (index === source.video.index) return { action: { kind: 'video', index } };
-  if (isRemade(stream, source)) return { action: { kind: 'remade', index } };
-  if (!stream.attachedPicture || container.coverArt === 'stream') return undefined;
-  const file = COVER_FILES[stream.codec];
-  if (container.coverArt === 'none' || file === undefined) {
-    const note = `${nameOf(stream)} is left out: .${container.name} cannot hold it; .mp4 and .mkv can.`;
-    return { action: { kind: 'drop', index }, note };
-  }
-  const [extension, mimeType] = file;
-  const fileName = stream.tags.filename ?? stream.tags.FILENAME ?? `cover.${extension}`;
-  return { action: { kind: 'attach', index, fileName, mimeType } };
+  return isRemade(stream, source) ? { action: { kind: 'remade', index } } : undefined;
 }
 
-/** QuickTime keeps timecode and chapters in tracks of their own; muxers write them from the metadata and the chapters. */
+/**
+ * QuickTime keeps timecode and chapters in tracks of their own; muxers write them from the metadata and the
+ * chapters.
+ */
 function isRemade(stream: StreamFacts, source: SourceFacts): boolean {
   if (stream.type !== 'data') return false;
   return (
@@ -127,213 +128,108 @@ function isRemade(stream: StreamFacts, source: SourceFacts): boolean {
   );
 }
 
-/** Asks for each kind of stream on its own, then for all of them as decided. */
-async function decideEach(
-  streams: readonly StreamFacts[],
-  hidden: ReadonlySet<number>,
-  source: SourceFacts,
-  container: Container,
-  codec: VideoCodec,
+/** Takes each stream down its ladder until all that are left are written and read back as they should be. */
+async function decideOpen(
+  inquiry: Inquiry,
+  open: readonly StreamFacts[],
+  copiesAccepted: boolean,
 ): Promise<readonly Decision[]> {
-  const video = await trial(source, container.muxer, [], codec);
-  if (!video.accepted) {
-    throw new JobError('usage', `.${container.name} cannot hold ${codec} video: ${video.words}`, {
-      hint: 'Choose another codec or another container; .mkv takes nearly everything.',
-    });
+  const { source, container } = inquiry;
+  const hidden = await hiddenSound(source, container);
+  const ladders = new Map(
+    open.map((stream) => [stream.index, ladderFor(stream, hidden.has(stream.index), container)]),
+  );
+  const rungs = new Map<number, number>();
+  const actionOf = ({ index }: StreamFacts): StreamAction =>
+    ladders.get(index)?.[rungs.get(index) ?? 0] ?? { kind: 'drop', index };
+  const refused = headerTrials(inquiry, container, copiesAccepted);
+  for (;;) {
+    for (const stream of open) {
+      while (await refused(stream, actionOf(stream))) {
+        rungs.set(stream.index, (rungs.get(stream.index) ?? 0) + 1);
+      }
+    }
+    const wrong = await realTrial(inquiry, container, open.map(actionOf));
+    if (wrong.size === 0) break;
+    for (const index of wrong.keys()) rungs.set(index, (rungs.get(index) ?? 0) + 1);
   }
-  // Streams of one kind get one answer: a film may have thirty subtitles.
-  const answers = new Map<string, Promise<Decision>>();
-  let last: Promise<unknown> = Promise.resolve();
-  const decisions: Promise<Decision>[] = [];
-  for (const stream of streams) {
+  const left = open.filter((stream) => actionOf(stream).kind === 'drop');
+  const keepers = await keepersOf(inquiry, left);
+  return open.map((stream) => {
+    const action = actionOf(stream);
     const edited = hidden.has(stream.index);
-    const kind = `${edited} ${kindOf(stream)}`;
-    // One after the other: ffmpeg has threads enough, and the source may be read from slow storage.
-    const answer = answers.get(kind) ?? last.then(() => decide(stream, edited, source, container));
-    answers.set(kind, answer);
-    last = answer;
-    decisions.push(answer.then((decision) => forStream(decision, stream, edited, container)));
-  }
-  const decided = await Promise.all(decisions);
-  const whole = await trial(source, container.muxer, decided, codec);
-  if (!whole.accepted) {
-    throw new JobError('usage', `.${container.name} cannot hold these streams together: ${whole.words}`, {
-      hint: 'Choose another container; .mkv takes nearly everything.',
-    });
-  }
-  return decided;
+    return {
+      action,
+      note: lineFor(action, stream, edited, container, keepers.get(stream.index) ?? []),
+    };
+  });
 }
 
-/** The ladder: copy (unless it is `edited` sound, of which a copy would bring back what is hidden), convert, leave out. */
-async function decide(
-  stream: StreamFacts,
-  edited: boolean,
-  source: SourceFacts,
-  container: Container,
-): Promise<Decision> {
-  const { index } = stream;
-  const ladder: StreamAction[] = edited ? [] : [{ kind: 'copy', index }];
-  if (stream.type === 'audio') {
-    const { encoder, bitRate } = container.audioFallback;
-    ladder.push({ kind: 'convert', index, encoder, options: ['-b', bitRate] });
-    // Encoders refuse some layouts; two channels they all take.
-    ladder.push({ kind: 'convert', index, encoder, options: ['-b', bitRate, '-ac', '2'] });
-  } else if (stream.type === 'subtitle') {
-    for (const encoder of container.textSubtitles) {
-      ladder.push({ kind: 'convert', index, encoder, options: [] });
-    }
-  }
-  for (const action of ladder) {
-    const answer = await trial(source, container.muxer, [{ action }]);
-    if (answer.accepted) return { action };
-  }
-  const others = ['mkv', 'mov']
-    .filter((name) => name !== container.name)
-    .map((name) => containerFor('', name));
-  const keepers: string[] = [];
-  for (const other of others) {
-    const answer = await trial(source, other.muxer, [{ action: { kind: 'copy', index } }]);
-    if (answer.accepted) keepers.push(`.${other.name}`);
-  }
-  return {
-    action: { kind: 'drop', index },
-    note:
-      keepers.length === 0 ? '' : `; ${keepers.join(' and ')} ${keepers.length > 1 ? 'keep' : 'keeps'} it`,
+/**
+ * Returns whether a muxer refuses a stream of this kind at once. Streams of one kind get one answer: a film
+ * may have thirty subtitles. `copiesAccepted`: it takes copies of all.
+ */
+function headerTrials({ source, codec }: Inquiry, { muxer }: Container, copiesAccepted: boolean) {
+  const answers = new Map<string, boolean>();
+  return async (stream: StreamFacts, action: StreamAction): Promise<boolean> => {
+    if (action.kind === 'drop' || action.kind === 'attach') return false;
+    if (copiesAccepted && action.kind === 'copy') return false;
+    const kind = `${kindOf(stream)} ${JSON.stringify({ ...action, index: 0, timeBase: 0 })}`;
+    const known = answers.get(kind);
+    if (known !== undefined) return known;
+    const { accepted } = await askMuxer(source, muxer, [action], codec);
+    answers.set(kind, !accepted);
+    return !accepted;
   };
 }
 
-/** The answer for one stream of a kind, as that of another one, with its own index and note. */
-function forStream(answer: Decision, stream: StreamFacts, edited: boolean, container: Container): Decision {
-  const action = { ...answer.action, index: stream.index };
-  switch (action.kind) {
-    case 'convert':
-      return { action, note: conversionNote(action.encoder, action.options, stream, edited, container) };
-    case 'drop':
-      return {
-        action,
-        note: `${nameOf(stream)} is left out: .${container.name} cannot hold it${answer.note ?? ''}.`,
-      };
-    case 'copy':
-    case 'video':
-    case 'attach':
-    case 'remade':
-      return { action };
-  }
+/**
+ * What is wrong with streams that are written as `actions` say: audio and pictures for seconds, the rest
+ * whole.
+ */
+async function realTrial(
+  { source, bench }: Inquiry,
+  container: Container,
+  actions: readonly StreamAction[],
+): Promise<ReadonlyMap<number, string>> {
+  const sparse = new Set(
+    source.streams.flatMap(({ index, type }) => (type === 'subtitle' || type === 'data' ? [index] : [])),
+  );
+  const written = actions.filter(({ kind }) => kind !== 'drop');
+  const dense = written.filter(({ index }) => !sparse.has(index));
+  const begun = await tryStreams(bench, container, dense, 'beginning');
+  const whole = written.filter(({ index }) => sparse.has(index) || begun.unseen.has(index));
+  const large = source.bytes > MOST_BYTES_READ && !source.format.startsWith('mov,');
+  const ended = large ? undefined : await tryStreams(bench, container, whole, 'whole');
+  return new Map([...begun.wrong, ...(ended?.wrong ?? [])]);
 }
 
-function conversionNote(
-  encoder: string,
-  options: readonly string[],
-  stream: StreamFacts,
-  edited: boolean,
-  container: Container,
-): string {
-  const refused = edited
-    ? 'an edit list hides part of it, which a copy would bring back'
-    : `.${container.name} cannot hold ${stream.codec}`;
-  if (stream.type === 'subtitle') {
-    const losses = [
-      ...(stream.codec === 'ass' || stream.codec === 'ssa' ? ['fonts and positions may be lost'] : []),
-      ...(encoder === 'mov_text' ? ['of lines that overlap only the latest is shown'] : []),
-    ];
-    return `${[`${nameOf(stream)} is converted to ${encoder}, because ${refused}`, ...losses].join('; ')}.`;
+/** The containers that keep what is left out, as a trial of each has shown. */
+async function keepersOf(
+  inquiry: Inquiry,
+  left: readonly StreamFacts[],
+): Promise<ReadonlyMap<number, readonly string[]>> {
+  const keepers = new Map<number, readonly string[]>();
+  for (const name of KEEPERS) {
+    if (name === inquiry.container.name || left.length === 0) continue;
+    const container = containerFor('', name);
+    const refused = headerTrials(inquiry, container, false);
+    const asked: StreamAction[] = [];
+    for (const stream of left) {
+      const [best] = ladderFor(stream, false, container);
+      const whole = best !== undefined && best.kind !== 'drop' && best.kind !== 'convert';
+      if (whole && !(await refused(stream, best))) asked.push(best);
+    }
+    const wrong = await realTrial(inquiry, container, asked);
+    for (const { index } of asked) {
+      if (!wrong.has(index)) keepers.set(index, [...(keepers.get(index) ?? []), name]);
+    }
   }
-  const mixed = options.includes('-ac') ? ', mixed down to stereo' : '';
-  return `${nameOf(stream)} is converted to ${container.audioFallback.label}${mixed}, because ${refused}.`;
+  return keepers;
 }
 
 /** What tells streams apart to a muxer. */
 function kindOf(stream: StreamFacts): string {
   const { type, codec, codecTag, profile, sampleRate, channels, attachedPicture } = stream;
   return JSON.stringify([type, codec, codecTag, profile, sampleRate, channels, attachedPicture]);
-}
-
-/** How messages name a stream: `Subtitle stream 3 (subrip, ger, Forced)`. */
-export function nameOf(stream: StreamFacts): string {
-  const what = stream.attachedPicture
-    ? 'cover art'
-    : stream.type === 'attachment'
-      ? 'attachment'
-      : `${stream.type} stream`;
-  const codec = stream.codec === 'none' || stream.codec === 'unknown' ? stream.codecTag : stream.codec;
-  const file = stream.tags.filename;
-  const facts = [codec, stream.language, stream.title ?? file].filter(
-    (fact) => fact !== undefined && fact !== '' && !fact.startsWith('[0]'),
-  );
-  const details = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
-  return `${what.charAt(0).toUpperCase()}${what.slice(1)} ${stream.index}${details}`;
-}
-
-/** The output options for one stream that is number `place` in the output, mapped from input `input`. */
-export function codecOptions(action: StreamAction, place: number, input: number): readonly string[] {
-  const map = ['-map', `${input}:${action.index}`];
-  switch (action.kind) {
-    case 'copy':
-      return [...map, `-c:${place}`, 'copy'];
-    case 'convert':
-      return [
-        ...map,
-        `-c:${place}`,
-        action.encoder,
-        ...action.options.map((option) => (option.startsWith('-') ? `${option}:${place}` : option)),
-      ];
-    case 'video':
-    case 'attach':
-    case 'remade':
-    case 'drop':
-      return [];
-  }
-}
-
-interface Trial {
-  readonly accepted: boolean;
-  /** The muxer's, where it refuses. */
-  readonly words: string;
-}
-
-/** Whether `muxer` writes a header for these streams, with a video of `codec` before them where one is given. */
-async function trial(
-  source: SourceFacts,
-  muxer: string,
-  decisions: readonly Decision[],
-  codec?: VideoCodec,
-): Promise<Trial> {
-  const videoInput = { from: { lavfi: 'color=s=64x64:r=25' } };
-  const inputs = [
-    { from: { file: source.path }, options: source.openOptions },
-    ...(codec === undefined ? [] : [videoInput]),
-  ];
-  const options =
-    codec === undefined ? [] : ['-map', '1:0', '-c:0', codec, '-pix_fmt:0', pixelFormatOf(codec)];
-  let place = codec === undefined ? 0 : 1;
-  for (const { action } of decisions) {
-    const more = codecOptions(action, place, 0);
-    if (more.length > 0) place++;
-    options.push(...more);
-  }
-  if (place === 0) return { accepted: true, words: '' };
-  const command: FfmpegCommand = {
-    task: `asking what ${muxer} can hold of "${source.path}"`,
-    inputs,
-    outputs: [
-      { to: { file: '/dev/null' }, options: [...options, '-max_error_rate', '1', '-t', '0', '-f', muxer] },
-    ],
-  };
-  try {
-    const messages = await runFfmpeg(command);
-    const leftOut = messages.find((message) => LEFT_OUT.test(message));
-    return { accepted: leftOut === undefined, words: leftOut ?? '' };
-  } catch (error) {
-    if (!(error instanceof JobError) || !error.message.includes('exited with code')) throw error;
-    const words = error.message
-      .slice(error.message.indexOf(command.task) + command.task.length + 2)
-      .split('; ');
-    // The source may have been complained of first, and what follows the muxer's own words follows from them.
-    const own = words.find((said) => said.startsWith(`${muxer}: `)) ?? words[0] ?? '';
-    return { accepted: false, words: own };
-  }
-}
-
-function pixelFormatOf(codec: VideoCodec): string {
-  return codec === 'prores' ? 'yuv422p10le' : 'yuv420p';
 }

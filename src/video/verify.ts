@@ -8,8 +8,9 @@ import { ffprobeLines } from './ffmpeg.js';
 import { streamAt, videoTrack } from './mux-command.js';
 import { probeHeaders } from './probe.js';
 import { type Rational, reduced } from './rational.js';
-import type { SourceFacts, StreamFacts, StreamType } from './source-facts.js';
-import type { StreamPlan } from './streams.js';
+import type { SourceFacts, StreamFacts } from './source-facts.js';
+import { wrongStreams } from './stream-check.js';
+import { nameOf, type StreamPlan } from './stream-plan.js';
 
 /** What the finished file must hold. */
 export interface OutputExpectation {
@@ -34,8 +35,6 @@ const TAG_FIELDS: Readonly<Record<keyof ColourTags, string>> = {
   range: 'color_range',
   chromaLocation: 'chroma_location',
 };
-/** What encoders make, where it is not called as they are. */
-const CODEC_OF_ENCODER: Readonly<Record<string, string>> = { libopus: 'opus', srt: 'subrip' };
 
 /**
  * Checks the finished file at `path` without decoding it: as many video packets as frames, each PTS within one tick of
@@ -132,41 +131,10 @@ function checkTags(path: string, told: ReadonlyMap<string, string>, wanted: Colo
 
 function checkStreams(path: string, output: SourceFacts, expected: OutputExpectation): void {
   const { source, streams } = expected;
-  const wanted = new Map<string, string[]>();
-  for (const action of streams.actions) {
-    if (action.kind === 'drop' || action.kind === 'remade') continue;
-    const stream = streamAt(source, action.index);
-    const codec =
-      action.kind === 'video'
-        ? 'any'
-        : action.kind === 'convert'
-          ? (CODEC_OF_ENCODER[action.encoder] ?? action.encoder)
-          : stream.codec;
-    const kind = stream.attachedPicture ? 'cover art' : stream.type;
-    wanted.set(kind, [...(wanted.get(kind) ?? []), codec]);
-  }
-  for (const [kind, codecs] of wanted) {
-    const found = output.streams.filter((stream) =>
-      kind === 'cover art'
-        ? stream.attachedPicture
-        : !stream.attachedPicture && stream.type === (kind as StreamType),
-    );
-    for (const [place, codec] of codecs.entries()) {
-      const there = found[place];
-      if (there === undefined) {
-        throw wrong(path, `it holds ${found.length} streams of ${kind} instead of ${codecs.length}`);
-      }
-      const comparable = kind !== 'attachment' && kind !== 'data' && codec !== 'any';
-      if (comparable && familyOf(there.codec) !== familyOf(codec)) {
-        throw wrong(path, `its ${kind} stream ${place} (from 0) is ${there.codec} instead of ${codec}`);
-      }
-    }
-  }
-}
-
-/** A container may name a copied codec's variant otherwise (MP4 tells MP2 and MP3 apart as little as their headers): the letters it begins with stay. */
-function familyOf(codec: string): string {
-  return /^[a-z]*/.exec(codec)?.[0] ?? codec;
+  const [first] = wrongStreams(output, source, streams);
+  if (first === undefined) return;
+  const [index, difference] = first;
+  throw wrong(path, `${nameOf(streamAt(source, index))} is ${difference}`);
 }
 
 function rationalFrom(text: string | undefined): Rational | undefined {

@@ -190,7 +190,7 @@ t.test('the same input gives the same file', async (t) => {
 t.test('what cannot be put together is refused, and nothing is left', async (t) => {
   const source = await probe(await makeClip('cfr'));
   const container = containerFor('x.mp4');
-  const streams = await planStreams(source, container, 'h264');
+  const streams = await planStreams(source, container, 'h264', async () => clipFolder());
   const pts = Array.from({ length: 25 }, (_, frame) => frame * 512);
   const segments = await makeSegments(25);
   const output = join(clipFolder(), 'refused.mp4');
@@ -218,7 +218,7 @@ t.test('what cannot be put together is refused, and nothing is left', async (t) 
 t.test('an abort ends ffmpeg and leaves nothing', async (t) => {
   const source = await probe(await makeClip('cfr'));
   const container = containerFor('x.mp4');
-  const streams = await planStreams(source, container, 'h264');
+  const streams = await planStreams(source, container, 'h264', async () => clipFolder());
   const pts = Array.from({ length: 25 }, (_, frame) => frame * 512);
   const output = join(clipFolder(), 'aborted.mp4');
   const abort = new AbortController();

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { JobError } from '../../src/errors.js';
-import { assemble } from '../../src/video/assemble.js';
+import { assembleCarried } from '../../src/video/assemble-carried.js';
 import { containerFor } from '../../src/video/container.js';
 import { finish, makeSegments, UNTAGGED } from '../fixtures/finish.js';
 
@@ -27,7 +27,7 @@ for (const more of [-6, -5, -4, -3, -2, -1, 0, 1]) {
   const room = (pages + more) * PAGE;
   run('mount', ['-t', 'tmpfs', '-o', `size=${room}`, 'none', folder]);
   const job = { source, streams, container: containerFor('x.mp4'), segments, pts, tags: UNTAGGED };
-  const failure = await assemble({ ...job, output: join(folder, 'o.mp4') }).then(
+  const failure = await assembleCarried({ ...job, output: join(folder, 'o.mp4') }).then(
     () => undefined,
     (error: unknown) => error,
   );

@@ -6,7 +6,7 @@ import { listPackets } from '../../src/video/compressed-packets.js';
 import { containerFor } from '../../src/video/container.js';
 import { probe, sourceLimits } from '../../src/video/probe.js';
 import { planStreams } from '../../src/video/streams.js';
-import { makeClip } from '../fixtures/clips.js';
+import { clipFolder, makeClip } from '../fixtures/clips.js';
 import { copiedStreams, decodedFrames, probed, runJob } from '../fixtures/job.js';
 import { lateSound, lateVideo, stillFirst } from '../fixtures/odd-videos.js';
 import { framesOfJob, identityJob } from '../fixtures/whole-jobs.js';
@@ -40,7 +40,7 @@ t.test('a video that begins long after the sound is found, by every run of ffmpe
 
 t.test('sound that begins long after the video is carried over', async (t) => {
   const source = await probe(await lateSound());
-  const { actions } = await planStreams(source, containerFor('x.mp4'), 'h264');
+  const { actions } = await planStreams(source, containerFor('x.mp4'), 'h264', async () => clipFolder());
   t.same(actions, [
     { kind: 'video', index: 0 },
     { kind: 'copy', index: 1 },

@@ -1,9 +1,9 @@
 /** What is made of ffmpeg's words while it puts a file together. */
 import t from 'tap';
 import { containerFor } from '../../src/video/container.js';
-import { muxListener } from '../../src/video/mux-messages.js';
+import { isSystemFault, muxListener } from '../../src/video/mux-messages.js';
 import type { SourceFacts, StreamFacts } from '../../src/video/probe.js';
-import type { StreamPlan } from '../../src/video/streams.js';
+import type { StreamPlan } from '../../src/video/stream-plan.js';
 
 const stream = (index: number, type: StreamFacts['type'], codec: string) => ({
   ...{ index, type, codec, codecTag: '', profile: undefined, language: undefined, title: undefined },
@@ -44,6 +44,20 @@ t.test('what tells that the file is not whole', async (t) => {
     t.same(warnings, []);
   }
   t.equal(heard('[error] file:/films/in.ts: Invalid data found when processing input').failure, undefined);
+});
+
+t.test("what the muxer refuses is not the system's fault", async (t) => {
+  const { failure, refusal } = heard(
+    '[mp4 @ 0x1] [error] Application provided duration: 2399500000 is invalid',
+    '[error] Error writing trailer of file:/out/o.mp4: Invalid argument',
+  );
+  t.equal(failure, undefined);
+  t.equal(refusal, 'mp4: Application provided duration: 2399500000 is invalid');
+  const moved = '[mp4 @ 0x1] [warning] Packet duration: 2519999200 / dts: 2520000000 is out of range';
+  t.match(heard(moved).refusal, /out of range/, 'the muxer goes on, with another time');
+  t.equal(heard('[error] Error writing trailer of file:/o.mp4: No space left on device').refusal, undefined);
+  t.ok(isSystemFault('ffmpeg exited: -28 (No space left on device)'));
+  t.notOk(isSystemFault('Invalid argument'));
 });
 
 t.test('damage is told by stream, as FFmpeg 5 and as later ones word it', async (t) => {
