@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { ComposedGraph } from '../model/compose.js';
 import type { LoadedModel } from '../model/loaded-model.js';
 import type { CpuPrecision } from '../model/precision.js';

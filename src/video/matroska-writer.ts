@@ -14,8 +14,14 @@ export const MATROSKA_TIME_BASE: Rational = { num: 1, den: 1_000_000_000 };
 export interface PacketWriter {
   /** The bytes before the first packet. */
   readonly header: Uint8Array;
-  /** The bytes of one packet, in decoding order; times and durations in the stream's ticks. */
-  packet(pts: number, keyframe: boolean, data: Uint8Array, duration: number): readonly Uint8Array[];
+  /** The bytes of one packet, in decoding order; times and durations in the stream's ticks, `addition` as block addition. */
+  packet(
+    pts: number,
+    keyframe: boolean,
+    data: Uint8Array,
+    duration: number,
+    addition?: Uint8Array,
+  ): readonly Uint8Array[];
 }
 
 const PRORES = 'V_PRORES';
@@ -76,12 +82,18 @@ export function createMatroskaWriter(stream: NutStream, tags: ColourTags): Packe
   ]);
   return {
     header,
-    packet(pts, keyframe, packet, duration) {
+    packet(pts, keyframe, packet, duration, addition) {
       const data = packet.subarray(skipped);
       // Track 1, at the cluster's own time, no flags.
       const block = Buffer.from([0x81, 0, 0, 0]);
       const blockHead = Buffer.concat([Buffer.from('a1', 'hex'), size(block.length + data.length), block]);
-      const after = Buffer.concat([number('9b', duration), ...(keyframe ? [] : [number('fb', 0xff)])]);
+      const more =
+        addition === undefined ? [] : [element('75a1', [element('a6', [element('a5', [addition])])])];
+      const after = Buffer.concat([
+        number('9b', duration),
+        ...more,
+        ...(keyframe ? [] : [number('fb', 0xff)]),
+      ]);
       const groupBytes = blockHead.length + data.length + after.length;
       const group = Buffer.concat([Buffer.from('a0', 'hex'), size(groupBytes)]);
       const time = number('e7', pts);

@@ -275,6 +275,19 @@ t.test('what is written is read back the same', async (t) => {
   const reader = await openNutReader(pieces(bytes, 64), 'it');
   t.same(reader.streams, [{ ...stream, extradata: Buffer.from(extradata) }]);
 
+  const adding = createNutWriter(stream, true);
+  const data = Uint8Array.of(7, 8, 9);
+  const added = [
+    adding.header,
+    ...adding.packet(0, true, data, new Uint8Array(300)),
+    ...adding.packet(1, true, data),
+  ];
+  t.same(
+    (await readAll(pieces(Buffer.concat(added), 1000))).map((packet) => packet.data),
+    [data, data],
+    'an addition is no part of the packet',
+  );
+  t.throws(() => writer.packet(0, true, data, new Uint8Array(1)), { code: 'internal' });
   t.throws(() => writer.packet(-1, true, new Uint8Array(1)), { code: 'internal' });
   t.throws(() => writer.packet(0.5, true, new Uint8Array(1)), { code: 'internal' });
   t.throws(() => writer.packet(Number.NaN, true, new Uint8Array(1)), { code: 'internal' });
