@@ -257,8 +257,8 @@ export async function completeOutput(
       output: finished,
     }),
   );
-  const { warnings } = assembled;
-  const expected = { source, streams: assembled.streams, container, pts, video: prepared.spec };
+  const { warnings, times } = assembled;
+  const expected = { source, streams: assembled.streams, container, pts, times, video: prepared.spec };
   const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected));
   const notes = [...assembled.notes, ...inexact];
   for (const note of notes) log.info(note);

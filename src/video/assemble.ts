@@ -8,8 +8,14 @@ import { scaleMatrix, writeDisplayMatrix } from './display-matrix.js';
 import type { ColourTags } from './encode.js';
 import { type FfmpegProcess, runFfmpeg, startFfmpeg } from './ffmpeg.js';
 import { FfmpegFailure } from './ffmpeg-messages.js';
-import { UNKNOWN_RATE } from './frame-rate.js';
-import { createMatroskaWriter, MATROSKA_TIME_BASE, needsMatroska } from './matroska-writer.js';
+import { lastFrameDuration } from './last-frame.js';
+import { LAST_BLOCK_MARK, MATROSKA_FILE_TIME_BASE, setLastBlockDuration } from './matroska-last-block.js';
+import {
+  createMatroskaWriter,
+  MATROSKA_TIME_BASE,
+  needsMatroska,
+  type PacketWriter,
+} from './matroska-writer.js';
 import {
   type Attachment,
   type MuxVideo,
@@ -19,11 +25,16 @@ import {
   videoTrack,
 } from './mux-command.js';
 import { isSystemFault, type MuxListener, muxListener } from './mux-messages.js';
-import { createNutWriter } from './nut.js';
+import { createNutWriter, type NutStream } from './nut.js';
+import { opusEarlyBy } from './opus-delay.js';
+import { type OutputTimes, outputTimes, packetTimes } from './output-times.js';
 import { reduced } from './rational.js';
-import { type SegmentFacts, type SegmentRun, segmentRun, timedStream } from './segment-packets.js';
-import { hasBroadcastClock, type SourceFacts } from './source-facts.js';
+import { runEnd, type SegmentFacts, type SegmentRun, segmentRun, timedStream } from './segment-packets.js';
+import type { SourceFacts } from './source-facts.js';
 import type { StreamPlan } from './stream-plan.js';
+
+/** No codec's packets are further from their place in presentation. */
+const MOST_REORDERED = 32;
 
 /** What to put together. */
 export interface AssembleJob {
@@ -48,9 +59,6 @@ export interface AssembleJob {
 /** Muxers refuse some damaged packets, and the whole file with them. */
 export const SOURCE_READING: readonly string[] = ['-fflags', '+discardcorrupt'];
 
-/** A last frame is shown for no longer than this, whatever the source's headers say. */
-const LONGEST_LAST_FRAME_SECONDS = 10;
-
 /** ffmpeg refused to write the file for the sake of what is in it: the streams, not the system. */
 export class MuxRefusal extends JobError {
   /** What it said first. */
@@ -69,6 +77,8 @@ export class MuxRefusal extends JobError {
 export interface Assembled {
   /** The job's plan, without the streams of which there was nothing to carry over. */
   readonly streams: StreamPlan;
+  /** When its frames are shown, for the verification. */
+  readonly times: OutputTimes;
   /** What the user should know, one line each. */
   readonly notes: readonly string[];
   /** What of the source's other streams is damaged, one line each. */
@@ -82,62 +92,48 @@ export interface Assembled {
  */
 export async function assemble(job: AssembleJob): Promise<Assembled> {
   const run = segmentRun(job.segments);
+  const last = job.pts.at(-1) ?? 0;
+  const times = outputTimes(job.source, job.pts, await lastFrameDuration(job.source, last));
   try {
-    const { carried, notes, warnings } = await muxFile(job, run);
+    const { carried, notes, warnings } = await muxFile(job, run, times);
     await carryDisplayMatrix(job, run, carried);
+    if (!job.container.isoMedia) await carryLastDuration(job, times);
     await flush(job.output);
-    return { streams: carried, notes: [...shiftNotes(job), ...notes], warnings };
+    return { streams: carried, times, notes: [...times.notes, ...notes], warnings };
   } catch (error) {
     await rm(job.output, { force: true });
     throw error;
   }
 }
 
-/** Writes `job.output`, as far as a trial's limits go, without flushing it. Errors: as `assemble`. */
-export async function muxFile(job: AssembleJob, run = segmentRun(job.segments)): Promise<MuxListener> {
+/**
+ * Writes `job.output`, as far as a trial's limits go, without flushing it. By default the last frame is shown as long as the
+ * others. Errors: as `assemble`.
+ */
+export async function muxFile(
+  job: AssembleJob,
+  run = segmentRun(job.segments),
+  times = outputTimes(job.source, job.pts, undefined),
+): Promise<MuxListener> {
   const attachments: Attachment[] = [];
   try {
     await extractPictures(job, attachments);
-    return await mux(job, run, attachments);
+    return await mux(job, run, times, attachments);
   } finally {
     for (const { path } of attachments) await rm(path, { force: true });
   }
 }
 
-/**
- * By how many ticks of the source's time base everything is shifted later, or below zero earlier: a broadcast's clock,
- * which begins anywhere, begins at zero in the output, and no frame lies before zero, where no container here shows it.
- * 0 for nearly every other video.
- */
-export function timelineShift(source: SourceFacts, pts: readonly number[]): number {
-  const { num, den } = source.video.timeBase;
-  const start = hasBroadcastClock(source) ? Math.round(((source.startTime ?? 0) * den) / num) : 0;
-  const first = pts[0] ?? 0;
-  // `0 -`: there is no minus zero among ticks.
-  return 0 - Math.min(first, start);
-}
-
-function shiftNotes(job: AssembleJob): readonly string[] {
-  const shift = timelineShift(job.source, job.pts);
-  if (shift === 0) return [];
-  const { num, den } = job.source.video.timeBase;
-  const seconds = ((Math.abs(shift) * num) / den).toFixed(3);
-  return [
-    shift > 0
-      ? `The video begins ${seconds} s before time zero: everything is shifted later by as much.`
-      : `The clock of the file begins at ${seconds} s: everything is shifted earlier by as much, to begin at zero.`,
-  ];
-}
-
 async function mux(
   job: AssembleJob,
   run: SegmentRun,
+  times: OutputTimes,
   attachments: readonly Attachment[],
 ): Promise<MuxListener> {
   const { source, streams, container, pts } = job;
-  const video = muxVideo(job, run);
+  const { shift } = times;
+  const video = muxVideo(job, run, times);
   const { num, den } = source.video.timeBase;
-  const shift = timelineShift(source, pts);
   const shiftSeconds = (shift * num) / den;
   const listener = muxListener(source, streams, container);
   const ffmpeg = await startFfmpeg(
@@ -161,7 +157,7 @@ async function mux(
           to: { file: job.output },
           options: [
             ...(job.trial?.writing ?? []),
-            ...muxOptions(source, streams, container, video, attachments),
+            ...muxOptions(source, streams, container, video, attachments, await opusEarly(job)),
           ],
         },
       ],
@@ -172,9 +168,10 @@ async function mux(
   const writer =
     video.format === 'matroska'
       ? createMatroskaWriter(run.stream, job.tags)
-      : createNutWriter({ ...run.stream, timeBase: video.timeBase });
-  const { frameTicks, end } = video;
-  const bytes = timedStream(run, writer, { pts, timeOf, frameTicks, end }, (packets) =>
+      : nutWriter({ ...run.stream, timeBase: video.timeBase }, !container.isoMedia);
+  const { frameTicks, end } = video.times;
+  const mark = container.isoMedia ? undefined : LAST_BLOCK_MARK;
+  const bytes = timedStream(run, writer, { pts, timeOf, frameTicks, end, mark }, (packets) =>
     job.onProgress?.(packets),
   );
   let ended: unknown;
@@ -225,34 +222,51 @@ async function feed(ffmpeg: FfmpegProcess, bytes: AsyncIterable<Uint8Array>): Pr
   }
 }
 
-function muxVideo(job: AssembleJob, run: SegmentRun): MuxVideo {
-  const { source, pts } = job;
-  const { averageRate, durationTicks, startPts } = source.video;
-  const sourceBase = source.video.timeBase;
-  const format = needsMatroska(run.stream.fourcc) ? 'matroska' : 'nut';
-  const timescale = timescaleFor(sourceBase);
-  const nutBase = job.container.isoMedia ? { num: 1, den: timescale } : reduced(sourceBase);
+function muxVideo(job: AssembleJob, run: SegmentRun, times: OutputTimes): MuxVideo {
+  const { source, pts, container } = job;
+  const { timeBase: sourceBase, averageRate } = source.video;
+  const { shift, interval, end, constant } = times;
+  const { decodeDelay, fourcc } = run.stream;
+  const format = needsMatroska(fourcc) ? 'matroska' : 'nut';
+  const longest = longestSpan(pts, end);
+  const timescale = timescaleFor(sourceBase, (longest * sourceBase.num) / sourceBase.den);
+  // FFmpeg 5 filters the packets of Matroska output in the ticks that it has in the file.
+  const nutBase = container.isoMedia ? { num: 1, den: timescale } : MATROSKA_FILE_TIME_BASE;
   const timeBase = format === 'matroska' ? MATROSKA_TIME_BASE : nutBase;
-  const ticksOf = (seconds: number) => Math.max(1, Math.round((seconds * timeBase.den) / timeBase.num));
   const ours = (ticks: number) => rescale(ticks, sourceBase, timeBase);
-  const first = pts[0] ?? 0;
-  const last = pts.at(-1) ?? first;
-  const rate = averageRate ?? UNKNOWN_RATE;
-  const frameTicks = ticksOf(rate.den / rate.num);
-  // What the source declares beyond the last frame's start is how long it shows that frame.
-  const rest = (durationTicks ?? 0) - (last - (startPts ?? first));
-  const declared = rest > 0 ? ours(rest) : 0;
-  const lastTicks = declared > 0 && declared <= ticksOf(LONGEST_LAST_FRAME_SECONDS) ? declared : frameTicks;
   return {
-    fourcc: run.stream.fourcc,
-    decodeDelay: run.stream.decodeDelay,
+    fourcc,
+    decodeDelay,
     format,
     timeBase,
     timescale,
     frames: pts.length,
-    frameTicks,
-    end: ours(last + timelineShift(source, pts)) + lastTicks,
+    times: packetTimes({
+      frames: pts.length,
+      timeOf: (frame) => ours((pts[frame] ?? 0) + shift),
+      frameTicks: Math.max(1, ours(interval)),
+      end: ours(end + shift),
+      decodeDelay,
+      ...runEnd(run),
+    }),
+    rate: constant ? reduced({ num: sourceBase.den, den: sourceBase.num * interval }) : averageRate,
   };
+}
+
+/** The most ticks between a packet's decoding and the end of its frame, or a little more. */
+function longestSpan(pts: readonly number[], end: number): number {
+  return pts.reduce((most, time, frame) => Math.max(most, (pts[frame + MOST_REORDERED] ?? end) - time), 0);
+}
+
+/** What comes too early in Matroska unless it is told otherwise, by index: milliseconds. */
+async function opusEarly({ source, streams, container, output }: AssembleJob) {
+  const early = new Map<number, number>();
+  if (container.isoMedia) return early;
+  for (const action of streams.actions) {
+    const milliseconds = await opusEarlyBy(source, action, `${output}.opus`);
+    if (milliseconds > 0) early.set(action.index, milliseconds);
+  }
+  return early;
 }
 
 /** Takes the cover art that is to be attached out of the source, beside the output; `into` fills as files appear. */
@@ -283,6 +297,18 @@ async function carryDisplayMatrix(job: AssembleJob, run: SegmentRun, carried: St
   const { width, height } = run.stream;
   const matrix = scaleMatrix(video.displayMatrix, width / video.width, height / video.height);
   await writeDisplayMatrix(job.output, videoTrack(job.source, carried), matrix);
+}
+
+/** A NUT writer as the Matroska writer is: NUT has no durations. */
+function nutWriter(stream: NutStream, additions: boolean): PacketWriter {
+  const { header, packet } = createNutWriter(stream, additions);
+  return { header, packet: (pts, keyframe, data, _, addition) => packet(pts, keyframe, data, addition) };
+}
+
+async function carryLastDuration({ source, pts, output }: AssembleJob, times: OutputTimes): Promise<void> {
+  const ms = (ticks: number) => rescale(ticks + times.shift, source.video.timeBase, MATROSKA_FILE_TIME_BASE);
+  const shown = ms(pts.at(-1) ?? 0);
+  await setLastBlockDuration(output, shown, ms(times.end) - shown);
 }
 
 async function flush(path: string): Promise<void> {

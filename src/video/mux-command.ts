@@ -1,6 +1,7 @@
 /** The options with which ffmpeg puts the finished file together. Pure. Inputs: 0 is the new video, 1 the source. */
 import type { Container } from './container.js';
 import { CONTAINER_TAGS, planMetadata, staleTags } from './metadata.js';
+import type { PacketTimes } from './output-times.js';
 import { type Rational, reduced } from './rational.js';
 import { hasBroadcastClock, type SourceFacts, type StreamFacts } from './source-facts.js';
 import { codecOptions, type StreamAction, type StreamPlan } from './stream-plan.js';
@@ -18,9 +19,10 @@ export interface MuxVideo {
   /** Ticks a second of the track, in ISO files. */
   readonly timescale: number;
   readonly frames: number;
-  /** How long a frame is shown as a rule, and when the last one's time is over: ticks of `timeBase`. */
-  readonly frameTicks: number;
-  readonly end: number;
+  /** In ticks of `timeBase`. */
+  readonly times: PacketTimes;
+  /** Frames a second, for containers that name a rate; undefined where there is no knowing. */
+  readonly rate: Rational | undefined;
 }
 
 /** A picture that becomes an attached file. */
@@ -32,19 +34,23 @@ export interface Attachment {
 
 /** Finer timescales than this overflow the 32-bit durations of samples within minutes, and some players' arithmetic. */
 const FINEST_TIMESCALE = 1_000_000;
+/** FFmpeg's demuxer passes over a track's offsets between decoding and presentation where any is longer. */
+const LONGEST_OFFSET_TICKS = 2 ** 28;
 /** As FFmpeg's own muxer does: a coarser timescale would round the sound of files that share it. */
 const COARSEST_TIMESCALE = 10_000;
-/** The output options, in order. `attachments` belong to the plan's `attach` actions. */
+
+/** The output options, in order. `attachments` belong to the plan's `attach` actions; `early` are `opusEarlyBy`'s, by index. */
 export function muxOptions(
   source: SourceFacts,
   plan: StreamPlan,
   container: Container,
   video: MuxVideo,
   attachments: readonly Attachment[],
+  early: ReadonlyMap<number, number>,
 ): readonly string[] {
   const placed = mappedActions(plan);
   return [
-    ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video)),
+    ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video, early)),
     ...attachments.flatMap((file, number) => attachmentOptions(file, placed.length + number)),
     // Damage in what is carried over costs what is damaged, not the file: what ffmpeg says of it is heard (mux-messages.ts).
     ...['-max_error_rate', '1'],
@@ -90,13 +96,16 @@ function streamOptions(
   source: SourceFacts,
   container: Container,
   video: MuxVideo,
+  early: ReadonlyMap<number, number>,
 ): readonly string[] {
+  const milliseconds = early.get(action.index) ?? 0;
   const stream = streamAt(source, action.index);
   const stale = action.kind === 'copy' ? [] : staleTags(stream.tags);
   return [
     ...(action.kind === 'video'
       ? videoOptions(place, source, container, video)
       : [...codecOptions(action, place, 1), ...bareAac(action, place, stream, source)]),
+    ...(milliseconds === 0 ? [] : [`-bsf:${place}`, `setts=ts=TS+${milliseconds}`]),
     ...[`-map_metadata:s:${place}`, `1:s:${action.index}`],
     ...stale.flatMap((tag) => [`-metadata:s:${place}`, `${tag}=`]),
     ...[`-disposition:${place}`, stream.disposition.length === 0 ? '0' : stream.disposition.join('+')],
@@ -123,7 +132,8 @@ function videoOptions(
   container: Container,
   video: MuxVideo,
 ): readonly string[] {
-  const { averageRate, stereoMode } = source.video;
+  const { stereoMode } = source.video;
+  const { rate } = video;
   const hevc = video.fourcc.toUpperCase() === 'HEVC' || video.fourcc.toLowerCase() === 'hvc1';
   return [
     // Set outright: from other containers it does not come as a tag, and some muxers refuse what they cannot say.
@@ -133,7 +143,7 @@ function videoOptions(
     ...['-map', '0:0', `-c:${place}`, 'copy', ...timesFilter(place, video, container.isoMedia)],
     // Without it FFmpeg 7 gives the filter above a time base of one frame of `-r`, and rounds every time to that.
     ...[`-time_base:${place}`, `${video.timeBase.num}:${video.timeBase.den}`],
-    ...(averageRate === undefined ? [] : [`-r:${place}`, `${averageRate.num}/${averageRate.den}`]),
+    ...(rate === undefined ? [] : [`-r:${place}`, `${rate.num}/${rate.den}`]),
     // Apple's players refuse FFmpeg's default, `hev1`.
     ...(hevc && container.isoMedia ? [`-tag:${place}`, 'hvc1'] : []),
   ];
@@ -141,19 +151,20 @@ function videoOptions(
 
 /**
  * The bitstream filter that says what NUT cannot: the decoding times of the first frames (with B-frames they lie before
- * the first PTS) and, for ISO files, durations. Matroska output holds neither, and FFmpeg 5 gives the filter times in
- * milliseconds there: one tick of whatever unit does for order's sake. A stream piped as Matroska has no B-frames and
- * says its durations itself.
+ * the first PTS) and how long frames are shown. Matroska output holds no decoding times: one tick does for order's sake. A
+ * stream piped as Matroska has no B-frames and says its durations itself.
  */
 function timesFilter(place: number, video: MuxVideo, isoMedia: boolean): readonly string[] {
   if (video.format === 'matroska') return [];
-  const { decodeDelay, frames, frameTicks, end } = video;
-  const step = isoMedia ? frameTicks : 1;
-  const dts = `if(lt(N,${decodeDelay}),STARTPTS-(${decodeDelay}-N)*${step},DTS)`;
-  const times = `setts=pts=PTS:dts='${dts}'`;
-  // The muxer takes the track's length from the packet that is decoded last, whichever frame that is.
-  const duration = `if(eq(N,${frames - 1}),${end}-PTS,min(${frameTicks},${end}-PTS))`;
-  return [`-bsf:${place}`, isoMedia ? `${times}:duration='${duration}'` : times];
+  const { decodeDelay, frames, times } = video;
+  const { frameTicks, end, lastShown, lastDecodedTicks } = times;
+  const lead = isoMedia ? times.lead : decodeDelay;
+  const first = `STARTPTS-trunc((${decodeDelay}-N)*${lead}/${decodeDelay})`;
+  const dts = decodeDelay === 0 ? 'DTS' : `if(lt(N,${decodeDelay}),${first},DTS)`;
+  const shown = `if(eq(N,${lastShown}),${end}-PTS,min(${frameTicks},${end}-PTS))`;
+  // An ISO file's packets last until the next one is decoded, and the last one as long as it says.
+  const duration = isoMedia ? `if(eq(N,${frames - 1}),${lastDecodedTicks},${shown})` : shown;
+  return [`-bsf:${place}`, `setts=pts=PTS:dts='${dts}':duration='${duration}'`];
 }
 
 function attachmentOptions(file: Attachment, place: number): readonly string[] {
@@ -185,13 +196,13 @@ function isoOptions(
 
 /**
  * Ticks a second of an ISO file's track, such that every tick of `source` is a whole number of them; where that would
- * be too fine, the finest there is.
+ * be too fine for `longestSeconds` from a packet's decoding to its frame's end, the finest that is not.
  */
-export function timescaleFor(source: Rational): number {
+export function timescaleFor(source: Rational, longestSeconds: number): number {
+  const finest = Math.min(FINEST_TIMESCALE, Math.floor(LONGEST_OFFSET_TICKS / Math.max(1, longestSeconds)));
   let { den } = reduced(source);
-  if (den > FINEST_TIMESCALE) return FINEST_TIMESCALE;
   while (den < COARSEST_TIMESCALE) den *= 2;
-  return den;
+  return Math.min(den, finest);
 }
 
 /** `ticks` of `from` in ticks of `to`, to the nearest. */

@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 import { JobError } from '../errors.js';
 import { type FfmpegCommand, ffprobeLines, runFfmpeg } from './ffmpeg.js';
 import type { SourceFacts } from './source-facts.js';
-import type { StreamAction } from './streams.js';
+import type { StreamAction } from './stream-plan.js';
 
 /** By how much FFmpeg's encoder lets Opus begin before its first sample: 312 samples. */
 const ENCODER_DELAY_SECONDS = 312 / 48_000;
@@ -30,10 +30,10 @@ export async function opusEarlyBy(
       return early(-ENCODER_DELAY_SECONDS, written);
     }
     if (action.kind !== 'copy' || stream?.codec !== 'opus') return 0;
-    const input = { from: { file: source.path }, options: ['-copyts'] };
+    const input = { from: { file: source.path }, options: [...source.openOptions, '-copyts'] };
     const copy = ['-map', `0:${action.index}`, '-c', 'copy', '-frames:a', '5'];
     const written = await firstWritten(input, copy, scratch);
-    return early(await firstTime(source.path, `${action.index}`), written);
+    return early(await firstTime(source.path, `${action.index}`, source.openOptions), written);
   } catch (error) {
     // Whatever is wrong with the stream shows when it is carried over.
     if (!(error instanceof JobError)) throw error;
@@ -61,9 +61,13 @@ async function firstWritten(
   return firstTime(scratch, '0');
 }
 
-async function firstTime(path: string, stream: string): Promise<number | undefined> {
+async function firstTime(
+  path: string,
+  stream: string,
+  openOptions: readonly string[] = [],
+): Promise<number | undefined> {
   const entries = ['-show_entries', 'packet=pts_time', '-read_intervals', '%+#1', '-of', 'csv=p=0'];
-  for await (const line of ffprobeLines(path, ['-select_streams', stream, ...entries])) {
+  for await (const line of ffprobeLines(path, [...openOptions, '-select_streams', stream, ...entries])) {
     const time = Number.parseFloat(line);
     if (Number.isFinite(time)) return time;
   }

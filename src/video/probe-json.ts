@@ -176,6 +176,7 @@ function streamFacts(stream: Json): StreamFacts {
     channels: positive(stream.channels),
     width: positive(stream.width),
     height: positive(stream.height),
+    startTime: number(stream.start_time),
     tags,
   };
 }

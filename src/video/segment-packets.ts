@@ -76,6 +76,19 @@ export function segmentRun(segments: readonly SegmentFacts[]): SegmentRun {
   return { stream: { ...first.stream, decodeDelay }, segments };
 }
 
+/** Where presentation and decoding end apart: the packet of the last frame, and the frame of the last packet. */
+export function runEnd({ segments }: SegmentRun): {
+  readonly lastShown: number;
+  readonly lastDecoded: number;
+} {
+  const before = segments.slice(0, -1).reduce((sum, { order }) => sum + order.length, 0);
+  const order = segments.at(-1)?.order ?? new Uint32Array();
+  return {
+    lastShown: before + order.indexOf(order.length - 1),
+    lastDecoded: before + (order.at(-1) ?? 0),
+  };
+}
+
 /** By how many frames decoding lags presentation: the furthest that a packet comes after its place in presentation. */
 function reorderDelay(order: Uint32Array): number {
   return order.reduce((most, place, index) => Math.max(most, index - place), 0);
@@ -90,6 +103,8 @@ export interface Schedule {
   /** How long a frame is shown as a rule, and when the last one's time is over. */
   readonly frameTicks: number;
   readonly end: number;
+  /** Goes with the last frame's packet, as its block addition. */
+  readonly mark: Uint8Array | undefined;
 }
 
 /**
@@ -103,7 +118,7 @@ export async function* timedStream(
   schedule: Schedule,
   onPacket: (written: number) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { pts, timeOf, frameTicks, end } = schedule;
+  const { pts, timeOf, frameTicks, end, mark } = schedule;
   yield writer.header;
   let base = 0;
   for (const { path, order } of run.segments) {
@@ -114,8 +129,9 @@ export async function* timedStream(
       const sourceTime = pts[frame];
       if (sourceTime === undefined) throw miscounted(path, pts.length);
       const time = timeOf(sourceTime);
-      const duration = frame === pts.length - 1 ? end - time : frameTicks;
-      yield* writer.packet(time, packet.keyframe, packet.data, duration);
+      const last = frame === pts.length - 1;
+      const duration = last ? end - time : frameTicks;
+      yield* writer.packet(time, packet.keyframe, packet.data, duration, last ? mark : undefined);
       written++;
       onPacket(base + written);
     }

@@ -24,6 +24,8 @@ export interface StreamFacts {
   /** Pixels of a video's frames; undefined for other streams, and where the file does not tell. */
   readonly width: number | undefined;
   readonly height: number | undefined;
+  /** Seconds; undefined where it is not known. */
+  readonly startTime: number | undefined;
   /** Metadata, by ffmpeg's key. */
   readonly tags: Readonly<Record<string, string>>;
 }
