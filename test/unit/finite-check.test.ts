@@ -3,11 +3,13 @@ import * as ort from 'onnxruntime-node';
 import t, { type Test } from 'tap';
 import { type ComposedGraph, compose } from '../../src/model/compose.js';
 import { inHalf } from '../../src/model/half.js';
-import { decodeModel } from '../../src/model/onnx.js';
+import { DataType, decodeModel, encodeModel } from '../../src/model/onnx.js';
+import { int8Graph } from '../../src/model/precision.js';
 import { loadModel } from '../../src/model/registry.js';
 import { modelsFolder } from '../../src/package.js';
 import { asGpusCompute } from '../fixtures/half-arithmetic.js';
 import { floats, imageManifest, modelBytes, modelFolder, node } from '../fixtures/onnx.js';
+import { randomNumbers } from '../fixtures/random.js';
 
 const FRAME = { width: 32, height: 32, matrix: 'bt709', range: 'limited' } as const;
 const PICTURES = ['N', 3, 'H', 'W'];
@@ -161,6 +163,40 @@ t.test('a network of bytes throughout has nothing to check', async (t) => {
   t.notOk(decodeModel(graph.bytes).graph?.node?.some(({ opType }) => opType === 'ReduceMean'));
   const made = await rows(graph, [grey(60), grey(220)]);
   t.ok(made.every((row) => row.at(-1) === 1));
+});
+
+/** The same graph as it would be without the check. */
+function unchecked(graph: ComposedGraph, bytes: Uint8Array): Uint8Array {
+  const model = decodeModel(bytes);
+  const node = (model.graph?.node ?? []).map((one) =>
+    one.output?.[0] === 'styled' ? { ...one, input: one.input?.slice(0, -1) ?? [] } : one,
+  );
+  const dim = [{ dimValue: 1 }, { dimValue: graph.outputBytes }];
+  const output = [{ name: 'styled', type: { tensorType: { elemType: DataType.uint8, shape: { dim } } } }];
+  return encodeModel({ ...model, graph: { ...model.graph, node, output } });
+}
+
+t.test('the check leaves every sample of the shipped styles as it was, in fp32 and in int8', async (t) => {
+  const size = { ...FRAME, width: 96, height: 64 };
+  const random = randomNumbers(3);
+  const frame = Uint8Array.from({ length: 1.5 * size.width * size.height }, () => Math.floor(256 * random()));
+  const settings = { intraOpNumThreads: 1, logSeverityLevel: 3 } as const;
+  for (const name of ['fast', 'fine'] as const) {
+    const model = await loadModel('wave', { folder: modelsFolder(), size: name });
+    const graph = compose(model, size, 1);
+    for (const bytes of [graph.bytes, int8Graph(graph, model)]) {
+      const results: Uint8Array[] = [];
+      for (const one of [bytes, unchecked(graph, bytes)]) {
+        const session = await ort.InferenceSession.create(one, settings);
+        const frames = new ort.Tensor('uint8', frame, [1, frame.length]);
+        results.push((await session.run({ frames })).styled?.data as Uint8Array);
+        await session.release();
+      }
+      const [checked, plain] = results;
+      t.same(checked?.subarray(0, graph.outputBytes), plain);
+      t.equal(checked?.at(-1), 1);
+    }
+  }
 });
 
 t.test('the shipped styles are checked, in fp16 too', async (t) => {
