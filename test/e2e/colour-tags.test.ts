@@ -89,8 +89,8 @@ async function finished(way: Way, extension: string, tags: ColourTags) {
   const container = containerFor(`x.${extension}`);
   const output = join(clipFolder(), `tagged.${extension}`);
   const job = { source, streams, container, pts, segments: [segment], output };
-  await assemble({ ...job, tags: codedTags(video) });
-  return { output, segment, expected: { source, streams, container, pts, video } };
+  const { times } = await assemble({ ...job, tags: codedTags(video) });
+  return { output, segment, expected: { source, streams, container, pts, times, video } };
 }
 
 for (const way of WAYS) {

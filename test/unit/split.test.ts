@@ -63,7 +63,10 @@ async function rank(line: Line<FromRank, ToRank>, milliseconds: number, bad = -1
       return done;
     }
     done += 1;
-    await line.send({ kind: 'done', index: order.index, began: 0, warnings: [] }, Uint8Array.of(order.index));
+    await line.send(
+      { kind: 'done', index: order.index, began: 0, warnings: [], nonFinite: [] },
+      Uint8Array.of(order.index),
+    );
   }
   await line.send({ kind: 'ended' });
   await listening;

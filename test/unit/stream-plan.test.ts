@@ -9,7 +9,7 @@ import { codecOptions, type StreamPlan } from '../../src/video/stream-plan.js';
 const stream = (index: number, type: StreamFacts['type'], codec: string, picture = false): StreamFacts => ({
   ...{ index, type, codec, codecTag: '', profile: undefined, language: undefined, title: undefined },
   ...{ attachedPicture: picture, disposition: [], sampleRate: undefined, channels: undefined, tags: {} },
-  ...{ width: undefined, height: undefined },
+  ...{ width: undefined, height: undefined, startTime: undefined },
 });
 const facts = (...streams: readonly StreamFacts[]) =>
   ({ path: 'in.mkv', video: { index: 0 }, streams }) as unknown as SourceFacts;
