@@ -246,7 +246,7 @@ t.test('verification finds what is wrong', async (t) => {
   const plan = { ...streams, actions: [...streams.actions, { kind: 'copy', index: 2 }] };
   await wrong(
     { source: { ...source, streams: [...source.streams, missing] }, streams: plan },
-    /1 streams of audio instead of 2/,
+    /Audio stream 2 .* is missing/,
   );
   const cut = join(clipFolder(), 'cut.mp4');
   writeFileSync(cut, '');
