@@ -29,7 +29,14 @@ import { createNutWriter, type NutStream } from './nut.js';
 import { opusEarlyBy } from './opus-delay.js';
 import { type OutputTimes, outputTimes, packetTimes } from './output-times.js';
 import { reduced } from './rational.js';
-import { runEnd, type SegmentFacts, type SegmentRun, segmentRun, timedStream } from './segment-packets.js';
+import {
+  runEnd,
+  type SegmentFacts,
+  type SegmentRun,
+  segmentRun,
+  timedStream,
+  withDeclaredDelay,
+} from './segment-packets.js';
 import type { SourceFacts } from './source-facts.js';
 import type { StreamPlan } from './stream-plan.js';
 
@@ -118,7 +125,7 @@ export async function muxFile(
   const attachments: Attachment[] = [];
   try {
     await extractPictures(job, attachments);
-    return await mux(job, run, times, attachments);
+    return await mux(job, await withDeclaredDelay(run), times, attachments);
   } finally {
     for (const { path } of attachments) await rm(path, { force: true });
   }

@@ -1,6 +1,7 @@
 /** The encoded segments as one run of packets, each at its frame's true time. */
 import { JobError, messageOf } from '../errors.js';
 import { fileSource } from './byte-source.js';
+import { ffprobeLines } from './ffmpeg.js';
 import type { PacketWriter } from './matroska-writer.js';
 import { type NutStream, openNutFile, openNutReader } from './nut.js';
 
@@ -74,6 +75,27 @@ export function segmentRun(segments: readonly SegmentFacts[]): SegmentRun {
     decodeDelay = Math.max(decodeDelay, stream.decodeDelay, reorderDelay(order));
   }
   return { stream: { ...first.stream, decodeDelay }, segments };
+}
+
+/**
+ * `run` with the lag of decoding that H.265's own headers declare, by which FFmpeg reckons decoding times: it may be more than
+ * the frames of a short or still video need, and libx265 leaves it out of the stream's header.
+ * Errors: JobError('ffmpeg') where ffprobe cannot read the first segment.
+ */
+export async function withDeclaredDelay(run: SegmentRun): Promise<SegmentRun> {
+  const [first] = run.segments;
+  if (first === undefined || run.stream.fourcc.toUpperCase() !== 'HEVC') return run;
+  let declared = 0;
+  for await (const line of ffprobeLines(first.path, [
+    '-show_entries',
+    'stream=has_b_frames',
+    '-of',
+    'csv=p=0',
+  ])) {
+    declared = Math.max(declared, Number.parseInt(line, 10) || 0);
+  }
+  const decodeDelay = Math.max(run.stream.decodeDelay, declared);
+  return { ...run, stream: { ...run.stream, decodeDelay } };
 }
 
 /** Where presentation and decoding end apart: the packet of the last frame, and the frame of the last packet. */
