@@ -69,7 +69,7 @@ if [ ! -f build/Release/framescatter.node ] || [ "$mpi" != "$(cat build/mpi-flag
   [ -n "$(find native binding.gyp package-lock.json -newer build/Release/framescatter.node -print -quit)" ]; then
   say 'building the native addon'
   mkdir -p build
-  { "${gyp[@]}" configure && "${gyp[@]}" build; } >build/native.log 2>&1 || {
+  { "${gyp[@]}" configure && "${gyp[@]}" build --jobs max; } >build/native.log 2>&1 || {
     cat build/native.log >&2
     die 'the native addon cannot be built; see above'
   }

@@ -118,7 +118,7 @@ fi
 
 mkdir -p "$cache"/{apt/partial,npm}
 exec {lock}>"$cache/lock"
-flock "$lock" # one at a time
+flock -w 900 "$lock" || impossible "another run of this holds $cache/lock" # one at a time
 # What an earlier run that was killed has left.
 rm -rf --one-file-system "$work"
 mkdir "$work"

@@ -23,8 +23,8 @@ trap 'rm -rf "$TMPDIR"' EXIT
 # One line a file while they run; the whole TAP is kept, and what failed is shown at the end.
 log=build/tests.tap
 status=0
-npx --no-install tap --reporter=tap "$@" 2>&1 | tee "$log" | grep --line-buffered -E '^(not )?ok ' | sed -u 's| # {.*||' || status=$?
-[ "$status" = 0 ] || grep -E -A 30 '^ *not ok ' "$log" | head -n 400 || true
+npx --no-install tap --reporter=tap "$@" 2>&1 | tee "$log" | grep --line-buffered -aE '^(not )?ok ' | sed -u 's| # {.*||' || status=$?
+[ "$status" = 0 ] || grep -aE -A 30 '^ *not ok ' "$log" | head -n 400 || true
 
 left=$(find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name 'ompi.*' ! -name 'prterun.*' ! -exec test -e '{}/owner.json' ';' -print)
 [ -z "$left" ] || { printf 'tests left behind: %s\n' "$left"; status=1; }

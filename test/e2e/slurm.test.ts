@@ -112,7 +112,7 @@ t.test('the variables of the batch script', async (t) => {
   t.match(await cluster.until(contained.id, ...ENDED), { state: 'COMPLETED' });
   t.match(
     contained.log(),
-    /apptainer exec --bind \S+ --nv \/im age\.sif bash -c [^]* rank node \/opt\/framescatter\/dist\/main\.js --threads 1 in\.mp4/,
+    /apptainer exec --bind \S+ --nv \/im age\.sif bash -c .* rank node \/opt\/framescatter\/dist\/main\.js --threads 1 in\.mp4/s,
   );
 
   const launcher = await run({ FRAMESCATTER_LAUNCHER: 'rsh' });
