@@ -8,9 +8,10 @@ import { identityModel } from '../fixtures/identity-model.js';
 import { copiedStreams, decodedFrames, decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
 import { sharedData } from '../fixtures/shared-data.js';
 
-/** Times of frames, in microseconds: of a transport stream, whose clock begins anywhere, from its start on. */
+/** Times of frames, in microseconds: where the clock begins anywhere, or later than a second, from its start on. */
 function times(path: string): readonly number[] {
-  const start = path.endsWith('.ts') ? Math.round(Number(probed(path).format.start_time) * 1e6) : 0;
+  const seconds = Number(probed(path).format.start_time);
+  const start = path.endsWith('.ts') || seconds > 1 ? Math.round(seconds * 1e6) : 0;
   return decodedFrames(path).map((frame) => frame.ticks - start);
 }
 
