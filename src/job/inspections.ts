@@ -13,12 +13,18 @@ export interface Inspections {
 /** Segments that are open at once: a resumed job may have thousands of earlier runs'. */
 const AT_ONCE = 4;
 
-export function inspections(journal: Pick<Journal, 'segmentPath'>): Inspections {
+export function inspections(journal: Pick<Journal, 'segmentPath' | 'confirm'>): Inspections {
   const begun = new Map<number, Promise<SegmentFacts>>();
   const inTurn = gate(AT_ONCE);
 
+  async function inspect(index: number): Promise<SegmentFacts> {
+    const facts = await inspectSegment(await journal.segmentPath(index));
+    await journal.confirm(index, facts.sha256);
+    return facts;
+  }
+
   function inspected(index: number): Promise<SegmentFacts> {
-    const looking = begun.get(index) ?? inTurn(() => journal.segmentPath(index).then(inspectSegment));
+    const looking = begun.get(index) ?? inTurn(() => inspect(index));
     begun.set(index, looking);
     return looking;
   }

@@ -1,6 +1,8 @@
 import { JobError } from '../errors.js';
+import { fileDigest } from '../storage/file-digest.js';
 import { HEADER, segmentName } from '../storage/work-names.js';
 import type { WorkStore } from '../storage/work-store.js';
+import { isPlainObject, seal, unseal } from './sealed.js';
 
 /** What must be the same for segments of an earlier run to be of use: plain values, compared key by key. */
 export type Identity = Readonly<Record<string, string | number | boolean | null>>;
@@ -13,6 +15,8 @@ export interface SegmentRecord {
   readonly pts: readonly number[];
   /** Which of its frames, from 0, the model gave NaN or infinity for; left out where there are none. */
   readonly nonFinite?: readonly number[];
+  /** Of the file, in hexadecimal. An earlier version's records have none. */
+  readonly sha256?: string;
 }
 
 /** The record of finished segments. A segment is in it only when its file is complete and flushed. */
@@ -25,9 +29,14 @@ export interface Journal {
   /** Threads that every segment is encoded with: an encoder's output depends on them. */
   readonly encoderThreads: number;
   /** Takes over a finished segment file and records it. */
-  record(segment: Omit<SegmentRecord, 'bytes'>, file: string, bytes: number): Promise<void>;
+  record(segment: Omit<SegmentRecord, 'bytes' | 'sha256'>, file: string, bytes: number): Promise<void>;
   /** A local path of a finished segment. */
   segmentPath(index: number): Promise<string>;
+  /**
+   * Refuses a segment that is not what was recorded, now that its SHA-256 is known, and forgets it: the next run makes it
+   * again. JobError `journal`.
+   */
+  confirm(index: number, sha256: string): Promise<void>;
 }
 
 interface Header {
@@ -37,15 +46,20 @@ interface Header {
   readonly runs: number;
 }
 
+/** No journal tells of more runs, nor of more encoder threads. */
+const MOST_COUNT = 1e6;
+
 /**
  * Opens the journal in `store`, or begins one. An earlier run's journal must agree with `identity`; what disagrees is
- * refused with the reason (JobError `journal`). Segments beyond the first gap are dropped, where they are made in order:
- * they are made again. So is all that lies there without a journal: a removal that was cut leaves it.
+ * refused with the reason (JobError `journal`). Segments that have changed since they were recorded are dropped, and where they are
+ * made in order, so are those beyond the first gap: they are made again. So is all that lies there without a journal: a removal
+ * that was cut leaves it. `onCorrupt` is told of each that has changed, in a line.
  */
 export async function openJournal(
   store: WorkStore,
   identity: Identity,
   encoderThreads: number,
+  onCorrupt: (line: string) => void = () => {},
 ): Promise<Journal> {
   const earlier = await readHeader(store);
   if (earlier === undefined) await store.clear();
@@ -57,8 +71,12 @@ export async function openJournal(
     runs: (earlier?.runs ?? 0) + 1,
   };
   const inAnyOrder = identity.split === 'segments';
-  const segments = earlier === undefined ? [] : inAnyOrder ? await readAll(store) : await readSegments(store);
-  await store.writeText(HEADER, `${JSON.stringify(header, null, 2)}\n`);
+  const segments =
+    earlier === undefined
+      ? []
+      : await (inAnyOrder ? readAll(store, onCorrupt) : readSegments(store, onCorrupt));
+  const digests = new Map(segments.map(({ index, sha256 }) => [index, sha256]));
+  await store.writeText(HEADER, seal(header));
 
   return {
     store,
@@ -66,10 +84,24 @@ export async function openJournal(
     segments,
     encoderThreads: header.encoderThreads,
     async record(segment, file, bytes) {
+      const sha256 = await fileDigest(file);
       await store.adopt(file, segmentName(segment.index, 'nut'));
-      await store.writeText(segmentName(segment.index, 'json'), `${JSON.stringify({ ...segment, bytes })}\n`);
+      await store.writeText(segmentName(segment.index, 'json'), seal({ ...segment, bytes, sha256 }));
+      digests.set(segment.index, sha256);
     },
     segmentPath: (index) => store.localPath(segmentName(index, 'nut')),
+    async confirm(index, sha256) {
+      const recorded = digests.get(index);
+      if (recorded === undefined || recorded === sha256) return;
+      await forget(store, index);
+      throw new JobError(
+        'journal',
+        `segment ${index} in ${store.location} is damaged: its bytes have changed`,
+        {
+          hint: 'run the same command again: it makes that segment anew. If it happens again, check the disk',
+        },
+      );
+    },
   };
 }
 
@@ -95,14 +127,18 @@ async function readHeader(store: WorkStore): Promise<Header | undefined> {
 }
 
 function parseHeader(text: string): Header | undefined {
-  try {
-    const header = JSON.parse(text) as Partial<Header>;
-    const whole =
-      header.journal === 1 && typeof header.identity === 'object' && Number.isInteger(header.encoderThreads);
-    return whole ? (header as Header) : undefined;
-  } catch {
-    return undefined;
-  }
+  const header = unseal(text) as Partial<Header> | undefined;
+  if (header?.journal !== 1 || !isIdentity(header.identity)) return undefined;
+  const { encoderThreads = 0, runs = 0 } = header;
+  return isCount(encoderThreads, 1) && isCount(runs, 0) ? (header as Header) : undefined;
+}
+
+function isIdentity(value: unknown): value is Identity {
+  return isPlainObject(value) && Object.values(value).every((one) => one === null || typeof one !== 'object');
+}
+
+function isCount(value: unknown, least: number): boolean {
+  return Number.isInteger(value) && Number(value) >= least && Number(value) <= MOST_COUNT;
 }
 
 function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): void {
@@ -118,10 +154,12 @@ function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): 
   );
 }
 
-async function readSegments(store: WorkStore): Promise<readonly SegmentRecord[]> {
+async function readSegments(store: WorkStore, onCorrupt: OnCorrupt): Promise<readonly SegmentRecord[]> {
   const segments: SegmentRecord[] = [];
   for (;;) {
-    const record = await readSegment(store, segments.length);
+    const record = await readSegment(store, segments.length, (line) =>
+      onCorrupt(`${line}, with those after it`),
+    );
     if (record === undefined) break;
     segments.push(record);
   }
@@ -130,7 +168,7 @@ async function readSegments(store: WorkStore): Promise<readonly SegmentRecord[]>
 }
 
 /** All sound segments, with gaps where there are some. */
-async function readAll(store: WorkStore): Promise<readonly SegmentRecord[]> {
+async function readAll(store: WorkStore, onCorrupt: OnCorrupt): Promise<readonly SegmentRecord[]> {
   const indices = (await store.list())
     .map((name) => /^segment-(\d+)\.json$/.exec(name)?.[1])
     .filter((index) => index !== undefined)
@@ -138,28 +176,50 @@ async function readAll(store: WorkStore): Promise<readonly SegmentRecord[]> {
     .sort((a, b) => a - b);
   const segments: SegmentRecord[] = [];
   for (const index of indices) {
-    const record = await readSegment(store, index);
+    const record = await readSegment(store, index, onCorrupt);
     if (record !== undefined) segments.push(record);
   }
   return segments;
 }
 
-/** A segment's record, where it is sound and its data is there. */
-async function readSegment(store: WorkStore, index: number): Promise<SegmentRecord | undefined> {
+type OnCorrupt = (line: string) => void;
+
+/** A segment's record, where it is sound and its data is there and as it was recorded; where not, neither stays. */
+async function readSegment(
+  store: WorkStore,
+  index: number,
+  onCorrupt: OnCorrupt,
+): Promise<SegmentRecord | undefined> {
   const text = await store.readText(segmentName(index, 'json'));
-  const record = text === undefined ? undefined : parseRecord(text);
-  if (record?.index !== index) return undefined;
-  return record.bytes === (await store.size(segmentName(index, 'nut'))) ? record : undefined;
+  if (text === undefined) return undefined;
+  const record = parseRecord(text);
+  const isSound =
+    record?.index === index &&
+    record.bytes === (await store.size(segmentName(index, 'nut'))) &&
+    (record.sha256 === undefined || (await store.holds(segmentName(index, 'nut'), record.sha256)));
+  if (isSound) return record;
+  onCorrupt(`segment ${index} of an earlier run is damaged: it is made again`);
+  await forget(store, index);
+  return undefined;
+}
+
+/** The record goes first: without it the data is nobody's. */
+async function forget(store: WorkStore, index: number): Promise<void> {
+  await store.remove(segmentName(index, 'json'));
+  await store.remove(segmentName(index, 'nut'));
 }
 
 function parseRecord(text: string): SegmentRecord | undefined {
-  try {
-    const record = JSON.parse(text) as SegmentRecord;
-    const whole = Array.isArray(record.pts) && record.pts.length === record.frames;
-    return whole && Array.isArray(record.nonFinite ?? []) ? record : undefined;
-  } catch {
-    return undefined;
-  }
+  const record = unseal(text) as Partial<SegmentRecord> | undefined;
+  const { pts, frames, bytes, sha256, nonFinite = [] } = record ?? {};
+  const isWhole =
+    Array.isArray(pts) &&
+    pts.length === frames &&
+    pts.every((time, at) => Number.isSafeInteger(time) && (at === 0 || time > (pts[at - 1] ?? 0))) &&
+    Number.isSafeInteger(bytes) &&
+    Array.isArray(nonFinite) &&
+    (sha256 === undefined || typeof sha256 === 'string');
+  return isWhole ? (record as SegmentRecord) : undefined;
 }
 
 async function removeBeyond(store: WorkStore, first: number): Promise<void> {

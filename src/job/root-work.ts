@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { JobError } from '../errors.js';
 import type { Log } from '../report/log.js';
 import type { Monitor } from '../report/metrics.js';
@@ -245,20 +244,18 @@ export async function completeOutput(
     throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   await refuseChangedInput(prepared);
   const { store } = work.journal;
-  const finished = join(store.scratch, scratchNames.output(container.name));
-  const assembled = await work.monitor.phase('assemble', async () =>
-    assembleCarried({
-      source,
-      streams,
-      container,
-      segments: await work.inspections.all(segments.map(({ index }) => index)),
-      pts,
-      tags: codedTags(prepared.spec),
-      output: finished,
-    }),
-  );
+  const finished = store.temporary(scratchNames.output(container.name));
+  const { inspected, assembled } = await work.monitor.phase('assemble', async () => {
+    const inspected = await work.inspections.all(segments.map(({ index }) => index));
+    const tags = codedTags(prepared.spec);
+    const parts = { source, streams, container, segments: inspected, pts, tags, output: finished };
+    return { inspected, assembled: await assembleCarried(parts) };
+  });
   const { warnings, times } = assembled;
-  const expected = { source, streams: assembled.streams, container, pts, times, video: prepared.spec };
+  const expected = {
+    ...{ source, streams: assembled.streams, container, pts, times },
+    ...{ video: prepared.spec, segments: inspected },
+  };
   const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected));
   const notes = [...assembled.notes, ...inexact];
   for (const note of notes) log.info(note);

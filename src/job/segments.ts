@@ -67,8 +67,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     while (closing.length > CLOSING_AT_ONCE) await closing.shift();
     const index = nextIndex;
     nextIndex += 1;
-    const file = join(journal.store.scratch, scratchNames.segment(index));
-    await rm(file, { force: true }); // a job that lost its lock may still have the old one open
+    const file = journal.store.temporary(scratchNames.segment(index));
     const spool = journal.store.scratchLasts
       ? await openSpool(spoolPath(index), rowBytes, restored)
       : NO_SPOOL;

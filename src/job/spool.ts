@@ -1,5 +1,6 @@
 import * as fs from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
+import { openRegular } from '../storage/own-files.js';
 
 /**
  * The styled frames of one unfinished segment, so that a slow job that dies loses only the frames in flight. A record
@@ -31,7 +32,8 @@ const BYTES_PER_SECOND = 16 * 2 ** 20;
 
 /** Opens the spool at `path`, keeping its first `frames` records (which `readSpool` found sound). */
 export async function openSpool(path: string, frameBytes: number, frames: number): Promise<Spool> {
-  const file = await fs.open(path, frames > 0 ? 'r+' : 'w');
+  const { O_RDWR, O_CREAT } = fs.constants;
+  const file = await openRegular(path, frames > 0 ? O_RDWR : O_RDWR | O_CREAT);
   let position = frames * (RECORD_HEADER + frameBytes);
   await file.truncate(position);
   const burst = Math.max(BURST, RECORD_HEADER + frameBytes);
@@ -77,7 +79,7 @@ export async function* readSpool(
   path: string,
   frameBytes: number,
 ): AsyncGenerator<SpooledFrame, void, undefined> {
-  const file = await fs.open(path, 'r').catch(() => undefined);
+  const file = await openRegular(path).catch(() => undefined);
   if (file === undefined) return;
   try {
     const record = Buffer.alloc(RECORD_HEADER + frameBytes);

@@ -1,10 +1,10 @@
 import { JobError } from '../errors.js';
 
 /**
- * Signals that ask a job to stop: schedulers and terminals send INT and TERM; USR2 is what our batch scripts send, since
- * srun and mpirun pass it on to every rank without killing anything (USR1 belongs to Node).
+ * Signals that ask a job to stop: schedulers and terminals send INT and TERM, a terminal that goes HUP, Ctrl-\ QUIT; USR2 is
+ * what our batch scripts send, since srun and mpirun pass it on to every rank without killing anything (USR1 belongs to Node).
  */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 
 /** How long the frames in flight may take after a signal before the process ends without them. */
 const GRACE_MS = 30_000;

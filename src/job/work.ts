@@ -62,7 +62,7 @@ export async function openWork<T>(
     const earlier = await earlierIdentity(store);
     isNew = earlier === undefined;
     const { identity, chosen } = await identify(earlier);
-    return { journal: await openJournal(store, identity, ENCODER_THREADS), chosen };
+    return { journal: await openJournal(store, identity, ENCODER_THREADS, site.log.warn), chosen };
   } catch (error) {
     await closeWork(store, { keep: !isNew, log: site.log });
     throw error;

@@ -133,6 +133,7 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
   return {
     location: access.location.url,
     scratch: parts.scratch,
+    temporary: (name) => join(parts.scratch, name), // the folder is this process's own
     scratchLasts: false,
     list,
     remove,
@@ -180,6 +181,8 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
           .getProperties({ abortSignal: attempt.signal })
           .then(({ contentLength }) => contentLength, absent),
       ),
+
+    holds: async () => true,
 
     check: lock.check,
 

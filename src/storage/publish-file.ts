@@ -1,8 +1,8 @@
 import * as fs from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
-import { derivedName } from './derived-names.js';
-import { moveIntoPlace, NO_LINKS, syncFolder } from './durable.js';
+import { moveIntoPlace, NO_LINKS, syncFolder, temporaryBeside } from './durable.js';
+import { codeOf } from './own-files.js';
 
 /** The calls that decide how it is done. A parameter so that tests can be other file systems. */
 export type PublishFiles = Pick<typeof fs, 'link' | 'open' | 'rename'>;
@@ -53,9 +53,9 @@ async function putInPlace(
 }
 
 async function copyBeside(finished: string, output: string): Promise<string> {
-  const beside = join(dirname(output), derivedName(basename(output), '.partial', '.'));
+  const beside = temporaryBeside(output);
   try {
-    await fs.copyFile(finished, beside);
+    await fs.copyFile(finished, beside, fs.constants.COPYFILE_EXCL);
     const handle = await fs.open(beside, 'r');
     try {
       await handle.sync();
@@ -83,8 +83,4 @@ function exists(path: string): Promise<boolean> {
       throw error;
     },
   );
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

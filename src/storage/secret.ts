@@ -45,15 +45,6 @@ export function redact(text: string): string {
   return SECRETS.reduce((kept, pattern) => kept.replace(pattern, `$1${MASK}`), text);
 }
 
-/** Variables of the environment that give access to something, or lead to what does. */
-const CREDENTIALS =
-  /^(?:AZURE_|IDENTITY_|MSI_|MLFLOW_TRACKING_|APPLICATIONINSIGHTS_|OTEL_EXPORTER_OTLP_.*HEADERS)/;
-
-/** `env` for a child process that has no business with storage or the cloud, and parses what strangers sent. */
-export function withoutCredentials(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !CREDENTIALS.test(name)));
-}
-
 /**
  * Where an argument holds a secret, takes this process's arguments out of the sight of other users (ps, /proc). Setting
  * the title overwrites them in memory; `process.argv` stays.

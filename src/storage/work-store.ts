@@ -1,8 +1,11 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { type DurableFiles, moveIntoPlace, writeAtomically } from './durable.js';
-import { type FolderLock, lockFolder } from './folder-lock.js';
-import { HEADER, isInScratch, isKept, refuseStrangers } from './work-names.js';
+import { JobError } from '../errors.js';
+import { type DurableFiles, isTemporary, moveIntoPlace, writeAtomically } from './durable.js';
+import { fileDigest } from './file-digest.js';
+import { type FolderLock, isLock, lockFolder } from './folder-lock.js';
+import { codeOf, makeFolder, readRegular, removeFile, sizeOfRegular } from './own-files.js';
+import { HEADER, isInScratch, isKept, isOfARun, markOfRun, refuseStrangers } from './work-names.js';
 
 /**
  * Where a journal and its segments live, locked against other jobs. Names are those of work-names.ts. What changes something
@@ -13,6 +16,8 @@ export interface WorkStore {
   readonly location: string;
   /** A local folder for files that are still being written. */
   readonly scratch: string;
+  /** A path there for a file that only this run uses; `name` is one of `scratchNames`. */
+  temporary(name: string): string;
   /** Whether the next run finds again what this one leaves in `scratch`. */
   readonly scratchLasts: boolean;
   list(): Promise<readonly string[]>;
@@ -26,6 +31,8 @@ export interface WorkStore {
   localPath(name: string): Promise<string>;
   /** Size in bytes, or undefined where there is none of that name. */
   size(name: string): Promise<number | undefined>;
+  /** Whether the named file has this SHA-256, as far as can be told without fetching it: else true. */
+  holds(name: string, sha256: string): Promise<boolean>;
   remove(name: string): Promise<void>;
   /** JobError `journal` if another job may work here by now. */
   check(): Promise<void>;
@@ -36,8 +43,8 @@ export interface WorkStore {
 }
 
 const SCRATCH = 'scratch';
-const OF_LOCKS = /^lock-\d+(?:\..*\.new)?$/;
-const HALF_WRITTEN = '.new';
+/** How an earlier version ended the name of what it was writing. */
+const EARLIER_NEW = '.new';
 /** A job that ends removes the folder that another one is about to lock. */
 const TRIES = 5;
 
@@ -47,12 +54,14 @@ const TRIES = 5;
  */
 export async function openLocalStore(folder: string, files: DurableFiles = fs): Promise<WorkStore> {
   const scratch = join(folder, SCRATCH);
+  const mark = markOfRun();
   const path = (name: string): string => join(folder, name);
   const lock = await makeAndLock(folder);
   try {
     const names = await fs.readdir(folder);
     refuseStrangers(folder, names, await strangersIn(folder, names));
-    await fs.mkdir(scratch, { recursive: true });
+    await makeFolder(scratch);
+    for (const name of (await fs.readdir(scratch)).filter(isOfARun)) await removeFile(join(scratch, name));
   } catch (error) {
     await lock.release();
     throw error;
@@ -61,9 +70,10 @@ export async function openLocalStore(folder: string, files: DurableFiles = fs): 
   return {
     location: folder,
     scratch,
+    temporary: (name) => join(scratch, `${mark}${name}`),
     scratchLasts: true,
     list,
-    readText: (name) => fs.readFile(path(name), 'utf8').catch(absent),
+    readText: (name) => readRegular(path(name)).catch(absent),
     async writeText(name, text) {
       await lock.check();
       await writeAtomically(path(name), text, files);
@@ -73,18 +83,19 @@ export async function openLocalStore(folder: string, files: DurableFiles = fs): 
       await moveIntoPlace(from, path(name), files);
     },
     localPath: async (name) => path(name),
-    size: (name) => fs.stat(path(name)).then((stats) => stats.size, absent),
+    size: (name) => sizeOfRegular(path(name)),
+    holds: async (name, sha256) => (await fileDigest(path(name))) === sha256,
     async remove(name) {
       await lock.check();
-      await fs.rm(path(name), { force: true });
+      await removeFile(path(name));
     },
     check: lock.check,
     async clear() {
       await lock.check();
       for (const name of (await fs.readdir(scratch).catch(none)).filter(isInScratch))
-        await fs.rm(join(scratch, name));
-      const names = (await fs.readdir(folder)).filter((name) => isKept(whole(name)) && name !== HEADER);
-      for (const name of [...names, HEADER]) await fs.rm(path(name), { force: true });
+        await removeFile(join(scratch, name));
+      const names = (await fs.readdir(folder)).filter((name) => isOurs(name) && name !== HEADER);
+      for (const name of [...names, HEADER]) await removeFile(path(name));
     },
     async close() {
       const ours = await lock.check().then(
@@ -101,33 +112,42 @@ export async function openLocalStore(folder: string, files: DurableFiles = fs): 
 
 async function makeAndLock(folder: string): Promise<FolderLock> {
   for (let tries = 1; ; tries += 1) {
-    await fs.mkdir(folder, { recursive: true });
+    await fs.mkdir(folder, { recursive: true }).catch((error: unknown) => {
+      if (!['EEXIST', 'ENOTDIR'].includes(codeOf(error))) throw error;
+      throw new JobError('journal', `${folder} is not a folder: the work cannot be kept there`, {
+        hint: 'give another --work-dir',
+      });
+    });
     try {
       return await lockFolder(folder);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === TRIES) throw error;
+      if (codeOf(error) !== 'ENOENT' || tries === TRIES) throw error;
     }
   }
 }
 
 /** What no job has put into `folder`, of its `names`. */
 async function strangersIn(folder: string, names: readonly string[]): Promise<readonly string[]> {
-  const strangers = names.filter((name) => name !== SCRATCH && !isKept(whole(name)) && !OF_LOCKS.test(name));
+  const strangers = names.filter((name) => name !== SCRATCH && !isOurs(name) && !isLock(name));
   if (!names.includes(SCRATCH)) return strangers;
   const inScratch = await fs.readdir(join(folder, SCRATCH)).catch(() => ['']); // '': it is no folder
   return [...strangers, ...inScratch.filter((name) => !isInScratch(name)).map((name) => join(SCRATCH, name))];
 }
 
-/** The name that a file which is being written is to get. */
-function whole(name: string): string {
-  return name.endsWith(HALF_WRITTEN) ? name.slice(0, -HALF_WRITTEN.length) : name;
+/** What jobs keep in the folder, or were about to. */
+function isOurs(name: string): boolean {
+  return (
+    isKept(name) ||
+    isTemporary(name) ||
+    (name.endsWith(EARLIER_NEW) && isKept(name.slice(0, -EARLIER_NEW.length)))
+  );
 }
 
-function none(error: NodeJS.ErrnoException): string[] {
+function none(error: unknown): string[] {
   return absent(error) ?? [];
 }
 
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT') return undefined;
+function absent(error: unknown): undefined {
+  if (codeOf(error) === 'ENOENT') return undefined;
   throw error;
 }

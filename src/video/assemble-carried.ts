@@ -3,7 +3,6 @@
  * or left out.
  */
 import { rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { type Assembled, type AssembleJob, assemble, MuxRefusal } from './assemble.js';
 import { streamAt } from './mux-command.js';
 import { tryStreams } from './mux-trial.js';
@@ -71,8 +70,8 @@ async function culprits(job: AssembleJob, error: MuxRefusal): Promise<Wrong> {
   const { source, container, segments, pts, tags, output, streams, signal } = job;
   const first = segments.slice(0, 1);
   const video = { segments: first, pts: pts.slice(0, first[0]?.order.length), tags };
-  const folder = dirname(output);
-  const bench = { source, video, folder, ...(signal === undefined ? {} : { signal }) };
+  const stem = `${output}.trial`;
+  const bench = { source, video, stem, ...(signal === undefined ? {} : { signal }) };
   const wrong = new Map<number, string>();
   const carried = carriedActions(streams);
   for (const action of carried) {

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import fluent from 'fluent-ffmpeg';
 import { JobError } from '../errors.js';
-import { withoutCredentials } from '../storage/secret.js';
+import { childEnvironment, dieWithUs } from './children.js';
 import { eachLine, messageTail, runError } from './ffmpeg-messages.js';
 import { READABLE_FORMATS } from './readable-formats.js';
 
@@ -225,7 +225,7 @@ function tame(
     const spawnOptions: SpawnOptions = {
       ...options,
       ...NOTHING_CAPTURED,
-      env: withoutCredentials(process.env),
+      env: childEnvironment(),
       detached: true,
       stdio,
     };
@@ -278,7 +278,7 @@ function start(
   const path = programPath(program === 'ffmpeg' ? 'FFMPEG_PATH' : 'FFPROBE_PATH', program);
   const child = spawn(path, args, {
     detached: true,
-    env: withoutCredentials(process.env),
+    env: childEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   dieWithUs(child);
@@ -303,21 +303,4 @@ function fileUrl(path: string): string {
 
 function programPath(variable: 'FFMPEG_PATH' | 'FFPROBE_PATH', program: string): string {
   return process.env[variable] || program;
-}
-
-const children = new Set<ChildProcess>();
-
-/** Sees to it that a child does not outlive this process where that ends in an orderly way; else its pipes' ends stop it. */
-function dieWithUs(child: ChildProcess): void {
-  if (child.pid === undefined) return;
-  if (children.size === 0) process.on('exit', killAll);
-  children.add(child);
-  child.once('exit', () => {
-    children.delete(child);
-    if (children.size === 0) process.off('exit', killAll);
-  });
-}
-
-function killAll(): void {
-  for (const child of children) child.kill('SIGKILL');
 }

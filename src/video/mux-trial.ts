@@ -21,8 +21,8 @@ export interface TrialBench {
   readonly source: SourceFacts;
   /** Stands in for the encoded video. */
   readonly video: Pick<AssembleJob, 'segments' | 'pts' | 'tags'>;
-  /** Where the file is written: it is removed afterwards. */
-  readonly folder: string;
+  /** What the paths of the files that are written begin with: they are removed afterwards. */
+  readonly stem: string;
   readonly signal?: AbortSignal;
 }
 
@@ -106,12 +106,12 @@ export async function tryStreams(
 }
 
 async function writtenAndRead(
-  { source, video, folder, signal }: TrialBench,
+  { source, video, stem, signal }: TrialBench,
   container: Container,
   actions: readonly StreamAction[],
   extent: TrialExtent,
 ): Promise<TrialOutcome> {
-  const output = join(folder, `trial.${container.name}`);
+  const output = `${stem}.${container.name}`;
   const chosen = new Map(actions.map((action) => [action.index, action]));
   const all = source.streams.map(({ index }): StreamAction => {
     const kind = index === source.video.index ? 'video' : 'drop';

@@ -1,9 +1,11 @@
 /** The encoded segments as one run of packets, each at its frame's true time. */
+import { createHash } from 'node:crypto';
 import { JobError, messageOf } from '../errors.js';
 import { fileSource } from './byte-source.js';
 import { ffprobeLines } from './ffmpeg.js';
 import type { PacketWriter } from './matroska-writer.js';
 import { type NutStream, openNutFile, openNutReader } from './nut.js';
+import { packetDigest } from './packet-digest.js';
 
 /** A segment that was looked through. */
 export interface SegmentFacts {
@@ -12,6 +14,10 @@ export interface SegmentFacts {
   readonly stream: NutStream;
   /** For each packet, in decoding order, its frame's place in presentation order. */
   readonly order: Uint32Array;
+  /** For each packet, in decoding order, its `packetDigest`. */
+  readonly digests: Uint32Array;
+  /** SHA-256 of the whole file, in hexadecimal. */
+  readonly sha256: string;
 }
 
 /** What the segments hold together. */
@@ -30,16 +36,34 @@ export async function inspectSegment(path: string): Promise<SegmentFacts> {
     throw new JobError('ffmpeg', `"${path}" cannot be read: ${messageOf(error)}`, { cause: error });
   });
   try {
-    const reader = await openNutReader(source, `"${path}"`);
+    const hash = createHash('sha256');
+    const hashed = {
+      async read(into: Uint8Array): Promise<number> {
+        const bytes = await source.read(into);
+        hash.update(into.subarray(0, bytes));
+        return bytes;
+      },
+    };
+    const reader = await openNutReader(hashed, `"${path}"`);
     const [stream] = reader.streams;
     if (stream?.kind !== 'video' || reader.streams.length !== 1) {
       throw new JobError('internal', `segment "${path}" is not one video stream`);
     }
+    const digest = packetDigest(stream);
     const times: number[] = [];
+    const digests: number[] = [];
     for (let header = await reader.next(); header !== undefined; header = await reader.next()) {
+      if (header.bytes > source.bytes)
+        throw new JobError('ffmpeg', `"${path}" is damaged: a packet is longer than the file`);
+      const data = new Uint8Array(header.bytes);
+      await reader.payload(data);
       times.push(header.pts);
+      digests.push(digest(data));
     }
-    return { path, stream, order: presentationOrder(path, times) };
+    return {
+      ...{ path, stream, order: presentationOrder(path, times) },
+      ...{ digests: Uint32Array.from(digests), sha256: hash.digest('hex') },
+    };
   } finally {
     await source.close();
   }

@@ -68,7 +68,7 @@ export async function planStreams(
     const folder = await mkdtemp(join(await scratch(), 'trial-'));
     try {
       const video = await standIn(source, codec, folder);
-      const inquiry = { source, container, codec, bench: { source, video, folder } };
+      const inquiry = { source, container, codec, bench: { source, video, stem: join(folder, 'trial') } };
       for (const decision of await decideOpen(inquiry, open, first.accepted))
         fixed.set(decision.action.index, decision);
     } finally {

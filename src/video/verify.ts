@@ -3,9 +3,11 @@ import type { EncodeSpec } from './encode.js';
 import { streamAt, videoTrack } from './mux-command.js';
 import { probeHeaders } from './probe.js';
 import { reduced } from './rational.js';
+import type { SegmentFacts } from './segment-packets.js';
 import type { SourceFacts, StreamFacts } from './source-facts.js';
 import { wrongStreams } from './stream-check.js';
 import { nameOf, type StreamPlan } from './stream-plan.js';
+import { verifyDigests } from './verify-digests.js';
 import { checkPackets, type ExpectedVideo, wrong } from './verify-packets.js';
 
 /** What the finished file must hold. */
@@ -13,6 +15,8 @@ export interface OutputExpectation extends ExpectedVideo {
   readonly streams: StreamPlan;
   /** Its sample aspect ratio is not compared where it is undefined. */
   readonly video: ExpectedVideo['video'] & Partial<Pick<EncodeSpec, 'sampleAspectRatio'>>;
+  /** What it was put together of. */
+  readonly segments: readonly SegmentFacts[];
 }
 
 /** The file is no stranger's: a model may well enlarge its frames. */
@@ -22,8 +26,8 @@ const MOST_ASPECT_DIFFERENCE = 0.04;
 
 /**
  * Checks the finished file at `path` without decoding it: the video's packets and their times, its colour tags and sample
- * aspect ratio, and every planned stream there, in its codec. Gives a line for what the container or the codec cannot say
- * exactly. Errors: JobError('output') saying what differs.
+ * aspect ratio, that the packets are the encoded ones, and every planned stream there, in its codec. Gives a line for what the
+ * container or the codec cannot say exactly. Errors: JobError('output') saying what differs.
  */
 export async function verifyOutput(path: string, expected: OutputExpectation): Promise<readonly string[]> {
   const track = videoTrack(expected.source, expected.streams);
@@ -34,6 +38,7 @@ export async function verifyOutput(path: string, expected: OutputExpectation): P
     throw wrong(path, `the video is stream ${index}, not number ${track} (from 0) of its tracks`);
   }
   await checkPackets(path, index, expected);
+  await verifyDigests(path, index, expected.segments);
   return aspectNotes(path, output, expected);
 }
 

@@ -7,7 +7,7 @@ import { JobError } from '../../src/errors.js';
 import { assemble } from '../../src/video/assemble.js';
 import { containerFor } from '../../src/video/container.js';
 import type { ColourTags } from '../../src/video/encode.js';
-import { runFfmpeg } from '../../src/video/ffmpeg.js';
+import { runFfmpeg, runFfprobe } from '../../src/video/ffmpeg.js';
 import { probe } from '../../src/video/probe.js';
 import { inspectSegment } from '../../src/video/segment-packets.js';
 import { planStreams } from '../../src/video/streams.js';
@@ -230,10 +230,10 @@ t.test('an abort ends ffmpeg and leaves nothing', async (t) => {
 
 t.test('verification finds what is wrong', async (t) => {
   const clip = await makeClip('b-frames');
-  const { path, source, streams, pts, times } = await finish(clip, 'mp4');
+  const { path, source, streams, pts, times, segments } = await finish(clip, 'mp4');
   const container = containerFor('x.mp4');
   const video = { codec: 'h264', pixelFormat: 'yuv420p', tags: UNTAGGED } as const;
-  const expected = { source, streams, container, pts, times, video };
+  const expected = { source, streams, container, pts, times, video, segments };
   const wrong = (changed: object, message: RegExp) =>
     t.rejects(verifyOutput(path, { ...expected, ...changed }), { code: 'output', message });
   await wrong({ pts: pts.slice(0, 24) }, /25 frames instead of 24/);
@@ -248,9 +248,58 @@ t.test('verification finds what is wrong', async (t) => {
     { source: { ...source, streams: [...source.streams, missing] }, streams: plan },
     /Audio stream 2 .* is missing/,
   );
+  const [first, ...others] = segments;
+  const digests = first?.digests.map((digest, packet) => digest + (packet === 3 ? 1 : 0));
+  await wrong(
+    { segments: [{ ...first, digests }, ...others] },
+    /packet 3 \(from 0\) .* not what was encoded/,
+  );
+  await wrong({ segments: others }, /packet 10 .* not what was encoded/);
+  await wrong({ segments: [...segments, ...segments] }, /holds 25 packets of video instead of 50/);
   const cut = join(clipFolder(), 'cut.mp4');
   writeFileSync(cut, '');
   await t.rejects(verifyOutput(cut, expected), { name: 'JobError' });
+});
+
+t.test('bytes that changed in a finished file are found, in every codec and container', async (t) => {
+  const clip = await makeClip('cfr');
+  for (const [extension, codec] of [
+    ['mp4', 'h264'],
+    ['mkv', 'h264'],
+    ['mov', 'hevc'],
+    ['webm', 'vp9'],
+    ['mp4', 'av1'],
+    ['mkv', 'av1'],
+    ['mov', 'prores'],
+    ['mkv', 'prores'],
+    ['mkv', 'ffv1'],
+  ] as const) {
+    const { path, ...finished } = await finish(clip, extension, { codec });
+    const place = await videoBytes(path);
+    const damaged = join(clipFolder(), `damaged.${extension}`);
+    const bytes = await readFile(path);
+    bytes[place] = (bytes[place] ?? 0) ^ 0x55;
+    writeFileSync(damaged, bytes);
+    const expected = { ...finished, streams: finished.carried, container: containerFor(damaged) };
+    await t.rejects(verifyOutput(damaged, expected), { name: 'JobError' }, `${codec} in ${extension}`);
+  }
+});
+
+/** A place in the middle of the video's first packet in the file at `path`. */
+async function videoBytes(path: string): Promise<number> {
+  const args = ['-select_streams', 'v:0', '-show_entries', 'packet=pos,size', '-of', 'json'];
+  const { packets } = (await runFfprobe(path, args)) as { packets: { pos: string; size: string }[] };
+  const { pos, size } = packets[0] ?? { pos: '0', size: '0' };
+  return Number(pos) + Math.floor(Number(size) / 2);
+}
+
+t.test('a file that two wrote to, with times and sizes as they should be, is refused', async (t) => {
+  const clip = await makeClip('cfr');
+  const one = await finish(clip, 'mkv', { encoding: ['-crf', '30'] });
+  const two = await finish(clip, 'mkv', { encoding: ['-crf', '20'] });
+  const expected = { ...one, streams: one.carried, container: containerFor('x.mkv') };
+  await verifyOutput(one.path, expected);
+  await t.rejects(verifyOutput(two.path, expected), { code: 'output', message: /not what was encoded/ });
 });
 
 async function digestOf(path: string): Promise<string> {

@@ -193,7 +193,10 @@ async function carriedOut(clip: string, extension: string, actions: readonly Str
   const streams = { actions, notes: [] };
   const done = await assembleCarried({ source, streams, container, segments, pts, tags: UNTAGGED, output });
   const coded = { codec: 'h264', pixelFormat: 'yuv420p', tags: UNTAGGED } as const;
-  const expected = { source, streams: done.streams, container, pts, times: done.times, video: coded };
+  const expected = {
+    ...{ source, streams: done.streams, container, pts, times: done.times },
+    ...{ video: coded, segments },
+  };
   await verifyOutput(output, expected);
   const others = (await probe(output)).streams.filter(({ type }) => type !== 'video');
   return { codecs: others.map(({ codec }) => codec), warnings: done.warnings };

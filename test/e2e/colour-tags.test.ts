@@ -88,9 +88,9 @@ async function finished(way: Way, extension: string, tags: ColourTags) {
   const segment = await segmentOf(video);
   const container = containerFor(`x.${extension}`);
   const output = join(clipFolder(), `tagged.${extension}`);
-  const job = { source, streams, container, pts, segments: [segment], output };
-  const { times } = await assemble({ ...job, tags: codedTags(video) });
-  return { output, segment, expected: { source, streams, container, pts, times, video } };
+  const parts = { source, streams, container, pts, segments: [segment] };
+  const { times } = await assemble({ ...parts, output, tags: codedTags(video) });
+  return { output, segment, expected: { ...parts, times, video } };
 }
 
 for (const way of WAYS) {

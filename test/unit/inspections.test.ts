@@ -17,6 +17,8 @@ function segment(folder: string, frames: number): string {
   return path;
 }
 
+const confirm = async (): Promise<void> => {};
+
 /** How often this process has the file open. */
 function timesOpen(path: string): number {
   const target = (descriptor: string): string => {
@@ -31,7 +33,7 @@ function timesOpen(path: string): number {
 
 t.test('however many segments earlier runs left, few are open at once', async (t) => {
   const path = segment(t.testdir(), 3);
-  const looking = inspections({ segmentPath: async () => path });
+  const looking = inspections({ segmentPath: async () => path, confirm });
   let done = false;
   let most = 0;
   const found = looking.all(Array.from({ length: 300 }, (_, index) => index)).finally(() => {
@@ -53,6 +55,7 @@ t.test('they come in the order that was asked for, each looked through once', as
       asked.push(index);
       return segment(folder, index);
     },
+    confirm,
   });
   looking.begin(7);
   const found = await looking.all([9, 7, 2, 5, 3, 8]);
@@ -71,6 +74,7 @@ t.test('after one that is damaged no more are begun', async (t) => {
       asked += 1;
       return join(folder, 'damaged.nut');
     },
+    confirm,
   });
   await t.rejects(looking.all(Array.from({ length: 50 }, (_, index) => index)), { code: 'ffmpeg' });
   t.ok(asked <= 4, `${asked}`);

@@ -1,15 +1,19 @@
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { glanceAtIdentity, openJournal } from '../../src/job/journal.js';
 import { openSpool, readSpool } from '../../src/job/spool.js';
 import type { DurableFiles } from '../../src/storage/durable.js';
+import { fileDigest } from '../../src/storage/file-digest.js';
 import { lockFolder } from '../../src/storage/folder-lock.js';
 import { openPlace } from '../../src/storage/place.js';
 import { identityOf, stateOf } from '../../src/storage/process-identity.js';
 import { openLocalStore } from '../../src/storage/work-store.js';
+
+t.setTimeout(120_000); // a silent lock is watched for eight seconds
 
 const identity = { 'input size': 10, crf: 18 };
 
@@ -85,6 +89,125 @@ t.test('where segments are made in any order, those after a gap stay', async (t)
   });
 });
 
+/** A journal of three segments, closed; what is done to it before the next run; and what that run takes over and says. */
+async function afterDamage(t: Test, split: string, damage: (work: string) => Promise<void>) {
+  const folder = t.testdir();
+  const work = join(folder, 'work');
+  const store = await openLocalStore(work);
+  const job = { ...identity, split };
+  const journal = await openJournal(store, job, 1);
+  for (const index of [0, 1, 2]) {
+    const file = await finishedFile(folder, 40 + index);
+    await journal.record({ index, frames: 2, pts: [20 * index, 20 * index + 7] }, file, 40 + index);
+  }
+  await store.close();
+  await damage(work);
+  const said: string[] = [];
+  const again = await openLocalStore(work);
+  const { segments } = await openJournal(again, job, 1, (line) => said.push(line));
+  const names = await again.list();
+  await again.close();
+  return { indices: segments.map(({ index }) => index), said, names };
+}
+
+async function flipBit(path: string, at: number): Promise<void> {
+  const bytes = await fs.readFile(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 4;
+  await fs.writeFile(path, bytes);
+}
+
+async function editRecord(work: string, change: (record: Record<string, unknown>) => object): Promise<void> {
+  const path = join(work, 'segment-000001.json');
+  const record = JSON.parse(await fs.readFile(path, 'utf8'));
+  await fs.writeFile(path, JSON.stringify({ ...record, ...change(record) }));
+}
+
+t.test('a segment that has changed since it was recorded is made again, and a line says so', async (t) => {
+  const data = 'segment-000001.nut';
+  const damages: Readonly<Record<string, (work: string) => Promise<void>>> = {
+    'a bit of the data': (work) => flipBit(join(work, data), 20),
+    'a digit of a PTS': (work) => editRecord(work, () => ({ pts: [20, 28] })),
+    "another segment's data": async (work) => {
+      await fs.copyFile(join(work, 'segment-000002.nut'), join(work, data));
+      await editRecord(work, () => ({ bytes: 42 }));
+    },
+    'times that go back': (work) => editRecord(work, () => ({ pts: [27, 20], digest: undefined })),
+    'times that are none': (work) => editRecord(work, () => ({ pts: [null, 'x'], digest: undefined })),
+    'no record': (work) => fs.writeFile(join(work, 'segment-000001.json'), 'null'),
+    'data that is gone': (work) => fs.rm(join(work, data)),
+    'a pipe in its place': async (work) => {
+      await fs.rm(join(work, data));
+      spawnSync('mkfifo', [join(work, data)]);
+      await editRecord(work, () => ({ bytes: 0, digest: undefined }));
+    },
+    'a link in its place': async (work) => {
+      await fs.rm(join(work, data));
+      await fs.symlink('/dev/zero', join(work, data));
+    },
+  };
+  for (const [name, damage] of Object.entries(damages)) {
+    const pieces = await afterDamage(t, 'segments', damage);
+    t.same(pieces.indices, [0, 2], name);
+    t.same(pieces.said, ['segment 1 of an earlier run is damaged: it is made again'], name);
+    t.notOk(
+      pieces.names.some((one) => one.startsWith('segment-000001')),
+      `${name}: nothing of it stays`,
+    );
+  }
+  const frames = await afterDamage(t, 'frames', (work) => flipBit(join(work, data), 20));
+  t.same(frames.indices, [0]);
+  t.same(frames.said, ['segment 1 of an earlier run is damaged: it is made again, with those after it']);
+});
+
+t.test('what an earlier version recorded, without digests, is taken over', async (t) => {
+  const old = await afterDamage(t, 'frames', async (work) => {
+    for (const name of await fs.readdir(work)) {
+      if (!name.endsWith('.json')) continue;
+      const { digest, sha256, ...value } = JSON.parse(await fs.readFile(join(work, name), 'utf8'));
+      await fs.writeFile(join(work, name), JSON.stringify(value));
+    }
+  });
+  t.same(old.indices, [0, 1, 2]);
+  t.same(old.said, []);
+});
+
+t.test('a segment that changes while its job runs is refused, and the next run makes it again', async (t) => {
+  const folder = t.testdir();
+  const journal = await openJournal(await openLocalStore(join(folder, 'work')), identity, 1);
+  await journal.record({ index: 0, frames: 1, pts: [0] }, await finishedFile(folder, 9), 9);
+  const path = await journal.segmentPath(0);
+  await journal.confirm(0, await fileDigest(path));
+  await flipBit(path, 3);
+  await t.rejects(journal.confirm(0, await fileDigest(path)), {
+    code: 'journal',
+    message: /segment 0 in .* is damaged/,
+    hint: /run the same command again/,
+  });
+  t.same(await journal.store.list(), ['journal.json']);
+});
+
+t.test('a journal that makes no sense is refused, and thrown away when asked', async (t) => {
+  const header = { journal: 1, identity, encoderThreads: 2, runs: 1 };
+  const texts = [
+    { ...header, identity: null },
+    { ...header, identity: [] },
+    { ...header, identity: { crf: {} } },
+    { ...header, encoderThreads: -1 },
+    { ...header, encoderThreads: 10 ** 9 },
+    { ...header, runs: 'x' },
+    { ...header, digest: 'x' },
+    [],
+    null,
+  ].map((value) => JSON.stringify(value));
+  for (const text of [...texts, '', '{"journal":']) {
+    const store = await openLocalStore(join(t.testdir({ work: { 'journal.json': text } }), 'work'));
+    await t.rejects(openJournal(store, identity, 1), { code: 'journal', hint: /--restart/ }, text);
+    await store.clear();
+    t.equal((await openJournal(store, identity, 1)).resumes, 0);
+    await store.close();
+  }
+});
+
 t.test('a journal of another job is refused with every reason', async (t) => {
   const store = await openLocalStore(join(t.testdir(), 'work'));
   await openJournal(store, identity, 1);
@@ -132,9 +255,10 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
   }
 });
 
-/** File calls that work until the journal's header is written, then fail at `step` of the next segment's record. */
+/** File calls that work until the next segment's data is in place, then fail at `step` of writing its record. */
 function failingAfterHeader(step: 'open' | 'write' | 'sync' | 'rename' | 'folder'): DurableFiles {
   let armed = false;
+  let data = false;
   const fail = (): never => {
     throw new Error('cut');
   };
@@ -143,14 +267,14 @@ function failingAfterHeader(step: 'open' | 'write' | 'sync' | 'rename' | 'folder
       const record = String(to).endsWith('000001.json');
       if (armed && record && step === 'rename') fail();
       await fs.rename(from, to);
-      if (String(to).endsWith('journal.json')) armed = true;
-      if (armed && record && step === 'folder') fail();
+      if (record && armed && step === 'folder') fail();
+      data = String(to).endsWith('000001.nut');
     },
     async open(path, flags, mode) {
-      const record = String(path).includes('000001.json');
-      if (armed && record && step === 'open') fail();
+      armed ||= data && flags !== 'r'; // 'r': the folder, which is flushed when the data is in place
+      if (armed && step === 'open') fail();
       const handle = await fs.open(path, flags, mode);
-      if (!armed || !record) return handle;
+      if (!armed) return handle;
       return new Proxy(handle, {
         get(target, key) {
           if (key === 'writeFile' && step === 'write') {
@@ -212,9 +336,9 @@ t.test('a spool gives back its frames in order, without a torn or damaged tail',
 t.test("a folder is one job's at a time, and a dead job's lock is nobody's", async (t) => {
   const folder = t.testdir();
   const lock = await lockFolder(folder);
-  t.match(JSON.parse(await fs.readFile(join(folder, 'lock-1'), 'utf8')), { pid: process.pid });
+  await t.rejects(lockFolder(folder), { code: 'output', message: /another job is working in/ });
   await lock.release();
-  await t.rejects(fs.stat(join(folder, 'lock-1')), { code: 'ENOENT' });
+  t.same(await fs.readdir(folder), []);
 
   const alive = { host: hostname(), ...(await identityOf(process.ppid)), beat: 3 };
   await fs.writeFile(join(folder, 'lock-1'), JSON.stringify(alive));

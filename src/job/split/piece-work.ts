@@ -1,5 +1,4 @@
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
 import { JobError } from '../../errors.js';
 import { showProgress } from '../../report/progress.js';
 import { scratchNames } from '../../storage/work-names.js';
@@ -96,7 +95,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       const piece = pieces[index];
       if (piece === undefined) return;
       for (const place of nonFinite) watch(piece.firstFrame + place);
-      const file = join(journal.store.scratch, scratchNames.segment(index));
+      const file = journal.store.temporary(scratchNames.segment(index));
       await writeDurably(file, data);
       const odd = nonFinite.length > 0 ? { nonFinite } : {};
       const segment = { index, frames: piece.frames, pts: ptsOf(piece), ...odd };
@@ -147,7 +146,7 @@ function isSame(a: readonly number[], b: readonly number[]): boolean {
 }
 
 async function writeDurably(path: string, data: Uint8Array): Promise<void> {
-  const file = await open(path, 'w');
+  const file = await open(path, 'wx');
   try {
     await file.writeFile(data);
     await file.sync();
