@@ -17,6 +17,7 @@ import {
   sameBlob,
 } from '../../src/storage/location.js';
 import { gate, inParallel } from '../../src/storage/parallel.js';
+import { identityOf } from '../../src/storage/process-identity.js';
 import { Incomplete, isTransient, withRetries } from '../../src/storage/retry.js';
 import { openScratch } from '../../src/storage/scratch.js';
 import { redact, Secret } from '../../src/storage/secret.js';
@@ -378,4 +379,51 @@ t.test('names that are made of others fit, and stay as they were where they did'
   const { name } = workBeside(blob(`${container}/b/${'y'.repeat(1000)}.mp4`)) as BlobLocation;
   t.match(name, /^b\/y+~[0-9a-f]{16}\.framescatter$/);
   t.ok(`${name}/segment-000000.json`.length <= 1024, `${name.length} characters`);
+});
+
+t.test('leftovers are removed only where nobody else can have had a hand in them', async (t) => {
+  const dead = JSON.stringify({ ...(await identityOf()), started: '1' });
+  const base = t.testdir({
+    'framescatter-ours': { 'owner.json': dead, input: { 'a.mp4': 'x' } },
+    'framescatter-open': { 'owner.json': dead, input: { 'a.mp4': 'x' } },
+    'framescatter-pipe': {},
+    'framescatter-file': dead,
+    victim: { 'owner.json': dead, 'thesis.txt': 'years' },
+  });
+  const at = (name: string): string => join(base, name);
+  await fs.chmod(at('framescatter-ours'), 0o700);
+  await fs.chmod(at('framescatter-open'), 0o770);
+  await fs.chmod(at('framescatter-pipe'), 0o700);
+  await fs.chmod(at('victim'), 0o700);
+  spawnSync('mkfifo', [at('framescatter-pipe/owner.json')]);
+  await fs.symlink(at('victim'), at('framescatter-link'));
+  await fs.symlink(at('victim'), at('framescatter-ours/link'));
+  const before = (await fs.readdir(base)).sort();
+
+  const anothers = openScratch({ TMPDIR: base }, (process.geteuid?.() ?? 0) + 1);
+  await t.rejects(anothers.folder(), { code: 'limit' }, 'a folder of another user is not used');
+  const made = (await fs.readdir(base)).filter((name) => !before.includes(name));
+  t.same((await fs.readdir(base)).length, before.length + made.length, "another user's are left alone");
+  for (const name of made) await fs.rmdir(at(name));
+
+  const scratch = openScratch({ TMPDIR: base });
+  await scratch.folder();
+  await scratch.dispose();
+  t.same(
+    (await fs.readdir(base)).sort(),
+    before.filter((name) => name !== 'framescatter-ours'),
+  );
+  t.equal(await fs.readFile(at('victim/thesis.txt'), 'utf8'), 'years', 'no link was followed');
+});
+
+t.test('a scratch whose name comes to stand for something else takes nothing with it', async (t) => {
+  const base = t.testdir({ victim: { input: { 'thesis.txt': 'years' } } });
+  const scratch = openScratch({ TMPDIR: base });
+  const folder = await scratch.folder();
+  await fs.mkdir(join(folder, 'input'));
+  await fs.rename(folder, join(base, 'moved'));
+  await fs.symlink(join(base, 'victim'), folder);
+  await scratch.dispose();
+  t.equal(await fs.readFile(join(base, 'victim/input/thesis.txt'), 'utf8'), 'years');
+  t.same(await fs.readdir(join(base, 'moved')), [], 'its own files are gone');
 });
