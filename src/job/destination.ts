@@ -96,7 +96,12 @@ export async function checkDestination(
     if (error.code === 'ENAMETOOLONG') throw actionable(error);
     return undefined;
   });
-  if (existing === undefined) return;
+  if (existing === undefined) {
+    // A link that leads nowhere is in the way as well.
+    if ((await fs.lstat(output).catch(() => undefined)) !== undefined && !overwrite)
+      throw new OutputExists(output);
+    return;
+  }
   const source = input === undefined ? undefined : await fs.stat(input).catch(() => undefined);
   if (source !== undefined && source.ino === existing.ino && source.dev === existing.dev) {
     throw new JobError('output', `the output is the input: ${output}`, {

@@ -17,6 +17,7 @@ import { refuseLargeBuffers } from './buffer-limits.js';
 import { codecDefaults } from './codec-defaults.js';
 import { cpuPrecision, ON_CPUS, type RankMachine } from './cpu-precision.js';
 import { type BlobLabels, type Destination, openDestination } from './destination.js';
+import { refuseSharedFiles } from './files-apart.js';
 import type { Identity } from './journal.js';
 import { type MemoryPlan, planMemory } from './memory-plan.js';
 import type { JobOptions } from './options.js';
@@ -64,6 +65,7 @@ export async function prepareJob(
   const destination = await openDestination(parseLocation(options.output), site);
   const container = containerFor(destination.name, options.format);
   await destination.check(location, options.overwrite);
+  await refuseSharedFiles([options]);
   await checkWork(options, site);
   const input = await openSource(location, site);
   const source = await inTermsOf(input, () => probe(input.path, sourceLimits(), options.video));

@@ -5,6 +5,7 @@ import { type RunFacts, writeReport } from '../report/run-report.js';
 import { displayText, parseLocation } from '../storage/location.js';
 import type { RunContext } from './context.js';
 import { openDestination } from './destination.js';
+import { refuseSharedFiles } from './files-apart.js';
 import type { JobOptions, QueueOptions } from './options.js';
 import { planQueue } from './queue-plan.js';
 import { openQueueRecord } from './queue-record.js';
@@ -53,6 +54,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
   const jobs = await planQueue(options, stop.aborted, (path, error) =>
     log.warn(`${JSON.stringify(path)} is left out: ${messageOf(error)}`),
   );
+  await refuseSharedFiles(jobs, options.list);
   const record = await openQueueRecord(options);
   await context.model(); // a model that is not there would fail every video
   const entries: Entry[] = jobs.map((job) => ({ job, outcome: { state: 'waiting' } }));

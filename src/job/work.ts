@@ -1,11 +1,13 @@
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
 import { checkBlobStore, openBlobStore } from '../storage/blob-work-store.js';
 import { workBeside } from '../storage/derived-names.js';
-import { type Location, parseLocation } from '../storage/location.js';
+import { display, type Location, parseLocation } from '../storage/location.js';
 import { openPlace } from '../storage/place.js';
 import { openLocalStore, type WorkStore } from '../storage/work-store.js';
+import { endOrphans } from '../video/children.js';
 import { earlierIdentity, glanceAtIdentity, type Identity, type Journal, openJournal } from './journal.js';
 import type { JobOptions } from './options.js';
 import type { Site } from './site.js';
@@ -55,7 +57,9 @@ export async function openWork<T>(
   site: Site,
   identify: (earlier: Identity | undefined) => Promise<{ readonly identity: Identity; readonly chosen: T }>,
 ): Promise<{ readonly journal: Journal; readonly chosen: T }> {
-  const store = await openStore(workLocation(options), site);
+  const location = workLocation(options);
+  if (options.workDir === undefined) await refuseLink(location);
+  const store = await openStore(location, site);
   let isNew = false;
   try {
     if (options.restart) await store.clear();
@@ -67,6 +71,15 @@ export async function openWork<T>(
     await closeWork(store, { keep: !isNew, log: site.log });
     throw error;
   }
+}
+
+/** Whoever wants the work elsewhere says so: a link of a name that nobody gave may be a trap. */
+async function refuseLink(location: Location): Promise<void> {
+  const stats = location.kind === 'file' ? await lstat(location.path).catch(() => undefined) : undefined;
+  if (stats?.isSymbolicLink() !== true) return;
+  throw new JobError('journal', `${display(location)} is a link, and the work is not kept where it leads`, {
+    hint: 'remove it, or give --work-dir the folder itself',
+  });
 }
 
 /** Gives the place of the work back; without `keep` the work goes first. */
@@ -86,6 +99,7 @@ export async function discardWork(store: WorkStore, log: Log): Promise<void> {
 }
 
 async function openStore(location: Location, site: Site): Promise<WorkStore> {
+  await endOrphans();
   if (location.kind === 'file') return openLocalStore(location.path);
   return openBlobStore(location, {
     scratch: join(await site.scratch.folder(), 'work'),

@@ -1,9 +1,16 @@
-import { writeFile } from 'node:fs/promises';
+import { access, constants, lstat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
 import type { NonFiniteFrames } from '../job/non-finite.js';
+import { writeAtomically } from '../storage/durable.js';
+import { openRegular } from '../storage/own-files.js';
 import type { Concealed } from '../video/decode.js';
 import type { RankReport } from './summary.js';
 import { limitingStage, stageTimes } from './summary.js';
+
+/** How every report begins. */
+const BEGINNING = /^\{\s*"report":\s*1[,\s]/;
+const BEGINNING_BYTES = 64;
 
 /** What a finished job tells of itself to a program. */
 export interface RunFacts {
@@ -38,13 +45,44 @@ export function runReport(facts: RunFacts) {
   };
 }
 
-/** Writes a report as JSON. */
+/**
+ * Writes a report as JSON, whole or not at all: who reads it meanwhile sees the earlier one. What is no report is not replaced.
+ * Errors: JobError `output`.
+ */
 export async function writeReport(path: string, report: object): Promise<void> {
+  await refuseForeignReport(path);
   try {
-    await writeFile(path, `${JSON.stringify(report, null, 2)}\n`);
+    await writeAtomically(path, `${JSON.stringify(report, null, 2)}\n`);
   } catch (error) {
     throw new JobError('output', `the report ${path} cannot be written: ${messageOf(error)}`, {
       cause: error,
     });
+  }
+}
+
+/** Refuses a place for a report that holds anything but an earlier report or an empty file. JobError `output`. */
+export async function refuseForeignReport(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats === undefined) {
+    await access(dirname(path), constants.W_OK).catch((error: unknown) => {
+      throw new JobError('output', `the report ${path} cannot be written: ${messageOf(error)}`, {
+        hint: 'name a file in a folder that is there and can be written',
+      });
+    });
+    return;
+  }
+  if (stats.isFile() && (stats.size === 0 || BEGINNING.test(await beginningOf(path)))) return;
+  throw new JobError('output', `there is something at ${path} that is no report of a run`, {
+    hint: 'it is not replaced: name another file for the report, or move it away',
+  });
+}
+
+async function beginningOf(path: string): Promise<string> {
+  const file = await openRegular(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(BEGINNING_BYTES), 0, BEGINNING_BYTES, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
   }
 }
