@@ -1,11 +1,13 @@
 import * as fs from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { actionable, JobError, messageOf, OutputExists, UNDECODED, undecoded } from '../errors.js';
 import { showTransfer } from '../report/transfer.js';
 import { connect } from '../storage/blob-client.js';
-import { checkWritable, uploadBlob } from '../storage/blob-output.js';
+import { checkWritable, uploadBlob, uploadOf } from '../storage/blob-output.js';
+import { isTemporary } from '../storage/durable.js';
 import { type BlobLocation, type Location, sameBlob } from '../storage/location.js';
-import { publishFile } from '../storage/publish-file.js';
+import { removeFile } from '../storage/own-files.js';
+import { type Announce, publishFile, stampOf } from '../storage/publish-file.js';
 import type { Reach } from './site.js';
 
 /** What is said of a blob beside its bytes. */
@@ -22,8 +24,12 @@ export interface Destination {
   readonly name: string;
   /** Refuses before any work is done what could not be written in the end. */
   check(input: Location, overwrite: boolean): Promise<void>;
-  /** Puts a finished, flushed file there as one act. */
-  publish(finished: string, labels: BlobLabels, overwrite: boolean): Promise<void>;
+  /** Tells what is there from anything else that could be; null where there is nothing. */
+  stamp(): Promise<string | null>;
+  /** Puts a finished, flushed file there as one act. `announce` is told what it will be known by. */
+  publish(finished: string, labels: BlobLabels, overwrite: boolean, announce: Announce): Promise<void>;
+  /** Removes a copy that a killed run has left there, of which `announce` was told. */
+  removeCopy(name: string): Promise<void>;
 }
 
 export async function openDestination(location: Location, site: Reach): Promise<Destination> {
@@ -34,7 +40,11 @@ export async function openDestination(location: Location, site: Reach): Promise<
     name: path,
     check: (input, overwrite) =>
       checkDestination(input.kind === 'file' ? input.path : undefined, path, overwrite),
-    publish: (finished, _labels, overwrite) => publishFile(finished, path, overwrite),
+    stamp: () => stampOf(path),
+    publish: (finished, _labels, overwrite, announce) => publishFile(finished, path, overwrite, announce),
+    async removeCopy(name) {
+      if (isTemporary(name)) await removeFile(join(dirname(path), name));
+    },
   };
 }
 
@@ -53,7 +63,9 @@ async function blobDestination(location: BlobLocation, site: Reach): Promise<Des
       }
       await checkWritable(access, name, { ...options, overwrite });
     },
-    async publish(finished, labels, overwrite) {
+    stamp: () => uploadOf(access, name, options),
+    removeCopy: async () => {},
+    async publish(finished, labels, overwrite, announce) {
       const { size } = await fs.stat(finished);
       const transfer = showTransfer(site.log, 'upload', url, size);
       try {
@@ -61,6 +73,7 @@ async function blobDestination(location: BlobLocation, site: Reach): Promise<Des
           ...options,
           ...labels,
           overwrite,
+          onCommit: (stamp) => announce({ stamp, beside: null }),
           onProgress: transfer.moved,
         });
         transfer.done();

@@ -52,6 +52,10 @@ async function runOn(
 ): Promise<RunFacts | undefined> {
   const { world, log, stop, options } = context;
   const prepared = await onRoot(world, async () => root && monitor.phase('prepare', () => root.prepare()));
+  if (await world.broadcastValue(prepared?.published)) {
+    await onRoot(world, async () => prepared && root?.tidyUp(prepared));
+    return undefined;
+  }
   for (const note of prepared?.notes ?? []) log.info(note);
 
   const shape = await world.broadcastValue(prepared && pipelineShape(options, prepared));

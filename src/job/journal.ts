@@ -1,6 +1,6 @@
 import { JobError } from '../errors.js';
 import { fileDigest } from '../storage/file-digest.js';
-import { HEADER, segmentName } from '../storage/work-names.js';
+import { HEADER, PUBLICATION, segmentName } from '../storage/work-names.js';
 import type { WorkStore } from '../storage/work-store.js';
 import { isPlainObject, seal, unseal } from './sealed.js';
 
@@ -62,8 +62,11 @@ export async function openJournal(
   onCorrupt: (line: string) => void = () => {},
 ): Promise<Journal> {
   const earlier = await readHeader(store);
-  if (earlier === undefined) await store.clear();
-  else refuseDifferences(store, earlier.identity, identity);
+  if (earlier === undefined) {
+    await store.clear();
+    await store.remove(PUBLICATION);
+  }
+  if (earlier !== undefined) refuseDifferences(store, earlier.identity, identity);
   const header: Header = {
     journal: 1,
     identity,

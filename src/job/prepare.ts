@@ -1,3 +1,4 @@
+import { OutputExists } from '../errors.js';
 import { type ComposedGraph, compose } from '../model/compose.js';
 import { visibleGpus } from '../model/devices.js';
 import type { LoadedModel } from '../model/loaded-model.js';
@@ -21,9 +22,10 @@ import { refuseSharedFiles } from './files-apart.js';
 import type { Identity } from './journal.js';
 import { type MemoryPlan, planMemory } from './memory-plan.js';
 import type { JobOptions } from './options.js';
+import { isSameJob, publishedIdentity, removeEmptyWork } from './publication.js';
 import type { Site } from './site.js';
 import { inTermsOf, openSource, type Source } from './source.js';
-import { checkWork, earlierWork } from './work.js';
+import { checkWork, earlierWork, workLocation } from './work.js';
 
 /** Everything the root decides before the first frame. */
 export interface PreparedJob {
@@ -43,6 +45,8 @@ export interface PreparedJob {
   readonly spec: EncodeSpec;
   readonly segmentFrames: number;
   readonly identity: Identity;
+  /** Whether an earlier run has put this job's output in place: there is nothing left to do but to remove its work. */
+  readonly published: boolean;
   /** What the user should know about the decisions, a line each. */
   readonly notes: readonly string[];
 }
@@ -64,7 +68,15 @@ export async function prepareJob(
   const location = parseLocation(options.input);
   const destination = await openDestination(parseLocation(options.output), site);
   const container = containerFor(destination.name, options.format);
-  await destination.check(location, options.overwrite);
+  const made = await publishedIdentity(options, destination);
+  const inTheWay = await destination.check(location, options.overwrite).catch((error: unknown) => {
+    if (error instanceof OutputExists) return error;
+    throw error;
+  });
+  if (inTheWay && made === undefined) {
+    await removeEmptyWork(workLocation(options), site.log);
+    throw inTheWay;
+  }
   await refuseSharedFiles([options]);
   await checkWork(options, site);
   const input = await openSource(location, site);
@@ -91,9 +103,31 @@ export async function prepareJob(
   memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
   const streams = await planStreams(source, container, spec.codec, site.scratch.folder);
   if (options.tolerant) await inTermsOf(input, () => refuseSplices(source, streams));
+  const identity: Identity = {
+    'framescatter version': version,
+    ...(await input.identity(source.bytes)),
+    model: model.sha256,
+    provider: options.provider,
+    precision: options.precision,
+    [ON_CPUS]: onCpus.precision,
+    batch: batch,
+    container: container.name,
+    codec: spec.codec,
+    crf: spec.crf,
+    preset: spec.preset,
+    'pixel format': spec.pixelFormat,
+    'frames a segment': segmentFrames,
+    tolerant: options.tolerant,
+    // Absent where it is not asked for.
+    ...(options.video === undefined ? {} : { 'video stream': options.video }),
+    ...(source.video.interlaced === 'flagged' ? { deinterlaced: 'frames marked so' } : {}),
+  };
+  const published = made !== undefined && isSameJob(identity, made);
+  if (inTheWay && !published) throw inTheWay;
   return {
     input,
     destination,
+    published,
     labels: {
       contentType: container.contentType,
       metadata: { ...input.metadata, model_sha256: model.sha256, framescatter_version: version },
@@ -109,25 +143,7 @@ export async function prepareJob(
     graphs: { fp32: graph.bytes, fp16: half.bytes, int8 },
     spec,
     segmentFrames,
-    identity: {
-      'framescatter version': version,
-      ...(await input.identity(source.bytes)),
-      model: model.sha256,
-      provider: options.provider,
-      precision: options.precision,
-      [ON_CPUS]: onCpus.precision,
-      batch: batch,
-      container: container.name,
-      codec: spec.codec,
-      crf: spec.crf,
-      preset: spec.preset,
-      'pixel format': spec.pixelFormat,
-      'frames a segment': segmentFrames,
-      tolerant: options.tolerant,
-      // Absent where it is not asked for.
-      ...(options.video === undefined ? {} : { 'video stream': options.video }),
-      ...(source.video.interlaced === 'flagged' ? { deinterlaced: 'frames marked so' } : {}),
-    },
+    identity,
     notes: [
       ...model.notes,
       ...source.notes,

@@ -32,7 +32,8 @@ export async function runQueue(context: RunContext, options: QueueOptions): Prom
 async function attempt(context: RunContext, turn: Turn | undefined): Promise<Ending | undefined> {
   try {
     const facts = await runJob(context, turn?.job, turn?.underWay);
-    return facts && { facts };
+    if (facts !== undefined) return { facts };
+    return context.world.isRoot ? 'published' : undefined;
   } catch (error) {
     if (!(error instanceof RootFailed)) throw error;
     return context.world.isRoot ? { error: error.cause } : undefined;

@@ -7,6 +7,7 @@ import { openScratch } from '../storage/scratch.js';
 import type { RunContext } from './context.js';
 import type { JobOptions } from './options.js';
 import { type PreparedJob, prepareJob } from './prepare.js';
+import { tidyUp } from './publication.js';
 import {
   type Choices,
   type Completed,
@@ -31,6 +32,8 @@ export interface RootJob {
   begin(): Promise<Monitor>;
   openWork(prepared: PreparedJob, monitor: Monitor, choices: Choices): Promise<FrameWork | PieceWork>;
   endsOf(work: FrameWork): RootEnds;
+  /** Removes the work of an output that an earlier run has put in place. */
+  tidyUp(prepared: PreparedJob): Promise<void>;
   /** Makes and publishes the output, and says what there is to say of the job. */
   conclude(prepared: PreparedJob, work: RootWork, pipeline: PipelineOutcome): Promise<RunFacts>;
 }
@@ -76,6 +79,8 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
       const place = { site, monitor, device: deviceOf(world.localRank) };
       return openRootWork(job, prepared, place, choices);
     },
+
+    tidyUp: (prepared) => tidyUp(job, prepared.destination.display, site),
 
     endsOf: (work) => pipelineEnds(work, stop),
 

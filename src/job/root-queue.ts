@@ -7,12 +7,13 @@ import type { RunContext } from './context.js';
 import { openDestination } from './destination.js';
 import { refuseSharedFiles } from './files-apart.js';
 import type { JobOptions, QueueOptions } from './options.js';
+import { publishedIdentity } from './publication.js';
 import { planQueue } from './queue-plan.js';
 import { openQueueRecord } from './queue-record.js';
 import { type RootJob, rootJob } from './root-job.js';
 
-/** How a video's job ended. */
-export type Ending = { readonly facts: RunFacts } | { readonly error: unknown };
+/** How a video's job ended. `published`: an earlier run had put its output in place. */
+export type Ending = { readonly facts: RunFacts } | { readonly error: unknown } | 'published';
 
 /** The root's side of a queue. */
 export interface Queue {
@@ -75,6 +76,8 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
     if (await record.has(job)) return true;
     const destination = await openDestination(parseLocation(job.output), { log, stopped: stop.aborted });
     try {
+      // A run that was killed when its output was in place has left its work: it takes a job to remove it.
+      if ((await publishedIdentity(job, destination)) !== undefined) return false;
       await destination.check(parseLocation(job.input), job.overwrite);
       return false;
     } catch (error) {
@@ -154,8 +157,9 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
     async settle(ending) {
       const entry = entries[begun - 1];
       if (entry === undefined) throw new JobError('internal', 'no video of the queue is being done');
-      if ('facts' in ending) {
-        entry.outcome = { state: 'done', facts: ending.facts };
+      if (ending === 'published' || 'facts' in ending) {
+        entry.outcome =
+          ending === 'published' ? { state: 'skipped' } : { state: 'done', facts: ending.facts };
         await record.add(entry.job);
         await save();
         return;

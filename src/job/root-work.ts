@@ -23,6 +23,7 @@ import {
 import type { JobOptions } from './options.js';
 import type { Ends } from './pipeline.js';
 import type { PreparedJob } from './prepare.js';
+import { publish } from './publication.js';
 import { type SegmentSink, segmentSink } from './segments.js';
 import type { Site } from './site.js';
 import type { Chooser, Split } from './split/choose.js';
@@ -260,7 +261,11 @@ export async function completeOutput(
   const notes = [...assembled.notes, ...inexact];
   for (const note of notes) log.info(note);
   await store.check();
-  await work.monitor.phase('publish', () => destination.publish(finished, labels, options.overwrite));
+  await work.monitor.phase('publish', () =>
+    publish(store, prepared.identity, destination, (announce) =>
+      destination.publish(finished, labels, options.overwrite, announce),
+    ),
+  );
   await discardWork(store, log);
   const odd = nonFiniteFrames(segments);
   const told = nonFiniteWarning(odd, pts.length);

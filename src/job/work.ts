@@ -6,6 +6,7 @@ import { checkBlobStore, openBlobStore } from '../storage/blob-work-store.js';
 import { workBeside } from '../storage/derived-names.js';
 import { display, type Location, parseLocation } from '../storage/location.js';
 import { openPlace } from '../storage/place.js';
+import { PUBLICATION } from '../storage/work-names.js';
 import { openLocalStore, type WorkStore } from '../storage/work-store.js';
 import { endOrphans } from '../video/children.js';
 import { earlierIdentity, glanceAtIdentity, type Identity, type Journal, openJournal } from './journal.js';
@@ -93,12 +94,17 @@ export async function closeWork(
 
 /** Removes the work. What cannot be removed is only said: it neither undoes an output nor hides what a job failed with. */
 export async function discardWork(store: WorkStore, log: Log): Promise<void> {
-  await store.clear().catch((error) => {
+  const remove = async (): Promise<void> => {
+    await store.clear();
+    await store.remove(PUBLICATION);
+  };
+  await remove().catch((error) => {
     log.warn(`the work of this job in ${store.location} cannot be removed: ${messageOf(error)}`);
   });
 }
 
-async function openStore(location: Location, site: Site): Promise<WorkStore> {
+/** Opens the place of the work, alone. Errors: those of `openLocalStore` and `openBlobStore`. */
+export async function openStore(location: Location, site: Site): Promise<WorkStore> {
   await endOrphans();
   if (location.kind === 'file') return openLocalStore(location.path);
   return openBlobStore(location, {

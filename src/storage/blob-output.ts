@@ -15,6 +15,8 @@ export interface UploadOptions extends TransferOptions {
   readonly contentType: string;
   /** Names are C# identifiers, values ASCII: they travel as headers. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Told just before the upload is committed what `uploadOf` will give then. */
+  readonly onCommit?: (upload: string) => Promise<void>;
 }
 
 const MIB = 2 ** 20;
@@ -54,6 +56,7 @@ export async function uploadBlob(
         { file, path, blocks },
         number === 1 ? options : { ...options, onProgress: () => {} },
       );
+      await options.onCommit?.(upload);
       if (await commit(access, name, blocks, upload, options)) return;
       if (number === UPLOADS) {
         throw new JobError(options.code, `${atName(access.location, name).url} is being written by others`, {
@@ -64,6 +67,28 @@ export async function uploadBlob(
   } finally {
     await file.close();
   }
+}
+
+/** What marks the upload that made the blob `name`; null where there is no such blob, or none that may be read. */
+export async function uploadOf(
+  access: BlobAccess,
+  name: string,
+  options: Pick<UploadOptions, 'code' | 'signal'>,
+): Promise<string | null> {
+  return ask(
+    access,
+    { verb: 'read', name, code: options.code },
+    async ({ signal }) => {
+      try {
+        const properties = await access.container.getBlobClient(name).getProperties({ abortSignal: signal });
+        return properties.metadata?.[UPLOAD_ID] ?? null;
+      } catch (error) {
+        if (isAbsent(error) || statusOf(error) === 403) return null;
+        throw error;
+      }
+    },
+    options.signal,
+  );
 }
 
 interface Staging {

@@ -9,7 +9,7 @@ import { uploadBlob } from './blob-output.js';
 import type { BlobLocation } from './location.js';
 import { gate, inParallel } from './parallel.js';
 import type { RetryPolicy } from './retry.js';
-import { HEADER, isKept, refuseStrangers } from './work-names.js';
+import { HEADER, isKept, PUBLICATION, refuseStrangers } from './work-names.js';
 import type { WorkStore } from './work-store.js';
 
 export interface BlobStoreOptions {
@@ -189,7 +189,7 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
     async clear() {
       const names = (await list()).filter(isKept);
       await inParallel(
-        names.filter((name) => name !== HEADER),
+        names.filter((name) => name !== HEADER && name !== PUBLICATION),
         REMOVALS_AT_ONCE,
         remove,
       );

@@ -5,6 +5,7 @@ import { isAbsent } from './blob-errors.js';
 import { readText } from './blob-input.js';
 import { writeAtomically } from './durable.js';
 import { atName, type Location, nameBelow } from './location.js';
+import { readRegular } from './own-files.js';
 
 /** A folder, or a folder of a container, that small files are kept in and outputs go to. */
 export interface Place {
@@ -37,7 +38,7 @@ function folderPlace(folder: string): Place {
       fs
         .stat(path(name), { bigint: true })
         .then(({ ino, size, mtimeNs }) => `${ino}-${size}-${mtimeNs}`, absentFile),
-    readText: (name) => fs.readFile(path(name), 'utf8').catch((error) => absentFile(error) ?? undefined),
+    readText: (name) => readRegular(path(name)).catch((error) => absentFile(error) ?? undefined),
     async writeText(name, text) {
       await prepare(name);
       await writeAtomically(path(name), text);

@@ -1,11 +1,30 @@
 import * as fs from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
 import { moveIntoPlace, NO_LINKS, syncFolder, temporaryBeside } from './durable.js';
 import { codeOf } from './own-files.js';
 
 /** The calls that decide how it is done. A parameter so that tests can be other file systems. */
 export type PublishFiles = Pick<typeof fs, 'link' | 'open' | 'rename'>;
+
+/** Told, before each step, what can be found of it where the process is killed in it. */
+export type Announce = (found: {
+  /** The output's `stampOf`, once it is in place. */
+  readonly stamp: string | null;
+  /** Name, in the output's folder, of a copy that has not taken its place. */
+  readonly beside: string | null;
+}) => Promise<void>;
+
+const UNHEARD: Announce = async () => {};
+
+/**
+ * Tells the regular file at `path` from any other, and from what it was before it was written to; a file keeps it when it is
+ * renamed or linked. Null where there is no such file.
+ */
+export async function stampOf(path: string): Promise<string | null> {
+  const stats = await fs.lstat(path, { bigint: true }).catch(() => undefined);
+  return stats?.isFile() === true ? `${stats.ino}-${stats.size}-${stats.mtimeNs}` : null;
+}
 
 /**
  * Puts a finished, flushed file at its destination as one act: readers see nothing (or the old file) or all of it. A file
@@ -15,15 +34,20 @@ export async function publishFile(
   finished: string,
   output: string,
   overwrite: boolean,
+  announce: Announce = UNHEARD,
   files: PublishFiles = fs,
 ): Promise<void> {
+  await announce({ stamp: await stampOf(finished), beside: null });
   try {
     await putInPlace(finished, output, overwrite, files);
   } catch (error) {
     // Another file system, or the same one mounted twice, which only the attempt tells.
     if (codeOf(error) !== 'EXDEV') throw error;
-    const beside = await copyBeside(finished, output);
+    const beside = temporaryBeside(output);
+    await announce({ stamp: null, beside: basename(beside) });
     try {
+      await copyBeside(finished, beside, output);
+      await announce({ stamp: await stampOf(beside), beside: basename(beside) });
       await putInPlace(beside, output, overwrite, files);
     } finally {
       await fs.rm(beside, { force: true });
@@ -52,8 +76,7 @@ async function putInPlace(
   await moveIntoPlace(from, output, files);
 }
 
-async function copyBeside(finished: string, output: string): Promise<string> {
-  const beside = temporaryBeside(output);
+async function copyBeside(finished: string, beside: string, output: string): Promise<void> {
   try {
     await fs.copyFile(finished, beside, fs.constants.COPYFILE_EXCL);
     const handle = await fs.open(beside, 'r');
@@ -63,10 +86,8 @@ async function copyBeside(finished: string, output: string): Promise<string> {
       await handle.close();
     }
   } catch (error) {
-    await fs.rm(beside, { force: true });
     throw new JobError('output', `${output} cannot be written: ${messageOf(error)}`, { cause: error });
   }
-  return beside;
 }
 
 function appeared(output: string): JobError {

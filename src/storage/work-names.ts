@@ -4,6 +4,9 @@ import { JobError } from '../errors.js';
 /** What the journal is of. It goes last of all, so that what a cut removal leaves is still a journal. */
 export const HEADER = 'journal.json';
 
+/** What the output will be known by, written just before it is put in place. It outlasts the header. */
+export const PUBLICATION = 'publication.json';
+
 /** Name of a segment's record or data. */
 export function segmentName(index: number, suffix: 'json' | 'nut'): string {
   return `segment-${String(index).padStart(6, '0')}.${suffix}`;
@@ -19,7 +22,7 @@ export const scratchNames = {
   output: (container: string): string => `output.${container}`,
 } as const;
 
-const KEPT = /^(?:journal\.json|segment-\d{6,}\.(?:json|nut))$/;
+const KEPT = /^(?:journal\.json|publication\.json|segment-\d{6,}\.(?:json|nut))$/;
 const OF_A_RUN =
   /^run-[0-9a-f]{16}-(?:segment-\d+\.nut|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
 const SPOOL = /^spool-\d+\.i420$/;

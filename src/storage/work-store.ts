@@ -5,7 +5,15 @@ import { type DurableFiles, isTemporary, moveIntoPlace, writeAtomically } from '
 import { fileDigest } from './file-digest.js';
 import { type FolderLock, isLock, lockFolder } from './folder-lock.js';
 import { codeOf, makeFolder, readRegular, removeFile, sizeOfRegular } from './own-files.js';
-import { HEADER, isInScratch, isKept, isOfARun, markOfRun, refuseStrangers } from './work-names.js';
+import {
+  HEADER,
+  isInScratch,
+  isKept,
+  isOfARun,
+  markOfRun,
+  PUBLICATION,
+  refuseStrangers,
+} from './work-names.js';
 
 /**
  * Where a journal and its segments live, locked against other jobs. Names are those of work-names.ts. What changes something
@@ -36,7 +44,7 @@ export interface WorkStore {
   remove(name: string): Promise<void>;
   /** JobError `journal` if another job may work here by now. */
   check(): Promise<void>;
-  /** Removes all that jobs keep here, the journal's header last, and nothing else. */
+  /** Removes all that jobs keep here, the journal's header last, and nothing else; a publication's record stays. */
   clear(): Promise<void>;
   /** Gives the lock back; of a local folder, nothing stays that is empty. */
   close(): Promise<void>;
@@ -94,7 +102,9 @@ export async function openLocalStore(folder: string, files: DurableFiles = fs): 
       await lock.check();
       for (const name of (await fs.readdir(scratch).catch(none)).filter(isInScratch))
         await removeFile(join(scratch, name));
-      const names = (await fs.readdir(folder)).filter((name) => isOurs(name) && name !== HEADER);
+      const names = (await fs.readdir(folder)).filter(
+        (name) => isOurs(name) && name !== HEADER && name !== PUBLICATION,
+      );
       for (const name of [...names, HEADER]) await removeFile(path(name));
     },
     async close() {

@@ -150,6 +150,8 @@ t.test('a signal stops the job in order: 75, and the same command finishes it', 
   for (const [signal, ranks] of [
     ['SIGTERM', 0],
     ['SIGINT', 0],
+    ['SIGHUP', 0],
+    ['SIGQUIT', 0],
     ['SIGUSR2', 2],
   ] as const) {
     const folder = t.testdir();

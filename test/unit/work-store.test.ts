@@ -1,5 +1,6 @@
 /** Where a job keeps its work: nothing of anybody else is removed, and no job works on beside another. */
 import { spawnSync } from 'node:child_process';
+import type { PathLike } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { openJournal } from '../../src/job/journal.js';
 import { openSpool } from '../../src/job/spool.js';
 import { isLock, lockFolder } from '../../src/storage/folder-lock.js';
 import { identityOf } from '../../src/storage/process-identity.js';
-import { publishFile } from '../../src/storage/publish-file.js';
+import { type Announce, publishFile, stampOf } from '../../src/storage/publish-file.js';
 import { openLocalStore } from '../../src/storage/work-store.js';
 
 const identity = { crf: 18 };
@@ -251,14 +252,14 @@ t.test('publishing', async (t) => {
     await t.test(name, async (t) => {
       const folder = t.testdir({ work: { one: 'one', two: 'two' } });
       const output = join(folder, 'o.mp4');
-      await publishFile(join(folder, 'work/one'), output, false, files);
+      await publishFile(join(folder, 'work/one'), output, false, undefined, files);
       t.equal(await fs.readFile(output, 'utf8'), 'one');
-      await t.rejects(publishFile(join(folder, 'work/two'), output, false, files), {
+      await t.rejects(publishFile(join(folder, 'work/two'), output, false, undefined, files), {
         code: 'output',
         message: /o\.mp4 appeared while the job ran/,
       });
       t.equal(await fs.readFile(output, 'utf8'), 'one');
-      await publishFile(join(folder, 'work/two'), output, true, files);
+      await publishFile(join(folder, 'work/two'), output, true, undefined, files);
       t.equal(await fs.readFile(output, 'utf8'), 'two');
     });
   }
@@ -283,11 +284,43 @@ t.test('publishing', async (t) => {
     });
   });
 
+  await t.test('what will be found is told before each step, onto another file system too', async (t) => {
+    const folder = t.testdir({ work: { one: 'one' }, out: {} });
+    const [one, output] = [join(folder, 'work/one'), join(folder, 'out/o.mp4')];
+    const stamp = await stampOf(one);
+    const told: unknown[] = [];
+    const announce: Announce = async (found) => {
+      told.push({ ...found, there: await stampOf(output) });
+    };
+    const across = (call: 'link' | 'rename') => async (from: PathLike, to: PathLike) => {
+      if (from === one) throw Object.assign(new Error('EXDEV'), { code: 'EXDEV' });
+      await fs[call](from, to);
+    };
+    const files = { ...fs, link: across('link'), rename: across('rename') };
+    await publishFile(one, output, false, announce, files);
+    const [first, second, third] = told as { stamp: string; beside: string }[];
+    t.same(first, { stamp, beside: null, there: null });
+    t.match(second, { stamp: null, beside: /^\.framescatter-[0-9a-f]{16}\.new$/, there: null });
+    t.same(third, { stamp: await stampOf(output), beside: second?.beside, there: null });
+    t.same(await fs.readdir(join(folder, 'out')), ['o.mp4'], 'no copy is left');
+    told.length = 0;
+    await fs.rm(output);
+    await publishFile(one, output, false, announce);
+    t.same(told, [{ stamp, beside: null, there: null }]);
+    t.equal(await stampOf(output), stamp, 'a link is the same file');
+    await fs.writeFile(output, 'written to');
+    t.not(await stampOf(output), stamp);
+    t.equal(await stampOf(folder), null);
+  });
+
   await t.test('what the file system refuses is an error, and the file stays', async (t) => {
     const folder = t.testdir({ one: 'one' });
-    await t.rejects(publishFile(join(folder, 'one'), join(folder, 'o'), false, failing('EIO', 'link')), {
-      code: 'EIO',
-    });
+    await t.rejects(
+      publishFile(join(folder, 'one'), join(folder, 'o'), false, undefined, failing('EIO', 'link')),
+      {
+        code: 'EIO',
+      },
+    );
     t.same(await fs.readdir(folder), ['one']);
   });
 });
