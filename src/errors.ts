@@ -50,8 +50,22 @@ export function undecoded(code: 'input' | 'output', path: string): JobError {
   });
 }
 
-/** The process exit code: 2 usage, 75 (sysexits' EX_TEMPFAIL) stopped but resumable, 1 anything else. */
-export function exitCode(error: unknown): number {
+/** Another job has the lock on this one's work: nothing is wrong with the video. */
+export class AnotherJobWorks extends JobError {
+  constructor(where: string, who: string) {
+    super('output', `another job is working in ${where}${who}`, {
+      hint: 'wait for it to end, or give another output',
+    });
+  }
+}
+
+/** Set by `watch` for its jobs: one that fails as another job works on its output then ends with `BUSY` instead of 1. */
+export const TELL_BUSY = 'FRAMESCATTER_TELL_BUSY';
+export const BUSY = 79;
+
+/** The process exit code: 2 usage, 75 (sysexits' EX_TEMPFAIL) stopped but resumable, 1 anything else; and see `TELL_BUSY`. */
+export function exitCode(error: unknown, environment: NodeJS.ProcessEnv = process.env): number {
+  if (error instanceof AnotherJobWorks && environment[TELL_BUSY] === '1') return BUSY;
   if (!(error instanceof JobError)) return 1;
   if (error.code === 'usage') return 2;
   return error.code === 'stopped' ? 75 : 1;

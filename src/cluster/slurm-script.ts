@@ -47,9 +47,9 @@ export function logName(job: string): string {
 
 /**
  * The batch script of a job: what it asks for as #SBATCH lines, then slurm/stylize.sbatch with the job's words, each
- * quoted. `home` is the folder of this program, on storage that the nodes share.
+ * quoted. `home` is the folder of this program, on storage that the nodes share. `more` are lines that go before it.
  */
-export function batchScript(request: SlurmRequest, home: string): string {
+export function batchScript(request: SlurmRequest, home: string, more: readonly string[] = []): string {
   const { nodes, gpusPerNode, cpusPerRank, time } = DEFAULTS;
   const wanted = {
     ...{ nodes, 'gpus-per-node': gpusPerNode, 'ntasks-per-node': ranksPerNode(request) },
@@ -63,6 +63,7 @@ export function batchScript(request: SlurmRequest, home: string): string {
     '',
     `export FRAMESCATTER_HOME=${shellWord(home)}`,
     ...(request.launcher === undefined ? [] : [`export FRAMESCATTER_LAUNCHER=${request.launcher}`]),
+    ...more,
     `exec bash ${[join(home, 'slurm', 'stylize.sbatch'), ...request.job].map(shellWord).join(' ')}`,
     '',
   ].join('\n');

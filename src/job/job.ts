@@ -101,7 +101,9 @@ async function runOn(
     return await onRoot(world, async () => {
       if (!root || !prepared || !work || !ranks) return undefined;
       monitor.ranks(ranks, stageTimes(ranks));
-      await (ends?.refuseUnfinished() ?? pieces?.refuseUnfinished(stop));
+      await (ends?.refuseUnfinished() ?? pieces?.refuseUnfinished(stop))?.catch((error: unknown) =>
+        root.explain(prepared, error),
+      );
       return root.conclude(prepared, work, { pipelineSeconds, ranks });
     });
   } finally {

@@ -2,6 +2,7 @@ import { JobError } from '../errors.js';
 import { fileDigest } from '../storage/file-digest.js';
 import { HEADER, PUBLICATION, segmentName } from '../storage/work-names.js';
 import type { WorkStore } from '../storage/work-store.js';
+import { MODIFIED, sameContentHint } from './fingerprint.js';
 import { isPlainObject, seal, unseal } from './sealed.js';
 
 /** What must be the same for segments of an earlier run to be of use: plain values, compared key by key. */
@@ -146,14 +147,24 @@ function isCount(value: unknown, least: number): boolean {
 
 function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): void {
   const keys = [...new Set([...Object.keys(earlier), ...Object.keys(now)])];
-  const differences = keys
-    .filter((key) => earlier[key] !== now[key])
-    .map((key) => `${key} was ${String(earlier[key] ?? 'unset')}, now ${String(now[key] ?? 'unset')}`);
-  if (differences.length === 0) return;
+  const differing = keys.filter(
+    // An earlier version took no note of the time.
+    (key) => earlier[key] !== now[key] && !(key === MODIFIED && earlier[key] === undefined),
+  );
+  if (differing.length === 0) return;
+  const differences = differing.map(
+    (key) => `${key} was ${String(earlier[key] ?? 'unset')}, now ${String(now[key] ?? 'unset')}`,
+  );
+  const restart = 'add --restart to throw its work away';
+  const isTimeAlone = differing.every((key) => key === MODIFIED);
   throw new JobError(
     'journal',
     `an earlier run's journal in ${store.location} does not fit this job: ${differences.join('; ')}`,
-    { hint: 'run the earlier command again to finish it, or add --restart to throw its work away' },
+    {
+      hint: isTimeAlone
+        ? `${sameContentHint(earlier[MODIFIED])}; or ${restart}`
+        : `run the earlier command again to finish it, or ${restart}`,
+    },
   );
 }
 

@@ -1,3 +1,4 @@
+import { JobError } from '../errors.js';
 import { deviceOf } from '../model/devices.js';
 import type { Monitor } from '../report/metrics.js';
 import { openMonitor } from '../report/monitor.js';
@@ -17,9 +18,13 @@ import {
   pipelineEnds,
   type RootEnds,
   type RootWork,
+  refuseChangedInput,
 } from './root-work.js';
 import type { Site } from './site.js';
 import type { PieceWork } from './split/piece-work.js';
+
+/** What an input can make ffmpeg and us say that is written to, or exchanged, while it is read. */
+const EXPLAINED: readonly JobError['code'][] = ['input', 'ffmpeg', 'internal'];
 
 /** One video's job on the root, which alone has it: other ranks do not load what the root needs for it. */
 export interface RootJob {
@@ -32,6 +37,8 @@ export interface RootJob {
   begin(): Promise<Monitor>;
   openWork(prepared: PreparedJob, monitor: Monitor, choices: Choices): Promise<FrameWork | PieceWork>;
   endsOf(work: FrameWork): RootEnds;
+  /** Throws what the frames ended with, or that the input changed meanwhile, where that explains it. */
+  explain(prepared: PreparedJob, error: unknown): Promise<never>;
   /** Removes the work of an output that an earlier run has put in place. */
   tidyUp(prepared: PreparedJob): Promise<void>;
   /** Makes and publishes the output, and says what there is to say of the job. */
@@ -78,6 +85,11 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
     openWork(prepared, monitor, choices) {
       const place = { site, monitor, device: deviceOf(world.localRank) };
       return openRootWork(job, prepared, place, choices);
+    },
+
+    async explain(prepared, error) {
+      if (error instanceof JobError && EXPLAINED.includes(error.code)) await refuseChangedInput(prepared);
+      throw error;
     },
 
     tidyUp: (prepared) => tidyUp(job, prepared.destination.display, site),

@@ -9,6 +9,7 @@ import { codedTags } from '../video/colour-support.js';
 import { type Concealed, type Decoder, openDecoder } from '../video/decode.js';
 import { frameBytes } from '../video/frame-format.js';
 import { verifyOutput } from '../video/verify.js';
+import { MODIFIED, sameContentHint } from './fingerprint.js';
 import { decideHardware, type Hardware } from './hardware.js';
 import type { HardwareTrials } from './hardware-trials.js';
 import { type Inspections, inspections } from './inspections.js';
@@ -208,15 +209,15 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
   };
 }
 
-/** An input that was still being written, or was exchanged, has no one right output. */
-async function refuseChangedInput(prepared: PreparedJob): Promise<void> {
-  const { input, identity } = prepared;
+/** An input that was still being written, or was exchanged, has no one right output. JobError `input`. */
+export async function refuseChangedInput({ input, identity }: PreparedJob): Promise<void> {
   const { size } = await stat(input.path).catch(() => ({ size: -1 }));
-  const now = size < 0 ? {} : await input.identity(size);
-  const unchanged = size >= 0 && Object.entries(now).every(([key, value]) => identity[key] === value);
-  if (unchanged) return;
+  const now = size < 0 ? undefined : await input.identity(size).catch(() => undefined);
+  const differing = Object.entries(now ?? {}).filter(([key, value]) => identity[key] !== value);
+  if (now !== undefined && differing.length === 0) return;
+  const isTimeAlone = now !== undefined && differing.every(([key]) => key === MODIFIED);
   throw new JobError('input', `${input.display} changed while the job ran`, {
-    hint: 'when it is whole, run the same command with --restart',
+    hint: `${isTimeAlone ? `${sameContentHint(identity[MODIFIED])}; else, ` : ''}when it is whole, run the same command with --restart`,
   });
 }
 

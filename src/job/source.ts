@@ -6,7 +6,7 @@ import { showTransfer } from '../report/transfer.js';
 import { type BlobAccess, connect } from '../storage/blob-client.js';
 import { type BlobFacts, blobFacts, blobFactsIfReadable, downloadBlob } from '../storage/blob-input.js';
 import { atName, isAddress, type Location, parseLocation } from '../storage/location.js';
-import { fingerprint } from './fingerprint.js';
+import { fileIdentity } from './fingerprint.js';
 import type { Identity } from './journal.js';
 import type { Site } from './site.js';
 
@@ -32,10 +32,7 @@ export async function openSource(location: Location, site: Site): Promise<Source
     return {
       path,
       display: path,
-      identity: async (bytes) => ({
-        'input size': bytes,
-        'input content': await fingerprint(path, bytes),
-      }),
+      identity: (bytes) => fileIdentity(path, bytes),
       metadata: {},
     };
   }

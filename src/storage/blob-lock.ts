@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
-import { JobError } from '../errors.js';
+import { AnotherJobWorks, JobError } from '../errors.js';
 import { ask, type BlobAccess, type Purpose } from './blob-client.js';
 import { readText } from './blob-input.js';
 import { type Attempt, refuseIfAborted } from './retry.js';
@@ -53,7 +53,9 @@ export async function lockBlob(
     const lock = await tryLockBlob(access, name, options);
     if (lock !== undefined) return lock;
     const holder = await readHolder(access, name, options);
-    if (performance.now() > deadline) throw busy(options, holder);
+    if (performance.now() > deadline) {
+      throw new AnotherJobWorks(options.what, holder === '' ? '' : ` (${holder})`);
+    }
     if (!waited) options.onWait?.(holder);
     await sleep(POLL_MS, undefined, signal && { signal }).catch(() => {});
     refuseIfAborted(signal);
@@ -166,14 +168,4 @@ async function readHolder(access: BlobAccess, name: string, options: BlobLockOpt
     options.signal,
   ).catch(() => '');
   return text.slice(0, 200);
-}
-
-function busy(options: BlobLockOptions, holder: string): JobError {
-  return new JobError(
-    'output',
-    `another job is working in ${options.what}${holder === '' ? '' : ` (${holder})`}`,
-    {
-      hint: 'wait for it to end, or give another output',
-    },
-  );
 }

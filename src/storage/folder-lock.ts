@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError } from '../errors.js';
+import { AnotherJobWorks, JobError } from '../errors.js';
 import { codeOf, openRegular, readRegular, removeFile } from './own-files.js';
 import { identityOf, type ProcessIdentity, type ProcessState, stateOf } from './process-identity.js';
 
@@ -153,7 +153,7 @@ async function outlast(
           await files.remove(name);
           break;
         case 'alive':
-          if (holder?.state !== 'asking' || name < mine) throw busy(folder, holder);
+          if (holder?.state !== 'asking' || name < mine) throw new AnotherJobWorks(folder, named(holder));
           wait = true;
           break;
         case 'unsure':
@@ -183,12 +183,6 @@ async function conditionOf(
   if (state === 'runs') return holder?.state === 'asking' || seen.looks > endingLooks ? 'alive' : 'unsure';
   if (seen.still >= watchLooks) return 'dead';
   return seen.beats && holder !== undefined ? 'alive' : 'unsure';
-}
-
-function busy(folder: string, holder: Contender | undefined): JobError {
-  return new JobError('output', `another job is working in ${folder}${named(holder)}`, {
-    hint: 'wait for it to end, or give another output',
-  });
 }
 
 /** For messages. */

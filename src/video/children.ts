@@ -5,14 +5,16 @@ import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-id
 import { redact } from '../storage/secret.js';
 
 /**
- * The variables that FFmpeg, its libraries and drivers read: programs and libraries, language, folders, fonts, and devices.
- * All others stay here, FFREPORT among them: launchers keep whole command lines in variables, and their names change.
+ * The variables that FFmpeg, its libraries and drivers read: programs and libraries, language, folders, fonts, and devices; and
+ * which rank this is, for scripts in FFmpeg's place. All others stay here, FFREPORT among them: launchers keep whole command
+ * lines in variables, and their names change.
  */
 const NEEDED = new RegExp(
   `^(?:${[
     ...['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'TZ', 'TMPDIR', 'LANG', 'LANGUAGE', 'LC_\\w+', 'LD_\\w+'],
     ...['XDG_\\w+', 'FONTCONFIG_\\w+', 'FREI0R_PATH', 'LADSPA_PATH', 'FFMPEG_DATADIR', 'SVT_LOG'],
     ...['AV_LOG_FORCE_NOCOLOR', 'NO_COLOR', 'GLIBC_TUNABLES', 'MALLOC_\\w+', 'OMP_\\w+', 'OPENSSL_\\w+'],
+    ...['OMPI_COMM_WORLD_(?:LOCAL_)?RANK', 'PMIX?_RANK', 'SLURM_(?:PROC|LOCAL)ID'],
     ...[
       'CUDA_\\w+',
       'NVIDIA_\\w+',

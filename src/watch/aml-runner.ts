@@ -4,8 +4,13 @@ import type { Session } from '../cloud/aml-provision.js';
 import { type Submission, type SubmittedJob, submitJob } from '../cloud/aml-submit.js';
 import { createRestClient, httpsOrigin, PUBLIC_CLOUD } from '../cloud/rest-client.js';
 import { defaultCredential, tokensOf } from '../cloud/tokens.js';
-import { isBusy } from './job-log.js';
 import { BUSY_PAUSE_MS, type Ending, type Run, type Runner } from './runner.js';
+
+/**
+ * Azure ML tells no exit code of a job, only texts that its log led to, in which a video's name may stand: so this may be
+ * wrong, and a video is tried again for only so many collisions (`take`).
+ */
+const BUSY = /framescatter: error: another job is working in /;
 
 export interface AmlOptions {
   /** What `submit aml INPUT OUTPUT ...` would ask for. */
@@ -32,7 +37,7 @@ export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
     } catch (error) {
       if (!(error instanceof JobEndedBadly)) throw error;
       const reason = error.message;
-      if (!isBusy(reason)) return { kind: 'failed', reason, final: false };
+      if (!BUSY.test(reason)) return { kind: 'failed', reason, final: false };
       await interruptible.pause(BUSY_PAUSE_MS);
       return { kind: 'busy', reason };
     }

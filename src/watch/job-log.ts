@@ -2,14 +2,6 @@ import * as fs from 'node:fs/promises';
 import { redact } from '../storage/secret.js';
 
 const TAIL_BYTES = 64 * 1024;
-/** As the journal's lock says it, in folders and in Blob storage. */
-const BUSY = /another job is working in /;
-
-/** Whether an error says that another job has this output: then it tells nothing of the video. */
-export function isBusy(reason: string): boolean {
-  return BUSY.test(reason);
-}
-
 /** The last error that a job's log tells, in either form of the log, without secrets; undefined where there is none. */
 export async function lastError(path: string): Promise<string | undefined> {
   const file = await fs.open(path, 'r');

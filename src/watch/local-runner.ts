@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError, messageOf } from '../errors.js';
+import { BUSY, JobError, messageOf, TELL_BUSY } from '../errors.js';
 import { LAUNCH_ENVIRONMENT } from '../mpi/launcher.js';
 import { stopSignal } from '../mpi/stop-signal.js';
 import { packageRoot } from '../package.js';
 import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-identity.js';
-import { isBusy, lastError } from './job-log.js';
+import { lastError } from './job-log.js';
 import type { Ending, Run, Runner } from './runner.js';
 
 export interface LocalOptions {
@@ -77,7 +77,7 @@ async function startChild({ words, ranks, logs }: LocalOptions, run: Run): Promi
     const [program, args] = ranks > 0 ? ['mpirun', [...launch, ...job]] : [process.execPath, job];
     // In a session of its own: what a terminal sends to all its processes is passed on once, by us. A file instead of a
     // pipe: a job whose watcher has died can still write to it, and finish.
-    const env = { ...LAUNCH_ENVIRONMENT, ...process.env };
+    const env = { ...LAUNCH_ENVIRONMENT, ...process.env, [TELL_BUSY]: '1' };
     const child = spawn(program, args, { env, stdio: ['ignore', file.fd, file.fd], detached: true });
     const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
     await once(child, 'spawn').catch((cause) => {
@@ -96,7 +96,7 @@ async function endingOf(code: number, log: string, signal: AbortSignal): Promise
   }
   const reason = (await lastError(log)) ?? `the job ended with exit code ${code}; its log is ${log}`;
   if (code === STOPPED) return signal.aborted ? { kind: 'stopped' } : { kind: 'interrupted', reason };
-  if (isBusy(reason)) {
+  if (code === BUSY) {
     await fs.rm(log, { force: true });
     return { kind: 'busy', reason };
   }

@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lookAtJob, submitScript } from '../cluster/slurm.js';
 import { followJob } from '../cluster/slurm-follow.js';
 import { batchScript, logName, type SlurmRequest, sbatchArguments } from '../cluster/slurm-script.js';
+import { BUSY, TELL_BUSY } from '../errors.js';
 import { packageRoot } from '../package.js';
 import type { Log } from '../report/log.js';
-import { isBusy, lastError } from './job-log.js';
+import { lastError } from './job-log.js';
 import { BUSY_PAUSE_MS, type Ending, type Runner } from './runner.js';
 
 export interface SlurmOptions {
@@ -27,10 +28,10 @@ export function slurmRunner({ request, log, signal, ...given }: SlurmOptions): R
     if (code === 0) return { kind: 'done' };
     const reason = `Slurm job ${job} ended with exit code ${code}; its log is ${logFile}`;
     if (code === STOPPED) return { kind: 'interrupted', reason };
-    const error = await lastError(logFile).catch(() => undefined);
-    if (error !== undefined && isBusy(error)) {
+    if (code === BUSY) {
+      const said = await lastError(logFile).catch(() => undefined);
       await pause(BUSY_PAUSE_MS);
-      return { kind: 'busy', reason: error };
+      return { kind: 'busy', reason: said ?? reason };
     }
     return { kind: 'failed', reason, final: false };
   }
@@ -38,7 +39,8 @@ export function slurmRunner({ request, log, signal, ...given }: SlurmOptions): R
   return {
     async start(run) {
       const asked = request(run.input, run.output);
-      return submitScript(batchScript(asked, packageRoot()), sbatchArguments(asked));
+      const script = batchScript(asked, packageRoot(), [`export ${TELL_BUSY}=1`]);
+      return submitScript(script, sbatchArguments(asked));
     },
     async follow(job) {
       const logFile = join(process.cwd(), logName(job));

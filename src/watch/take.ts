@@ -30,6 +30,8 @@ export interface Watcher {
 
 /** Runs that were cut off before a video is set aside: it may be what brings the machine down. */
 const MOST_INTERRUPTIONS = 10;
+/** Runs that found another job at work before a video is set aside: that one does not end, or is no job. */
+const MOST_COLLISIONS = 20;
 const OUTPUT_POLL_MS = 1000;
 /** Jobs cannot be started, or not be seen. */
 const OUTAGES: readonly JobError['code'][] = ['cloud', 'cluster', 'mpi'];
@@ -145,11 +147,17 @@ async function work(
       log.info(`${video.name}: cut off, to be taken up again: ${reason}`);
       return 'again';
     }
-    case 'busy':
+    case 'busy': {
+      const collisions = record.collisions + 1;
+      if (collisions >= MOST_COLLISIONS)
+        return setAside(`${collisions} runs found another job at work on it, last: ${ending.reason}`, {
+          collisions,
+        });
       // Still `running`: whatever that job leaves at the output counts as this video's.
-      await save({ job: null, reason: ending.reason, collisions: record.collisions + 1 });
+      await save({ job: null, reason: ending.reason, collisions });
       log.info(`${video.name}: ${ending.reason}`);
       return 'again';
+    }
     case 'stopped':
       await settle('waiting');
       return 'unfinished';

@@ -21,7 +21,7 @@ async function withGpu(
   more: { readonly trouble?: Trouble; readonly ranks?: number; readonly output?: string } = {},
 ): Promise<RunResult & { readonly output: string; readonly engines: readonly string[] }> {
   const output = join(folder, more.output ?? 'o.mp4');
-  const env = { ...more.trouble, FFMPEG_PATH: nvidiaFfmpeg(folder) };
+  const env = { FFMPEG_PATH: nvidiaFfmpeg(folder, more.trouble) };
   const input = await makeClip('b-frames');
   const job = [input, output, '--model', await identityModel(folder), ...SHORT, ...words];
   const result = await runJob(more.ranks ?? 0, job, { env });
@@ -159,7 +159,7 @@ t.test('split into segments every rank uses its GPU, all with one kind of encode
   const model = ['--model', await identityModel(folder), ...SHORT, '--split', 'segments'];
   const run = async (ranks: number, name: string, hwaccel: string, trouble: Trouble = {}) => {
     const output = join(folder, name);
-    const env = { ...trouble, FFMPEG_PATH: nvidiaFfmpeg(folder) };
+    const env = { FFMPEG_PATH: nvidiaFfmpeg(folder, trouble) };
     const result = await runJob(ranks, [gops, output, ...model, '--hwaccel', hwaccel], { env });
     return { ...result, output, engines: enginesUsed(folder) };
   };

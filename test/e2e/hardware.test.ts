@@ -34,11 +34,8 @@ function specFor(width: number, height: number): EncodeSpec {
 /** Puts the stand-in in ffmpeg's place for the length of a test of this process; the folder that it is in. */
 function standIn(t: Test, trouble: Trouble = {}): string {
   const folder = t.testdir();
-  const variables = { ...trouble, FFMPEG_PATH: nvidiaFfmpeg(folder) };
-  Object.assign(process.env, variables);
-  t.teardown(() => {
-    for (const name of Object.keys(variables)) delete process.env[name];
-  });
+  process.env.FFMPEG_PATH = nvidiaFfmpeg(folder, trouble);
+  t.teardown(() => delete process.env.FFMPEG_PATH);
   return folder;
 }
 
@@ -168,7 +165,7 @@ t.test('a sample of a video is its beginning, for ranks that have not got the fi
 
 t.test('doctor and probe say what they find', async (t) => {
   const folder = t.testdir();
-  const env = { FFMPEG_PATH: nvidiaFfmpeg(folder), STAND_IN_NVENC: 'broken' };
+  const env = { FFMPEG_PATH: nvidiaFfmpeg(folder, { STAND_IN_NVENC: 'broken' }) };
   const doctor = await runJob(0, ['doctor'], { env });
   t.match(doctor.stdout, /^ok {4}NVDEC +works/m);
   t.match(doctor.stdout, /^note {2}NVENC +nvenc: no capable device\n +-> software codecs/m);

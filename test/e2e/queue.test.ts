@@ -165,12 +165,12 @@ t.test('--overwrite makes all outputs again, and a stopped queue still goes on w
 async function watchedFfprobe(folder: string, failing: string) {
   const [program, calls, failed] = [join(folder, 'ffprobe'), join(folder, 'calls'), join(folder, 'failed')];
   const script = `#!/bin/sh
-echo "$*" >>"$CALLS"
-case "$*" in *"$FAILING"*) if [ ! -e "$FAILED" ]; then : >"$FAILED"; exit 1; fi ;; esac
+echo "$*" >>'${calls}'
+case "$*" in *'${failing}'*) if [ ! -e '${failed}' ]; then : >'${failed}'; exit 1; fi ;; esac
 exec ffprobe "$@"
 `;
   await fs.writeFile(program, script, { mode: 0o755 });
-  return { calls, env: { FFPROBE_PATH: program, CALLS: calls, FAILED: failed, FAILING: failing } };
+  return { calls, env: { FFPROBE_PATH: program } };
 }
 
 t.test('the next video is prepared while one runs, and a failure of that is none of either', async (t) => {

@@ -2,6 +2,9 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
+import { AnotherJobWorks, exitCode } from '../../src/errors.js';
+import { lockFolder } from '../../src/storage/folder-lock.js';
+import { localRunner } from '../../src/watch/local-runner.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, jobPids, MPI_ENVIRONMENT } from '../fixtures/job.js';
@@ -138,4 +141,28 @@ t.test('a watcher that is to end stops its job in order; mpirun', async (t) => {
   process.kill(next.pid, 'SIGTERM');
   t.equal((await next.result).code, 0, 'nothing is left');
   t.equal(decodedFrames(join(out, 'long.ts.mkv')).length, 100);
+});
+
+t.test('a job that finds another at work is known by its exit code, not by what a name says', async (t) => {
+  const folder = t.testdir({ 'another job is working in x.mp4': 'no video', logs: {} });
+  const words = ['--model', await identityModel(folder), '--provider', 'cpu'];
+  for (const ranks of [0, 2]) {
+    const signal = new AbortController().signal;
+    const runner = localRunner({ words, ranks, logs: join(folder, 'logs'), signal });
+    const ending = async (input: string, name: string) =>
+      runner.follow(await runner.start({ input, output: join(folder, name), id: `${name}-${ranks}` }));
+    t.match(await ending(join(folder, 'another job is working in x.mp4'), 'x.mp4'), {
+      kind: 'failed',
+      final: false,
+    });
+    await fs.mkdir(join(folder, 'o.mp4.framescatter'), { recursive: true });
+    const lock = await lockFolder(join(folder, 'o.mp4.framescatter'));
+    t.match(await ending(await makeClip('one-frame'), 'o.mp4'), {
+      kind: 'busy',
+      reason: /another job is working/,
+    });
+    await lock.release();
+    await fs.rmdir(join(folder, 'o.mp4.framescatter', 'scratch')).catch(() => {});
+  }
+  t.equal(exitCode(new AnotherJobWorks('x', '')), 1, "a user's exit code stays");
 });

@@ -4,6 +4,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import type { JobError } from '../../src/errors.js';
+import { fileIdentity } from '../../src/job/fingerprint.js';
 import { glanceAtIdentity, openJournal } from '../../src/job/journal.js';
 import { openSpool, readSpool } from '../../src/job/spool.js';
 import type { DurableFiles } from '../../src/storage/durable.js';
@@ -216,6 +218,42 @@ t.test('a journal of another job is refused with every reason', async (t) => {
     message: /input size was 10, now 11; model was unset, now x/,
     hint: /--restart/,
   });
+});
+
+t.test('an input that was written to since is refused, and so is one that grows', async (t) => {
+  const folder = t.testdir({ 'a.mp4': 'x'.repeat(3 * 2 ** 20) });
+  const input = join(folder, 'a.mp4');
+  const bytes = 3 * 2 ** 20;
+  const before = await fileIdentity(input, bytes);
+  t.match(before, {
+    'input size': bytes,
+    'input content': /^[0-9a-f]{64}$/,
+    'input modified': /T.*\.\d{9}Z$/,
+  });
+  const store = await openLocalStore(join(folder, 'work'));
+  await openJournal(store, before, 1);
+  const middle = await fs.open(input, 'r+');
+  await middle.write('y', bytes / 2);
+  await middle.close();
+  const after = await fileIdentity(input, bytes);
+  t.equal(after['input content'], before['input content'], 'its ends are the same');
+  const refusal = await openJournal(store, after, 1).catch((error: unknown) => error);
+  t.match(refusal, {
+    code: 'journal',
+    message: /input modified was \S+, now/,
+    hint: /touch -d \S+ FILE.*--restart/,
+  });
+  const [, time = ''] = /touch -d (\S+)/.exec((refusal as JobError).hint ?? '') ?? [];
+  t.equal(spawnSync('touch', ['-d', time, input]).status, 0);
+  t.same(await fileIdentity(input, bytes), before, 'what the hint says gives the time back');
+  await openJournal(store, await fileIdentity(input, bytes), 1);
+
+  const { 'input modified': _, ...old } = before;
+  const earlier = await openLocalStore(join(folder, 'earlier'));
+  await openJournal(earlier, old, 1);
+  t.equal((await openJournal(earlier, after, 1)).resumes, 1, 'a journal that knows no time stays good');
+  await fs.appendFile(input, 'more');
+  await t.rejects(fileIdentity(input, bytes), { code: 'input', message: /a\.mp4 is still being written/ });
 });
 
 t.test('a folder of something else is not taken for a journal, nor a garbled one', async (t) => {

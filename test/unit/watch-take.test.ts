@@ -135,6 +135,13 @@ t.test('how runs end', async (t) => {
     for (let i = 1; i < 10; i += 1) t.equal(await take(always.watcher, always.video), 'again');
     t.equal(await take(always.watcher, always.video), 'failed');
     t.match(await always.record(), { reason: /cut off 10 times, last: preempted/ });
+    const busy = await bench(t.testdir(), Array<Ending>(20).fill({ kind: 'busy', reason: 'another job' }));
+    for (let i = 1; i < 20; i += 1) t.equal(await take(busy.watcher, busy.video), 'again');
+    t.equal(await take(busy.watcher, busy.video), 'failed');
+    t.match(await busy.record(), {
+      collisions: 20,
+      reason: /20 runs found another job at work .* another job/,
+    });
   });
 });
 
@@ -287,7 +294,10 @@ t.test('Slurm: a controller that is away, a job that finds another at work', asy
     message: /does not tell of job 7: .*Unable to contact/,
   });
   t.match(await record(), { state: 'running', job: '7', failures: 0 });
-  await program('scontrol', 'echo "JobId=7 JobState=FAILED Reason=None ExitCode=1:0 Restarts=0 NodeList=n1"');
+  await program(
+    'scontrol',
+    'echo "JobId=7 JobState=FAILED Reason=None ExitCode=79:0 Restarts=0 NodeList=n1"',
+  );
   const busy = 'another job is working in a.mp4.framescatter (process 1 on n1)';
   await fs.writeFile('framescatter-7.out', `framescatter: error: ${busy}\nframescatter: wait for it\n`);
   t.equal(await take(slurm, video), 'again');

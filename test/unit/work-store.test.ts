@@ -292,11 +292,11 @@ t.test('publishing', async (t) => {
     const announce: Announce = async (found) => {
       told.push({ ...found, there: await stampOf(output) });
     };
-    const across = (call: 'link' | 'rename') => async (from: PathLike, to: PathLike) => {
+    const across = (call: typeof fs.rename) => async (from: PathLike, to: PathLike) => {
       if (from === one) throw Object.assign(new Error('EXDEV'), { code: 'EXDEV' });
-      await fs[call](from, to);
+      await call(from, to);
     };
-    const files = { ...fs, link: across('link'), rename: across('rename') };
+    const files = { ...fs, link: across(fs.link), rename: across(fs.rename) };
     await publishFile(one, output, false, announce, files);
     const [first, second, third] = told as { stamp: string; beside: string }[];
     t.same(first, { stamp, beside: null, there: null });
