@@ -1,6 +1,6 @@
 /** Whole jobs whose input, output, model and journal lie in Blob storage (Azurite). */
 import * as fs from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerClient } from '@azure/storage-blob';
 import t from 'tap';
@@ -34,7 +34,10 @@ async function put(container: ContainerClient, name: string, path: string): Prom
   await container.getBlockBlobClient(name).uploadFile(path);
 }
 
-/** Command lines of every process of this machine that hold one of `words`, while `job` runs. */
+/**
+ * Programs of every process of this machine whose command line holds one of `words`, while `job` runs; and, after `env `, those
+ * whose environment does, and `seen ffmpeg` where there was one to look at.
+ */
 async function commandLinesWith(words: readonly string[], job: RunningJob): Promise<readonly string[]> {
   const found = new Set<string>();
   let running = true;
@@ -46,13 +49,22 @@ async function commandLinesWith(words: readonly string[], job: RunningJob): Prom
     if (job.stderr() !== '') {
       for (const entry of await fs.readdir('/proc')) {
         const line = await fs.readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
-        if (/^\d+$/.test(entry) && words.some((word) => line.includes(word)))
-          found.add(line.split('\0')[0] ?? '');
+        if (!/^\d+$/.test(entry)) continue;
+        const program = basename(line.split('\0')[0] ?? '');
+        const environment = await fs.readFile(`/proc/${entry}/environ`, 'utf8').catch(() => '');
+        if (words.some((word) => line.includes(word))) found.add(program);
+        if (words.some((word) => environment.includes(word))) found.add(`env ${program}`);
+        if (/^ff(?:mpeg|probe)$/.test(program)) found.add(`seen ${program}`);
       }
     }
     await sleep(10);
   }
   return [...found];
+}
+
+/** Open MPI 4's or 5's. */
+function isLauncher(program: string): boolean {
+  return program === 'mpirun' || program === 'prterun';
 }
 
 /** Everything below `folder`, as one text; what the launcher removes meanwhile is not there. */
@@ -126,16 +138,17 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
     const shown = await commandLinesWith(signatures, job);
     const { code, stdout, stderr } = await job.result;
     t.equal(code, 0, said(stderr));
-    // Open MPI 5's mpirun becomes prterun.
-    const launcher = /(?:^|\/)(?:mpirun|prterun)$/;
-    t.ok(
-      shown.some((program) => launcher.test(program)),
-      'they were looked for: the launcher shows them',
-    );
+    t.ok(shown.some(isLauncher), 'they were looked for: the launcher shows them');
+    t.ok(shown.includes('seen ffmpeg'), 'ffmpeg was looked at');
     t.same(
-      shown.filter((program) => !launcher.test(program)),
+      shown.filter((program) => !isLauncher(program) && !/^(?:seen|env) /.test(program)),
       [],
       'no process but the launcher shows a signature',
+    );
+    t.same(
+      shown.filter((program) => /^env ff/.test(program)),
+      [],
+      "the launcher puts it into its ranks' environment, and they do not hand it on",
     );
     const written = [stdout, stderr, await allText(folder), await allBlobs(container)].join('\n');
     for (const signature of signatures)
