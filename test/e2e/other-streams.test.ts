@@ -98,7 +98,10 @@ t.test('two recordings in one file are refused before work begins, with the way 
   const model = ['--model', await identityModel(folder)];
   const { code, stderr } = await runJob(0, [...args(input), ...model]);
   t.equal(code, 1);
-  t.match(ourLines(stderr).join('\n'), /holds more than one recording: its clock goes back by [34]\.\d+ s at/);
+  t.match(
+    ourLines(stderr).join('\n'),
+    /holds more than one recording: its clock goes back by [34]\.\d+ s at/,
+  );
   t.match(stderr, /-map 0 -dn -c copy/);
   t.same(
     (await fs.readdir(folder)).filter((name) => name.startsWith('o.mp4')),
