@@ -14,7 +14,7 @@ import {
   manySubtitles,
   timecode,
 } from '../fixtures/carried-clips.js';
-import { clipFolder, makeClip } from '../fixtures/clips.js';
+import { clipFolder, ffmpegClip, makeClip } from '../fixtures/clips.js';
 import { chaptersAndFormat, finish, firstPacketTime, packetDigests } from '../fixtures/finish.js';
 
 // Dozens of short runs of ffmpeg, on whatever machine.
@@ -233,9 +233,10 @@ t.test('data streams go where they can', async (t) => {
   const clip = await dataStream();
   const { path, streams } = await finish(clip, 'mov');
   const dropped = await finish(clip, 'mkv');
-  // FFmpeg 7 writes it into QuickTime and does not read it back.
+  // FFmpeg 7 writes it into QuickTime and may not read it back: what a plain copy gives is what there is.
+  const plain = await ffmpegClip('plain copy.mov', [{ from: { file: clip } }], ['-map', '0', '-c', 'copy']);
   const kept = streams.notes.length === 0;
-  if (kept) t.same(await packetDigests(path, 'd:0'), await packetDigests(clip, 'd:0'));
+  if (kept) t.same(await packetDigests(path, 'd:0'), await packetDigests(plain, 'd:0'));
   else t.match(streams.notes, [/^Data stream 2 \(bin_data\) is left out: \.mov cannot hold it/]);
   t.match(dropped.streams.notes, [/^Data stream 2 \(bin_data\) is left out: \.mkv cannot hold it/]);
   t.equal(/\.mov/.test(`${dropped.streams.notes}`), kept, 'and .mov is named where it keeps it');
