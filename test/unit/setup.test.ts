@@ -80,7 +80,7 @@ function machine(t: Test, programs: readonly string[]): Machine {
 }
 
 const building = (ran: readonly string[]): boolean =>
-  ran.some((line) => /^npx .*node-gyp.* build$/.test(line));
+  ran.some((line) => /^npx .*node-gyp.* build --jobs max$/.test(line));
 
 t.test('with all programs there, from wherever they came, nothing is installed', async (t) => {
   const cluster = machine(t, MODULES);
