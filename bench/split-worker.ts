@@ -6,6 +6,7 @@ import type { PreparedJob } from '../src/job/prepare.js';
 import type { OpenedWork } from '../src/job/root-work.js';
 import { openPieceWork } from '../src/job/split/piece-work.js';
 import { runSegments } from '../src/job/split/segment-run.js';
+import { startWatchdog } from '../src/job/watchdog/watchdog.js';
 import { joinWorld } from '../src/mpi/world.js';
 import { createLog } from '../src/report/log.js';
 import { NO_MONITOR } from '../src/report/metrics.js';
@@ -30,6 +31,7 @@ export interface SplitResult {
 const [clip = '', milliseconds = '100', pieceSeconds = '4', folder = ''] = process.argv.slice(2);
 const world = await joinWorld();
 const log = createLog('text', 'quiet');
+const watchdog = startWatchdog(world, log, 0);
 const site = { log, scratch: openScratch(), stopped: new AbortController().signal };
 const source = await probe(clip);
 const { width, height, averageRate } = source.video;
@@ -58,7 +60,7 @@ async function openRoot() {
 const work = world.isRoot ? await openRoot() : undefined;
 await world.broadcastValue(0);
 const began = performance.now();
-const mine = await runSegments(world, [session], shape, site, work);
+const mine = await runSegments({ world, watchdog, log }, [session], shape, site, work);
 const seconds = (performance.now() - began) / 1000;
 const ranks = await world.collect(mine.frames);
 if (work !== undefined && ranks !== undefined) {
@@ -69,4 +71,5 @@ if (work !== undefined && ranks !== undefined) {
 }
 await site.scratch.dispose();
 await session.dispose();
+await watchdog.stop();
 await world.finalize();

@@ -6,6 +6,7 @@ import { parseArguments } from '../src/cli/arguments.js';
 import { modelReader } from '../src/job/model.js';
 import { runOne } from '../src/job/one.js';
 import { watchForStop } from '../src/job/stop.js';
+import { startWatchdog } from '../src/job/watchdog/watchdog.js';
 import type { SessionGraphs } from '../src/model/precision.js';
 import type { OpenedSession, SessionRequest } from '../src/model/session.js';
 import { WarmSessions } from '../src/model/warm-sessions.js';
@@ -29,11 +30,13 @@ const { options } = command;
 const log = createLog('text', 'quiet');
 const stop = watchForStop(() => {});
 const world = await joinWorld();
+const watchdog = startWatchdog(world, log, 0);
 const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
 await runOne(
-  { world, options, log, stop, version: 'bench', machines: [], model, sessions: new StandIns() },
+  { world, options, log, stop, watchdog, version: 'bench', machines: [], model, sessions: new StandIns() },
   options,
 );
 stop.dispose();
+await watchdog.stop();
 await world.finalize();
 process.exit();

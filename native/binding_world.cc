@@ -7,7 +7,7 @@ namespace framescatter {
 namespace {
 
 constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
-// What a process can say with its exit code, 0 apart: an aborted job has not succeeded.
+// What a process can say with its exit code. 0 too: a job may be done though a rank does not answer any more.
 constexpr std::int64_t kMaxExitCode = 255;
 
 Napi::Value toJs(Napi::Env env, const WorldInfo& info) {
@@ -89,9 +89,27 @@ Napi::Value receive(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value sendStatus(const Napi::CallbackInfo& info) {
+  auto& addon = Addon::of(info.Env());
+  return addon.promises.make(info.Env(), [&](Promises::Pending& pending) {
+    const auto buffer = toBytes(info[0], "buffer");
+    keep(pending, info[0]);
+    addon.world.sendStatus(buffer, pending.completion());
+  });
+}
+
+Napi::Value receiveStatus(const Napi::CallbackInfo& info) {
+  auto& addon = Addon::of(info.Env());
+  return addon.promises.make(info.Env(), [&](Promises::Pending& pending) {
+    const auto buffer = toBytes(info[0], "buffer");
+    keep(pending, info[0]);
+    addon.world.receiveStatus(buffer, pending.completion());
+  });
+}
+
 Napi::Value abortWorld(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto code = toInteger(info[0], "code", 1, kMaxExitCode);
+    const auto code = toInteger(info[0], "code", 0, kMaxExitCode);
     Addon::of(info.Env()).world.abort(static_cast<int>(code));
   });
 }
@@ -111,6 +129,8 @@ void exportWorld(Napi::Env env, Napi::Object exports) {
   exports.Set("gather", Napi::Function::New(env, gather, "gather"));
   exports.Set("send", Napi::Function::New(env, send, "send"));
   exports.Set("receive", Napi::Function::New(env, receive, "receive"));
+  exports.Set("sendStatus", Napi::Function::New(env, sendStatus, "sendStatus"));
+  exports.Set("receiveStatus", Napi::Function::New(env, receiveStatus, "receiveStatus"));
   exports.Set("abortWorld", Napi::Function::New(env, abortWorld, "abortWorld"));
   exports.Set("finalizeWorld", Napi::Function::New(env, finalizeWorld, "finalizeWorld"));
 }

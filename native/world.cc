@@ -17,6 +17,7 @@ namespace {
 // MPI counts in int. A power of two well below it keeps the chunks of a long transfer aligned.
 constexpr std::size_t kChunk = std::size_t{1} << 30U;
 constexpr int kMessageTag = 0;
+constexpr int kStatusTag = 0;
 constexpr std::chrono::seconds kAbortPatience{5};
 
 struct Communicators {
@@ -24,6 +25,7 @@ struct Communicators {
   Communicator scatter{MPI_COMM_WORLD};
   Communicator gather{MPI_COMM_WORLD};
   Communicator messages{MPI_COMM_WORLD};
+  Communicator statuses{MPI_COMM_WORLD};
   FrameTypes frameTypes;
 };
 
@@ -184,6 +186,34 @@ void World::receive(Bytes buffer, int from, Completion done) {
                          inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
                            check(MPI_Irecv(data, count, MPI_BYTE, from, kMessageTag,
                                            shared->mpi->messages.get(), request),
+                                 "MPI_Irecv");
+                         });
+                       },
+                   .done = std::move(done)});
+}
+
+void World::sendStatus(ConstBytes buffer, Completion done) {
+  requireRunning("sendStatus");
+  requirePeer("sendStatus", 0);
+  thread_->submit(
+      {.start =
+           [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
+             inChunks(buffer, requests, [&](const std::byte* data, int count, MPI_Request* request) {
+               check(MPI_Isend(data, count, MPI_BYTE, 0, kStatusTag, shared->mpi->statuses.get(), request),
+                     "MPI_Isend");
+             });
+           },
+       .done = std::move(done)});
+}
+
+void World::receiveStatus(Bytes buffer, Completion done) {
+  requireRunning("receiveStatus");
+  if (shared_->info.rank != 0) refuse("receiveStatus: for rank 0 only");
+  thread_->submit({.start =
+                       [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
+                         inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
+                           check(MPI_Irecv(data, count, MPI_BYTE, MPI_ANY_SOURCE, kStatusTag,
+                                           shared->mpi->statuses.get(), request),
                                  "MPI_Irecv");
                          });
                        },

@@ -28,8 +28,8 @@ struct WorldInfo {
 /// or Error(kState) at once, and otherwise queue the operation and return. Memory handed in must stay alive
 /// and untouched until `done` is called, on the communication thread.
 ///
-/// Scatters, gathers, broadcasts and messages have a communicator each: ranks must agree on the order within
-/// each kind (of messages: between each two ranks), not on the order between kinds.
+/// Scatters, gathers, broadcasts, messages and statuses have a communicator each: ranks must agree on the
+/// order within each kind (of messages: between each two ranks; of statuses none), not between kinds.
 class World {
  public:
   World();
@@ -64,6 +64,12 @@ class World {
 
   /// What rank `from` sends, of just this length.
   void receive(Bytes buffer, int from, Completion done);
+
+  /// What this rank is at, to rank 0, which receives as many bytes.
+  void sendStatus(ConstBytes buffer, Completion done);
+
+  /// The next status from whichever other rank. On rank 0 only.
+  void receiveStatus(Bytes buffer, Completion done);
 
   /// Ends every rank of the job with this exit code.
   [[noreturn]] void abort(int code);

@@ -9,6 +9,7 @@ import { machinesOf, thisMachine } from './job/cpu-precision.js';
 import { modelReader } from './job/model.js';
 import type { RunOptions } from './job/options.js';
 import { watchForStop } from './job/stop.js';
+import { startWatchdog } from './job/watchdog/watchdog.js';
 import { WarmSessions } from './model/warm-sessions.js';
 import { launcherLocalRank, launcherRank } from './mpi/launcher.js';
 import { joinWorld, placeOf } from './mpi/world.js';
@@ -17,6 +18,7 @@ import { watchOutput } from './report/closed-output.js';
 import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
 import { hideArguments } from './storage/secret.js';
+import { killChildren } from './video/children.js';
 
 /** A launcher ends all ranks when one exits with an error: rank 0, which says why, is to be the first. */
 const SPEAKER_FIRST_MS = 5000;
@@ -100,16 +102,26 @@ async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, fi
 async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>): Promise<number> {
   // Before anything is loaded: see joinWorld.
   const world = await joinWorld();
-  const stop = watchForStop((signal) => {
-    if (world.isRoot) log.info(`${signal}: finishing the frames in flight; once more ends at once`);
-  });
+  const watchdog = startWatchdog(world, log, options.stallTimeout);
+  const stop = watchForStop(
+    (signal) => {
+      if (world.isRoot) log.info(`${signal}: finishing the frames in flight; once more ends at once`);
+    },
+    (seconds) => {
+      if (world.isRoot)
+        log.warn(
+          `the frames in flight were not done in ${seconds} s: ending without them; ${watchdog.waitedFor()}`,
+        );
+    },
+  );
   const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
   const sessions = new WarmSessions();
   let code = 0;
   try {
     const run = await load();
     const machines = await machinesOf(world, thisMachine());
-    await run({ world, options, log, stop, version: packageVersion(), machines, model, sessions });
+    const version = packageVersion();
+    await run({ world, options, log, stop, watchdog, version, machines, model, sessions });
   } catch (error) {
     // Only what all ranks know of may end in order; after anything else the rest would wait for this rank.
     const inOrder = error instanceof RootFailed;
@@ -118,9 +130,15 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
     else if (world.isRoot) sayFailure(log, error.cause);
     if (!inOrder && world.size > 1) world.abort(code);
   } finally {
+    if (world.missing.size > 0) {
+      // What still runs may never end.
+      killChildren();
+      world.abort(code);
+    }
     await sessions.dispose();
     stop.dispose();
   }
+  await watchdog.stop();
   await world.finalize();
   return code;
 }

@@ -90,6 +90,10 @@ export interface Native {
   send(buffer: Uint8Array, to: number): Promise<void>;
   /** The counterpart of `send`: fills `buffer` with what rank `from` sends. */
   receive(buffer: Uint8Array, from: number): Promise<void>;
+  /** Sends `buffer` to rank 0, which must call `receiveStatus` with as many bytes. For other ranks. */
+  sendStatus(buffer: Uint8Array): Promise<void>;
+  /** Fills `buffer` with the next status, from whichever rank sent it. For rank 0. */
+  receiveStatus(buffer: Uint8Array): Promise<void>;
   /** MPI_Abort: ends every rank of the job with this exit code, at once. Does not return. */
   abortWorld(code: number): void;
   /** MPI_Finalize, after all outstanding calls; the thread ends. */

@@ -7,6 +7,7 @@ import {
   type QueueOptions,
   type RunOptions,
   SPLITS,
+  STALL_TIMEOUT,
 } from '../job/options.js';
 import { SCHEDULES } from '../job/schedule.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../model/catalogue.js';
@@ -234,6 +235,12 @@ function runOptions<T>(parser: Argv<T>) {
       describe:
         'codecs of NVIDIA GPUs; auto: NVDEC decodes and NVENC encodes where a trial of them works; nvdec, nvenc, cuda (both): they do, or the job fails',
     })
+    .option('stall-timeout', {
+      type: 'number',
+      default: STALL_TIMEOUT,
+      group,
+      describe: 'seconds in which nothing moves that end the job, resumably; 0: never',
+    })
     .option('restart', {
       type: 'boolean',
       default: false,
@@ -331,6 +338,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     format: parsed.format,
     segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
     split: parsed.split,
+    stallTimeout: stallTimeout(parsed['stall-timeout']),
     hwaccel,
     workDir: parsed['work-dir'],
     restart: parsed.restart,
@@ -360,6 +368,11 @@ function autoOrCount(name: string, text: string, most: number): 'auto' | number 
   const count = Number(text);
   if (Number.isInteger(count) && count >= 1 && count <= most) return count;
   throw usage(`--${name} takes auto or a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
+}
+
+function stallTimeout(seconds: number): number {
+  if (seconds === 0) return 0;
+  return inRange('stall-timeout', seconds, 5, 1e6) ?? STALL_TIMEOUT;
 }
 
 function videoIndex(text: string | undefined): number | undefined {

@@ -5,6 +5,7 @@ import type { Log } from '../report/log.js';
 import type { RankMachine } from './cpu-precision.js';
 import type { RunOptions } from './options.js';
 import type { StopRequest } from './stop.js';
+import type { Watchdog } from './watchdog/watchdog.js';
 
 /** What a rank has for the whole of a run, be it one video or many. */
 export interface RunContext {
@@ -12,6 +13,7 @@ export interface RunContext {
   readonly options: RunOptions;
   readonly log: Log;
   readonly stop: StopRequest;
+  readonly watchdog: Watchdog;
   readonly version: string;
   /** What every rank has to compute with. For the root. */
   readonly machines: readonly RankMachine[] | undefined;

@@ -16,6 +16,7 @@ import type { RootJob } from './root-job.js';
 import type { RootWork } from './root-work.js';
 import { openSessions } from './sessions.js';
 import type { Site } from './site.js';
+import type { Activity } from './watchdog/activity.js';
 
 /**
  * One video, on every rank: the root, which alone has `root`, prepares, all open a session, all run the pipeline, the root
@@ -30,7 +31,7 @@ export async function runJob(
 ): Promise<RunFacts | undefined> {
   const { log, stop } = context;
   const site = root?.site ?? { log, scratch: openScratch(), stopped: stop.aborted };
-  const monitor = (await root?.begin()) ?? NO_MONITOR;
+  const monitor = watched((await root?.begin()) ?? NO_MONITOR, context.watchdog.activity);
   try {
     const facts = await runOn(context, root, site, monitor, underWay);
     await monitor.close();
@@ -50,7 +51,7 @@ async function runOn(
   monitor: Monitor,
   underWay: () => void,
 ): Promise<RunFacts | undefined> {
-  const { world, log, stop, options } = context;
+  const { world, log, stop, options, watchdog } = context;
   const prepared = await onRoot(world, async () => root && monitor.phase('prepare', () => root.prepare()));
   if (await world.broadcastValue(prepared?.published)) {
     await onRoot(world, async () => prepared && root?.tidyUp(prepared));
@@ -79,9 +80,9 @@ async function runOn(
     underWay();
     const mine = await monitor.phase('pipeline', async () => {
       try {
-        if (mode === 'frames') return await runPipeline(world, opened.lanes, shape, ends);
+        if (mode === 'frames') return await runPipeline(world, opened.lanes, shape, ends, watchdog.activity);
         const { runSegments } = await import('./split/segment-run.js');
-        return await runSegments(world, opened.lanes, shape, site, pieces);
+        return await runSegments(context, opened.lanes, shape, site, pieces);
       } catch (error) {
         if (world.size > 1) await abortWorld(context, site, work, error);
         throw error;
@@ -109,6 +110,11 @@ async function runOn(
   } finally {
     await work?.close();
   }
+}
+
+/** Its phases are known to the watchdog. */
+function watched(monitor: Monitor, activity: Activity): Monitor {
+  return { ...monitor, phase: (name, work) => activity.during(name, monitor.phase(name, work)) };
 }
 
 function pipelineShape({ schedule }: RunOptions, prepared: PreparedJob): PipelineShape {

@@ -1,3 +1,5 @@
+import { type Activity, UNWATCHED, type UnderWay } from './watchdog/activity.js';
+
 /** The pipeline's stages, in the order in which a frame passes them. */
 export const STAGES = ['decode', 'scatter', 'infer', 'gather', 'encode'] as const;
 export type Stage = (typeof STAGES)[number];
@@ -18,14 +20,22 @@ export class StageMeter {
   readonly #atWork = new Map<Stage, { count: number; booked: number }>();
   #frames = 0;
   #runs = 0;
+  readonly #activity: Activity;
 
-  /** Waits for `work` and books the time to `stage`; once, where it overlaps other work of that stage. */
-  async time<T>(stage: Stage, work: Promise<T>): Promise<T> {
+  constructor(activity: Activity = UNWATCHED) {
+    this.#activity = activity;
+  }
+
+  /**
+   * Waits for `work` and books the time to `stage`; once, where it overlaps other work of that stage. `frames`: the first and
+   * the last that it is about, from 1.
+   */
+  async time<T>(stage: Stage, work: Promise<T>, frames?: UnderWay['frames']): Promise<T> {
     const mine = this.#atWork.get(stage) ?? { count: 0, booked: performance.now() };
     this.#atWork.set(stage, mine);
     mine.count += 1;
     try {
-      return await work;
+      return await this.#activity.during(stage, work, frames);
     } finally {
       const now = performance.now();
       this.#seconds[stage] += (now - mine.booked) / 1000;

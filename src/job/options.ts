@@ -16,6 +16,12 @@ export type SplitName = (typeof SPLITS)[number];
 export const HWACCELS = ['none', 'auto', 'nvdec', 'nvenc', 'cuda'] as const;
 export type HwaccelName = (typeof HWACCELS)[number];
 
+/**
+ * Seconds without a move that end a job, unless told otherwise. TensorRT may build an engine for a quarter of an hour, in which
+ * nothing else moves.
+ */
+export const STALL_TIMEOUT = 1800;
+
 /** What a user can say that holds for every video of a run. Parsed alike on every rank; only the root's files matter. */
 export interface RunOptions {
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
@@ -41,6 +47,8 @@ export interface RunOptions {
   readonly format: string | undefined;
   readonly segmentSeconds: number;
   readonly split: SplitName;
+  /** Seconds in which nothing moves that end the job; 0: it waits for ever. */
+  readonly stallTimeout: number;
   readonly hwaccel: HwaccelName;
   /** Where the journal and the segments go; of many videos, a folder in it for each. */
   readonly workDir: string | undefined;

@@ -11,6 +11,7 @@ import { encode, type FrameSink } from './stages/encode.js';
 import { gather } from './stages/gather.js';
 import { infer } from './stages/infer.js';
 import { scatter } from './stages/scatter.js';
+import type { Activity } from './watchdog/activity.js';
 
 /**
  * Rounds that a stage may be ahead of the next one. Equal ranks keep together; where they are uneven on purpose, those
@@ -47,11 +48,12 @@ export async function runPipeline(
   lanes: Lanes,
   shape: PipelineShape,
   ends: Ends | undefined,
+  activity: Activity,
 ): Promise<RankWork> {
   const { batch, frameBytes, styledBytes } = shape;
   const ahead = AHEAD[shape.schedule];
   const schedule = scheduleOf(shape.schedule, world.size, batch);
-  const meter = new StageMeter();
+  const meter = new StageMeter(activity);
   // The root holds whole rounds, and infers its own frames of each, the first, where they lie: they are never copied.
   const held = world.isRoot ? world.size * batch : batch;
   // Inference works on a round for each lane.

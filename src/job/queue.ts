@@ -1,3 +1,5 @@
+import { JobError } from '../errors.js';
+import type { World } from '../mpi/world.js';
 import { onRoot, RootFailed } from './collective.js';
 import type { RunContext } from './context.js';
 import { runJob } from './job.js';
@@ -21,6 +23,7 @@ export async function runQueue(context: RunContext, options: QueueOptions): Prom
       if (!goesOn) break;
       const ending = await attempt(context, turn);
       await onRoot(world, async () => ending && queue?.settle(ending));
+      if (world.missing.size > 0) throw withoutRanks(world);
     }
     await onRoot(world, async () => queue?.conclude());
   } finally {
@@ -38,4 +41,11 @@ async function attempt(context: RunContext, turn: Turn | undefined): Promise<End
     if (!(error instanceof RootFailed)) throw error;
     return context.world.isRoot ? { error: error.cause } : undefined;
   }
+}
+
+/** The next video would wait for ranks that do not answer. */
+function withoutRanks({ missing }: World): JobError {
+  return new JobError('stopped', `not all ranks answer any more (${[...missing].join(', ')})`, {
+    hint: 'the same command goes on with the videos that are left',
+  });
 }

@@ -101,7 +101,7 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
       const wallSeconds = (performance.now() - began) / 1000;
       const facts = factsOf(version, prepared, work, { completed, wallSeconds, pipelineSeconds, ranks });
       for (const warning of facts.warnings) log.warn(warning);
-      for (const line of summaryLines(facts.framesMadeInThisRun, facts, ranks)) log.info(line);
+      for (const line of summaryLines(facts.framesMadeInThisRun, facts, ranks, world.size)) log.info(line);
       log.info(`wrote ${prepared.destination.display}`);
       return facts;
     },

@@ -8,6 +8,7 @@ import { onRoot } from './collective.js';
 import type { RunContext } from './context.js';
 import { takeTurns } from './node-turns.js';
 import type { PipelineShape } from './pipeline.js';
+import { TRIAL_RUN } from './watchdog/activity.js';
 
 /** How a rank's session came up, as it tells the root. */
 type SessionStatement =
@@ -40,7 +41,7 @@ export async function openSessions(
   graphs: SessionGraphs | undefined,
   dryRuns?: readonly boolean[],
 ): Promise<OpenedSession> {
-  const { world, options, sessions, log } = context;
+  const { world, options, sessions, log, watchdog } = context;
   const { key, tries } = await world.broadcastValue(graphs && { key: keyOf(graphs), tries: dryRuns ?? [] });
   let opened = sessions.find(key);
   const lacking = await world.collect(opened === undefined);
@@ -49,15 +50,17 @@ export async function openSessions(
   const received = await broadcastGraphs(world, graphs);
   const open = async (): Promise<SessionStatement> => {
     try {
-      opened ??= await sessions.open(key, received, {
-        provider: options.provider,
-        threads: options.threads,
-        localRank: world.localRank,
-        localSize: world.localSize,
-        inputBytes: shape.batch * shape.frameBytes,
-        outputBytes: shape.batch * shape.styledBytes,
-        dryRun: tries[world.rank] ?? true,
-      });
+      const opening = (): Promise<OpenedSession> =>
+        sessions.open(key, received, {
+          provider: options.provider,
+          threads: options.threads,
+          localRank: world.localRank,
+          localSize: world.localSize,
+          inputBytes: shape.batch * shape.frameBytes,
+          outputBytes: shape.batch * shape.styledBytes,
+          dryRun: tries[world.rank] ?? true,
+        });
+      opened ??= await watchdog.activity.during(TRIAL_RUN, opening());
       const { provider, precision, fallback, notes } = opened;
       return {
         ok: true,

@@ -20,15 +20,22 @@ export interface StopRequest {
 
 /**
  * Watches for signals. The first one is remembered: the root finishes the frames in flight and ends the job in order.
- * A second one, or half a minute, ends this process at once, and with it the job, which can still be resumed.
+ * A second one, or half a minute, of which `onLate` is told, ends this process at once, and with it the job, which can still
+ * be resumed.
  */
-export function watchForStop(onFirst: (signal: NodeJS.Signals) => void): StopRequest {
+export function watchForStop(
+  onFirst: (signal: NodeJS.Signals) => void,
+  onLate: (seconds: number) => void = () => {},
+): StopRequest {
   let first: NodeJS.Signals | undefined;
   const controller = new AbortController();
   const listener = (signal: NodeJS.Signals): void => {
     if (first !== undefined) process.exit(75);
     first = signal;
-    setTimeout(() => process.exit(75), GRACE_MS).unref();
+    setTimeout(() => {
+      onLate(GRACE_MS / 1000);
+      process.exit(75);
+    }, GRACE_MS).unref();
     onFirst(signal);
     controller.abort(
       new JobError('stopped', `stopped by ${signal}`, { hint: 'the same command goes on with it' }),

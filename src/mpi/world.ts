@@ -6,6 +6,9 @@ import { toldRank } from './launcher.js';
 /** The most that one rank may say in `collect`, in bytes of JSON: two texts of a thousand characters, however they are escaped. */
 const STATEMENT_BYTES = 16_384;
 
+/** The most that a status may take, in bytes of JSON. */
+const STATUS_BYTES = 2048;
+
 /** What one rank says to another: a value that JSON can hold, and bytes that go with it. */
 export interface Message<T> {
   readonly value: T;
@@ -41,6 +44,17 @@ export interface World extends WorldInfo {
   send<T>(to: number, value: T, bytes?: Uint8Array): Promise<void>;
   /** The next message from another rank. One call at a time for each rank. */
   receive<T>(from: number): Promise<Message<T>>;
+  /** Tells the root a value that JSON can hold, of up to `STATUS_BYTES`; of other ranks. */
+  sendStatus<T>(status: T): Promise<void>;
+  /** The next status of any rank, on the root. */
+  receiveStatus<T>(): Promise<T>;
+  /**
+   * On the root: does without a rank that does not answer any more. Nothing waits for any rank from then on: the root's
+   * statements are its own alone, and the world can only be ended by `abort`.
+   */
+  leaveOut(rank: number): void;
+  /** Ranks that were left out. */
+  readonly missing: ReadonlySet<number>;
   /** Ends every rank at once with this exit code. */
   abort(code: number): void;
   finalize(): Promise<void>;
@@ -55,8 +69,10 @@ export interface World extends WorldInfo {
 export async function joinWorld(): Promise<World> {
   const { mpi, info } = await initialised();
   const isRoot = info.rank === 0;
+  const missing = new Set<number>();
 
   async function broadcastBytes(bytes?: Uint8Array): Promise<Uint8Array> {
+    if (missing.size > 0) return bytes ?? NO_BYTES;
     const length = new BigUint64Array([BigInt(bytes?.byteLength ?? 0)]);
     await translated(mpi.broadcast(new Uint8Array(length.buffer)));
     const buffer = isRoot && bytes !== undefined ? bytes : new Uint8Array(Number(length[0] ?? 0n));
@@ -68,7 +84,9 @@ export async function joinWorld(): Promise<World> {
     ...info,
     isRoot,
     broadcastBytes,
-    broadcastInto: (buffer) => translated(mpi.broadcast(buffer)),
+    async broadcastInto(buffer) {
+      if (missing.size === 0) await translated(mpi.broadcast(buffer));
+    },
     async broadcastValue<T>(value?: T): Promise<T> {
       const bytes = await broadcastBytes(
         isRoot ? new TextEncoder().encode(JSON.stringify(value)) : undefined,
@@ -76,20 +94,21 @@ export async function joinWorld(): Promise<World> {
       return JSON.parse(new TextDecoder().decode(bytes)) as T;
     },
     async collect<T>(statement: T): Promise<readonly T[] | undefined> {
-      const send = new Uint8Array(STATEMENT_BYTES);
-      const text = JSON.stringify(statement);
-      const { written, read } = new TextEncoder().encodeInto(text, send);
-      // A character that does not fit whole is left out, and one byte is needed to tell where the text ends.
-      if (read < text.length || written === STATEMENT_BYTES) {
-        throw new JobError('internal', `rank ${info.rank} has more to say than ${STATEMENT_BYTES} bytes`);
-      }
+      if (missing.size > 0) return [statement];
+      const send = slotOf(statement, STATEMENT_BYTES, info.rank);
       const receive = isRoot ? new Uint8Array(STATEMENT_BYTES * info.size) : null;
       await translated(mpi.gather(send, Array<number>(info.size).fill(1), STATEMENT_BYTES, receive));
       if (receive === null) return undefined;
       return Array.from({ length: info.size }, (_, rank) => {
         const slot = receive.subarray(rank * STATEMENT_BYTES, (rank + 1) * STATEMENT_BYTES);
-        return JSON.parse(new TextDecoder().decode(slot.subarray(0, slot.indexOf(0)))) as T;
+        return valueIn<T>(slot);
       });
+    },
+    sendStatus: (status) => translated(mpi.sendStatus(slotOf(status, STATUS_BYTES, info.rank))),
+    async receiveStatus<T>(): Promise<T> {
+      const slot = new Uint8Array(STATUS_BYTES);
+      await translated(mpi.receiveStatus(slot));
+      return valueIn<T>(slot);
     },
     scatter: (send, counts, frameBytes, receive) =>
       translated(mpi.scatter(send, counts, frameBytes, receive)),
@@ -108,9 +127,27 @@ export async function joinWorld(): Promise<World> {
       await Promise.all([text, bytes].map((part) => translated(mpi.receive(part, from))));
       return { value: JSON.parse(new TextDecoder().decode(text)) as T, bytes };
     },
+    leaveOut: (rank) => void missing.add(rank),
+    missing,
     abort: (code) => mpi.abortWorld(code),
     finalize: () => translated(mpi.finalizeWorld()),
   };
+}
+
+/** A value as JSON in `bytes` bytes, with a zero after it. */
+function slotOf(value: unknown, bytes: number, rank: number): Uint8Array {
+  const slot = new Uint8Array(bytes);
+  const text = JSON.stringify(value);
+  const { written, read } = new TextEncoder().encodeInto(text, slot);
+  // A character that does not fit whole is left out, and one byte is needed to tell where the text ends.
+  if (read < text.length || written === bytes) {
+    throw new JobError('internal', `rank ${rank} has more to say than ${bytes} bytes`);
+  }
+  return slot;
+}
+
+function valueIn<T>(slot: Uint8Array): T {
+  return JSON.parse(new TextDecoder().decode(slot.subarray(0, slot.indexOf(0)))) as T;
 }
 
 /** A rank as messages name it: they may concern one of hundreds. */

@@ -50,18 +50,19 @@ export interface JobSeconds {
   readonly pipelineSeconds: number;
 }
 
-/** The last lines of a job for a person to read. */
+/** The last lines of a job on `size` ranks for a person to read. */
 export function summaryLines(
   frames: number,
   { wallSeconds, pipelineSeconds }: JobSeconds,
   ranks: readonly RankReport[],
+  size: number,
 ): readonly string[] {
   const fps = wallSeconds > 0 ? frames / wallSeconds : 0;
-  const total = `${frames} frames in ${clock(wallSeconds)} (${fps.toFixed(fps < 10 ? 2 : 1)} fps) on ${ranks.length} rank${ranks.length === 1 ? '' : 's'}`;
+  const total = `${frames} frames in ${clock(wallSeconds)} (${fps.toFixed(fps < 10 ? 2 : 1)} fps) on ${size} rank${size === 1 ? '' : 's'}`;
   if (frames === 0) return [total];
   const times = stageTimes(ranks);
   const stages = STAGES.map((stage) => `${stage} ${times[stage].toFixed(1)} s`).join(', ');
-  const limit = limitingStage(times, ranks.length);
+  const limit = limitingStage(times, size);
   const around = wallSeconds - pipelineSeconds;
   const verdict =
     pipelineSeconds < PIPELINE_SHARE * wallSeconds

@@ -49,15 +49,21 @@ const children = new Set<ChildProcess>();
  */
 export function dieWithUs(child: ChildProcess): void {
   if (child.pid === undefined) return;
-  if (children.size === 0) process.on('exit', killAll);
+  if (children.size === 0) process.on('exit', killChildren);
   children.add(child);
   child.once('exit', () => {
     children.delete(child);
-    if (children.size === 0) process.off('exit', killAll);
+    if (children.size === 0) process.off('exit', killChildren);
   });
 }
 
-function killAll(): void {
+/** The children that run, or have been stopped. */
+export function childPids(): readonly number[] {
+  return [...children].flatMap(({ pid }) => pid ?? []);
+}
+
+/** For an end that is not orderly. */
+export function killChildren(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type PipelineShape, runPipeline } from '../../src/job/pipeline.js';
 import type { ScheduleName } from '../../src/job/schedule.js';
+import { UNWATCHED } from '../../src/job/watchdog/activity.js';
 import { disposeLanes, type Lanes } from '../../src/model/lanes.js';
 import { joinWorld } from '../../src/mpi/world.js';
 import { sleepingSession } from '../fixtures/sleeping-session.js';
@@ -53,7 +54,7 @@ const ends = {
   stopping: () => false,
 };
 const began = performance.now();
-const work = await runPipeline(world, lanes, shape, world.isRoot ? ends : undefined);
+const work = await runPipeline(world, lanes, shape, world.isRoot ? ends : undefined, UNWATCHED);
 const seconds = (performance.now() - began) / 1000;
 const ranks = await world.collect(work.frames);
 if (ranks !== undefined) {

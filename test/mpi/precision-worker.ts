@@ -5,6 +5,7 @@ import { machinesOf, thisMachine } from '../../src/job/cpu-precision.js';
 import { modelReader } from '../../src/job/model.js';
 import { runOne } from '../../src/job/one.js';
 import { watchForStop } from '../../src/job/stop.js';
+import { startWatchdog } from '../../src/job/watchdog/watchdog.js';
 import { WarmSessions } from '../../src/model/warm-sessions.js';
 import { joinWorld } from '../../src/mpi/world.js';
 import { modelsFolder } from '../../src/package.js';
@@ -16,6 +17,7 @@ if (command.kind !== 'job') throw new Error('these are not the words of a job');
 const { options } = command;
 const world = await joinWorld();
 const log = createLog('text', world.isRoot ? 'normal' : 'quiet');
+const watchdog = startWatchdog(world, log, 0);
 const stop = watchForStop(() => {});
 const sessions = new WarmSessions();
 const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
@@ -26,9 +28,10 @@ const machine = {
 };
 const machines = await machinesOf(world, machine);
 try {
-  await runOne({ world, options, log, stop, version: 'test', machines, model, sessions }, options);
+  await runOne({ world, options, log, stop, watchdog, version: 'test', machines, model, sessions }, options);
 } finally {
   await sessions.dispose();
   stop.dispose();
 }
+await watchdog.stop();
 await world.finalize();

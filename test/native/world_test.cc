@@ -1,5 +1,6 @@
 #include "world.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -145,6 +146,35 @@ void testMessages(World& world) {
   }
 }
 
+/// Statuses of every other rank come to rank 0, each once and whole, in whatever order.
+void testStatuses(World& world) {
+  constexpr int kStatuses = 5;
+  const auto [rank, size] = std::pair(world.info().rank, world.info().size);
+  if (rank != 0) {
+    std::deque<Memory> sent;
+    std::deque<Waiter> waiters;
+    for (int k = 0; k < kStatuses; ++k) {
+      sent.push_back(frames(rank * kStatuses + k, 0, 1));
+      waiters.emplace_back();
+      world.sendStatus(sent.back(), waiters.back().completion());
+    }
+    for (auto& waiter : waiters) waiter.wait();
+    return;
+  }
+  std::vector<Memory> expected;
+  std::vector<Memory> received;
+  for (int k = kStatuses; k < kStatuses * size; ++k) {
+    expected.push_back(frames(k, 0, 1));
+    received.emplace_back(expected.back().size());
+    Waiter waiter;
+    world.receiveStatus(received.back(), waiter.completion());
+    waiter.wait();
+  }
+  std::ranges::sort(expected);
+  std::ranges::sort(received);
+  expect(received == expected, "every status has arrived once");
+}
+
 }  // namespace
 
 void testWorld() {
@@ -167,11 +197,14 @@ void testWorld() {
 
   expectError(ErrorCode::kArgument, [&] { world.send(memory, world.info().rank, ignore); });
   expectError(ErrorCode::kArgument, [&] { world.receive(memory, world.info().size, ignore); });
+  if (root) expectError(ErrorCode::kArgument, [&] { world.sendStatus(memory, ignore); });
+  if (!root) expectError(ErrorCode::kArgument, [&] { world.receiveStatus(memory, ignore); });
 
   testBroadcast(world);
   testRounds(world);
   testInPlace(world);
   testMessages(world);
+  testStatuses(world);
 
   Waiter finalised;
   world.finalize(finalised.completion());

@@ -44,7 +44,7 @@ t.test('the summary names the stage that held the others up', async (t) => {
     frames: 5,
     seconds: { ...seconds, infer },
   }));
-  const [first, second] = summaryLines(10, { wallSeconds: 10, pipelineSeconds: 9.5 }, ranks);
+  const [first, second] = summaryLines(10, { wallSeconds: 10, pipelineSeconds: 9.5 }, ranks, 2);
   t.equal(first, '10 frames in 0:10 (1.00 fps) on 2 ranks');
   t.match(second, /infer 9\.0 s.*; the limit was infer$/, 'the busiest rank counts');
 });
@@ -53,12 +53,12 @@ t.test('the summary of a short job says what its time went to', async (t) => {
   const seconds = { decode: 0.1, scatter: 0, infer: 0.3, gather: 0, encode: 0.1 };
   const alone = [{ rank: 0, host: 'h', provider: 'cpu', precision: 'fp32', frames: 3, seconds }];
   const job = { wallSeconds: 2, pipelineSeconds: 0.4 };
-  t.same(summaryLines(3, job, alone), [
+  t.same(summaryLines(3, job, alone, 1), [
     '3 frames in 0:02 (1.50 fps) on 1 rank',
     'busy: decode 0.1 s, scatter 0.0 s, infer 0.3 s, gather 0.0 s, encode 0.1 s; ' +
       '1.6 of 2.0 s were start-up and finishing; in between the limit was infer',
   ]);
-  t.same(summaryLines(0, job, alone), ['0 frames in 0:02 (0.00 fps) on 1 rank'], 'nothing was left to do');
+  t.same(summaryLines(0, job, alone, 1), ['0 frames in 0:02 (0.00 fps) on 1 rank'], 'nothing was left to do');
 });
 
 t.test('exit codes follow from the error', async (t) => {

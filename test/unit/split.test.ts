@@ -73,13 +73,24 @@ async function rank(line: Line<FromRank, ToRank>, milliseconds: number, bad = -1
   return done;
 }
 
+/** Of ranks that take so many milliseconds for a piece; those that take for ever stand still from when they are told to. */
 function dealt(count: number, speeds: readonly number[], bad = -1, stopped = new AbortController().signal) {
+  const looks = new Set<() => void>();
+  let frozen = false;
   const lines = speeds.map(() => localLine());
   const recorded: number[] = [];
   const dealing = deal({
     lines: lines.map(({ root }) => root),
     pieces: pieces(count),
     count,
+    again: async function* (indexes) {
+      for await (const piece of pieces(count)) if (indexes.has(piece.piece.index)) yield piece;
+    },
+    standsStill: (rank) => frozen && speeds[rank] === Number.POSITIVE_INFINITY,
+    repeat(look) {
+      looks.add(look);
+      return () => looks.delete(look);
+    },
     describe: ({ index }) => ({ kind: 'piece', index, framesBefore: index, pts: [index], after: null }),
     record: async ({ index }, data) => {
       t.equal(data[0], index);
@@ -87,14 +98,19 @@ function dealt(count: number, speeds: readonly number[], bad = -1, stopped = new
     },
     stopped,
   });
-  const ranks = Promise.all(lines.map((line, i) => rank(line.rank, speeds[i] ?? 0, bad)));
-  return { dealing, ranks, recorded };
+  const moving = lines.filter((_, i) => speeds[i] !== Number.POSITIVE_INFINITY);
+  const ranks = Promise.all(moving.map((line, i) => rank(line.rank, speeds[i] ?? 0, bad)));
+  const beat = (): void => {
+    frozen = true;
+    for (const look of looks) look();
+  };
+  return { dealing, ranks, recorded, beat };
 }
 
 t.test('every piece is dealt once, more of them to the faster ranks', async (t) => {
   for (const count of [0, 1, 3, 40]) {
     const { dealing, ranks, recorded } = dealt(count, [2, 2, 30]);
-    t.equal(await dealing, undefined);
+    t.same(await dealing, { failure: undefined, lost: [] });
     t.strictSame(
       recorded.toSorted((a, b) => a - b),
       Array.from({ length: count }, (_, i) => i),
@@ -106,7 +122,7 @@ t.test('every piece is dealt once, more of them to the faster ranks', async (t) 
 
 t.test('a rank that fails ends the dealing, and so does a stop', async (t) => {
   const failed = dealt(40, [1, 1, 1], 5);
-  t.match(await failed.dealing, { error: new JobError('input', 'bad') });
+  t.match(await failed.dealing, { failure: { error: new JobError('input', 'bad') }, lost: [] });
   await failed.ranks;
   t.ok(failed.recorded.length < 40);
 
@@ -114,7 +130,36 @@ t.test('a rank that fails ends the dealing, and so does a stop', async (t) => {
   const stopped = dealt(1000, [1, 1], -1, controller.signal);
   while (stopped.recorded.length < 4) await sleep(1);
   controller.abort();
-  t.equal(await stopped.dealing, undefined);
+  t.same(await stopped.dealing, { failure: undefined, lost: [] });
   await stopped.ranks;
   t.ok(stopped.recorded.length < 1000);
+});
+
+t.test('what a rank holds that stands still is made by others', async (t) => {
+  const never = Number.POSITIVE_INFINITY;
+  const { dealing, ranks, recorded, beat } = dealt(12, [1, 1, never, never, never, never, never]);
+  const beating = setInterval(beat, 20);
+  t.teardown(() => clearInterval(beating));
+  t.same(await dealing, { failure: undefined, lost: [2, 3, 4, 5, 6] });
+  t.strictSame(
+    recorded.toSorted((a, b) => a - b),
+    Array.from({ length: 12 }, (_, i) => i),
+    'each once',
+  );
+  await ranks;
+});
+
+t.test('ranks that stand still do not keep a failure or a stop back', async (t) => {
+  const never = Number.POSITIVE_INFINITY;
+  const failed = dealt(12, [1, never], 3);
+  const controller = new AbortController();
+  const stopped = dealt(12, [1, never], -1, controller.signal);
+  controller.abort();
+  const beating = setInterval(() => {
+    failed.beat();
+    stopped.beat();
+  }, 20);
+  t.teardown(() => clearInterval(beating));
+  t.match(await failed.dealing, { failure: { error: new JobError('input', 'bad') }, lost: [1] });
+  t.same(await stopped.dealing, { failure: undefined, lost: [1] });
 });

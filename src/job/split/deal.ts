@@ -10,12 +10,45 @@ export interface Deal {
   readonly pieces: AsyncGenerator<CutPiece, void, undefined>;
   /** About how many they are. */
   readonly count: number;
+  /** The pieces of these indexes, cut out once more. */
+  readonly again: (indexes: ReadonlySet<number>) => AsyncGenerator<CutPiece, void, undefined>;
   /** What a rank is told of a piece. */
   readonly describe: (piece: CutPiece['piece']) => ToRank;
   /** Takes over a finished piece. */
   readonly record: (done: FromRank & { readonly kind: 'done' }, data: Uint8Array) => Promise<void>;
+  /** Whether a rank moves nothing any more, so that others had better make its pieces. */
+  readonly standsStill: (rank: number) => boolean;
+  /** Calls `look` at intervals, until the function that it gives is called. */
+  readonly repeat: (look: () => void) => () => void;
   /** Aborted when the job is to stop. */
   readonly stopped: AbortSignal;
+}
+
+/** How it ended. */
+export interface Dealt {
+  /** The first failure of a rank, of the pieces or of `record`. */
+  readonly failure: { readonly error: unknown } | undefined;
+  /** Ranks that stood still to the end: nothing that they still do is waited for. */
+  readonly lost: readonly number[];
+}
+
+/** One rank at the table. */
+interface Seat {
+  readonly rank: number;
+  readonly line: Line<ToRank, FromRank>;
+  /** Pieces that it was given and has not finished. */
+  readonly held: Set<number>;
+  /** Resolves once it stands still: it may not even take what it is sent. */
+  readonly stalled: Deferred;
+  /** Resolves once it is not waited for any more. */
+  readonly left: Deferred;
+  open: boolean;
+  filling: boolean;
+}
+
+interface Deferred {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
 }
 
 /** Pieces that a rank may have at once: one that is worked on, and the next one on its way or being opened. */
@@ -25,72 +58,99 @@ const ON_THE_WAY = 4;
 
 /**
  * Hands the pieces out, the next one to whichever rank has room, and takes in what becomes of them, until every rank has
- * ended. After a failure, or once the job is to stop, ranks drop what they have. Never rejects for a failure of a rank, of
- * the pieces or of `record`: gives the first one, undefined where all went well.
+ * ended. What a rank holds that stands still is cut out again for the next one that has nothing to do: the first answer
+ * counts. After a failure, or once the job is to stop, ranks drop what they have. Never rejects.
  */
-export async function deal(context: Deal): Promise<{ readonly error: unknown } | undefined> {
-  const { lines, pieces, describe, record, stopped } = context;
+export async function deal(context: Deal): Promise<Dealt> {
+  const { pieces, again, describe, record, standsStill, stopped } = context;
+  const seats = context.lines.map(seatOf);
   const oneOfFew = gate(ON_THE_WAY);
-  const open = new Set(lines);
+  const given = new Set<number>();
+  const answered = new Set<number>();
+  const lost: number[] = [];
   let left = context.count;
-  let halted = false;
+  let exhausted = false;
+  let repeated: AsyncGenerator<CutPiece, void, undefined> | undefined;
+  let over: 'made' | 'halted' | undefined;
   let failure: { readonly error: unknown } | undefined;
 
-  function halt(): void {
-    if (halted) return;
-    halted = true;
-    for (const line of open) tell(line, { kind: 'stop' });
+  function end(how: NonNullable<typeof over>): void {
+    if (over !== undefined) return;
+    over = how;
+    // What a rank still holds where all pieces are made, others have made.
+    for (const seat of seats)
+      if (seat.open) tell(seat, { kind: how === 'made' && seat.held.size === 0 ? 'end' : 'stop' });
   }
 
   function fail(error: unknown): void {
     failure ??= { error };
-    halt();
+    end('halted');
   }
 
-  function tell(line: Line<ToRank, FromRank>, value: ToRank): void {
+  function tell({ line }: Seat, value: ToRank): void {
     line.send(value).catch(fail);
   }
 
-  /** Gives a rank pieces up to its due. A second one only while there is one for every rank: else others would wait for it. */
-  async function fill(line: Line<ToRank, FromRank>, atHand: number): Promise<number> {
-    let now = atHand;
-    while (!halted && now < (left >= lines.length ? AT_HAND : 1)) {
-      left -= 1;
-      const given = await oneOfFew(async () => {
-        const next = await pieces.next();
-        if (next.done === true || halted) return false;
-        await line.send(describe(next.value.piece), next.value.data);
-        return true;
-      });
-      if (!given) {
-        if (!halted) tell(line, { kind: 'end' }); // Said again, it changes nothing.
-        break;
-      }
-      now += 1;
-    }
-    return now;
+  function endIfMade(): void {
+    if (exhausted && answered.size === given.size) end('made');
   }
 
-  async function serve(line: Line<ToRank, FromRank>): Promise<void> {
-    let atHand = 0;
-    const refill = async (): Promise<void> => {
-      try {
-        atHand = await fill(line, atHand);
-      } catch (error) {
-        fail(error);
+  async function nextPiece(): Promise<CutPiece | undefined> {
+    const next = exhausted ? undefined : await pieces.next();
+    if (next?.done === false) {
+      given.add(next.value.piece.index);
+      return next.value;
+    }
+    exhausted = true;
+    endIfMade();
+    const other = await repeated?.next();
+    if (other?.done === false) return other.value;
+    repeated = undefined;
+    return undefined;
+  }
+
+  /** Gives a rank pieces up to its due. A second one only while there is one for every rank: else others would wait for it. */
+  async function fill(seat: Seat): Promise<void> {
+    const { held, line, rank } = seat;
+    if (seat.filling) return;
+    seat.filling = true;
+    try {
+      while (over === undefined && !standsStill(rank) && held.size < (left >= seats.length ? AT_HAND : 1)) {
+        left -= 1;
+        const gave = await oneOfFew(async () => {
+          const next = await nextPiece();
+          if (next === undefined || over !== undefined) return false;
+          held.add(next.piece.index);
+          await Promise.race([line.send(describe(next.piece), next.data), seat.stalled.promise]);
+          return true;
+        });
+        if (!gave) break;
       }
-    };
-    await refill();
+    } catch (error) {
+      fail(error);
+    } finally {
+      seat.filling = false;
+    }
+  }
+
+  async function serve(seat: Seat): Promise<void> {
+    const { line, held } = seat;
+    void fill(seat);
     for (;;) {
       const { value, bytes } = await line.receive();
       if (value.kind === 'done') {
-        atHand -= 1;
-        await record(value, bytes).catch(fail);
-        await refill();
+        held.delete(value.index);
+        if (!answered.has(value.index) && over !== 'halted') {
+          answered.add(value.index);
+          await record(value, bytes).catch(fail);
+          endIfMade();
+        }
+        void fill(seat);
         continue;
       }
-      open.delete(line);
-      if (value.kind === 'failed') {
+      seat.open = false;
+      // A piece that another rank has made meanwhile may fail as it likes.
+      if (value.kind === 'failed' && over !== 'made') {
         const { code, message, hint } = value;
         fail(new JobError(code, message, hint === null ? {} : { hint }));
       }
@@ -99,13 +159,50 @@ export async function deal(context: Deal): Promise<{ readonly error: unknown } |
     }
   }
 
+  /** At every beat: sees to ranks that stand still, and to those that have nothing to do. */
+  function look(): void {
+    const still = seats.filter(({ rank, open }) => open && standsStill(rank));
+    for (const seat of still) seat.stalled.resolve();
+    if (over !== undefined) {
+      for (const seat of still) {
+        seat.open = false;
+        lost.push(seat.rank);
+        seat.left.resolve();
+      }
+      return;
+    }
+    if (!exhausted || still.length === 0) return;
+    const moving = seats.filter((seat) => seat.open && !still.includes(seat));
+    const inHand = new Set(moving.flatMap(({ held }) => [...held]));
+    const orphans = still
+      .flatMap(({ held }) => [...held])
+      .filter((at) => !answered.has(at) && !inHand.has(at));
+    if (orphans.length > 0) repeated ??= again(new Set(orphans));
+    for (const seat of moving) void fill(seat);
+  }
+
+  const endLooks = context.repeat(look);
+  const halt = (): void => end('halted');
   stopped.addEventListener('abort', halt);
   if (stopped.aborted) halt();
   try {
-    await Promise.all(lines.map(serve));
+    await Promise.all(seats.map((seat) => Promise.race([serve(seat).catch(fail), seat.left.promise])));
   } finally {
     stopped.removeEventListener('abort', halt);
-    await pieces.return();
+    endLooks();
+    await Promise.allSettled([pieces.return(), repeated?.return()]);
   }
-  return failure;
+  return { failure, lost };
+}
+
+function seatOf(line: Line<ToRank, FromRank>, rank: number): Seat {
+  return { rank, line, held: new Set(), stalled: deferred(), left: deferred(), open: true, filling: false };
+}
+
+function deferred(): Deferred {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
 }

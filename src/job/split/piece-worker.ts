@@ -13,6 +13,7 @@ import type { RankWork } from '../meter.js';
 import { readRow } from '../non-finite.js';
 import { type PipelineShape, runPipeline } from '../pipeline.js';
 import { inTermsOf, type LocalCopy } from '../source.js';
+import { type Activity, PIECE_WAIT } from '../watchdog/activity.js';
 import type { FromRank, Line, ToRank } from './line.js';
 import { soloWorld } from './solo-world.js';
 
@@ -38,6 +39,7 @@ export interface PieceWorker {
   /** A folder of this rank's own. */
   readonly folder: string;
   readonly line: Line<FromRank, ToRank>;
+  readonly activity: Activity;
 }
 
 type PieceOrder = ToRank & { readonly kind: 'piece' };
@@ -67,7 +69,7 @@ const FILLER = Number.NaN;
  * root says that it is enough. A failure of its decoder or encoder is told to the root; only MPI and inference reject.
  */
 export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
-  const { world, lanes, shape, line } = context;
+  const { world, lanes, shape, line, activity } = context;
   const queue = pieceQueue();
   const segments = segmentWriter(context, fail);
   let halted = false;
@@ -106,7 +108,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
 
   async function nextPiece(): Promise<OpenPiece | undefined> {
     const since = performance.now();
-    const piece = await queue.take();
+    const piece = await activity.during(PIECE_WAIT, queue.take());
     waited += (performance.now() - since) / 1000;
     if (piece !== undefined) segments.expect(piece);
     return piece;
@@ -152,6 +154,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
       sink: { write: async (row, pts) => void (await unlessFailed(() => write(row, pts))) },
       stopping: () => halted || failure !== undefined,
     },
+    activity,
   );
   await segments.end();
   await line.send(failure === undefined ? { kind: 'ended' } : statement(world, failure.error));

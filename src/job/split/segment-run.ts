@@ -1,8 +1,9 @@
 import { deviceOf } from '../../model/devices.js';
 import type { Lanes } from '../../model/lanes.js';
-import type { World } from '../../mpi/world.js';
+import { placeOf } from '../../mpi/world.js';
 import { readPieces } from '../../video/cut.js';
-import type { RankWork } from '../meter.js';
+import type { RunContext } from '../context.js';
+import { type RankWork, StageMeter } from '../meter.js';
 import type { PipelineShape } from '../pipeline.js';
 import type { Site } from '../site.js';
 import { deal } from './deal.js';
@@ -13,10 +14,10 @@ import { workOnPieces } from './piece-worker.js';
 /**
  * The job in pieces: the root hands pieces of the compressed video out and records what becomes of them; every rank, the root
  * among them, decodes, infers and encodes. All ranks run this together; only the root has `work`, which keeps what failed.
- * Gives what this rank did.
+ * Ranks that stood still to the end are left out of the world. Gives what this rank did.
  */
 export async function runSegments(
-  world: World,
+  { world, watchdog, log }: Pick<RunContext, 'world' | 'watchdog' | 'log'>,
   lanes: Lanes,
   shape: PipelineShape,
   site: Site,
@@ -24,20 +25,30 @@ export async function runSegments(
 ): Promise<RankWork> {
   const task = await world.broadcastValue(work?.task);
   const gpu = deviceOf(world.localRank);
-  const rank = { world, lanes, shape, task, gpu, folder: await site.scratch.folder() };
+  const { activity } = watchdog;
+  const rank = { world, lanes, shape, task, gpu, activity, folder: await site.scratch.folder() };
   if (work === undefined) return workOnPieces({ ...rank, line: lineTo<FromRank, ToRank>(world, 0) });
 
   const local = localLine();
   const others = Array.from({ length: world.size - 1 }, (_, i) => lineTo<ToRank, FromRank>(world, i + 1));
-  const dealt = deal({
+  const dealing = deal({
     lines: [local.root, ...others],
     pieces: readPieces(task.source, work.plan, work.wanted),
     count: work.count,
+    again: (indexes) => readPieces(task.source, work.plan, ({ index }) => indexes.has(index)),
     describe: work.describe,
     record: work.record,
+    standsStill: watchdog.standsStill,
+    repeat: watchdog.onBeat,
     stopped: site.stopped,
   });
-  const [failure, mine] = await Promise.all([dealt, workOnPieces({ ...rank, line: local.rank })]);
+  const working = workOnPieces({ ...rank, line: local.rank });
+  working.catch(() => {}); // thrown by the race, unless this rank is lost
+  const { failure, lost } = await Promise.race([dealing, working.then(() => dealing)]);
   work.failed(failure);
-  return mine;
+  for (const one of lost) {
+    log.warn(`${placeOf({ rank: one, host: watchdog.hostOf(one) })} stands still, and is not waited for`);
+    world.leaveOut(one);
+  }
+  return lost.includes(0) ? new StageMeter().read() : working;
 }

@@ -23,6 +23,7 @@ export interface DecodeContext {
 /** Reads the video into the rounds of the schedule, on the root. Every frame is yielded, the last round may be short. */
 export async function* decode(context: DecodeContext): AsyncGenerator<DecodedRound, void, undefined> {
   const { decoder, schedule, frameBytes, buffers, meter, stopping } = context;
+  let frame = 0;
   for (;;) {
     const data = await buffers.acquire();
     const counts = schedule.next();
@@ -30,7 +31,8 @@ export async function* decode(context: DecodeContext): AsyncGenerator<DecodedRou
     const pts: number[] = [];
     while (pts.length < roundFrames && !stopping()) {
       const slot = data.data.subarray(pts.length * frameBytes, (pts.length + 1) * frameBytes);
-      const time = await meter.time('decode', decoder.read(slot));
+      frame += 1;
+      const time = await meter.time('decode', decoder.read(slot), [frame, frame]);
       if (time === undefined) break;
       pts.push(time);
     }

@@ -20,11 +20,13 @@ export interface EncodeContext {
 /** Writes every frame of every round to the sink, and drains the pipeline on ranks that have none. */
 export async function encode(rounds: AsyncIterable<StyledRound>, context: EncodeContext): Promise<void> {
   const { sink, styledBytes, meter } = context;
+  let frame = 0;
   for await (const round of rounds) {
     if (sink === undefined || round.data === undefined) continue;
     for (const [i, pts] of round.pts.entries()) {
       const row = round.data.data.subarray(i * styledBytes, (i + 1) * styledBytes);
-      await meter.time('encode', sink.write(row, pts));
+      frame += 1;
+      await meter.time('encode', sink.write(row, pts), [frame, frame]);
     }
     round.data.release();
   }

@@ -61,7 +61,7 @@ async function* begin(
       const output = result.data.subarray(0, batch * styledBytes);
       const run = { first: given + 1, last: given + frames, batch };
       given += frames;
-      done = meter.time('infer', lane.run(input, output)).then(
+      done = meter.time('infer', lane.run(input, output), [run.first, run.last]).then(
         () => meter.addRun(frames),
         (error: unknown) => {
           throw inferenceFailure(error, run);

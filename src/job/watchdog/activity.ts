@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { childPids } from '../../video/children.js';
+
+/** Something that is under way, or waited for. */
+export interface UnderWay {
+  /** A stage of the pipeline, a part of the job, or what is waited for. */
+  readonly what: string;
+  /** The first and the last frame that it concerns, of this rank in this run, from 1; of parts of the job none. */
+  readonly frames?: readonly [number, number] | undefined;
+}
+
+/** What this rank is at, and how much it has done: by it a job that stands still is told from a slow one. */
+export interface Activity {
+  /** Waits for `work`: it is under way until it settles, and counts as a move when it does. */
+  during<T>(what: string, work: Promise<T>, frames?: UnderWay['frames']): Promise<T>;
+  /** Things done so far. Only whether that changes means anything. */
+  moves(): number;
+  /** What is under way, the longest first. */
+  underWay(): readonly UnderWay[];
+}
+
+/** What a rank waits for that has nothing to do. */
+export const PIECE_WAIT = 'waiting for a piece';
+/** The first run of a model, which may be one that never ends. */
+export const TRIAL_RUN = 'trial run of the model';
+
+/** Reads and writes of this many bytes a second are data on its way; beats, logs and metrics are far less. */
+const MOVING_BYTES_A_SECOND = 6400;
+
+export function createActivity(): Activity {
+  const now = new Set<UnderWay>();
+  let moves = 0;
+  const movedBelow = outsideMoves();
+  return {
+    async during(what, work, frames) {
+      const one = { what, frames };
+      now.add(one);
+      try {
+        return await work;
+      } finally {
+        now.delete(one);
+        moves += 1;
+      }
+    },
+    moves() {
+      if (movedBelow()) moves += 1;
+      return moves;
+    },
+    underWay: () => [...now],
+  };
+}
+
+/** An activity that nobody looks at. */
+export const UNWATCHED: Activity = {
+  during: (_what, work) => work,
+  moves: () => 0,
+  underWay: () => [],
+};
+
+/**
+ * Gives a function that tells whether, since it was called last, a child process had the processor, or this process read or
+ * wrote much: what FFmpeg and transfers do moves no frame for minutes. Read synchronously: /proc does not block, and the
+ * threads that other files are read with may all wait for a disk that is gone.
+ */
+function outsideMoves(): () => boolean {
+  let ticks = new Map<number, string>();
+  let bytes = bytesSoFar();
+  let at = performance.now();
+  return () => {
+    const before = ticks;
+    ticks = new Map(childPids().map((pid) => [pid, ticksOf(pid)]));
+    const childMoved = [...ticks].some(([pid, count]) => before.get(pid) !== count);
+    const [nowBytes, nowAt] = [bytesSoFar(), performance.now()];
+    const rate = ((nowBytes - bytes) * 1000) / Math.max(1, nowAt - at);
+    [bytes, at] = [nowBytes, nowAt];
+    return childMoved || rate > MOVING_BYTES_A_SECOND;
+  };
+}
+
+/** proc(5): utime and stime, fields 14 and 15 of /proc/PID/stat; counted after the command name, which may hold spaces. */
+function ticksOf(pid: number): string {
+  const stat = readProc(`/proc/${pid}/stat`);
+  return stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .join(' ');
+}
+
+/** proc(5): what this process had read and written through system calls, of sockets and pipes too. */
+function bytesSoFar(): number {
+  return [...readProc('/proc/self/io').matchAll(/^[rw]char: (\d+)$/gm)].reduce(
+    (sum, [, count]) => sum + Number(count),
+    0,
+  );
+}
+
+function readProc(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
