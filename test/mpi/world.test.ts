@@ -57,7 +57,8 @@ t.test('an abort on one rank ends all, with its exit code', async (t) => {
 
 t.test('a killed rank ends all', async (t) => {
   const result = await mpirun(3, [worker, 'kill']);
-  t.equal(result.code, 128 + 9, result.stderr);
+  // As a shell would say it, or the signal's number: Open MPI and MPICH.
+  t.ok(result.code === 128 + 9 || result.code === 9, `${result.code}: ${result.stderr}`);
 });
 
 t.test('a rank that ends without finalising ends all', async (t) => {
