@@ -9,6 +9,7 @@ import { multipliesInt8 } from '../model/processor.js';
 import { launcherName } from '../mpi/launcher.js';
 import { native } from '../native.js';
 import { modelsFolder, onnxRuntimeFolder } from '../package.js';
+import { printable } from '../report/printable.js';
 import { openScratch } from '../storage/scratch.js';
 import { openEncoder } from '../video/encode.js';
 import { ffmpegVersion, hasEncoder } from '../video/ffmpeg-facts.js';
@@ -41,8 +42,8 @@ export async function runDoctor(): Promise<number> {
   ];
   for (const { subject, found, lack } of findings) {
     const mark = lack === undefined ? 'ok  ' : lack.fatal ? 'LACK' : 'note';
-    process.stdout.write(`${mark}  ${subject.padEnd(13)} ${found}\n`);
-    if (lack !== undefined) process.stdout.write(`${' '.repeat(20)}-> ${lack.remedy}\n`);
+    process.stdout.write(`${mark}  ${subject.padEnd(13)} ${printable(found)}\n`);
+    if (lack !== undefined) process.stdout.write(`${' '.repeat(20)}-> ${printable(lack.remedy)}\n`);
   }
   return findings.some((finding) => finding.lack?.fatal === true) ? 1 : 0;
 }

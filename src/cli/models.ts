@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { listModels } from '../model/catalogue.js';
+import { printable, printableJson } from '../report/printable.js';
 
 /** Prints the models at hand: names for `--model`, what they are, and where to look at them. */
 export async function listModelsCommand(folder: string, json: boolean): Promise<number> {
@@ -7,7 +8,7 @@ export async function listModelsCommand(folder: string, json: boolean): Promise<
     (await listModels(folder)).map(async (model) => ({ ...model, bytes: (await stat(model.file)).size })),
   );
   if (json) {
-    process.stdout.write(`${JSON.stringify(models, null, 2)}\n`);
+    process.stdout.write(`${printableJson(models, 2)}\n`);
     return 0;
   }
   for (const model of models) {
@@ -18,7 +19,8 @@ export async function listModelsCommand(folder: string, json: boolean): Promise<
       ...(model.picture === undefined ? [] : [model.picture]),
     ];
     const name = model.isDefault ? model.name : `${model.name} --size ${model.size}`;
-    process.stdout.write(`${name.padEnd(28)}${facts.filter((part) => part !== '').join('; ')}\n`);
+    const line = `${name.padEnd(28)}${facts.filter((part) => part !== '').join('; ')}`;
+    process.stdout.write(`${printable(line)}\n`);
   }
   process.stdout.write('\n--model also takes a blend ("wave:0.6,udnie:0.4") or the path of an ONNX file.\n');
   return 0;

@@ -1,6 +1,7 @@
 import { inTermsOf, type LocalCopy, openSource } from '../job/source.js';
 import { watchForStop } from '../job/stop.js';
 import type { Log } from '../report/log.js';
+import { printable, printableJson } from '../report/printable.js';
 import { clock } from '../report/progress.js';
 import { parseLocation } from '../storage/location.js';
 import { openScratch } from '../storage/scratch.js';
@@ -42,7 +43,7 @@ async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder:
   const hardware = await tryEngines(source, folder);
   if (json) {
     process.stdout.write(
-      `${JSON.stringify({ source: { ...source, path: copy.display }, plans, hardware }, null, 2)}\n`,
+      `${printableJson({ source: { ...source, path: copy.display }, plans, hardware }, 2)}\n`,
     );
     return 0;
   }
@@ -58,7 +59,7 @@ async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder:
     for (const note of wire.notes) lines.push(`  ${note}`);
     lines.push(...streamLines(source, streams));
   }
-  process.stdout.write(`${lines.join('\n')}\n`);
+  process.stdout.write(lines.map((line) => `${printable(line)}\n`).join(''));
   return 0;
 }
 

@@ -8,6 +8,7 @@ import { createRestClient, httpsOrigin, PUBLIC_CLOUD } from '../cloud/rest-clien
 import { defaultCredential, tokensOf } from '../cloud/tokens.js';
 import { idIn, urlOf } from '../cloud/workspace.js';
 import type { Log } from '../report/log.js';
+import { printable, printableJson } from '../report/printable.js';
 import type { AmlCommand } from './aml.js';
 
 /**
@@ -24,13 +25,13 @@ export async function runAml(
 ): Promise<number> {
   const management = httpsOrigin(environment.AZURE_RESOURCE_MANAGER_URL || PUBLIC_CLOUD);
   if (command.dryRun) {
-    process.stdout.write(`${JSON.stringify(plan(command, management, release), undefined, 2)}\n`);
+    process.stdout.write(`${printableJson(plan(command, management, release), 2)}\n`);
     return 0;
   }
   const tokens = tokensOf(defaultCredential);
   const client = createRestClient({ tokens, version: release, management });
   const line = await act(command, { client, workspace: command.workspace, log, release });
-  if (line !== undefined) process.stdout.write(`${line}\n`);
+  if (line !== undefined) process.stdout.write(`${printable(line)}\n`);
   return 0;
 }
 
@@ -42,7 +43,7 @@ async function act(
     case 'submit': {
       const job = await submitJob(session, command);
       // At once, and not when the job is done: it may be hours until then.
-      process.stdout.write(`${job.link}\n`);
+      process.stdout.write(`${printable(job.link)}\n`);
       if (command.wait) {
         session.log.info(
           `to end it: framescatter submit aml --cancel ${job.name}; ending this command does not`,

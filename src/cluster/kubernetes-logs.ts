@@ -1,3 +1,4 @@
+import { printable } from '../report/printable.js';
 import type { Kubectl, KubectlStream } from './kubectl.js';
 import type { PodStatus } from './kubernetes-status.js';
 
@@ -33,7 +34,7 @@ export function followLogs(kubectl: Kubectl, write: (line: string) => void): Pod
       const [, time = '', text = line] = TIMED_LINE.exec(line) ?? [];
       if (time !== '' && time <= reading.last) return;
       if (time !== '') reading.last = time;
-      write(`${text}\n`);
+      write(`${printable(text)}\n`);
     });
     reading.stream = stream;
     void stream.ended.then(() => {

@@ -82,10 +82,10 @@ function text(value: string): Scalar<string> {
   return scalar;
 }
 
-/** Characters that YAML 1.1 takes for line ends or for none of its own: only texts in quotes can have them here. */
+/** Characters that YAML 1.1 takes for line ends or for none of its own, or terminals for commands: only texts in quotes have them. */
 function safeText(yaml: string): string {
   return yaml.replace(
-    /[\u007f-\u009f\u2028\u2029\ufeff]/g,
+    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

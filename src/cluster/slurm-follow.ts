@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
+import { printableLines } from '../report/printable.js';
 import type { SlurmJob } from './slurm.js';
 
 /** What following a job needs. */
@@ -11,8 +12,8 @@ export interface Following {
   /** Path of the job's log. */
   readonly logFile: string;
   readonly log: Log;
-  /** Takes the log's text as it grows. */
-  readonly write: (text: Uint8Array) => void;
+  /** Takes the log's text as it grows, without control characters but line ends. */
+  readonly write: (text: string) => void;
   readonly pause?: (ms: number) => Promise<unknown>;
 }
 
@@ -119,7 +120,8 @@ function inWords({ state, reason, nodes, restarts }: SlurmJob): string {
 }
 
 /** Gives a function that passes on what a file has grown by since its last call; nothing while there is none. */
-function logReader(path: string): (write: (text: Uint8Array) => void) => Promise<void> {
+function logReader(path: string): (write: Following['write']) => Promise<void> {
+  const decoder = new TextDecoder();
   let position = 0;
   return async (write) => {
     const file = await open(path, 'r').catch(() => undefined);
@@ -130,7 +132,7 @@ function logReader(path: string): (write: (text: Uint8Array) => void) => Promise
         const { bytesRead } = await file.read(buffer, 0, CHUNK, position);
         if (bytesRead === 0) return;
         position += bytesRead;
-        write(Uint8Array.prototype.slice.call(buffer, 0, bytesRead));
+        write(printableLines(decoder.decode(buffer.subarray(0, bytesRead), { stream: true })));
       }
     } finally {
       await file.close();

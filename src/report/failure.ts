@@ -1,4 +1,4 @@
-import { actionable, JobError } from '../errors.js';
+import { actionable, JobError, messageOf } from '../errors.js';
 import type { Log } from './log.js';
 
 /** Says what a job failed with, and what to do; `place` is the rank that it befell, where not all of them failed alike. */
@@ -8,10 +8,15 @@ export function sayFailure(log: Log, failure: unknown, place?: string): void {
   if (error instanceof JobError) {
     log.error(`${where}${error.message}`, { code: error.code, hint: error.hint });
     if (error.hint !== undefined && log.format === 'text') log.info(error.hint);
-    if (log.verbosity === 'verbose' && error.stack !== undefined) log.detail(error.stack);
+    log.detail('thrown here:', { stack: framesOf(error) });
     return;
   }
-  log.error(
-    `${where}internal error, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-  );
+  const stack = error instanceof Error ? framesOf(error) : undefined;
+  log.error(`${where}internal error, please report it: ${messageOf(error)}`, { stack });
+}
+
+/** An error's stack below its message, a line for each call. */
+function framesOf({ stack = '', message }: Error): string {
+  const from = stack.indexOf(message);
+  return stack.slice(from < 0 ? 0 : from + message.length).replace(/^\n/, '');
 }

@@ -1,11 +1,15 @@
 import { redact } from '../storage/secret.js';
+import { printable, printableJson } from './printable.js';
 
 /** How much is said: only errors; the course of the job; or every decision too. */
 export type Verbosity = 'quiet' | 'normal' | 'verbose';
 
 export type LogFormat = 'text' | 'json';
 
-/** Facts that go with a line: plain values, never file contents or secrets. */
+/**
+ * Facts that go with a line: plain values, never file contents or secrets. Text shows only `stack`, below the message: the
+ * one value whose lines stay lines.
+ */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 /** Says things to the user on standard error, a line each. */
@@ -18,7 +22,10 @@ export interface Log {
   detail(message: string, fields?: LogFields): void;
 }
 
-/** Text lines are prefixed `framescatter:`; JSON lines carry `time`, `level`, `message` and the fields. */
+/**
+ * Text lines are prefixed `framescatter:`; JSON lines carry `time`, `level`, `message` and the fields. Whatever a message holds,
+ * it is one line, without control characters.
+ */
 export function createLog(
   format: LogFormat,
   verbosity: Verbosity,
@@ -26,10 +33,13 @@ export function createLog(
 ): Log {
   function say(level: string, message: string, fields: LogFields): void {
     if (format === 'json') {
-      write(redact(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`));
+      write(`${redact(printableJson({ time: new Date().toISOString(), level, message, ...fields }))}\n`);
     } else {
       const prefix = level === 'error' || level === 'warning' ? `framescatter: ${level}: ` : 'framescatter: ';
-      write(redact(`${prefix}${message}\n`));
+      const stack = typeof fields.stack === 'string' ? fields.stack.split('\n') : [];
+      const lines = [`${prefix}${message}`, ...stack];
+      // Escapes would hide where a secret begins.
+      write(lines.map((line) => `${printable(redact(line))}\n`).join(''));
     }
   }
   return {

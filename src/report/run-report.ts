@@ -5,6 +5,7 @@ import type { NonFiniteFrames } from '../job/non-finite.js';
 import { writeAtomically } from '../storage/durable.js';
 import { openRegular } from '../storage/own-files.js';
 import type { Concealed } from '../video/decode.js';
+import { printableJson } from './printable.js';
 import type { RankReport } from './summary.js';
 import { limitingStage, stageTimes } from './summary.js';
 
@@ -52,7 +53,7 @@ export function runReport(facts: RunFacts) {
 export async function writeReport(path: string, report: object): Promise<void> {
   await refuseForeignReport(path);
   try {
-    await writeAtomically(path, `${JSON.stringify(report, null, 2)}\n`);
+    await writeAtomically(path, `${printableJson(report, 2)}\n`);
   } catch (error) {
     throw new JobError('output', `the report ${path} cannot be written: ${messageOf(error)}`, {
       cause: error,

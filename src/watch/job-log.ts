@@ -1,8 +1,10 @@
 import * as fs from 'node:fs/promises';
+import { printable } from '../report/printable.js';
 import { redact } from '../storage/secret.js';
 
 const TAIL_BYTES = 64 * 1024;
-/** The last error that a job's log tells, in either form of the log, without secrets; undefined where there is none. */
+
+/** The last error that a job's log tells, in either form of the log: one line without secrets; undefined where there is none. */
 export async function lastError(path: string): Promise<string | undefined> {
   const file = await fs.open(path, 'r');
   try {
@@ -11,7 +13,7 @@ export async function lastError(path: string): Promise<string | undefined> {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
     const lines = buffer.subarray(0, bytesRead).toString('utf8').split('\n');
     const errors = lines.flatMap((line) => errorIn(line) ?? []);
-    return errors.length === 0 ? undefined : redact(errors.at(-1) ?? '');
+    return errors.length === 0 ? undefined : printable(redact(errors.at(-1) ?? ''));
   } finally {
     await file.close();
   }

@@ -1,4 +1,5 @@
 import type { Log } from '../report/log.js';
+import { printable, printableJson } from '../report/printable.js';
 import { connect } from '../storage/blob-client.js';
 import { blobFactsIfThere } from '../storage/blob-input.js';
 import { atName, type BlobLocation, nameBelow, type QueueLocation } from '../storage/location.js';
@@ -68,8 +69,8 @@ export async function queueSource(
   async function setAside(message: HeldMessage, reason: string): Promise<Offer> {
     const name = `messages/${message.id.replace(/[^\w-]/g, '_')}.json`;
     const { deliveries, inserted, text } = message;
-    const note = { queue: queue.url, reason, inserted, deliveries, text: redact(text) };
-    await options.state.writeText(name, `${JSON.stringify(note, null, 2)}\n`);
+    const note = { queue: queue.url, reason: printable(reason), inserted, deliveries, text: redact(text) };
+    await options.state.writeText(name, `${printableJson(note, 2)}\n`);
     await message.remove();
     log.error(`a message in ${queue.url} is set aside: ${reason}`, {
       event: 'message',

@@ -1,4 +1,5 @@
 import { messageOf } from '../errors.js';
+import { printableJson } from '../report/printable.js';
 import type { Place } from '../storage/place.js';
 import type { Video } from './videos.js';
 
@@ -53,7 +54,7 @@ export function openRecords(state: Place): Records {
         throw new Error(`${state.address(recordName(video))} cannot be read: ${messageOf(error)}`);
       }
     },
-    write: (video, record) => state.writeText(recordName(video), `${JSON.stringify(record, null, 2)}\n`),
+    write: (video, record) => state.writeText(recordName(video), `${printableJson(record, 2)}\n`),
   };
 }
 

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
+import { printable, printableJson } from '../report/printable.js';
 import { derivedPath } from '../storage/derived-names.js';
 import type { Place } from '../storage/place.js';
 import { redact } from '../storage/secret.js';
@@ -83,6 +84,7 @@ async function work(
   };
   const save = async (change: Partial<VideoRecord>): Promise<void> => {
     record = { ...record, ...change, updated: new Date().toISOString() };
+    if (record.reason !== null) record = { ...record, reason: printable(record.reason) };
     if (!(await claim.held())) throw new JobError('journal', `another watcher has taken ${video.name} over`);
     await records.write(video, record);
   };
@@ -91,7 +93,7 @@ async function work(
 
   async function setAside(reason: string, change: Partial<VideoRecord> = {}): Promise<Taken> {
     await settle('failed', { ...change, reason });
-    await outputs.writeText(failureName(video), `${JSON.stringify(failureNote(watcher, record), null, 2)}\n`);
+    await outputs.writeText(failureName(video), `${printableJson(failureNote(watcher, record), 2)}\n`);
     log.error(`${video.name} is set aside: ${reason}`, {
       event: 'video',
       video: video.name,
