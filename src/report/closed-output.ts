@@ -19,10 +19,10 @@ const GONE = new Set(['EPIPE', 'ECONNRESET', 'EIO']);
 export function watchOutput({
   stdout,
   stderr,
-}: Pick<NodeJS.Process, 'stdout' | 'stderr'> = process): OutputWatch {
+}: Readonly<Record<'stdout' | 'stderr', NodeJS.WritableStream>> = process): OutputWatch {
   let first: NodeJS.ErrnoException | undefined;
   // A stream that has failed answers each further write with another error.
-  stdout.on('error', (error) => {
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
     first ??= error;
   });
   stderr.on('error', () => {});

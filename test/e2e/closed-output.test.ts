@@ -1,12 +1,14 @@
 /** Standard output and standard error whose reader has gone, that are closed, or that cannot be written. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { packageRoot } from '../../src/package.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { jobCommand, MPI_ENVIRONMENT } from '../fixtures/job.js';
+import { runWithOwnMounts, withoutOwnMounts } from '../fixtures/own-mounts.js';
 
 t.setTimeout(900_000);
 
@@ -56,3 +58,51 @@ t.test('a job goes on to its end without anybody to tell', async (t) => {
     t.ok(existsSync(output), `${redirection}: the output is there`);
   }
 });
+
+t.test('so do ranks under mpirun, jobs that retry runs, and those of a watcher', async (t) => {
+  const folder = t.testdir({ in: {}, out: {} });
+  const out = join(folder, 'out');
+  const model = await identityModel(folder);
+  const input = await makeClip('cfr');
+  await fs.copyFile(input, join(folder, 'in', 'seen.mp4'));
+  const words = ['--model', model, '--provider', 'cpu', '--verbose'];
+  const job = (ranks: number, name: string): readonly string[] => {
+    const [program, args] = jobCommand(ranks, [input, join(out, name), ...words]);
+    return [program, ...args];
+  };
+  const node = [process.execPath, MAIN];
+  const cases: readonly (readonly [string, readonly string[]])[] = [
+    ['ranks.mp4', job(2, 'ranks.mp4')],
+    ['retry.mp4', [...node, 'retry', '1', '--', ...job(0, 'retry.mp4')]],
+    [
+      'seen.mp4',
+      [...node, 'watch', join(folder, 'in'), '--out', out, '--once', '--poll', '1', '--', ...words],
+    ],
+  ];
+  for (const [name, command] of cases) {
+    const { status } = redirected('>/dev/full 2>/dev/full', command);
+    t.equal(status, 0, name);
+    t.ok(existsSync(join(out, name)), `${name} is there`);
+  }
+});
+
+t.test(
+  'a log on a full disk ends no job; a report that cannot be written there is an error',
+  {
+    skip: withoutOwnMounts,
+  },
+  async (t) => {
+    const folder = t.testdir({ disk: {} });
+    const [model, input] = [await identityModel(folder), await makeClip('cfr')];
+    const args = [input, join(folder, 'o.mp4'), '--model', model, '--provider', 'cpu', '--verbose'];
+    const worker = new URL('./full-log-worker.js', import.meta.url);
+    const { stdout, stderr } = runWithOwnMounts(worker, [join(folder, 'disk'), ...args]);
+    const found = JSON.parse(stdout || JSON.stringify({ stderr }));
+    t.equal(found.status, 0, 'the job without a log');
+    t.equal(found.logged, 0, 'there was no room for a line');
+    t.ok(existsSync(join(folder, 'o.mp4')));
+    t.equal(found.code, 1, 'the report is no log');
+    t.match(found.stderr, /error: the report .*report\.json cannot be written: ENOSPC/);
+    t.same(found.left.sort(), ['log', 'rest'], 'no half a report');
+  },
+);

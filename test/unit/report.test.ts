@@ -1,5 +1,7 @@
+import { Writable } from 'node:stream';
 import t from 'tap';
 import { exitCode, JobError } from '../../src/errors.js';
+import { watchOutput } from '../../src/report/closed-output.js';
 import { createLog } from '../../src/report/log.js';
 import { clock, progressLine } from '../../src/report/progress.js';
 import { limitingStage, summaryLines } from '../../src/report/summary.js';
@@ -60,6 +62,28 @@ t.test('the summary of a short job says what its time went to', async (t) => {
   ]);
   t.same(summaryLines(0, job, alone, 1), ['0 frames in 0:02 (0.00 fps) on 1 rank'], 'nothing was left to do');
 });
+
+t.test(
+  'whatever keeps the log from being written ends nothing; results that are lost are known',
+  async (t) => {
+    for (const code of ['EPIPE', 'ENOSPC', 'EIO', 'EAGAIN', 'EBADF', 'EDQUOT']) {
+      const broken = () =>
+        new Writable({
+          autoDestroy: false,
+          write: (_chunk, _encoding, done) => done(Object.assign(new Error(code), { code })),
+        });
+      const [stdout, stderr] = [broken(), broken()];
+      const { failure } = watchOutput({ stdout, stderr });
+      stderr.write('lost\n');
+      await new Promise(setImmediate);
+      t.equal(failure(), undefined, `${code}: the log is not missed`);
+      stdout.write('lost\n');
+      stdout.write('lost too\n');
+      await new Promise(setImmediate);
+      t.equal(failure(), ['EPIPE', 'EIO'].includes(code) ? undefined : code, `${code}: standard output`);
+    }
+  },
+);
 
 t.test('exit codes follow from the error', async (t) => {
   t.equal(exitCode(new JobError('usage', '')), 2);
