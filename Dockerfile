@@ -1,26 +1,29 @@
 # framescatter with all that a rank needs: Node.js, FFmpeg, Open MPI, ONNX Runtime, the addon, and ssh as the Kubeflow MPI
-# Operator wants it. Kubernetes, Azure Machine Learning and Apptainer run the same image.
+# Operator wants it (and perhaps Azure Machine Learning). Under Slurm (Apptainer) and on one machine nothing uses an ssh server.
 #
 #     docker build -t framescatter:cpu .
 #     docker build -t framescatter:cuda --build-arg ACCELERATOR=cuda .
+#     docker build -t framescatter:slurm --build-arg SSH_SERVER= .     # without an ssh server
 #
 # It builds without BuildKit too, which `az acr build` does not have. docs/kubernetes.md says how it was checked.
 ARG ACCELERATOR=cpu
 ARG NODE_IMAGE=node:20.20.2-bookworm-slim
 ARG CPU_IMAGE=debian:12.13-slim
 ARG CUDA_IMAGE=nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
+ARG SSH_SERVER=openssh-server
 
 FROM ${NODE_IMAGE} AS node
 FROM ${CPU_IMAGE} AS base-cpu
 FROM ${CUDA_IMAGE} AS base-cuda
 
 FROM base-${ACCELERATOR} AS runtime
+ARG SSH_SERVER
 # Versions are the base's own: Debian and Ubuntu serve only the newest of each package. The ssh server's package makes host
 # keys, which no image may carry; a job's own come with it.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates ffmpeg openmpi-bin openssh-client openssh-server \
+      ca-certificates ffmpeg openmpi-bin openssh-client ${SSH_SERVER} \
  && rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
 
@@ -76,5 +79,6 @@ ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility,video
 ARG RUN_AS=mpiuser
 USER ${RUN_AS}
 WORKDIR /home/mpiuser
+ARG SSH_SERVER
 RUN /opt/framescatter/k8s/image/check.sh
 CMD ["framescatter", "--help"]

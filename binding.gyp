@@ -18,6 +18,13 @@
       ],
       "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
       "cflags!": ["-fno-exceptions"],
+      # It reads what strangers wrote: tensors and frames. The same in CMakeLists.txt.
+      "cflags": ["-fstack-protector-strong", "-fstack-clash-protection"],
+      "ldflags": ["-Wl,-z,relro", "-Wl,-z,now"],
+      "configurations": {
+        # Only with optimisation; the first takes back what a distribution's compiler may define by itself.
+        "Release": {"cflags": ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=3"]},
+      },
       "cflags_cc": [
         "-std=c++20", "-fexceptions", "-frtti", "-Wall", "-Wextra", "-Wpedantic", "-fvisibility=hidden",
         # Others' headers, without our warnings. make runs in build/.

@@ -73,10 +73,18 @@ t.test('packages leave nothing behind', async (t) => {
   for (const text of installing) {
     t.match(text, /^apt-get update .*--no-install-recommends.*rm -rf \/var\/lib\/apt\/lists\/\*/);
   }
-  const server = installing.filter((text) => text.includes('openssh-server'));
-  t.ok(
-    server.every((text) => text.includes('/etc/ssh/ssh_host_*')),
-    'no host keys in the image',
+});
+
+t.test('an ssh server only where a launcher starts ranks through it, and without keys', async (t) => {
+  t.equal(argument('SSH_SERVER'), 'openssh-server', 'the MPI Operator needs one');
+  const installing = all('RUN').filter((text) => /\$\{SSH_SERVER\}|\bopenssh-server\b/.test(text));
+  t.equal(installing.length, 1);
+  t.match(installing[0], / \$\{SSH_SERVER\} /);
+  t.match(installing[0], /rm -rf .*\/etc\/ssh\/ssh_host_\*/, 'no host keys in the image');
+  t.equal(
+    all('ARG').filter((text) => text === 'SSH_SERVER').length,
+    2,
+    'known to both stages that ask for it',
   );
 });
 
