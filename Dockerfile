@@ -43,15 +43,12 @@ ARG ACCELERATOR
 RUN if [ "$ACCELERATOR" = cuda ]; then bash scripts/setup-cuda.sh; fi
 COPY binding.gyp ./
 COPY native native/
-RUN node node_modules/node-gyp/bin/node-gyp.js rebuild --nodedir=/usr/local
+COPY scripts/install.mjs scripts/
+RUN node scripts/install.mjs
 COPY tsconfig.json ./
 COPY src src/
 RUN npm run build:ts && chmod 755 dist/main.js
-# Of ONNX Runtime only this platform's library stays: those of the others are a quarter of a gigabyte.
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund \
- && platform=$(node -p 'process.platform + "/" + process.arch') \
- && cd node_modules/onnxruntime-node/bin/napi-v6 \
- && find . -type f ! -path "./$platform/*" -delete
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM runtime
 # 1000 is the user of the MPI Operator's examples; Ubuntu's images have given it to one of their own.

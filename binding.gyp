@@ -1,8 +1,8 @@
 {
   "variables": {
-    # Relative to the addon in build/Release, so that the folder can be moved.
-    "onnxruntime_lib": "node_modules/onnxruntime-node/bin/napi-v6/linux/<(target_arch)",
-    "onnxruntime_include": "node_modules/@qvac/onnx/prebuilds/include/onnxruntime",
+    "onnxruntime_lib": "<!(node native/package-paths.mjs onnxruntime)",
+    "onnxruntime_rpath": "<!(node native/package-paths.mjs rpath)",
+    "node_addon_api": "<!(node native/package-paths.mjs node-addon-api)",
   },
   "targets": [
     {
@@ -28,18 +28,18 @@
       "cflags_cc": [
         "-std=c++20", "-fexceptions", "-frtti", "-Wall", "-Wextra", "-Wpedantic", "-fvisibility=hidden",
         # Others' headers, without our warnings. make runs in build/.
-        "-isystem../node_modules/node-addon-api",
-        "-isystem../<(onnxruntime_include)",
+        "-isystem<(node_addon_api)",
+        "-isystem../native/third_party/onnxruntime",
         "<!@(node native/mpi-flags.mjs compile)",
       ],
       "libraries": [
-        "-L../<(onnxruntime_lib)",
+        "-L<(onnxruntime_lib)",
         "-l:libonnxruntime.so.1",
         # Wrappers also name MPI's C++ library, which nothing here uses.
         "-Wl,--as-needed",
         "<!@(node native/mpi-flags.mjs link)",
         # For make, which takes $$ for $.
-        "-Wl,-rpath,'$$ORIGIN/../../<(onnxruntime_lib)'",
+        "-Wl,-rpath,'$$ORIGIN/<(onnxruntime_rpath)'",
       ],
     },
   ],

@@ -59,23 +59,7 @@ if ! cmp -s package-lock.json "$stamp"; then
   cp package-lock.json "$stamp"
 fi
 
-# Node's own headers are used where they lie beside it, so that nothing is downloaded.
-headers=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
-gyp=(npx --no-install node-gyp)
-[ -f "$headers/include/node/node_api.h" ] && gyp+=("--nodedir=$headers")
-# Built again when its sources have changed since, or when it is to be built with another MPI.
-mpi=$(node native/mpi-flags.mjs compile && node native/mpi-flags.mjs link) || die 'the native addon cannot be built; see above'
-if [ ! -f build/Release/framescatter.node ] || [ "$mpi" != "$(cat build/mpi-flags 2>/dev/null)" ] ||
-  [ -n "$(find native binding.gyp package-lock.json -newer build/Release/framescatter.node -print -quit)" ]; then
-  say 'building the native addon'
-  mkdir -p build
-  { "${gyp[@]}" configure && "${gyp[@]}" build --jobs max; } >build/native.log 2>&1 || {
-    cat build/native.log >&2
-    die 'the native addon cannot be built; see above'
-  }
-  touch build/Release/framescatter.node
-  printf '%s' "$mpi" >build/mpi-flags
-fi
+node scripts/install.mjs
 
 say 'building the program'
 npm run --silent build:ts

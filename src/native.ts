@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { JobError, messageOf } from './errors.js';
+import { packageRoot } from './package.js';
 
 /** Where this process stands in the MPI world. Local means: among the ranks of this node. */
 export interface WorldInfo {
@@ -112,13 +112,6 @@ export interface Native {
   openPipe(capacity: number): { readonly readEnd: number; readonly writeEnd: number };
   /** ONNX Runtime's version and the providers that this build of it could load: `cpu`, `cuda`, `tensorrt`. */
   runtimeInfo(): { readonly version: string; readonly providers: readonly string[] };
-}
-
-/** The nearest folder above this module with a package.json: compiled, it may lie in dist/ or deeper, in the tests' build. */
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json')) && folder !== dirname(folder)) folder = dirname(folder);
-  return folder;
 }
 
 let loaded: Native | undefined;

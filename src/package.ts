@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -26,15 +27,8 @@ export function packageVersion(): string {
   return manifest.version;
 }
 
-/** Where npm put ONNX Runtime's library, and where its CUDA libraries belong. */
+/** Where npm put ONNX Runtime's library: beside this package's own files, or above them. */
 export function onnxRuntimeFolder(): string {
-  return join(
-    packageRoot(),
-    'node_modules',
-    'onnxruntime-node',
-    'bin',
-    'napi-v6',
-    process.platform,
-    process.arch,
-  );
+  const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
+  return join(dirname(manifest), 'bin', 'napi-v6', process.platform, process.arch);
 }

@@ -5,6 +5,7 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
@@ -19,6 +20,12 @@ const SYSTEM = ['bash', 'env', 'dirname', 'cat', 'cmp', 'cp', 'mkdir', 'touch', 
 const MODULES = ['ffmpeg', 'ffprobe', 'mpicxx', 'mpirun', 'g++', 'make', 'python3', 'ssh'];
 const MPICH = 'g++ -I/opt/mpich/include -L/opt/mpich/lib -lmpi';
 const OPEN_MPI = 'g++ -I/opt/openmpi/include -L/opt/openmpi/lib -lmpi';
+
+/** A node-gyp that notes how it was called, and builds an empty addon. */
+const GYP = `const fs = require('node:fs');
+fs.appendFileSync('log', \`node-gyp \${process.argv.slice(2).join(' ')}\\n\`);
+if (process.argv.includes('build')) fs.writeFileSync('build/Release/framescatter.node', '');
+`;
 
 interface Machine {
   /** Runs setup.sh; what it said, and the commands of others that it ran. */
@@ -36,11 +43,22 @@ function machine(t: Test, programs: readonly string[]): Machine {
     bin: {},
     build: {},
     native: {},
-    node_modules: {},
+    node_modules: {
+      'fluent-ffmpeg': { 'package.json': '{}', coverage: { report: '' }, lib: { code: '' } },
+      'onnxruntime-node': {
+        'package.json': '{}',
+        bin: {
+          'napi-v6': { plan9: { x64: { lib: '' } }, [process.platform]: { [process.arch]: { lib: '' } } },
+        },
+      },
+      'node-gyp': { 'package.json': '{}', bin: { 'node-gyp.js': GYP } },
+    },
     scripts: {},
     'package-lock.json': '{}',
+    'package.json': '{}',
   });
-  for (const file of ['scripts/setup.sh', 'native/mpi-flags.mjs', 'binding.gyp']) {
+  const files = ['mpi-flags.mjs', 'package-paths.mjs'].map((file) => join('native', file));
+  for (const file of [...files, 'scripts/setup.sh', 'scripts/install.mjs', 'binding.gyp']) {
     copyFileSync(join(packageRoot(), file), join(folder, file));
   }
   const bin = join(folder, 'bin');
@@ -59,7 +77,6 @@ function machine(t: Test, programs: readonly string[]): Machine {
   add('id', 'echo 0');
   add('npm');
   mkdirSync(join(folder, 'build', 'Release'));
-  add('npx', `[ "$4" != build ] && [ "$3" != build ] || : >"${folder}/build/Release/framescatter.node"`);
   for (const program of programs) add(program);
   if (programs.includes('mpicxx')) add('mpicxx', `[ "$1" != -show ] || echo ${MPICH}`);
   return {
@@ -73,14 +90,14 @@ function machine(t: Test, programs: readonly string[]): Machine {
       });
       const ran = readFileSync(log, 'utf8')
         .split('\n')
-        .filter((line) => /^(?:apt-get|sudo|npm|npx|dpkg)/.test(line));
+        .filter((line) => /^(?:apt-get|sudo|npm|node-gyp|dpkg)/.test(line));
       return { status, stderr, ran };
     },
   };
 }
 
 const building = (ran: readonly string[]): boolean =>
-  ran.some((line) => /^npx .*node-gyp.* build --jobs max$/.test(line));
+  ran.some((line) => /^node-gyp .*build --jobs max$/.test(line));
 
 t.test('with all programs there, from wherever they came, nothing is installed', async (t) => {
   const cluster = machine(t, MODULES);
@@ -89,6 +106,10 @@ t.test('with all programs there, from wherever they came, nothing is installed',
   t.ok(building(first.ran));
   t.notMatch(first.ran.join('\n'), /apt-get|sudo|dpkg/);
   t.match(first.ran.join('\n'), /^npm ci /m);
+  const libraries = join(cluster.folder, 'node_modules', 'onnxruntime-node', 'bin', 'napi-v6');
+  t.same(readdirSync(join(libraries, process.platform)), [process.arch]);
+  t.same(readdirSync(join(libraries, 'plan9')), [], "other systems' libraries go");
+  t.same(readdirSync(join(cluster.folder, 'node_modules', 'fluent-ffmpeg')), ['lib', 'package.json']);
 
   const second = cluster.setup();
   t.same([second.status, building(second.ran)], [0, false], 'what is built stays');
@@ -104,7 +125,7 @@ t.test('what apt-get is to install is what is missing: no Open MPI beside anothe
     t,
     MODULES.filter((program) => program !== 'ffprobe' && program !== 'make'),
   );
-  mpich.add('apt-get');
+  mpich.add('apt-get', `cp "${mpich.folder}/bin/g++" "${mpich.folder}/bin/make"`);
   const { status, ran, stderr } = mpich.setup();
   t.equal(status, 0, stderr);
   t.same(
