@@ -84,8 +84,9 @@ async function runOn(
         const { runSegments } = await import('./split/segment-run.js');
         return await runSegments(context, opened.lanes, shape, site, pieces);
       } catch (error) {
-        if (world.size > 1) await abortWorld(context, site, work, error);
-        throw error;
+        const cause = await causeOf(work, error);
+        if (world.size > 1) await abortWorld(context, site, work, cause);
+        throw cause;
       } finally {
         work?.progress.stop();
       }
@@ -102,10 +103,14 @@ async function runOn(
     return await onRoot(world, async () => {
       if (!root || !prepared || !work || !ranks) return undefined;
       monitor.ranks(ranks, stageTimes(ranks));
-      await (ends?.refuseUnfinished() ?? pieces?.refuseUnfinished(stop))?.catch((error: unknown) =>
-        root.explain(prepared, error),
-      );
-      return root.conclude(prepared, work, { pipelineSeconds, ranks });
+      try {
+        await (ends?.refuseUnfinished() ?? pieces?.refuseUnfinished(stop))?.catch((error: unknown) =>
+          root.explain(prepared, error),
+        );
+        return await root.conclude(prepared, work, { pipelineSeconds, ranks });
+      } catch (error) {
+        throw await causeOf(work, error);
+      }
     });
   } finally {
     await work?.close();
@@ -120,6 +125,16 @@ function watched(monitor: Monitor, activity: Activity): Monitor {
 function pipelineShape({ schedule }: RunOptions, prepared: PreparedJob): PipelineShape {
   const { batch, graph } = prepared;
   return { batch, schedule, frameBytes: graph.inputBytes, styledBytes: graph.rowBytes };
+}
+
+/** What a failure came of: once another job has taken the work over, whatever is missing or changed there is its doing. */
+async function causeOf(work: RootWork | undefined, error: unknown): Promise<unknown> {
+  return (
+    work?.journal.store.check().then(
+      () => error,
+      (lost: unknown) => lost,
+    ) ?? error
+  );
 }
 
 /** This rank failed while the others wait for it: says why, and ends them all. */

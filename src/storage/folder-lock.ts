@@ -118,11 +118,16 @@ export async function contend(
     release,
     async check() {
       if ((await files.read(name)) !== undefined) return;
-      const [other] = (await files.names()).filter((one) => isLock(one) && one !== name);
+      const names = await files.names().catch(() => []); // who took over has ended, and the folder is gone
+      const [other] = names.filter((one) => isLock(one) && one !== name);
       throw other === undefined
-        ? new JobError('journal', `the lock of this job in ${folder} is gone: somebody has removed it`, {
-            hint: 'leave that folder alone while the job runs, and run the same command again',
-          })
+        ? new JobError(
+            'journal',
+            `the lock of this job in ${folder} is gone: another job has taken over and ended, or somebody has removed it`,
+            {
+              hint: 'leave that folder alone while the job runs; where the output is missing, run the same command again',
+            },
+          )
         : new JobError(
             'journal',
             `another job has taken over ${folder}${named(parse(await files.read(other)))}, as this one stood still`,

@@ -1,16 +1,23 @@
 /**
- * Kills jobs at random moments and resumes them until they are done; then every decoded frame and timestamp must equal
- * an undisturbed run's. `--rounds N` (default 50), `--seed N`. Not a tap test: scripts/chaos.sh runs it, and CI a short one.
+ * Disturbs jobs and resumes them until they are done: kills, hang-ups, frozen processes and take-overs, at work and while the
+ * output is put together and into its place. Then the output must be the file that an undisturbed run gives, byte for byte,
+ * every run must have ended as it should, and nothing may be left. `--rounds N` (default 50), `--seed N`. Not a tap test:
+ * scripts/chaos.sh runs it, and CI a short one.
  */
 import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { fileDigest } from '../../src/storage/file-digest.js';
 import { makeClip } from '../fixtures/clips.js';
 import { slowModel } from '../fixtures/identity-model.js';
-import { decodedFrames, endWithin, jobPids, type RunningJob, startJob } from '../fixtures/job.js';
+import { decodedFrames, endWithin, jobPids, startJob } from '../fixtures/job.js';
+import { withoutOtherHosts } from '../fixtures/other-hosts.js';
 import { randomNumbers } from '../fixtures/random.js';
+import { DISTURBANCES, disturb, type Moment, type Surroundings, signal } from './disturb.js';
+import { frozenElsewhere, frozenHere, type Outcome, type Work } from './takeover.js';
+import { complaintOf, foundOutput, leftBehind, type Tally } from './verdict.js';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '50' }, seed: { type: 'string', default: '1' } },
@@ -19,19 +26,28 @@ const random = randomNumbers(Number(values.seed));
 const pick = <T>(items: readonly [T, ...T[]]): T => items[Math.floor(random() * items.length)] ?? items[0];
 
 const RANKS = [1, 2, 3, 8] as const;
-const KILLS = ['a rank', 'the root', 'mpirun', 'ffmpeg', 'TERM to mpirun'] as const;
+/** What is done in a round; each comes once in so many rounds. */
+const PLANS = ['at work', 'assembling', 'frozen', 'at work', 'publishing', 'taken over'] as const;
 /** A run that takes longer than this hangs. */
 const PATIENCE_MS = 120_000;
 /** How often a round is disturbed before it may finish. */
-const DISTURBANCES = 2;
+const DISTURBED_RUNS = 2;
+/** A launcher that is killed leaves ranks for a while, which still work: so many runs may be refused. */
+const MOST_RUNS = 20;
 
-const tally = { kills: 0, tooLate: 0, recomputed: 0, hangs: 0, wrong: 0 };
+const tally: Tally = {
+  ...{ kills: 0, freezes: 0, tooLate: 0, recomputed: 0 },
+  ...{ wrong: 0, hung: 0, crashed: 0, leftOver: 0 },
+};
+const surroundings: Surroundings = { random, tally };
 
 const folder = await fs.mkdtemp(join(tmpdir(), 'framescatter-chaos-'));
 process.on(
   'exit',
   () => void import('node:fs').then(({ rmSync }) => rmSync(folder, { recursive: true, force: true })),
 );
+const scratch = join(folder, 'tmp');
+await fs.mkdir(scratch);
 const model = await slowModel(folder);
 const common = ['--model', model, '--segment-seconds', '0.8', '--verbose', '--provider', 'cpu'];
 const modes = [
@@ -40,44 +56,40 @@ const modes = [
 ] as const;
 
 for (let round = 1; round <= Number(values.rounds); round += 1) {
-  const { split, input, options, expected } = pick(modes);
-  const output = join(folder, `round-${round}.mp4`);
-  const story: string[] = [];
-  let code = -1;
-  let before = 0;
-  for (let run = 0; code !== 0 && run < 20; run += 1) {
-    const ranks = pick(RANKS);
-    const job = startJob(ranks, [input, output, ...options]);
-    const kill = run < DISTURBANCES ? pick(KILLS) : undefined;
-    if (kill !== undefined) await disturb(job, output, kill);
-    const ended = await endWithin(job, PATIENCE_MS);
-    if (ended === undefined) {
-      tally.hangs += 1;
-      process.kill(-job.pid, 'SIGKILL');
-      code = (await job.result).code;
-    } else {
-      code = ended.code;
-    }
-    const resumed = Number(/resuming after (\d+) frames/.exec(job.stderr())?.[1] ?? 0);
-    if (run > 0 && before > 0) tally.recomputed += Math.max(0, before - resumed);
-    before = framesDone(job.stderr());
-    // A signal can come when the output has just been put in its place: then only the launcher's code says otherwise.
-    const published = code !== 0 && existsSync(output);
-    if (published) code = 0;
-    story.push(`${ranks} ranks${kill === undefined ? '' : `, ${kill}`}: ${code}`);
+  const mode = pick(modes);
+  const place = join(folder, `round-${round}`);
+  await fs.mkdir(place);
+  const output = join(place, 'out.mp4');
+  const args = [mode.input, output, ...mode.options];
+  const { story, complaint } = await play(PLANS[(round - 1) % PLANS.length] ?? 'at work', {
+    ...{ args, output, env: { TMPDIR: scratch }, patience: PATIENCE_MS },
+  });
+  const complaints = complaint === undefined ? [] : [complaint];
+  if (complaint !== undefined) tally.crashed += 1;
+  const left = await leftBehind(place, output);
+  if (left.length > 0) {
+    tally.leftOver += 1;
+    complaints.push(`left over: ${left.join(', ')}`);
   }
-  const same = code === 0 && JSON.stringify(decodedFrames(output)) === expected;
-  if (!same) tally.wrong += 1;
-  process.stdout.write(`round ${round}, ${split}: ${story.join(' | ')} | ${same ? 'equal' : 'WRONG'}\n`);
-  await fs.rm(output, { force: true });
+  if (!existsSync(output) || (await fileDigest(output)) !== mode.digest) {
+    tally.wrong += 1;
+    const same = existsSync(output) && JSON.stringify(decodedFrames(output)) === mode.frames;
+    complaints.push(same ? 'other bytes, with the same frames' : 'WRONG OUTPUT');
+  }
+  const verdict = complaints.length === 0 ? 'equal' : complaints.join('; ');
+  process.stdout.write(`round ${round} (seed ${values.seed}), ${mode.split}: ${story} | ${verdict}\n`);
+  await fs.rm(place, { recursive: true, force: true });
 }
 
-const survived = tally.kills;
+await removeScratchOfKilled();
+const survived = tally.kills + tally.freezes;
 process.stdout.write(
-  `kills survived ${survived}, came too late ${tally.tooLate}, frames recomputed per kill ${(tally.recomputed / Math.max(1, survived)).toFixed(1)}, ` +
-    `hangs ${tally.hangs}, wrong outputs ${tally.wrong}\n`,
+  `${values.rounds} rounds: ${tally.kills} kills, ${tally.freezes} freezes, ${tally.tooLate} too late, ` +
+    `${(tally.recomputed / Math.max(1, tally.kills)).toFixed(1)} frames recomputed per kill, ${tally.wrong} wrong, ` +
+    `${tally.hung} hung, ${tally.crashed} crashed, ${tally.leftOver} left over\n`,
 );
-process.exitCode = tally.hangs + tally.wrong === 0 && survived > 0 ? 0 : 1;
+const faults = tally.wrong + tally.hung + tally.crashed + tally.leftOver;
+process.exitCode = faults === 0 && survived > 0 ? 0 : 1;
 
 /** How jobs are run that are split in this way, and what comes of one that is left alone. */
 async function undisturbed(split: 'frames' | 'segments', input: string) {
@@ -85,61 +97,55 @@ async function undisturbed(split: 'frames' | 'segments', input: string) {
   const options = [...common, '--split', split];
   const { code, stderr } = await startJob(2, [input, output, ...options]).result;
   if (code !== 0) throw new Error(`the undisturbed run failed: ${stderr}`);
-  return { split, input, options, expected: JSON.stringify(decodedFrames(output)) };
+  const frames = JSON.stringify(decodedFrames(output));
+  return { split, input, options, frames, digest: await fileDigest(output) };
 }
 
-/** Waits a random while and kills; a job that is done by then counts as too late. */
-async function disturb(job: RunningJob, output: string, kill: (typeof KILLS)[number]): Promise<void> {
-  const done = await endWithin(job, 200 + random() * 3500);
-  const ranks = await jobPids(output);
-  const target = victim(kill, job, ranks, await ffmpegPids(output));
-  if (done !== undefined || target === undefined) {
-    tally.tooLate += 1;
-    return;
-  }
-  try {
-    process.kill(target, kill === 'TERM to mpirun' ? 'SIGTERM' : 'SIGKILL');
-    tally.kills += 1;
-  } catch {
-    tally.tooLate += 1;
+function play(plan: (typeof PLANS)[number], work: Work): Promise<Outcome> {
+  switch (plan) {
+    case 'frozen':
+      return frozenHere(pick([1, 2]), work, surroundings);
+    case 'taken over':
+      return withoutOtherHosts ? disturbed('at work', work) : frozenElsewhere(work, surroundings);
+    default:
+      return disturbed(plan, work);
   }
 }
 
-function victim(
-  kill: (typeof KILLS)[number],
-  job: RunningJob,
-  ranks: readonly number[],
-  ffmpegs: readonly number[],
-): number | undefined {
-  switch (kill) {
-    case 'a rank':
-      return ranks[Math.floor(random() * ranks.length)];
-    case 'the root':
-      return ranks[0];
-    case 'mpirun':
-    case 'TERM to mpirun':
-      return job.pid;
-    case 'ffmpeg':
-      return ffmpegs[Math.floor(random() * ffmpegs.length)];
+/** Runs a job until it is done, disturbed the first times. */
+async function disturbed(moment: Moment, { args, output, env, patience }: Work): Promise<Outcome> {
+  const story: string[] = [];
+  let complaint: string | undefined;
+  let before = 0;
+  for (let run = 0; run < MOST_RUNS; run += 1) {
+    const there = existsSync(output);
+    const ranks = pick(RANKS);
+    const job = startJob(ranks, args, { env });
+    const disturbance = run < DISTURBED_RUNS ? pick(DISTURBANCES[moment]) : undefined;
+    if (disturbance !== undefined) await disturb(job, output, moment, disturbance, surroundings);
+    let ended = await endWithin(job, patience);
+    if (ended === undefined) {
+      tally.hung += 1;
+      for (const pid of [...(await jobPids(output)), job.pid]) signal(pid, 'SIGKILL');
+      ended = await job.result;
+      complaint ??= `a run hung: ${ended.stderr}`;
+    }
+    complaint ??= complaintOf(ended, disturbance !== undefined);
+    const resumed = Number(/resuming after (\d+) frames/.exec(ended.stderr)?.[1] ?? 0);
+    if (run > 0 && before > 0) tally.recomputed += Math.max(0, before - resumed);
+    before = Number([...ended.stderr.matchAll(/frame (\d+) is encoded/g)].at(-1)?.[1] ?? 0);
+    const how = disturbance === undefined ? '' : `, ${disturbance.how} ${disturbance.target} ${moment}`;
+    story.push(`${ranks} ranks${how}: ${ended.code}`);
+    if (ended.code === 0 || (there && foundOutput(ended))) return { story: story.join(' | '), complaint };
   }
+  return { story: story.join(' | '), complaint: complaint ?? 'it never ended well' };
 }
 
-/** ffmpeg processes that are children of this job's ranks. */
-async function ffmpegPids(output: string): Promise<readonly number[]> {
-  const pids: number[] = [];
-  for (const rank of await jobPids(output)) {
-    const children = await fs.readFile(`/proc/${rank}/task/${rank}/children`, 'utf8').catch(() => '');
-    pids.push(
-      ...children
-        .split(' ')
-        .filter((word) => word !== '')
-        .map(Number),
-    );
-  }
-  return pids;
-}
-
-/** The frames that a run had encoded when it ended, earlier runs' included. */
-function framesDone(stderr: string): number {
-  return Number([...stderr.matchAll(/frame (\d+) is encoded/g)].at(-1)?.[1] ?? 0);
+/** What killed processes left in TMPDIR goes when the next one makes a scratch folder there. */
+async function removeScratchOfKilled(): Promise<void> {
+  const { code, stderr } = await startJob(0, ['probe', modes[0].input], { env: { TMPDIR: scratch } }).result;
+  const left = (await fs.readdir(scratch)).filter((name) => name.startsWith('framescatter-'));
+  if (code === 0 && left.length === 0) return;
+  tally.leftOver += 1;
+  process.stdout.write(`left in TMPDIR: ${left.join(', ')} ${stderr}\n`);
 }
