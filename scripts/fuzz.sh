@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs jobs on mutated clips, models and manifests: scripts/fuzz.sh [--cases 500] [--seed 1]
+# Runs jobs on mutated clips, in frames and in segments, and on mutated models and manifests:
+# scripts/fuzz.sh [--cases 500] [--seed 1] [--from 1]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh

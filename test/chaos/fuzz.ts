@@ -1,7 +1,8 @@
 /**
- * Mutates valid clips, models and manifests and runs a job on each: every case must end by itself within 20 seconds, either
- * well or with a non-zero exit and a message without a stack trace, and leave nothing behind but, where work was done,
- * its journal. `--cases N` (default 500), `--seed N`. Not a tap test: scripts/fuzz.sh runs it.
+ * Mutates clips, models and manifests and runs jobs on each: every one must end by itself, either well or with a non-zero exit
+ * and one message, and leave nothing behind but, where work was done, its journal. A clip is run on two ranks with `--split frames`
+ * and with `--split segments`: both must refuse it, or give the same frames. `--cases N` (default 500), `--seed N`,
+ * `--from N`: a case depends on seed and number alone. Not a tap test: scripts/fuzz.sh runs it.
  */
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,23 +10,33 @@ import { basename, extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type ClipKind, makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
-import { codecProcesses, endWithin, ourLines, startJob } from '../fixtures/job.js';
+import {
+  codecProcesses,
+  decodedFrames,
+  endWithin,
+  jobPids,
+  ourLines,
+  type RunResult,
+  startJob,
+} from '../fixtures/job.js';
 import { randomNumbers } from '../fixtures/random.js';
+import { signal } from './disturb.js';
+import { type Below, mutant, scrambled } from './mutations.js';
 
 const { values } = parseArgs({
   options: {
     cases: { type: 'string', default: '500' },
+    from: { type: 'string', default: '1' },
     seed: { type: 'string', default: '1' },
     verbose: { type: 'boolean', default: false },
   },
 });
-const random = randomNumbers(Number(values.seed));
-const below = (limit: number): number => Math.floor(random() * limit);
 
-const PATIENCE_MS = 20_000;
-const CLIPS: readonly ClipKind[] = [
+/** Long for a clip of two seconds: machines that run this have other things to do. */
+const PATIENCE_MS = 60_000;
+const CASES_A_SEED = 1_000_003;
+const ODD_CLIPS: readonly ClipKind[] = [
   'cfr',
-  'b-frames',
   'vfr-mkv',
   'late-ts',
   'edit-list',
@@ -33,7 +44,8 @@ const CLIPS: readonly ClipKind[] = [
   'one-frame',
   'rotated',
 ];
-const TARGETS = ['clip', 'clip', 'clip', 'model', 'manifest'] as const;
+const TARGETS = ['clip', 'clip', 'clip', 'clip', 'odd clip', 'model', 'manifest'] as const;
+const OUTPUT = 'out.mkv';
 
 const folder = await fs.mkdtemp(join(tmpdir(), 'framescatter-fuzz-'));
 process.on(
@@ -41,89 +53,121 @@ process.on(
   () => void import('node:fs').then(({ rmSync }) => rmSync(folder, { recursive: true, force: true })),
 );
 
-const tally = { good: 0, refused: 0, hung: 0, crashed: 0, untidy: 0 };
-for (let number = 1; number <= Number(values.cases); number += 1) {
-  const complaint = await runCase(number);
+const tally = { good: 0, refused: 0, wrong: 0, hung: 0, crashed: 0, leftOver: 0 };
+const first = Number(values.from);
+for (let number = first; number < first + Number(values.cases); number += 1) {
+  const random = randomNumbers(Number(values.seed) * CASES_A_SEED + number);
+  const complaint = await runCase(number, (limit) => Math.floor(random() * limit));
   if (complaint !== undefined) process.stdout.write(`case ${number} (seed ${values.seed}): ${complaint}\n`);
 }
 process.stdout.write(
-  `${values.cases} cases: ${tally.good} ended well, ${tally.refused} refused with a message, ` +
-    `${tally.hung} hung, ${tally.crashed} crashed or spoke in stack traces, ${tally.untidy} left something behind\n`,
+  `${values.cases} cases: ${tally.good} ended well, ${tally.refused} refused with a message, ${tally.wrong} wrong, ` +
+    `${tally.hung} hung, ${tally.crashed} crashed, ${tally.leftOver} left over\n`,
 );
-process.exitCode = tally.hung + tally.crashed + tally.untidy === 0 ? 0 : 1;
+process.exitCode = tally.wrong + tally.hung + tally.crashed + tally.leftOver === 0 ? 0 : 1;
 
-/** One mutated job. Gives what is wrong with how it ended, if anything. */
-async function runCase(number: number): Promise<string | undefined> {
+interface Case {
+  readonly what: string;
+  readonly input: string;
+  readonly model: string;
+  /** How it is run, each time in a folder of its own: ranks and options. */
+  readonly runs: readonly (readonly [ranks: number, options: readonly string[]])[];
+}
+
+/** One mutated file, and all that is run on it. Gives what is wrong with how that ended, if anything. */
+async function runCase(number: number, below: Below): Promise<string | undefined> {
   const home = join(folder, String(number));
   await fs.mkdir(home);
-  const target = TARGETS[below(TARGETS.length)] ?? 'clip';
-  const clip = await makeClip(CLIPS[below(CLIPS.length)] ?? 'cfr');
-  const input = join(home, `in${extname(clip)}`);
-  await fs.copyFile(clip, input);
-  const model = await identityModel(home);
-  await mutate(target === 'clip' ? input : target === 'model' ? model : model.replace(/onnx$/, 'json'));
-
-  const output = join(home, 'out.mkv');
-  const tolerant = below(2) === 0 ? ['--tolerant'] : [];
-  const job = startJob(0, [input, output, '--model', model, '--preset', 'ultrafast', ...tolerant]);
-  const ended = await endWithin(job, PATIENCE_MS);
   try {
-    const what = `${target} of ${basename(clip)}`;
-    if (ended === undefined) {
-      tally.hung += 1;
-      process.kill(-job.pid, 'SIGKILL');
-      return `${what}: hangs; ${job.stderr()}`;
-    }
-    const errors = ourLines(ended.stderr).filter((line) => line.startsWith('framescatter: error: '));
-    const spoken =
-      ended.code === 0 ? errors.length === 0 : [1, 2].includes(ended.code) && errors.length === 1;
-    if (!spoken || /^\s+at .*:\d+:\d+/m.test(ended.stderr) || /internal error/.test(ended.stderr)) {
-      tally.crashed += 1;
-      return `${what}: exit code ${ended.code}; ${ended.stderr}`;
-    }
-    const left = (await fs.readdir(home)).filter(
-      (name) =>
-        !['in', 'identity', 'out.mkv.framescatter'].includes(name.replace(/^(in|identity)\..*/, '$1')),
+    const { what, input, model, runs } = await makeCase(home, below);
+    const common = ['--model', model, '--provider', 'cpu', '--codec', 'ffv1', '--segment-seconds', '0.4'];
+    const ends = await Promise.all(
+      runs.map(async ([ranks, options], run) => {
+        const place = join(home, `run-${run}`);
+        await fs.mkdir(place);
+        return runOnce(place, ranks, [input, join(place, OUTPUT), ...common, ...options]);
+      }),
     );
-    const expected = ended.code === 0 ? ['out.mkv'] : [];
-    if (JSON.stringify(left) !== JSON.stringify(expected) || codecProcesses(home).length > 0) {
-      tally.untidy += 1;
-      return `${what}: exit code ${ended.code} leaves ${left.join(', ')}`;
+    const complaints = ends.flatMap(({ complaint }) => complaint ?? []);
+    if (complaints.length === 0 && !agree(ends)) {
+      tally.wrong += 1;
+      complaints.push(`the runs differ: ${ends.map(({ code, said }) => `${code} ${said}`).join('; ')}`);
     }
-    if (ended.code === 0) tally.good += 1;
+    if (complaints.length > 0) return `${what}: ${complaints.join('; ')}`;
+    if (ends.every(({ code }) => code === 0)) tally.good += 1;
     else tally.refused += 1;
-    if (values.verbose) process.stdout.write(`case ${number}, ${what}: ${ended.code} ${errors[0] ?? ''}\n`);
+    if (values.verbose)
+      process.stdout.write(
+        `case ${number}, ${what}: ${ends.map(({ code, said }) => `${code} ${said}`).join('; ')}\n`,
+      );
     return undefined;
   } finally {
     await fs.rm(home, { recursive: true, force: true });
   }
 }
 
-/** Changes a file: bytes flipped, runs overwritten, cut out, doubled, or the end cut off. */
-async function mutate(path: string): Promise<void> {
-  let bytes: Buffer = await fs.readFile(path);
-  // Half of the cases keep every byte in its place, so that they come past the headers.
-  const kinds = below(2) === 0 ? 2 : 5;
-  for (let i = 0, changes = 1 + below(4); i < changes && bytes.length > 1; i += 1) {
-    const at = below(bytes.length);
-    const length = Math.min(bytes.length - at, 1 + below(64));
-    switch (below(kinds)) {
-      case 0:
-        bytes[at] = below(256);
-        break;
-      case 1:
-        bytes.fill(below(256), at, at + length);
-        break;
-      case 2:
-        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]);
-        break;
-      case 3:
-        bytes = Buffer.concat([bytes.subarray(0, at + length), bytes.subarray(at)]);
-        break;
-      case 4:
-        if (i === 0) bytes = bytes.subarray(0, at);
-        break;
-    }
+async function makeCase(home: string, below: Below): Promise<Case> {
+  const target = TARGETS[below(TARGETS.length)] ?? 'clip';
+  const model = await identityModel(home);
+  if (target === 'clip') {
+    const { extension, what, bytes } = await mutant(below);
+    const input = join(home, `in${extension}`);
+    await fs.writeFile(input, bytes);
+    const runs = ['frames', 'segments'].map((split) => [2, ['--split', split]] as const);
+    return { what, input, model, runs };
   }
-  await fs.writeFile(path, bytes);
+  const clip = await makeClip(ODD_CLIPS[below(ODD_CLIPS.length)] ?? 'cfr');
+  const input = join(home, `in${extname(clip)}`);
+  await fs.copyFile(clip, input);
+  const file = { 'odd clip': input, model, manifest: model.replace(/onnx$/, 'json') }[target];
+  await fs.writeFile(file, scrambled(await fs.readFile(file), below));
+  const tolerant = below(2) === 0 ? ['--tolerant'] : [];
+  return { what: `${target} of ${basename(clip)}`, input, model, runs: [[0, tolerant]] };
+}
+
+interface Ending {
+  readonly code: number;
+  /** Its error, if there is one. */
+  readonly said: string;
+  readonly output: string;
+  readonly complaint?: string;
+}
+
+async function runOnce(place: string, ranks: number, args: readonly string[]): Promise<Ending> {
+  const output = join(place, OUTPUT);
+  const job = startJob(ranks, args);
+  const ended = await endWithin(job, PATIENCE_MS);
+  if (ended === undefined) {
+    tally.hung += 1;
+    for (const pid of [...(await jobPids(output)), job.pid]) signal(pid, 'SIGKILL');
+    const { code, stderr } = await job.result;
+    return { code, said: '', output, complaint: `hangs; ${stderr}` };
+  }
+  const { code, stderr } = ended;
+  const errors = ourLines(stderr).filter((line) => line.startsWith('framescatter: error: '));
+  const said = errors[0] ?? '';
+  if (!spoken(ended, errors)) {
+    tally.crashed += 1;
+    return { code, said, output, complaint: `exit code ${code}; ${stderr}` };
+  }
+  const left = (await fs.readdir(place)).filter((name) => name !== `${OUTPUT}.framescatter`);
+  const expected = code === 0 ? [OUTPUT] : [];
+  if (JSON.stringify(left) !== JSON.stringify(expected) || codecProcesses(place).length > 0) {
+    tally.leftOver += 1;
+    return { code, said, output, complaint: `exit code ${code} leaves ${left.join(', ')}` };
+  }
+  return { code, said, output };
+}
+
+/** Whether a run has ended well, or with one message and no sign of a crash. */
+function spoken({ code, stderr }: RunResult, errors: readonly string[]): boolean {
+  if (/^\s+at .*:\d+:\d+|internal error|Segmentation fault|terminate called/m.test(stderr)) return false;
+  return code === 0 ? errors.length === 0 : [1, 2].includes(code) && errors.length === 1;
+}
+
+/** Whether all refused, or all gave the same frames at the same times. */
+function agree(ends: readonly Ending[]): boolean {
+  if (new Set(ends.map(({ code }) => code)).size > 1) return false;
+  if (ends.length === 1 || ends[0]?.code !== 0) return true;
+  return new Set(ends.map(({ output }) => JSON.stringify(decodedFrames(output)))).size === 1;
 }

@@ -2,10 +2,10 @@
 import * as fs from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import t from 'tap';
-import { ffprobeLines } from '../../src/video/ffmpeg.js';
 import { clipFolder, makeClipAs } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { decodedFrames, runJob } from '../fixtures/job.js';
+import { keyframesOf } from '../fixtures/keyframes.js';
 
 t.setTimeout(600_000);
 
@@ -29,20 +29,9 @@ function without(part: number, length: number, unit = 1): (bytes: Buffer) => Buf
   };
 }
 
-/** Where the keyframes of the video lie in the file, and how long they are. */
-async function keyframes(path: string): Promise<readonly (readonly [number, number])[]> {
-  const found: (readonly [number, number])[] = [];
-  const entries = ['-select_streams', 'v', '-show_entries', 'packet=size,pos,flags', '-of', 'csv=p=0'];
-  for await (const line of ffprobeLines(path, entries)) {
-    const [size, at, flags] = line.split(',');
-    if (flags?.startsWith('K')) found.push([Number(at), Number(size)]);
-  }
-  return found;
-}
-
 /** One keyframe with every eleventh byte of its middle third changed. */
 async function spoiledKeyframe(path: string, number: number): Promise<string> {
-  const [at, size] = (await keyframes(path))[number] ?? [0, 0];
+  const [at, size] = (await keyframesOf(path))[number] ?? [0, 0];
   return spoiled(path, `keyframe-${number}`, (bytes) => {
     const end = at + Math.floor((2 * size) / 3);
     for (let here = at + Math.floor(size / 3); here < end; here += 11)
@@ -67,7 +56,7 @@ async function both(t: { testdir(): string }, input: string) {
 t.test('damage is refused in frames and in segments alike', async (t) => {
   const mkv = await clip('mkv');
   const mp4 = await clip('mp4');
-  const last = (await keyframes(mp4)).length - 1;
+  const last = (await keyframesOf(mp4)).length - 1;
   const cases = [
     await spoiled(mkv, 'cut-off', (bytes) => bytes.subarray(0, (2 * bytes.length) / 3)),
     await spoiled(mkv, 'hole', without(0.5, 3000)),
@@ -90,7 +79,7 @@ t.test('damage is refused in frames and in segments alike', async (t) => {
 
 t.test('what is sound, or begins in mid-stream, is taken by both, with the same frames', async (t) => {
   const ts = await clip('ts');
-  const [at, size] = (await keyframes(ts))[0] ?? [0, 0];
+  const [at, size] = (await keyframesOf(ts))[0] ?? [0, 0];
   const afterFirst = Math.ceil((at + size * 1.3) / TS_PACKET) * TS_PACKET;
   const cases = [
     await clip('mkv'),
