@@ -253,12 +253,12 @@ export async function completeOutput(
     const parts = { source, streams, container, segments: inspected, pts, tags, output: finished };
     return { inspected, assembled: await assembleCarried(parts) };
   });
-  const { warnings, times } = assembled;
+  const { warnings, times, file } = assembled;
   const expected = {
     ...{ source, streams: assembled.streams, container, pts, times },
     ...{ video: prepared.spec, segments: inspected },
   };
-  const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected));
+  const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected, file));
   const notes = [...assembled.notes, ...inexact];
   for (const note of notes) log.info(note);
   await store.check();

@@ -4,23 +4,27 @@
  */
 import { rm } from 'node:fs/promises';
 import { type Assembled, type AssembleJob, assemble, MuxRefusal } from './assemble.js';
-import { streamAt } from './mux-command.js';
+import { type FinishedFile, readFinished } from './finished-file.js';
+import { streamAt, videoTrack } from './mux-command.js';
 import { tryStreams } from './mux-trial.js';
-import { probeHeaders } from './probe.js';
 import { wrongStreams } from './stream-check.js';
 import { ladderFor } from './stream-ladder.js';
 import { nameOf, type StreamAction, type StreamPlan } from './stream-plan.js';
 
 /** After so many refusals the file is written without any stream but the video. */
 const MOST_REFUSALS = 6;
-const OUR_OWN = { pixels: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
+
+/** A finished file that was read back. */
+export interface Carried extends Assembled {
+  readonly file: FinishedFile;
+}
 
 /**
  * Writes the finished file as `assemble` does, and checks its streams. Where one is refused, or is not there
  * afterwards, the file is written again with the next best that can be done with that stream, and a warning
  * tells of it. Errors: as `assemble`, but MuxRefusal only where it is the video that is refused.
  */
-export async function assembleCarried(job: AssembleJob): Promise<Assembled> {
+export async function assembleCarried(job: AssembleJob): Promise<Carried> {
   let plan = job.streams;
   const warnings: string[] = [];
   for (let refusals = 0; ; refusals++) {
@@ -33,17 +37,18 @@ export async function assembleCarried(job: AssembleJob): Promise<Assembled> {
 
 type Wrong = ReadonlyMap<number, string>;
 
-async function attempt(job: AssembleJob): Promise<{ readonly assembled?: Assembled; readonly wrong: Wrong }> {
+async function attempt(job: AssembleJob): Promise<{ readonly assembled?: Carried; readonly wrong: Wrong }> {
   const { source, streams, output } = job;
   try {
     const assembled = await assemble(job);
-    const written = await probeHeaders(output, OUR_OWN);
+    const file = await readFinished(output, videoTrack(source, assembled.streams));
+    const written = file.facts;
     const wrong = new Map(wrongStreams(written, source, assembled.streams));
     // Another check's matter: it ends the job.
     wrong.delete(source.video.index);
     if (wrong.size === 0) {
       const notes = [...assembled.notes, ...chapterNotes(job, written.chapters)];
-      return { assembled: { ...assembled, notes }, wrong };
+      return { assembled: { ...assembled, notes, file }, wrong };
     }
     await rm(output, { force: true });
     return { wrong };
@@ -71,7 +76,7 @@ async function culprits(job: AssembleJob, error: MuxRefusal): Promise<Wrong> {
   const first = segments.slice(0, 1);
   const video = { segments: first, pts: pts.slice(0, first[0]?.order.length), tags };
   const stem = `${output}.trial`;
-  const bench = { source, video, stem, ...(signal === undefined ? {} : { signal }) };
+  const bench = { source, video, sound: new Map(), stem, ...(signal === undefined ? {} : { signal }) };
   const wrong = new Map<number, string>();
   const carried = carriedActions(streams);
   for (const action of carried) {

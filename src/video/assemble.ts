@@ -99,8 +99,7 @@ export interface Assembled {
  */
 export async function assemble(job: AssembleJob): Promise<Assembled> {
   const run = segmentRun(job.segments);
-  const last = job.pts.at(-1) ?? 0;
-  const times = outputTimes(job.source, job.pts, await lastFrameDuration(job.source, last));
+  const times = outputTimes(job.source, job.pts, await lastFrameDuration(job.source, job.pts));
   try {
     const { carried, notes, warnings } = await muxFile(job, run, times);
     await carryDisplayMatrix(job, run, carried);

@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { JobError } from '../errors.js';
 import { ffprobeLines } from './ffmpeg.js';
 import { matroskaIsWhole } from './matroska-elements.js';
+import { constantGap } from './output-times.js';
 import type { SourceFacts } from './source-facts.js';
 
 /** Formats whose packets and headers say how long frames are shown; others only tell a rate. */
@@ -21,12 +22,18 @@ interface Tail {
 }
 
 /**
- * How long `source` shows the frame at `last`, the last that was decoded: ticks of the video stream. Undefined where the
- * file does not say, or where frames after it could not be decoded. Reads the end of the file.
- * Errors: JobError('ffmpeg') where ffprobe cannot be started.
+ * How long `source` shows its last frame: ticks of the video stream. `pts` has the times of all that were decoded,
+ * ascending. Undefined where the file does not say, or where frames after the last of them could not be decoded. Reads the
+ * end of the file, but where its headers tell already. Errors: JobError('ffmpeg') where ffprobe cannot be started.
  */
-export async function lastFrameDuration(source: SourceFacts, last: number): Promise<number | undefined> {
+export async function lastFrameDuration(
+  source: SourceFacts,
+  pts: readonly number[],
+): Promise<number | undefined> {
   if (!EXPLICIT.test(source.format)) return undefined;
+  const even = evenTicks(source, pts);
+  if (even !== undefined) return even;
+  const last = pts.at(-1) ?? 0;
   const tail = await readTail(source, last);
   if (tail === undefined) return undefined;
   const { timeBase, durationTicks, startPts = 0 } = source.video;
@@ -43,6 +50,17 @@ export async function lastFrameDuration(source: SourceFacts, last: number): Prom
   const rest = end === undefined ? 0 : Math.round(end * second) - last;
   // A packet tells its own duration or the usual one: where the track ends later, it is the usual one.
   return rest > (tail.duration ?? 0) ? rest : tail.duration;
+}
+
+/**
+ * How long every frame of an ISO file is shown where all that it declares were decoded, equally far apart, and its track is
+ * as long as they are together: the last one then is as long as the others.
+ */
+function evenTicks({ format, video }: SourceFacts, pts: readonly number[]): number | undefined {
+  const gap = constantGap(pts);
+  if (gap === undefined || !format.startsWith('mov,')) return undefined;
+  const all = video.framesDeclared && video.frames === pts.length && video.startPts === pts[0];
+  return all && video.durationTicks === gap * pts.length ? gap : undefined;
 }
 
 /** The stream's last packets; undefined where the frame at `last` is not among them, or is not the last. */

@@ -15,13 +15,38 @@ export interface MuxerAnswer {
 /** A muxer that takes a stream and then leaves it out says so only in a warning. */
 const LEFT_OUT = /will be ignored/;
 
-/** Returns whether `muxer` writes a header for these streams, with a video of `codec` before them. */
-export async function askMuxer(
-  source: SourceFacts,
-  muxer: string,
-  actions: readonly StreamAction[],
-  codec: VideoCodec,
-): Promise<MuxerAnswer> {
+/** What a muxer is asked. */
+export interface MuxQuestion {
+  readonly source: SourceFacts;
+  /** ffmpeg's name of it. */
+  readonly muxer: string;
+  /** The streams beside the video. */
+  readonly actions: readonly StreamAction[];
+  /** The video's. */
+  readonly codec: VideoCodec;
+}
+
+/** Returns whether a muxer writes a header for these streams, with a video of a codec before them. */
+export async function askMuxer(question: MuxQuestion): Promise<MuxerAnswer> {
+  const { source, muxer } = question;
+  const command: FfmpegCommand = {
+    task: `asking what ${muxer} can hold of "${source.path}"`,
+    inputs: [{ from: { file: source.path }, options: source.openOptions }, PLAIN_PICTURE],
+    outputs: [headerOutput(question)],
+  };
+  try {
+    return answered(await runFfmpeg(command));
+  } catch (error) {
+    if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
+    return refused(error, command.task, muxer);
+  }
+}
+
+/** Frames for a video that stands in for the job's own, as an input. */
+export const PLAIN_PICTURE = { from: { lavfi: 'color=s=64x64:r=25' } } as const;
+
+/** The output of a run that writes the header; inputs: 0 is the source, 1 `PLAIN_PICTURE`. */
+export function headerOutput({ muxer, actions, codec }: MuxQuestion): FfmpegCommand['outputs'][number] {
   const options = ['-map', '1:0', '-c:0', codec, '-pix_fmt:0', pixelFormatOf(codec)];
   let place = 1;
   for (const action of actions) {
@@ -29,31 +54,26 @@ export async function askMuxer(
     if (more.length > 0) place++;
     options.push(...more);
   }
-  const command: FfmpegCommand = {
-    task: `asking what ${muxer} can hold of "${source.path}"`,
-    inputs: [
-      { from: { file: source.path }, options: source.openOptions },
-      { from: { lavfi: 'color=s=64x64:r=25' } },
-    ],
-    outputs: [
-      { to: { file: '/dev/null' }, options: [...options, '-max_error_rate', '1', '-t', '0', '-f', muxer] },
-    ],
+  return {
+    to: { file: '/dev/null' },
+    options: [...options, '-max_error_rate', '1', '-t', '0', '-f', muxer],
   };
-  try {
-    const messages = await runFfmpeg(command);
-    const leftOut = messages.find((message) => LEFT_OUT.test(message));
-    return { accepted: leftOut === undefined, words: leftOut ?? '' };
-  } catch (error) {
-    if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
-    const words = error.message
-      .slice(error.message.indexOf(command.task) + command.task.length + 2)
-      .split('; ');
-    // The source may have been complained of first, and what follows the muxer's own words follows from them.
-    const own = words.find((said) => said.startsWith(`${muxer}: `)) ?? words[0] ?? '';
-    return { accepted: false, words: own };
-  }
 }
 
-function pixelFormatOf(codec: VideoCodec): string {
+/** The answer of a muxer that wrote its header. */
+export function answered(messages: readonly string[]): MuxerAnswer {
+  const leftOut = messages.find((message) => LEFT_OUT.test(message));
+  return { accepted: leftOut === undefined, words: leftOut ?? '' };
+}
+
+function refused(error: FfmpegFailure, task: string, muxer: string): MuxerAnswer {
+  const words = error.message.slice(error.message.indexOf(task) + task.length + 2).split('; ');
+  // The source may have been complained of first, and what follows the muxer's own words follows from them.
+  const own = words.find((said) => said.startsWith(`${muxer}: `)) ?? words[0] ?? '';
+  return { accepted: false, words: own };
+}
+
+/** The pixel format of a stand-in that is encoded as `codec`. */
+export function pixelFormatOf(codec: VideoCodec): string {
   return codec === 'prores' ? 'yuv422p10le' : 'yuv420p';
 }

@@ -3,24 +3,22 @@
  * and reads it back.
  */
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type AssembleJob, MuxRefusal, muxFile, SOURCE_READING } from './assemble.js';
+import { type AssembleJob, MuxRefusal, muxFile } from './assemble.js';
 import type { Container } from './container.js';
-import type { VideoCodec } from './encode.js';
-import { type FfmpegCommand, runFfmpeg } from './ffmpeg.js';
-import { FfmpegFailure } from './ffmpeg-messages.js';
 import { mappedActions, streamAt } from './mux-command.js';
-import { probeHeaders } from './probe.js';
-import { inspectSegment } from './segment-packets.js';
+import type { Sound } from './sound-span.js';
 import type { SourceFacts } from './source-facts.js';
-import { wrongStreams } from './stream-check.js';
+import { isTrack, wrongStreams } from './stream-check.js';
 import type { StreamAction } from './stream-plan.js';
+import { readTrial, type TrialTrack } from './trial-reading.js';
 
 /** What a trial needs beside the streams. */
 export interface TrialBench {
   readonly source: SourceFacts;
   /** Stands in for the encoded video. */
   readonly video: Pick<AssembleJob, 'segments' | 'pts' | 'tags'>;
+  /** The source's sound in its first `BEGINNING_SECONDS`, by index, as far as it is known. */
+  readonly sound: ReadonlyMap<number, Sound>;
   /** What the paths of the files that are written begin with: they are removed afterwards. */
   readonly stem: string;
   readonly signal?: AbortSignal;
@@ -37,43 +35,13 @@ export interface TrialOutcome {
   readonly unseen: ReadonlySet<number>;
 }
 
-const BEGINNING_SECONDS = 10;
+/** How much of a source's beginning is written. */
+export const BEGINNING_SECONDS = 10;
 /** A trial writes no larger file. */
 const MOST_BYTES = 256 * 2 ** 20;
-/**
- * By how much the decoded lengths of a copy and its source may differ: encoders' padding, and where the
- * beginning ends.
- */
+/** By how much the lengths of a copy and its source may differ: encoders' padding, and where the beginning ends. */
 const SLACK_SECONDS = 0.15;
 const SLACK_SHARE = 0.1;
-const OUR_OWN = { pixels: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
-const READ = /Input stream #(\d+):(\d+) .*?: (\d+) packets read/;
-const SAMPLES = /\((\d+) samples\)/;
-
-/** Encodes one frame into `folder`, as the video of a trial. Errors: JobError('ffmpeg'). */
-export async function standIn(
-  source: SourceFacts,
-  codec: VideoCodec,
-  folder: string,
-): Promise<TrialBench['video']> {
-  const file = join(folder, 'trial-video.nut');
-  const pixels = codec === 'prores' ? 'yuv422p10le' : 'yuv420p';
-  const encoding = ['-frames:v', '1', '-c:v', codec, '-pix_fmt', pixels, '-flags', '+global_header'];
-  await runFfmpeg({
-    task: `encoding a frame as ${codec}`,
-    inputs: [{ from: { lavfi: 'color=s=64x64:r=25' } }],
-    outputs: [{ to: { file }, options: [...encoding, '-f', 'nut'] }],
-  });
-  return { segments: [await inspectSegment(file)], pts: [source.video.startPts ?? 0], tags: UNTAGGED };
-}
-
-const UNTAGGED = {
-  matrix: undefined,
-  primaries: undefined,
-  transfer: undefined,
-  range: 'limited',
-  chromaLocation: undefined,
-} as const;
 
 /**
  * Writes the streams of `actions` as they say and reads them back. Where ffmpeg refuses several of them
@@ -106,7 +74,7 @@ export async function tryStreams(
 }
 
 async function writtenAndRead(
-  { source, video, stem, signal }: TrialBench,
+  { source, video, sound, stem, signal }: TrialBench,
   container: Container,
   actions: readonly StreamAction[],
   extent: TrialExtent,
@@ -124,121 +92,39 @@ async function writtenAndRead(
   const job = { source, container, ...video, output, trial: limits, streams: { actions: all, notes: [] } };
   try {
     const { carried, packetsMuxed } = await muxFile(signal === undefined ? job : { ...job, signal });
-    const written = await probeHeaders(output, OUR_OWN);
+    const written = await readTrial(output, extent === 'beginning');
     const wrong = new Map(wrongStreams(written, source, carried));
     wrong.delete(source.video.index);
     const unseen = new Set(actions.flatMap(({ index }) => (packetsMuxed.get(index) === 0 ? [index] : [])));
-    const seen = mappedActions(carried).flatMap((action) => {
-      const there = action.kind !== 'video' && !wrong.has(action.index) && !unseen.has(action.index);
-      return there && !streamAt(source, action.index).attachedPicture ? [action] : [];
-    });
-    const tracks = mappedActions(carried).filter(
-      ({ index }) =>
-        !streamAt(source, index).attachedPicture && streamAt(source, index).type !== 'attachment',
-    );
-    const places = new Map(tracks.map(({ index }, place) => [index, place]));
-    const read = await contents(source, output, seen, places, extent);
-    for (const [index, words] of read) wrong.set(index, words);
+    const tracks = mappedActions(carried).filter(({ index }) => isTrack(streamAt(source, index)));
+    for (const [place, action] of tracks.entries()) {
+      const { index, kind } = action;
+      if (kind === 'video' || wrong.has(index) || unseen.has(index)) continue;
+      const { sampleRate = 48_000 } = streamAt(source, index);
+      const fault = faultOf(action, written.tracks[place], sound.get(index), sampleRate);
+      if (fault !== undefined) wrong.set(index, fault);
+    }
     return { wrong, unseen };
   } finally {
     await rm(output, { force: true });
   }
 }
 
-/**
- * What is wrong with the packets of the streams in the file at `path`: there are none, or they decode to
- * another length.
- */
-async function contents(
-  source: SourceFacts,
-  path: string,
-  seen: readonly StreamAction[],
-  places: ReadonlyMap<number, number>,
-  extent: TrialExtent,
-): Promise<ReadonlyMap<number, string>> {
-  const wrong = new Map<number, string>();
-  const tracks = seen.filter(({ index }) => places.has(index));
-  if (tracks.length === 0) return wrong;
-  const audio = new Set(
-    tracks.flatMap(({ index }) => (streamAt(source, index).type === 'audio' ? [index] : [])),
-  );
-  const compared = extent === 'beginning' ? audio : new Set<number>();
-  const counted =
-    (await readCounts(source, path, tracks, places, audio, compared)) ??
-    // There is no decoder for one of them: packets can be counted still.
-    (await readCounts(source, path, tracks, places, new Set(), new Set())) ??
-    new Map<string, Counts>();
-  for (const { index, kind } of tracks) {
-    const { sampleRate = 48_000 } = streamAt(source, index);
-    const there = counted.get(`0:${places.get(index)}`);
-    const before = counted.get(`1:${index}`);
-    if ((there?.packets ?? 0) === 0) wrong.set(index, 'nothing of it can be read back');
-    else if (before !== undefined && there !== undefined && before.samples > 0) {
-      const slack = SLACK_SECONDS * sampleRate + SLACK_SHARE * before.samples;
-      const short = kind === 'copy' && Math.abs(there.samples - before.samples) > slack;
-      if (short || there.samples === 0) wrong.set(index, 'it does not decode as the source does');
-    }
-  }
-  return wrong;
-}
-
-interface Counts {
-  readonly packets: number;
-  readonly samples: number;
-}
-
-/**
- * Reads the tracks of the file (input 0) and the streams of the source that they are compared with (input 1).
- */
-async function readCounts(
-  source: SourceFacts,
-  path: string,
-  tracks: readonly StreamAction[],
-  places: ReadonlyMap<number, number>,
-  decoded: ReadonlySet<number>,
-  compared: ReadonlySet<number>,
-): Promise<ReadonlyMap<string, Counts> | undefined> {
-  const readBack = tracks.flatMap(({ index }, place) => [
-    ...['-map', `0:${places.get(index)}`],
-    ...[`-c:${place}`, decoded.has(index) ? 'pcm_s16le' : 'copy'],
-  ]);
-  const before = [...compared].flatMap((index) => ['-map', `1:${index}`]);
-  const lenient = ['-max_error_rate', '1'];
-  const command: FfmpegCommand = {
-    task: 'reading a trial back',
-    talkative: true,
-    inputs: [
-      { from: { file: path } },
-      ...(compared.size === 0
-        ? []
-        : [
-            {
-              from: { file: source.path },
-              options: [...source.openOptions, ...SOURCE_READING, '-t', `${BEGINNING_SECONDS}`],
-            },
-          ]),
-    ],
-    outputs: [
-      { to: 'null', options: [...readBack, ...lenient] },
-      ...(compared.size === 0
-        ? []
-        : [{ to: 'null' as const, options: [...before, '-c', 'pcm_s16le', ...lenient] }]),
-    ],
-  };
-  const counts = new Map<string, Counts>();
-  const onMessage = (line: string): void => {
-    const [, input, index, packets] = READ.exec(line) ?? [];
-    if (input === undefined) return;
-    counts.set(`${input}:${index}`, {
-      packets: Number(packets),
-      samples: Number(SAMPLES.exec(line)?.[1] ?? 0),
-    });
-  };
-  try {
-    await runFfmpeg(command, { onMessage });
-    return counts;
-  } catch (error) {
-    if (error instanceof FfmpegFailure && error.exitCode !== undefined) return undefined;
-    throw error;
-  }
+/** What is wrong with the packets of a track: there are none, or they are not as long as the source's. */
+function faultOf(
+  { kind }: StreamAction,
+  there: TrialTrack | undefined,
+  before: Sound | undefined,
+  rate: number,
+): string | undefined {
+  if (there === undefined || there.packets === 0) return 'nothing of it can be read back';
+  if (before === undefined || there.sound === undefined || before.samples === 0) return undefined;
+  const { samples, seconds } = there.sound;
+  const slack = SLACK_SECONDS * rate + SLACK_SHARE * before.samples;
+  const differs = kind === 'copy' && Math.abs(samples - before.samples) > slack;
+  if (differs || samples === 0) return 'it does not decode as the source does';
+  if (kind !== 'copy' || seconds === undefined || before.seconds === undefined) return undefined;
+  const off = Math.abs(seconds - before.seconds);
+  if (off <= SLACK_SECONDS + SLACK_SHARE * before.seconds) return undefined;
+  return `${before.seconds.toFixed(2)} s of it would be played in ${seconds.toFixed(2)} s`;
 }

@@ -58,7 +58,7 @@ export function outputTimes(
 }
 
 /** The ticks between any frame and the next where they are always the same; undefined elsewhere. */
-function constantGap(pts: readonly number[]): number | undefined {
+export function constantGap(pts: readonly number[]): number | undefined {
   const [first, second] = pts;
   if (first === undefined || second === undefined) return undefined;
   const gap = second - first;

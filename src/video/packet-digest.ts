@@ -9,11 +9,18 @@ const START = Buffer.from([0, 0, 1]);
 /** Open bitstream units of AV1 that hold picture data: frame headers, tile groups, frames. */
 const AV1_PICTURES: readonly number[] = [3, 4, 6];
 
+/** The least of an avcC or hvcC: units have lengths of four bytes before them, as ffmpeg's muxers write them. */
+const WITH_LENGTHS = Uint8Array.of(1);
+
 /**
- * The digest for packets of `stream`. Containers rewrite what stands around the pictures (start codes or lengths, parameter sets,
+ * The digest for packets of `stream`, or for the same packets as they lie in a file of a container. Containers rewrite what stands around the pictures (start codes or lengths, parameter sets,
  * delimiters), so only the pictures' own units count where a codec has such; of other codecs every byte.
  */
-export function packetDigest({ fourcc, extradata }: Pick<NutStream, 'fourcc' | 'extradata'>): PacketDigest {
+export function packetDigest(
+  { fourcc, extradata: own }: Pick<NutStream, 'fourcc' | 'extradata'>,
+  where: 'as they are' | 'in a file' = 'as they are',
+): PacketDigest {
+  const extradata = where === 'as they are' ? own : WITH_LENGTHS;
   switch (fourcc.toLowerCase()) {
     case 'h264':
     case 'avc1':

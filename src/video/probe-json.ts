@@ -2,6 +2,7 @@
 import { JobError } from '../errors.js';
 import { mainVideo, noVideo, videosOf } from './main-video.js';
 import type { SourceLimits } from './probe.js';
+import { integer, type Json, list, number, positive, record, text } from './probe-values.js';
 import type { Rational } from './rational.js';
 import type {
   DolbyVision,
@@ -11,8 +12,6 @@ import type {
   StreamType,
   VideoFacts,
 } from './source-facts.js';
-
-type Json = Readonly<Record<string, unknown>>;
 
 const HDR_TRANSFERS: ReadonlySet<string> = new Set(['smpte2084', 'arib-std-b67']);
 /**
@@ -229,6 +228,7 @@ function videoFacts(
     spherical: sideData(stream, 'Spherical Mapping') !== undefined,
     dolbyVision: dolbyVisionOf(stream),
     stereoMode: stereoModeOf(stream, facts),
+    captions: false,
   };
 }
 
@@ -312,34 +312,6 @@ function tagsOf(holder: Json): Readonly<Record<string, string>> {
 /** A tag whatever its case: Matroska's come in capitals. */
 function tagNamed(tags: Readonly<Record<string, string>>, name: string): string | undefined {
   return Object.entries(tags).find(([key]) => key.toLowerCase() === name)?.[1];
-}
-
-function record(value: unknown): Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-/** ffprobe writes some numbers as JSON numbers and others as text. */
-function number(value: unknown): number | undefined {
-  const parsed = typeof value === 'string' && value !== '' ? Number(value) : value;
-  return typeof parsed === 'number' && Number.isFinite(parsed) ? parsed : undefined;
-}
-
-function integer(value: unknown): number | undefined {
-  const parsed = number(value);
-  return Number.isSafeInteger(parsed) ? parsed : undefined;
-}
-
-function positive(value: unknown): number | undefined {
-  const parsed = number(value);
-  return parsed !== undefined && parsed > 0 && parsed <= Number.MAX_SAFE_INTEGER ? parsed : undefined;
 }
 
 /** `num/den`, both above zero. */

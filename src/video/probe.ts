@@ -3,13 +3,12 @@ import { open, stat } from 'node:fs/promises';
 import { JobError, UNDECODED, undecoded } from '../errors.js';
 import { runFfprobe } from './ffmpeg.js';
 import { FfmpegFailure } from './ffmpeg-messages.js';
-import { withFrameTags } from './first-frames.js';
 import { measuredRate } from './frame-rate.js';
 import { isoSampleEntries } from './iso-boxes.js';
 import { choiceNote, mainVideo, noVideo, videoNamed, videosOf } from './main-video.js';
 import { guessedRate, lackingStreams, parseProbe, parseStreams, withRate } from './probe-json.js';
-import type { SourceFacts, StreamFacts } from './source-facts.js';
-import { frameMarks, videoActivity } from './video-samples.js';
+import type { SourceFacts, StreamFacts, VideoFacts } from './source-facts.js';
+import { type FrameMarks, frameMarks, videoActivity } from './video-samples.js';
 
 export type { Rational } from './rational.js';
 export type { SourceFacts, StreamFacts, StreamType, VideoFacts } from './source-facts.js';
@@ -59,7 +58,7 @@ export async function probe(
   const parsed = parseProbe(headers, path, bytes, limits, main.index);
   const notes = seen ? [choiceNote(main, videos)] : [];
   await refuseEncrypted(parsed);
-  return withFrames(await withFrameTags(await rated({ ...parsed, openOptions, notes }, headers)));
+  return withFrames(await rated({ ...parsed, openOptions, notes }, headers));
 }
 
 /**
@@ -95,7 +94,7 @@ async function withFrames(facts: SourceFacts): Promise<SourceFacts> {
   const { video } = facts;
   const marks = await frameMarks(facts);
   if (marks === undefined) return facts;
-  const { aspects, interlaced, stereo } = marks;
+  const { aspects, interlaced, stereo, captions } = marks;
   const notes = [...facts.notes];
   if (aspects.length > 1) {
     const { num, den } = video.sampleAspectRatio ?? { num: 1, den: 1 };
@@ -106,7 +105,25 @@ async function withFrames(facts: SourceFacts): Promise<SourceFacts> {
   if (stereo && video.stereoMode === undefined) {
     notes.push('The frames carry a stereo 3D mark (frame packing): it is left out.');
   }
-  return { ...facts, notes, video: { ...video, interlaced: interlaced ? 'flagged' : video.interlaced } };
+  return {
+    ...facts,
+    notes,
+    video: {
+      ...video,
+      captions,
+      interlaced: interlaced ? 'flagged' : video.interlaced,
+      ...(video.codec === 'prores' ? missingTags(video, marks) : {}),
+    },
+  };
+}
+
+/** The colour tags that the first frame has, where the stream has none: from FFmpeg 7 on it does not tell of ProRes's. */
+function missingTags(video: VideoFacts, { tags }: FrameMarks): Partial<VideoFacts> {
+  return {
+    matrixTag: video.matrixTag ?? tags.matrixTag,
+    primariesTag: video.primariesTag ?? tags.primariesTag,
+    transferTag: video.transferTag ?? tags.transferTag,
+  };
 }
 
 async function fileSize(path: string): Promise<number> {

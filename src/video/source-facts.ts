@@ -93,6 +93,8 @@ export interface VideoFacts {
   readonly dolbyVision: DolbyVision | undefined;
   /** The arrangement of two views within a frame, in Matroska's names (`left_right`); undefined for ordinary video. */
   readonly stereoMode: string | undefined;
+  /** Whether closed captions lie within one of its first frames. */
+  readonly captions: boolean;
 }
 
 /** A source video. */

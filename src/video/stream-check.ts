@@ -11,15 +11,13 @@ const CODEC_OF_ENCODER: Readonly<Record<string, string>> = { libopus: 'opus', sr
  * planned.
  */
 export function wrongStreams(
-  output: SourceFacts,
+  output: Pick<SourceFacts, 'streams'>,
   source: SourceFacts,
   plan: StreamPlan,
 ): ReadonlyMap<number, string> {
   const wrong = new Map<number, string>();
   const attached = plan.actions.filter(({ kind }) => kind === 'attach');
   const wanted = [...mappedActions(plan), ...attached];
-  const classOf = (stream: StreamFacts) =>
-    stream.attachedPicture ? 'cover art' : stream.type === 'attachment' ? 'attachment' : 'track';
   // Demuxers list cover art and attachments behind the tracks; within each class the order stays.
   for (const group of ['track', 'cover art', 'attachment']) {
     const found = output.streams.filter((stream) => classOf(stream) === group);
@@ -30,6 +28,16 @@ export function wrongStreams(
     }
   }
   return wrong;
+}
+
+/** Whether a stream is neither cover art nor an attached file. */
+export function isTrack(stream: StreamFacts): boolean {
+  return classOf(stream) === 'track';
+}
+
+function classOf(stream: StreamFacts): 'cover art' | 'attachment' | 'track' {
+  if (stream.attachedPicture) return 'cover art';
+  return stream.type === 'attachment' ? 'attachment' : 'track';
 }
 
 function differenceOf(

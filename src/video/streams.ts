@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { JobError } from '../errors.js';
 import { type Container, type ContainerName, containerFor } from './container.js';
 import type { VideoCodec } from './encode.js';
-import { hasCaptions } from './first-frames.js';
 import { hiddenSound } from './hidden-sound.js';
 import { planMetadata } from './metadata.js';
 import { askMuxer } from './mux-header.js';
-import { standIn, type TrialBench, tryStreams } from './mux-trial.js';
+import { type TrialBench, tryStreams } from './mux-trial.js';
 import type { SourceFacts, StreamFacts } from './source-facts.js';
 import { ladderFor, lineFor } from './stream-ladder.js';
 import type { StreamAction, StreamPlan } from './stream-plan.js';
+import { startTrials } from './trial-start.js';
 
 interface Decision {
   readonly action: StreamAction;
@@ -62,14 +62,15 @@ export async function planStreams(
   const copies = open.flatMap((stream): StreamAction[] =>
     pictures.includes(stream) ? [] : [{ kind: 'copy', index: stream.index }],
   );
-  const first = await askMuxer(source, container.muxer, copies, codec);
-  if (!first.accepted) await refuseCodec(source, container, codec);
-  if (open.length > 0) {
+  const question = { source, muxer: container.muxer, actions: copies, codec };
+  if (open.length === 0) await refuseCodec(source, container, codec);
+  else {
     const folder = await mkdtemp(join(await scratch(), 'trial-'));
     try {
-      const video = await standIn(source, codec, folder);
-      const inquiry = { source, container, codec, bench: { source, video, stem: join(folder, 'trial') } };
-      for (const decision of await decideOpen(inquiry, open, first.accepted))
+      const { accepted, video, sound } = await startTrials(question, folder);
+      if (!accepted) await refuseCodec(source, container, codec);
+      const bench = { source, video, sound, stem: join(folder, 'trial') };
+      for (const decision of await decideOpen({ source, container, codec, bench }, open, accepted))
         fixed.set(decision.action.index, decision);
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -81,14 +82,14 @@ export async function planStreams(
     actions,
     notes: [
       ...ordered.flatMap(({ note }) => note ?? []),
-      ...((await hasCaptions(source)) ? [CAPTIONS_LOST] : []),
+      ...(source.video.captions ? [CAPTIONS_LOST] : []),
       ...metadataNotes(source, container, actions),
     ],
   };
 }
 
 async function refuseCodec(source: SourceFacts, container: Container, codec: VideoCodec): Promise<void> {
-  const video = await askMuxer(source, container.muxer, [], codec);
+  const video = await askMuxer({ source, muxer: container.muxer, actions: [], codec });
   if (video.accepted) return;
   throw new JobError('usage', `.${container.name} cannot hold ${codec} video: ${video.words}`, {
     hint: 'Choose another codec or another container; .mkv takes nearly everything.',
@@ -177,7 +178,7 @@ function headerTrials({ source, codec }: Inquiry, { muxer }: Container, copiesAc
     const kind = `${kindOf(stream)} ${JSON.stringify({ ...action, index: 0, timeBase: 0 })}`;
     const known = answers.get(kind);
     if (known !== undefined) return known;
-    const { accepted } = await askMuxer(source, muxer, [action], codec);
+    const { accepted } = await askMuxer({ source, muxer, actions: [action], codec });
     answers.set(kind, !accepted);
     return !accepted;
   };

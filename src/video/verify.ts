@@ -1,10 +1,10 @@
 /** Checks a finished file against what was promised, before it takes its place. */
 import type { EncodeSpec } from './encode.js';
+import { type FinishedFile, readFinished, videoAt } from './finished-file.js';
 import { streamAt, videoTrack } from './mux-command.js';
-import { probeHeaders } from './probe.js';
 import { reduced } from './rational.js';
 import type { SegmentFacts } from './segment-packets.js';
-import type { SourceFacts, StreamFacts } from './source-facts.js';
+import type { SourceFacts } from './source-facts.js';
 import { wrongStreams } from './stream-check.js';
 import { nameOf, type StreamPlan } from './stream-plan.js';
 import { verifyDigests } from './verify-digests.js';
@@ -19,33 +19,31 @@ export interface OutputExpectation extends ExpectedVideo {
   readonly segments: readonly SegmentFacts[];
 }
 
-/** The file is no stranger's: a model may well enlarge its frames. */
-const OUR_OWN = { pixels: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
 /** A container that counts the width for display in whole pixels is off by half a pixel: 3% of 16 pixels. */
 const MOST_ASPECT_DIFFERENCE = 0.04;
 
 /**
  * Checks the finished file at `path` without decoding it: the video's packets and their times, its colour tags and sample
- * aspect ratio, that the packets are the encoded ones, and every planned stream there, in its codec. Gives a line for what the
- * container or the codec cannot say exactly. Errors: JobError('output') saying what differs.
+ * aspect ratio, that the packets are the encoded ones, and every planned stream there, in its codec. `file` is what
+ * `readFinished` has found in it, where that has been done since it was written. Gives a line for what the container or the
+ * codec cannot say exactly. Errors: JobError('output') saying what differs.
  */
-export async function verifyOutput(path: string, expected: OutputExpectation): Promise<readonly string[]> {
+export async function verifyOutput(
+  path: string,
+  expected: OutputExpectation,
+  file?: FinishedFile,
+): Promise<readonly string[]> {
   const track = videoTrack(expected.source, expected.streams);
-  const output = await probeHeaders(path, OUR_OWN, (streams) => videoAt(streams, track)?.index);
+  const found = file ?? (await readFinished(path, track));
+  const output = found.facts;
   checkStreams(path, output, expected);
   const { index } = output.video;
   if (videoAt(output.streams, track)?.index !== index) {
     throw wrong(path, `the video is stream ${index}, not number ${track} (from 0) of its tracks`);
   }
-  await checkPackets(path, index, expected);
-  await verifyDigests(path, index, expected.segments);
+  checkPackets(path, found, expected);
+  await verifyDigests(path, found, expected.segments);
   return aspectNotes(path, output, expected);
-}
-
-/** The video at place `track` among the streams that are neither cover art nor attached files. */
-function videoAt(streams: readonly StreamFacts[], track: number): StreamFacts | undefined {
-  const tracks = streams.filter((stream) => !stream.attachedPicture && stream.type !== 'attachment');
-  return tracks[track]?.type === 'video' ? tracks[track] : undefined;
 }
 
 function aspectNotes(path: string, output: SourceFacts, expected: OutputExpectation): readonly string[] {

@@ -2,7 +2,7 @@
 import { JobError } from '../errors.js';
 import { ffprobeLines } from './ffmpeg.js';
 import type { Activity } from './main-video.js';
-import type { SourceFacts } from './source-facts.js';
+import type { SourceFacts, VideoFacts } from './source-facts.js';
 
 /** What the frames that were decoded at a few places say of themselves. */
 export interface FrameMarks {
@@ -12,6 +12,10 @@ export interface FrameMarks {
   readonly aspects: readonly string[];
   /** Whether any carries a message that says how two views are packed into it. */
   readonly stereo: boolean;
+  /** Whether closed captions lie within any of them. */
+  readonly captions: boolean;
+  /** The colour tags of the first, for codecs of which the stream may have none. */
+  readonly tags: Partial<Pick<VideoFacts, 'matrixTag' | 'primariesTag' | 'transferTag'>>;
 }
 
 type Place = Pick<SourceFacts, 'path' | 'openOptions' | 'startTime' | 'duration'>;
@@ -20,6 +24,8 @@ type Place = Pick<SourceFacts, 'path' | 'openOptions' | 'startTime' | 'duration'
 const PLACES = [0, 0.2, 0.4, 0.6, 0.8] as const;
 /** Frames at each place: a telecined video shows fields within five. */
 const FRAMES = 5;
+/** Frames at the first place where the codec has captions: a broadcast has them within two seconds. */
+const CAPTION_FRAMES = 50;
 /** Seconds of packets at each place. */
 const SECONDS = 2;
 /** Codecs whose decoders in ffmpeg never give a frame of two fields. */
@@ -27,30 +33,53 @@ const PROGRESSIVE_CODECS: ReadonlySet<string> = new Set([
   ...['hevc', 'vp8', 'vp9', 'av1', 'vvc', 'theora', 'flv1', 'h263', 'png', 'apng', 'gif', 'webp', 'bmp'],
 ]);
 
+/** Codecs whose frames may hold captions (CEA-608 or -708) in a form that ffmpeg knows. */
+const CAPTIONED: ReadonlySet<string> = new Set(['h264', 'hevc', 'mpeg2video', 'mpeg1video', 'av1']);
+
 /**
- * What frames of the video say of themselves; undefined where its codec has no such marks. Decodes 25 frames at most.
- * Never rejects for the file's sake: damage shows when it is decoded.
+ * What frames of the video say of themselves, by one run of ffprobe; undefined where its codec has no such marks. Decodes
+ * 70 frames at most. Never rejects for the file's sake: damage shows when it is decoded.
  */
 export async function frameMarks(source: SourceFacts): Promise<FrameMarks | undefined> {
   const { video } = source;
-  if (PROGRESSIVE_CODECS.has(video.codec)) return undefined;
+  const [hasFields, hasCaptions] = [!PROGRESSIVE_CODECS.has(video.codec), CAPTIONED.has(video.codec)];
+  if (!hasFields && !hasCaptions) return undefined;
   const aspects = new Set<string>();
-  let interlaced = false;
-  let stereo = false;
+  let [interlaced, stereo, captions] = [false, false, false];
+  let first: string | undefined;
   // Of bare streams without times a seek would read the whole file.
-  const places = video.startPts === undefined ? PLACES.slice(0, 1) : PLACES;
-  const entries = 'frame=interlaced_frame,sample_aspect_ratio:frame_side_data=side_data_type';
+  const places = hasFields && video.startPts !== undefined ? PLACES : PLACES.slice(0, 1);
+  const tags = 'interlaced_frame,sample_aspect_ratio,color_space,color_primaries,color_transfer';
   const args = [
-    ...['-select_streams', `${video.index}`, '-show_entries', entries, '-of', 'compact=p=0'],
-    ...['-threads', '2', '-read_intervals', intervals(source, places, `#${FRAMES}`)],
+    ...['-select_streams', `${video.index}`, '-of', 'compact=p=0'],
+    ...['-show_entries', `frame=${tags}:frame_side_data=side_data_type`],
+    ...['-threads', '2'],
+    ...[
+      '-read_intervals',
+      intervals(source, places, `#${FRAMES}`, `#${hasCaptions ? CAPTION_FRAMES : FRAMES}`),
+    ],
   ];
   await eachLine(source, args, (line) => {
-    interlaced ||= /\binterlaced_frame=1\b/.test(line);
+    first ??= line;
+    interlaced ||= hasFields && /\binterlaced_frame=1\b/.test(line);
     stereo ||= line.includes('side_data_type=Stereo 3D');
+    captions ||= line.includes('side_data_type=ATSC A53');
     const aspect = /\bsample_aspect_ratio=([1-9]\d*:[1-9]\d*)/.exec(line)?.[1];
     if (aspect !== undefined) aspects.add(aspect);
   });
-  return { interlaced, aspects: [...aspects], stereo };
+  return { interlaced, aspects: [...aspects], stereo, captions, tags: colourTags(first ?? '') };
+}
+
+function colourTags(line: string): FrameMarks['tags'] {
+  const tag = (name: string): string | undefined => {
+    const value = new RegExp(`\\b${name}=([^|]+)`).exec(line)?.[1];
+    return value === 'unknown' || value === 'reserved' ? undefined : value;
+  };
+  return {
+    matrixTag: tag('color_space'),
+    primariesTag: tag('color_primaries'),
+    transferTag: tag('color_transfer'),
+  };
 }
 
 /** What is seen of each video stream, by its index, in the packets at a few places. Never rejects for the file's sake. */
@@ -79,12 +108,18 @@ function activityOf(times: readonly number[]): Activity {
   return { frames: times.length, seconds: last - first };
 }
 
-/** ffprobe's `-read_intervals`: as much of `amount` from each place on. */
-function intervals({ startTime, duration }: Place, places: readonly number[], amount: string): string {
+/** ffprobe's `-read_intervals`: as much of `amount` from each place on, and of `first` from the first. */
+function intervals(
+  { startTime, duration }: Place,
+  places: readonly number[],
+  amount: string,
+  first = amount,
+): string {
   const spread = duration === undefined ? places.slice(0, 1) : places;
   return spread
-    .map((part) => (part === 0 ? '' : ((startTime ?? 0) + part * (duration ?? 0)).toFixed(3)))
-    .map((from) => `${from}%+${amount}`)
+    .map((part) =>
+      part === 0 ? `%+${first}` : `${((startTime ?? 0) + part * (duration ?? 0)).toFixed(3)}%+${amount}`,
+    )
     .join(',');
 }
 

@@ -1,0 +1,106 @@
+/** What the trials of a job begin with: the muxer's answer, a video that stands in for the job's, the length of the sound. */
+import { join } from 'node:path';
+import type { AssembleJob } from './assemble.js';
+import { SOURCE_READING } from './assemble.js';
+import type { VideoCodec } from './encode.js';
+import { type FfmpegCommand, runFfmpeg } from './ffmpeg.js';
+import { FfmpegFailure } from './ffmpeg-messages.js';
+import {
+  answered,
+  askMuxer,
+  headerOutput,
+  type MuxQuestion,
+  PLAIN_PICTURE,
+  pixelFormatOf,
+} from './mux-header.js';
+import { BEGINNING_SECONDS } from './mux-trial.js';
+import { inspectSegment } from './segment-packets.js';
+import { type Sound, soundMeter } from './sound-span.js';
+import type { SourceFacts } from './source-facts.js';
+
+export interface TrialStart {
+  /** Whether the muxer writes a header for what it was asked. */
+  readonly accepted: boolean;
+  /** Stands in for the encoded video. */
+  readonly video: Pick<AssembleJob, 'segments' | 'pts' | 'tags'>;
+  /** The source's sound in its first seconds, by index; without what cannot be decoded. */
+  readonly sound: ReadonlyMap<number, Sound>;
+}
+
+type Output = FfmpegCommand['outputs'][number];
+
+const UNTAGGED = {
+  matrix: undefined,
+  primaries: undefined,
+  transfer: undefined,
+  range: 'limited',
+  chromaLocation: undefined,
+} as const;
+
+/**
+ * Asks the muxer, and writes the stand-in into `folder`. All is done by one run of ffmpeg where it can be: each takes longer
+ * to start than to do its part. Errors: JobError('ffmpeg') where the stand-in cannot be encoded.
+ */
+export async function startTrials(question: MuxQuestion, folder: string): Promise<TrialStart> {
+  const { source, codec } = question;
+  const file = join(folder, 'trial-video.nut');
+  const standIn = standInOutput(codec, file);
+  const indices = source.streams.flatMap(({ index, type }) => (type === 'audio' ? [index] : []));
+  const together = await measured(source, indices, [headerOutput(question), standIn]);
+  const accepted =
+    together === undefined ? (await askMuxer(question)).accepted : answered(together.messages).accepted;
+  const { sound } =
+    together ?? (await measured(source, indices, [standIn])) ?? (await apart(source, indices, codec, file));
+  const video = { segments: [await inspectSegment(file)], pts: [source.video.startPts ?? 0], tags: UNTAGGED };
+  return { accepted, video, sound };
+}
+
+/** The stand-in and each sound stream on its own: one of them cannot be decoded. */
+async function apart(source: SourceFacts, indices: readonly number[], codec: VideoCodec, file: string) {
+  await run(source, `encoding a frame as ${codec}`, [standInOutput(codec, file)]);
+  const sound = new Map<number, Sound>();
+  for (const index of indices) {
+    const alone = await measured(source, [index], []);
+    for (const [found, length] of alone?.sound ?? []) sound.set(found, length);
+  }
+  return { sound };
+}
+
+/** Measures sound beside making `outputs`; undefined where ffmpeg refuses any of it. */
+async function measured(source: SourceFacts, indices: readonly number[], outputs: readonly Output[]) {
+  const meter = soundMeter(indices);
+  const all = meter.output === undefined ? outputs : [...outputs, meter.output];
+  try {
+    const messages = await run(source, `measuring the sound of "${source.path}"`, all, meter.hear);
+    return { messages, sound: meter.found };
+  } catch (error) {
+    if (error instanceof FfmpegFailure && error.exitCode !== undefined) return undefined;
+    throw error;
+  }
+}
+
+function run(
+  source: SourceFacts,
+  task: string,
+  outputs: readonly Output[],
+  onMessage: (line: string) => void = () => {},
+): Promise<readonly string[]> {
+  const reading = [...source.openOptions, ...SOURCE_READING, '-t', `${BEGINNING_SECONDS}`];
+  const inputs = [{ from: { file: source.path }, options: reading }, PLAIN_PICTURE];
+  return runFfmpeg({ task, talkative: true, inputs, outputs }, { onMessage });
+}
+
+/** One frame; inputs as of `headerOutput`. */
+function standInOutput(codec: VideoCodec, file: string): Output {
+  const encoding = [
+    '-frames:v',
+    '1',
+    '-c:v',
+    codec,
+    '-pix_fmt',
+    pixelFormatOf(codec),
+    '-flags',
+    '+global_header',
+  ];
+  return { to: { file }, options: ['-map', '1:0', ...encoding, '-f', 'nut'] };
+}
