@@ -34,6 +34,7 @@ const PLAIN: VideoFacts = {
   spherical: false,
   dolbyVision: undefined,
   stereoMode: undefined,
+  captions: false,
 };
 const QUARTER_TURN = [0, 65536, 0, -65536, 0, 0, 360 * 65536, 0, 2 ** 30];
 const MP4 = { carriesDisplayMatrix: true };
