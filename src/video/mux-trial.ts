@@ -7,7 +7,7 @@ import { type AssembleJob, MuxRefusal, muxFile } from './assemble.js';
 import type { Container } from './container.js';
 import { mappedActions, streamAt } from './mux-command.js';
 import type { Sound } from './sound-span.js';
-import type { SourceFacts } from './source-facts.js';
+import type { SourceFacts, StreamFacts } from './source-facts.js';
 import { isTrack, wrongStreams } from './stream-check.js';
 import type { StreamAction } from './stream-plan.js';
 import { readTrial, type TrialTrack } from './trial-reading.js';
@@ -100,8 +100,9 @@ async function writtenAndRead(
     for (const [place, action] of tracks.entries()) {
       const { index, kind } = action;
       if (kind === 'video' || wrong.has(index) || unseen.has(index)) continue;
-      const { sampleRate = 48_000 } = streamAt(source, index);
-      const fault = faultOf(action, written.tracks[place], sound.get(index), sampleRate);
+      const stream = streamAt(source, index);
+      const before = { packets: packetsMuxed.get(index) ?? 0, sound: sound.get(index) };
+      const fault = faultOf(kind, stream, before, written.tracks[place]);
       if (fault !== undefined) wrong.set(index, fault);
     }
     return { wrong, unseen };
@@ -110,16 +111,28 @@ async function writtenAndRead(
   }
 }
 
-/** What is wrong with the packets of a track: there are none, or they are not as long as the source's. */
+/** What is wrong with a track: nothing is in it, or less than was written, or it is not as long as the source. */
 function faultOf(
-  { kind }: StreamAction,
+  kind: StreamAction['kind'],
+  { type, sampleRate = 48_000 }: StreamFacts,
+  before: TrialTrack,
   there: TrialTrack | undefined,
-  before: Sound | undefined,
-  rate: number,
 ): string | undefined {
   if (there === undefined || there.packets === 0) return 'nothing of it can be read back';
-  if (before === undefined || there.sound === undefined || before.samples === 0) return undefined;
-  const { samples, seconds } = there.sound;
+  if (type === 'data' && there.packets < before.packets)
+    return `only ${there.packets} of its ${before.packets} packets can be read back`;
+  if (kind !== 'copy' && kind !== 'convert') return undefined;
+  return soundFault(kind, sampleRate, before.sound, there.sound);
+}
+
+function soundFault(
+  kind: 'copy' | 'convert',
+  rate: number,
+  before: Sound | undefined,
+  there: Sound | undefined,
+): string | undefined {
+  if (before === undefined || there === undefined || before.samples === 0) return undefined;
+  const { samples, seconds } = there;
   const slack = SLACK_SECONDS * rate + SLACK_SHARE * before.samples;
   const differs = kind === 'copy' && Math.abs(samples - before.samples) > slack;
   if (differs || samples === 0) return 'it does not decode as the source does';

@@ -55,8 +55,11 @@ function lengthBytes(extradata: Uint8Array, place: number): number | undefined {
   return extradata[0] === 1 ? ((extradata[place] ?? 3) & 3) + 1 : undefined;
 }
 
-/** The NAL units of a packet, without the zeros that may follow one. */
-function* unitsOf(packet: Uint8Array, lengths: number | undefined): Generator<Uint8Array> {
+/**
+ * The NAL units of a packet, without the zeros that may follow one; `lengths` are the bytes of the length before each, undefined
+ * where start codes stand before them.
+ */
+export function* unitsOf(packet: Uint8Array, lengths: number | undefined): Generator<Uint8Array> {
   const data = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
   if (lengths !== undefined) {
     for (let at = 0; at + lengths <= data.length; ) {

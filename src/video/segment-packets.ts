@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { JobError, messageOf } from '../errors.js';
 import { fileSource } from './byte-source.js';
 import { ffprobeLines } from './ffmpeg.js';
+import { declaredReordering } from './hevc-headers.js';
 import type { PacketWriter } from './matroska-writer.js';
 import { type NutStream, openNutFile, openNutReader } from './nut.js';
 import { packetDigest } from './packet-digest.js';
@@ -109,17 +110,18 @@ export function segmentRun(segments: readonly SegmentFacts[]): SegmentRun {
 export async function withDeclaredDelay(run: SegmentRun): Promise<SegmentRun> {
   const [first] = run.segments;
   if (first === undefined || run.stream.fourcc.toUpperCase() !== 'HEVC') return run;
-  let declared = 0;
-  for await (const line of ffprobeLines(first.path, [
-    '-show_entries',
-    'stream=has_b_frames',
-    '-of',
-    'csv=p=0',
-  ])) {
-    declared = Math.max(declared, Number.parseInt(line, 10) || 0);
-  }
+  const declared = declaredReordering(run.stream.extradata) ?? (await probedReordering(first.path));
   const decodeDelay = Math.max(run.stream.decodeDelay, declared);
   return { ...run, stream: { ...run.stream, decodeDelay } };
+}
+
+/** As FFmpeg reads it. */
+async function probedReordering(path: string): Promise<number> {
+  let declared = 0;
+  for await (const line of ffprobeLines(path, ['-show_entries', 'stream=has_b_frames', '-of', 'csv=p=0'])) {
+    declared = Math.max(declared, Number.parseInt(line, 10) || 0);
+  }
+  return declared;
 }
 
 /** Where presentation and decoding end apart: the packet of the last frame, and the frame of the last packet. */

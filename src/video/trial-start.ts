@@ -85,7 +85,8 @@ function run(
   outputs: readonly Output[],
   onMessage: (line: string) => void = () => {},
 ): Promise<readonly string[]> {
-  const reading = [...source.openOptions, ...SOURCE_READING, '-t', `${BEGINNING_SECONDS}`];
+  // Times as they are, like those of what is carried over.
+  const reading = ['-copyts', ...source.openOptions, ...SOURCE_READING, '-t', `${BEGINNING_SECONDS}`];
   const inputs = [{ from: { file: source.path }, options: reading }, PLAIN_PICTURE];
   return runFfmpeg({ task, talkative: true, inputs, outputs }, { onMessage });
 }

@@ -73,6 +73,18 @@ t.test('audio that QuickTime takes and nobody reads back is converted', async (t
   }
 });
 
+t.test('audio that decodes, but in a track that is far too short, is converted', async (t) => {
+  const clip = await soundIn('telephone.mkv', 'g722', 'mpeg4');
+  const { path, codecs, lines } = await finished(clip, 'mov');
+  t.same(codecs, ['aac']);
+  t.match(lines, [
+    /^Audio stream 1 \(adpcm_g722\) is converted to AAC, 256 kbit\/s, because .mov cannot hold adpcm_g722.$/,
+  ]);
+  t.ok(Math.abs((await decodedSeconds(path)) - (await decodedSeconds(clip))) < 0.12);
+  const kept = await finished(clip, 'mkv');
+  t.same([kept.codecs, kept.lines], [['adpcm_g722'], []]);
+});
+
 t.test('audio of every family is there and decodes, or a line tells', async (t) => {
   for (const [name, codec, video, extension] of [
     ['adpcm.avi', 'adpcm_ms', 'mpeg4', 'mov'],
