@@ -15,6 +15,8 @@ export interface SoundFrame {
   readonly samples: number;
   /** Samples a second. */
   readonly rate: number;
+  /** Seconds for which the file says that it is played; undefined where it does not. */
+  readonly duration?: number | undefined;
 }
 
 /** Adds up frames in order. */
@@ -32,7 +34,7 @@ export function soundSum(): SoundSum {
       samples += frame.samples;
       if (frame.time === undefined) return;
       first ??= frame.time;
-      end = Math.max(end, frame.time + frame.samples / frame.rate);
+      end = Math.max(end, frame.time + (frame.duration ?? frame.samples / frame.rate));
     },
     get total() {
       return { samples, seconds: first === undefined ? undefined : end - first };

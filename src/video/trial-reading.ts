@@ -22,8 +22,13 @@ export interface TrialFile {
 
 const OUR_OWN = { pixels: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
 const HEADERS = ['-show_format', '-show_streams', '-count_packets'];
-/** Frames of videos are not worth decoding here. */
-const SOUND = ['-show_entries', 'frame=stream_index,pts_time,nb_samples', '-skip_frame:v', 'all'];
+/** Frames of videos are not worth decoding here. Durations have another name from FFmpeg 6 on. */
+const SOUND = [
+  '-show_entries',
+  'frame=stream_index,pts_time,duration_time,pkt_duration_time,nb_samples',
+  '-skip_frame:v',
+  'all',
+];
 
 /**
  * Counts the packets of every stream in the file at `path`, and decodes its sound where that is `decoded`. Errors:
@@ -39,7 +44,8 @@ export async function readTrial(path: string, decoded: boolean): Promise<TrialFi
   for (const row of rows) {
     const index = integer(row.stream_index) ?? Number.NaN;
     const [time, samples = 0] = [number(row.pts_time), integer(row.nb_samples)];
-    sums.get(index)?.add({ time, samples, rate: rates.get(index) ?? 48_000 });
+    const duration = number(row.duration_time) ?? number(row.pkt_duration_time);
+    sums.get(index)?.add({ time, samples, duration, rate: rates.get(index) ?? 48_000 });
   }
   const counts = list(record(headers).streams).map((stream) => integer(record(stream).nb_read_packets) ?? 0);
   const tracks = streams.flatMap((stream, place) =>
