@@ -57,7 +57,7 @@ async function main(argv: readonly string[]): Promise<number> {
         return 0;
       case 'doctor': {
         const { runDoctor } = await import('./cli/doctor.js');
-        return await runDoctor();
+        return await runDoctor(command.json);
       }
       case 'models': {
         const { listModelsCommand } = await import('./cli/models.js');

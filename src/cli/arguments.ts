@@ -13,6 +13,7 @@ import { SCHEDULES } from '../job/schedule.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../model/catalogue.js';
 import type { ModelOverrides } from '../model/infer.js';
 import { MAX_MULTIPLE } from '../model/manifest.js';
+import { didYouMean } from '../suggestion.js';
 import { commandLine } from './command-line.js';
 import { asksForElsewhere, type ElsewhereCommand, parseElsewhere } from './elsewhere.js';
 import { CRF_HELP, encodingOf, PRESET_HELP } from './encoding.js';
@@ -22,7 +23,7 @@ import { optionValues } from './option-values.js';
 export type Command =
   | { readonly kind: 'job'; readonly options: JobOptions }
   | { readonly kind: 'queue'; readonly options: QueueOptions }
-  | { readonly kind: 'doctor' }
+  | { readonly kind: 'doctor'; readonly json: boolean }
   | { readonly kind: 'models'; readonly json: boolean }
   | {
       readonly kind: 'probe';
@@ -33,6 +34,8 @@ export type Command =
   | { readonly kind: 'retry'; readonly times: number; readonly command: readonly string[] }
   | { readonly kind: 'elsewhere'; readonly command: ElsewhereCommand }
   | { readonly kind: 'text'; readonly text: string };
+
+const COMMANDS = ['doctor', 'models', 'probe', 'publish', 'invoke', 'retry', 'submit', 'version', 'watch'];
 
 const USAGE = `Usage:
   framescatter INPUT OUTPUT [options]            restyle a video, on one rank
@@ -80,12 +83,17 @@ export function parseArguments(
   });
   if (text !== '') return { kind: 'text', text: `${text}\n` };
   const words = parsed._.map(String);
-  switch (words[0]) {
+  const [command = ''] = words;
+  refuseOthers(argv, isCommand(command) ? command : 'job');
+  switch (command) {
+    case 'version':
+      expectWords(words, 1, 'version takes no arguments');
+      return { kind: 'text', text: `${version}\n` };
     case 'doctor':
-      expectWords(words, 1, 'doctor takes no more words');
-      return { kind: 'doctor' };
+      expectWords(words, 1, 'doctor takes no arguments');
+      return { kind: 'doctor', json: parsed.json };
     case 'models':
-      expectWords(words, 1, 'models takes no more words');
+      expectWords(words, 1, 'models takes no arguments');
       return { kind: 'models', json: parsed.json };
     case 'probe':
       expectWords(words, 2, 'probe takes one INPUT');
@@ -95,12 +103,40 @@ export function parseArguments(
   }
 }
 
+/** Options of the commands that are no jobs. A job takes all but --json. */
+const OPTIONS_OF = {
+  version: [],
+  doctor: ['json'],
+  models: ['json'],
+  probe: ['json', 'video'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+function isCommand(word: string): word is keyof typeof OPTIONS_OF {
+  return Object.hasOwn(OPTIONS_OF, word);
+}
+
+/** Refuses options that would have no effect. */
+function refuseOthers(argv: readonly string[], command: keyof typeof OPTIONS_OF | 'job'): void {
+  const end = argv.indexOf('--');
+  const own = end === -1 ? argv : argv.slice(0, end);
+  const given = own.flatMap((word) => /^--?([a-z][^=]*)/.exec(word)?.[1] ?? []);
+  const allowed: readonly string[] = command === 'job' ? [] : OPTIONS_OF[command];
+  const odd = given.find((name) => (command === 'job' ? name === 'json' : !allowed.includes(name)));
+  if (odd !== undefined)
+    throw usage(`${command === 'job' ? 'a job' : command} takes no ${odd.length === 1 ? '-' : '--'}${odd}`);
+}
+
 function jobOrQueue(parsed: Parsed, words: readonly string[]): Command {
   const { list, 'out-dir': outDir } = parsed;
   const options = runOptionsOf(parsed);
   if (outDir === undefined) {
     if (list !== undefined) throw usage('--list goes with --out-dir');
-    expectWords(words, 2, 'a job takes an INPUT and an OUTPUT, or any number of INPUTs and --out-dir');
+    const meant = words.length === 1 ? didYouMean(words[0] ?? '', COMMANDS) : '';
+    expectWords(
+      words,
+      2,
+      `a job takes an INPUT and an OUTPUT, or any number of INPUTs and --out-dir${meant}`,
+    );
     const [input = '', output = ''] = words;
     return { kind: 'job', options: { ...options, input, output } };
   }
@@ -125,7 +161,7 @@ function base(version: string) {
   return queueOptions(outputOptions(runOptions(modelOptions(parser)))).option('json', {
     type: 'boolean',
     default: false,
-    describe: 'models, probe: print JSON',
+    describe: 'doctor, models, probe: print JSON',
     group: 'Other:',
   });
 }

@@ -1,4 +1,12 @@
 import yargs, { type Argv, type ParseCallback } from 'yargs';
+import { didYouMean, nearest } from '../suggestion.js';
+
+const WIDEST = 110;
+/** What codecs are called elsewhere. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  ...{ h265: 'hevc', 'h.265': 'hevc', x265: 'hevc', libx265: 'hevc', avc: 'h264', x264: 'h264' },
+  ...{ libx264: 'h264', 'h.264': 'h264', av01: 'av1', vp09: 'vp9', 'libvpx-vp9': 'vp9' },
+};
 
 /**
  * The parser that every command starts from: pure (it neither prints nor exits), strict about options, and with names
@@ -14,35 +22,77 @@ export function commandLine(usage: string, epilogue: string, version: string | f
     .exitProcess(false)
     .showHelpOnFail(false)
     .strictOptions()
-    .wrap(110)
+    .wrap(Math.min(WIDEST, process.stdout.columns ?? WIDEST))
     .parserConfiguration({
       'dot-notation': false,
       'boolean-negation': false,
       'duplicate-arguments-array': false,
       'parse-positional-numbers': false,
     });
-  return refusingEmptyNumbers(version === false ? parser.version(false) : parser.version(version));
+  return checked(version === false ? parser.version(false) : parser.version(version).alias('V', 'version'));
 }
 
-/** yargs takes an empty value for the number 0: `--strength="$S"` without an S would leave a whole film as it was. */
-function refusingEmptyNumbers<T>(parser: Argv<T>): Argv<T> {
+/**
+ * Refuses what yargs lets pass: an empty value for a number, which it takes for 0 (`--strength="$S"` without an S), and a
+ * value that is given twice. What it refuses is said with what was likely meant.
+ */
+function checked<T>(parser: Argv<T>): Argv<T> {
   const parse = parser.parseSync.bind(parser);
-  const checked = (words: string | readonly string[], context?: object, callback?: ParseCallback<T>) => {
-    const parsed = parse(words, context, callback);
-    const empty = emptyOptions([words].flat()).find((name) => typeof Reflect.get(parsed, name) === 'number');
+  const parseSync = (words: string | readonly string[], context?: object, callback?: ParseCallback<T>) => {
+    const explained: ParseCallback<T> = (error, parsed, output) =>
+      callback?.(error && new Error(explain(error.message, namesOf(parser))), parsed, output);
+    const parsed = parse(words, context, callback && explained);
+    const given = ownOptions([words].flat());
+    const isNumber = (name: string): boolean => typeof Reflect.get(parsed, name) === 'number';
+    const isSwitch = (name: string): boolean => typeof Reflect.get(parsed, name) === 'boolean';
+    const empty = given.find(({ name, value }) => value?.trim() === '' && isNumber(name));
+    const twice = given.find(
+      ({ name }, at) => !isSwitch(name) && given.findIndex((one) => one.name === name) < at,
+    );
     if (empty !== undefined)
-      callback?.(new Error(`--${empty} takes a number, and was given an empty value`), parsed, '');
+      callback?.(new Error(`--${empty.name} takes a number, and was given an empty value`), parsed, '');
+    else if (twice !== undefined) callback?.(new Error(`--${twice.name} is given twice`), parsed, '');
     return parsed;
   };
-  return Object.assign(parser, { parseSync: checked });
+  return Object.assign(parser, { parseSync });
 }
 
-/** Names of the options, before a lone `--`, whose value is empty. */
-function emptyOptions(words: readonly string[]): readonly string[] {
+/** The options, before a lone `--`, with what is given as their value. */
+function ownOptions(words: readonly string[]): readonly { readonly name: string; readonly value?: string }[] {
   const end = words.indexOf('--');
   const own = end === -1 ? words : words.slice(0, end);
   return own.flatMap((word, at) => {
-    const [, name = '', value = own[at + 1]] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-    return value?.trim() === '' ? [name] : [];
+    const [, name, value = own[at + 1]] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+    if (name === undefined) return [];
+    return value === undefined ? [{ name }] : [{ name, value }];
   });
+}
+
+/** Names of a parser's options; yargs has them, though its types do not tell. */
+function namesOf(parser: object): readonly string[] {
+  const { getOptions } = parser as { getOptions(): { readonly key: object } };
+  return Object.keys(getOptions.call(parser).key);
+}
+
+/** yargs' words for a bad option, with what may have been meant. */
+function explain(message: string, names: readonly string[]): string {
+  const unknown = /^Unknown arguments?: (.+)$/s.exec(message)?.[1];
+  if (unknown !== undefined) {
+    const near = (name: string): string =>
+      didYouMean(
+        `--${name}`,
+        names.map((one) => `--${one}`),
+      );
+    return [...new Set(unknown.split(', '))]
+      .map((name) => `unknown option --${name}${near(name)}`)
+      .join('; ');
+  }
+  const [, option, given = '', choices = ''] =
+    /^Invalid values:\n {2}Argument: ([^,]+), Given: "(.*)", Choices: (.+)$/s.exec(message) ?? [];
+  if (option === undefined) return message;
+  const allowed = choices.split(', ').map((choice) => choice.replaceAll('"', ''));
+  const other = OTHER_NAMES[given.toLowerCase()];
+  const meant = other !== undefined && allowed.includes(other) ? other : nearest(given, allowed);
+  const hint = meant === undefined ? '' : `: did you mean ${meant}?`;
+  return `--${option} is one of ${allowed.join(', ')}, and cannot be ${JSON.stringify(given)}${hint}`;
 }

@@ -9,7 +9,7 @@ import { multipliesInt8 } from '../model/processor.js';
 import { launcherName } from '../mpi/launcher.js';
 import { native } from '../native.js';
 import { modelsFolder, onnxRuntimeFolder } from '../package.js';
-import { printable } from '../report/printable.js';
+import { printable, printableJson } from '../report/printable.js';
 import { openScratch } from '../storage/scratch.js';
 import { openEncoder } from '../video/encode.js';
 import { ffmpegVersion, hasEncoder } from '../video/ffmpeg-facts.js';
@@ -29,7 +29,7 @@ import { gpuFindings } from './gpu-findings.js';
 const run = promisify(execFile);
 
 /** Looks at everything a job needs and prints it, with what to do about each lack. Exit code 1 if a job could not run. */
-export async function runDoctor(): Promise<number> {
+export async function runDoctor(json: boolean): Promise<number> {
   const findings = [
     node(),
     ...(await ffmpeg()),
@@ -40,12 +40,15 @@ export async function runDoctor(): Promise<number> {
     ...(await videoEngines()),
     await models(),
   ];
-  for (const { subject, found, lack } of findings) {
-    const mark = lack === undefined ? 'ok  ' : lack.fatal ? 'LACK' : 'note';
-    process.stdout.write(`${mark}  ${subject.padEnd(13)} ${printable(found)}\n`);
-    if (lack !== undefined) process.stdout.write(`${' '.repeat(20)}-> ${printable(lack.remedy)}\n`);
-  }
+  if (json) process.stdout.write(`${printableJson(findings, 2)}\n`);
+  else for (const finding of findings) show(finding);
   return findings.some((finding) => finding.lack?.fatal === true) ? 1 : 0;
+}
+
+function show({ subject, found, lack }: Finding): void {
+  const mark = lack === undefined ? 'ok  ' : lack.fatal ? 'LACK' : 'note';
+  process.stdout.write(`${mark}  ${subject.padEnd(13)} ${printable(found)}\n`);
+  if (lack !== undefined) process.stdout.write(`${' '.repeat(20)}-> ${printable(lack.remedy)}\n`);
 }
 
 function node(): Finding {
@@ -61,7 +64,7 @@ function node(): Finding {
 async function ffmpeg(): Promise<readonly Finding[]> {
   try {
     const version: Finding = { subject: 'FFmpeg', found: await ffmpegVersion() };
-    const wanted = ['libx264', 'libx265', 'libvpx-vp9', 'libsvtav1', 'aac'];
+    const wanted = ['libx264', 'libx265', 'libvpx-vp9', 'libsvtav1', 'prores_ks', 'ffv1', 'aac'];
     const missing = (
       await Promise.all(wanted.map(async (name) => ((await hasEncoder(name)) ? [] : [name])))
     ).flat();

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { JobError, messageOf } from '../errors.js';
+import { didYouMean } from '../suggestion.js';
 import type { ImageManifest, Manifest, StylesManifest } from './manifest.js';
 
 /** Networks of one set of styles, by the manifest's name: what `--size` can say. */
@@ -142,12 +143,16 @@ function refuseUnknown(
     });
   }
   const names = [...new Set(catalogue.flatMap(({ manifest }) => namesIn(manifest)))].toSorted();
-  throw new JobError('model', `there is no model or style "${style}" in "${folder}"`, {
-    hint:
-      names.length === 0
-        ? 'It has none at all.'
-        : `It has: ${names.join(', ')}. A model of your own is given by its path`,
-  });
+  throw new JobError(
+    'model',
+    `there is no model or style "${style}" in "${folder}"${didYouMean(style, names)}`,
+    {
+      hint:
+        names.length === 0
+          ? 'It has none at all.'
+          : `It has: ${names.join(', ')}. A model of your own is given by its path`,
+    },
+  );
 }
 
 function namesIn(manifest: Manifest): readonly string[] {

@@ -169,7 +169,10 @@ t.test('help and version come back as text', async (t) => {
 });
 
 t.test('the other commands', async (t) => {
-  t.same(parseArguments(['doctor'], '1'), { kind: 'doctor' });
+  t.same(parseArguments(['doctor'], '1'), { kind: 'doctor', json: false });
+  t.same(parseArguments(['doctor', '--json'], '1'), { kind: 'doctor', json: true });
+  for (const words of [['version'], ['-V'], ['--version']])
+    t.same(parseArguments(words, '1.2.3'), { kind: 'text', text: '1.2.3\n' });
   t.same(parseArguments(['models', '--json'], '1'), { kind: 'models', json: true });
   t.match(parseArguments(['probe', 'x y'], '1'), { kind: 'probe', input: 'x y', json: false });
   t.match(parseArguments(['probe', 'x', '--video', '2'], '1'), { kind: 'probe', video: 2 });
@@ -178,4 +181,41 @@ t.test('the other commands', async (t) => {
     times: 2,
     command: ['mpirun', '-np', '2'],
   });
+});
+
+t.test('a mistyped name is answered with the one that was meant', async (t) => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['a', 'b', '--modle', 'wave'], /^unknown option --modle: did you mean --model\?$/],
+    [['a', 'b', '--segment_seconds', '3'], /did you mean --segment-seconds\?$/],
+    [['a', 'b', '--zzzzzz', '3'], /^unknown option --zzzzzz$/],
+    [['a', 'b', '--codec', 'h265'], /^--codec is one of h264, .*cannot be "h265": did you mean hevc\?$/],
+    [['a', 'b', '--codec', 'HEVC'], /did you mean hevc\?$/],
+    [
+      ['a', 'b', '--hwaccel', 'nvidia'],
+      /^--hwaccel is one of none, auto, nvdec, nvenc, cuda, and cannot be "nvidia"/,
+    ],
+    [['modles'], /INPUT and an OUTPUT.*did you mean models\?/],
+    [['submit', 'slurm', 'a', 'b', '--partitoin', 'gpu'], /did you mean --partition\?$/],
+    [['watch', 'a', '--out', 'b', '--pol', '3'], /did you mean --poll\?$/],
+  ];
+  for (const [argv, message] of cases) {
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+});
+
+t.test('nothing is accepted and ignored', async (t) => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['a', 'b', '--model', 'wave', '--model', 'udnie'], /--model is given twice/],
+    [['a', 'b', '--crf=3', '--crf', '4'], /--crf is given twice/],
+    [['models', '--size', 'fine'], /models takes no --size/],
+    [['doctor', '-v'], /doctor takes no -v/],
+    [['probe', 'a', '--model', 'wave'], /probe takes no --model/],
+    [['a', 'b', '--json'], /a job takes no --json/],
+    [['submit', 'slurm', 'a', 'b', '--', '--crf', '3', '--crf', '4'], /--crf is given twice/],
+  ];
+  for (const [argv, message] of cases) {
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+  t.match(job('a', 'b', '-v', '--verbose'), { verbosity: 'verbose' }, 'a switch says the same twice');
+  t.match(job('--', 'a', '--json'), { output: '--json' });
 });

@@ -115,7 +115,7 @@ t.test('what is refused', async (t) => {
   refuse(t, [...good, ...IMAGE, '--workers', '1.5'], /--workers takes/);
   refuse(t, [...good, ...IMAGE, '--gpus-per-worker', 'x'], /--gpus-per-worker takes/);
   refuse(t, [...good, ...IMAGE, '--namespace', 'A'], /--namespace cannot be "A"/);
-  refuse(t, [...good, ...IMAGE, '--namespace', '--all'], /namespace|argument/);
+  refuse(t, [...good, ...IMAGE, '--namespace', '--all'], /namespace|option/);
   refuse(t, [...good, ...IMAGE, '--name', '1x'], /--name cannot be/);
   refuse(
     t,
@@ -123,7 +123,7 @@ t.test('what is refused', async (t) => {
     /--name takes at most 53 characters/,
   );
   refuse(t, ['in.mp4', 'out.mp4', ...IMAGE, '--claim', 'a/b'], /--claim cannot be/);
-  refuse(t, [...good, ...IMAGE, '--replicas', '3'], /Unknown argument: replicas/);
+  refuse(t, [...good, ...IMAGE, '--replicas', '3'], /unknown option --replicas/);
   refuse(t, [...good, ...IMAGE, '--', '--model', ':'], /lone colon/);
   refuse(t, [...IMAGE, `${BLOB}/a.mp4?sv=1&sig=secret`, `${BLOB}/b.mp4`], /carries a SAS/);
   refuse(t, [...good, ...IMAGE, '--', `--model=${BLOB}/m.onnx?sv=1&sig=secret`], /carries a SAS/);
