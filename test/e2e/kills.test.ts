@@ -7,6 +7,7 @@ import t from 'tap';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
+import { runs } from '../fixtures/processes.js';
 import { until } from '../fixtures/until.js';
 
 t.setTimeout(300_000);
@@ -45,25 +46,20 @@ t.test('what a killed job leaves running spoils nothing of the next run, and is 
         const orphan = Number(await fs.readFile(at('muxing'), 'utf8'));
         for (const pid of await jobPids(output)) process.kill(pid, 'SIGKILL');
         await job.result;
-        t.ok(await runs(orphan), 'it outlives its job');
+        t.ok(runs(orphan), 'it outlives its job');
         const again = startJob(0, args, { env });
         if (adopted) await fs.writeFile(at('go'), '');
         const { code, stderr } = await again.result;
         t.equal(code, 0, stderr);
         if (adopted) await until('the rubbish', async () => existsSync(at('spoilt')));
-        await until('its end', async () => !(await runs(orphan)));
-        t.notOk(await runs(orphan));
+        await until('its end', async () => !runs(orphan));
+        t.notOk(runs(orphan));
         t.equal(decodedFrames(output).length, decodedFrames(clip).length, 'every frame can be decoded');
         t.notOk(existsSync(`${output}.framescatter`), 'nothing is left');
       });
     }
   }
 });
-
-async function runs(pid: number): Promise<boolean> {
-  const status = await fs.readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State: X');
-  return !/^State:\s+[XZ]/m.test(status);
-}
 
 t.test(
   'a job that was killed when its output was in place is done: its work is removed, with 0',

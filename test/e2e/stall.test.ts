@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { makeClip } from '../fixtures/clips.js';
 import { endlessModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, jobPids, ourLines, type RunningJob, runJob, startJob } from '../fixtures/job.js';
-import { processesWith } from '../fixtures/processes.js';
+import { processesWith, runs } from '../fixtures/processes.js';
 import { until } from '../fixtures/until.js';
 
 t.setTimeout(600_000);
@@ -44,7 +44,7 @@ async function freeze(
 
 /** A stopped process does not see that it is to end. */
 async function gone(pid: number): Promise<void> {
-  await until('its end', async () => !existsSync(`/proc/${pid}`));
+  await until('its end', async () => !runs(pid));
 }
 
 async function resumed(t: Test, { args, output }: Frozen): Promise<void> {
