@@ -84,8 +84,10 @@ async function runCase(number: number, below: Below): Promise<string | undefined
     const ends = await Promise.all(
       runs.map(async ([ranks, options], run) => {
         const place = join(home, `run-${run}`);
-        await fs.mkdir(place);
-        return runOnce(place, ranks, [input, join(place, OUTPUT), ...common, ...options]);
+        // Of its own: Open MPI's launchers that begin and end at once remove each other's session folder.
+        const scratch = join(home, `tmp-${run}`);
+        await Promise.all([place, scratch].map((one) => fs.mkdir(one)));
+        return runOnce({ place, scratch }, ranks, [input, join(place, OUTPUT), ...common, ...options]);
       }),
     );
     const complaints = ends.flatMap(({ complaint }) => complaint ?? []);
@@ -133,9 +135,13 @@ interface Ending {
   readonly complaint?: string;
 }
 
-async function runOnce(place: string, ranks: number, args: readonly string[]): Promise<Ending> {
+async function runOnce(
+  { place, scratch }: { readonly place: string; readonly scratch: string },
+  ranks: number,
+  args: readonly string[],
+): Promise<Ending> {
   const output = join(place, OUTPUT);
-  const job = startJob(ranks, args);
+  const job = startJob(ranks, args, { env: { TMPDIR: scratch } });
   const ended = await endWithin(job, PATIENCE_MS);
   if (ended === undefined) {
     tally.hung += 1;
@@ -150,7 +156,10 @@ async function runOnce(place: string, ranks: number, args: readonly string[]): P
     tally.crashed += 1;
     return { code, said, output, complaint: `exit code ${code}; ${stderr}` };
   }
-  const left = (await fs.readdir(place)).filter((name) => name !== `${OUTPUT}.framescatter`);
+  const inScratch = (await fs.readdir(scratch)).filter((name) => name.startsWith('framescatter-'));
+  const left = [...(await fs.readdir(place)), ...inScratch].filter(
+    (name) => name !== `${OUTPUT}.framescatter`,
+  );
   const expected = code === 0 ? [OUTPUT] : [];
   if (JSON.stringify(left) !== JSON.stringify(expected) || codecProcesses(place).length > 0) {
     tally.leftOver += 1;
