@@ -31,16 +31,21 @@ interface Outcome {
 /** Of streams that are decoded: padding of encoders is told otherwise by each container. */
 const SLACK_SECONDS = 0.12;
 
-async function seconds(path: string, place: number): Promise<number> {
-  let samples = 0;
-  let rate = 0;
-  const entries = ['-show_entries', 'frame=nb_samples:stream=sample_rate', '-of', 'default=nw=1'];
+/** How long audio is: by its samples, and by the times at which they are played, 0 where there are none. */
+async function seconds(path: string, place: number) {
+  let [samples, rate, first, end] = [0, 0, Number.NaN, 0];
+  const frame = 'frame=nb_samples,pts_time,duration_time,pkt_duration_time';
+  const entries = ['-show_entries', `${frame}:stream=sample_rate`, '-of', 'compact'];
   for await (const line of ffprobeLines(path, ['-select_streams', `a:${place}`, ...entries])) {
-    const [key, value] = line.split('=');
-    if (key === 'nb_samples') samples += Number(value);
-    if (key === 'sample_rate') rate = Number(value);
+    const told = new Map(line.split('|').map((entry) => entry.split('=', 2) as [string, string]));
+    rate = Number(told.get('sample_rate') ?? rate);
+    samples += Number(told.get('nb_samples') ?? 0);
+    const time = Number(told.get('pts_time') ?? Number.NaN);
+    if (Number.isNaN(time)) continue;
+    if (Number.isNaN(first)) first = time;
+    end = Math.max(end, time + (Number(told.get('duration_time') ?? told.get('pkt_duration_time')) || 0));
   }
-  return rate === 0 ? 0 : samples / rate;
+  return { decoded: rate === 0 ? 0 : samples / rate, played: Number.isNaN(first) ? 0 : end - first };
 }
 
 async function packets(path: string, selector: string): Promise<number> {
@@ -94,8 +99,9 @@ async function outcome(clip: MatrixClip, extension: string): Promise<Outcome> {
       if (kept.length === 0) continue;
       if (type === 'audio') {
         const [was, is] = [await seconds(clip.path, 0), await seconds(path, 0)];
-        if (was > 0 && Math.abs(was - is) > SLACK_SECONDS) {
-          return { kind: 'wrong', words: `decodes to ${is} s instead of ${was} s: ${said}` };
+        for (const how of ['decoded', 'played'] as const) {
+          if (was[how] > 0 && Math.abs(was[how] - is[how]) > SLACK_SECONDS)
+            return { kind: 'wrong', words: `${is[how]} s are ${how} instead of ${was[how]} s: ${said}` };
         }
       } else {
         const [was, is] = [await packets(clip.path, 's:0'), await packets(path, 's:0')];
