@@ -17,6 +17,7 @@ fi
 # The tests have a temporary folder of their own, and leave nothing in it. What jobs and launchers that they kill cannot
 # remove does not count: scratch folders, which have an owner, and Open MPI's.
 TMPDIR=$(mktemp -d /tmp/fs-XXXXXX)
+chmod 711 "$TMPDIR" # some of them look at it as another user
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
 

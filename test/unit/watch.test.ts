@@ -61,7 +61,7 @@ t.test('the command line', async (t) => {
     [[], /takes one PLACE/],
     [['/in', '/more', '--out', '/out'], /takes one PLACE/],
     [['/in'], /needs --out/],
-    [['/in', '--out', '/out', '--run', 'cloud'], /Choices/],
+    [['/in', '--out', '/out', '--run', 'cloud'], /--run is one of local, slurm, aml, and cannot be "cloud"/],
     [['/in', '--out', '/out', '--jobs', '0'], /--jobs takes/],
     [['/in', '--out', '/out', '--poll', '0'], /--poll takes/],
     [['/in', '--out', '/out', '--', '--crf', '99'], /--crf takes/],
