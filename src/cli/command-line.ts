@@ -33,8 +33,8 @@ export function commandLine(usage: string, epilogue: string, version: string | f
 }
 
 /**
- * Refuses what yargs lets pass: an empty value for a number, which it takes for 0 (`--strength="$S"` without an S), and a
- * value that is given twice. What it refuses is said with what was likely meant.
+ * Refuses an empty value for a number, which yargs takes for 0 (`--strength="$S"` without an S). What yargs refuses is said
+ * with what was likely meant. Of a value that is given twice the last one counts.
  */
 function checked<T>(parser: Argv<T>): Argv<T> {
   const parse = parser.parseSync.bind(parser);
@@ -44,14 +44,9 @@ function checked<T>(parser: Argv<T>): Argv<T> {
     const parsed = parse(words, context, callback && explained);
     const given = ownOptions([words].flat());
     const isNumber = (name: string): boolean => typeof Reflect.get(parsed, name) === 'number';
-    const isSwitch = (name: string): boolean => typeof Reflect.get(parsed, name) === 'boolean';
     const empty = given.find(({ name, value }) => value?.trim() === '' && isNumber(name));
-    const twice = given.find(
-      ({ name }, at) => !isSwitch(name) && given.findIndex((one) => one.name === name) < at,
-    );
     if (empty !== undefined)
       callback?.(new Error(`--${empty.name} takes a number, and was given an empty value`), parsed, '');
-    else if (twice !== undefined) callback?.(new Error(`--${twice.name} is given twice`), parsed, '');
     return parsed;
   };
   return Object.assign(parser, { parseSync });

@@ -35,8 +35,12 @@ export async function stateOf(identity: Partial<ProcessIdentity>): Promise<Proce
   return started === now.started ? 'runs' : 'dead';
 }
 
-/** proc(5): field 22 of /proc/PID/stat; counted after the command name, which may hold spaces and brackets. */
+/**
+ * proc(5): field 22 of /proc/PID/stat; counted after the command name, which may hold spaces and brackets. Nothing of a zombie
+ * (field 3): it has ended, and in a container without an init nobody may ask for its exit code.
+ */
 async function startTime(pid: number): Promise<string> {
   const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
 }

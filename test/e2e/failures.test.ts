@@ -245,7 +245,8 @@ t.test('a model that fails on a frame ends the job: which rank, which frames, wh
     t.notMatch(stderr, /^\s+at .*\.js:/m, 'no stack trace');
     const json = await runJob(ranks, [...job, '--log-format', 'json']);
     const line = json.stderr.split('\n').find((one) => one.includes('"level":"error"'));
-    t.match(JSON.parse(line ?? '{}'), { code: 'model', hint: /tries them again/ });
+    // Open MPI 5 may put a zero byte before a line of another rank.
+    t.match(JSON.parse(line?.replaceAll('\0', '') ?? '{}'), { code: 'model', hint: /tries them again/ });
   }
 });
 

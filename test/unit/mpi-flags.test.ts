@@ -114,7 +114,9 @@ t.test('it stops the build of the addon', async (t) => {
   for (const file of ['binding.gyp', 'native/core_sources.txt', 'native/binding_sources.txt']) {
     copyFileSync(join(packageRoot(), file), join(folder, file));
   }
-  copyFileSync(SCRIPT, join(folder, 'native', 'mpi-flags.mjs'));
+  for (const file of ['mpi-flags.mjs', 'package-paths.mjs']) {
+    copyFileSync(join(packageRoot(), 'native', file), join(folder, 'native', file));
+  }
   symlinkSync(join(packageRoot(), 'node_modules'), join(folder, 'node_modules'));
   const gyp = join(packageRoot(), 'node_modules', 'node-gyp', 'bin', 'node-gyp.js');
   const headers = dirname(dirname(process.execPath));

@@ -5,6 +5,7 @@ import { RootFailed } from '../../src/job/collective.js';
 import type { RunContext } from '../../src/job/context.js';
 import { takeTurns } from '../../src/job/node-turns.js';
 import { openSessions } from '../../src/job/sessions.js';
+import { UNWATCHED } from '../../src/job/watchdog/activity.js';
 import { openLanes } from '../../src/model/lanes.js';
 import type { OpenedSession } from '../../src/model/session.js';
 import { WarmSessions } from '../../src/model/warm-sessions.js';
@@ -39,7 +40,9 @@ async function openAll(
           return { lanes, notes, provider: 'tensorrt', precision: 'fp32', fallback: undefined };
         }
       }
-      const context = { world, options: { provider, threads: 1 }, sessions: new Sessions(), log };
+      const watchdog = { activity: UNWATCHED };
+      const options = { provider, threads: 1 };
+      const context = { world, options, sessions: new Sessions(), log, watchdog };
       return openSessions(context as unknown as RunContext, shape, world.isRoot ? graphs : undefined);
     }),
   );
