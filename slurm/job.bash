@@ -70,10 +70,7 @@ run_job() { # ARGUMENTS...
   else
     code=$STOPPED
   fi
-  if ((code == 0 && ${SLURM_RESTART_COUNT:-0} > 0)); then
-    # Slurm 24.11 requeues a pre-empted job once more when it has been requeued before its time of grace was over.
-    scontrol update "JobId=$(job_name)" Requeue=0 2>/dev/null || true
-  elif ((ended)); then
+  if ((ended)); then
     say 'Slurm ended the job; submitted again with the same arguments it goes on from there'
   elif ((code != 0)) && { ((asked || code == STOPPED)) || pre_empted; }; then
     continue_later
