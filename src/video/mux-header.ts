@@ -42,8 +42,8 @@ export async function askMuxer(question: MuxQuestion): Promise<MuxerAnswer> {
   }
 }
 
-/** Frames for a video that stands in for the job's own, as an input. */
-export const PLAIN_PICTURE = { from: { lavfi: 'color=s=64x64:r=25' } } as const;
+/** Frames for a video that stands in for the job's own, as an input: a second, should nothing else end the run. */
+export const PLAIN_PICTURE = { from: { lavfi: 'color=s=64x64:r=25:d=1' } } as const;
 
 /** The output of a run that writes the header; inputs: 0 is the source, 1 `PLAIN_PICTURE`. */
 export function headerOutput({ muxer, actions, codec }: MuxQuestion): FfmpegCommand['outputs'][number] {
