@@ -59,8 +59,8 @@ export interface AssembleJob {
   /** Called with the number of video packets written so far, for each one. */
   readonly onProgress?: (packets: number) => void;
   readonly signal?: AbortSignal;
-  /** Makes a trial of it: how much of the source is read and written, as ffmpeg's options. */
-  readonly trial?: { readonly reading: readonly string[]; readonly writing: readonly string[] };
+  /** Makes a trial of it: how much is written, as ffmpeg's options. */
+  readonly trial?: readonly string[];
 }
 
 /** Muxers refuse some damaged packets, and the whole file with them. */
@@ -150,19 +150,14 @@ async function mux(
         { from: 'stdin', options: ['-copyts', '-f', video.format] },
         {
           from: { file: source.path },
-          options: [
-            ...source.openOptions,
-            ...SOURCE_READING,
-            ...['-itsoffset', shiftSeconds.toFixed(6)],
-            ...(job.trial?.reading ?? []),
-          ],
+          options: [...source.openOptions, ...SOURCE_READING, ...['-itsoffset', shiftSeconds.toFixed(6)]],
         },
       ],
       outputs: [
         {
           to: { file: job.output },
           options: [
-            ...(job.trial?.writing ?? []),
+            ...(job.trial ?? []),
             ...muxOptions(source, streams, container, video, attachments, await opusEarly(job)),
           ],
         },

@@ -35,7 +35,7 @@ export interface TrialOutcome {
   readonly unseen: ReadonlySet<number>;
 }
 
-/** How much of a source's beginning is written. */
+/** How much of the beginning is written, in seconds of the finished file. */
 export const BEGINNING_SECONDS = 10;
 /** A trial writes no larger file. */
 const MOST_BYTES = 256 * 2 ** 20;
@@ -85,10 +85,8 @@ async function writtenAndRead(
     const kind = index === source.video.index ? 'video' : 'drop';
     return chosen.get(index) ?? { kind, index };
   });
-  const limits = {
-    reading: extent === 'beginning' ? ['-t', `${BEGINNING_SECONDS}`] : [],
-    writing: ['-fs', `${MOST_BYTES}`],
-  };
+  const beginning = extent === 'beginning' ? ['-t', `${BEGINNING_SECONDS}`] : [];
+  const limits = [...beginning, '-fs', `${MOST_BYTES}`];
   const job = { source, container, ...video, output, trial: limits, streams: { actions: all, notes: [] } };
   try {
     const { carried, packetsMuxed } = await muxFile(signal === undefined ? job : { ...job, signal });

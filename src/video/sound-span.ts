@@ -55,8 +55,8 @@ export interface SoundMeter {
 /** The filter that tells of each frame, by the name that it is given. */
 const FRAME = /^\[ashowinfo@(\d+) @ [^\]]*\].* pts_time:(\S+) .*\brate:(\d+) nb_samples:(\d+) /;
 
-/** Measures the sound streams of these indices. */
-export function soundMeter(indices: readonly number[]): SoundMeter {
+/** Measures the sound streams of these indices, until `end`, a time in seconds. */
+export function soundMeter(indices: readonly number[], end: number): SoundMeter {
   const sums = new Map(indices.map((index) => [index, soundSum()]));
   const options = indices.flatMap((index, place) => [
     ...['-map', `0:${index}`, `-filter:${place}`, `ashowinfo@${index}`],
@@ -67,6 +67,7 @@ export function soundMeter(indices: readonly number[]): SoundMeter {
       const [, index, time, rate, samples] = FRAME.exec(line) ?? [];
       if (samples === undefined) return;
       const seconds = Number(time);
+      if (seconds >= end) return;
       sums.get(Number(index))?.add({
         time: Number.isFinite(seconds) ? seconds : undefined,
         samples: Number(samples),

@@ -14,6 +14,7 @@ import {
   pixelFormatOf,
 } from './mux-header.js';
 import { BEGINNING_SECONDS } from './mux-trial.js';
+import { outputTimes } from './output-times.js';
 import { inspectSegment } from './segment-packets.js';
 import { type Sound, soundMeter } from './sound-span.js';
 import type { SourceFacts } from './source-facts.js';
@@ -26,6 +27,9 @@ export interface TrialStart {
   /** The source's sound in its first seconds, by index; without what cannot be decoded. */
   readonly sound: ReadonlyMap<number, Sound>;
 }
+
+/** Enough for what is carried over to end within it: this counts from the first sample on, which may be before time zero. */
+const DECODED_SECONDS = BEGINNING_SECONDS + 2;
 
 type Output = FfmpegCommand['outputs'][number];
 
@@ -68,7 +72,9 @@ async function apart(source: SourceFacts, indices: readonly number[], codec: Vid
 
 /** Measures sound beside making `outputs`; undefined where ffmpeg refuses any of it. */
 async function measured(source: SourceFacts, indices: readonly number[], outputs: readonly Output[]) {
-  const meter = soundMeter(indices);
+  const { num, den } = source.video.timeBase;
+  const { shift } = outputTimes(source, [source.video.startPts ?? 0], undefined);
+  const meter = soundMeter(indices, BEGINNING_SECONDS - (shift * num) / den);
   const all = meter.output === undefined ? outputs : [...outputs, meter.output];
   try {
     const messages = await run(source, `measuring the sound of "${source.path}"`, all, meter.hear);
@@ -86,7 +92,7 @@ function run(
   onMessage: (line: string) => void = () => {},
 ): Promise<readonly string[]> {
   // Times as they are, like those of what is carried over.
-  const reading = ['-copyts', ...source.openOptions, ...SOURCE_READING, '-t', `${BEGINNING_SECONDS}`];
+  const reading = ['-copyts', ...source.openOptions, ...SOURCE_READING, '-t', `${DECODED_SECONDS}`];
   const inputs = [{ from: { file: source.path }, options: reading }, PLAIN_PICTURE];
   return runFfmpeg({ task, talkative: true, inputs, outputs }, { onMessage });
 }

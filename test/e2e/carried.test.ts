@@ -18,6 +18,7 @@ import {
   lateSound,
   manyChapters,
   pictureSubtitles,
+  soundBetween,
   soundIn,
   spoiledCover,
   textAt,
@@ -183,6 +184,26 @@ t.test('streams that begin after the video, pictures that are none, thousands of
   const { path, lines } = await finished(late, 'mp4');
   t.same(lines, []);
   t.same(await packetDigests(path, 'a:0'), await packetDigests(late, 'a:0'));
+
+  for (const [name, begin, end, offset] of [
+    ['eight seconds late.mkv', 8, 13, 0],
+    ['long.mkv', 0, 13, 0],
+    ['late clock.mkv', 0, 13, 5000],
+    // The clock of a transport stream begins anew after 26.5 hours.
+    ['wraps.ts', 0, 13, 95_440],
+  ] as const) {
+    const clip = await soundBetween(name, begin, end, offset);
+    const { path, lines } = await finished(clip, 'mp4');
+    t.same(
+      lines.filter((line) => !/^The video begins .* before time zero/.test(line)),
+      [],
+      name,
+    );
+    const [was, is] = [await packetDigests(clip, 'a:0'), await packetDigests(path, 'a:0')];
+    t.equal(is.length, was.length);
+    // A transport stream has a header before each packet.
+    if (!name.endsWith('.ts')) t.same(is, was, `${name} is a copy`);
+  }
 
   const cover = await finished(await spoiledCover(), 'mp4');
   t.match(cover.lines, [/^Cover art 1 .* is left out|^$/]);
