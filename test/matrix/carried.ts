@@ -99,7 +99,8 @@ async function outcome(clip: MatrixClip, extension: string): Promise<Outcome> {
       if (kept.length === 0) continue;
       if (type === 'audio') {
         const [was, is] = [await seconds(clip.path, 0), await seconds(path, 0)];
-        for (const how of ['decoded', 'played'] as const) {
+        // What is converted is played at its samples' own times, whatever the source says of them.
+        for (const how of kind === 'done' ? (['decoded', 'played'] as const) : (['decoded'] as const)) {
           if (was[how] > 0 && Math.abs(was[how] - is[how]) > SLACK_SECONDS)
             return { kind: 'wrong', words: `${is[how]} s are ${how} instead of ${was[how]} s: ${said}` };
         }
