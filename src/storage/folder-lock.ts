@@ -125,7 +125,7 @@ export async function contend(
             'journal',
             `the lock of this job in ${folder} is gone: another job has taken over and ended, or somebody has removed it`,
             {
-              hint: 'leave that folder alone while the job runs; where the output is missing, run the same command again',
+              hint: 'where the output is missing, put it back if it was moved, and run the same command again; leave that folder alone while the job runs',
             },
           )
         : new JobError(
