@@ -57,42 +57,54 @@ export const UNWATCHED: Activity = {
   underWay: () => [],
 };
 
+/** A child that waits has its core for a tick of the clock now and then. */
+const MOVING_TICKS = 3;
+
+/** What a process has done so far. */
+interface Done {
+  /** Reads and writes through system calls, of sockets and pipes too. */
+  readonly bytes: number;
+  /** Processor time, in ticks of the clock (sysconf(_SC_CLK_TCK), mostly 100 a second). */
+  readonly ticks: number;
+}
+
 /**
- * Gives a function that tells whether, since it was called last, a child process had the processor, or this process read or
- * wrote much: what FFmpeg and transfers do moves no frame for minutes. Read synchronously: /proc does not block, and the
- * threads that other files are read with may all wait for a disk that is gone.
+ * Gives a function that tells whether, since it was called last, a child process began, ended or had the processor, or it or
+ * this process read or wrote much: what FFmpeg and transfers do moves no frame for minutes. Read synchronously: /proc does
+ * not block, and the threads that other files are read with may all wait for a disk that is gone.
  */
 function outsideMoves(): () => boolean {
-  let ticks = new Map<number, string>();
-  let bytes = bytesSoFar();
+  let before = new Map<number | 'self', Done>([['self', doneBy('self')]]);
   let at = performance.now();
   return () => {
-    const before = ticks;
-    ticks = new Map(childPids().map((pid) => [pid, ticksOf(pid)]));
-    const childMoved = [...ticks].some(([pid, count]) => before.get(pid) !== count);
-    const [nowBytes, nowAt] = [bytesSoFar(), performance.now()];
-    const rate = ((nowBytes - bytes) * 1000) / Math.max(1, nowAt - at);
-    [bytes, at] = [nowBytes, nowAt];
-    return childMoved || rate > MOVING_BYTES_A_SECOND;
+    const pids = ['self', ...childPids()] as const;
+    const now = new Map(pids.map((pid) => [pid, doneBy(pid)]));
+    const seconds = Math.max(1, performance.now() - at) / 1000;
+    const moved = (pid: number | 'self', { bytes, ticks }: Done): boolean => {
+      const last = before.get(pid);
+      if (last === undefined) return true;
+      const busy = pid !== 'self' && ticks - last.ticks >= MOVING_TICKS;
+      return busy || (bytes - last.bytes) / seconds > MOVING_BYTES_A_SECOND;
+    };
+    const any = [...now].some(([pid, done]) => moved(pid, done)) || now.size < before.size;
+    before = now;
+    at += seconds * 1000;
+    return any;
   };
 }
 
-/** proc(5): utime and stime, fields 14 and 15 of /proc/PID/stat; counted after the command name, which may hold spaces. */
-function ticksOf(pid: number): string {
+/** proc(5): rchar and wchar of /proc/PID/io; utime and stime, fields 14 and 15 of stat, counted after the command's name. */
+function doneBy(pid: number | 'self'): Done {
+  const io = readProc(`/proc/${pid}/io`).matchAll(/^[rw]char: (\d+)$/gm);
   const stat = readProc(`/proc/${pid}/stat`);
-  return stat
+  const times = stat
     .slice(stat.lastIndexOf(')') + 2)
     .split(' ')
-    .slice(11, 13)
-    .join(' ');
-}
-
-/** proc(5): what this process had read and written through system calls, of sockets and pipes too. */
-function bytesSoFar(): number {
-  return [...readProc('/proc/self/io').matchAll(/^[rw]char: (\d+)$/gm)].reduce(
-    (sum, [, count]) => sum + Number(count),
-    0,
-  );
+    .slice(11, 13);
+  return {
+    bytes: [...io].reduce((sum, [, count]) => sum + Number(count), 0),
+    ticks: times.reduce((sum, time) => sum + Number(time), 0),
+  };
 }
 
 function readProc(path: string): string {
