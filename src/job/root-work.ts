@@ -3,6 +3,7 @@ import { JobError } from '../errors.js';
 import type { Log } from '../report/log.js';
 import type { Monitor } from '../report/metrics.js';
 import { type Progress, showProgress } from '../report/progress.js';
+import { parseLocation } from '../storage/location.js';
 import { scratchNames } from '../storage/work-names.js';
 import { assembleCarried } from '../video/assemble-carried.js';
 import { codedTags } from '../video/colour-support.js';
@@ -74,6 +75,9 @@ export async function openRootWork(
 ): Promise<FrameWork | PieceWork> {
   const { site } = place;
   const { journal, chosen } = await openWork(options, site, async (earlier) => {
+    // Whoever had the work before may have put the output in place since this job was prepared.
+    if (parseLocation(options.output).kind === 'file')
+      await prepared.destination.check(parseLocation(options.input), options.overwrite);
     const split: Split = (await choose?.(prepared, site, earlier?.split)) ?? { mode: 'frames' };
     const codecs = split.mode === 'segments' ? trials.ranks : trials.ranks.slice(0, 1);
     const hardware = decideHardware(trials.wish, codecs, earlier?.encoder);
