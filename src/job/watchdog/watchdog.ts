@@ -79,6 +79,7 @@ export function startWatchdog(world: World, log: Log, timeout: number): Watchdog
   }
 
   const beats = world.isRoot ? hearBeats(world, hear) : tellBeats(world, mine);
+  beats.beat(); // at once: the root learns where this rank runs
   const timer = setInterval(world.isRoot ? judge : beats.beat, BEAT_SECONDS * 1000);
   return {
     activity,
