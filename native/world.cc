@@ -12,15 +12,7 @@
 
 namespace framescatter {
 
-namespace {
-
-// MPI counts in int. A power of two well below it keeps the chunks of a long transfer aligned.
-constexpr std::size_t kChunk = std::size_t{1} << 30U;
-constexpr int kMessageTag = 0;
-constexpr int kStatusTag = 0;
-constexpr std::chrono::seconds kAbortPatience{5};
-
-struct Communicators {
+struct World::Communicators {
   Communicator broadcast{MPI_COMM_WORLD};
   Communicator scatter{MPI_COMM_WORLD};
   Communicator gather{MPI_COMM_WORLD};
@@ -28,6 +20,13 @@ struct Communicators {
   Communicator statuses{MPI_COMM_WORLD};
   FrameTypes frameTypes;
 };
+
+namespace {
+
+// MPI counts in int. A power of two well below it keeps the chunks of a long transfer aligned.
+constexpr std::size_t kChunk = std::size_t{1} << 30U;
+constexpr int kTag = 0;
+constexpr std::chrono::seconds kAbortPatience{5};
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kArgument, message); }
 
@@ -167,57 +166,49 @@ void World::broadcast(Bytes buffer, Completion done) {
 void World::send(ConstBytes buffer, int to, Completion done) {
   requireRunning("send");
   requirePeer("send", to);
-  thread_->submit(
-      {.start =
-           [shared = shared_, buffer, to](std::vector<MPI_Request>& requests) {
-             inChunks(buffer, requests, [&](const std::byte* data, int count, MPI_Request* request) {
-               check(MPI_Isend(data, count, MPI_BYTE, to, kMessageTag, shared->mpi->messages.get(), request),
-                     "MPI_Isend");
-             });
-           },
-       .done = std::move(done)});
+  sendOn(&Communicators::messages, buffer, to, std::move(done));
 }
 
 void World::receive(Bytes buffer, int from, Completion done) {
   requireRunning("receive");
   requirePeer("receive", from);
-  thread_->submit({.start =
-                       [shared = shared_, buffer, from](std::vector<MPI_Request>& requests) {
-                         inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
-                           check(MPI_Irecv(data, count, MPI_BYTE, from, kMessageTag,
-                                           shared->mpi->messages.get(), request),
-                                 "MPI_Irecv");
-                         });
-                       },
-                   .done = std::move(done)});
+  receiveOn(&Communicators::messages, buffer, from, std::move(done));
 }
 
 void World::sendStatus(ConstBytes buffer, Completion done) {
   requireRunning("sendStatus");
   requirePeer("sendStatus", 0);
+  sendOn(&Communicators::statuses, buffer, 0, std::move(done));
+}
+
+void World::receiveStatus(Bytes buffer, Completion done) {
+  requireRunning("receiveStatus");
+  if (shared_->info.rank != 0) refuse("receiveStatus: for rank 0 only");
+  receiveOn(&Communicators::statuses, buffer, MPI_ANY_SOURCE, std::move(done));
+}
+
+void World::sendOn(Communicator Communicators::*kind, ConstBytes buffer, int to, Completion done) {
   thread_->submit(
       {.start =
-           [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
+           [shared = shared_, kind, buffer, to](std::vector<MPI_Request>& requests) {
              inChunks(buffer, requests, [&](const std::byte* data, int count, MPI_Request* request) {
-               check(MPI_Isend(data, count, MPI_BYTE, 0, kStatusTag, shared->mpi->statuses.get(), request),
+               check(MPI_Isend(data, count, MPI_BYTE, to, kTag, ((*shared->mpi).*kind).get(), request),
                      "MPI_Isend");
              });
            },
        .done = std::move(done)});
 }
 
-void World::receiveStatus(Bytes buffer, Completion done) {
-  requireRunning("receiveStatus");
-  if (shared_->info.rank != 0) refuse("receiveStatus: for rank 0 only");
-  thread_->submit({.start =
-                       [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
-                         inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
-                           check(MPI_Irecv(data, count, MPI_BYTE, MPI_ANY_SOURCE, kStatusTag,
-                                           shared->mpi->statuses.get(), request),
-                                 "MPI_Irecv");
-                         });
-                       },
-                   .done = std::move(done)});
+void World::receiveOn(Communicator Communicators::*kind, Bytes buffer, int from, Completion done) {
+  thread_->submit(
+      {.start =
+           [shared = shared_, kind, buffer, from](std::vector<MPI_Request>& requests) {
+             inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
+               check(MPI_Irecv(data, count, MPI_BYTE, from, kTag, ((*shared->mpi).*kind).get(), request),
+                     "MPI_Irecv");
+             });
+           },
+       .done = std::move(done)});
 }
 
 void World::scatter(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,

@@ -14,6 +14,8 @@
 
 namespace framescatter {
 
+class Communicator;
+
 /// Where this process stands among the ranks. Local means: among those of this node.
 struct WorldInfo {
   int rank = 0;
@@ -82,10 +84,13 @@ class World {
 
  private:
   enum class Phase { kNew, kStarting, kRunning, kFinalizing, kEnded };
+  struct Communicators;
   struct Shared;
 
   void requireRunning(const char* verb) const;
   void requirePeer(const char* verb, int peer) const;
+  void sendOn(Communicator Communicators::*kind, ConstBytes buffer, int to, Completion done);
+  void receiveOn(Communicator Communicators::*kind, Bytes buffer, int from, Completion done);
 
   std::shared_ptr<Shared> shared_;
   std::optional<CommThread> thread_;
