@@ -6,8 +6,8 @@ import { toldRank } from './launcher.js';
 /** The most that one rank may say in `collect`, in bytes of JSON: two texts of a thousand characters, however they are escaped. */
 const STATEMENT_BYTES = 16_384;
 
-/** The most that a status may take, in bytes of JSON. */
-const STATUS_BYTES = 2048;
+/** What a status takes on its way, and the most that it may take in bytes of JSON. */
+export const STATUS_BYTES = 512;
 
 /** What one rank says to another: a value that JSON can hold, and bytes that go with it. */
 export interface Message<T> {

@@ -24,13 +24,14 @@ async function freeze(
   ranks: number,
   options: readonly string[],
   victim: (output: string) => Promise<number | undefined>,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<Frozen> {
   const folder = t.testdir();
   const output = join(folder, 'o.mkv');
   const model = ['--model', await slowModel(folder), '--provider', 'cpu'];
   const coding = ['--codec', 'ffv1', '--segment-seconds', '2', ...options];
   const args = [await makeClip('long-ts'), output, ...model, ...coding];
-  const job = startJob(ranks, args);
+  const job = startJob(ranks, args, { env });
   const work = `${output}.framescatter`;
   await until('a segment', async () => existsSync(join(work, 'segment-000000.json')), 60);
   let pid = 0;
@@ -54,8 +55,13 @@ async function resumed(t: Test, { args, output }: Frozen): Promise<void> {
   t.equal(decodedFrames(output).length, 100);
 }
 
+/** Open MPI as between hosts, where what ranks tell of themselves is read like any data. */
+const OVER_TCP = { OMPI_MCA_pml: 'ob1', OMPI_MCA_btl: 'tcp,self', OMPI_MCA_reachable: '^netlink' };
+
 t.test('a rank that is stopped: said after half the time, ended after it, and resumed', async (t) => {
-  const frozen = await freeze(t, 3, ['--stall-timeout', '10'], async (output) => (await jobPids(output))[2]);
+  const options = ['--stall-timeout', '10', '--threads', '1'];
+  const victim = async (output: string) => (await jobPids(output))[5];
+  const frozen = await freeze(t, 6, options, victim, OVER_TCP);
   const { code, stderr } = await frozen.job.result;
   t.equal(code, 75, stderr);
   const lines = ourLines(stderr).join('\n');

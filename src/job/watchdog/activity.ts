@@ -27,10 +27,11 @@ export const TRIAL_RUN = 'trial run of the model';
 /** Reads and writes of this many bytes a second are data on its way; beats, logs and metrics are far less. */
 const MOVING_BYTES_A_SECOND = 6400;
 
-export function createActivity(): Activity {
+/** `idleBytes`: what this process reads and writes in a second that has nothing to do with its work. */
+export function createActivity(idleBytes: number): Activity {
   const now = new Set<UnderWay>();
   let moves = 0;
-  const movedBelow = outsideMoves();
+  const movedBelow = outsideMoves(idleBytes);
   return {
     async during(what, work, frames) {
       const one = { what, frames };
@@ -73,7 +74,7 @@ interface Done {
  * this process read or wrote much: what FFmpeg and transfers do moves no frame for minutes. Read synchronously: /proc does
  * not block, and the threads that other files are read with may all wait for a disk that is gone.
  */
-function outsideMoves(): () => boolean {
+function outsideMoves(idleBytes: number): () => boolean {
   let before = new Map<number | 'self', Done>([['self', doneBy('self')]]);
   let at = performance.now();
   return () => {
@@ -83,8 +84,9 @@ function outsideMoves(): () => boolean {
     const moved = (pid: number | 'self', { bytes, ticks }: Done): boolean => {
       const last = before.get(pid);
       if (last === undefined) return true;
-      const busy = pid !== 'self' && ticks - last.ticks >= MOVING_TICKS;
-      return busy || (bytes - last.bytes) / seconds > MOVING_BYTES_A_SECOND;
+      const rate = (bytes - last.bytes) / seconds;
+      if (pid === 'self') return rate > MOVING_BYTES_A_SECOND + idleBytes;
+      return rate > MOVING_BYTES_A_SECOND || ticks - last.ticks >= MOVING_TICKS;
     };
     const any = [...now].some(([pid, done]) => moved(pid, done)) || now.size < before.size;
     before = now;

@@ -1,5 +1,5 @@
 import { exitCode } from '../../errors.js';
-import type { World } from '../../mpi/world.js';
+import { STATUS_BYTES, type World } from '../../mpi/world.js';
 import { sayFailure } from '../../report/failure.js';
 import type { Log } from '../../report/log.js';
 import { killChildren } from '../../video/children.js';
@@ -24,6 +24,9 @@ export interface Watchdog {
 
 /** The host of a rank that has not been heard yet. */
 const UNKNOWN = 'an unknown host';
+/** Characters of a host's name, and things under way, that a beat has room for. */
+const MOST_HOST = 64;
+const MOST_UNDER_WAY = 6;
 const BEAT_SECONDS = 1;
 /** A job that has not moved for so long, or for half of what ends it, is said to stand still. */
 const WARN_SECONDS = 60;
@@ -33,7 +36,8 @@ const WARN_SECONDS = 60;
  * anything for a minute the root says what is waited for; after `timeout` seconds, unless that is 0, it ends the job.
  */
 export function startWatchdog(world: World, log: Log, timeout: number): Watchdog {
-  const activity = createActivity();
+  // Over TCP other ranks' beats are read like any data; several of a rank may come within a second.
+  const activity = createActivity(world.isRoot ? 3 * STATUS_BYTES * world.size : 0);
   const warnAfter = timeout > 0 ? Math.min(WARN_SECONDS, timeout / 2) : WARN_SECONDS;
   const pulses = new Map<number, Pulse>(
     Array.from({ length: world.isRoot ? world.size : 0 }, (_, rank) => [rank, unheard(rank)]),
@@ -43,9 +47,9 @@ export function startWatchdog(world: World, log: Log, timeout: number): Watchdog
 
   const mine = (): Beat => ({
     rank: world.rank,
-    host: world.host,
+    host: world.host.slice(0, MOST_HOST),
     moves: activity.moves(),
-    underWay: activity.underWay(),
+    underWay: activity.underWay().slice(0, MOST_UNDER_WAY),
   });
 
   function hear(beat: Beat): void {
