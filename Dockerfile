@@ -38,12 +38,11 @@ RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY scripts/setup-cuda.sh scripts/
-ARG ACCELERATOR
-RUN if [ "$ACCELERATOR" = cuda ]; then bash scripts/setup-cuda.sh; fi
 COPY binding.gyp ./
 COPY native native/
-COPY scripts/install.mjs scripts/
+COPY scripts/setup-cuda.sh scripts/install.mjs scripts/
+ARG ACCELERATOR
+RUN if [ "$ACCELERATOR" = cuda ]; then bash scripts/setup-cuda.sh; fi
 RUN node scripts/install.mjs
 COPY tsconfig.json ./
 COPY src src/
