@@ -12,7 +12,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { packageRoot } from '../src/package.js';
+import { packageRoot } from '../src/system/package.js';
 import { machine } from './measure.js';
 import { PARTS } from './parts.js';
 import { readReference, regressions, writeReference } from './reference.js';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { runFfmpeg } from '../src/video/ffmpeg.js';
+import { runFfmpeg } from '../src/video/ffmpeg/ffmpeg.js';
 
 export const RATE = 25;
 export const SMALL = '640x360';

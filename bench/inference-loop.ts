@@ -3,7 +3,7 @@
  * and seconds of processor time a frame. Arguments: graph file, bytes in, bytes out, threads, seconds.
  */
 import { readFileSync } from 'node:fs';
-import { native } from '../src/native.js';
+import { native } from '../src/system/native.js';
 
 const [file = '', inputBytes, outputBytes, threads, seconds] = process.argv.slice(2);
 const session = await native().createSession(readFileSync(file), {

@@ -1,8 +1,9 @@
 /** Jobs, and what they are measured against: ffmpeg alone, with the settings that a job has. */
+
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { codecDefaults } from '../src/job/codec-defaults.js';
+import { codecDefaults } from '../src/video/codecs/codecs.js';
 import { jobCommand, nodeCommand } from '../test/fixtures/job.js';
 import { type Timed, type TimedOptions, timed } from './measure.js';
 

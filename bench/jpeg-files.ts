@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../src/package.js';
+import { packageRoot } from '../src/system/package.js';
 import { nodeCommand, programCommand } from '../test/fixtures/job.js';
 import { makeClip, RATE, SMALL } from './clips.js';
 import { type BenchOptions, LARGE_MODEL, runJob } from './job.js';

@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { launcherRank } from '../src/mpi/launcher.js';
-import { runFfprobe } from '../src/video/ffmpeg.js';
+import { runFfprobe } from '../src/video/ffmpeg/ffmpeg.js';
 import { InferenceSession, Tensor } from '../test/fixtures/onnx-runtime.js';
 
 const [threads, model = '', frames = '', styled = '', pattern = ''] = process.argv.slice(2);

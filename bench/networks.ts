@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import type { ModelSize } from '../src/model/catalogue.js';
-import { compose } from '../src/model/compose.js';
-import { int8Graph } from '../src/model/precision.js';
-import { multipliesInt8 } from '../src/model/processor.js';
-import { loadModel } from '../src/model/registry.js';
-import { modelsFolder } from '../src/package.js';
+import { compose } from '../src/model/compose/compose.js';
+import type { ModelSize } from '../src/model/load/catalogue.js';
+import { loadModel } from '../src/model/load/registry.js';
+import { int8Graph } from '../src/model/session/precision.js';
+import { modelsFolder } from '../src/system/package.js';
+import { multipliesInt8 } from '../src/system/processor.js';
 import * as ort from '../test/fixtures/onnx-runtime.js';
 import { type BenchOptions, LARGE_MODEL } from './job.js';
 import { johnsonModel } from './johnson.js';

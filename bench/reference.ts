@@ -1,7 +1,7 @@
 /** The committed ratios, and what a later run is worse in. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../src/package.js';
+import { packageRoot } from '../src/system/package.js';
 import { type Spread, spread } from './measure.js';
 import type { Table } from './table.js';
 

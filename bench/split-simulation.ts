@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runFfmpeg } from '../src/video/ffmpeg.js';
+import { runFfmpeg } from '../src/video/ffmpeg/ffmpeg.js';
 import { mpirun } from '../test/fixtures/mpirun.js';
 import type { SplitResult } from './split-worker.js';
 

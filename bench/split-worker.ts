@@ -1,22 +1,23 @@
 // One rank of split-simulation.ts: the real codecs and the real hand-out of --split segments over a device that sleeps.
 // Arguments: clip, milliseconds a frame, seconds a piece, folder. The root prints a SplitResult.
+
 import { join } from 'node:path';
-import { openJournal } from '../src/job/journal.js';
-import type { PreparedJob } from '../src/job/prepare.js';
-import type { OpenedWork } from '../src/job/root-work.js';
+import { openJournal } from '../src/job/journal/journal.js';
+import type { PreparedJob } from '../src/job/prepare/prepare.js';
 import { openPieceWork } from '../src/job/split/piece-work.js';
+import type { OpenedWork } from '../src/job/split/root-work.js';
 import { runSegments } from '../src/job/split/segment-run.js';
-import { startWatchdog } from '../src/job/watchdog/watchdog.js';
 import { joinWorld } from '../src/mpi/world.js';
 import { createLog } from '../src/report/log.js';
-import { NO_MONITOR } from '../src/report/metrics.js';
-import { openScratch } from '../src/storage/scratch.js';
-import { openLocalStore } from '../src/storage/work-store.js';
-import { containerFor } from '../src/video/container.js';
-import { planCut } from '../src/video/cut.js';
-import { frameBytes } from '../src/video/frame-format.js';
-import { probe } from '../src/video/probe.js';
-import { wirePlan } from '../src/video/wire.js';
+import { openLocalStore } from '../src/storage/local/work-store.js';
+import { openScratch } from '../src/system/scratch.js';
+import { NO_MONITOR } from '../src/telemetry/metrics.js';
+import { containerFor } from '../src/video/formats/container.js';
+import { frameBytes } from '../src/video/formats/frame-format.js';
+import { wirePlan } from '../src/video/frames/wire.js';
+import { probe } from '../src/video/source/probe.js';
+import { planCut } from '../src/video/split/cut.js';
+import { startWatchdog } from '../src/watchdog/watchdog.js';
 import { copyFrame, sleepingSession } from '../test/fixtures/sleeping-session.js';
 
 /** What came of one run. */

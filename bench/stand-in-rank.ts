@@ -3,16 +3,16 @@
  * job's own words. Each frame comes back as it was, after that time, in which no core is used.
  */
 import { parseArguments } from '../src/cli/arguments.js';
-import { modelReader } from '../src/job/model.js';
 import { runOne } from '../src/job/one.js';
-import { watchForStop } from '../src/job/stop.js';
-import { startWatchdog } from '../src/job/watchdog/watchdog.js';
-import type { SessionGraphs } from '../src/model/precision.js';
-import type { OpenedSession, SessionRequest } from '../src/model/session.js';
-import { WarmSessions } from '../src/model/warm-sessions.js';
+import { modelReader } from '../src/job/prepare/model-reader.js';
+import type { SessionGraphs } from '../src/model/session/precision.js';
+import type { OpenedSession, SessionRequest } from '../src/model/session/session.js';
+import { WarmSessions } from '../src/model/session/warm-sessions.js';
 import { joinWorld } from '../src/mpi/world.js';
-import { modelsFolder } from '../src/package.js';
 import { createLog } from '../src/report/log.js';
+import { modelsFolder } from '../src/system/package.js';
+import { watchForStop } from '../src/system/stop.js';
+import { startWatchdog } from '../src/watchdog/watchdog.js';
 import { copyFrame, sleepingSession } from '../test/fixtures/sleeping-session.js';
 
 const [milliseconds, ...words] = process.argv.slice(2);

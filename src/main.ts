@@ -1,24 +1,24 @@
 #!/usr/bin/env node
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises';
 import { type Command, parseArguments } from './cli/arguments.js';
-import { runElsewhere } from './cli/run-elsewhere.js';
-import { exitCode, JobError } from './errors.js';
+import { runElsewhere } from './cli/run-remote.js';
 import { RootFailed } from './job/collective.js';
-import type { RunContext } from './job/context.js';
-import { machinesOf, thisMachine } from './job/cpu-precision.js';
-import { modelReader } from './job/model.js';
-import type { RunOptions } from './job/options.js';
-import { watchForStop } from './job/stop.js';
-import { startWatchdog } from './job/watchdog/watchdog.js';
-import { WarmSessions } from './model/warm-sessions.js';
+import type { RunContext } from './job/context/context.js';
+import { machinesOf, thisMachine } from './job/context/machine.js';
+import type { RunOptions } from './job/context/options.js';
+import { modelReader } from './job/prepare/model-reader.js';
+import { WarmSessions } from './model/session/warm-sessions.js';
 import { launcherLocalRank, launcherRank } from './mpi/launcher.js';
 import { joinWorld, placeOf } from './mpi/world.js';
-import { modelsFolder, packageVersion } from './package.js';
 import { watchOutput } from './report/closed-output.js';
 import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
-import { hideArguments } from './storage/secret.js';
-import { killChildren } from './video/children.js';
+import { killChildren } from './system/children.js';
+import { exitCode, JobError } from './system/errors.js';
+import { modelsFolder, packageVersion } from './system/package.js';
+import { hideArguments } from './system/secret.js';
+import { watchForStop } from './system/stop.js';
+import { startWatchdog } from './watchdog/watchdog.js';
 
 /** A launcher ends all ranks when one exits with an error: rank 0, which says why, is to be the first. */
 const SPEAKER_FIRST_MS = 5000;
@@ -56,7 +56,7 @@ async function main(argv: readonly string[]): Promise<number> {
         process.stdout.write(command.text);
         return 0;
       case 'doctor': {
-        const { runDoctor } = await import('./cli/doctor.js');
+        const { runDoctor } = await import('./cli/doctor/doctor.js');
         return await runDoctor(command.json);
       }
       case 'models': {
@@ -94,7 +94,7 @@ async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, fi
     const { runOne } = await import('./job/one.js');
     return (context) => runOne(context, command.options);
   }
-  const { runQueue } = await import('./job/queue.js');
+  const { runQueue } = await import('./job/queue/queue.js');
   return (context) => runQueue(context, command.options);
 }
 

@@ -1,13 +1,18 @@
-import { JobError } from '../errors.js';
-import { type JobOptions, type QueueOptions, type RunOptions, STALL_TIMEOUT } from '../job/options.js';
-import type { ModelOverrides } from '../model/infer.js';
-import { MAX_MULTIPLE } from '../model/manifest.js';
-import { didYouMean } from '../suggestion.js';
-import { commandLine } from './command-line.js';
-import { asksForElsewhere, type ElsewhereCommand, parseElsewhere } from './elsewhere.js';
-import { encodingOf } from './encoding.js';
-import { jobOptions } from './job-options.js';
-import { optionValues } from './option-values.js';
+import {
+  type JobOptions,
+  type QueueOptions,
+  type RunOptions,
+  STALL_TIMEOUT,
+} from '../job/context/options.js';
+import type { ModelOverrides } from '../model/load/derive-manifest.js';
+import { MAX_MULTIPLE } from '../model/load/manifest.js';
+import { JobError } from '../system/errors.js';
+import { didYouMean } from '../system/suggestion.js';
+import { commandLine } from './parsing/command-line.js';
+import { encodingOf } from './parsing/encoding.js';
+import { jobOptions } from './parsing/job-options.js';
+import { optionValues } from './parsing/option-values.js';
+import { asksForElsewhere, type ElsewhereCommand, parseElsewhere } from './remote.js';
 
 /** What the command line asks for. */
 export type Command =

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { listModels } from '../model/catalogue.js';
+import { listModels } from '../model/load/catalogue.js';
 import { printable, printableJson } from '../report/printable.js';
 
 /** Prints the models at hand: names for `--model`, what they are, and where to look at them. */

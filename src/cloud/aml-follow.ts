@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
+import { PROGRESS_METRICS } from '../telemetry/progress-metrics.js';
 import { type Session, troubleOf } from './aml-provision.js';
 import type { SubmittedJob } from './aml-submit.js';
 import { at, type Json, listAt, textAt } from './json.js';
-import { PROGRESS_METRICS } from './progress-metrics.js';
 import { faultOf, oneLine } from './refusals.js';
 import { idIn, urlOf } from './workspace.js';
 

@@ -1,4 +1,4 @@
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
 import { invocationBody } from './aml-bodies.js';
 import type { Session } from './aml-provision.js';
 import type { SubmittedJob } from './aml-submit.js';

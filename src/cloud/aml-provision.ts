@@ -1,5 +1,5 @@
-import { JobError } from '../errors.js';
 import type { Log } from '../report/log.js';
+import { JobError } from '../system/errors.js';
 import {
   assetId,
   type ClusterSpec,

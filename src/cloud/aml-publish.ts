@@ -1,4 +1,4 @@
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
 import { deploymentBody, endpointBody, type Spread } from './aml-bodies.js';
 import {
   type ClusterRequest,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
 import { jobBody, type Spread } from './aml-bodies.js';
 import {
   type ClusterRequest,

@@ -1,6 +1,6 @@
-import { JobError } from '../errors.js';
-import { workBeside } from '../storage/derived-names.js';
-import { display, isAddress, parseLocation, sameBlob } from '../storage/location.js';
+import { workBeside } from '../storage/location/derived-names.js';
+import { display, isAddress, parseLocation, sameBlob } from '../storage/location/location.js';
+import { JobError } from '../system/errors.js';
 
 /** What a job in the cloud works on: Blob addresses without credentials, and words that a shell takes as they are. */
 export interface FilmJob {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
 import { at, textAt } from './json.js';
 import { failed, faultOf } from './refusals.js';
 import type { RestAnswer, RestClient } from './rest-client.js';

@@ -1,5 +1,5 @@
-import { JobError } from '../errors.js';
-import { redact } from '../storage/secret.js';
+import { JobError } from '../system/errors.js';
+import { redact } from '../system/secret.js';
 import { at, type Json, listAt, textAt } from './json.js';
 
 const LONGEST = 600;

@@ -10,7 +10,7 @@ import {
   redirectPolicyName,
   throttlingRetryPolicy,
 } from '@azure/core-rest-pipeline';
-import { JobError, messageOf } from '../errors.js';
+import { JobError, messageOf } from '../system/errors.js';
 import type { Json, JsonObject } from './json.js';
 import { oneLine, refused } from './refusals.js';
 import type { Tokens } from './tokens.js';

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
-import { JobError, messageOf } from '../errors.js';
-import { redact } from '../storage/secret.js';
+import { JobError, messageOf } from '../system/errors.js';
+import { redact } from '../system/secret.js';
 
 /** Gives bearer tokens by scope; a token that the service no longer takes is replaced by `renew`. */
 export interface Tokens {

@@ -1,4 +1,4 @@
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
 
 /** Of every path here; the first stable version that knows pipeline component deployments is 2024-04-01. */
 export const API_VERSION = '2025-12-01';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
 
 /** kubectl, in one namespace of its current context. */
 export interface Kubectl {

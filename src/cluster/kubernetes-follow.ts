@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
+import { messageOf } from '../system/errors.js';
 import { getJob, getPods, type Kubectl } from './kubectl.js';
 import { followLogs, type PodLogs } from './kubernetes-logs.js';
 import { type MpiJobEnd, type PodStatus, readMpiJob, readPods } from './kubernetes-status.js';

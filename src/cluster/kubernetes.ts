@@ -1,5 +1,5 @@
 import { type Document, isMap, isSeq, parseDocument, Scalar } from 'yaml';
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
 import { type KubernetesJob, ranks, ranksPerWorker } from './kubernetes-job.js';
 
 type Path = readonly (string | number)[];

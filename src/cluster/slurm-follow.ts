@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
 import { printableLines } from '../report/printable.js';
+import { JobError, messageOf } from '../system/errors.js';
 import type { SlurmJob } from './slurm.js';
 
 /** What following a job needs. */

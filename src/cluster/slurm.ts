@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { JobError } from '../errors.js';
+import { JobError } from '../system/errors.js';
 
 /** What Slurm says of a job. */
 export interface SlurmJob {

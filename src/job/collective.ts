@@ -1,5 +1,5 @@
-import { exitCode } from '../errors.js';
 import type { World } from '../mpi/world.js';
+import { exitCode } from '../system/errors.js';
 
 /** The root failed at a step that every rank knows of, and all of them go on alike. `cause` is what it failed with, on the root. */
 export class RootFailed extends Error {

@@ -1,22 +1,22 @@
-import { exitCode } from '../errors.js';
 import { placeOf } from '../mpi/world.js';
+import { type PipelineShape, runPipeline } from '../pipeline/pipeline.js';
 import { sayFailure } from '../report/failure.js';
-import { type Monitor, NO_MONITOR } from '../report/metrics.js';
-import type { RunFacts } from '../report/run-report.js';
-import { type RankReport, stageTimes } from '../report/summary.js';
-import { openScratch } from '../storage/scratch.js';
-import { withinLimits } from './buffer-limits.js';
+import { exitCode } from '../system/errors.js';
+import { openScratch } from '../system/scratch.js';
+import { type Monitor, NO_MONITOR } from '../telemetry/metrics.js';
+import type { Activity } from '../watchdog/activity.js';
 import { onRoot, RootFailed } from './collective.js';
-import type { RunContext } from './context.js';
-import { tryHardware } from './hardware-trials.js';
-import type { RunOptions } from './options.js';
-import { type PipelineShape, runPipeline } from './pipeline.js';
-import type { PreparedJob } from './prepare.js';
+import type { RunContext } from './context/context.js';
+import type { RunOptions } from './context/options.js';
+import type { Site } from './context/site.js';
+import { withinLimits } from './prepare/chooser.js';
+import { tryHardware } from './prepare/hardware-trials.js';
+import type { PreparedJob } from './prepare/prepare.js';
+import type { RunFacts } from './report/run-report.js';
+import { type RankReport, stageTimes } from './report/summary.js';
 import type { RootJob } from './root-job.js';
-import type { RootWork } from './root-work.js';
 import { openSessions } from './sessions.js';
-import type { Site } from './site.js';
-import type { Activity } from './watchdog/activity.js';
+import type { RootWork } from './split/root-work.js';
 
 /**
  * One video, on every rank: the root, which alone has `root`, prepares, all open a session, all run the pipeline, the root

@@ -1,7 +1,7 @@
 import { onRoot } from './collective.js';
-import type { RunContext } from './context.js';
+import type { RunContext } from './context/context.js';
+import type { JobOptions } from './context/options.js';
 import { runJob } from './job.js';
-import type { JobOptions } from './options.js';
 
 /** A run of one video, on every rank. */
 export async function runOne(context: RunContext, job: JobOptions): Promise<void> {
@@ -10,7 +10,7 @@ export async function runOne(context: RunContext, job: JobOptions): Promise<void
   const facts = await runJob(context, root);
   await onRoot(world, async () => {
     if (facts === undefined || options.report === undefined) return;
-    const { runReport, writeReport } = await import('../report/run-report.js');
+    const { runReport, writeReport } = await import('./report/run-report.js');
     await writeReport(options.report, runReport(facts));
   });
 }

@@ -1,14 +1,15 @@
-import { JobError } from '../errors.js';
-import { deviceOf } from '../model/devices.js';
-import type { Monitor } from '../report/metrics.js';
-import { openMonitor } from '../report/monitor.js';
-import type { RunFacts } from '../report/run-report.js';
-import { type RankReport, summaryLines } from '../report/summary.js';
-import { openScratch } from '../storage/scratch.js';
-import type { RunContext } from './context.js';
-import type { JobOptions } from './options.js';
-import { type PreparedJob, prepareJob } from './prepare.js';
-import { tidyUp } from './publication.js';
+import { deviceOf } from '../system/devices.js';
+import { JobError } from '../system/errors.js';
+import { openScratch } from '../system/scratch.js';
+import type { Monitor } from '../telemetry/metrics.js';
+import { openMonitor } from '../telemetry/monitor.js';
+import type { RunContext } from './context/context.js';
+import type { JobOptions } from './context/options.js';
+import type { Site } from './context/site.js';
+import { tidyUp } from './output/publication.js';
+import { type PreparedJob, prepareJob } from './prepare/prepare.js';
+import type { RunFacts } from './report/run-report.js';
+import { type RankReport, summaryLines } from './report/summary.js';
 import {
   type Choices,
   type Completed,
@@ -17,11 +18,10 @@ import {
   openRootWork,
   pipelineEnds,
   type RootEnds,
-  type RootWork,
   refuseChangedInput,
-} from './root-work.js';
-import type { Site } from './site.js';
+} from './split/open-work.js';
 import type { PieceWork } from './split/piece-work.js';
+import type { RootWork } from './split/root-work.js';
 
 /** What an input can make ffmpeg and us say that is written to, or exchanged, while it is read. */
 const EXPLAINED: readonly JobError['code'][] = ['input', 'ffmpeg', 'internal'];

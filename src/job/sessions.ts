@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { JobError, messageOf } from '../errors.js';
-import type { SessionGraphs } from '../model/precision.js';
-import type { OpenedSession } from '../model/session.js';
+import type { SessionGraphs } from '../model/session/precision.js';
+import type { OpenedSession } from '../model/session/session.js';
 import type { World } from '../mpi/world.js';
+import type { PipelineShape } from '../pipeline/pipeline.js';
 import type { Log } from '../report/log.js';
+import { JobError, messageOf } from '../system/errors.js';
+import { TRIAL_RUN } from '../watchdog/activity.js';
 import { onRoot } from './collective.js';
-import type { RunContext } from './context.js';
+import type { RunContext } from './context/context.js';
 import { takeTurns } from './node-turns.js';
-import type { PipelineShape } from './pipeline.js';
-import { TRIAL_RUN } from './watchdog/activity.js';
 
 /** How a rank's session came up, as it tells the root. */
 type SessionStatement =

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
-import { JobError, messageOf } from '../errors.js';
-import { type Native, native, type WorldInfo } from '../native.js';
+import { JobError, messageOf } from '../system/errors.js';
+import { type Native, native, type WorldInfo } from '../system/native.js';
 import { toldRank } from './launcher.js';
 
 /** The most that one rank may say in `collect`, in bytes of JSON: two texts of a thousand characters, however they are escaped. */

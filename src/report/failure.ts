@@ -1,4 +1,4 @@
-import { actionable, JobError, messageOf } from '../errors.js';
+import { actionable, JobError, messageOf } from '../system/errors.js';
 import type { Log } from './log.js';
 
 /** Says what a job failed with, and what to do; `place` is the rank that it befell, where not all of them failed alike. */

@@ -1,4 +1,4 @@
-import { redact } from '../storage/secret.js';
+import { redact } from '../system/secret.js';
 import { printable, printableJson } from './printable.js';
 
 /** How much is said: only errors; the course of the job; or every decision too. */

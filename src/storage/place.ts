@@ -1,11 +1,12 @@
 import * as fs from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { ask, type BlobAccess, connect, type Purpose } from './blob-client.js';
-import { isAbsent } from './blob-errors.js';
-import { readText } from './blob-input.js';
-import { writeAtomically } from './durable.js';
-import { atName, type Location, nameBelow } from './location.js';
-import { readRegular } from './own-files.js';
+import { writeAtomically } from '../system/durable.js';
+import { readRegular } from '../system/own-files.js';
+import type { BlobAccess, Purpose } from './azure/blob-access.js';
+import { ask, connect } from './azure/blob-client.js';
+import { isAbsent } from './azure/blob-errors.js';
+import { readText } from './azure/blob-input.js';
+import { atName, type Location, nameBelow } from './location/location.js';
 
 /** A folder, or a folder of a container, that small files are kept in and outputs go to. */
 export interface Place {

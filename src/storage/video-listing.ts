@@ -1,7 +1,8 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { JobError, messageOf } from '../errors.js';
-import { ask, type BlobAccess } from './blob-client.js';
+import { JobError, messageOf } from '../system/errors.js';
+import type { BlobAccess } from './azure/blob-access.js';
+import { ask } from './azure/blob-client.js';
 
 /** Suffixes of what is taken for a video. */
 const VIDEO = /\.(?:mp4|m4v|mov|qt|mkv|webm|avi|mpg|mpeg|m2v|ts|mts|m2ts|wmv|flv|3gp|mxf|ogv)$/i;

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-identity.js';
-import type { Claim, Claims, Refusal } from './claims.js';
+import { identityOf, type ProcessIdentity, stateOf } from '../system/process-identity.js';
+import type { Claim, Claims, Refusal } from './claim.js';
 
 /** How often a holder shows that it lives, and how long a silent one on another machine is given. */
 const BEAT_MS = 2000;

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs/promises';
 import { printable } from '../report/printable.js';
-import { redact } from '../storage/secret.js';
+import { redact } from '../system/secret.js';
 
 const TAIL_BYTES = 64 * 1024;
 

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BUSY, JobError, messageOf, TELL_BUSY } from '../errors.js';
 import { LAUNCH_ENVIRONMENT } from '../mpi/launcher.js';
 import { stopSignal } from '../mpi/stop-signal.js';
-import { packageRoot } from '../package.js';
-import { identityOf, type ProcessIdentity, stateOf } from '../storage/process-identity.js';
+import { BUSY, JobError, messageOf, TELL_BUSY } from '../system/errors.js';
+import { packageRoot } from '../system/package.js';
+import { identityOf, type ProcessIdentity, stateOf } from '../system/process-identity.js';
 import { lastError } from './job-log.js';
 import type { Ending, Run, Runner } from './runner.js';
 

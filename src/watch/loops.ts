@@ -1,7 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { JobError } from '../errors.js';
-import { type BlobLocation, display, type Location } from '../storage/location.js';
+import { type BlobLocation, display, type Location } from '../storage/location/location.js';
+import { JobError } from '../system/errors.js';
 
 /**
  * Refuses an output that is the watched place, or lies in it, or holds it: sooner or later an output would be taken for a

@@ -1,11 +1,11 @@
 import type { Log } from '../report/log.js';
 import { printable, printableJson } from '../report/printable.js';
-import { connect } from '../storage/blob-client.js';
-import { blobFactsIfThere } from '../storage/blob-input.js';
-import { atName, type BlobLocation, nameBelow, type QueueLocation } from '../storage/location.js';
+import { connect } from '../storage/azure/blob-client.js';
+import { blobFactsIfThere } from '../storage/azure/blob-input.js';
+import { type HeldMessage, openQueue, type QueueOptions } from '../storage/azure/queue.js';
+import { atName, type BlobLocation, nameBelow, type QueueLocation } from '../storage/location/location.js';
 import type { Place } from '../storage/place.js';
-import { type HeldMessage, openQueue, type QueueOptions } from '../storage/queue.js';
-import { redact } from '../storage/secret.js';
+import { redact } from '../system/secret.js';
 import type { Offer, Source, Taken } from './source.js';
 import { readUpload, returned, returnsOf } from './upload-event.js';
 import { blobVideo } from './videos.js';

@@ -1,6 +1,6 @@
-import { messageOf } from '../errors.js';
 import { printableJson } from '../report/printable.js';
 import type { Place } from '../storage/place.js';
+import { messageOf } from '../system/errors.js';
 import type { Video } from './videos.js';
 
 /**

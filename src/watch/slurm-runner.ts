@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { lookAtJob, submitScript } from '../cluster/slurm.js';
 import { followJob } from '../cluster/slurm-follow.js';
 import { batchScript, logName, type SlurmRequest, sbatchArguments } from '../cluster/slurm-script.js';
-import { BUSY, TELL_BUSY } from '../errors.js';
-import { packageRoot } from '../package.js';
 import type { Log } from '../report/log.js';
+import { BUSY, TELL_BUSY } from '../system/errors.js';
+import { packageRoot } from '../system/package.js';
 import { lastError } from './job-log.js';
 import { BUSY_PAUSE_MS, type Ending, type Runner } from './runner.js';
 

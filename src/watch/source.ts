@@ -1,10 +1,10 @@
 import * as fs from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
-import { connect } from '../storage/blob-client.js';
-import { atName, type BlobLocation, type Location, nameBelow } from '../storage/location.js';
+import { connect } from '../storage/azure/blob-client.js';
+import { atName, type BlobLocation, type Location, nameBelow } from '../storage/location/location.js';
 import { videosInContainer, videosInFolder } from '../storage/video-listing.js';
+import { messageOf } from '../system/errors.js';
 import { blobVideo, type Video, videoIn } from './videos.js';
 
 /** The place that is watched. */

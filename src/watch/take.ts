@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JobError, messageOf } from '../errors.js';
 import type { Log } from '../report/log.js';
 import { printable, printableJson } from '../report/printable.js';
-import { derivedPath } from '../storage/derived-names.js';
+import { derivedPath } from '../storage/location/derived-names.js';
 import type { Place } from '../storage/place.js';
-import { redact } from '../storage/secret.js';
-import type { Claim, Claims } from './claims.js';
+import { JobError, messageOf } from '../system/errors.js';
+import { redact } from '../system/secret.js';
+import type { Claim, Claims } from './claim.js';
 import { isSettled, type Records, recordName, type VideoRecord, type VideoState } from './records.js';
 import type { Ending, Runner } from './runner.js';
 import type { Source, Taken } from './source.js';

@@ -1,4 +1,4 @@
-import { type BlobLocation, nameBelow, parseLocation } from '../storage/location.js';
+import { type BlobLocation, nameBelow, parseLocation } from '../storage/location/location.js';
 import { isVideoName } from '../storage/video-listing.js';
 
 /**

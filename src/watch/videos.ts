@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { derivedPath } from '../storage/derived-names.js';
-import { type BlobLocation, nameBelow } from '../storage/location.js';
+import { derivedPath } from '../storage/location/derived-names.js';
+import { type BlobLocation, nameBelow } from '../storage/location/location.js';
 
 /** A video in the place that is watched. */
 export interface Video {

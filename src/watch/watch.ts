@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf } from '../errors.js';
+import { messageOf } from '../system/errors.js';
 import type { Offer, Taken } from './source.js';
 import { take, type Watcher } from './take.js';
 import type { Video } from './videos.js';

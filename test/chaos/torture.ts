@@ -9,7 +9,7 @@ import * as fs from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { fileDigest } from '../../src/storage/file-digest.js';
+import { fileDigest } from '../../src/system/file-digest.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { jobCommand, type RunResult, runJob, startCommand } from '../fixtures/job.js';

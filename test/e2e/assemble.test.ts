@@ -3,15 +3,16 @@ import { copyFileSync, existsSync, statSync, truncateSync, writeFileSync } from 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { JobError } from '../../src/errors.js';
-import { assemble } from '../../src/video/assemble.js';
-import { containerFor } from '../../src/video/container.js';
-import type { ColourTags } from '../../src/video/encode.js';
-import { runFfmpeg, runFfprobe } from '../../src/video/ffmpeg.js';
-import { probe } from '../../src/video/probe.js';
-import { inspectSegment } from '../../src/video/segment-packets.js';
-import { planStreams } from '../../src/video/streams.js';
-import { verifyOutput } from '../../src/video/verify.js';
+import { JobError } from '../../src/system/errors.js';
+import { CODEC_FACTS } from '../../src/video/codecs/codecs.js';
+import { runFfmpeg, runFfprobe } from '../../src/video/ffmpeg/ffmpeg.js';
+import type { ColourTags } from '../../src/video/formats/colour-names.js';
+import { containerFor } from '../../src/video/formats/container.js';
+import { assemble } from '../../src/video/mux/assemble.js';
+import { inspectSegment } from '../../src/video/mux/segment-packets.js';
+import { probe } from '../../src/video/source/probe.js';
+import { planStreams } from '../../src/video/streams/streams.js';
+import { verifyOutput } from '../../src/video/verify/verify.js';
 import { type ClipKind, clipFolder, makeClip } from '../fixtures/clips.js';
 import {
   finish,
@@ -88,6 +89,8 @@ for (const [codec, extension] of [
   ['vp9', 'mp4'],
   ['av1', 'mp4'],
   ['prores', 'mov'],
+  ['dnxhr', 'mov'],
+  ['dnxhr', 'mkv'],
   ['ffv1', 'mkv'],
 ] as const) {
   t.test(`${codec} in ${extension}: times, colour tags and sample aspect ratio`, async (t) => {
@@ -97,11 +100,11 @@ for (const [codec, extension] of [
       tags: FULL_RANGE,
     });
     const { video } = await probe(path);
-    t.equal(video.codec, codec);
+    t.equal(video.codec, codec === 'dnxhr' ? 'dnxhd' : codec, 'as ffmpeg calls it');
     t.equal((await shownTimes(path)).length, 25);
     t.same(video.sampleAspectRatio, { num: 4, den: 3 });
     t.same([video.matrixTag, video.primariesTag, video.transferTag], ['bt709', 'bt709', 'bt709']);
-    if (codec === 'prores') t.not(video.rangeTag, 'pc', 'ProRes knows no full range');
+    if (!CODEC_FACTS[codec].colour.fullRange) t.not(video.rangeTag, 'pc', `${codec} has no full range`);
     else t.equal(video.rangeTag, 'pc');
     if (extension === 'mkv') return;
     // FFmpeg 7 says of the source's last frame that it is shown for no time: it is shown as long as the others then.
@@ -273,6 +276,8 @@ t.test('bytes that changed in a finished file are found, in every codec and cont
     ['mov', 'prores'],
     ['mkv', 'prores'],
     ['mkv', 'ffv1'],
+    ['mov', 'dnxhr'],
+    ['mkv', 'dnxhr'],
   ] as const) {
     const { path, ...finished } = await finish(clip, extension, { codec });
     const whole = { ...finished, streams: finished.carried, container: containerFor(path) };

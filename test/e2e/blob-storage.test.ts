@@ -1,16 +1,18 @@
 /** Blob storage, against Azurite and through a proxy that misbehaves. */
+
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { JobError } from '../../src/errors.js';
-import { type BlobAccess, connect } from '../../src/storage/blob-client.js';
-import { blobFacts, blobFactsIfReadable, downloadBlob } from '../../src/storage/blob-input.js';
-import { lockBlob } from '../../src/storage/blob-lock.js';
-import { checkWritable, type UploadOptions, uploadBlob } from '../../src/storage/blob-output.js';
-import { checkBlobStore, openBlobStore } from '../../src/storage/blob-work-store.js';
-import { atName, type BlobLocation, parseLocation } from '../../src/storage/location.js';
-import type { RetryPolicy } from '../../src/storage/retry.js';
+import type { BlobAccess } from '../../src/storage/azure/blob-access.js';
+import { connect } from '../../src/storage/azure/blob-client.js';
+import { blobFacts, blobFactsIfReadable, downloadBlob } from '../../src/storage/azure/blob-input.js';
+import { lockBlob } from '../../src/storage/azure/blob-lock.js';
+import { checkWritable, type UploadOptions, uploadBlob } from '../../src/storage/azure/blob-output.js';
+import { checkBlobStore, openBlobStore } from '../../src/storage/azure/blob-work-store.js';
+import type { RetryPolicy } from '../../src/storage/azure/retry.js';
+import { atName, type BlobLocation, parseLocation } from '../../src/storage/location/location.js';
+import { JobError } from '../../src/system/errors.js';
 import { type Azurite, startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { type Fault, startFlakyProxy } from '../fixtures/flaky-proxy.js';
 import { until } from '../fixtures/until.js';

@@ -5,13 +5,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { assembleCarried } from '../../src/video/assemble-carried.js';
-import { containerFor } from '../../src/video/container.js';
-import { ffprobeLines, runFfmpeg } from '../../src/video/ffmpeg.js';
-import { probe } from '../../src/video/probe.js';
-import type { StreamAction } from '../../src/video/stream-plan.js';
-import { planStreams } from '../../src/video/streams.js';
-import { verifyOutput } from '../../src/video/verify.js';
+import { ffprobeLines, runFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
+import { containerFor } from '../../src/video/formats/container.js';
+import type { StreamAction } from '../../src/video/mux/stream-plan.js';
+import { probe } from '../../src/video/source/probe.js';
+import { assembleCarried } from '../../src/video/streams/assemble-carried.js';
+import { planStreams } from '../../src/video/streams/streams.js';
+import { verifyOutput } from '../../src/video/verify/verify.js';
 import { clipFolder } from '../fixtures/clips.js';
 import { finish, makeSegments, packetDigests, UNTAGGED } from '../fixtures/finish.js';
 import {

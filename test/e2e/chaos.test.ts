@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
-import { packageRoot } from '../../src/package.js';
+import { packageRoot } from '../../src/system/package.js';
 
 t.setTimeout(900_000);
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { packageRoot } from '../../src/package.js';
+import { packageRoot } from '../../src/system/package.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { jobCommand, MPI_ENVIRONMENT } from '../fixtures/job.js';

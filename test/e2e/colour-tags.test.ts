@@ -1,16 +1,19 @@
 /** Colour tags from one end to the other: every codec in every container that takes it, and what is done where one is lost. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { assemble } from '../../src/video/assemble.js';
-import { codedTags, readableTags } from '../../src/video/colour-support.js';
-import { containerFor } from '../../src/video/container.js';
-import { type ColourTags, type EncodeSpec, openEncoder, type VideoCodec } from '../../src/video/encode.js';
-import { runFfprobe } from '../../src/video/ffmpeg.js';
-import { frameBytes } from '../../src/video/frame-format.js';
-import { probe } from '../../src/video/probe.js';
-import { inspectSegment } from '../../src/video/segment-packets.js';
-import { verifyOutput } from '../../src/video/verify.js';
+import type { Codec, EncodeSpec } from '../../src/video/codecs/codec.js';
+import { codedTags, readableTags } from '../../src/video/codecs/colour-support.js';
+import { runFfprobe } from '../../src/video/ffmpeg/ffmpeg.js';
+import type { ColourTags } from '../../src/video/formats/colour-names.js';
+import { containerFor } from '../../src/video/formats/container.js';
+import { frameBytes } from '../../src/video/formats/frame-format.js';
+import { openEncoder } from '../../src/video/frames/encode.js';
+import { assemble } from '../../src/video/mux/assemble.js';
+import { inspectSegment } from '../../src/video/mux/segment-packets.js';
+import { probe } from '../../src/video/source/probe.js';
+import { verifyOutput } from '../../src/video/verify/verify.js';
 import { clipFolder, ffmpegClip } from '../fixtures/clips.js';
 import { packetDigests } from '../fixtures/finish.js';
 import { identityModel } from '../fixtures/identity-model.js';
@@ -29,7 +32,7 @@ const FULL: ColourTags = {
 };
 const PARTIAL: ColourTags = { ...HDR, primaries: undefined, chromaLocation: 'center' };
 
-type Way = readonly [codec: VideoCodec, preset: string, pixelFormat: string, containers: readonly string[]];
+type Way = readonly [codec: Codec, preset: string, pixelFormat: string, containers: readonly string[]];
 
 const H264: Way = ['h264', 'veryfast', 'yuv420p', ['mp4', 'mov', 'mkv']];
 /** Each codec, ProRes with 4:2:2 and 4:4:4, and the containers that take it. */
@@ -40,6 +43,8 @@ const WAYS: readonly Way[] = [
   ['av1', '12', 'yuv420p', ['mp4', 'mkv', 'webm']],
   ['prores', '3', 'yuv422p10le', ['mov', 'mkv']],
   ['prores', '4', 'yuv422p10le', ['mov', 'mkv']],
+  ['dnxhr', 'hq', 'yuv422p', ['mov', 'mkv']],
+  ['dnxhr', '444', 'yuv444p10le', ['mov', 'mkv']],
   ['ffv1', '', 'yuv420p', ['mov', 'mkv']],
 ];
 
@@ -53,7 +58,7 @@ function untagged(): Promise<string> {
 async function segmentOf(spec: EncodeSpec) {
   const path = join(clipFolder(), `tagged ${spec.codec}.nut`);
   const encoder = openEncoder(spec, path);
-  const frame = new Uint8Array(frameBytes(64, 64)).fill(100);
+  const frame = new Uint8Array(frameBytes(spec.width, spec.height)).fill(100);
   for (let n = 0; n < 2; n++) await encoder.write(frame);
   await encoder.finish();
   return inspectSegment(path);
@@ -82,8 +87,8 @@ async function finished(way: Way, extension: string, tags: ColourTags) {
   const pts = [0, 40];
   const streams = { actions: [{ kind: 'video', index: 0 }], notes: [] } as const;
   const video: EncodeSpec = {
-    ...{ codec, preset, pixelFormat, crf: 20, width: 64, height: 64, rate: { num: 25, den: 1 } },
-    ...{ keyframeInterval: 8, tags, sampleAspectRatio: undefined, threads: 1 },
+    ...{ codec, preset, pixelFormat, crf: 20, width: 256, height: 144, rate: { num: 25, den: 1 } },
+    ...{ keyframeInterval: 8, matrix: 'bt709', tags, sampleAspectRatio: undefined, threads: 1 },
   };
   const segment = await segmentOf(video);
   const container = containerFor(`x.${extension}`);

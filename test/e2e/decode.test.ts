@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type DecodeOptions, type Decoder, openDecoder } from '../../src/video/decode.js';
-import { ffprobeLines, runFfmpeg } from '../../src/video/ffmpeg.js';
-import { frameBytes } from '../../src/video/frame-format.js';
-import { createNutWriter, openNutFile } from '../../src/video/nut.js';
-import { probe } from '../../src/video/probe.js';
-import { wirePlan } from '../../src/video/wire.js';
+import { ffprobeLines, runFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
+import { frameBytes } from '../../src/video/formats/frame-format.js';
+import { createNutWriter, openNutFile } from '../../src/video/formats/nut.js';
+import { type DecodeOptions, type Decoder, openDecoder } from '../../src/video/frames/decode.js';
+import { wirePlan } from '../../src/video/frames/wire.js';
+import { probe } from '../../src/video/source/probe.js';
 import { type ClipKind, clipFolder, makeClip } from '../fixtures/clips.js';
 import { randomNumbers } from '../fixtures/random.js';
 

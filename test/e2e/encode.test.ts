@@ -1,39 +1,40 @@
 /** Segments: every codec, every frame, the same bytes each time, the same levels; and what goes wrong. */
+
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type EncodeSpec, openEncoder, pixelFormatFor, type VideoCodec } from '../../src/video/encode.js';
-import { runFfmpeg, runFfprobe } from '../../src/video/ffmpeg.js';
-import { frameBytes } from '../../src/video/frame-format.js';
-import { nominalRate } from '../../src/video/frame-rate.js';
-import { checkSegment, type NutPacket, openNutFile } from '../../src/video/nut.js';
-import { rescaleExact } from '../../src/video/rational.js';
+import type { Codec, EncodeSpec } from '../../src/video/codecs/codec.js';
+import { CODEC_FACTS } from '../../src/video/codecs/codecs.js';
+import { runFfmpeg, runFfprobe } from '../../src/video/ffmpeg/ffmpeg.js';
+import { frameBytes } from '../../src/video/formats/frame-format.js';
+import { checkSegment, type NutPacket, openNutFile } from '../../src/video/formats/nut.js';
+import { rescaleExact } from '../../src/video/formats/rational.js';
+import { openEncoder } from '../../src/video/frames/encode.js';
+import { nominalRate } from '../../src/video/source/frame-rate.js';
 
-const PRESETS: Record<VideoCodec, string> = {
+const PRESETS: Record<Codec, string> = {
   h264: 'veryfast',
   hevc: 'ultrafast',
   vp9: '8',
   av1: '12',
   prores: '3',
+  dnxhr: 'hq',
   ffv1: '',
 };
-const CODECS = Object.keys(PRESETS) as VideoCodec[];
+const CODECS = Object.keys(PRESETS) as Codec[];
 
-function specFor(
-  codec: VideoCodec,
-  width: number,
-  height: number,
-  more: Partial<EncodeSpec> = {},
-): EncodeSpec {
+function specFor(codec: Codec, across: number, down: number, more: Partial<EncodeSpec> = {}): EncodeSpec {
+  const { width, height } = sizeFor(codec, across, down);
   return {
     codec,
     crf: 12,
     preset: PRESETS[codec],
-    pixelFormat: pixelFormatFor(codec, width, height),
+    pixelFormat: CODEC_FACTS[codec].pixelFormat({ width, height }, PRESETS[codec]),
     width,
     height,
     rate: { num: 30_000, den: 1001 },
     keyframeInterval: 8,
+    matrix: CODEC_FACTS[codec].colour.onlyMatrix ?? 'bt601',
     tags: {
       ...{ matrix: 'smpte170m', primaries: 'smpte170m', transfer: 'smpte170m' },
       ...{ range: 'limited', chromaLocation: 'left' },
@@ -42,6 +43,11 @@ function specFor(
     threads: 2,
     ...more,
   };
+}
+
+/** That size, or the least that the codec takes. */
+function sizeFor(codec: Codec, width: number, height: number) {
+  return CODEC_FACTS[codec].evenFrom ?? { width, height };
 }
 
 /** Luma of frame `n`: flat, but for a bar that moves. Flat areas keep their value through lossy codecs. */
@@ -138,10 +144,10 @@ for (const codec of CODECS) {
       );
 
       const stream = await probedStream(path);
-      // ProRes has no full range: its levels are converted.
-      const scaled = codec === 'prores' && range === 'full';
+      // Some codecs have no full range: levels are converted.
+      const scaled = !CODEC_FACTS[codec].colour.fullRange && range === 'full';
       const seen = await levels(t, path, spec, stream.pix_fmt);
-      const frame = new Uint8Array(frameBytes(width, height));
+      const frame = new Uint8Array(frameBytes(spec.width, spec.height));
       for (const [n, level] of seen.entries()) {
         const painted = paint(frame, spec, n);
         const expected = scaled ? 16 + (painted * 219) / 255 : painted;
@@ -150,7 +156,7 @@ for (const codec of CODECS) {
       t.equal(stream.sample_aspect_ratio, '4:3');
       const coded = stream.pix_fmt.replace('yuvj', 'yuv');
       t.equal(coded, spec.pixelFormat);
-      if (codec === 'ffv1') return; // Its bitstream holds no tags.
+      if (codec === 'ffv1' || codec === 'dnxhr') return; // Their bitstreams hold no tags.
       t.equal(stream.color_range, scaled || range === 'limited' ? 'tv' : 'pc');
       t.equal(stream.color_space, 'smpte170m');
       if (codec === 'vp9') return; // Only these two.
@@ -259,7 +265,7 @@ t.test('every tag that a video may have is taken, and told where the codec can',
       const spec = specFor(codec, 64, 64, { tags });
       await t.resolves(encode(spec, path, 1), `${codec}: ${matrix}, ${primaries}, ${transfer}`);
       const stream = await probedStream(path);
-      if (codec === 'vp9' || codec === 'ffv1') continue; // which leave tags to the container
+      if (codec === 'vp9' || codec === 'ffv1' || codec === 'dnxhr') continue; // which leave tags to the container
       t.match(stream, { color_space: matrix, color_transfer: transfer }, `${codec}, ${matrix}, ${transfer}`);
       t.equal(stream.color_primaries, primaries, codec);
       const sites = codec === 'prores' ? [] : codec === 'av1' ? ['left', 'topleft'] : CHROMA_LOCATIONS;

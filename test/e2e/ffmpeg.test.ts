@@ -7,17 +7,17 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { JobError } from '../../src/errors.js';
-import { ffprobeLines, runFfmpeg, runFfprobe, startFfmpeg } from '../../src/video/ffmpeg.js';
-import { ffmpegVersion, hasEncoder } from '../../src/video/ffmpeg-facts.js';
+import { JobError } from '../../src/system/errors.js';
+import { ffprobeLines, runFfmpeg, runFfprobe, startFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
+import { ffmpegVersion, hasEncoder } from '../../src/video/ffmpeg/ffmpeg-facts.js';
 import {
   eachLine,
   FfmpegFailure,
   firstError,
   plainMessage,
   runError,
-} from '../../src/video/ffmpeg-messages.js';
-import { incomingPipe } from '../../src/video/pipe.js';
+} from '../../src/video/ffmpeg/ffmpeg-messages.js';
+import { incomingPipe } from '../../src/video/ffmpeg/pipe.js';
 import { clipFolder, makeClip } from '../fixtures/clips.js';
 
 const HOSTILE_NAMES = [
@@ -317,7 +317,7 @@ for (const [how, end] of [
       `#!/bin/sh\necho $$ > "${pidFile}.new"; mv "${pidFile}.new" "${pidFile}"\nexec ffmpeg "$@"\n`,
     );
     chmodSync(program, 0o755);
-    const folderOfModules = new URL('../../src/video/', import.meta.url);
+    const folderOfModules = new URL('../../src/video/ffmpeg/', import.meta.url);
     const script = `
       import { startFfmpeg } from ${JSON.stringify(new URL('ffmpeg.js', folderOfModules).href)};
       import { incomingPipe } from ${JSON.stringify(new URL('pipe.js', folderOfModules).href)};

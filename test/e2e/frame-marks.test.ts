@@ -1,9 +1,9 @@
 /** Frames are taken for what they say they are: interlaced or not, of what shape, with how many views. */
 import { join } from 'node:path';
 import t from 'tap';
-import { containerFor } from '../../src/video/container.js';
-import { probe } from '../../src/video/probe.js';
-import { wirePlan } from '../../src/video/wire.js';
+import { containerFor } from '../../src/video/formats/container.js';
+import { wirePlan } from '../../src/video/frames/wire.js';
+import { probe } from '../../src/video/source/probe.js';
 import { makeClip } from '../fixtures/clips.js';
 import { finish } from '../fixtures/finish.js';
 import { decodedFrames, filteredFrames, ourLines, probed } from '../fixtures/job.js';

@@ -5,9 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { JobError } from '../../src/errors.js';
-import { assembleCarried } from '../../src/video/assemble-carried.js';
-import { containerFor } from '../../src/video/container.js';
+import { JobError } from '../../src/system/errors.js';
+import { containerFor } from '../../src/video/formats/container.js';
+import { assembleCarried } from '../../src/video/streams/assemble-carried.js';
 import { finish, makeSegments, UNTAGGED } from '../fixtures/finish.js';
 
 const PAGE = 4096;

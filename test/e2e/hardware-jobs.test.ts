@@ -2,7 +2,7 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { visibleGpus } from '../../src/model/devices.js';
+import { visibleGpus } from '../../src/system/devices.js';
 import { makeClip, makeClipAs } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { codecProcesses, decodedFrames, ourLines, probed, type RunResult, runJob } from '../fixtures/job.js';

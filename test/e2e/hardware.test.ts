@@ -1,16 +1,17 @@
 /** NVDEC and NVENC: what this machine's FFmpeg says of them, and one that stands for an ffmpeg with a GPU. */
+
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { visibleGpus } from '../../src/model/devices.js';
-import { type DecodeOptions, openDecoder } from '../../src/video/decode.js';
-import type { EncodeSpec } from '../../src/video/encode.js';
-import { frameBytes } from '../../src/video/frame-format.js';
-import { tryNvdec, tryNvenc } from '../../src/video/nvidia-trial.js';
-import { probe } from '../../src/video/probe.js';
-import { ofPiece, sampleOf } from '../../src/video/sample.js';
-import { wirePlan } from '../../src/video/wire.js';
+import { visibleGpus } from '../../src/system/devices.js';
+import type { EncodeSpec } from '../../src/video/codecs/codec.js';
+import { frameBytes } from '../../src/video/formats/frame-format.js';
+import { type DecodeOptions, openDecoder } from '../../src/video/frames/decode.js';
+import { tryNvdec, tryNvenc } from '../../src/video/frames/nvidia-trial.js';
+import { wirePlan } from '../../src/video/frames/wire.js';
+import { probe } from '../../src/video/source/probe.js';
+import { ofPiece, sampleOf } from '../../src/video/split/sample.js';
 import { type ClipKind, makeClip, makeClipAs } from '../fixtures/clips.js';
 import { codecProcesses, runJob } from '../fixtures/job.js';
 import { enginesUsed, nvidiaFfmpeg, type Trouble } from '../fixtures/nvidia-ffmpeg.js';
@@ -23,7 +24,13 @@ const NO_GPU = visibleGpus() > 0 ? { skip: 'there is a GPU' } : {};
 function specFor(width: number, height: number): EncodeSpec {
   return {
     ...{ codec: 'h264', crf: 20, preset: 'veryfast', pixelFormat: 'yuv420p', width, height },
-    ...{ rate: { num: 25, den: 1 }, keyframeInterval: 10, sampleAspectRatio: undefined, threads: 1 },
+    ...{
+      rate: { num: 25, den: 1 },
+      keyframeInterval: 10,
+      matrix: 'bt601',
+      sampleAspectRatio: undefined,
+      threads: 1,
+    },
     tags: {
       ...{ matrix: undefined, primaries: undefined, transfer: undefined, range: 'limited' },
       chromaLocation: undefined,

@@ -2,8 +2,8 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { runFfmpeg } from '../../src/video/ffmpeg.js';
-import { type ClipKind, makeClip } from '../fixtures/clips.js';
+import { runFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
+import { type ClipKind, ffmpegClip, makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { copiedStreams, decodedFrames, decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
 import { sharedData } from '../fixtures/shared-data.js';
@@ -209,6 +209,36 @@ t.test('codecs and containers', async (t) => {
     code: 2,
     stderr: /h264/i,
   });
+});
+
+t.test('DNxHR: standard definition becomes BT.709, in which alone it is read', async (t) => {
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  const tagged = 'setparams=range=tv:colorspace=smpte170m:color_primaries=smpte170m:color_trc=smpte170m';
+  const input = await ffmpegClip(
+    'reds.mkv',
+    [{ from: { lavfi: 'color=red:size=320x240:rate=25' } }],
+    ['-frames:v', '5', '-vf', `scale=out_color_matrix=bt601,format=yuv420p,${tagged}`, '-c:v', 'ffv1'],
+  );
+  for (const extension of ['mov', 'mkv']) {
+    const output = join(folder, `reds.${extension}`);
+    const { code, stderr } = await runJob(2, [input, output, '--model', model, '--codec', 'dnxhr']);
+    t.equal(code, 0, stderr);
+    t.match(stderr, /DNxHR is always read as bt709: colours are converted from bt601/);
+    t.match(probed(output).streams[0], { codec_name: 'dnxhd', color_space: 'bt709' }, extension);
+    const pixel = join(folder, 'pixel.raw');
+    const first = ['-frames:v', '1', '-vf', 'crop=2:2:100:100', '-f', 'rawvideo', '-pix_fmt', 'rgb24'];
+    await runFfmpeg({
+      task: 'reading a pixel',
+      inputs: [{ from: { file: output } }],
+      outputs: [{ to: { file: pixel }, options: first }],
+    });
+    const [red = 0, green = 0, blue = 0] = await fs.readFile(pixel);
+    t.ok(red >= 250 && green <= 5 && blue <= 5, `${extension}: ${red}, ${green}, ${blue}`);
+    await fs.rm(pixel);
+  }
+  const small = [await makeClip('cfr'), join(folder, 'small.mov'), '--model', model, '--codec', 'dnxhr'];
+  t.match(await runJob(1, small), { code: 1, stderr: /dnxhr takes frames of even size from 256x120/ });
 });
 
 t.test('a report tells a program what happened', async (t) => {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { packageRoot } from '../../src/package.js';
+import { packageRoot } from '../../src/system/package.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { MPI_ENVIRONMENT, ourLines, programCommand } from '../fixtures/job.js';

@@ -2,12 +2,12 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { estimateMemory } from '../../src/job/memory-estimate.js';
-import { compose } from '../../src/model/compose.js';
-import { channelBlock } from '../../src/model/processor.js';
-import { loadModel } from '../../src/model/registry.js';
-import { workingMemory } from '../../src/model/working-memory.js';
-import { modelsFolder } from '../../src/package.js';
+import { estimateMemory } from '../../src/job/prepare/memory-estimate.js';
+import { compose } from '../../src/model/compose/compose.js';
+import { loadModel } from '../../src/model/load/registry.js';
+import { workingMemory } from '../../src/model/session/working-memory.js';
+import { modelsFolder } from '../../src/system/package.js';
+import { channelBlock } from '../../src/system/processor.js';
 import { makeClipAs } from '../fixtures/clips.js';
 import { ourLines, runJob } from '../fixtures/job.js';
 

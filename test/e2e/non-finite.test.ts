@@ -1,12 +1,13 @@
 /** Whole jobs with a model that gives NaN in some frames: what is said of it, and what --strict makes of it. */
+
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { openJournal } from '../../src/job/journal.js';
-import { nonFiniteFrames, nonFiniteWarning, refuseNonFinite } from '../../src/job/non-finite.js';
-import { segmentSink } from '../../src/job/segments.js';
-import { openLocalStore } from '../../src/storage/work-store.js';
-import type { EncodeSpec } from '../../src/video/encode.js';
+import { openJournal } from '../../src/job/journal/journal.js';
+import { nonFiniteFrames, nonFiniteWarning, refuseNonFinite } from '../../src/job/journal/non-finite.js';
+import { segmentSink } from '../../src/job/journal/segments.js';
+import { openLocalStore } from '../../src/storage/local/work-store.js';
+import type { EncodeSpec } from '../../src/video/codecs/codec.js';
 import { makeClipAs } from '../fixtures/clips.js';
 import { nanModel } from '../fixtures/identity-model.js';
 import { decodedSamples, ourLines, runJob } from '../fixtures/job.js';
@@ -94,6 +95,7 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
     height: HEIGHT,
     rate: { num: 25, den: 1 },
     keyframeInterval: 8,
+    matrix: 'bt709',
     threads: 1,
     sampleAspectRatio: undefined,
     tags: {

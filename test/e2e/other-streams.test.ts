@@ -2,8 +2,8 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { runFfmpeg } from '../../src/video/ffmpeg.js';
-import { probe } from '../../src/video/probe.js';
+import { runFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
+import { probe } from '../../src/video/source/probe.js';
 import { makeClip } from '../fixtures/clips.js';
 import { finish, firstPacketTime, packetDigests, shownTimes } from '../fixtures/finish.js';
 import { identityModel } from '../fixtures/identity-model.js';

@@ -2,10 +2,10 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { listPackets } from '../../src/video/compressed-packets.js';
-import { containerFor } from '../../src/video/container.js';
-import { probe, sourceLimits } from '../../src/video/probe.js';
-import { planStreams } from '../../src/video/streams.js';
+import { containerFor } from '../../src/video/formats/container.js';
+import { listPackets } from '../../src/video/source/compressed-packets.js';
+import { probe, sourceLimits } from '../../src/video/source/probe.js';
+import { planStreams } from '../../src/video/streams/streams.js';
 import { clipFolder, makeClip } from '../fixtures/clips.js';
 import { copiedStreams, decodedFrames, probed, runJob } from '../fixtures/job.js';
 import { lateSound, lateVideo, stillFirst } from '../fixtures/odd-videos.js';

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { containerFor } from '../../src/video/container.js';
-import { runFfmpeg } from '../../src/video/ffmpeg.js';
-import { probe, type StreamFacts } from '../../src/video/probe.js';
-import { planStreams } from '../../src/video/streams.js';
+import { runFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
+import { containerFor } from '../../src/video/formats/container.js';
+import { probe, type StreamFacts } from '../../src/video/source/probe.js';
+import { planStreams } from '../../src/video/streams/streams.js';
 import {
   attachedCover,
   bareSound,

@@ -1,10 +1,11 @@
 /** Times in finished files, of every container: rates, the last frame, the clock's beginning, and audio beside the frames. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
-import type { VideoCodec } from '../../src/video/encode.js';
-import { ffprobeLines, runFfprobe } from '../../src/video/ffmpeg.js';
+import type { Codec } from '../../src/video/codecs/codec.js';
+import { ffprobeLines, runFfprobe } from '../../src/video/ffmpeg/ffmpeg.js';
 import { clickClip, clickTimes } from '../fixtures/clicks.js';
 import { clipFolder, ffmpegClip, makeClip } from '../fixtures/clips.js';
 import { type FinishOptions, finish as finishAs, firstPacketTime, shownTimes } from '../fixtures/finish.js';
@@ -53,12 +54,14 @@ for (const [codec, extensions] of [
   ['vp9', ['mp4', 'webm']],
   ['av1', ['mp4']],
   ['prores', ['mov']],
+  ['dnxhr', ['mov', 'mkv']],
   ['ffv1', ['mkv']],
-] as const satisfies readonly (readonly [VideoCodec, readonly string[]])[]) {
+] as const satisfies readonly (readonly [Codec, readonly string[]])[]) {
   t.test(`a constant rate stays constant in ${codec}`, async (t) => {
     const clip = await makeClip('cfr');
     for (const extension of extensions) {
-      const { path } = await finish(clip, extension, { codec });
+      const size = codec === 'dnxhr' ? '256x144' : '64x64';
+      const { path } = await finish(clip, extension, { codec, size });
       const { averageRate, rate } = await told(path);
       t.strictSame([averageRate, rate], ['25/1', '25/1'], extension);
       if (extension !== 'mp4' && extension !== 'mov') continue;

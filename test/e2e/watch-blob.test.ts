@@ -2,7 +2,7 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseLocation } from '../../src/storage/location.js';
+import { parseLocation } from '../../src/storage/location/location.js';
 import { openClaims } from '../../src/watch/claims.js';
 import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueueClient } from '@azure/storage-queue';
 import t from 'tap';
-import { parseQueue } from '../../src/storage/location.js';
-import { openQueue } from '../../src/storage/queue.js';
+import { openQueue } from '../../src/storage/azure/queue.js';
+import { parseQueue } from '../../src/storage/location/location.js';
 import { startAzurite, startAzuriteQueues, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
@@ -163,8 +163,8 @@ t.test("a message is one holder's while that lives", { skip: withoutAzurite }, a
   await queue.sendMessage('of a dead one');
   const module = new URL('../../src/storage/', import.meta.url).href;
   const program = `
-    const { openQueue } = await import('${module}queue.js');
-    const { parseQueue } = await import('${module}location.js');
+    const { openQueue } = await import('${module}azure/queue.js');
+    const { parseQueue } = await import('${module}location/location.js');
     const queue = await openQueue(parseQueue(process.argv[1]), { holdSeconds: 3 });
     console.log((await queue.take()).text);
     setInterval(() => {}, 1000);`;

@@ -2,8 +2,8 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { AnotherJobWorks, exitCode } from '../../src/errors.js';
-import { lockFolder } from '../../src/storage/folder-lock.js';
+import { lockFolder } from '../../src/storage/local/folder-lock.js';
+import { AnotherJobWorks, exitCode } from '../../src/system/errors.js';
 import { localRunner } from '../../src/watch/local-runner.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';

@@ -1,5 +1,5 @@
 /** Clips of a second with audio in every codec that this ffmpeg can make, in the containers that take it. */
-import { askFfmpeg, runFfprobe } from '../../src/video/ffmpeg.js';
+import { askFfmpeg, runFfprobe } from '../../src/video/ffmpeg/ffmpeg.js';
 import { ffmpegClip } from '../fixtures/clips.js';
 
 /** A clip of the matrix. */

@@ -6,8 +6,8 @@
  */
 import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ffprobeLines } from '../../src/video/ffmpeg.js';
-import { probe } from '../../src/video/probe.js';
+import { ffprobeLines } from '../../src/video/ffmpeg/ffmpeg.js';
+import { probe } from '../../src/video/source/probe.js';
 import { finish } from '../fixtures/finish.js';
 import { audioClips, type MatrixClip } from './audio-clips.js';
 import { subtitleClips } from './subtitle-clips.js';

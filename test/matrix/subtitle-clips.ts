@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { probe } from '../../src/video/probe.js';
+import { probe } from '../../src/video/source/probe.js';
 import { shownGraphics } from '../fixtures/carried-clips.js';
 import { clipFolder, ffmpegClip } from '../fixtures/clips.js';
 import type { MatrixClip } from './audio-clips.js';

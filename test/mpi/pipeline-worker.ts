@@ -1,11 +1,11 @@
 // What each rank of pipeline.test.ts runs: the pipeline between a source and a sink in memory, over sleeping sessions.
 // Its argument is a PipelineRun as JSON; the root prints one line, a PipelineResult.
 import { createHash } from 'node:crypto';
-import { type PipelineShape, runPipeline } from '../../src/job/pipeline.js';
-import type { ScheduleName } from '../../src/job/schedule.js';
-import { UNWATCHED } from '../../src/job/watchdog/activity.js';
-import { disposeLanes, type Lanes } from '../../src/model/lanes.js';
+import { disposeLanes, type Lanes } from '../../src/model/session/lanes.js';
 import { joinWorld } from '../../src/mpi/world.js';
+import { type PipelineShape, runPipeline } from '../../src/pipeline/pipeline.js';
+import type { ScheduleName } from '../../src/pipeline/schedule.js';
+import { UNWATCHED } from '../../src/watchdog/activity.js';
 import { sleepingSession } from '../fixtures/sleeping-session.js';
 
 export interface PipelineRun {

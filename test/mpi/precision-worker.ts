@@ -1,15 +1,16 @@
 // What each rank of precision.test.ts runs: a whole job, on a machine as the test says it is. Its arguments: whether each
 // rank has the instructions for int8, as a JSON list of booleans, then the words of the job.
+
 import { parseArguments } from '../../src/cli/arguments.js';
-import { machinesOf, thisMachine } from '../../src/job/cpu-precision.js';
-import { modelReader } from '../../src/job/model.js';
+import { machinesOf, thisMachine } from '../../src/job/context/machine.js';
 import { runOne } from '../../src/job/one.js';
-import { watchForStop } from '../../src/job/stop.js';
-import { startWatchdog } from '../../src/job/watchdog/watchdog.js';
-import { WarmSessions } from '../../src/model/warm-sessions.js';
+import { modelReader } from '../../src/job/prepare/model-reader.js';
+import { WarmSessions } from '../../src/model/session/warm-sessions.js';
 import { joinWorld } from '../../src/mpi/world.js';
-import { modelsFolder } from '../../src/package.js';
 import { createLog } from '../../src/report/log.js';
+import { modelsFolder } from '../../src/system/package.js';
+import { watchForStop } from '../../src/system/stop.js';
+import { startWatchdog } from '../../src/watchdog/watchdog.js';
 
 const [abilities = '[]', ...words] = process.argv.slice(2);
 const command = parseArguments(words, 'test');

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { multipliesInt8 } from '../../src/model/processor.js';
+import { multipliesInt8 } from '../../src/system/processor.js';
 import { makeClip } from '../fixtures/clips.js';
 import { decodedSamples } from '../fixtures/job.js';
 import { mpirun } from '../fixtures/mpirun.js';

@@ -1,6 +1,6 @@
 // What each rank of world.test.ts runs: `world-worker.js SCENARIO...`. Prints one line of JSON, or lets an error end it.
 import { strict as assert } from 'node:assert';
-import { type Native, native, type WorldInfo } from '../../src/native.js';
+import { type Native, native, type WorldInfo } from '../../src/system/native.js';
 
 const frameBytes = 37;
 

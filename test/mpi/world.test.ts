@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import type { WorldInfo } from '../../src/native.js';
+import type { WorldInfo } from '../../src/system/native.js';
 import { type MpirunResult, mpirun } from '../fixtures/mpirun.js';
 
 const worker = fileURLToPath(new URL('./world-worker.js', import.meta.url));

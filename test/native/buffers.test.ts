@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { identity, invert } from './graphs.js';
 
 setFlagsFromString('--expose-gc');

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker } from 'node:worker_threads';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { slow } from './graphs.js';
 
 const world = native();

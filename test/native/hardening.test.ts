@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { packageRoot } from '../../src/package.js';
+import { packageRoot } from '../../src/system/package.js';
 
 const ADDON = join(packageRoot(), 'build', 'Release', 'framescatter.node');
 

@@ -1,7 +1,7 @@
 /** Has sessions ask for more memory than this process may have, and prints what becomes of it. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { invert, tooLarge } from './graphs.js';
 
 const GIB = 2 ** 30;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import t from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 import { identity } from './graphs.js';
 
 // In a file of its own, since the first session of a process is what a job opens.

@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import t from 'tap';
-import { type NativeSession, native, type SessionOptions } from '../../src/native.js';
+import { type NativeSession, native, type SessionOptions } from '../../src/system/native.js';
 import { float, identity, invert, model, slow, uint8 } from './graphs.js';
 
 const { createSession } = native();

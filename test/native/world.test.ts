@@ -1,5 +1,5 @@
 import t from 'tap';
-import { native } from '../../src/native.js';
+import { native } from '../../src/system/native.js';
 
 // A process has one MPI world, once: these tests are steps of one story.
 const world = native();

@@ -1,21 +1,15 @@
 import { availableParallelism } from 'node:os';
-import { JobError } from '../../errors.js';
-import type { OpenedSession } from '../../model/session.js';
+import type { OpenedSession } from '../../model/session/session.js';
 import type { World } from '../../mpi/world.js';
-import { native } from '../../native.js';
-import { type CutPlan, planCut } from '../../video/cut.js';
-import { ffmpegVersion } from '../../video/ffmpeg-facts.js';
-import type { RunOptions } from '../options.js';
-import type { PipelineShape } from '../pipeline.js';
-import type { PreparedJob } from '../prepare.js';
-import type { Site } from '../site.js';
+import type { PipelineShape } from '../../pipeline/pipeline.js';
+import { JobError } from '../../system/errors.js';
+import { native } from '../../system/native.js';
+import { ffmpegVersion } from '../../video/ffmpeg/ffmpeg-facts.js';
+import { planCut } from '../../video/split/cut.js';
+import type { RunOptions } from '../context/options.js';
+import type { Chooser, Split } from '../prepare/chooser.js';
+import type { PreparedJob } from '../prepare/prepare.js';
 import { estimate } from './estimate.js';
-
-/** How the job's video goes to the ranks. */
-export type Split = { readonly mode: 'frames' } | { readonly mode: 'segments'; readonly plan: CutPlan };
-
-/** Chooses, on the root, given the mode of an earlier run whose journal is there. */
-export type Chooser = (prepared: PreparedJob, site: Site, earlier: unknown) => Promise<Split>;
 
 /** What a rank says of its ffmpeg. */
 interface Program {

@@ -1,6 +1,6 @@
-import { JobError } from '../../errors.js';
-import { gate } from '../../storage/parallel.js';
-import type { CutPiece } from '../../video/cut.js';
+import { JobError } from '../../system/errors.js';
+import { gate } from '../../system/parallel.js';
+import type { CutPiece } from '../../video/split/cut.js';
 import type { FromRank, Line, ToRank } from './line.js';
 
 export interface Deal {

@@ -1,5 +1,4 @@
-import type { Codec } from '../options.js';
-
+import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 /** What the speed of a job follows from. */
 export interface Facts {
   readonly ranks: number;
@@ -23,16 +22,8 @@ export interface Estimate {
   readonly segments: number;
 }
 
-/** Core-seconds for a million pixels at our defaults, as measured on a core of an AMD EPYC (Zen 3) over footage of traffic. */
+/** Core-seconds for a million pixels to decode, as measured on a core of an AMD EPYC (Zen 3) over footage of traffic. */
 const DECODE = 0.007;
-const ENCODE: Readonly<Record<Codec, number>> = {
-  h264: 0.07,
-  hevc: 0.08,
-  vp9: 0.13,
-  av1: 0.07,
-  prores: 0.1,
-  ffv1: 0.02,
-};
 /** What a preset of x264 takes beside `medium`; x265's are taken to be like them. */
 const PRESETS: Readonly<Record<string, number>> = {
   ultrafast: 0.1,
@@ -56,7 +47,8 @@ const MOST_CODEC_CORES = 16;
 export function estimate(facts: Facts): Estimate {
   const { ranks, localRanks, cores, inferred } = facts;
   const preset = PRESETS[facts.preset] ?? 1;
-  const codec = (facts.decodedPixels * DECODE + facts.encodedPixels * ENCODE[facts.codec] * preset) / 1e6;
+  const codec =
+    (facts.decodedPixels * DECODE + facts.encodedPixels * CODEC_FACTS[facts.codec].cost * preset) / 1e6;
   const coresPerRank = cores / localRanks;
   const inference = facts.onCpu ? coresPerRank / inferred : 0;
   const most = ranks * inferred;
@@ -66,3 +58,5 @@ export function estimate(facts: Facts): Estimate {
   const eachRank = (ranks * Math.min(coresPerRank, MOST_CODEC_CORES)) / codec;
   return { frames: Math.min(most, onRoot, rootNode), segments: Math.min(most, everywhere, eachRank) };
 }
+
+import type { Codec } from '../../video/codecs/codec.js';

@@ -1,5 +1,5 @@
-import type { ErrorCode } from '../../errors.js';
 import type { Message, World } from '../../mpi/world.js';
+import type { ErrorCode } from '../../system/errors.js';
 
 /** What the root says to a rank. A piece's compressed packets go with it, as a NUT file. */
 export type ToRank =

@@ -1,19 +1,19 @@
 import { open } from 'node:fs/promises';
-import { JobError } from '../../errors.js';
 import { showProgress } from '../../report/progress.js';
-import { scratchNames } from '../../storage/work-names.js';
-import type { CutPlan } from '../../video/cut.js';
-import type { Piece } from '../../video/pieces.js';
-import { inspections } from '../inspections.js';
-import type { SegmentRecord } from '../journal.js';
-import { nonFiniteWatch, refuseNonFinite } from '../non-finite.js';
-import type { PreparedJob } from '../prepare.js';
-import type { OpenedWork, RootWork } from '../root-work.js';
-import type { StopRequest } from '../stop.js';
-import { refuseUnfinished } from '../unfinished.js';
-import { closeWork } from '../work.js';
+import { scratchNames } from '../../storage/local/work-names.js';
+import { JobError } from '../../system/errors.js';
+import type { StopRequest } from '../../system/stop.js';
+import type { CutPlan } from '../../video/split/cut.js';
+import type { Piece } from '../../video/split/pieces.js';
+import { inspections } from '../journal/inspections.js';
+import type { SegmentRecord } from '../journal/journal.js';
+import { nonFiniteWatch, refuseNonFinite } from '../journal/non-finite.js';
+import { closeWork } from '../journal/work.js';
+import type { PreparedJob } from '../prepare/prepare.js';
 import type { FromRank, ToRank } from './line.js';
 import type { PieceTask } from './piece-worker.js';
+import type { OpenedWork, RootWork } from './root-work.js';
+import { refuseUnfinished } from './unfinished.js';
 
 /** The root's side of a job whose ranks each decode, infer and encode pieces of the video: a piece is a segment. */
 export interface PieceWork extends RootWork {

@@ -1,11 +1,11 @@
-import { deviceOf } from '../../model/devices.js';
-import type { Lanes } from '../../model/lanes.js';
+import type { Lanes } from '../../model/session/lanes.js';
 import { placeOf } from '../../mpi/world.js';
-import { readPieces } from '../../video/cut.js';
-import type { RunContext } from '../context.js';
-import { type RankWork, StageMeter } from '../meter.js';
-import type { PipelineShape } from '../pipeline.js';
-import type { Site } from '../site.js';
+import { type RankWork, StageMeter } from '../../pipeline/meter.js';
+import type { PipelineShape } from '../../pipeline/pipeline.js';
+import { deviceOf } from '../../system/devices.js';
+import { readPieces } from '../../video/split/cut.js';
+import type { RunContext } from '../context/context.js';
+import type { Site } from '../context/site.js';
 import { deal } from './deal.js';
 import { type FromRank, lineTo, localLine, type ToRank } from './line.js';
 import type { PieceWork } from './piece-work.js';

@@ -1,0 +1,78 @@
+import { followJob } from '../../cloud/aml-follow.js';
+import { invoke } from '../../cloud/aml-invoke.js';
+import { planInvocation, planPublication, planSubmission } from '../../cloud/aml-plan.js';
+import type { Session } from '../../cloud/aml-provision.js';
+import { publish } from '../../cloud/aml-publish.js';
+import { cancelJob, newJobName, submitJob } from '../../cloud/aml-submit.js';
+import { createRestClient, httpsOrigin, PUBLIC_CLOUD } from '../../cloud/rest-client.js';
+import { defaultCredential, tokensOf } from '../../cloud/tokens.js';
+import { idIn, urlOf } from '../../cloud/workspace.js';
+import type { Log } from '../../report/log.js';
+import { printable, printableJson } from '../../report/printable.js';
+import type { AmlCommand } from './aml.js';
+
+/**
+ * Does what `submit aml`, `publish aml` or `invoke aml` is asked to. Standard output gets what a script wants: the link to
+ * the job, the endpoint's address, or, with --dry-run, the requests as JSON.
+ *
+ * @returns the exit code; a job that failed is a JobError `cloud`.
+ */
+export async function runAml(
+  command: Exclude<AmlCommand, { readonly kind: 'text' }>,
+  log: Log,
+  release: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<number> {
+  const management = httpsOrigin(environment.AZURE_RESOURCE_MANAGER_URL || PUBLIC_CLOUD);
+  if (command.dryRun) {
+    process.stdout.write(`${printableJson(plan(command, management, release), 2)}\n`);
+    return 0;
+  }
+  const tokens = tokensOf(defaultCredential);
+  const client = createRestClient({ tokens, version: release, management });
+  const line = await act(command, { client, workspace: command.workspace, log, release });
+  if (line !== undefined) process.stdout.write(`${printable(line)}\n`);
+  return 0;
+}
+
+async function act(
+  command: Exclude<AmlCommand, { readonly kind: 'text' }>,
+  session: Session,
+): Promise<string | undefined> {
+  switch (command.kind) {
+    case 'submit': {
+      const job = await submitJob(session, command);
+      // At once, and not when the job is done: it may be hours until then.
+      process.stdout.write(`${printable(job.link)}\n`);
+      if (command.wait) {
+        session.log.info(
+          `to end it: framescatter submit aml --cancel ${job.name}; ending this command does not`,
+        );
+        await followJob(session, job, command.cluster.name);
+      }
+      return undefined;
+    }
+    case 'cancel':
+      await cancelJob(session, command.job);
+      return undefined;
+    case 'publish':
+      return publish(session, command);
+    case 'invoke':
+      return (await invoke(session, command.endpoint, command.film)).link;
+  }
+}
+
+function plan(command: Exclude<AmlCommand, { readonly kind: 'text' }>, management: string, release: string) {
+  const { workspace } = command;
+  const place = { workspace, management, release };
+  switch (command.kind) {
+    case 'submit':
+      return planSubmission(place, command, newJobName());
+    case 'cancel':
+      return [{ method: 'POST', url: urlOf(management, idIn(workspace, 'jobs', command.job, 'cancel')) }];
+    case 'publish':
+      return planPublication(place, command);
+    case 'invoke':
+      return planInvocation(command.film);
+  }
+}

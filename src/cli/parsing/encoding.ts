@@ -1,0 +1,47 @@
+import type { RunOptions } from '../../job/context/options.js';
+import type { JobError } from '../../system/errors.js';
+import { CODECS, type Codec } from '../../video/codecs/codec.js';
+import { CODEC_FACTS } from '../../video/codecs/codecs.js';
+import { optionValues } from './option-values.js';
+
+export const CRF_HELP = `quality, lower is better: ${CODECS.flatMap(crfOf).join(', ')}`;
+export const PRESET_HELP = `the encoder's speed, or the codec's profile: ${CODECS.flatMap(presetOf).join('; ')}`;
+
+function crfOf(codec: Codec): readonly string[] {
+  const { crf } = CODEC_FACTS[codec];
+  return typeof crf === 'string' ? [] : [`${codec} 0 to ${crf.most} (default ${crf.byDefault})`];
+}
+
+function presetOf(codec: Codec): readonly string[] {
+  const { preset } = CODEC_FACTS[codec];
+  if (typeof preset === 'string') return [];
+  const [first, last] = [preset.allowed[0], preset.allowed.at(-1)];
+  return [`${codec} ${first} to ${last} (default ${preset.byDefault})`];
+}
+
+/**
+ * Returns `asked`, once its codec's encoder is known to take it.
+ * @throws what `usage` makes of the message, where it does not.
+ */
+export function encodingOf(
+  asked: Pick<RunOptions, 'codec' | 'crf' | 'preset'>,
+  usage: (message: string) => JobError,
+): Pick<RunOptions, 'codec' | 'crf' | 'preset'> {
+  const { codec, crf, preset } = asked;
+  const facts = CODEC_FACTS[codec];
+  if (crf !== undefined) {
+    if (typeof facts.crf === 'string') throw usage(`--codec ${codec} takes no --crf: ${facts.crf}`);
+    const { inRange } = optionValues((message) => usage(`${message} for ${codec}`));
+    inRange('crf', crf, 0, facts.crf.most);
+  }
+  if (preset !== undefined) {
+    if (typeof facts.preset === 'string') throw usage(`--codec ${codec} takes no --preset: ${facts.preset}`);
+    const { allowed } = facts.preset;
+    if (!allowed.includes(preset)) {
+      throw usage(
+        `--preset of ${codec} is one of ${allowed.join(', ')}, and cannot be ${JSON.stringify(preset)}`,
+      );
+    }
+  }
+  return asked;
+}

@@ -1,0 +1,195 @@
+/** The options of a job, as --help lists them. */
+
+import type { Argv } from 'yargs';
+import { HWACCELS, SPLITS, STALL_TIMEOUT } from '../../job/context/options.js';
+import { DEFAULT_SIZE, MODEL_SIZES } from '../../model/load/catalogue.js';
+import { SCHEDULES } from '../../pipeline/schedule.js';
+import { CODECS } from '../../video/codecs/codec.js';
+import { CRF_HELP, PRESET_HELP } from './encoding.js';
+
+/** Adds all of them to a parser. */
+export function jobOptions<T>(parser: Argv<T>) {
+  return queueOptions(outputOptions(runOptions(modelOptions(parser))));
+}
+
+function modelOptions<T>(parser: Argv<T>) {
+  const group = 'Model:';
+  return parser
+    .option('model', {
+      type: 'string',
+      default: 'wave',
+      group,
+      describe: 'a style (see models), a blend such as "wave:0.6,udnie:0.4", or an ONNX file',
+    })
+    .option('size', {
+      type: 'string',
+      choices: MODEL_SIZES,
+      group,
+      describe: `of styles that come in several sizes (see models); default ${DEFAULT_SIZE}`,
+    })
+    .option('strength', {
+      type: 'number',
+      group,
+      describe: 'from the source (0) to the model (1) and past it (1.5); default 1',
+    })
+    .option('model-range', {
+      type: 'string',
+      choices: ['0..1', '0..255', '-1..1'] as const,
+      group,
+      describe: 'an ONNX file without a manifest: what its samples mean',
+    })
+    .option('model-channels', {
+      type: 'string',
+      choices: ['rgb', 'bgr'] as const,
+      group,
+      describe: 'likewise: the order of its channels',
+    })
+    .option('model-layout', {
+      type: 'string',
+      choices: ['nchw', 'nhwc'] as const,
+      group,
+      describe: 'likewise: where the channels are',
+    })
+    .option('model-scale', {
+      type: 'number',
+      choices: [1, 2, 3, 4] as const,
+      group,
+      describe: 'likewise: output size over input size',
+    })
+    .option('model-multiple', {
+      type: 'number',
+      group,
+      describe: 'likewise: width and height must be multiples of this',
+    });
+}
+
+function runOptions<T>(parser: Argv<T>) {
+  const group = 'Running:';
+  return parser
+    .option('provider', {
+      type: 'string',
+      choices: ['auto', 'cpu', 'cuda', 'tensorrt'] as const,
+      default: 'auto' as const,
+      group,
+      describe: 'where to run the model; auto: CUDA where it works, else the CPU',
+    })
+    .option('precision', {
+      type: 'string',
+      choices: ['auto', 'fp16', 'fp32', 'int8'] as const,
+      default: 'auto' as const,
+      group,
+      describe:
+        'auto: on GPUs fp16 for styles, else what the manifest says, on CPUs fp32; fp16: on GPUs; int8: styles on CPUs, where every processor has VNNI or AMX',
+    })
+    .option('batch', { type: 'string', default: 'auto', group, describe: 'frames a rank infers at once' })
+    .option('threads', { type: 'string', default: 'auto', group, describe: 'CPU threads a rank infers with' })
+    .option('schedule', {
+      type: 'string',
+      choices: SCHEDULES,
+      default: 'even' as const,
+      group,
+      describe: 'frames of each rank: as many for all, or by measured speed',
+    })
+    .option('work-dir', {
+      type: 'string',
+      group,
+      describe: 'journal and segments; default OUTPUT.framescatter. Of many videos, a folder in it for each',
+    })
+    .option('segment-seconds', {
+      type: 'number',
+      default: 4,
+      group,
+      describe: 'length of the segments that a stopped job can be resumed from',
+    })
+    .option('split', {
+      type: 'string',
+      choices: SPLITS,
+      default: 'frames' as const,
+      group,
+      describe:
+        'frames: the root decodes and encodes; segments: every rank does, for a piece of the video at a time; auto: the faster one',
+    })
+    .option('hwaccel', {
+      type: 'string',
+      choices: HWACCELS,
+      default: 'none' as const,
+      group,
+      describe:
+        'codecs of NVIDIA GPUs; auto: NVDEC decodes and NVENC encodes where a trial of them works; nvdec, nvenc, cuda (both): they do, or the job fails',
+    })
+    .option('stall-timeout', {
+      type: 'number',
+      default: STALL_TIMEOUT,
+      group,
+      describe: 'seconds in which nothing moves that end the job, resumably; 0: never',
+    })
+    .option('restart', {
+      type: 'boolean',
+      default: false,
+      group,
+      describe: 'throw away what an earlier, stopped run has done',
+    })
+    .option('tolerant', {
+      type: 'boolean',
+      default: false,
+      group,
+      describe: 'go on over damaged frames; otherwise damage is an error',
+    })
+    .option('strict', {
+      type: 'boolean',
+      default: false,
+      group,
+      describe: 'fail if the model gives NaN or infinity in any frame; otherwise that is a warning',
+    })
+    .option('video', {
+      type: 'string',
+      group,
+      describe: 'number of the video stream to process, of several, as probe prints it; default the main one',
+    });
+}
+
+function outputOptions<T>(parser: Argv<T>) {
+  const group = 'Output:';
+  return parser
+    .option('overwrite', { type: 'boolean', default: false, group, describe: 'replace existing outputs' })
+    .option('codec', {
+      type: 'string',
+      choices: CODECS,
+      default: 'h264' as const,
+      group,
+      describe: 'video codec',
+    })
+    .option('crf', { type: 'number', group, describe: CRF_HELP })
+    .option('preset', { type: 'string', group, describe: PRESET_HELP })
+    .option('format', {
+      type: 'string',
+      group,
+      describe: 'container, where the name of OUTPUT does not tell (mp4, mov, mkv, webm)',
+    })
+    .option('report', { type: 'string', group, describe: 'write a JSON report of the run to this file' })
+    .option('log-format', {
+      type: 'string',
+      choices: ['text', 'json'] as const,
+      default: 'text' as const,
+      group,
+      describe: 'form of the lines on standard error',
+    })
+    .option('quiet', { type: 'boolean', alias: 'q', default: false, group, describe: 'only errors' })
+    .option('verbose', { type: 'boolean', alias: 'v', default: false, group, describe: 'every decision' });
+}
+
+function queueOptions<T>(parser: Argv<T>) {
+  const group = 'Many videos:';
+  return parser
+    .option('out-dir', {
+      type: 'string',
+      group,
+      describe:
+        'every INPUT is a video or a folder of videos; outputs go here, those already here are skipped',
+    })
+    .option('list', {
+      type: 'string',
+      group,
+      describe: 'a text file that names more videos, one a line (or each followed by a NUL character)',
+    });
+}

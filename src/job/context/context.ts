@@ -1,0 +1,23 @@
+import type { LoadedModel } from '../../model/load/loaded-model.js';
+import type { WarmSessions } from '../../model/session/warm-sessions.js';
+import type { World } from '../../mpi/world.js';
+import type { Log } from '../../report/log.js';
+import type { StopRequest } from '../../system/stop.js';
+import type { Watchdog } from '../../watchdog/watchdog.js';
+import type { RankMachine } from './machine.js';
+import type { RunOptions } from './options.js';
+
+/** What a rank has for the whole of a run, be it one video or many. */
+export interface RunContext {
+  readonly world: World;
+  readonly options: RunOptions;
+  readonly log: Log;
+  readonly stop: StopRequest;
+  readonly watchdog: Watchdog;
+  readonly version: string;
+  /** What every rank has to compute with. For the root. */
+  readonly machines: readonly RankMachine[] | undefined;
+  /** The model, read when it is first asked for. For the root. */
+  readonly model: () => Promise<LoadedModel>;
+  readonly sessions: WarmSessions;
+}

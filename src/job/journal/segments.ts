@@ -1,0 +1,159 @@
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FrameSink } from '../../pipeline/encode-stage.js';
+import { scratchNames } from '../../storage/local/work-names.js';
+import { actionable } from '../../system/errors.js';
+import type { EncodeSpec } from '../../video/codecs/codec.js';
+import { type Encoder, openEncoder } from '../../video/frames/encode.js';
+import type { Journal, SegmentRecord } from './journal.js';
+import { readRow } from './non-finite.js';
+import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
+
+/** Cuts the styled frames into segments, encodes each on its own, and records it when it is complete and flushed. */
+export interface SegmentSink extends FrameSink {
+  /** Frames that need not be made again: recorded segments and spooled frames. Call before the first `write`. */
+  restore(): Promise<{ readonly frames: number; readonly lastPts: number | undefined }>;
+  /** Closes the last segment at the end of the video. Gives all segments, of earlier runs too. */
+  finish(): Promise<readonly SegmentRecord[]>;
+  /** Whether there is anything that a later run could take over. */
+  holdsWork(): boolean;
+  /** Drops the open segment's encoder but keeps its spool: the job ends here for now. */
+  abandon(): Promise<void>;
+}
+
+export interface SegmentContext {
+  readonly journal: Journal;
+  readonly spec: EncodeSpec;
+  /** Frames of every segment but the last. */
+  readonly segmentFrames: number;
+  /** Bytes of one styled frame. */
+  readonly frameBytes: number;
+  /** Told of each frame, counted from 0, for which the model gave NaN or infinity. What it throws, `write` does. */
+  readonly onNonFinite: (frame: number) => void;
+  /** Told when a segment is recorded; `began` in milliseconds since 1970. */
+  readonly onSegment?: (index: number, frames: number, began: number) => void;
+}
+
+interface OpenSegment {
+  readonly index: number;
+  readonly file: string;
+  readonly encoder: Encoder;
+  readonly spool: Spool;
+  readonly pts: number[];
+  readonly nonFinite: number[];
+  readonly began: number;
+}
+
+/** Segments that may be draining their encoder while the next one is being written. */
+const CLOSING_AT_ONCE = 1;
+
+export function segmentSink(context: SegmentContext): SegmentSink {
+  const { journal, spec, segmentFrames, frameBytes } = context;
+  const finished: SegmentRecord[] = [...journal.segments];
+  const closing: Promise<void>[] = [];
+  // Spooled with its check byte, which a later run needs as well.
+  const rowBytes = frameBytes + 1;
+  let taken = finished.reduce((sum, segment) => sum + segment.frames, 0);
+  let open: OpenSegment | undefined;
+  let nextIndex = finished.length;
+
+  const spoolPath = (index: number): string => join(journal.store.scratch, scratchNames.spool(index));
+
+  /** What the file system refuses is said with the folder that it happened in. */
+  function named(error: unknown): never {
+    throw actionable(error, journal.store.location);
+  }
+
+  async function begin(restored: number): Promise<OpenSegment> {
+    while (closing.length > CLOSING_AT_ONCE) await closing.shift();
+    const index = nextIndex;
+    nextIndex += 1;
+    const file = journal.store.temporary(scratchNames.segment(index));
+    const spool = journal.store.scratchLasts
+      ? await openSpool(spoolPath(index), rowBytes, restored)
+      : NO_SPOOL;
+    const encoder = openEncoder(spec, file);
+    return { index, file, spool, encoder, pts: [], nonFinite: [], began: Date.now() };
+  }
+
+  async function complete(segment: OpenSegment): Promise<void> {
+    await segment.encoder.finish();
+    const { size } = await stat(segment.file);
+    const { index, pts, nonFinite } = segment;
+    const record = { index, frames: pts.length, pts, ...(nonFinite.length > 0 ? { nonFinite } : {}) };
+    await journal.record(record, segment.file, size);
+    finished[index] = { ...record, bytes: size };
+    context.onSegment?.(index, pts.length, segment.began);
+    await segment.spool.discard();
+  }
+
+  function close(segment: OpenSegment): void {
+    const work = complete(segment).catch(async (error) => {
+      await segment.spool.close().catch(() => {}); // it may be closed already
+      return named(error);
+    });
+    work.catch(() => {}); // thrown where it is awaited: before the next segment but one, or in finish
+    closing.push(work);
+    open = undefined;
+  }
+
+  async function add(row: Uint8Array, pts: number, spooled: boolean, restored: number): Promise<void> {
+    const { frame, sound } = readRow(row);
+    if (!sound) context.onNonFinite(taken);
+    open ??= await begin(restored);
+    const segment = open;
+    if (!sound) segment.nonFinite.push(segment.pts.length);
+    segment.pts.push(pts);
+    taken += 1;
+    await Promise.all([segment.encoder.write(frame), spooled || segment.spool.append(row, pts)]);
+    if (segment.pts.length === segmentFrames) close(segment);
+  }
+
+  return {
+    async restore() {
+      let frames = taken;
+      let lastPts = finished.at(-1)?.pts.at(-1);
+      for (;;) {
+        const spool = spoolPath(nextIndex);
+        const restored = await countRecords(spool, rowBytes, segmentFrames);
+        let read = 0;
+        for await (const { frame, pts } of readSpool(spool, rowBytes)) {
+          if (read === restored) break;
+          read += 1;
+          await add(frame, pts, true, restored);
+          frames += 1;
+          lastPts = pts;
+        }
+        if (restored < segmentFrames) break;
+      }
+      return { frames, lastPts };
+    },
+
+    write: (row, pts) => add(row, pts, false, 0).catch(named),
+
+    async finish() {
+      if (open !== undefined) close(open);
+      await Promise.all(closing);
+      return finished;
+    },
+
+    holdsWork: () => nextIndex > 0,
+
+    async abandon() {
+      await Promise.allSettled(closing);
+      if (open === undefined) return;
+      await open.encoder.abort();
+      await open.spool.close();
+      await rm(open.file, { force: true });
+    },
+  };
+}
+
+async function countRecords(spool: string, frameBytes: number, most: number): Promise<number> {
+  let records = 0;
+  for await (const _ of readSpool(spool, frameBytes)) {
+    records += 1;
+    if (records === most) break;
+  }
+  return records;
+}

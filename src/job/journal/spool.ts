@@ -1,0 +1,98 @@
+import * as fs from 'node:fs/promises';
+import { crc32 } from 'node:zlib';
+import { openRegular } from '../../system/own-files.js';
+
+/**
+ * The styled frames of one unfinished segment, so that a slow job that dies loses only the frames in flight. A record
+ * is: frame length (uint32), CRC-32 of what follows (uint32), PTS (float64), the frame; little endian. A torn last
+ * record is ignored. A fast job would only fill the disk: past a rate the spool takes no more frames of its segment,
+ * because what it would save is less than it costs. Nor does it where the disk is full: the segment needs the room more.
+ */
+export interface Spool {
+  append(frame: Uint8Array, pts: number): Promise<void>;
+  /** Keeps the file for the next run. */
+  close(): Promise<void>;
+  /** Removes the file: its segment is in the journal. */
+  discard(): Promise<void>;
+}
+
+export interface SpooledFrame {
+  readonly pts: number;
+  /** Only good until the next frame is asked for. */
+  readonly frame: Uint8Array;
+}
+
+const RECORD_HEADER = 16;
+/**
+ * Bytes that may be spooled at once (but a frame always), and in every second after that. A 1080p frame takes some 2 ms to
+ * check and write: at 5 frames a second, where this ends, a hundredth of the time.
+ */
+const BURST = 16 * 2 ** 20;
+const BYTES_PER_SECOND = 16 * 2 ** 20;
+
+/** Opens the spool at `path`, keeping its first `frames` records (which `readSpool` found sound). */
+export async function openSpool(path: string, frameBytes: number, frames: number): Promise<Spool> {
+  const { O_RDWR, O_CREAT } = fs.constants;
+  const file = await openRegular(path, frames > 0 ? O_RDWR : O_RDWR | O_CREAT);
+  let position = frames * (RECORD_HEADER + frameBytes);
+  await file.truncate(position);
+  const burst = Math.max(BURST, RECORD_HEADER + frameBytes);
+  let allowance = burst;
+  let last = performance.now();
+  let full = false;
+
+  return {
+    async append(frame, pts) {
+      const now = performance.now();
+      allowance = Math.min(burst, allowance + ((now - last) / 1000) * BYTES_PER_SECOND);
+      last = now;
+      const bytes = RECORD_HEADER + frame.byteLength;
+      full ||= allowance < bytes;
+      if (full) return;
+      allowance -= bytes;
+      const header = Buffer.alloc(RECORD_HEADER);
+      header.writeUInt32LE(frame.byteLength, 0);
+      header.writeDoubleLE(pts, 8);
+      header.writeUInt32LE(crc32(frame, crc32(header.subarray(8))), 4);
+      try {
+        await file.writev([header, frame], position);
+        position += bytes;
+      } catch (error) {
+        if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+        full = true;
+        await file.truncate(0);
+      }
+    },
+    close: () => file.close(),
+    async discard() {
+      await file.close();
+      await fs.rm(path, { force: true });
+    },
+  };
+}
+
+/** A spool that keeps nothing: for a folder that no later run would find again. */
+export const NO_SPOOL: Spool = { append: async () => {}, close: async () => {}, discard: async () => {} };
+
+/** The sound records of the spool at `path`, in order; none where there is no such file. */
+export async function* readSpool(
+  path: string,
+  frameBytes: number,
+): AsyncGenerator<SpooledFrame, void, undefined> {
+  const file = await openRegular(path).catch(() => undefined);
+  if (file === undefined) return;
+  try {
+    const record = Buffer.alloc(RECORD_HEADER + frameBytes);
+    for (let position = 0; ; position += record.byteLength) {
+      const { bytesRead } = await file.read(record, 0, record.byteLength, position);
+      const sound =
+        bytesRead === record.byteLength &&
+        record.readUInt32LE(0) === frameBytes &&
+        record.readUInt32LE(4) === crc32(record.subarray(8));
+      if (!sound) return;
+      yield { pts: record.readDoubleLE(8), frame: record.subarray(RECORD_HEADER) };
+    }
+  } finally {
+    await file.close();
+  }
+}

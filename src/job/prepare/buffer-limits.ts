@@ -1,0 +1,57 @@
+import type { ComposedGraph } from '../../model/compose/compose.js';
+import type { LoadedModel } from '../../model/load/loaded-model.js';
+import { JobError } from '../../system/errors.js';
+
+/** The most that one buffer of the addon's holds: a Uint8Array of Node.js 20 has room for no more. */
+const MOST_BYTES = 2 ** 32;
+
+/** MPI counts bytes in 32 bits with a sign. */
+const MOST_FRAME_BYTES = 2 ** 31 - 1;
+
+/** What the size of the pipeline's buffers follows from. */
+export interface Batches {
+  readonly batch: number;
+  /** Bytes of one frame in wire format, before and after the model. */
+  readonly graph: Pick<ComposedGraph, 'inputBytes' | 'rowBytes'>;
+  readonly model: Pick<LoadedModel, 'fixedBatch'>;
+}
+
+/**
+ * Refuses buffers that would be too large, before any is made: a frame, one rank's batch, and the root's round of batches for so many
+ * `ranks`. The batch is not made smaller instead: on some devices a frame's last bits depend on it, and the output is the same
+ * at any number of ranks. Errors: JobError `limit`.
+ */
+export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: number): void {
+  const frame = Math.max(graph.inputBytes, graph.rowBytes);
+  const frames = `${batch} frame${batch === 1 ? '' : 's'} of ${(frame / 2 ** 20).toFixed(1)} MiB`;
+  const most = (bytes: number): number => Math.floor(MOST_BYTES / bytes);
+  const smaller = (fitting: number): string[] =>
+    fitting > 0 && model.fixedBatch === undefined ? [`--batch ${fitting}`] : [];
+  if (frame > MOST_FRAME_BYTES) {
+    throw new JobError(
+      'limit',
+      `a frame of ${gibibytes(frame)} GiB is too large: MPI carries 2 GiB at most`,
+      {
+        hint: 'what fits: a smaller video, or a model that enlarges it less',
+      },
+    );
+  }
+  if (batch * frame > MOST_BYTES) {
+    const [way = 'a smaller video, or a model that takes fewer frames at a time'] = smaller(most(frame));
+    throw tooLarge(`a batch of ${frames} is`, batch * frame, `what fits: ${way}`);
+  }
+  if (ranks * batch * frame > MOST_BYTES) {
+    const fewer = most(batch * frame);
+    const ways = [...smaller(most(ranks * frame)), `at most ${fewer} rank${fewer === 1 ? '' : 's'}`];
+    const hint = `what fits: ${ways.join(', or ')}; with --split segments the root holds no other rank's frames`;
+    throw tooLarge(`a round of ${ranks} ranks x ${frames} is`, ranks * batch * frame, hint);
+  }
+}
+
+function tooLarge(what: string, bytes: number, hint: string): JobError {
+  return new JobError('limit', `${what} ${gibibytes(bytes)} GiB, and a buffer holds 4 GiB at most`, { hint });
+}
+
+function gibibytes(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(2);
+}

@@ -1,0 +1,97 @@
+import type { ScheduleName } from '../../pipeline/schedule.js';
+import type { Codec } from '../../video/codecs/codec.js';
+import { CODEC_FACTS } from '../../video/codecs/codecs.js';
+
+/** What a job's memory follows from. */
+export interface MemoryFacts {
+  /** Where frames are decoded and encoded: on the root for all, or on every rank for itself. */
+  readonly split: 'frames' | 'segments';
+  readonly schedule: ScheduleName;
+  readonly batch: number;
+  /** Frames of the video, as far as that is known, and of a segment. */
+  readonly frames: number | undefined;
+  readonly segmentFrames: number;
+  /** Bytes of a frame in wire format, before and after the model. */
+  readonly frameBytes: number;
+  readonly styledBytes: number;
+  /** Bytes of the composed graph. */
+  readonly graphBytes: number;
+  readonly codec: Codec;
+  readonly preset: string;
+  readonly encoderThreads: number;
+  readonly ranks: readonly RankFacts[];
+}
+
+export interface RankFacts {
+  /** Whether it is expected to get frames, and whether it runs a grey batch before. */
+  readonly busy: boolean;
+  readonly dryRun: boolean;
+  /** Bytes that a run of the graph takes in the memory of its host: nothing where a GPU runs it. */
+  readonly working: number;
+}
+
+/** Bytes of memory at their highest: of a rank's own process, and of the decoder and encoder that it starts. */
+export interface RankNeed {
+  readonly own: number;
+  readonly codecs: number;
+}
+
+const MIB = 2 ** 20;
+/** Node.js, MPI and ONNX Runtime, as measured; the root has more code, and probes. */
+const BASE = 120 * MIB;
+const ROOT_MORE = 15 * MIB;
+/** How many times the graph is held: as it came, read, and as weights, also packed for convolutions; on the root as a model, too. */
+const GRAPHS = 4;
+const ROOT_GRAPHS = 3;
+/** Rounds that a stage runs ahead, and those in work between two stages: see pipeline.ts. */
+const ROUNDS: Readonly<Record<ScheduleName, number>> = { even: 3, dynamic: 5 };
+/** An ffmpeg without frames. */
+const FFMPEG = 55 * MIB;
+/** Frames that a decoder holds beside two for each thread. */
+const DECODED = 10;
+
+/** What x264's presets look ahead beside `medium`; x265's are taken to be like them. */
+const PRESETS: Readonly<Record<string, number>> = {
+  ...{ ultrafast: 0.1, superfast: 0.1, veryfast: 0.3, faster: 0.55, fast: 0.75, medium: 1 },
+  ...{ slow: 1.25, slower: 1.5, veryslow: 1.5, placebo: 1.5 },
+};
+
+/** The highest memory of each rank, in rank order. Coarse: within a third for ranks, and coarser for encoders. */
+export function estimateMemory(facts: MemoryFacts): readonly RankNeed[] {
+  return facts.ranks.map((rank, at) => {
+    const isRoot = at === 0;
+    const transcodes = facts.split === 'segments' ? rank.busy : isRoot;
+    return {
+      own:
+        BASE +
+        GRAPHS * facts.graphBytes +
+        (isRoot ? ROOT_MORE + ROOT_GRAPHS * facts.graphBytes : 0) +
+        (rank.busy || rank.dryRun ? rank.working : 0) +
+        (rank.dryRun ? facts.batch * (facts.frameBytes + facts.styledBytes) : 0) +
+        (rank.busy || isRoot ? buffers(facts, isRoot) : 0),
+      codecs: transcodes ? decoder(facts) + encoder(facts) : 0,
+    };
+  });
+}
+
+/** The pipeline's: only as many as the frames fill. */
+function buffers({ split, schedule, batch, ranks, ...facts }: MemoryFacts, isRoot: boolean): number {
+  const solo = split === 'segments';
+  const sharing = solo ? 1 : ranks.length;
+  const frames = facts.frames ?? Number.POSITIVE_INFINITY;
+  const rounds = Math.min(ROUNDS[solo ? 'even' : schedule], Math.ceil(frames / (sharing * batch)));
+  const held = isRoot ? sharing * batch : batch;
+  return Math.min(rounds * held, frames) * (facts.frameBytes + facts.styledBytes);
+}
+
+function decoder({ frames, frameBytes, encoderThreads }: MemoryFacts): number {
+  return FFMPEG + Math.min(frames ?? Number.POSITIVE_INFINITY, DECODED + 2 * encoderThreads) * frameBytes;
+}
+
+function encoder(facts: MemoryFacts): number {
+  const { codec, preset, encoderThreads, segmentFrames, styledBytes } = facts;
+  const { frames, perThread, factor } = CODEC_FACTS[codec].lookahead;
+  const ahead = frames * (PRESETS[preset] ?? 1) + perThread * encoderThreads;
+  const held = Math.min(ahead, segmentFrames, facts.frames ?? Number.POSITIVE_INFINITY);
+  return FFMPEG + held * factor * styledBytes;
+}

@@ -1,0 +1,133 @@
+import { JobError } from '../../system/errors.js';
+import type { RankMachine } from '../context/machine.js';
+import { estimateMemory, type MemoryFacts, type RankNeed } from './memory-estimate.js';
+
+/** What is asked of a check. */
+export interface MemoryCheck {
+  readonly facts: MemoryFacts;
+  readonly machines: readonly Pick<RankMachine, 'rank' | 'host' | 'memory' | 'resident'>[];
+  /** Bytes that the ranks of one host may take together, where the user says so. */
+  readonly override: number | undefined;
+  /** The one batch size that the model allows, if there is one. */
+  readonly fixedBatch: number | undefined;
+  /** Pixels of a source frame. */
+  readonly pixels: number;
+}
+
+/** A limit that several ranks are under, and what they may have of it in all. */
+interface Room {
+  readonly host: string;
+  readonly what: string;
+  readonly bytes: number;
+  readonly ranks: readonly number[];
+}
+
+/**
+ * Refuses a job that needs more memory than its hosts, or the cgroups of its ranks, have: by an estimate, and before anything
+ * large is made.
+ *
+ * @throws JobError('limit') that says what is needed, what there is, and what would fit.
+ */
+export function refuseLackOfMemory(check: MemoryCheck): void {
+  const needs = estimateMemory(check.facts);
+  for (const room of rooms(check)) {
+    if (sum(needs, room.ranks) <= room.bytes) continue;
+    throw new JobError('limit', told(room, needs), { hint: ways(check, room, needs) });
+  }
+}
+
+function rooms({ machines, override }: MemoryCheck): readonly Room[] {
+  const found = new Map<
+    string,
+    { readonly host: string; what: string; free: number; ranks: number[]; resident: number }
+  >();
+  for (const { rank, host, memory, resident } of machines) {
+    for (const { cgroup, free } of override === undefined ? memory : [{ cgroup: '', free: override }]) {
+      const key = `${host} ${cgroup}`;
+      const what =
+        override !== undefined
+          ? 'FRAMESCATTER_MAX_MEMORY allows'
+          : cgroup === ''
+            ? `${host} has`
+            : `the cgroup ${cgroup} of ${host} leaves`;
+      const known = found.get(key) ?? { host, what, free, ranks: [], resident: 0 };
+      known.free = Math.min(known.free, free);
+      known.ranks.push(rank);
+      // What ranks hold already is not free, but part of what they need.
+      if (override === undefined) known.resident += resident;
+      found.set(key, known);
+    }
+  }
+  return [...found.values()].map(({ free, resident, ...room }) => ({ ...room, bytes: free + resident }));
+}
+
+function total({ own, codecs }: RankNeed): number {
+  return own + codecs;
+}
+
+function sum(needs: readonly RankNeed[], ranks: readonly number[]): number {
+  return ranks.reduce((bytes, rank) => bytes + (needs[rank] === undefined ? 0 : total(needs[rank])), 0);
+}
+
+function told({ host, what, bytes, ranks }: Room, needs: readonly RankNeed[]): string {
+  const others = ranks.filter((rank) => rank !== 0).map((rank) => needs[rank]);
+  const most = Math.max(0, ...others.map((need) => (need === undefined ? 0 : total(need))));
+  const root = ranks.includes(0) && needs[0] !== undefined ? needs[0] : undefined;
+  const parts = [
+    ...(root === undefined ? [] : [`rank 0 about ${size(total(root))}, decoder and encoder included`]),
+    ...(most > 0 ? [`${root === undefined ? 'each' : 'each other'} rank up to ${size(most)}`] : []),
+  ];
+  const all = `the job needs about ${size(sum(needs, ranks))} of memory on ${host} (${parts.join('; ')})`;
+  return `${all}, and ${what} ${size(bytes)}`;
+}
+
+/** What would fit, by the same estimate. */
+function ways(check: MemoryCheck, room: Room, needs: readonly RankNeed[]): string {
+  const { facts, fixedBatch, pixels } = check;
+  const fits = (other: MemoryFacts): boolean => sum(estimateMemory(other), room.ranks) <= room.bytes;
+  const found: string[] = [];
+  const ranks = mostRanks(room, needs);
+  if (ranks > 0 && ranks < room.ranks.length) {
+    found.push(`at most ${ranks} rank${ranks === 1 ? '' : 's'} on ${room.host}`);
+  }
+  for (let batch = facts.batch - 1; batch > 0 && fixedBatch === undefined; batch -= 1) {
+    if (!fits(withBatch(facts, batch))) continue;
+    found.push(`--batch ${batch}`);
+    break;
+  }
+  if (facts.split === 'frames' && fits({ ...facts, split: 'segments' })) found.push('--split segments');
+  const smaller = [0.75, 0.5, 0.25, 0.1].find((factor) => fits(withPixels(facts, factor)));
+  if (smaller !== undefined) {
+    found.push(`a video of at most ${((pixels * smaller) / 1e6).toFixed(1)} million pixels a frame`);
+  }
+  const fitting = found.length > 0 ? `what fits: ${found.join(', or ')}` : 'it takes a host with more memory';
+  return `${fitting}. The estimate is coarse: FRAMESCATTER_MAX_MEMORY, in bytes a host, overrides what was found`;
+}
+
+/** How many of the ranks of a room fit, rank 0 first. */
+function mostRanks({ ranks, bytes }: Room, needs: readonly RankNeed[]): number {
+  let left = bytes;
+  return ranks.filter((rank) => {
+    left -= sum(needs, [rank]);
+    return left >= 0;
+  }).length;
+}
+
+function withBatch(facts: MemoryFacts, batch: number): MemoryFacts {
+  const ranks = facts.ranks.map((rank) => ({ ...rank, working: (rank.working * batch) / facts.batch }));
+  return { ...facts, batch, ranks };
+}
+
+function withPixels(facts: MemoryFacts, factor: number): MemoryFacts {
+  return {
+    ...facts,
+    frameBytes: facts.frameBytes * factor,
+    styledBytes: facts.styledBytes * factor,
+    ranks: facts.ranks.map((rank) => ({ ...rank, working: rank.working * factor })),
+  };
+}
+
+function size(bytes: number): string {
+  const gibibytes = bytes / 2 ** 30;
+  return gibibytes < 1 ? `${Math.round(bytes / 2 ** 20)} MiB` : `${gibibytes.toFixed(1)} GiB`;
+}

@@ -1,0 +1,206 @@
+import { type ComposedGraph, compose } from '../../model/compose/compose.js';
+import type { LoadedModel } from '../../model/load/loaded-model.js';
+import { halfGraph, int8Graph, type SessionGraphs } from '../../model/session/precision.js';
+import { parseLocation } from '../../storage/location/location.js';
+import { visibleGpus } from '../../system/devices.js';
+import { JobError, OutputExists } from '../../system/errors.js';
+import type { EncodeSpec } from '../../video/codecs/codec.js';
+import { CODEC_FACTS, codecDefaults } from '../../video/codecs/codecs.js';
+import { tagNotes } from '../../video/codecs/colour-support.js';
+import { type Container, containerFor } from '../../video/formats/container.js';
+import { type WirePlan, wirePlan } from '../../video/frames/wire.js';
+import type { StreamPlan } from '../../video/mux/stream-plan.js';
+import { nominalRate } from '../../video/source/frame-rate.js';
+import { probe, type SourceFacts, sourceLimits } from '../../video/source/probe.js';
+import { refuseSplices } from '../../video/streams/splices.js';
+import { planStreams } from '../../video/streams/streams.js';
+import type { RankMachine } from '../context/machine.js';
+import type { JobOptions } from '../context/options.js';
+import type { Site } from '../context/site.js';
+import type { Identity } from '../journal/identity.js';
+import { checkWork, earlierWork, workLocation } from '../journal/work.js';
+import { type BlobLabels, type Destination, openDestination } from '../output/destination.js';
+import { isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
+import { batchFor } from './batch.js';
+import { refuseLargeBuffers } from './buffer-limits.js';
+import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
+import { refuseSharedFiles } from './files-apart.js';
+import { type MemoryPlan, planMemory } from './memory-plan.js';
+import { inTermsOf, openSource, type Source } from './source.js';
+
+/** Everything the root decides before the first frame. */
+export interface PreparedJob {
+  readonly input: Source;
+  readonly destination: Destination;
+  readonly labels: BlobLabels;
+  readonly source: SourceFacts;
+  readonly wire: WirePlan;
+  readonly container: Container;
+  readonly streams: StreamPlan;
+  readonly model: LoadedModel;
+  readonly batch: number;
+  readonly graph: ComposedGraph;
+  /** What the ranks run of it, by what they compute in. */
+  readonly graphs: SessionGraphs;
+  readonly memory: MemoryPlan;
+  readonly spec: EncodeSpec;
+  readonly segmentFrames: number;
+  readonly identity: Identity;
+  /** Whether an earlier run has put this job's output in place: there is nothing left to do but to remove its work. */
+  readonly published: boolean;
+  /** What the user should know about the decisions, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** x264's own default for the longest distance between keyframes. */
+const MOST_KEYFRAME_INTERVAL = 250;
+
+/**
+ * Looks at input, output and model, and decides everything; no frame is decoded and nothing is written, but to scratch
+ * what comes from storage. The destination is checked before that, and small things are fetched before large ones.
+ */
+export async function prepareJob(
+  options: JobOptions,
+  readModel: () => Promise<LoadedModel>,
+  version: string,
+  site: Site,
+  machines: readonly RankMachine[],
+): Promise<PreparedJob> {
+  const location = parseLocation(options.input);
+  const destination = await openDestination(parseLocation(options.output), site);
+  const container = containerFor(destination.name, options.format);
+  const made = await publishedIdentity(options, destination);
+  const inTheWay = await destination.check(location, options.overwrite).catch((error: unknown) => {
+    if (error instanceof OutputExists) return error;
+    throw error;
+  });
+  if (inTheWay && made === undefined) {
+    await removeEmptyWork(workLocation(options), site.log);
+    throw inTheWay;
+  }
+  await refuseSharedFiles([options]);
+  await checkWork(options, site);
+  const input = await openSource(location, site);
+  const source = await inTermsOf(input, () => probe(input.path, sourceLimits(), options.video));
+  const wire = wirePlan(source.video, container);
+  const model = await readModel();
+  const batch = batchFor(options.batch, model, wire.format, onGpu(options));
+  const graph = compose(model, wire.format, batch);
+  // Where a video may yet be cut into pieces, the root may have no more than a batch to hold.
+  const ranks = options.split === 'frames' ? machines.length : 1;
+  refuseLargeBuffers({ batch, graph, model }, ranks);
+  const half = halfGraph(graph, model, options);
+  const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
+  const onCpus = cpuPrecision(model, options, machines, earlier);
+  if (onCpus.warning !== undefined) site.log.warn(onCpus.warning);
+  const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
+  const rate = nominalRate(source.video.averageRate);
+  const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
+  const spec = encodeSpec(options, wire, graph, rate, segmentFrames);
+  const memory = planMemory({
+    ...{ options, source, model, batch, graph, spec, segmentFrames, machines },
+    onCpus: onCpus.precision,
+  });
+  memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
+  const streams = await planStreams(source, container, spec.codec, site.scratch.folder);
+  if (options.tolerant) await inTermsOf(input, () => refuseSplices(source, streams));
+  const identity: Identity = {
+    'framescatter version': version,
+    ...(await input.identity(source.bytes)),
+    model: model.sha256,
+    provider: options.provider,
+    precision: options.precision,
+    [ON_CPUS]: onCpus.precision,
+    batch: batch,
+    container: container.name,
+    codec: spec.codec,
+    crf: spec.crf,
+    preset: spec.preset,
+    'pixel format': spec.pixelFormat,
+    'frames a segment': segmentFrames,
+    tolerant: options.tolerant,
+    // Absent where it is not asked for.
+    ...(options.video === undefined ? {} : { 'video stream': options.video }),
+    ...(source.video.interlaced === 'flagged' ? { deinterlaced: 'frames marked so' } : {}),
+  };
+  const published = made !== undefined && isSameJob(identity, made);
+  if (inTheWay && !published) throw inTheWay;
+  return {
+    input,
+    destination,
+    published,
+    labels: {
+      contentType: container.contentType,
+      metadata: { ...input.metadata, model_sha256: model.sha256, framescatter_version: version },
+    },
+    source,
+    wire,
+    container,
+    streams,
+    model,
+    batch,
+    graph,
+    memory,
+    graphs: { fp32: graph.bytes, fp16: half.bytes, int8 },
+    spec,
+    segmentFrames,
+    identity,
+    notes: [
+      ...model.notes,
+      ...source.notes,
+      ...wire.notes,
+      ...pixelFormatNotes(spec),
+      ...tagNotes(spec, container),
+      ...streams.notes,
+      ...graph.notes,
+      ...half.notes,
+    ],
+  };
+}
+
+function onGpu({ provider }: JobOptions): boolean {
+  return provider === 'auto' ? visibleGpus() > 0 : provider !== 'cpu';
+}
+
+function encodeSpec(
+  options: JobOptions,
+  wire: WirePlan,
+  graph: ComposedGraph,
+  rate: EncodeSpec['rate'],
+  segmentFrames: number,
+): EncodeSpec {
+  const { width, height } = graph.output;
+  const { evenFrom: least, pixelFormat } = CODEC_FACTS[options.codec];
+  const fits = (size: number, from: number) => size >= from && size % 2 === 0;
+  if (least !== undefined && !(fits(width, least.width) && fits(height, least.height))) {
+    const taken = `${options.codec} takes frames of even size from ${least.width}x${least.height}`;
+    throw new JobError('output', `${taken}; the output would have ${width}x${height}`, {
+      hint: 'choose another --codec',
+    });
+  }
+  const defaults = codecDefaults(options.codec);
+  const preset = options.preset ?? defaults.preset;
+  return {
+    codec: options.codec,
+    crf: options.crf ?? defaults.crf,
+    preset,
+    pixelFormat: pixelFormat({ width, height }, preset),
+    width,
+    height,
+    rate,
+    keyframeInterval: Math.min(MOST_KEYFRAME_INTERVAL, segmentFrames),
+    matrix: wire.format.matrix,
+    tags: wire.tags,
+    sampleAspectRatio: wire.sampleAspectRatio,
+    threads: 1,
+  };
+}
+
+function pixelFormatNotes(spec: EncodeSpec): readonly string[] {
+  if (spec.pixelFormat === 'yuv420p') return [];
+  const why =
+    spec.width % 2 === 1 || spec.height % 2 === 1
+      ? ` (${spec.width}x${spec.height} is odd, which 4:2:0 cannot hold)`
+      : '';
+  return [`the output is encoded as ${spec.pixelFormat}${why}`];
+}

@@ -1,0 +1,142 @@
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, extname, join, posix } from 'node:path';
+import { readManifest } from '../../model/load/model-files.js';
+import { showTransfer } from '../../report/transfer.js';
+import type { BlobAccess } from '../../storage/azure/blob-access.js';
+import { connect } from '../../storage/azure/blob-client.js';
+import {
+  type BlobFacts,
+  blobFacts,
+  blobFactsIfReadable,
+  downloadBlob,
+} from '../../storage/azure/blob-input.js';
+import { atName, isAddress, type Location, parseLocation } from '../../storage/location/location.js';
+import { JobError } from '../../system/errors.js';
+import type { Site } from '../context/site.js';
+import { fileIdentity } from '../journal/fingerprint.js';
+import type { Identity } from '../journal/identity.js';
+
+/** A file that lies on this machine now, wherever it came from. */
+export interface LocalCopy {
+  readonly path: string;
+  /** What the user knows it by: the path, or an address without its query. */
+  readonly display: string;
+}
+
+/** The input. */
+export interface Source extends LocalCopy {
+  /** Tells it from another input of `bytes` bytes. */
+  identity(bytes: number): Promise<Identity>;
+  /** What an output in Blob storage says of where it came from. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Makes an input readable: a local file as it is, a blob by downloading it to scratch. */
+export async function openSource(location: Location, site: Site): Promise<Source> {
+  if (location.kind === 'file') {
+    const { path } = location;
+    return {
+      path,
+      display: path,
+      identity: (bytes) => fileIdentity(path, bytes),
+      metadata: {},
+    };
+  }
+  const access = await connect(location);
+  const facts = await blobFacts(access, location.name, { code: 'input', signal: site.stopped });
+  const folder = join(await site.scratch.folder(), 'input');
+  await mkdir(folder, { recursive: true }); // there after an attempt that failed
+  const path = join(folder, localName(location.name, 'input'));
+  await fetchBlob(access, location.name, facts, path, 'input', site);
+  return {
+    path,
+    display: location.url,
+    identity: async (bytes) => ({ 'input size': bytes, 'input ETag': facts.etag }),
+    metadata: { source_etag: facts.etag },
+  };
+}
+
+/**
+ * A local path for what `--model` says. A model in Blob storage is downloaded, with the manifest beside it (x.json or
+ * x.onnx.json) if there is one that the credential may read, and the ranges that the manifest names; everything else is
+ * given back as it is.
+ */
+export async function openModel(spec: string, site: Site): Promise<LocalCopy> {
+  const location = isAddress(spec) ? parseLocation(spec) : undefined;
+  if (location?.kind !== 'blob') return { path: spec, display: spec };
+  const options = { code: 'model', signal: site.stopped } as const;
+  const access = await connect(location);
+  const facts = await blobFacts(access, location.name, options);
+  const folder = join(await site.scratch.folder(), 'model');
+  await mkdir(folder);
+  const path = join(folder, localName(location.name, 'model'));
+  const copy = { path, display: location.url };
+  await fetchBlob(access, location.name, facts, path, 'model', site);
+  for (const manifestOf of [(name: string) => withoutExtension(name), (name: string) => name]) {
+    const name = `${manifestOf(location.name)}.json`;
+    const manifest = await blobFactsIfReadable(access, name, options);
+    if (manifest === undefined) continue;
+    await fetchBlob(access, name, manifest, `${manifestOf(path)}.json`, 'model', site);
+    const { int8 } = await inTermsOf(copy, () => readManifest(`${manifestOf(path)}.json`));
+    if (int8 !== undefined) await fetchBeside(access, int8.file, folder, site);
+    break; // the other one would not be looked at
+  }
+  return copy;
+}
+
+/** Fetches what a manifest names, which `parseManifest` holds to the manifest's own folder. */
+async function fetchBeside(access: BlobAccess, file: string, folder: string, site: Site): Promise<void> {
+  const name = posix.join(posix.dirname(access.location.name), file);
+  const facts = await blobFacts(access, name, { code: 'model', signal: site.stopped });
+  const path = join(folder, file);
+  await mkdir(dirname(path), { recursive: true });
+  await fetchBlob(access, name, facts, path, 'model', site);
+}
+
+/** Runs `task`, whose errors know only the local path, and puts them in terms of what the user gave. */
+export async function inTermsOf<T>(copy: LocalCopy, task: () => T | Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (error) {
+    if (!(error instanceof JobError) || copy.path === copy.display) throw error;
+    const [here, there] = [dirname(copy.path), copy.display.slice(0, copy.display.lastIndexOf('/'))];
+    const say = (text: string): string => text.replaceAll(copy.path, copy.display).replaceAll(here, there);
+    const { code, message, hint, cause } = error;
+    throw new JobError(code, say(message), { ...(hint === undefined ? {} : { hint: say(hint) }), cause });
+  }
+}
+
+async function fetchBlob(
+  access: BlobAccess,
+  name: string,
+  facts: BlobFacts,
+  path: string,
+  code: JobError['code'],
+  site: Site,
+): Promise<void> {
+  const { url } = atName(access.location, name);
+  await site.scratch.refuseIfFull(facts.bytes, url);
+  const transfer = showTransfer(site.log, 'download', url, facts.bytes);
+  try {
+    await downloadBlob(access, name, facts, path, {
+      code,
+      signal: site.stopped,
+      onProgress: transfer.moved,
+    });
+    transfer.done();
+  } finally {
+    transfer.stop();
+  }
+}
+
+/** The blob's own last name where it is harmless as a file's, for messages; else `fallback` with its extension. */
+function localName(name: string, fallback: string): string {
+  const last = basename(name);
+  if (/^\w[\w .-]{0,199}$/.test(last)) return last;
+  const extension = extname(last);
+  return /^\.\w{1,8}$/.test(extension) ? `${fallback}${extension}` : fallback;
+}
+
+function withoutExtension(name: string): string {
+  return name.slice(0, name.length - extname(name).length);
+}

@@ -1,0 +1,50 @@
+import { JobError, messageOf } from '../../system/errors.js';
+import { redact } from '../../system/secret.js';
+import { type RunFacts, runReport } from './run-report.js';
+
+/** What becomes of a video of a queue. `skipped`: its output was there already. */
+export type VideoOutcome =
+  | { readonly state: 'waiting' | 'running' | 'skipped' | 'stopped' }
+  | { readonly state: 'done'; readonly facts: RunFacts }
+  | { readonly state: 'failed'; readonly error: unknown };
+
+/** A video of a queue, as a report names it. */
+export interface QueuedVideo {
+  readonly input: string;
+  readonly output: string;
+  readonly outcome: VideoOutcome;
+}
+
+/** The report of a queue: an entry for each video, with the report of its run where it is done. */
+export function queueReport(version: string, videos: readonly QueuedVideo[]) {
+  return {
+    report: 1,
+    version,
+    counts: countStates(videos),
+    videos: videos.map(({ input, output, outcome }) => ({ input, output, ...entryOf(outcome) })),
+  };
+}
+
+/** How many videos there are in each state that there is. */
+export function countStates(videos: readonly QueuedVideo[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { outcome } of videos) counts[outcome.state] = (counts[outcome.state] ?? 0) + 1;
+  return counts;
+}
+
+function entryOf(outcome: VideoOutcome) {
+  switch (outcome.state) {
+    case 'done':
+      return { state: outcome.state, run: runReport(outcome.facts) };
+    case 'failed': {
+      const { error } = outcome;
+      const code = error instanceof JobError ? error.code : 'internal';
+      return { state: outcome.state, error: { code, message: redact(messageOf(error)) } };
+    }
+    case 'waiting':
+    case 'running':
+    case 'skipped':
+    case 'stopped':
+      return { state: outcome.state };
+  }
+}

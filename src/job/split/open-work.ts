@@ -1,0 +1,247 @@
+import { stat } from 'node:fs/promises';
+import type { Ends } from '../../pipeline/pipeline.js';
+import type { Log } from '../../report/log.js';
+import { showProgress } from '../../report/progress.js';
+import { scratchNames } from '../../storage/local/work-names.js';
+import { parseLocation } from '../../storage/location/location.js';
+import { JobError } from '../../system/errors.js';
+import type { StopRequest } from '../../system/stop.js';
+import { codedTags } from '../../video/codecs/colour-support.js';
+import { frameBytes } from '../../video/formats/frame-format.js';
+import { type Decoder, openDecoder } from '../../video/frames/decode.js';
+import { assembleCarried } from '../../video/streams/assemble-carried.js';
+import { verifyOutput } from '../../video/verify/verify.js';
+import type { JobOptions } from '../context/options.js';
+import { MODIFIED, sameContentHint } from '../journal/fingerprint.js';
+import { inspections } from '../journal/inspections.js';
+import {
+  type NonFiniteFrames,
+  nonFiniteFrames,
+  nonFiniteWarning,
+  nonFiniteWatch,
+  refuseNonFinite,
+} from '../journal/non-finite.js';
+import { type SegmentSink, segmentSink } from '../journal/segments.js';
+import { closeWork, discardWork, openWork } from '../journal/work.js';
+import { publish } from '../output/publication.js';
+import type { Chooser, Split } from '../prepare/chooser.js';
+import { decideHardware } from '../prepare/hardware.js';
+import type { HardwareTrials } from '../prepare/hardware-trials.js';
+import type { PreparedJob } from '../prepare/prepare.js';
+import { openPieceWork, type PieceWork } from './piece-work.js';
+import type { OpenedWork, RootPlace, RootWork } from './root-work.js';
+import { refuseUnfinished } from './unfinished.js';
+
+/** The root decodes and encodes, and frames go to the ranks and back. */
+export interface FrameWork extends RootWork {
+  readonly mode: 'frames';
+  readonly decoder: Decoder;
+  readonly sink: SegmentSink;
+}
+
+/** How the video is to be split, and what was found of the video engines. */
+export interface Choices {
+  /** None: into frames. */
+  readonly choose: Chooser | undefined;
+  readonly trials: HardwareTrials;
+}
+
+/** Opens the journal, chooses how the video is split and who decodes and encodes, and takes over what earlier runs did. */
+export async function openRootWork(
+  options: JobOptions,
+  prepared: PreparedJob,
+  place: RootPlace,
+  { choose, trials }: Choices,
+): Promise<FrameWork | PieceWork> {
+  const { site } = place;
+  const { journal, chosen } = await openWork(options, site, async (earlier) => {
+    // Whoever had the work before may have put the output in place since this job was prepared.
+    if (parseLocation(options.output).kind === 'file')
+      await prepared.destination.check(parseLocation(options.input), options.overwrite);
+    const split: Split = (await choose?.(prepared, site, earlier?.split)) ?? { mode: 'frames' };
+    const codecs = split.mode === 'segments' ? trials.ranks : trials.ranks.slice(0, 1);
+    const hardware = decideHardware(trials.wish, codecs, earlier?.encoder);
+    const identity = { ...prepared.identity, split: split.mode, encoder: hardware.encoder };
+    return { identity, chosen: { split, hardware } };
+  });
+  const { split, hardware } = chosen;
+  for (const note of hardware.notes) site.log.info(note);
+  const opened = { ...place, journal, hardware, strict: options.strict };
+  return split.mode === 'segments'
+    ? openPieceWork(prepared, split.plan, opened)
+    : openFrameWork(options, prepared, opened);
+}
+
+/** Opens the video where earlier runs ended. */
+async function openFrameWork(
+  options: JobOptions,
+  prepared: PreparedJob,
+  { journal, monitor, site, device, hardware }: OpenedWork,
+): Promise<FrameWork> {
+  const { source, wire } = prepared;
+  const { log } = site;
+  const looking = inspections(journal);
+  const sink = segmentSink({
+    journal,
+    spec: {
+      ...prepared.spec,
+      threads: journal.encoderThreads,
+      ...(hardware.nvenc ? { gpu: device } : {}),
+    },
+    segmentFrames: prepared.segmentFrames,
+    frameBytes: frameBytes(prepared.graph.output.width, prepared.graph.output.height),
+    onNonFinite: nonFiniteWatch(options.strict, log.warn),
+    onSegment: (index, frames, began) => {
+      looking.begin(index);
+      monitor.segment(index, frames, began);
+    },
+  });
+  let opened: Decoder | undefined;
+  const close = async (): Promise<void> => {
+    await opened?.close();
+    const keep = journal.resumes > 0 || sink.holdsWork();
+    await sink.abandon();
+    await closeWork(journal.store, { keep, log });
+  };
+  try {
+    refuseNonFinite(options.strict, journal.segments);
+    const done = await sink.restore();
+    if (done.frames > 0) log.info(`resuming after ${done.frames} frames that an earlier run has done`);
+    const resume =
+      done.lastPts === undefined ? {} : { resume: { frames: done.frames, lastPts: done.lastPts } };
+    const decoder = await openDecoder(source, wire, {
+      tolerant: options.tolerant,
+      gpu: hardware.nvdec ? device : undefined,
+      ...resume,
+    });
+    opened = decoder;
+    const progress = showProgress(log, source.video.frames, done.frames);
+    monitor.begin(source.video.frames, done.frames);
+    return {
+      mode: 'frames',
+      ...{
+        journal,
+        decoder,
+        sink,
+        progress,
+        monitor,
+        hardware,
+        restored: done.frames,
+        inspections: looking,
+        close,
+      },
+      finish: sink.finish,
+      get warnings() {
+        return decoder.warnings;
+      },
+      get concealed() {
+        return decoder.concealed;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The root's ends of the pipeline, which never fail within it: all ranks come to its end together. */
+export interface RootEnds extends Ends {
+  /** Ends the job where decoder or encoder failed, or a signal asked for it: what is done stays done. */
+  refuseUnfinished(): Promise<void>;
+}
+
+/** After a failure no frame is begun, and those in flight are dropped. */
+export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
+  let failure: { readonly error: unknown } | undefined;
+  async function unlessFailed<T>(step: () => Promise<T>): Promise<T | undefined> {
+    if (failure !== undefined) return undefined;
+    try {
+      return await step();
+    } catch (error) {
+      failure = { error };
+      return undefined;
+    }
+  }
+  return {
+    decoder: { read: (into) => unlessFailed(() => work.decoder.read(into)) },
+    sink: {
+      write: (row, pts) =>
+        unlessFailed(async () => {
+          await work.sink.write(row, pts);
+          work.progress.advance();
+          work.monitor.frame();
+        }),
+    },
+    stopping: () => failure !== undefined || stop.signal() !== undefined,
+    refuseUnfinished: () => refuseUnfinished(failure, stop, work.journal.store.location),
+  };
+}
+
+/** An input that was still being written, or was exchanged, has no one right output. JobError `input`. */
+export async function refuseChangedInput({ input, identity }: PreparedJob): Promise<void> {
+  const { size } = await stat(input.path).catch(() => ({ size: -1 }));
+  const now = size < 0 ? undefined : await input.identity(size).catch(() => undefined);
+  const differing = Object.entries(now ?? {}).filter(([key, value]) => identity[key] !== value);
+  if (now !== undefined && differing.length === 0) return;
+  const isTimeAlone = now !== undefined && differing.every(([key]) => key === MODIFIED);
+  throw new JobError('input', `${input.display} changed while the job ran`, {
+    hint: `${isTimeAlone ? `${sameContentHint(identity[MODIFIED])}; else, ` : ''}when it is whole, run the same command with --restart`,
+  });
+}
+
+/** A published output: its frames, and what the user should know of the streams that were carried over. */
+export interface Completed {
+  readonly frames: number;
+  readonly nonFiniteFrames: NonFiniteFrames;
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Makes the output of the finished segments, checks every frame's time in it, and puts it in its place as the last act;
+ * then the journal goes.
+ */
+export async function completeOutput(
+  options: JobOptions,
+  prepared: PreparedJob,
+  work: RootWork,
+  log: Log,
+): Promise<Completed> {
+  const { source, streams, container, destination, labels } = prepared;
+  const segments = await work.finish();
+  const pts = segments.flatMap((segment) => segment.pts);
+  if (pts.length === 0)
+    throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
+  await refuseChangedInput(prepared);
+  const { store } = work.journal;
+  const finished = store.temporary(scratchNames.output(container.name));
+  const { inspected, assembled } = await work.monitor.phase('assemble', async () => {
+    const inspected = await work.inspections.all(segments.map(({ index }) => index));
+    const tags = codedTags(prepared.spec);
+    const parts = { source, streams, container, segments: inspected, pts, tags, output: finished };
+    return { inspected, assembled: await assembleCarried(parts) };
+  });
+  const { warnings, times, file } = assembled;
+  const expected = {
+    ...{ source, streams: assembled.streams, container, pts, times },
+    ...{ video: prepared.spec, segments: inspected },
+  };
+  const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected, file));
+  const notes = [...assembled.notes, ...inexact];
+  for (const note of notes) log.info(note);
+  await store.check();
+  await work.monitor.phase('publish', () =>
+    publish(store, prepared.identity, destination, (announce) =>
+      destination.publish(finished, labels, options.overwrite, announce),
+    ),
+  );
+  await discardWork(store, log);
+  const odd = nonFiniteFrames(segments);
+  const told = nonFiniteWarning(odd, pts.length);
+  return {
+    frames: pts.length,
+    nonFiniteFrames: odd,
+    notes,
+    warnings: [...(told === undefined ? [] : [told]), ...warnings],
+  };
+}

@@ -1,0 +1,107 @@
+import { JobError } from '../../system/errors.js';
+import type { GraphBuilder } from '../graph/graph-builder.js';
+import { inlineGraph, prefixed } from '../graph/inline.js';
+import type { BlockIo } from '../load/loaded-model.js';
+import type { NamedRange } from '../load/manifest.js';
+import {
+  type ComposePlan,
+  checkNetwork,
+  fromSampleType,
+  guardSize,
+  type Passage,
+  toSampleType,
+} from '../load/network.js';
+import { type Affine, foldIntoFirst, foldIntoLast } from '../passes/affine-conv-fusion.js';
+import { finiteCheck } from '../passes/finite-check.js';
+import { after, type ColourCoding, recodeBlock, uniform } from './colour.js';
+
+/**
+ * Blocks through an I420-native network. What lies between the wire's levels and the network's numbers - division by
+ * 255, another matrix or range, the strength, the rounding - is one linear map of the six channels on either side, and
+ * goes into the weights of its first and last convolutions where those allow it.
+ */
+export function blocksThroughNetwork(
+  builder: GraphBuilder,
+  blocks: string,
+  plan: ComposePlan,
+  io: BlockIo,
+): Passage {
+  const { model, graph, batch, padded, input } = plan;
+  const { scale, strength } = model;
+  if (
+    model.fixedSize &&
+    (model.fixedSize.width !== padded.width || model.fixedSize.height !== padded.height)
+  ) {
+    throw new JobError(
+      'model',
+      `"${model.file}" takes blocks of ${model.fixedSize.width}x${model.fixedSize.height} pictures only, ` +
+        `and the video is ${input.width}x${input.height}`,
+      { hint: 'Export the model with height and width left open.' },
+    );
+  }
+  const dims = (factor: number) => [batch, 6, (factor * padded.height) / 2, (factor * padded.width) / 2];
+  const facts = checkNetwork(plan, dims(1), dims(scale));
+  const trained: ColourCoding = { matrix: io.matrix ?? input.matrix, range: io.range ?? input.range };
+  const recoded = trained.matrix !== input.matrix || trained.range !== input.range;
+
+  const toNetwork = fromLevels(io.input.range, io.input.type === 'uint8' ? 0.5 : 0);
+  const before = recoded ? after(toNetwork, recodeBlock(input, trained)) : toNetwork;
+  const levels = toLevels(io.output.range);
+  const back = recoded ? after(recodeBlock(trained, input), levels) : levels;
+  const behind = after(uniform(6, strength, 0.5), back);
+
+  const direct = inlineGraph(graph, io.input.name, blocks);
+  const entered =
+    (io.input.type === 'float32' ? foldIntoFirst(direct, blocks, before) : undefined) ??
+    inlineGraph(graph, io.input.name, enter(builder, blocks, before, io));
+  const output = prefixed(io.output.name);
+  const left = io.output.type === 'float32' ? foldIntoLast(entered, output, behind) : undefined;
+  const network = left ?? entered;
+  builder.include(network);
+  const made = guardSize(builder, output, dims(scale), facts);
+  const finite = finiteCheck(builder, network, { value: made, output, type: io.output.type, batch }, facts);
+  const result =
+    left === undefined ? map(builder, fromSampleType(builder, made, io.output.type), behind) : made;
+
+  return { ...facts, blocks: result, finite, notes: [] };
+}
+
+function enter(builder: GraphBuilder, blocks: string, before: Affine, io: BlockIo): string {
+  const mapped = map(builder, blocks, before);
+  const fits = io.input.type === 'uint8' ? builder.clip(mapped, 0, 255) : mapped;
+  return toSampleType(builder, fits, io.input.type);
+}
+
+/** A linear map of the six channels as nodes: none, a product and a sum, or a 1x1 convolution. */
+function map(builder: GraphBuilder, blocks: string, affine: Affine): string {
+  const factor = affine.rows[0]?.[0] ?? 1;
+  const offset = affine.offset[0] ?? 0;
+  const plain = uniform(6, factor, offset);
+  const isUniform =
+    affine.rows.flat().every((one, at) => one === plain.rows.flat()[at]) &&
+    affine.offset.every((one) => one === offset);
+  if (isUniform) return builder.scaleAndShift(blocks, [], [factor], [offset]);
+  return builder.conv(blocks, { dims: [6, 6, 1, 1], weights: affine.rows.flat(), bias: affine.offset });
+}
+
+function fromLevels(range: NamedRange, rounding: number): Affine {
+  switch (range) {
+    case '0..1':
+      return uniform(6, 1 / 255, 0);
+    case '0..255':
+      return uniform(6, 1, rounding);
+    case '-1..1':
+      return uniform(6, 2 / 255, -1);
+  }
+}
+
+function toLevels(range: NamedRange): Affine {
+  switch (range) {
+    case '0..1':
+      return uniform(6, 255, 0);
+    case '0..255':
+      return uniform(6, 1, 0);
+    case '-1..1':
+      return uniform(6, 127.5, 127.5);
+  }
+}

@@ -1,0 +1,72 @@
+import type { GraphBuilder } from '../graph/graph-builder.js';
+import { inlineGraph, prefixed } from '../graph/inline.js';
+import type { PixelIo } from '../load/loaded-model.js';
+import type { PixelTensor } from '../load/manifest.js';
+import {
+  type ComposePlan,
+  checkNetwork,
+  fromSampleType,
+  guardSize,
+  type Passage,
+  type Size,
+  toSampleType,
+} from '../load/network.js';
+import { finiteCheck } from '../passes/finite-check.js';
+import { resizePixels } from './resize.js';
+import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
+
+/** Blocks through a network on RGB or grey pictures. A network of one fixed size gets its pictures resized to that. */
+export function blocksThroughPixels(
+  builder: GraphBuilder,
+  blocks: string,
+  plan: ComposePlan,
+  io: PixelIo,
+): Passage {
+  const { model, graph, batch, padded, input } = plan;
+  const { scale, strength } = model;
+  const size = model.fixedSize ?? padded;
+  const outputSize = enlarged(size, scale);
+  const outputDims = dimsOf(io.output, batch, outputSize);
+  const facts = checkNetwork(plan, dimsOf(io.input, batch, size), outputDims);
+
+  const blockSize = { width: padded.width / 2, height: padded.height / 2 };
+  const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
+  const feed = toTensor(builder, resizePixels(builder, pixels, padded, size), io.input);
+  const network = inlineGraph(graph, io.input.name, feed);
+  builder.include(network);
+  const output = prefixed(io.output.name);
+  const value = guardSize(builder, output, outputDims, facts);
+  const finite = finiteCheck(builder, network, { value, output, type: io.output.type, batch }, facts);
+  const made = fromTensor(builder, value, io.output);
+  const styled = resizePixels(builder, made, outputSize, enlarged(padded, scale));
+
+  const resized = size.width !== padded.width || size.height !== padded.height;
+  return {
+    ...facts,
+    blocks: blocksFromPixels(builder, styled, input, io.output, io.chroma, strength, 0.5),
+    finite,
+    notes: resized
+      ? [`frames are resized to the ${size.width}x${size.height} that the model is fixed to, and back`]
+      : [],
+  };
+}
+
+function enlarged(size: Size, scale: number): Size {
+  return { width: size.width * scale, height: size.height * scale };
+}
+
+function dimsOf(tensor: PixelTensor, batch: number, { width, height }: Size): readonly number[] {
+  const channels = tensor.channels === 'grey' ? 1 : 3;
+  return tensor.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
+}
+
+/** Float NCHW -> the tensor's type and layout; the transpose comes last, where samples may be one byte. */
+function toTensor(builder: GraphBuilder, pixels: string, { type, layout }: PixelTensor): string {
+  const samples = toSampleType(builder, pixels, type);
+  return layout === 'nchw' ? samples : builder.transpose(samples, [0, 2, 3, 1]);
+}
+
+function fromTensor(builder: GraphBuilder, x: string, { type, layout }: PixelTensor): string {
+  const planes = layout === 'nchw' ? x : builder.transpose(x, [0, 3, 1, 2]);
+  return fromSampleType(builder, planes, type);
+}

@@ -1,0 +1,103 @@
+import {
+  attribute,
+  DataType,
+  dimsOf,
+  elements,
+  float32Values,
+  type GraphProto,
+  intValues,
+  type NodeProto,
+  type TensorProto,
+  toNumber,
+} from './onnx.js';
+import type { Known, ShapeContext } from './shape-rule.js';
+import { RULES } from './shape-rules.js';
+
+export interface ShapedNode extends ShapeContext {
+  readonly outputs: readonly (Known | undefined)[];
+}
+
+export interface Shapes {
+  readonly nodes: readonly ShapedNode[];
+  of(value: string): Known | undefined;
+}
+
+/** Numbers are followed through graphs in tensors of at most this size: shapes, scales, paddings. */
+const SMALL = 64;
+
+/**
+ * Static shape inference: follows `dims` of the input through the graph, and the small integer tensors that exporters
+ * compute sizes with. Operators it does not know make their results unknown, never wrong.
+ */
+export function inferShapes(
+  graph: GraphProto,
+  opset: number,
+  input: string,
+  dims: readonly number[],
+): Shapes {
+  const known = new Map<string, Known>();
+  for (const tensor of graph.initializer ?? []) known.set(tensor.name ?? '', knownTensor(tensor));
+  known.set(input, { dims });
+  const nodes: ShapedNode[] = [];
+  for (const node of graph.node ?? []) {
+    const context = { node, opset, inputs: (node.input ?? []).map((name) => known.get(name)) };
+    const outputs = outputsOf(context);
+    nodes.push({ ...context, outputs });
+    for (const [at, name] of (node.output ?? []).entries()) {
+      const output = outputs[at];
+      if (output !== undefined) known.set(name, output);
+    }
+  }
+  return { nodes, of: (value) => known.get(value) };
+}
+
+/** The first node on the way to `value` whose result is not known, though what it reads is; undefined if there is none. */
+export function lostOnTheWay(shapes: Shapes, value: string): NodeProto | undefined {
+  const unknown = new Set([value]);
+  let lost: NodeProto | undefined;
+  for (const { node, inputs, outputs } of shapes.nodes.toReversed()) {
+    const isOnTheWay = (node.output ?? []).some((name, at) => unknown.has(name) && outputs[at] === undefined);
+    if (!isOnTheWay) continue;
+    lost = node;
+    for (const [at, name] of (node.input ?? []).entries())
+      if (name !== '' && inputs[at] === undefined) unknown.add(name);
+  }
+  return lost;
+}
+
+function outputsOf(context: ShapeContext): readonly (Known | undefined)[] {
+  const { node } = context;
+  if (node.domain && node.domain !== 'ai.onnx') return [];
+  if (node.opType === 'Constant') return [constant(node)];
+  const outputs = RULES.get(node.opType ?? '')?.(context) ?? [];
+  return outputs.map((one) =>
+    one?.dims.every((dim) => Number.isInteger(dim) && dim >= 0) ? one : undefined,
+  );
+}
+
+function constant(node: NodeProto): Known | undefined {
+  const tensor = attribute(node, 'value')?.t;
+  if (tensor) return knownTensor(tensor);
+  const [int, ints] = [attribute(node, 'value_int'), attribute(node, 'value_ints')];
+  if (int !== undefined) return { dims: [], values: [toNumber(int.i)], integer: true };
+  if (ints !== undefined) {
+    const values = (ints.ints ?? []).map(toNumber);
+    return { dims: [values.length], values, integer: true };
+  }
+  const [float, floats] = [attribute(node, 'value_float'), attribute(node, 'value_floats')];
+  if (float !== undefined) return { dims: [], values: [float.f ?? 0] };
+  return floats === undefined
+    ? undefined
+    : { dims: [floats.floats?.length ?? 0], values: floats.floats ?? [] };
+}
+
+function knownTensor(tensor: TensorProto): Known {
+  const dims = dimsOf(tensor);
+  if (elements(dims) > SMALL) return { dims };
+  if (tensor.dataType === DataType.float32) {
+    const values = float32Values(tensor);
+    return values === undefined ? { dims } : { dims, values: [...values] };
+  }
+  const values = intValues(tensor);
+  return values === undefined ? { dims } : { dims, values, integer: true };
+}

@@ -1,0 +1,121 @@
+import { JobError } from '../../system/errors.js';
+
+interface NumberRule {
+  readonly integer?: boolean;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Strict access to one JSON object: every getter checks, and `end` refuses the keys that none of them asked for. */
+export interface Fields {
+  has(key: string): boolean;
+  isObject(key: string): boolean;
+  string(key: string): string;
+  optionalString(key: string): string | undefined;
+  number(key: string, rule: NumberRule): number;
+  optionalNumber(key: string, rule: NumberRule): number | undefined;
+  numberOrString(key: string): number | string;
+  numbers(key: string, length: number): readonly number[];
+  choice<T extends string>(key: string, values: readonly T[]): T;
+  optionalChoice<T extends string>(key: string, values: readonly T[]): T | undefined;
+  object<T>(key: string, read: (value: Fields) => T): T;
+  /** A list of at least one object. */
+  list<T>(key: string, read: (value: Fields) => T): readonly T[];
+  end(): void;
+  fail(key: string, what: string): never;
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** @throws JobError('model') when `text` is not one JSON object. */
+export function parseJsonObject(text: string, path: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new JobError('model', `the manifest "${path}" is not JSON`, { cause });
+  }
+  if (!isJsonObject(value)) throw new JobError('model', `the manifest "${path}" is not a JSON object`);
+  return value;
+}
+
+/** `path` is the manifest, `where` the keys that lead to `object` in it: both for messages. */
+export function fields(object: JsonObject, path: string, where = ''): Fields {
+  const asked = new Set<string>();
+  const fail = (key: string, what: string): never => {
+    throw new JobError('model', `in the manifest "${path}", "${where}${key}" ${what}`);
+  };
+  const get = (key: string): unknown => {
+    asked.add(key);
+    return Object.hasOwn(object, key) ? object[key] : undefined;
+  };
+  const string = (key: string): string => {
+    const value = get(key);
+    if (value === undefined) return fail(key, 'is missing');
+    return typeof value === 'string' ? value : fail(key, 'must be a string');
+  };
+  const number = (key: string, rule: NumberRule): number => {
+    const value = get(key);
+    if (value === undefined) return fail(key, 'is missing');
+    const fits = typeof value === 'number' && value >= rule.min && value <= rule.max;
+    if (!fits || (rule.integer === true && !Number.isInteger(value))) {
+      const what = rule.integer === true ? 'a whole number' : 'a number';
+      return fail(
+        key,
+        rule.min === rule.max ? `must be ${rule.min}` : `must be ${what} from ${rule.min} to ${rule.max}`,
+      );
+    }
+    return value;
+  };
+  const choice = <T extends string>(key: string, values: readonly T[]): T => {
+    const value = string(key);
+    const found = values.find((one) => one === value);
+    return (
+      found ??
+      fail(key, `must be ${values.map((one) => `"${one}"`).join(' or ')}, not ${JSON.stringify(value)}`)
+    );
+  };
+  const object_ = <T>(key: string, value: unknown, read: (value: Fields) => T): T => {
+    if (value === undefined) return fail(key, 'is missing');
+    if (!isJsonObject(value)) return fail(key, 'must be an object');
+    const inner = fields(value, path, `${where}${key}.`);
+    const result = read(inner);
+    inner.end();
+    return result;
+  };
+  return {
+    has: (key) => get(key) !== undefined,
+    isObject: (key) => isJsonObject(get(key)),
+    string,
+    optionalString: (key) => (get(key) === undefined ? undefined : string(key)),
+    number,
+    optionalNumber: (key, rule) => (get(key) === undefined ? undefined : number(key, rule)),
+    numberOrString(key) {
+      return typeof get(key) === 'number' ? number(key, { min: -1e6, max: 1e6 }) : string(key);
+    },
+    numbers(key, length) {
+      const value = get(key);
+      const fits =
+        Array.isArray(value) && value.length === length && value.every((one) => Number.isFinite(one));
+      return fits ? (value as readonly number[]) : fail(key, `must be a list of ${length} numbers`);
+    },
+    choice,
+    optionalChoice: (key, values) => (get(key) === undefined ? undefined : choice(key, values)),
+    object: (key, read) => object_(key, get(key), read),
+    list(key, read) {
+      const value = get(key);
+      if (!Array.isArray(value) || value.length === 0)
+        return fail(key, 'must be a list with at least one entry');
+      return value.map((one, at) => object_(`${key}[${at}]`, one, read));
+    },
+    end() {
+      const unknown = Object.keys(object).find((key) => !asked.has(key));
+      if (unknown !== undefined) fail(unknown, 'is not a known key');
+    },
+    fail,
+  };
+}
+
+function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,309 @@
+import { posix } from 'node:path';
+import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
+import { type Fields, fields, parseJsonObject } from './json-fields.js';
+
+export type TensorLayout = 'nchw' | 'nhwc';
+/** What a GPU computes in. */
+export type Precision = 'fp32' | 'fp16';
+export type SampleType = 'float32' | 'float16' | 'uint8';
+export type ChannelOrder = 'rgb' | 'bgr' | 'grey';
+/** The numbers that stand for black and white. */
+export type NamedRange = '0..1' | '0..255' | '-1..1';
+/** value = (x - mean) / std a channel, x in 0..1 and in the tensor's own channel order. */
+export interface ChannelStatistics {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+export type ValueRange = NamedRange | ChannelStatistics;
+/** How chroma gets to full resolution and back: a block's one sample for its four pixels, or interpolated. */
+export type ChromaSampling = 'nearest' | 'linear';
+
+/** One picture tensor of an RGB model. `name` may be left out where the graph has just one such tensor. */
+export interface PixelTensor {
+  readonly name?: string;
+  readonly layout: TensorLayout;
+  readonly type: SampleType;
+  readonly channels: ChannelOrder;
+  readonly range: ValueRange;
+}
+
+/** One [N, 6, H/2, W/2] tensor of 2x2 blocks: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V. */
+export interface BlockTensor {
+  readonly name?: string;
+  readonly type: SampleType;
+  /** Of the coded 8-bit sample: `0..1` is sample / 255. */
+  readonly range: NamedRange;
+}
+
+/** What convolutions in int8 need to know: the ranges of what goes in and comes out, measured when the model was made. */
+export interface Int8Entry {
+  /** File of little-endian float32: see `readRanges`. A row for each style, or the one of an image model. */
+  readonly file: string;
+  readonly sha256: string;
+  /** Each with the initializer that holds its weights, and its numbers of channels. */
+  readonly convolutions: readonly {
+    readonly weight: string;
+    readonly inputs: number;
+    readonly outputs: number;
+  }[];
+}
+
+interface ManifestBase {
+  readonly name: string;
+  /** The ONNX file, relative to the manifest's folder and inside it. */
+  readonly file: string;
+  /** Width and height of what the network is given must be multiples of this many pixels. */
+  readonly multiple: number;
+  readonly macsPerPixel?: number;
+  readonly parameters?: number;
+  readonly int8?: Int8Entry;
+  readonly training?: string;
+  readonly licence?: string;
+}
+
+/** An instance norm whose scale and shift a style vector replaces: initializer names. */
+export interface StyleNorm {
+  readonly scale: string;
+  readonly shift: string;
+  readonly channels: number;
+}
+
+export interface StyleEntry {
+  readonly name: string;
+  readonly title: string;
+  readonly artist: string;
+  readonly year: number | string;
+  /** File of little-endian float32: for each norm its scales, then its shifts. */
+  readonly vector: string;
+  readonly sha256: string;
+  readonly painting: string;
+  readonly picture: string;
+}
+
+/** One I420-native network and the styles it has vectors for. */
+export interface StylesManifest extends ManifestBase {
+  readonly kind: 'styles';
+  readonly sha256: string;
+  readonly io: 'i420';
+  readonly matrix: ColourMatrix;
+  readonly range: ColourRange;
+  readonly input: string;
+  readonly output: string;
+  readonly norms: readonly StyleNorm[];
+  readonly styles: readonly StyleEntry[];
+}
+
+interface ImageManifestBase extends ManifestBase {
+  readonly kind: 'image';
+  readonly sha256?: string;
+  /** Output width (and height) over input width. */
+  readonly scale: number;
+  /** What GPUs compute it in unless told otherwise; default fp32. */
+  readonly precision?: Precision;
+}
+
+/** Anybody's image-to-image network on RGB or grey pictures. */
+export interface RgbManifest extends ImageManifestBase {
+  readonly io: 'rgb';
+  readonly input: PixelTensor;
+  readonly output: PixelTensor;
+  /** Default: `nearest` at scale 1 (exact there and back), `linear` above. */
+  readonly chroma?: ChromaSampling;
+}
+
+/** Anybody's network on blocks of I420. Without `matrix` and `range` it takes samples as they are coded. */
+export interface BlockManifest extends ImageManifestBase {
+  readonly io: 'i420';
+  readonly input: BlockTensor;
+  readonly output: BlockTensor;
+  readonly matrix?: ColourMatrix;
+  readonly range?: ColourRange;
+}
+
+export type ImageManifest = RgbManifest | BlockManifest;
+export type Manifest = StylesManifest | ImageManifest;
+
+export const LAYOUTS: readonly TensorLayout[] = ['nchw', 'nhwc'];
+export const SAMPLE_TYPES: readonly SampleType[] = ['float32', 'float16', 'uint8'];
+export const CHANNEL_ORDERS: readonly ChannelOrder[] = ['rgb', 'bgr', 'grey'];
+export const NAMED_RANGES: readonly NamedRange[] = ['0..1', '0..255', '-1..1'];
+export const CHROMA_SAMPLINGS: readonly ChromaSampling[] = ['nearest', 'linear'];
+export const MAX_SCALE = 4;
+export const MAX_MULTIPLE = 256;
+const MATRICES: readonly ColourMatrix[] = ['bt601', 'bt709', 'bt2020'];
+const RANGES: readonly ColourRange[] = ['limited', 'full'];
+const PRECISIONS: readonly Precision[] = ['fp32', 'fp16'];
+const COUNT = { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER };
+const CHANNELS = { integer: true, min: 1, max: 65536 };
+
+/**
+ * Reads a manifest. `path` names it in messages.
+ *
+ * @throws JobError('model') naming file and key: not JSON, a key missing, unknown or of the wrong form.
+ */
+export function parseManifest(text: string, path: string): Manifest {
+  const top = fields(parseJsonObject(text, path), path);
+  top.number('format', { integer: true, min: 1, max: 1 });
+  const kind = top.choice('kind', ['styles', 'image'] as const);
+  const manifest = kind === 'styles' ? stylesManifest(top) : imageManifest(top);
+  top.end();
+  return manifest;
+}
+
+function base(top: Fields): ManifestBase {
+  return {
+    name: name(top),
+    file: fileReference(top, 'file'),
+    multiple: top.number('multiple', { integer: true, min: 1, max: MAX_MULTIPLE }),
+    ...optional('macsPerPixel', top.optionalNumber('macsPerPixel', { min: 0, max: Number.MAX_SAFE_INTEGER })),
+    ...optional('parameters', top.optionalNumber('parameters', COUNT)),
+    ...optional('int8', top.has('int8') ? top.object('int8', int8Entry) : undefined),
+    ...optional('training', top.optionalString('training')),
+    ...optional('licence', top.optionalString('licence')),
+  };
+}
+
+function int8Entry(entry: Fields): Int8Entry {
+  return {
+    file: fileReference(entry, 'file'),
+    sha256: digest(entry, 'sha256'),
+    convolutions: entry.list('convolutions', (conv) => ({
+      weight: conv.string('weight'),
+      inputs: conv.number('inputs', CHANNELS),
+      outputs: conv.number('outputs', CHANNELS),
+    })),
+  };
+}
+
+function stylesManifest(top: Fields): StylesManifest {
+  const norms = top.list('norms', (norm): StyleNorm => {
+    return {
+      scale: norm.string('scale'),
+      shift: norm.string('shift'),
+      channels: norm.number('channels', CHANNELS),
+    };
+  });
+  const styles = top.list('styles', (style): StyleEntry => {
+    return {
+      name: name(style),
+      title: style.string('title'),
+      artist: style.string('artist'),
+      year: style.numberOrString('year'),
+      vector: fileReference(style, 'vector'),
+      sha256: digest(style, 'sha256'),
+      painting: style.string('painting'),
+      picture: style.string('picture'),
+    };
+  });
+  const twice = styles.find((style, at) => styles.findIndex((other) => other.name === style.name) !== at);
+  if (twice !== undefined) top.fail('styles', `names the style "${twice.name}" twice`);
+  return {
+    kind: 'styles',
+    ...base(top),
+    sha256: digest(top, 'sha256'),
+    io: top.choice('io', ['i420'] as const),
+    matrix: top.choice('matrix', MATRICES),
+    range: top.choice('range', RANGES),
+    input: top.string('input'),
+    output: top.string('output'),
+    norms,
+    styles,
+  };
+}
+
+function imageManifest(top: Fields): ImageManifest {
+  const io = top.choice('io', ['rgb', 'i420'] as const);
+  const shared = {
+    kind: 'image' as const,
+    ...base(top),
+    ...(top.has('sha256') ? { sha256: digest(top, 'sha256') } : {}),
+    scale: top.number('scale', { integer: true, min: 1, max: MAX_SCALE }),
+    ...optional('precision', top.optionalChoice('precision', PRECISIONS)),
+  };
+  if (io === 'i420') {
+    return {
+      ...shared,
+      io,
+      input: blockTensor(top, 'input'),
+      output: blockTensor(top, 'output'),
+      ...optional('matrix', top.optionalChoice('matrix', MATRICES)),
+      ...optional('range', top.optionalChoice('range', RANGES)),
+    };
+  }
+  return {
+    ...shared,
+    io,
+    input: pixelTensor(top, 'input'),
+    output: pixelTensor(top, 'output'),
+    ...optional('chroma', top.optionalChoice('chroma', CHROMA_SAMPLINGS)),
+  };
+}
+
+function pixelTensor(top: Fields, key: string): PixelTensor {
+  return top.object(key, (tensor) => {
+    const channels = tensor.choice('channels', CHANNEL_ORDERS);
+    const type = tensor.choice('type', SAMPLE_TYPES);
+    const range = valueRange(tensor, channels === 'grey' ? 1 : 3);
+    if (type === 'uint8' && range !== '0..255')
+      tensor.fail('range', 'must be "0..255" where type is "uint8"');
+    return {
+      ...optional('name', tensor.optionalString('name')),
+      layout: tensor.choice('layout', LAYOUTS),
+      type,
+      channels,
+      range,
+    };
+  });
+}
+
+function blockTensor(top: Fields, key: string): BlockTensor {
+  return top.object(key, (tensor) => {
+    const type = tensor.choice('type', SAMPLE_TYPES);
+    const range = tensor.choice('range', NAMED_RANGES);
+    if (type === 'uint8' && range !== '0..255')
+      tensor.fail('range', 'must be "0..255" where type is "uint8"');
+    return { ...optional('name', tensor.optionalString('name')), type, range };
+  });
+}
+
+function valueRange(tensor: Fields, channels: number): ValueRange {
+  if (!tensor.isObject('range')) return tensor.choice('range', NAMED_RANGES);
+  return tensor.object('range', (range) => {
+    const mean = range.numbers('mean', channels);
+    const std = range.numbers('std', channels);
+    if (std.some((value) => value <= 0)) range.fail('std', 'must hold positive numbers');
+    return { mean, std };
+  });
+}
+
+function name(object: Fields): string {
+  const value = object.string('name');
+  // Names are typed on a command line, where `:` and `,` separate weights and styles.
+  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/i.test(value)) {
+    object.fail(
+      'name',
+      'must be letters, digits, ".", "_" and "-", 64 at most, and start with a letter or digit',
+    );
+  }
+  return value;
+}
+
+function digest(object: Fields, key: string): string {
+  const value = object.string(key).toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(value)) object.fail(key, 'must be a SHA-256 in hexadecimal');
+  return value;
+}
+
+/** A manifest may come from anywhere: what it points at has to lie in its own folder (symlinks: see registry). */
+function fileReference(object: Fields, key: string): string {
+  const value = object.string(key);
+  const inside = !posix.isAbsolute(value) && !value.split('/').includes('..') && !/[\0\\]/.test(value);
+  if (!inside || value === '' || value.endsWith('/')) {
+    object.fail(key, 'must be a relative path inside the manifest\'s own folder, without ".."');
+  }
+  return value;
+}
+
+function optional<K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: T });
+}

@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import { realpath, stat } from 'node:fs/promises';
+import { JobError } from '../../system/errors.js';
+import { type ModelProto, opsetOf } from '../graph/onnx.js';
+import { findImage, findStyles, type ModelSize, readCatalogue, sizeOf } from './catalogue.js';
+import { inferImageModel, type ModelOverrides } from './derive-manifest.js';
+import { describeImage, describeStyles, fixedBy } from './describe.js';
+import { type GraphEnds, graphEnds } from './graph-ends.js';
+import type { LoadedModel } from './loaded-model.js';
+import { type ImageManifest, MAX_MULTIPLE, MAX_SCALE, type StylesManifest } from './manifest.js';
+import {
+  checkedDigest,
+  modelBytesLimit,
+  parseModel,
+  readLimited,
+  readManifest,
+  resolveInside,
+} from './model-files.js';
+import { readRanges } from './ranges.js';
+import { blendVectors, parseStyles, withStyle } from './styles.js';
+
+export interface LoadOptions {
+  /** Folder of the manifests that names are looked up in. */
+  readonly folder: string;
+  /** Of styles that come in several sizes; default: `DEFAULT_SIZE` where it is there. */
+  readonly size?: ModelSize;
+  /** 0 (the source) to 1.5 (exaggerated); default 1, the network's own picture. */
+  readonly strength?: number;
+  readonly overrides?: ModelOverrides;
+  /** Largest ONNX file in bytes; default: FRAMESCATTER_MAX_MODEL_BYTES in the environment, or 1 GiB. */
+  readonly maxBytes?: number;
+}
+
+export const MAX_STRENGTH = 1.5;
+
+/**
+ * Loads what `--model` says: a style (`wave`), a blend (`wave:0.6,starry-night:0.4`: weights are divided by their sum), an
+ * image model's name, or the path of an ONNX file (anything with a `/` or ending in `.onnx`). A manifest beside such a
+ * file, `x.json` or `x.onnx.json`, describes it; without one its graph and `overrides` have to.
+ *
+ * @throws JobError('model') that says which file or name, and what is wrong with it.
+ */
+export async function loadModel(spec: string, options: LoadOptions): Promise<LoadedModel> {
+  const { strength = 1, overrides = {} } = options;
+  checkRanges(strength, overrides);
+  const request: Request = {
+    spec,
+    strength,
+    overrides,
+    limit: options.maxBytes ?? modelBytesLimit(process.env),
+  };
+  if (spec.includes('/') || /\.onnx$/i.test(spec)) {
+    refuseSize(spec, options.size);
+    return loadFile(request);
+  }
+  const catalogue = await readCatalogue(options.folder);
+  const image = findImage(catalogue, spec);
+  if (image !== undefined) {
+    refuseSize(spec, options.size);
+    return loadImage(request, image.path, image.manifest);
+  }
+  const names = parseStyles(spec).map(({ name }) => name);
+  const home = findStyles(catalogue, names, options.size, options.folder);
+  return loadStyles(request, home.path, home.manifest);
+}
+
+function refuseSize(spec: string, size: ModelSize | undefined): void {
+  if (size === undefined) return;
+  throw new JobError('usage', `"${spec}" comes in one size: it takes no --size`, {
+    hint: 'Sizes are for the styles that the command models lists with one',
+  });
+}
+
+interface Request {
+  readonly spec: string;
+  readonly strength: number;
+  readonly overrides: ModelOverrides;
+  readonly limit: number;
+}
+
+async function loadStyles(request: Request, path: string, manifest: StylesManifest): Promise<LoadedModel> {
+  const given = Object.entries(request.overrides).find(([, value]) => value !== undefined);
+  if (given !== undefined) {
+    throw new JobError(
+      'model',
+      `"${request.spec}" is fully described by "${path}": it takes no --model-${given[0]}`,
+    );
+  }
+  const styles = parseStyles(request.spec);
+  const file = await resolveInside(path, manifest.file);
+  const bytes = await readLimited(file, request.limit);
+  const digest = checkedDigest(bytes, manifest.sha256, file);
+  const proto = parseModel(bytes, file);
+  const { vector, digests } = await blendVectors(manifest, path, styles);
+  const graph = withStyle(proto.graph ?? {}, manifest, vector, file);
+  const ends = graphEnds(graph, file, { input: manifest.input, output: manifest.output });
+  proto.graph = graph;
+  const described = { io: describeStyles(manifest, ends, file), scale: 1, multiple: manifest.multiple };
+  const drawn = styles.filter(({ weight }) => weight > 0);
+  const rows = drawn.map(({ name }) => manifest.styles.findIndex((style) => style.name === name));
+  const int8 = manifest.int8 && (await readRanges(path, manifest.int8, manifest.styles.length, rows));
+  const sources = [digest, ...digests, ...(int8 === undefined ? [] : [int8.sha256]), styles];
+  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, []);
+  return { ...model, size: sizeOf(manifest), precision: 'fp16', int8: int8?.convs };
+}
+
+async function loadImage(request: Request, path: string, manifest: ImageManifest): Promise<LoadedModel> {
+  const file = await resolveInside(path, manifest.file);
+  const bytes = await readLimited(file, request.limit);
+  const digest = checkedDigest(bytes, manifest.sha256, file);
+  const proto = parseModel(bytes, file);
+  const names = { input: manifest.input.name, output: manifest.output.name };
+  const ends = graphEnds(proto.graph ?? {}, file, names);
+  const described = describeImage(manifest, ends, file, request.overrides);
+  const int8 = manifest.int8 && (await readRanges(path, manifest.int8, 1, [0]));
+  const sources = [digest, ...(int8 === undefined ? [] : [int8.sha256])];
+  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, []);
+  return { ...model, precision: manifest.precision ?? model.precision, int8: int8?.convs };
+}
+
+async function loadFile(request: Request): Promise<LoadedModel> {
+  const { spec, overrides } = request;
+  for (const path of [spec.replace(/\.onnx$/i, '.json'), `${spec}.json`]) {
+    if (path === spec || !(await exists(path))) continue;
+    const manifest = await readManifest(path);
+    if (manifest.kind === 'image') {
+      const file = await resolveInside(path, manifest.file);
+      if (file !== (await realpath(spec).catch(() => undefined))) {
+        throw new JobError('model', `"${path}" describes "${file}", not "${spec}"`, {
+          hint: 'Correct its key "file".',
+        });
+      }
+      return loadImage(request, path, manifest);
+    }
+    const names = manifest.styles.map((style) => style.name).join(', ');
+    throw new JobError('model', `"${spec}" is a network of several styles: name one instead of the file`, {
+      hint: `Styles: ${names}.`,
+    });
+  }
+  const bytes = await readLimited(spec, request.limit);
+  const digest = checkedDigest(bytes, undefined, spec);
+  const proto = parseModel(bytes, spec);
+  const ends = graphEnds(proto.graph ?? {}, spec, {});
+  const { notes, ...described } = inferImageModel(
+    proto.graph ?? {},
+    opsetOf(proto) ?? 0,
+    ends,
+    spec,
+    overrides,
+  );
+  return finish(request, spec, proto, ends, described, undefined, [digest], notes);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function finish(
+  { spec, strength }: Request,
+  file: string,
+  proto: ModelProto,
+  ends: GraphEnds,
+  described: Pick<LoadedModel, 'io' | 'scale' | 'multiple'>,
+  macsPerPixel: number | undefined,
+  sources: readonly unknown[],
+  notes: readonly string[],
+): LoadedModel {
+  const { io, scale, multiple } = described;
+  const identity = JSON.stringify({ sources, io, scale, multiple, strength });
+  return {
+    name: spec,
+    size: undefined,
+    file,
+    proto,
+    io,
+    scale,
+    multiple,
+    strength,
+    precision: 'fp32',
+    int8: undefined,
+    ...fixedBy(io, ends, file),
+    macsPerPixel,
+    sha256: createHash('sha256').update(identity).digest('hex'),
+    notes,
+  };
+}
+
+function checkRanges(strength: number, { scale, multiple }: ModelOverrides): void {
+  const within = (value: number | undefined, low: number, high: number) =>
+    value === undefined || (value >= low && value <= high);
+  const whole = (value: number | undefined, high: number) =>
+    within(value, 1, high) && Number.isInteger(value ?? 1);
+  if (!within(strength, 0, MAX_STRENGTH)) {
+    throw new JobError('usage', `a strength of ${strength} is not between 0 and ${MAX_STRENGTH}`);
+  }
+  if (!whole(scale, MAX_SCALE))
+    throw new JobError('usage', `a model scale of ${scale} is not one of 1..${MAX_SCALE}`);
+  if (!whole(multiple, MAX_MULTIPLE)) {
+    throw new JobError(
+      'usage',
+      `a model multiple of ${multiple} is not a whole number from 1 to ${MAX_MULTIPLE}`,
+    );
+  }
+}

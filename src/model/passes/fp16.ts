@@ -1,0 +1,149 @@
+import {
+  type AttributeProto,
+  AttributeType,
+  attribute,
+  DataType,
+  decodeModel,
+  dimsOf,
+  encodeModel,
+  float32Tensor,
+  float32Values,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  toNumber,
+} from '../graph/onnx.js';
+
+/** A composed graph in float16, or the reason why there is none. */
+export type HalfGraph = { readonly bytes: Uint8Array } | { readonly obstacle: string };
+
+/**
+ * Operators whose float tensors are all of one type, which may be float16 on GPUs: `CUDAExecutionProvider` in ONNX Runtime's
+ * OperatorKernels.md. InstanceNormalization is one of them: its means and variances are still worked out in float32 there.
+ */
+const HALF_OPERATORS: ReadonlySet<string> = new Set([
+  ...['Abs', 'Add', 'Clip', 'Div', 'Exp', 'Floor', 'LeakyRelu', 'Max', 'Min', 'Mul', 'Neg', 'PRelu', 'Pow'],
+  ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh', 'Less', 'ReduceMean'],
+  ...['AveragePool', 'Conv', 'ConvTranspose', 'GlobalAveragePool', 'MaxPool'],
+  ...['BatchNormalization', 'InstanceNormalization'],
+  ...[
+    'Cast',
+    'Concat',
+    'Constant',
+    'DepthToSpace',
+    'Gather',
+    'Identity',
+    'Pad',
+    'Reshape',
+    'Resize',
+    'Shape',
+    'Slice',
+  ],
+  ...['SpaceToDepth', 'Split', 'Squeeze', 'Transpose', 'Unsqueeze', 'Upsample'],
+]);
+
+/** Inputs from this one on stay what they are: sizes and scales, which are float32 in any graph. */
+const OWN_TYPE_FROM: ReadonlyMap<string, number> = new Map([
+  ['Resize', 1],
+  ['Upsample', 1],
+]);
+
+/** The largest number that float16 holds, and half a step more, from where on rounding leads to infinity. */
+const TOO_LARGE = 65520;
+
+/**
+ * A composed graph, uint8 in and out, computing in float16 what it computed in float32: the numbers it holds and what its
+ * casts give. Everything between is then of that type, without casts in between.
+ */
+export function inHalf(bytes: Uint8Array): HalfGraph {
+  const model = decodeModel(bytes);
+  const graph = model.graph ?? {};
+  const obstacle = obstacleIn(graph);
+  if (obstacle !== undefined) return { obstacle };
+  return { bytes: encodeModel({ ...model, graph: halved(graph) }) };
+}
+
+function obstacleIn(graph: GraphProto): string | undefined {
+  const constants = new Map((graph.initializer ?? []).map((one) => [one.name, one]));
+  for (const node of graph.node ?? []) {
+    const known = (!node.domain || node.domain === 'ai.onnx') && HALF_OPERATORS.has(node.opType ?? '');
+    if (!known) return `its operator ${node.opType} is not known to work in float16`;
+    const computed = (node.input ?? [])
+      .slice(ownTypeFrom(node))
+      .some((name) => name !== '' && !constants.has(name));
+    if (computed) return `its operator ${node.opType} has a size that is worked out on the way`;
+  }
+  if ((graph.node ?? []).some((node) => attribute(node, 'sparse_value') !== undefined))
+    return 'it holds sparse numbers';
+  const tensors = [...constants.values(), ...(graph.node ?? []).map(constantOf)];
+  for (const tensor of tensors) {
+    const values = tensor && float32Values(tensor);
+    if (values?.some((value) => Math.abs(value) >= TOO_LARGE))
+      return 'it holds numbers that float16 does not';
+    if (tensor?.dataType === DataType.float32 && values === undefined) return 'its numbers cannot be read';
+  }
+  return (graph.sparseInitializer ?? []).length > 0 ? 'it holds sparse numbers' : undefined;
+}
+
+function halved(graph: GraphProto): GraphProto {
+  const kept = new Set((graph.node ?? []).flatMap((node) => (node.input ?? []).slice(ownTypeFrom(node))));
+  const halves = new Map(
+    (graph.initializer ?? [])
+      .filter((one) => one.dataType === DataType.float32)
+      .map((one) => [one.name ?? '', `half/${one.name}`]),
+  );
+  const node = (one: NodeProto): NodeProto => ({
+    ...one,
+    input: (one.input ?? []).map((name, at) => (at < ownTypeFrom(one) ? (halves.get(name) ?? name) : name)),
+    attribute: (one.attribute ?? []).map((value) => halfAttribute(one, value)),
+  });
+  return {
+    ...graph,
+    node: (graph.node ?? []).map(node),
+    initializer: (graph.initializer ?? []).flatMap((one) => {
+      const name = halves.get(one.name ?? '');
+      const half = name === undefined ? [one] : [halfTensor(name, one)];
+      return name !== undefined && kept.has(one.name ?? '') ? [one, ...half] : half;
+    }),
+  };
+}
+
+function halfAttribute(node: NodeProto, value: AttributeProto): AttributeProto {
+  if (node.opType === 'Cast' && value.name === 'to' && toNumber(value.i) === DataType.float32) {
+    return { ...value, i: DataType.float16 };
+  }
+  const constant = constantOf(node);
+  if (constant?.dataType !== DataType.float32) return value;
+  return { name: 'value', type: AttributeType.tensor, t: halfTensor(constant.name ?? '', constant) };
+}
+
+/** The numbers that a `Constant` holds, in whichever of its attributes, if they are a tensor or float32. */
+function constantOf(node: NodeProto): TensorProto | undefined {
+  if (node.opType !== 'Constant') return undefined;
+  const [float, floats] = [attribute(node, 'value_float'), attribute(node, 'value_floats')?.floats];
+  if (float !== undefined) return float32Tensor('', [], [float.f ?? 0]);
+  if (floats) return float32Tensor('', [floats.length], floats);
+  return attribute(node, 'value')?.t ?? undefined;
+}
+
+function halfTensor(name: string, tensor: TensorProto): TensorProto {
+  const bits = Uint16Array.from(float32Values(tensor) ?? [], halfBits);
+  return { name, dataType: DataType.float16, dims: dimsOf(tensor), rawData: new Uint8Array(bits.buffer) };
+}
+
+function ownTypeFrom(node: NodeProto): number {
+  return OWN_TYPE_FROM.get(node.opType ?? '') ?? Number.POSITIVE_INFINITY;
+}
+
+/** The float16 (IEEE 754 binary16) nearest to a number below `TOO_LARGE`, as its bits; halfway, the even one. */
+export function halfBits(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const size = Math.abs(value);
+  // Below 2^-14 steps are of one size; above, 1024 of them lead from one power of 2 to the next.
+  const exponent = Math.max(-14, Math.floor(Math.log2(size)));
+  const steps = size / 2 ** (exponent - 10);
+  const below = Math.floor(steps);
+  const rest = steps - below;
+  const rounded = rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below;
+  return sign + (exponent + 14) * 1024 + rounded;
+}

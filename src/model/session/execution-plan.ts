@@ -1,0 +1,190 @@
+import { isDefaultDomain } from '../graph/graph-reading.js';
+import {
+  DataType,
+  elements,
+  type GraphProto,
+  intAttribute,
+  type ModelProto,
+  opsetOf,
+  toNumber,
+  valueDims,
+} from '../graph/onnx.js';
+import { inferShapes, type ShapedNode } from '../graph/shapes.js';
+
+/** One operator of a run on a CPU: what it reads, and the tensor that it makes. */
+export interface Step {
+  readonly reads: readonly string[];
+  readonly makes: string;
+  readonly bytes: number;
+  /** Of one shape and element size: such tensors may take each other's memory. */
+  readonly kind: string;
+  /** Whether it may write over what it reads. */
+  readonly inPlace: boolean;
+  /** Bytes that it needs only while it works. */
+  readonly scratch: number;
+}
+
+export interface ExecutionPlan {
+  readonly steps: readonly Step[];
+  /** The tensor that the caller has memory for. */
+  readonly result: string;
+}
+
+/** Operators that give what they read another shape, and no memory. */
+const RESHAPING: ReadonlySet<string> = new Set([
+  ...['Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Identity', 'Dropout'],
+]);
+const IN_PLACE: ReadonlySet<string> = new Set([
+  ...[
+    'Abs',
+    'Add',
+    'Clip',
+    'Div',
+    'Exp',
+    'LeakyRelu',
+    'Mul',
+    'Neg',
+    'Relu',
+    'Sigmoid',
+    'Sqrt',
+    'Sub',
+    'Tanh',
+  ],
+]);
+const BOOLEAN: ReadonlySet<string> = new Set([
+  ...['And', 'Equal', 'Greater', 'GreaterOrEqual', 'IsInf', 'IsNaN', 'Less', 'LessOrEqual', 'Not', 'Or'],
+]);
+/** Bytes of an element. CPUs compute float16 in float32. */
+const ELEMENT_BYTES: Readonly<Record<number, number>> = {
+  [DataType.float32]: 4,
+  [DataType.float16]: 4,
+  [DataType.uint8]: 1,
+  [DataType.int8]: 1,
+  [DataType.int32]: 4,
+  [DataType.int64]: 8,
+  [DataType.float64]: 8,
+};
+const FLOAT_BYTES = 4;
+
+/**
+ * The operators of a graph of fixed sizes as ONNX Runtime executes them on a CPU. Its convolutions work on channels in blocks of
+ * `channelBlock`: what they read is rearranged, and what they make is rearranged back before anything else reads it.
+ *
+ * @returns undefined where some tensor's size cannot be worked out.
+ */
+export function executionPlan(model: ModelProto, channelBlock: number): ExecutionPlan | undefined {
+  const graph: GraphProto = model.graph ?? {};
+  const [input] = graph.input ?? [];
+  const [output] = graph.output ?? [];
+  const dims = (input && valueDims(input))?.map((dim) => dim ?? 0);
+  if (input === undefined || output === undefined || dims === undefined) return undefined;
+  const shapes = inferShapes(graph, opsetOf(model) ?? 0, input.name ?? '', dims);
+
+  const steps: Step[] = [];
+  const elementBytes = new Map(
+    (graph.initializer ?? []).map((one) => [one.name ?? '', bytesOf(one.dataType)]),
+  );
+  const constants = new Set(elementBytes.keys());
+  elementBytes.set(input.name ?? '', 1);
+  /** Tensors under other names, and the dimensions of those whose channels are in blocks. */
+  const renamed = new Map<string, string>();
+  const blocked = new Map<string, readonly number[]>();
+  const made = new Set<string>();
+  const padded = ([batch = 0, channels = 0, ...area]: readonly number[]): number[] => [
+    ...[batch, Math.ceil(channels / channelBlock) * channelBlock, ...area],
+  ];
+
+  function add(
+    reads: readonly string[],
+    makes: string,
+    size: readonly number[],
+    element: number,
+    more: Partial<Step> = {},
+  ) {
+    if (made.has(makes)) return;
+    made.add(makes);
+    const kind = `${element}:${size.join()}`;
+    steps.push({ reads, makes, bytes: element * elements(size), kind, inPlace: false, scratch: 0, ...more });
+  }
+
+  /** The tensor with its channels one after another. */
+  function plain(value: string): string {
+    const size = blocked.get(value);
+    if (size === undefined) return value;
+    add([value], `${value}/plain`, size, FLOAT_BYTES);
+    return `${value}/plain`;
+  }
+
+  function convolve({ inputs, outputs, node }: ShapedNode, read: string): boolean {
+    const [source, kernel] = [inputs[0]?.dims, inputs[1]?.dims];
+    const [result, name] = [outputs[0]?.dims, node.output?.[0]];
+    if (!source || !result || name === undefined || kernel?.length !== 4) return false;
+    const channels = kernel[1] ?? 0;
+    const few = channels < channelBlock;
+    if (intAttribute(node, 'group', 1) !== 1 || (!few && channels % 4 !== 0)) return false;
+    let from = few ? plain(read) : read;
+    if (!few && !blocked.has(read)) {
+      add([read], `${read}/blocks`, padded(source), FLOAT_BYTES);
+      from = `${read}/blocks`;
+    }
+    add([from], name, padded(result), FLOAT_BYTES);
+    blocked.set(name, result);
+    return true;
+  }
+
+  for (const shaped of shapes.nodes) {
+    const { node, inputs, outputs } = shaped;
+    const type = isDefaultDomain(node) ? (node.opType ?? '') : '';
+    const names = node.output ?? [];
+    if (type === 'Constant') {
+      for (const name of names) constants.add(name);
+      continue;
+    }
+    const reads = (node.input ?? [])
+      .filter((name) => name !== '' && !constants.has(name))
+      .map((name) => renamed.get(name) ?? name);
+    const element = elementOf(shaped, type, (name) => elementBytes.get(name));
+    for (const name of names) elementBytes.set(name, element);
+    const [first] = reads;
+    if (type === 'Conv' && element === FLOAT_BYTES && first !== undefined && convolve(shaped, first))
+      continue;
+    const size = first === undefined ? undefined : blocked.get(first);
+    const name = names[0];
+    if (type === 'Relu' && first !== undefined && size !== undefined && name !== undefined) {
+      add([first], name, padded(size), FLOAT_BYTES, { inPlace: true });
+      blocked.set(name, size);
+      continue;
+    }
+    const plains = reads.map(plain);
+    if (RESHAPING.has(type) && plains[0] !== undefined && name !== undefined) {
+      renamed.set(name, plains[0]);
+      continue;
+    }
+    for (const [at, result] of names.entries()) {
+      const known = outputs[at]?.dims;
+      if (known === undefined) return undefined;
+      const scratch = at === 0 && type === 'ConvTranspose' ? columns(inputs) : 0;
+      add(plains, result, known, element, { inPlace: IN_PLACE.has(type), scratch });
+    }
+  }
+  const result = output.name ?? '';
+  return { steps, result: renamed.get(result) ?? result };
+}
+
+function bytesOf(type: number | null | undefined): number {
+  return ELEMENT_BYTES[toNumber(type)] ?? FLOAT_BYTES;
+}
+
+function elementOf({ node }: ShapedNode, type: string, known: (name: string) => number | undefined): number {
+  if (type === 'Cast') return bytesOf(intAttribute(node, 'to', DataType.float32));
+  if (type === 'Shape') return 8;
+  if (type === 'QuantizeLinear' || BOOLEAN.has(type)) return 1;
+  if (type === 'DequantizeLinear') return FLOAT_BYTES;
+  return known(node.input?.[0] ?? '') ?? FLOAT_BYTES;
+}
+
+/** A transposed convolution of one picture is a product of matrices first, whose sums it then adds up. */
+function columns([source, kernel]: ShapedNode['inputs']): number {
+  const [, , height = 0, width = 0] = source?.dims ?? [];
+  return FLOAT_BYTES * elements(kernel?.dims.slice(1) ?? []) * height * width;
+}

@@ -1,0 +1,33 @@
+import type { StageMeter } from './meter.js';
+import type { StyledRound } from './rounds.js';
+
+/** Takes styled frames in presentation order, on the root. */
+export interface FrameSink {
+  /**
+   * Takes a row of the composed graph's result: a frame and its check byte. Resolves when `row` may be reused. `pts` is in
+   * ticks of the source's time base.
+   */
+  write(row: Uint8Array, pts: number): Promise<void>;
+}
+
+export interface EncodeContext {
+  /** Undefined on ranks other than the root, whose rounds carry nothing. */
+  readonly sink: FrameSink | undefined;
+  readonly styledBytes: number;
+  readonly meter: StageMeter;
+}
+
+/** Writes every frame of every round to the sink, and drains the pipeline on ranks that have none. */
+export async function encode(rounds: AsyncIterable<StyledRound>, context: EncodeContext): Promise<void> {
+  const { sink, styledBytes, meter } = context;
+  let frame = 0;
+  for await (const round of rounds) {
+    if (sink === undefined || round.data === undefined) continue;
+    for (const [i, pts] of round.pts.entries()) {
+      const row = round.data.data.subarray(i * styledBytes, (i + 1) * styledBytes);
+      frame += 1;
+      await meter.time('encode', sink.write(row, pts), [frame, frame]);
+    }
+    round.data.release();
+  }
+}

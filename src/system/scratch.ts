@@ -1,0 +1,139 @@
+import { closeSync, constants, fstatSync, openSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { JobError, messageOf } from './errors.js';
+import { readRegular } from './own-files.js';
+import { identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
+
+/** A private folder on this machine for one process, made when it is first asked for. */
+export interface Scratch {
+  /** The folder's path. */
+  folder(): Promise<string>;
+  /** JobError `limit` unless its file system has room for `bytes` more. */
+  refuseIfFull(bytes: number, what: string): Promise<void>;
+  /** Removes it with all that is in it. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+const PREFIX = 'framescatter-';
+const OWNER = 'owner.json';
+
+/**
+ * Opens a scratch in TMPDIR, else SLURM_TMPDIR, else the system's folder for temporary files. It is removed at the latest
+ * when the process exits; what a killed process of this user left is removed by the next one on the same machine.
+ */
+export function openScratch(env: NodeJS.ProcessEnv = process.env, user = process.geteuid?.()): Scratch {
+  const base = env.TMPDIR || env.SLURM_TMPDIR || tmpdir();
+  let made: Promise<string> | undefined;
+  let own: OpenFolder | undefined;
+  const removeNow = (): void => {
+    if (own !== undefined) removeOpened(own);
+    own = undefined;
+  };
+
+  async function make(): Promise<string> {
+    await removeLeftovers(base, user);
+    try {
+      const path = await fs.mkdtemp(join(base, PREFIX));
+      own = openPrivate(path, user);
+      if (own === undefined) throw new Error(`${path} is not this user's alone`);
+      process.once('exit', removeNow);
+      await fs.writeFile(join(inside(own), OWNER), JSON.stringify(await identityOf()), { flag: 'wx' });
+      return path;
+    } catch (error) {
+      throw new JobError('limit', `no scratch folder can be made in ${base}: ${messageOf(error)}`, {
+        hint: 'set TMPDIR to a folder on this machine that can be written',
+      });
+    }
+  }
+
+  const folder = (): Promise<string> => {
+    made ??= make();
+    return made;
+  };
+
+  return {
+    folder,
+    async refuseIfFull(bytes, what) {
+      const { bavail, bsize } = await fs.statfs(await folder());
+      if (bavail * bsize >= bytes) return;
+      const gib = (count: number): string => `${(count / 2 ** 30).toFixed(1)} GiB`;
+      throw new JobError(
+        'limit',
+        `${what} needs ${gib(bytes)} in ${base}, which has ${gib(bavail * bsize)} left`,
+        {
+          hint: 'set TMPDIR to a folder on this machine with more room',
+        },
+      );
+    },
+    async dispose() {
+      await made?.catch(() => {});
+      removeNow();
+      process.off('exit', removeNow);
+    },
+  };
+}
+
+/** A folder that is held open: whatever its name comes to stand for, this is still the same one. */
+interface OpenFolder {
+  readonly path: string;
+  readonly descriptor: number;
+}
+
+/**
+ * Opens the folder at `path` if it is a real one that belongs to `user` and that nobody else can look into, let alone write to:
+ * what lies in it is that user's. Undefined for any other.
+ */
+function openPrivate(path: string, user: number | undefined): OpenFolder | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    return undefined;
+  }
+  const { uid, mode } = fstatSync(descriptor);
+  if (uid === user && (mode & 0o077) === 0) return { path, descriptor };
+  closeSync(descriptor);
+  return undefined;
+}
+
+function inside({ descriptor }: OpenFolder): string {
+  return `/proc/self/fd/${descriptor}`;
+}
+
+/** Removes a private folder and what is in it. Its name may be somebody else's by now: then that is no empty folder. */
+function removeOpened(folder: OpenFolder): void {
+  try {
+    for (const name of readdirSync(inside(folder)))
+      rmSync(join(inside(folder), name), { recursive: true, force: true });
+    rmdirSync(folder.path);
+  } catch {
+    // What cannot be removed stays: there is nobody to tell when a process ends.
+  } finally {
+    closeSync(folder.descriptor);
+  }
+}
+
+/**
+ * Removes the scratches of this user's processes that are surely dead. Anybody may make folders of such names: of those nothing is
+ * removed, and a link is not followed.
+ */
+async function removeLeftovers(base: string, user: number | undefined): Promise<void> {
+  const names = await fs.readdir(base).catch(() => []);
+  for (const name of names.filter((one) => one.startsWith(PREFIX))) {
+    const folder = openPrivate(join(base, name), user);
+    if (folder === undefined) continue;
+    const owner = await readOwner(join(inside(folder), OWNER));
+    if (owner !== undefined && (await stateOf(owner)) === 'dead') removeOpened(folder);
+    else closeSync(folder.descriptor);
+  }
+}
+
+async function readOwner(path: string): Promise<ProcessIdentity | undefined> {
+  try {
+    return JSON.parse(await readRegular(path)) as ProcessIdentity;
+  } catch {
+    return undefined; // not yet written: left alone
+  }
+}

@@ -1,0 +1,34 @@
+/** The names of the output codecs, and what an encoder is told. All facts of each codec are in `codecs.ts`. */
+import type { ColourTags } from '../formats/colour-names.js';
+import type { ColourMatrix } from '../formats/frame-format.js';
+import type { Rational } from '../formats/rational.js';
+
+export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'dnxhr', 'ffv1'] as const;
+
+export type Codec = (typeof CODECS)[number];
+
+/** How a segment is encoded. The frames written are I420 of `width` x `height`. */
+export interface EncodeSpec {
+  readonly codec: Codec;
+  /** Constant quality on the codec's own scale; ignored by codecs without one. */
+  readonly crf: number;
+  /** One of the codec's presets (`CODEC_FACTS`); ignored by ffv1. */
+  readonly preset: string;
+  /** What is encoded, e.g. yuv420p: `CODEC_FACTS` gives one that the codec takes at this size. */
+  readonly pixelFormat: string;
+  readonly width: number;
+  readonly height: number;
+  /** Nominal frame rate (`nominalRate`), for rate control and levels. */
+  readonly rate: Rational;
+  /** Frames from one keyframe to the next, at most. */
+  readonly keyframeInterval: number;
+  /** What the frames' chroma is coded by, whether or not `tags` say it. */
+  readonly matrix: ColourMatrix;
+  readonly tags: ColourTags;
+  readonly sampleAspectRatio: Rational | undefined;
+  readonly threads: number;
+  /** The CUDA device whose NVENC encodes, where it can (`unfitForNvenc`); software does where there is none. */
+  readonly gpu?: number;
+  /** Further output options for ffmpeg, one entry an argument. */
+  readonly extra?: readonly string[];
+}

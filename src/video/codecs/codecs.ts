@@ -1,0 +1,264 @@
+/**
+ * The one table of output codecs. A new codec is its name in `codec.ts` and an entry here; the compiler asks for the
+ * rest. Its tests: test/e2e/encode.test.ts runs every codec of the table.
+ */
+import { hasEncoder } from '../ffmpeg/ffmpeg-facts.js';
+import type { ContainerName } from '../formats/container.js';
+import type { Codec, EncodeSpec } from './codec.js';
+
+export interface CodecFacts {
+  /** As people write it. */
+  readonly title: string;
+  /** What else people call it. */
+  readonly aliases: readonly string[];
+  /** Whether every frame stands alone. */
+  readonly intraOnly: boolean;
+  /** ffmpeg's encoders, the preferred one first. */
+  readonly encoders: readonly string[];
+  /** The containers that hold it. */
+  readonly containers: readonly ContainerName[];
+  /** The constant rate factor, from 0 to `most`, lower is better; or why the codec has none. */
+  readonly crf: { readonly byDefault: number; readonly most: number } | string;
+  /** Speeds or profiles; or why the codec has none. */
+  readonly preset: { readonly byDefault: string; readonly allowed: readonly string[] } | string;
+  /** The frames that it takes, where not all: from a size on, and of even width and height alone. */
+  readonly evenFrom?: { readonly width: number; readonly height: number };
+  /** ffmpeg's options for a frame that stands in for the video, where the codec's name alone is not enough. */
+  readonly plain?: readonly string[];
+  /** What I420 of this size is encoded as: 4:2:0 where codec and size allow it. */
+  pixelFormat(size: { readonly width: number; readonly height: number }, preset: string): string;
+  /** ffmpeg's options for codec, quality and speed; `tagParams` go among x264's and x265's own settings. */
+  options(spec: EncodeSpec, tagParams: readonly string[]): Promise<readonly string[]> | readonly string[];
+  /** Colour tags that codec and containers can hold. */
+  readonly colour: {
+    /** ffmpeg's bitstream filter that writes tags, where there is one. */
+    readonly metadataFilter?: string;
+    /** ITU-T H.273 matrices that it has numbers for; undefined where it has all. */
+    readonly matrices?: readonly string[];
+    readonly fullRange: boolean;
+    /** The one matrix that decoders read its frames in, where there is but one: other frames are converted. */
+    readonly onlyMatrix?: 'bt709';
+    /** Where 4:2:0 chroma may lie, in a bitstream or by a container that says it. */
+    chromaLocations(container: { readonly isoMedia: boolean }): readonly string[];
+    /** Whether ISO media holds matrix, primaries and transfer all together or not at all, with no range beside. */
+    readonly isoTags: 'all' | 'three or none';
+  };
+  /** NVENC's encoder, where it has one. */
+  readonly nvenc?: string;
+  /** Core-seconds for a million pixels at the defaults, as measured on an AMD EPYC (Zen 3) over footage of traffic. */
+  readonly cost: number;
+  /** Frames that the encoder looks ahead, more for each thread, and bytes for each byte of such a frame. As measured. */
+  readonly lookahead: { readonly frames: number; readonly perThread: number; readonly factor: number };
+}
+
+const SPEEDS = 'ultrafast superfast veryfast faster fast medium slow slower veryslow placebo'.split(' ');
+const H26X_SITES = ['left', 'center', 'topleft', 'top', 'bottomleft', 'bottom'];
+/** Matroska says for each direction whether chroma lies with the first luma sample or half way to the next. */
+const MATROSKA_SITES = ['left', 'center', 'topleft', 'top'];
+const ALL: readonly ContainerName[] = ['mp4', 'mov', 'mkv', 'webm'];
+const NOT_WEBM: readonly ContainerName[] = ['mp4', 'mov', 'mkv'];
+
+const PRORES_PROFILES = ['proxy', 'lt', 'standard', 'hq', '4444', '4444xq'];
+const DNXHR_PROFILES: Readonly<Record<string, string>> = {
+  ...{ lb: 'yuv422p', sq: 'yuv422p', hq: 'yuv422p', hqx: 'yuv422p10le', '444': 'yuv444p10le' },
+};
+
+/** SVT-AV1 takes no smaller sizes, and no more frames per second. */
+const LEAST_SVT_SIZE = 64;
+const MOST_SVT_RATE = 240;
+/** libaom's fastest speed; SVT-AV1's presets go on to 13. */
+const AOM_FASTEST = 8;
+
+export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
+  h264: {
+    title: 'H.264',
+    intraOnly: false,
+    aliases: ['h.264', 'avc', 'x264', 'libx264'],
+    encoders: ['libx264'],
+    containers: NOT_WEBM,
+    crf: { byDefault: 18, most: 51 },
+    preset: { byDefault: 'medium', allowed: SPEEDS },
+    pixelFormat: evenOr444,
+    options: ({ crf, preset }, tagParams) => {
+      // Otherwise x264's output depends on the processor's instruction set.
+      const params = ['cpu-independent=1', ...tagParams].join(':');
+      return ['-c:v', 'libx264', '-preset', preset, '-crf', String(crf), '-x264-params', params];
+    },
+    colour: {
+      metadataFilter: 'h264_metadata',
+      fullRange: true,
+      chromaLocations: () => H26X_SITES,
+      isoTags: 'all',
+    },
+    nvenc: 'h264_nvenc',
+    cost: 0.07,
+    lookahead: { frames: 42, perThread: 3.3, factor: 2.7 },
+  },
+  hevc: {
+    title: 'HEVC',
+    intraOnly: false,
+    aliases: ['h265', 'h.265', 'x265', 'libx265'],
+    encoders: ['libx265'],
+    containers: NOT_WEBM,
+    crf: { byDefault: 20, most: 51 },
+    preset: { byDefault: 'medium', allowed: SPEEDS },
+    pixelFormat: evenOr444,
+    options: ({ crf, preset, threads }, tagParams) => {
+      const pools = threads > 1 ? String(threads) : 'none';
+      const frameThreads = `frame-threads=${Math.min(threads, 4)}`;
+      const params = ['log-level=error', 'open-gop=0', `pools=${pools}`, ...tagParams, frameThreads].join(
+        ':',
+      );
+      return ['-c:v', 'libx265', '-preset', preset, '-crf', String(crf), '-x265-params', params];
+    },
+    colour: {
+      metadataFilter: 'hevc_metadata',
+      fullRange: true,
+      chromaLocations: () => H26X_SITES,
+      isoTags: 'all',
+    },
+    nvenc: 'hevc_nvenc',
+    cost: 0.08,
+    lookahead: { frames: 24, perThread: 3, factor: 4.6 },
+  },
+  vp9: {
+    title: 'VP9',
+    intraOnly: false,
+    aliases: ['vp09', 'libvpx-vp9'],
+    encoders: ['libvpx-vp9'],
+    containers: ALL,
+    crf: { byDefault: 24, most: 63 },
+    preset: { byDefault: '4', allowed: numbersTo(8) },
+    pixelFormat: () => 'yuv420p',
+    options: ({ crf, preset }) => [
+      ...['-c:v', 'libvpx-vp9', ...vpxOptions(preset), '-crf', String(crf), '-deadline', 'good'],
+    ],
+    colour: {
+      // VP9 specification, 7.2.2.
+      matrices: ['bt709', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020nc'],
+      fullRange: true,
+      // `vpcC` has numbers for two; ffprobe does not read them.
+      chromaLocations: ({ isoMedia }) => (isoMedia ? ['left', 'topleft'] : MATROSKA_SITES),
+      isoTags: 'all',
+    },
+    cost: 0.13,
+    lookahead: { frames: 30, perThread: 2, factor: 3.2 },
+  },
+  av1: {
+    title: 'AV1',
+    intraOnly: false,
+    aliases: ['av01', 'libsvtav1', 'libaom-av1'],
+    encoders: ['libsvtav1', 'libaom-av1'],
+    containers: ALL,
+    crf: { byDefault: 24, most: 63 },
+    preset: { byDefault: '8', allowed: numbersTo(13) },
+    pixelFormat: () => 'yuv420p',
+    options: async (spec) => {
+      const { crf, preset, threads } = spec;
+      const quality = ['-crf', String(crf)];
+      if (await takesSvt(spec)) {
+        return ['-c:v', 'libsvtav1', '-preset', preset, ...quality, '-svtav1-params', `lp=${threads}`];
+      }
+      const speed = String(Math.min(Number(preset), AOM_FASTEST));
+      return ['-c:v', 'libaom-av1', ...vpxOptions(speed), ...quality];
+    },
+    colour: {
+      metadataFilter: 'av1_metadata',
+      fullRange: true,
+      // AV1 specification, 6.4.2.
+      chromaLocations: () => ['left', 'topleft'],
+      isoTags: 'all',
+    },
+    cost: 0.07,
+    lookahead: { frames: 50, perThread: 5, factor: 2.9 },
+  },
+  prores: {
+    title: 'ProRes',
+    intraOnly: true,
+    aliases: ['prores_ks', 'apple prores'],
+    encoders: ['prores_ks'],
+    containers: ['mov', 'mkv'],
+    crf: 'its quality is that of its profile, --preset',
+    preset: {
+      byDefault: '3',
+      allowed: [...numbersTo(PRORES_PROFILES.length - 1), ...PRORES_PROFILES],
+    },
+    // It has no 4:2:0 and no 8 bits.
+    pixelFormat: () => 'yuv422p10le',
+    options: ({ preset }) => ['-c:v', 'prores_ks', '-profile:v', preset, '-vendor', 'apl0'],
+    colour: { fullRange: false, chromaLocations: () => [], isoTags: 'all' },
+    cost: 0.1,
+    lookahead: { frames: 0, perThread: 2, factor: 2.5 },
+  },
+  dnxhr: {
+    title: 'DNxHR',
+    intraOnly: true,
+    aliases: ['dnxhd', 'avid dnxhr'],
+    encoders: ['dnxhd'],
+    containers: ['mov', 'mkv'],
+    crf: 'its quality is that of its profile, --preset',
+    preset: { byDefault: 'hq', allowed: Object.keys(DNXHR_PROFILES) },
+    evenFrom: { width: 256, height: 120 },
+    plain: ['-c:v', 'dnxhd', '-profile:v', 'dnxhr_hq'],
+    // It has no 4:2:0.
+    pixelFormat: (_size, preset) => DNXHR_PROFILES[preset] ?? 'yuv422p',
+    options: ({ preset }) => ['-c:v', 'dnxhd', '-profile:v', `dnxhr_${preset}`],
+    colour: { fullRange: false, onlyMatrix: 'bt709', chromaLocations: () => [], isoTags: 'all' },
+    cost: 0.03,
+    lookahead: { frames: 0, perThread: 2, factor: 2.5 },
+  },
+  ffv1: {
+    title: 'FFV1',
+    intraOnly: true,
+    aliases: [],
+    encoders: ['ffv1'],
+    containers: NOT_WEBM,
+    crf: 'it is lossless',
+    preset: 'it has no speed presets',
+    pixelFormat: () => 'yuv420p',
+    // Not every size can be cut into any number of slices: ffmpeg chooses by the size alone, four for most.
+    options: () => ['-c:v', 'ffv1', '-level', '3', '-slicecrc', '1'],
+    colour: {
+      fullRange: true,
+      chromaLocations: ({ isoMedia }) => (isoMedia ? [] : MATROSKA_SITES),
+      isoTags: 'three or none',
+    },
+    cost: 0.02,
+    // Its buffers are for the worst frame there may be.
+    lookahead: { frames: 1, perThread: 0, factor: 105 },
+  },
+};
+
+/** H.264 and HEVC crop in whole chroma samples, so odd sizes are 4:4:4. */
+function evenOr444({ width, height }: { readonly width: number; readonly height: number }): string {
+  return width % 2 === 0 && height % 2 === 0 ? 'yuv420p' : 'yuv444p';
+}
+
+function numbersTo(most: number): readonly string[] {
+  return Array.from({ length: most + 1 }, (_, at) => String(at));
+}
+
+function vpxOptions(speed: string): readonly string[] {
+  return ['-b:v', '0', '-cpu-used', speed, '-row-mt', '1'];
+}
+
+/** SVT-AV1 is much the faster, but takes even sizes from 64 only, and no high-speed footage; libaom takes the rest. */
+async function takesSvt({ width, height, rate }: EncodeSpec): Promise<boolean> {
+  const fits = width % 2 === 0 && height % 2 === 0 && Math.min(width, height) >= LEAST_SVT_SIZE;
+  return fits && rate.num <= MOST_SVT_RATE * rate.den && (await hasEncoder('libsvtav1'));
+}
+
+/** Returns ffmpeg's options for a frame of 256x144 that stands in for the video. */
+export function plainEncoding(codec: Codec): readonly string[] {
+  const { plain = ['-c:v', codec], pixelFormat } = CODEC_FACTS[codec];
+  return [...plain, '-pix_fmt', pixelFormat({ width: 256, height: 144 }, codecDefaults(codec).preset)];
+}
+
+/** Quality and speed where the user asks for none. */
+export function codecDefaults(codec: Codec): { readonly crf: number; readonly preset: string } {
+  const { crf, preset } = CODEC_FACTS[codec];
+  return {
+    crf: typeof crf === 'string' ? 0 : crf.byDefault,
+    preset: typeof preset === 'string' ? '' : preset.byDefault,
+  };
+}

@@ -1,0 +1,104 @@
+/** Which colour tags codecs and containers can carry, and ffprobe can read back. Pure. */
+
+import type { ColourTags } from '../formats/colour-names.js';
+import type { Container } from '../formats/container.js';
+import type { EncodeSpec } from './codec.js';
+import { CODEC_FACTS } from './codecs.js';
+
+/** How a video is encoded, as far as its colour tags go. */
+export type Tagged = Pick<EncodeSpec, 'codec' | 'pixelFormat' | 'tags'>;
+
+type Tag = keyof ColourTags;
+
+/** Returns what the encoded frames are, once levels and matrix are converted as the codec wants them; a site is one of 4:2:0's. */
+export function codedTags({ codec, pixelFormat, tags }: Tagged): ColourTags {
+  const { fullRange, onlyMatrix } = CODEC_FACTS[codec].colour;
+  return {
+    ...tags,
+    matrix: onlyMatrix ?? tags.matrix,
+    range: fullRange ? tags.range : 'limited',
+    chromaLocation: pixelFormat === 'yuv420p' ? tags.chromaLocation : undefined,
+  };
+}
+
+/** The tags that ffprobe must find in the finished file; undefined for what need not be there. */
+export function readableTags(video: Tagged, container: Container): ColourTags {
+  const tags = codedTags(video);
+  const lost = lostTags(video, container);
+  const { matrix, primaries, transfer, chromaLocation } = tags;
+  // QuickTime's `colr` holds all three or nothing; what ProRes has in its frames, FFmpeg 7 does not tell of the stream.
+  const frameOnly = container.isoMedia && video.codec === 'prores' && !hasAllThree(tags);
+  const inVpcc = video.codec === 'vp9' && container.isoMedia;
+  const sited = !inVpcc && sitesOf(video, container).includes(chromaLocation ?? '');
+  const kept = (tag: Tag, value: string | undefined) => (frameOnly || lost.includes(tag) ? undefined : value);
+  return {
+    matrix: kept('matrix', matrix),
+    primaries: kept('primaries', primaries),
+    transfer: kept('transfer', transfer),
+    range: lost.includes('range') ? 'limited' : tags.range,
+    chromaLocation: sited ? chromaLocation : undefined,
+  };
+}
+
+/** What the user should know of tags that the output cannot carry, one line each. */
+export function tagNotes(
+  video: Tagged & Pick<EncodeSpec, 'matrix'>,
+  container: Container,
+): readonly string[] {
+  const { codec, tags } = video;
+  const { title, colour } = CODEC_FACTS[codec];
+  const lost = lostTags(video, container);
+  const lines: string[] = [];
+  if (codedTags(video).range !== tags.range) {
+    lines.push(`${title} has no full range: levels are converted to limited range.`);
+  }
+  if (colour.onlyMatrix !== undefined && colour.onlyMatrix !== video.matrix) {
+    lines.push(
+      `${title} is always read as ${colour.onlyMatrix}: colours are converted from ${video.matrix}.`,
+    );
+  }
+  if (lost.length > 0) {
+    const names = lost.map((tag) => `${TAG_NAMES[tag]} ${tags[tag]}`).join(', ');
+    const mkv = { ...container, name: 'mkv', isoMedia: false } as const;
+    const others = lostTags(video, mkv).length === 0 ? '; .mkv keeps them' : '';
+    lines.push(
+      `Colour tags are left out (${names}): ${codec} (${video.pixelFormat}) in .${container.name} cannot hold them${others}.`,
+    );
+  }
+  return lines;
+}
+
+const TAG_NAMES: Readonly<Record<Tag, string>> = {
+  matrix: 'matrix',
+  primaries: 'primaries',
+  transfer: 'transfer',
+  range: 'range',
+  chromaLocation: 'chroma location',
+};
+
+/** The tags that neither codec nor container can say. Without a tag, players take chroma for `left` and levels for limited. */
+function lostTags(video: Tagged, container: Container): readonly Tag[] {
+  const { matrices, isoTags } = CODEC_FACTS[video.codec].colour;
+  const tags = codedTags(video);
+  const lost: Tag[] = [];
+  if (tags.matrix !== undefined && matrices?.includes(tags.matrix) === false) lost.push('matrix');
+  if (isoTags === 'three or none' && container.isoMedia) {
+    const three: readonly Tag[] = ['matrix', 'primaries', 'transfer'];
+    if (!hasAllThree(tags)) lost.push(...three.filter((tag) => tags[tag] !== undefined));
+    if (tags.range === 'full') lost.push('range');
+  }
+  // Of the source: of other formats than 4:2:0 too, whose chroma was made from 4:2:0 as if it lay `left`.
+  const site = video.tags.chromaLocation;
+  if (site !== undefined && site !== 'left' && !sitesOf(video, container).includes(site)) {
+    lost.push('chromaLocation');
+  }
+  return lost;
+}
+
+function sitesOf({ codec, pixelFormat }: Tagged, container: Container): readonly string[] {
+  return pixelFormat === 'yuv420p' ? CODEC_FACTS[codec].colour.chromaLocations(container) : [];
+}
+
+function hasAllThree({ matrix, primaries, transfer }: ColourTags): boolean {
+  return matrix !== undefined && primaries !== undefined && transfer !== undefined;
+}

@@ -1,0 +1,82 @@
+/** What the video engines of an NVIDIA GPU may do in place of software codecs, and what ffmpeg is told then. Pure. */
+
+import type { VideoFacts } from '../source/source-facts.js';
+import type { Codec, EncodeSpec } from './codec.js';
+import { CODEC_FACTS } from './codecs.js';
+
+/**
+ * Codecs whose standards say every sample of every frame, and which ffmpeg decodes by NVDEC of its own accord when told
+ * to. MPEG-2 and MPEG-4 leave the inverse transform's rounding open; AV1's film grain may be put on in other ways.
+ */
+const NVDEC_CODECS: readonly string[] = ['h264', 'hevc', 'vp9'];
+/** x264's and x265's names of speeds, as NVENC's. */
+const NVENC_PRESETS: Readonly<Record<string, string>> = {
+  ultrafast: 'p1',
+  superfast: 'p1',
+  veryfast: 'p2',
+  faster: 'p3',
+  fast: 'p3',
+  medium: 'p4',
+  slow: 'p5',
+  slower: 'p6',
+  veryslow: 'p7',
+  placebo: 'p7',
+};
+/** NVENC takes 0 for "choose by yourself". */
+const LEAST_CQ = 1;
+const MOST_CQ = 51;
+
+/** Why frames of this video might not come out of NVDEC as they come out of software; undefined where they do. */
+export function unfitForNvdec(video: VideoFacts): string | undefined {
+  if (!NVDEC_CODECS.includes(video.codec)) {
+    return `${video.codec} is decoded in software, only ${NVDEC_CODECS.join(', ')} are sure to be the same`;
+  }
+  if (!/^yuvj?420p$/.test(video.pixelFormat)) return `it is ${video.pixelFormat}, not 4:2:0 of 8 bits`;
+  if (video.interlaced) return 'it is interlaced';
+  if (video.width % 2 === 1 || video.height % 2 === 1) return `${video.width}x${video.height} is odd`;
+  return undefined;
+}
+
+/** Why NVENC has no equal to this way of encoding; undefined where it has. */
+export function unfitForNvenc(spec: EncodeSpec): string | undefined {
+  const { codec, crf, preset, pixelFormat, tags } = spec;
+  if (CODEC_FACTS[codec].nvenc === undefined) return `it encodes h264 and hevc, not ${codec}`;
+  if (crf < LEAST_CQ || crf > MOST_CQ)
+    return `its quality goes from ${LEAST_CQ} to ${MOST_CQ}, not to ${crf}`;
+  if (!Object.hasOwn(NVENC_PRESETS, preset)) return `it has no preset like "${preset}"`;
+  if (pixelFormat !== 'yuv420p') return `the output is ${pixelFormat}`;
+  if (tags.chromaLocation !== undefined && tags.chromaLocation !== 'left') {
+    return `it cannot say that chroma lies ${tags.chromaLocation}`;
+  }
+  return undefined;
+}
+
+/** ffmpeg's name of the NVENC encoder for a codec that has one (`unfitForNvenc`). */
+export function nvencEncoder(codec: Codec): string {
+  return CODEC_FACTS[codec].nvenc ?? codec;
+}
+
+/**
+ * ffmpeg's input options for decoding by NVDEC on CUDA device `gpu`; frames come down to system memory as NV12. Each
+ * thread would take one of the engine's 32 surfaces and speed nothing up.
+ */
+export function nvdecOptions(gpu: number): readonly string[] {
+  return ['-hwaccel', 'cuda', '-hwaccel_device', String(gpu), '-threads', '1'];
+}
+
+/** ffmpeg's filters that give what NVDEC gives the form in which software gives it: NV12's samples in three planes. */
+export function nvdecFilters({ pixelFormat }: VideoFacts, range: 'limited' | 'full'): readonly string[] {
+  return [
+    `scale=in_range=${range}:out_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`,
+    `format=${pixelFormat}`,
+  ];
+}
+
+/** ffmpeg's output options for encoding by NVENC on CUDA device `gpu`, at constant quality on x264's scale as it stands. */
+export function nvencOptions({ codec, crf, preset }: EncodeSpec, gpu: number): readonly string[] {
+  return [
+    ...['-c:v', nvencEncoder(codec), '-gpu', String(gpu)],
+    ...['-preset', NVENC_PRESETS[preset] ?? preset, '-tune', 'hq'],
+    ...['-rc', 'vbr', '-cq', String(crf), '-b:v', '0'],
+  ];
+}

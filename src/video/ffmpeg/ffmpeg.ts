@@ -1,0 +1,306 @@
+/** Runs ffmpeg and ffprobe. The only importer of fluent-ffmpeg and the only spawner of either program. */
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Writable } from 'node:stream';
+import fluent from 'fluent-ffmpeg';
+import { childEnvironment, dieWithUs } from '../../system/children.js';
+import { JobError } from '../../system/errors.js';
+import { eachLine, messageTail, runError } from './ffmpeg-messages.js';
+import { READABLE_FORMATS } from './readable-formats.js';
+
+/** Where an input comes from. A file name is always data: it reaches ffmpeg as `file:NAME`. */
+export type FfmpegSource = { readonly file: string } | { readonly lavfi: string } | 'stdin';
+
+/** Where an output goes. `null` discards it (`-f null`). */
+export type FfmpegTarget = { readonly file: string } | 'stdout' | 'null';
+
+/** One run of ffmpeg. Options are its own, one array entry an argument. */
+export interface FfmpegCommand {
+  /** What the run is for, as error messages say it: `decoding "in.mp4"`. */
+  readonly task: string;
+  readonly inputs: readonly { readonly from: FfmpegSource; readonly options?: readonly string[] }[];
+  /** Whether `onMessage` is to see what ffmpeg tells of its progress (level `verbose`), not warnings and errors alone. */
+  readonly talkative?: boolean;
+  /** At most one goes to stdout, which is discarded unless a descriptor is given for it. Existing files are overwritten. */
+  readonly outputs: readonly { readonly to: FfmpegTarget; readonly options?: readonly string[] }[];
+}
+
+/** A running ffmpeg. */
+export interface FfmpegProcess {
+  /**
+   * ffmpeg's standard input; undefined unless an input is `'stdin'` and no descriptor was given for it. The caller
+   * handles its errors (EPIPE once ffmpeg died).
+   */
+  readonly stdin: Writable | undefined;
+  /**
+   * Resolves with `messages()` once ffmpeg ended well; rejects with JobError('ffmpeg') carrying ffmpeg's last words.
+   * Never counts as an unhandled rejection.
+   */
+  readonly done: Promise<readonly string[]>;
+  /** The last 64 warnings and errors of stderr, each with its level in brackets after the part of ffmpeg that speaks, if any. */
+  messages(): readonly string[];
+  /** Sends SIGKILL. Idempotent. */
+  kill(): void;
+}
+
+/** What may go with a run. */
+export interface FfmpegOptions {
+  /**
+   * File descriptors for ffmpeg's standard input and output, where the command has them: only ffmpeg has them afterwards.
+   * Without one for its input, `FfmpegProcess.stdin` is that.
+   */
+  readonly stdin?: number;
+  readonly stdout?: number;
+  /** Called with each line of stderr. */
+  readonly onMessage?: (line: string) => void;
+  /** Kills ffmpeg when aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a file may make ffmpeg open: not the network, and by its format no other file. */
+const PROTOCOLS = ['-protocol_whitelist', 'file,crypto,data'] as const;
+const FORMATS = ['-format_whitelist', READABLE_FORMATS.join()] as const;
+const MOST_JSON_BYTES = 64 * 2 ** 20;
+
+/** What this file uses of fluent-ffmpeg that its types leave out. Tried with 2.1.3, the last version there will be. */
+interface FluentInternals {
+  ffmpegProc?: ChildProcess;
+  _checkCapabilities(callback: (error: null) => void): void;
+  availableEncoders(callback: (error: null, encoders: object) => void): void;
+  _getFfmpegPath(callback: (error: null, path: string) => void): void;
+  _spawnFfmpeg(args: string[], options: SpawnOptions, onProcess: OnProcess, onEnd: OnEnd): void;
+}
+interface LineRing {
+  get(): string;
+}
+type OnProcess = (child: ChildProcess, stdout: LineRing, stderr: LineRing) => void;
+type OnEnd = (error: Error | null, stdout?: LineRing, stderr?: LineRing) => void;
+
+/** An option of `_spawnFfmpeg` beside those of `spawn`. */
+const NOTHING_CAPTURED = { captureStdout: false };
+const NO_LINES: LineRing = { get: () => '' };
+
+/**
+ * Starts ffmpeg; resolves once it runs. Standard input is the caller's to end.
+ * Errors: JobError('ffmpeg'), with a hint where the program is missing.
+ */
+export async function startFfmpeg(
+  command: FfmpegCommand,
+  options: FfmpegOptions = {},
+): Promise<FfmpegProcess> {
+  try {
+    return await run(command, options);
+  } finally {
+    for (const descriptor of [options.stdin, options.stdout]) {
+      if (descriptor !== undefined) closeSync(descriptor);
+    }
+  }
+}
+
+function run(command: FfmpegCommand, options: FfmpegOptions): Promise<FfmpegProcess> {
+  const tail = messageTail(options.onMessage);
+  const builder = build(command, options, tail.push);
+  const done = new Promise<readonly string[]>((resolve, reject) => {
+    builder.on('end', () => resolve(tail.lines()));
+    builder.on('error', (error: Error) => {
+      reject(
+        options.signal?.aborted
+          ? new JobError('ffmpeg', `ffmpeg was stopped while ${command.task}`, {
+              cause: options.signal.reason,
+            })
+          : runError('ffmpeg', command.task, error, tail.lines()),
+      );
+    });
+  });
+  return new Promise((resolve, reject) => {
+    done.catch(reject);
+    builder.on('start', () => {
+      const child = internals(builder).ffmpegProc;
+      if (child?.pid === undefined) return; // Not spawned: 'error' says why.
+      const kill = () => void child.kill('SIGKILL');
+      options.signal?.addEventListener('abort', kill, { once: true });
+      if (options.signal?.aborted) kill();
+      resolve({ stdin: child.stdin ?? undefined, done, messages: tail.lines, kill });
+    });
+    builder.run();
+  });
+}
+
+/** Runs ffmpeg to its end, without pipes, and gives its last messages. Errors as `startFfmpeg` and its `done`. */
+export async function runFfmpeg(
+  command: FfmpegCommand,
+  options: Omit<FfmpegOptions, 'stdin' | 'stdout'> = {},
+): Promise<readonly string[]> {
+  const run = await startFfmpeg(command, options);
+  return run.done;
+}
+
+/**
+ * Runs ffprobe with `args` on a file and gives what it printed as JSON; `signal` ends it. Errors: JobError('ffmpeg') with
+ * ffprobe's words; JobError('limit') past 64 MiB of output.
+ */
+export async function runFfprobe(
+  file: string,
+  args: readonly string[],
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const probe = startFfprobe(file, ['-of', 'json', ...args]);
+  signal?.addEventListener('abort', probe.kill, { once: true });
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of probe.stdout) {
+    bytes += chunk.length;
+    if (bytes > MOST_JSON_BYTES) {
+      probe.kill();
+      throw new JobError('limit', `ffprobe said more than ${MOST_JSON_BYTES} bytes about "${file}"`);
+    }
+    chunks.push(chunk);
+  }
+  await probe.done;
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+/**
+ * Runs ffprobe with `args` (with an `-of` of one line a record, e.g. `csv=p=0`) on a file and gives its output line
+ * by line, in bounded memory. Leaving the loop early ends ffprobe. `onMessage` is called with each warning and error, the last
+ * of them before the end. Errors: JobError('ffmpeg') with ffprobe's words.
+ */
+export async function* ffprobeLines(
+  file: string,
+  args: readonly string[],
+  onMessage?: (line: string) => void,
+): AsyncGenerator<string, void, undefined> {
+  const probe = startFfprobe(file, args, onMessage);
+  try {
+    yield* createInterface({ input: probe.stdout, crlfDelay: Number.POSITIVE_INFINITY });
+    await probe.done;
+  } finally {
+    probe.kill();
+  }
+}
+
+function build(command: FfmpegCommand, options: FfmpegOptions, onMessage: (line: string) => void) {
+  const builder = fluent();
+  const wantsStdin = command.inputs.some((input) => input.from === 'stdin');
+  const stdin = wantsStdin ? (options.stdin ?? 'pipe') : 'ignore';
+  tame(builder, [stdin, options.stdout ?? 'ignore', 'pipe'], onMessage);
+  for (const { from, options = [] } of command.inputs) {
+    // Two arguments at least: fluent-ffmpeg splits a lone option at a space.
+    const level = `repeat+level+${command.talkative ? 'verbose' : 'warning'}`;
+    const common = ['-nostdin', '-hide_banner', '-nostats', '-v', level];
+    if (from === 'stdin') builder.input('pipe:0').inputOptions(...common, ...options);
+    else if ('file' in from) {
+      // A format that is given is not guessed from what the file holds.
+      const limits = options.includes('-f') ? PROTOCOLS : [...PROTOCOLS, ...FORMATS];
+      builder.input(fileUrl(from.file)).inputOptions(...common, ...limits, ...options);
+    } else builder.input(from.lavfi).inputOptions(...common, ...options, '-f', 'lavfi');
+  }
+  for (const { to, options = [] } of command.outputs) {
+    if (to === 'stdout') {
+      builder.output('pipe:1').outputOptions('-y', ...options);
+    } else if (to === 'null') builder.output('-').outputOptions('-y', ...options, '-f', 'null');
+    else builder.output(fileUrl(to.file)).outputOptions('-y', '-nostdin', ...options);
+  }
+  return builder;
+}
+
+/**
+ * Works round fluent-ffmpeg's defects that matter here: it probes for formats and encoders before each command (and
+ * misreads FFmpeg 7's list of formats), swallows a wrong FFMPEG_PATH, throws where no one can catch when the program
+ * cannot be started, keeps a line of stderr however long, takes ffmpeg's output through a stream only, and leaves ffmpeg
+ * in the terminal's process group, where Ctrl-C would end it before us.
+ */
+function tame(
+  builder: fluent.FfmpegCommand,
+  stdio: NonNullable<SpawnOptions['stdio']>,
+  onMessage: (line: string) => void,
+): void {
+  const inner = internals(builder);
+  const spawnFfmpeg = inner._spawnFfmpeg;
+  inner._checkCapabilities = (callback) => callback(null);
+  inner.availableEncoders = (callback) => callback(null, {});
+  inner._getFfmpegPath = (callback) => callback(null, programPath('FFMPEG_PATH', 'ffmpeg'));
+  inner._spawnFfmpeg = (args, options, onProcess, onEnd) => {
+    const spawnOptions: SpawnOptions = {
+      ...options,
+      ...NOTHING_CAPTURED,
+      env: childEnvironment(),
+      detached: true,
+      stdio,
+    };
+    const end: OnEnd = (error, out = NO_LINES, err = NO_LINES) => onEnd(error, out, err);
+    try {
+      spawnFfmpeg.call(
+        builder,
+        args,
+        spawnOptions,
+        (child, out, err) => {
+          dieWithUs(child);
+          child.stderr?.removeAllListeners('data');
+          eachLine(child.stderr, onMessage);
+          onProcess(child, out, err);
+        },
+        end,
+      );
+    } catch (error) {
+      end(error instanceof Error ? error : new Error(String(error)));
+    }
+  };
+}
+
+function internals(builder: fluent.FfmpegCommand): FluentInternals {
+  return builder as unknown as FluentInternals;
+}
+
+function startFfprobe(file: string, args: readonly string[], onMessage?: (line: string) => void) {
+  const input = [...PROTOCOLS, ...FORMATS, '-i', fileUrl(file)];
+  const all = ['-hide_banner', '-v', 'level+warning', ...args, ...input];
+  return start('ffprobe', all, `reading "${file}"`, onMessage);
+}
+
+/** What ffmpeg prints on stdout when asked about itself. Errors: JobError('ffmpeg'). */
+export async function askFfmpeg(args: readonly string[]): Promise<string> {
+  const run = start('ffmpeg', ['-hide_banner', ...args], 'telling about itself');
+  const chunks: Buffer[] = [];
+  for await (const chunk of run.stdout) chunks.push(chunk);
+  await run.done;
+  return Buffer.concat(chunks).toString();
+}
+
+/** Starts a program without fluent-ffmpeg, which has no way to stream ffprobe's output. */
+function start(
+  program: 'ffmpeg' | 'ffprobe',
+  args: readonly string[],
+  task: string,
+  onMessage?: (line: string) => void,
+) {
+  const path = programPath(program === 'ffmpeg' ? 'FFMPEG_PATH' : 'FFPROBE_PATH', program);
+  const child = spawn(path, args, {
+    detached: true,
+    env: childEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  dieWithUs(child);
+  const tail = messageTail(onMessage);
+  eachLine(child.stderr, tail.push);
+  const done = new Promise<void>((resolve, reject) => {
+    const fail = (error: Error) => reject(runError(program, task, error, tail.lines()));
+    child.on('error', fail);
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve();
+      else fail(new Error(signal === null ? `exited with code ${code}` : `was killed with signal ${signal}`));
+    });
+  });
+  done.catch(() => undefined);
+  return { stdout: child.stdout, done, kill: () => void child.kill('SIGKILL') };
+}
+
+/** A file name as an ffmpeg URL in which nothing has a meaning. */
+function fileUrl(path: string): string {
+  return `file:${path}`;
+}
+
+function programPath(variable: 'FFMPEG_PATH' | 'FFPROBE_PATH', program: string): string {
+  return process.env[variable] || program;
+}

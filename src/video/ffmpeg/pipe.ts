@@ -1,0 +1,84 @@
+/** Pipes to and from ffmpeg for raw frames: large, and read and written in place on libuv's threads. */
+import * as fs from 'node:fs';
+import { promisify } from 'node:util';
+import { JobError, messageOf } from '../../system/errors.js';
+import { native } from '../../system/native.js';
+import type { ByteSource } from '../formats/byte-source.js';
+
+/** A pipe that a child process writes into. */
+export interface IncomingPipe extends ByteSource {
+  /** File descriptor of the child's end; whoever starts the child closes it here. */
+  readonly childEnd: number;
+  /** Closes our end, once the read under way has ended: the child's end must be closed by then. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** A pipe that a child process reads from. */
+export interface OutgoingPipe {
+  /** File descriptor of the child's end; whoever starts the child closes it here. */
+  readonly childEnd: number;
+  /** Resolves when the kernel has all of `bytes`. One call at a time. Errors: EPIPE when the child is gone. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Closes our end, which tells the child that there is no more, once the write under way has ended. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What Linux lets any user have; its own choice is 64 KiB, which is a fiftieth of a 1080p frame. */
+const CAPACITY = 2 ** 20;
+
+const read = promisify(fs.read);
+const write = promisify(fs.write);
+const closeDescriptor = promisify(fs.close);
+
+/** Errors: JobError('limit') where this process has too many open files. */
+export function incomingPipe(): IncomingPipe {
+  const { readEnd, writeEnd } = openPipe();
+  const use = exclusive(readEnd);
+  return {
+    childEnd: writeEnd,
+    close: use.close,
+    read: (into) => use.during(async () => (await read(readEnd, into, 0, into.length, null)).bytesRead),
+  };
+}
+
+/** Errors: as `incomingPipe`. */
+export function outgoingPipe(): OutgoingPipe {
+  const { readEnd, writeEnd } = openPipe();
+  const use = exclusive(writeEnd);
+  return {
+    childEnd: readEnd,
+    close: use.close,
+    write: (bytes) =>
+      use.during(async () => {
+        for (let at = 0; at < bytes.length; ) {
+          at += (await write(writeEnd, bytes, at, bytes.length - at, null)).bytesWritten;
+        }
+      }),
+  };
+}
+
+function openPipe() {
+  try {
+    return native().openPipe(CAPACITY);
+  } catch (error) {
+    throw new JobError('limit', messageOf(error), { hint: 'see ulimit -n', cause: error });
+  }
+}
+
+/** Sees to it that a descriptor is not closed, and its number given to another file, while it is in use. */
+function exclusive(descriptor: number) {
+  let busy: Promise<unknown> = Promise.resolve();
+  let closed: Promise<void> | undefined;
+  return {
+    during<T>(work: () => Promise<T>): Promise<T> {
+      if (closed !== undefined) throw new JobError('internal', 'a pipe was used after its end');
+      const result = work();
+      busy = result.catch(() => undefined);
+      return result;
+    },
+    close(): Promise<void> {
+      closed ??= busy.then(() => closeDescriptor(descriptor));
+      return closed;
+    },
+  };
+}

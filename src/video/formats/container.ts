@@ -1,0 +1,116 @@
+/** What the output file's container is and what it can hold; what codecs it takes is asked of ffmpeg (streams.ts). */
+import { JobError } from '../../system/errors.js';
+
+/** The containers an output can have. */
+export type ContainerName = 'mp4' | 'mov' | 'mkv' | 'webm';
+
+/** One output container, as the muxing command and the planning of streams need it. */
+export interface Container {
+  readonly name: ContainerName;
+  /** Media type of its files. */
+  readonly contentType: string;
+  /** ffmpeg's muxer (`-f`). */
+  readonly muxer: string;
+  /** An ISO base media file (QuickTime's family): boxes, a timescale for each track. Otherwise Matroska. */
+  readonly isoMedia: boolean;
+  /** Whether a track can carry a display matrix; where not, rotation is applied to the pixels. */
+  readonly carriesDisplayMatrix: boolean;
+  /** Whether a track can say that its frames hold two views arranged as `mode` says (Matroska's names). */
+  readonly carriesStereo: (mode: string) => boolean;
+  /** Whether cover art and files (fonts) can be attached, and how. */
+  readonly coverArt: 'stream' | 'attachment' | 'none';
+  /** ffmpeg's encoders to convert with, best first, where a stream cannot be copied. */
+  readonly textSubtitles: readonly string[];
+  readonly audioFallback: { readonly encoder: string; readonly bitRate: string; readonly label: string };
+}
+
+const AAC = { encoder: 'aac', bitRate: '256k', label: 'AAC, 256 kbit/s' } as const;
+const OPUS = { encoder: 'libopus', bitRate: '192k', label: 'Opus, 192 kbit/s' } as const;
+
+/** WebM's guidelines leave the others out, and ffmpeg's muxer refuses them. */
+const WEBM_STEREO = ['left_right', 'right_left', 'top_bottom', 'bottom_top'];
+const NO_STEREO = (): boolean => false;
+
+const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
+  mp4: {
+    name: 'mp4',
+    contentType: 'video/mp4',
+    muxer: 'mp4',
+    isoMedia: true,
+    carriesDisplayMatrix: true,
+    carriesStereo: NO_STEREO,
+    coverArt: 'stream',
+    textSubtitles: ['mov_text'],
+    audioFallback: AAC,
+  },
+  mov: {
+    name: 'mov',
+    contentType: 'video/quicktime',
+    muxer: 'mov',
+    isoMedia: true,
+    carriesDisplayMatrix: true,
+    carriesStereo: NO_STEREO,
+    coverArt: 'none',
+    textSubtitles: ['mov_text'],
+    audioFallback: AAC,
+  },
+  mkv: {
+    name: 'mkv',
+    contentType: 'video/x-matroska',
+    muxer: 'matroska',
+    isoMedia: false,
+    carriesDisplayMatrix: false,
+    carriesStereo: () => true,
+    coverArt: 'attachment',
+    textSubtitles: ['srt', 'ass'],
+    audioFallback: AAC,
+  },
+  webm: {
+    name: 'webm',
+    contentType: 'video/webm',
+    muxer: 'webm',
+    isoMedia: false,
+    carriesDisplayMatrix: false,
+    carriesStereo: (mode) => WEBM_STEREO.includes(mode),
+    coverArt: 'none',
+    textSubtitles: ['webvtt'],
+    audioFallback: OPUS,
+  },
+};
+
+const ALIASES: Readonly<Record<string, ContainerName>> = {
+  mp4: 'mp4',
+  m4v: 'mp4',
+  mov: 'mov',
+  qt: 'mov',
+  mkv: 'mkv',
+  matroska: 'mkv',
+  webm: 'webm',
+};
+
+/**
+ * The container of the output called `outputName` (a path or the name of a blob), from `format` where it is given and
+ * from the name's extension otherwise. Errors: JobError('usage') where neither names one of the four.
+ */
+export function containerFor(outputName: string, format?: string): Container {
+  const asked = (format ?? extensionOf(outputName)).toLowerCase();
+  const name = Object.hasOwn(ALIASES, asked) ? ALIASES[asked] : undefined;
+  if (name === undefined) {
+    const what =
+      format !== undefined
+        ? `there is no output format "${format}"`
+        : asked === ''
+          ? `the output "${outputName}" has no extension to tell its container by`
+          : `".${asked}" (of "${outputName}") is not a container that can be written`;
+    throw new JobError('usage', what, {
+      hint: 'Name the output .mp4, .mov, .mkv or .webm, or give --format.',
+    });
+  }
+  return CONTAINERS[name];
+}
+
+function extensionOf(name: string): string {
+  const file = name.slice(name.lastIndexOf('/') + 1);
+  const dot = file.lastIndexOf('.');
+  return dot <= 0 ? '' : file.slice(dot + 1);
+}

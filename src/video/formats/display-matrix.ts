@@ -1,0 +1,74 @@
+/** The display matrix of a video track: what it does to the picture, and writing it into a finished MP4 or QuickTime file. */
+import { open } from 'node:fs/promises';
+import { JobError } from '../../system/errors.js';
+import { isoBoxAt, isoFile, isoTracks } from './iso-boxes.js';
+
+/** How a frame is turned for display. */
+export interface Turn {
+  /** ffmpeg filters that do it to the pixels, in order. */
+  readonly filters: readonly string[];
+  /** Whether width and height change places. */
+  readonly sideways: boolean;
+}
+
+/** By the signs of a, b, c and d in x' = ax + cy, y' = bx + dy; y points down. */
+const TURNS: Readonly<Record<string, Turn>> = {
+  '1,0,0,1': { filters: [], sideways: false },
+  '0,1,-1,0': { filters: ['transpose=clock'], sideways: true },
+  '-1,0,0,-1': { filters: ['hflip', 'vflip'], sideways: false },
+  '0,-1,1,0': { filters: ['transpose=cclock'], sideways: true },
+  '-1,0,0,1': { filters: ['hflip'], sideways: false },
+  '1,0,0,-1': { filters: ['vflip'], sideways: false },
+  '0,1,1,0': { filters: ['transpose=cclock_flip'], sideways: true },
+  '0,-1,-1,0': { filters: ['transpose=clock_flip'], sideways: true },
+};
+
+/** What the matrix does, where that is turning by quarters and mirroring; undefined for any other (a slant, a scale). */
+export function turnOf(matrix: readonly number[]): Turn | undefined {
+  const [a = 0, b = 0, , c = 0, d = 0] = matrix;
+  const unit = Math.max(Math.abs(a), Math.abs(b));
+  const even = [a, b, c, d].every((value) => value === 0 || Math.abs(value) === unit);
+  return even ? TURNS[[a, b, c, d].map(Math.sign).join()] : undefined;
+}
+
+/** The matrix for frames `x` times as wide and `y` times as high: its translation, which is in pixels, scaled along. */
+export function scaleMatrix(matrix: readonly number[], x: number, y: number): readonly number[] {
+  return matrix.map((value, place) => {
+    if (place === 6) return Math.round(value * x);
+    return place === 7 ? Math.round(value * y) : value;
+  });
+}
+
+/**
+ * Writes `matrix` (nine integers) into the header (`tkhd`: ISO/IEC 14496-12, 8.3.2) of the track that is number
+ * `track` (from 0) in the MP4 or QuickTime file at `path`, in place. Errors: JobError('output') where that is no video track.
+ */
+export async function writeDisplayMatrix(
+  path: string,
+  track: number,
+  matrix: readonly number[],
+): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    const file = await isoFile(handle);
+    const found = (await isoTracks(file))[track];
+    const header = found && (await isoBoxAt(file, found.box, ['tkhd']));
+    if (found?.handler !== 'vide' || header === undefined) {
+      throw new JobError(
+        'output',
+        `track ${track} of "${path}" is not the video: its rotation cannot be written`,
+      );
+    }
+    const version = await file.read(header.start, 1);
+    // Times and the duration are 64 bits wide in version 1.
+    const offset = version[0] === 1 ? 52 : 40;
+    if (header.end - header.start < offset + 36) {
+      throw new JobError('output', `the header of track ${track} of "${path}" is too short`);
+    }
+    const bytes = Buffer.alloc(36);
+    for (const [place, value] of matrix.slice(0, 9).entries()) bytes.writeInt32BE(value | 0, place * 4);
+    await handle.write(bytes, 0, 36, header.start + offset);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,133 @@
+/** Raw frames into ffmpeg, one segment of encoded packets out. */
+
+import { open, rm } from 'node:fs/promises';
+import { JobError, messageOf } from '../../system/errors.js';
+import type { EncodeSpec } from '../codecs/codec.js';
+import { encoderOptions } from '../codecs/encoder-options.js';
+import { type FfmpegProcess, startFfmpeg } from '../ffmpeg/ffmpeg.js';
+import { type OutgoingPipe, outgoingPipe } from '../ffmpeg/pipe.js';
+import { frameBytes } from '../formats/frame-format.js';
+import { checkSegment } from '../formats/nut.js';
+
+/** Takes the frames of one segment. */
+export interface Encoder {
+  /**
+   * Takes one I420 frame; resolves when its buffer may be reused. One call at a time. Errors: JobError('output') where
+   * the file cannot be written, JobError('ffmpeg') for anything else, both naming the file.
+   */
+  write(frame: Uint8Array): Promise<void>;
+  /** Ends the segment: all frames are encoded, counted, and flushed to the disk. Errors as `write`. */
+  finish(): Promise<void>;
+  /** Stops ffmpeg and removes the file. Idempotent; right after a failure, too. */
+  abort(): Promise<void>;
+}
+
+const NVENC_HINT =
+  'NVENC failed: the same command goes on where it works; --hwaccel none --restart begins anew in software';
+
+/**
+ * Starts encoding one segment into a NUT file at `segmentPath`: one run of packets that begins with a keyframe and
+ * refers to nothing before it; frame n has PTS n in units of 1 / `spec.rate`. Errors come from `write` and `finish`.
+ */
+export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
+  const bytes = frameBytes(spec.width, spec.height);
+  const started = start(spec, segmentPath);
+  started.catch(() => undefined);
+  let frames = 0;
+  let aborted: Promise<void> | undefined;
+
+  async function abort(): Promise<void> {
+    const running = await started.catch(() => undefined);
+    running?.kill();
+    await running?.done.catch(() => undefined);
+    await running?.pipe.close();
+    await rm(segmentPath, { force: true });
+  }
+
+  return {
+    async write(frame) {
+      if (frame.length !== bytes) {
+        throw new JobError('internal', `a frame of ${frame.length} bytes for an encoder of ${bytes}`);
+      }
+      const { pipe, done } = await started.catch((error: unknown) => refuse(spec, segmentPath, error));
+      try {
+        await pipe.write(frame);
+      } catch (error) {
+        await done.catch((failure: unknown) => refuse(spec, segmentPath, failure));
+        throw new JobError('ffmpeg', `ffmpeg ended before "${segmentPath}" was complete`, { cause: error });
+      }
+      frames += 1;
+    },
+
+    async finish() {
+      try {
+        const { pipe, done } = await started;
+        await pipe.close();
+        await done;
+        await checkSegment(segmentPath, frames, spec.rate);
+        await flush(segmentPath);
+      } catch (error) {
+        refuse(spec, segmentPath, error);
+      }
+    },
+
+    abort() {
+      aborted ??= abort();
+      return aborted;
+    },
+  };
+}
+
+/** An ffmpeg that encodes, and the pipe that takes its frames. */
+interface Encoding extends FfmpegProcess {
+  readonly pipe: OutgoingPipe;
+}
+
+async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
+  const { width, height, rate } = spec;
+  const input = ['-f', 'rawvideo', '-pixel_format', 'yuv420p', '-video_size', `${width}x${height}`];
+  const segment = [
+    '-xerror', // Without it ffmpeg says that all is well after it could not write the end of the file.
+    ...['-fflags', '+bitexact', '-avoid_negative_ts', 'disabled', '-f', 'nut', '-write_index', '0'],
+  ];
+  const options = [...(await encoderOptions(spec)), ...segment];
+  const pipe = outgoingPipe();
+  try {
+    const run = await startFfmpeg(
+      {
+        task: `encoding "${segmentPath}"`,
+        // `-framerate` alone is taken for a usual rate where it is near one; a slash would be worked out, to a ratio that is near.
+        inputs: [{ from: 'stdin', options: [...input, '-r', `${rate.num}:${rate.den}`] }],
+        outputs: [{ to: { file: segmentPath }, options }],
+      },
+      { stdin: pipe.childEnd },
+    );
+    return { ...run, pipe };
+  } catch (error) {
+    await pipe.close();
+    throw error;
+  }
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function refuse({ gpu }: EncodeSpec, segmentPath: string, error: unknown): never {
+  const said = messageOf(error);
+  const hint = /No space left|quota exceeded|File too large|ENOSPC|EDQUOT/i.test(said)
+    ? 'make room on that file system and run the same command again'
+    : /No such file or directory/i.test(said)
+      ? 'its folder has gone while the job ran: put it back and run the same command again'
+      : undefined;
+  if (hint === undefined && gpu !== undefined && error instanceof JobError && error.code === 'ffmpeg')
+    throw new JobError('ffmpeg', said, { hint: NVENC_HINT, cause: error });
+  if (hint === undefined) throw error;
+  const message = said.includes(segmentPath) ? said : `"${segmentPath}" cannot be written: ${said}`;
+  throw new JobError('output', message, { hint, cause: error });
+}

@@ -1,0 +1,119 @@
+/** Finds out how long a source shows its last frame. */
+import { open } from 'node:fs/promises';
+import { JobError } from '../../system/errors.js';
+import { ffprobeLines } from '../ffmpeg/ffmpeg.js';
+import { matroskaIsWhole } from '../formats/matroska-elements.js';
+import type { SourceFacts } from '../source/source-facts.js';
+import { constantGap } from './output-times.js';
+
+/** Formats whose packets and headers say how long frames are shown; others only tell a rate. */
+const EXPLICIT = /^(?:mov,|matroska|gif$|apng$)/;
+/** Seconds before the last frame from which on packets are listed. */
+const RUN_UP_SECONDS = 1;
+/** A track's end is believed where it lies no more seconds after its last packet's: the file may have been cut off. */
+const MOST_BEYOND_SECONDS = 1;
+
+/** The last packets of a stream, in its ticks. */
+interface Tail {
+  /** How long the packet of the last frame says that it is shown. */
+  readonly duration: number | undefined;
+  /** When the last of the packets is over. */
+  readonly end: number;
+}
+
+/**
+ * How long `source` shows its last frame: ticks of the video stream. `pts` has the times of all that were decoded,
+ * ascending. Undefined where the file does not say, or where frames after the last of them could not be decoded. Reads the
+ * end of the file, but where its headers tell already. Errors: JobError('ffmpeg') where ffprobe cannot be started.
+ */
+export async function lastFrameDuration(
+  source: SourceFacts,
+  pts: readonly number[],
+): Promise<number | undefined> {
+  if (!EXPLICIT.test(source.format)) return undefined;
+  const even = evenTicks(source, pts);
+  if (even !== undefined) return even;
+  const last = pts.at(-1) ?? 0;
+  const tail = await readTail(source, last);
+  if (tail === undefined) return undefined;
+  const { timeBase, durationTicks, startPts = 0 } = source.video;
+  const second = timeBase.den / timeBase.num;
+  if (source.format.startsWith('mov,')) {
+    const end = durationTicks === undefined ? undefined : startPts + durationTicks;
+    const believed = end !== undefined && end <= tail.end + MOST_BEYOND_SECONDS * second;
+    const declared = believed ? end - last : 0;
+    // Where B-frames are decoded after it, the frame's own packet is as long as any; an edit may end within a frame.
+    return declared >= 2 * (tail.duration ?? 0) && declared > 0 ? declared : tail.duration;
+  }
+  if (!source.format.startsWith('matroska')) return tail.duration;
+  const end = await matroskaEnd(source);
+  const rest = end === undefined ? 0 : Math.round(end * second) - last;
+  // A packet tells its own duration or the usual one: where the track ends later, it is the usual one.
+  return rest > (tail.duration ?? 0) ? rest : tail.duration;
+}
+
+/**
+ * How long every frame of an ISO file is shown where all that it declares were decoded, equally far apart, and its track is
+ * as long as they are together: the last one then is as long as the others.
+ */
+function evenTicks({ format, video }: SourceFacts, pts: readonly number[]): number | undefined {
+  const gap = constantGap(pts);
+  if (gap === undefined || !format.startsWith('mov,')) return undefined;
+  const all = video.framesDeclared && video.frames === pts.length && video.startPts === pts[0];
+  return all && video.durationTicks === gap * pts.length ? gap : undefined;
+}
+
+/** The stream's last packets; undefined where the frame at `last` is not among them, or is not the last. */
+async function readTail(source: SourceFacts, last: number): Promise<Tail | undefined> {
+  const { index, timeBase } = source.video;
+  const from = (last * timeBase.num) / timeBase.den - RUN_UP_SECONDS;
+  const args = [
+    ...source.openOptions,
+    ...['-select_streams', `${index}`, '-read_intervals', `${from.toFixed(6)}%`],
+    ...['-show_entries', 'packet=pts,duration,flags', '-of', 'compact=p=0:nk=0'],
+  ];
+  let duration: number | undefined;
+  let end = last;
+  let found = false;
+  try {
+    for await (const line of ffprobeLines(source.path, args)) {
+      const told = new Map(line.split('|').map((entry) => entry.split('=', 2) as [string, string]));
+      const pts = Number(told.get('pts'));
+      if (!Number.isSafeInteger(pts) || told.get('flags')?.includes('D')) continue;
+      if (pts > last) return undefined;
+      const ticks = Number(told.get('duration'));
+      const known = Number.isSafeInteger(ticks) && ticks > 0;
+      if (known) end = Math.max(end, pts + ticks);
+      if (pts !== last) continue;
+      found = true;
+      duration = known ? ticks : undefined;
+    }
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+  }
+  return found ? { duration, end } : undefined;
+}
+
+/** Seconds at which a Matroska file's video ends, by its headers; undefined where they do not tell or the file was cut off. */
+async function matroskaEnd(source: SourceFacts): Promise<number | undefined> {
+  const file = await open(source.path);
+  try {
+    if (!(await matroskaIsWhole(file))) return undefined;
+  } finally {
+    await file.close();
+  }
+  const start = Math.max(0, source.startTime ?? 0);
+  const fileEnd = source.duration === undefined ? undefined : source.duration + start;
+  const stream = source.streams.find(({ index }) => index === source.video.index);
+  const tag = Object.entries(stream?.tags ?? {}).find(([key]) => /^DURATION(?:-|$)/i.test(key))?.[1];
+  const [, hours, minutes, seconds] = /^(\d+):(\d\d):(\d\d(?:\.\d+)?)$/.exec(tag ?? '') ?? [];
+  if (hours !== undefined && fileEnd !== undefined) {
+    const end = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+    // A tag may be another file's, which this one was cut out of.
+    return Math.min(end, fileEnd);
+  }
+  const alone = source.streams.every(
+    ({ type, index }) => index === source.video.index || type === 'attachment',
+  );
+  return alone ? fileEnd : undefined;
+}

@@ -1,0 +1,152 @@
+/** A video's compressed packets, as FFmpeg demuxes them: nothing is decoded. */
+import { JobError } from '../../system/errors.js';
+import { ffprobeLines, startFfmpeg } from '../ffmpeg/ffmpeg.js';
+import { isError, isForgiven, plainMessage } from '../ffmpeg/ffmpeg-messages.js';
+import { incomingPipe } from '../ffmpeg/pipe.js';
+import { openNutReader } from '../formats/nut.js';
+import type { NutStream } from '../formats/nut-format.js';
+import { rescaleExact } from '../formats/rational.js';
+import { canBeCut, isIntraOnly, keyframeOf } from './random-access.js';
+import type { SourceFacts } from './source-facts.js';
+import type { ListedPacket } from './timeline.js';
+
+/** One compressed packet of the video stream. */
+export interface CompressedPacket {
+  /** Ticks of the source's time base, as in the file. */
+  readonly pts: number;
+  readonly keyframe: boolean;
+  readonly data: Uint8Array;
+}
+
+/** The packets of one video stream, in decoding order. */
+export interface CompressedPackets {
+  /** How the stream is coded. Its own time base is not the packets'. */
+  readonly stream: NutStream;
+  /** The next packet; undefined at the end. Errors: JobError('ffmpeg'). */
+  next(): Promise<CompressedPacket | undefined>;
+  /** Stops ffmpeg if it runs. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the video stream of `source`, whose first packet has PTS `firstPts`. A muxer may shift all times alike: they are
+ * given as they are in the file. Errors: JobError('ffmpeg') where ffmpeg cannot be started or cannot read the file.
+ */
+export async function openCompressedPackets(
+  source: SourceFacts,
+  firstPts: number,
+): Promise<CompressedPackets> {
+  const { path, video } = source;
+  const pipe = incomingPipe();
+  const run = await startFfmpeg(
+    {
+      task: `cutting "${path}"`,
+      inputs: [{ from: { file: path }, options: [...source.openOptions, '-copyts'] }],
+      outputs: [
+        {
+          to: 'stdout',
+          options: [
+            ...['-map', `0:${video.index}`, '-c', 'copy', '-copytb', '1', '-copyinkf'],
+            ...['-f', 'nut', '-write_index', '0'],
+          ],
+        },
+      ],
+    },
+    { stdout: pipe.childEnd },
+  ).catch(async (error: unknown) => {
+    await pipe.close();
+    throw error;
+  });
+  const close = async (): Promise<void> => {
+    run.kill();
+    await run.done.catch(() => undefined);
+    await pipe.close();
+  };
+  try {
+    const reader = await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
+    const [stream] = reader.streams;
+    if (stream === undefined) throw new JobError('internal', `ffmpeg gave no stream of "${path}"`);
+    let shift: number | undefined;
+    return {
+      stream,
+      close,
+      async next() {
+        const header = await reader.next();
+        if (header === undefined) {
+          await run.done; // An end is one only if ffmpeg says so.
+          return undefined;
+        }
+        const data = new Uint8Array(header.bytes);
+        await reader.payload(data);
+        const time = rescaleExact(header.pts, stream.timeBase, video.timeBase);
+        shift ??= time - firstPts;
+        return { pts: time - shift, keyframe: header.keyframe, data };
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/**
+ * Whether decoding gives everything from the video's first packet on. False too where that cannot be told: where the
+ * codec's packets are not known here, or ffmpeg cannot copy them.
+ */
+export async function beginsWhole(source: SourceFacts): Promise<boolean> {
+  const { codec, startPts } = source.video;
+  if (isIntraOnly(codec) || !canBeCut(codec)) return isIntraOnly(codec);
+  let packets: CompressedPackets | undefined;
+  try {
+    packets = await openCompressedPackets(source, startPts ?? 0);
+    const first = await packets.next();
+    if (first?.keyframe !== true) return false;
+    return keyframeOf(codec, packets.stream.extradata, first.data).access === 'independent';
+  } catch (error) {
+    if (error instanceof JobError) return false;
+    throw error;
+  } finally {
+    await packets?.close();
+  }
+}
+
+/** Packets' side data, in ffprobe's names, that what is cut out of the stream would not have. */
+const CHANGES = /New Extradata|Param Change|Palette/;
+/** What demuxers warn of where a packet is not as it was written. */
+const CORRUPT = /Packet corrupt \(stream = \d+/;
+
+/**
+ * Lists the video stream's packets in decoding order. `onDamage` is called with what ffprobe says of damage in the file.
+ * Errors: JobError('ffmpeg') where ffprobe cannot read the file.
+ */
+export async function* listPackets(
+  source: SourceFacts,
+  onDamage?: (message: string) => void,
+): AsyncGenerator<ListedPacket, void, undefined> {
+  const entries = 'packet=pts,dts,size,flags:packet_side_data=side_data_type';
+  // A line a packet, with all that is told of it.
+  const shown = ['-select_streams', `${source.video.index}`, '-show_entries', entries, '-of', 'compact=p=0'];
+  const args = [...source.openOptions, ...shown];
+  const hear = (line: string): void => {
+    if (isForgiven(line) || !(isError(line) || CORRUPT.test(line))) return;
+    onDamage?.(plainMessage(line));
+  };
+  for await (const line of ffprobeLines(source.path, args, hear)) {
+    const told = new Map(line.split('|').map((entry) => entry.split('=', 2) as [string, string]));
+    const flags = told.get('flags');
+    if (flags === undefined) continue;
+    yield {
+      pts: wholeNumber(told.get('pts')),
+      dts: wholeNumber(told.get('dts')),
+      keyframe: flags.includes('K'),
+      hidden: flags.includes('D'),
+      bytes: wholeNumber(told.get('size')) ?? 0,
+      changes: CHANGES.test(line),
+    };
+  }
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : undefined;
+}

@@ -1,0 +1,137 @@
+/** Looks at a source's packets and frames at a few places, where its headers do not tell enough. */
+import { JobError } from '../../system/errors.js';
+import { ffprobeLines } from '../ffmpeg/ffmpeg.js';
+import type { Activity } from './main-video.js';
+import type { SourceFacts, VideoFacts } from './source-facts.js';
+
+/** What the frames that were decoded at a few places say of themselves. */
+export interface FrameMarks {
+  /** Whether any of them is made of two fields. */
+  readonly interlaced: boolean;
+  /** Their sample aspect ratios, as ffprobe writes them, in the order of their appearance. */
+  readonly aspects: readonly string[];
+  /** Whether any carries a message that says how two views are packed into it. */
+  readonly stereo: boolean;
+  /** Whether closed captions lie within any of them. */
+  readonly captions: boolean;
+  /** The colour tags of the first, for codecs of which the stream may have none. */
+  readonly tags: Partial<Pick<VideoFacts, 'matrixTag' | 'primariesTag' | 'transferTag'>>;
+}
+
+type Place = Pick<SourceFacts, 'path' | 'openOptions' | 'startTime' | 'duration'>;
+
+/** Where to look, as parts of the length. */
+const PLACES = [0, 0.2, 0.4, 0.6, 0.8] as const;
+/** Frames at each place: a telecined video shows fields within five. */
+const FRAMES = 5;
+/** Frames at the first place where the codec has captions: a broadcast has them within two seconds. */
+const CAPTION_FRAMES = 50;
+/** Seconds of packets at each place. */
+const SECONDS = 2;
+/** Codecs whose decoders in ffmpeg never give a frame of two fields. */
+const PROGRESSIVE_CODECS: ReadonlySet<string> = new Set([
+  ...['hevc', 'vp8', 'vp9', 'av1', 'vvc', 'theora', 'flv1', 'h263', 'png', 'apng', 'gif', 'webp', 'bmp'],
+]);
+
+/** Codecs whose frames may hold captions (CEA-608 or -708) in a form that ffmpeg knows. */
+const CAPTIONED: ReadonlySet<string> = new Set(['h264', 'hevc', 'mpeg2video', 'mpeg1video', 'av1']);
+
+/**
+ * What frames of the video say of themselves, by one run of ffprobe; undefined where its codec has no such marks. Decodes
+ * 70 frames at most. Never rejects for the file's sake: damage shows when it is decoded.
+ */
+export async function frameMarks(source: SourceFacts): Promise<FrameMarks | undefined> {
+  const { video } = source;
+  const [hasFields, hasCaptions] = [!PROGRESSIVE_CODECS.has(video.codec), CAPTIONED.has(video.codec)];
+  if (!hasFields && !hasCaptions) return undefined;
+  const aspects = new Set<string>();
+  let [interlaced, stereo, captions] = [false, false, false];
+  let first: string | undefined;
+  // Of bare streams without times a seek would read the whole file.
+  const places = hasFields && video.startPts !== undefined ? PLACES : PLACES.slice(0, 1);
+  const tags = 'interlaced_frame,sample_aspect_ratio,color_space,color_primaries,color_transfer';
+  const args = [
+    ...['-select_streams', `${video.index}`, '-of', 'compact=p=0'],
+    ...['-show_entries', `frame=${tags}:frame_side_data=side_data_type`],
+    ...['-threads', '2'],
+    ...[
+      '-read_intervals',
+      intervals(source, places, `#${FRAMES}`, `#${hasCaptions ? CAPTION_FRAMES : FRAMES}`),
+    ],
+  ];
+  await eachLine(source, args, (line) => {
+    first ??= line;
+    interlaced ||= hasFields && /\binterlaced_frame=1\b/.test(line);
+    stereo ||= line.includes('side_data_type=Stereo 3D');
+    captions ||= line.includes('side_data_type=ATSC A53');
+    const aspect = /\bsample_aspect_ratio=([1-9]\d*:[1-9]\d*)/.exec(line)?.[1];
+    if (aspect !== undefined) aspects.add(aspect);
+  });
+  return { interlaced, aspects: [...aspects], stereo, captions, tags: colourTags(first ?? '') };
+}
+
+function colourTags(line: string): FrameMarks['tags'] {
+  const tag = (name: string): string | undefined => {
+    const value = new RegExp(`\\b${name}=([^|]+)`).exec(line)?.[1];
+    return value === 'unknown' || value === 'reserved' ? undefined : value;
+  };
+  return {
+    matrixTag: tag('color_space'),
+    primariesTag: tag('color_primaries'),
+    transferTag: tag('color_transfer'),
+  };
+}
+
+/** What is seen of each video stream, by its index, in the packets at a few places. Never rejects for the file's sake. */
+export async function videoActivity(file: Place): Promise<ReadonlyMap<number, Activity>> {
+  const times = new Map<number, Set<number>>();
+  const args = [
+    ...['-select_streams', 'v', '-show_entries', 'packet=stream_index,pts_time,dts_time'],
+    ...['-of', 'compact=p=0', '-read_intervals', intervals(file, PLACES, `${SECONDS}`)],
+  ];
+  await eachLine(file, args, (line) => {
+    const index = /\bstream_index=(\d+)/.exec(line)?.[1];
+    const time = /\b[pd]ts_time=(-?[\d.]+)/.exec(line)?.[1];
+    if (index === undefined || time === undefined) return;
+    const own = times.get(Number(index)) ?? new Set();
+    // A seek may bring the same packet again.
+    times.set(Number(index), own.add(Number(time)));
+  });
+  return new Map([...times].map(([index, own]) => [index, activityOf([...own])]));
+}
+
+function activityOf(times: readonly number[]): Activity {
+  const [first, last] = times.reduce(
+    ([least, most], time) => [Math.min(least, time), Math.max(most, time)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
+  return { frames: times.length, seconds: last - first };
+}
+
+/** ffprobe's `-read_intervals`: as much of `amount` from each place on, and of `first` from the first. */
+function intervals(
+  { startTime, duration }: Place,
+  places: readonly number[],
+  amount: string,
+  first = amount,
+): string {
+  const spread = duration === undefined ? places.slice(0, 1) : places;
+  return spread
+    .map((part) =>
+      part === 0 ? `%+${first}` : `${((startTime ?? 0) + part * (duration ?? 0)).toFixed(3)}%+${amount}`,
+    )
+    .join(',');
+}
+
+/** Hands on what ffprobe prints; where it gives up on the file, what it printed until then was all. */
+async function eachLine(
+  { path, openOptions }: Place,
+  args: readonly string[],
+  onLine: (line: string) => void,
+): Promise<void> {
+  try {
+    for await (const line of ffprobeLines(path, [...openOptions, ...args])) onLine(line);
+  } catch (error) {
+    if (!(error instanceof JobError)) throw error;
+  }
+}

@@ -1,0 +1,134 @@
+/** Checks that a finished file holds the very packets that were encoded. */
+import { type FileHandle, open } from 'node:fs/promises';
+import { JobError } from '../../system/errors.js';
+import { startFfmpeg } from '../ffmpeg/ffmpeg.js';
+import { incomingPipe } from '../ffmpeg/pipe.js';
+import { openNutReader } from '../formats/nut.js';
+import { packetDigest } from '../mux/packet-digest.js';
+import type { SegmentFacts } from '../mux/segment-packets.js';
+import type { FinishedFile } from './finished-file.js';
+
+const WINDOW_BYTES = 2 ** 20;
+/** The track's number has eight bytes at most. */
+const LONGEST_BLOCK_HEAD = 11;
+/** The bits of a block's flags that tell that it holds several frames. */
+const LACING = 0x06;
+
+/**
+ * Reads the packets of the video in `file`, at `path`, back and compares each with what the segments held when they were
+ * looked through. Times and sizes can be right in a file whose bytes are wrong: two writers at one file leave such. The
+ * bytes are read where the demuxer found them; ffmpeg has the last word where they seem to differ, for demuxers add to
+ * packets of some codecs (ProRes in Matroska). Errors: JobError('output') saying which packet differs, JobError('ffmpeg')
+ * where the file cannot be read.
+ */
+export async function verifyDigests(
+  path: string,
+  file: FinishedFile,
+  segments: readonly SegmentFacts[],
+): Promise<void> {
+  const expected = segments.flatMap(({ digests }) => [...digests]);
+  if (await holdsInPlace(path, file, segments, expected)) return;
+  let count = 0;
+  for await (const digest of digestsOf(path, file.facts.video.index)) {
+    if (count < expected.length && digest !== expected[count]) {
+      throw wrong(path, `packet ${count} (from 0) of its video is not what was encoded`);
+    }
+    count += 1;
+  }
+  if (count !== expected.length) {
+    throw wrong(path, `it holds ${count} packets of video instead of ${expected.length}`);
+  }
+}
+
+/** Whether the bytes at the places of the packets are those that were encoded. */
+async function holdsInPlace(
+  path: string,
+  { facts, packets }: FinishedFile,
+  segments: readonly SegmentFacts[],
+  expected: readonly number[],
+): Promise<boolean> {
+  const { positions, sizes } = packets;
+  const [first] = segments;
+  if (first === undefined || positions.length !== expected.length) return false;
+  const digest = packetDigest(first.stream, 'in a file');
+  const blocks = facts.format.startsWith('matroska');
+  const file = await open(path);
+  try {
+    const read = windowOn(file);
+    for (const [packet, position] of positions.entries()) {
+      const bytes = sizes[packet] ?? Number.NaN;
+      const head = blocks ? await blockHead(read, position) : 0;
+      if (head === undefined || !Number.isFinite(position + bytes)) return false;
+      const data = await read(position + head, bytes);
+      if (data.length < bytes || digest(data) !== expected[packet]) return false;
+    }
+    return true;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Bytes before the frame in a block of Matroska (RFC 9559, 10.1); undefined where it holds several frames. */
+async function blockHead(read: Read, position: number): Promise<number | undefined> {
+  if (!Number.isFinite(position)) return undefined;
+  const bytes = await read(position, LONGEST_BLOCK_HEAD);
+  const track = Math.clz32(bytes[0] ?? 0) - 23;
+  // The track's number, a time of two bytes, and flags.
+  const flags = bytes[track + 2] ?? LACING;
+  return (flags & LACING) === 0 ? track + 3 : undefined;
+}
+
+type Read = (at: number, length: number) => Promise<Uint8Array>;
+
+/** Reads a file from its beginning on by large parts: packets lie one behind the other. */
+function windowOn(file: FileHandle): Read {
+  let window = Buffer.alloc(WINDOW_BYTES);
+  let from = 0;
+  let held = 0;
+  return async (at, length) => {
+    if (at < from || at + length > from + held) {
+      if (length > window.length) window = Buffer.alloc(length);
+      held = (await file.read(window, 0, window.length, at)).bytesRead;
+      from = at;
+    }
+    return window.subarray(at - from, Math.min(at - from + length, held));
+  };
+}
+
+async function* digestsOf(path: string, index: number): AsyncGenerator<number, void, undefined> {
+  const pipe = incomingPipe();
+  const options = ['-map', `0:${index}`, '-c', 'copy', '-copyinkf', '-f', 'nut', '-write_index', '0'];
+  try {
+    const run = await startFfmpeg(
+      {
+        task: `reading back "${path}"`,
+        inputs: [{ from: { file: path }, options: ['-copyts'] }],
+        outputs: [{ to: 'stdout', options }],
+      },
+      { stdout: pipe.childEnd },
+    );
+    try {
+      const reader = await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
+      const [stream] = reader.streams;
+      if (stream === undefined) throw new JobError('internal', `ffmpeg gave no stream of "${path}"`);
+      const digest = packetDigest(stream);
+      for (let packet = await reader.next(); packet !== undefined; packet = await reader.next()) {
+        const data = new Uint8Array(packet.bytes);
+        await reader.payload(data);
+        yield digest(data);
+      }
+      await run.done; // An end is one only if ffmpeg says so.
+    } finally {
+      run.kill();
+      await run.done.catch(() => undefined);
+    }
+  } finally {
+    await pipe.close();
+  }
+}
+
+function wrong(path: string, what: string): JobError {
+  return new JobError('output', `the finished file "${path}" is not as it should be: ${what}`, {
+    hint: 'It was not put in place. Run the same command again, which only has to put it together.',
+  });
+}

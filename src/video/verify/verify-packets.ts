@@ -1,0 +1,127 @@
+/** Checks the packets of a finished file's video against what was promised. */
+
+import { JobError } from '../../system/errors.js';
+import { readableTags, type Tagged } from '../codecs/colour-support.js';
+import type { ColourTags } from '../formats/colour-names.js';
+import type { Container } from '../formats/container.js';
+import type { Rational } from '../formats/rational.js';
+import type { OutputTimes } from '../mux/output-times.js';
+import { integer, type Json, text } from '../source/probe-values.js';
+import type { SourceFacts } from '../source/source-facts.js';
+import type { FinishedFile } from './finished-file.js';
+
+/** What the finished file's video must be. */
+export interface ExpectedVideo {
+  readonly source: SourceFacts;
+  readonly container: Container;
+  /** As in `AssembleJob`. */
+  readonly pts: readonly number[];
+  /** As `Assembled` has them. */
+  readonly times: OutputTimes;
+  /** How it was encoded. */
+  readonly video: Tagged;
+}
+
+/** A container's headers may round durations to so much. */
+const ROUNDING_SECONDS = 0.001;
+/** ffprobe's names. */
+const TAG_FIELDS: Readonly<Record<keyof ColourTags, string>> = {
+  matrix: 'color_space',
+  primaries: 'color_primaries',
+  transfer: 'color_transfer',
+  range: 'color_range',
+  chromaLocation: 'chroma_location',
+};
+
+/**
+ * Checks the packets of the video in `file`, at `path`: as many as frames, each PTS within one tick of the file's time base,
+ * the last frame's end, a constant rate in an ISO file, and the colour tags. Errors: JobError('output').
+ */
+export function checkPackets(path: string, file: FinishedFile, expected: ExpectedVideo): void {
+  const { source, container, pts, times, video } = expected;
+  const { packets, timeBase } = file;
+  if (timeBase === undefined) throw wrong(path, 'its video has no time base');
+  const untold = packets.pts.findIndex(Number.isNaN);
+  if (untold >= 0) throw wrong(path, `packet ${untold} of the video has no time`);
+  if (packets.hidden !== undefined)
+    throw wrong(path, `packet ${packets.hidden} of the video is marked as not to be shown`);
+  if (packets.pts.length !== pts.length)
+    throw wrong(path, `it holds ${packets.pts.length} frames instead of ${pts.length}`);
+  checkTags(path, file.header, readableTags(video, container));
+  const found = Float64Array.from(packets.pts).sort();
+  const from = source.video.timeBase;
+  // |found - wanted| <= one tick of the file, in units of 1/(from.den * timeBase.den) s.
+  const foundUnit = BigInt(timeBase.num) * BigInt(from.den);
+  const wantedUnit = BigInt(from.num) * BigInt(timeBase.den);
+  for (const [frame, time] of pts.entries()) {
+    const shown = found[frame] ?? 0;
+    const distance = BigInt(shown) * foundUnit - BigInt(time + times.shift) * wantedUnit;
+    if (distance > foundUnit || distance < -foundUnit) {
+      const wanted = seconds(time + times.shift, from);
+      throw wrong(
+        path,
+        `frame ${frame} (from 0) should be shown at ${wanted} and is at ${seconds(shown, timeBase)}`,
+      );
+    }
+  }
+  checkEnd(path, file, timeBase, expected);
+}
+
+/** The last frame's end, and in an ISO file that a constant rate is one. */
+function checkEnd(
+  path: string,
+  { packets: { durations }, header, seconds: fileSeconds }: FinishedFile,
+  timeBase: Rational,
+  { source, container, pts, times }: ExpectedVideo,
+): void {
+  const trackTicks = integer(header.duration_ts);
+  const from = source.video.timeBase;
+  const tick = timeBase.num / timeBase.den;
+  const most = 2 * tick + ROUNDING_SECONDS;
+  const first = pts[0] ?? 0;
+  const wanted = ((times.end - first) * from.num) / from.den;
+  if (!container.isoMedia) {
+    const end = ((times.end + times.shift) * from.num) / from.den;
+    if (fileSeconds === undefined || fileSeconds >= end - most) return;
+    throw wrong(path, `it should last ${end.toFixed(3)} s and lasts ${fileSeconds.toFixed(3)} s`);
+  }
+  const lasts = (trackTicks ?? durations.sum) * tick;
+  if (Math.abs(lasts - wanted) > most) {
+    throw wrong(path, `its video should last ${wanted.toFixed(6)} s and lasts ${lasts.toFixed(6)} s`);
+  }
+  const interval = (times.interval * from.num) / from.den;
+  const lastAsOthers = Math.abs(wanted - pts.length * interval) < tick / 2;
+  // Times that the file's ticks do not meet are a tick apart.
+  if (times.constant && lastAsOthers && durations.most - durations.least > 1) {
+    const [least, longest] = [durations.least, durations.most].map((ticks) => seconds(ticks, timeBase));
+    throw wrong(
+      path,
+      `its frames should all last as long as each other and last from ${least} to ${longest}`,
+    );
+  }
+}
+
+/** A tag that was lost on the way is an error; one more than were asked for does no harm. */
+function checkTags(path: string, header: Json, wanted: ColourTags): void {
+  const found = (tag: keyof ColourTags) => text(header[TAG_FIELDS[tag]]) ?? 'unknown';
+  const full = found('range') === 'pc';
+  if (full !== (wanted.range === 'full')) {
+    throw wrong(path, `its levels should be of ${wanted.range} range and are tagged ${found('range')}`);
+  }
+  for (const tag of ['matrix', 'primaries', 'transfer', 'chromaLocation'] as const) {
+    if (wanted[tag] !== undefined && found(tag) !== wanted[tag]) {
+      throw wrong(path, `its ${TAG_FIELDS[tag]} should be ${wanted[tag]} and is ${found(tag)}`);
+    }
+  }
+}
+
+function seconds(ticks: number, timeBase: Rational): string {
+  return `${((ticks * timeBase.num) / timeBase.den).toFixed(6)} s`;
+}
+
+/** What refuses a finished file. */
+export function wrong(path: string, what: string): JobError {
+  return new JobError('output', `the finished file "${path}" is not as it should be: ${what}`, {
+    hint: 'It was not put in place. Please report this with the command, the version of ffmpeg and the source.',
+  });
+}

@@ -1,0 +1,222 @@
+import t from 'tap';
+import { parseArguments } from '../../../src/cli/arguments.js';
+import type { JobOptions } from '../../../src/job/context/options.js';
+import { CODEC_FACTS } from '../../../src/video/codecs/codecs.js';
+
+const ID = '00000000-0000-0000-0000-000000000000';
+
+function job(...argv: string[]): JobOptions {
+  const command = parseArguments(argv, '1.2.3');
+  if (command.kind !== 'job') throw new Error(`parsed as ${command.kind}`);
+  return command.options;
+}
+
+t.test('input and output are taken as they stand', async (t) => {
+  const names = ['it\'s a $(touch x); `y` "z".mp4', '%d frames\n.mkv'] as const;
+  const options = job(...names);
+  t.same([options.input, options.output], names);
+  t.same(
+    [job('--', '-in.mp4', '--out.mp4').input, job('--', '-in.mp4', '--out.mp4').output],
+    ['-in.mp4', '--out.mp4'],
+  );
+  t.equal(job('1', '002').output, '002', 'a name of digits is not a number');
+});
+
+t.test('defaults are those that --help states', async (t) => {
+  const options = job('a', 'b');
+  t.match(options, {
+    model: 'wave',
+    provider: 'auto',
+    batch: 'auto',
+    codec: 'h264',
+    hwaccel: 'none',
+    overwrite: false,
+    verbosity: 'normal',
+  });
+});
+
+t.test('bad usage is a usage error that says what is wrong', async (t) => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [[], /INPUT and an OUTPUT/],
+    [['a'], /INPUT and an OUTPUT/],
+    [['a', 'b', 'c'], /INPUT and an OUTPUT/],
+    [['a', ''], /INPUT and an OUTPUT/],
+    [['a', 'b', '--bogus'], /bogus/],
+    [['a', 'b', '--crf', '99'], /--crf/],
+    [['a', 'b', '--crf', 'x'], /--crf/],
+    [['a', 'b', '--batch', '0'], /--batch/],
+    [['a', 'b', '--batch', '1.5'], /--batch/],
+    [['a', 'b', '--strength', '2'], /--strength/],
+    [['a', 'b', '--size', 'huge'], /size[\s\S]*fast[\s\S]*fine/],
+    [['a', 'b', '--precision', 'fp16', '--provider', 'cpu'], /fp16 is for GPUs/],
+    [['a', 'b', '--precision', 'int8', '--provider', 'cuda'], /int8 is for CPUs/],
+    [['a', 'b', '--codec', 'mpeg1'], /codec/],
+    [['a', 'b', '--hwaccel', 'vaapi'], /hwaccel[\s\S]*auto[\s\S]*nvdec/],
+    [['a', 'b', '--hwaccel', 'cuda', '--tolerant'], /--tolerant decodes in software/],
+    [['a', 'b', '--hwaccel', 'nvdec', '--tolerant'], /--tolerant decodes in software/],
+    [['a', 'b', '-q', '-v'], /exclude/],
+    [['a', 'b', '--video', 'first'], /--video takes the number of a stream/],
+    [['a', 'b', '--video', '-1'], /--video takes the number of a stream/],
+    [['a', 'b', '--video='], /--video takes the number of a stream/],
+    [['probe'], /probe/],
+    [['retry', '3', 'mpirun'], /retry/],
+  ];
+  for (const [argv, message] of cases) {
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+});
+
+t.test('an empty value is no number, in any command', async (t) => {
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [['a', 'b', '--strength='], 'strength'],
+    [['a', 'b', '--crf', ''], 'crf'],
+    [['a', 'b', '--crf', ' ', '--overwrite'], 'crf'],
+    [['a', '--out-dir', 'b', '--segment-seconds='], 'segment-seconds'],
+    [['a', 'b', '--model-multiple='], 'model-multiple'],
+    [['submit', 'slurm', 'a', 'b', '--gpus-per-node='], 'gpus-per-node'],
+    [['submit', 'slurm', 'a', 'b', '--', '--crf='], 'crf'],
+    [['submit', 'k8s', 'a', 'b', '--workers='], 'workers'],
+    [['submit', 'aml', 'a', 'b', '--nodes', ''], 'nodes'],
+    [['watch', 'a', '--out', 'b', '--tries='], 'tries'],
+    [['watch', 'a', '--out', 'b', '--', '--strength='], 'strength'],
+  ];
+  for (const [argv, option] of cases) {
+    const message = new RegExp(`--${option} takes a number, and was given an empty value`);
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+  t.match(job('a', 'b', '--strength', '0', '--crf=0'), { strength: 0, crf: 0 });
+  t.match(job('--', 'a', '--crf='), { output: '--crf=' }, 'a name is none');
+});
+
+t.test('quality and speed are what the encoder of the codec takes', async (t) => {
+  const good: readonly (readonly string[])[] = [
+    ['h264', '--crf', '51', '--preset', 'veryslow'],
+    ['hevc', '--crf', '0', '--preset', 'ultrafast'],
+    ['vp9', '--crf', '63', '--preset', '8'],
+    ['av1', '--crf', '63', '--preset', '13'],
+    ['prores', '--preset', '0'],
+    ['prores', '--preset', 'hq'],
+    ['ffv1'],
+  ];
+  for (const words of good) t.equal(job('a', 'b', '--codec', ...words).codec, words[0], words.join(' '));
+  const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+    [['h264', '--crf', '52'], /--crf takes a number from 0 to 51 for h264/],
+    [['hevc', '--preset', '4'], /--preset of hevc is one of ultrafast, .*placebo, and cannot be "4"/],
+    [['h264', '--preset', ''], /cannot be ""/],
+    [['vp9', '--preset', 'slow'], /--preset of vp9 is one of 0, 1, .*8, and cannot be "slow"/],
+    [['av1', '--preset', '14'], /--preset of av1 is one of 0, .*13, and/],
+    [['av1', '--crf', '64'], /from 0 to 63 for av1/],
+    [['prores', '--preset', 'medium'], /--preset of prores is one of 0, .*5, proxy, .*4444xq/],
+    [['prores', '--crf', '18'], /prores takes no --crf: .*profile/],
+    [['ffv1', '--crf', '0'], /ffv1 takes no --crf/],
+    [['ffv1', '--preset', 'medium'], /ffv1 takes no --preset/],
+  ];
+  for (const [words, message] of wrong) {
+    const argv = ['a', 'b', '--codec', ...words];
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, words.join(' '));
+  }
+});
+
+t.test('--help states the real defaults of every codec, and how far they go', async (t) => {
+  const help = parseArguments(['--help'], '1');
+  const text = help.kind === 'text' ? help.text.replaceAll(/\s+/g, ' ') : '';
+  for (const [codec, { crf, preset }] of Object.entries(CODEC_FACTS)) {
+    const crfs = typeof crf === 'string' ? '' : `${codec} 0 to ${crf.most} (default ${crf.byDefault})`;
+    t.ok(text.includes(crfs), crfs);
+    if (typeof preset === 'string') continue;
+    const [first, last] = [preset.allowed[0], preset.allowed.at(-1)];
+    const presets = `${codec} ${first} to ${last} (default ${preset.byDefault})`;
+    t.ok(text.includes(presets), presets);
+  }
+});
+
+t.test('options of a job are understood, and misunderstood, wherever it is sent', async (t) => {
+  const blob = 'https://films.blob.core.windows.net/reels';
+  const places: readonly (readonly string[])[] = [
+    ['submit', 'slurm', 'a', 'b'],
+    ['submit', 'k8s', `${blob}/a`, `${blob}/b`, '--image', 'films.azurecr.io/framescatter:1'],
+    [
+      'submit',
+      'aml',
+      `${blob}/a`,
+      `${blob}/b`,
+      '--workspace',
+      'studio',
+      '--resource-group',
+      'g',
+      '--subscription',
+      ID,
+    ],
+    ['watch', 'a', '--out', 'b'],
+  ];
+  const options = ['--size', 'fine', '--strength', '0.5', '--hwaccel', 'auto', '--video', '1'];
+  t.match(job('a', 'b', ...options), { size: 'fine', strength: 0.5, hwaccel: 'auto', video: 1 });
+  t.same([job('a', 'b').size, job('a', 'b').video], [undefined, undefined]);
+  for (const words of places) {
+    const sent = parseArguments([...words, '--', ...options], '1');
+    t.match(
+      JSON.stringify(sent),
+      /"--size","fine","--strength","0.5","--hwaccel","auto","--video","1"/,
+      words.join(' '),
+    );
+    t.throws(() => parseArguments([...words, '--', '--size', 'huge'], '1'), {
+      code: 'usage',
+      message: /size/,
+    });
+  }
+});
+
+t.test('help and version come back as text', async (t) => {
+  t.match(parseArguments(['--help'], '1'), { kind: 'text', text: /--provider[\s\S]*Exit codes/ });
+  t.same(parseArguments(['--version'], '1.2.3'), { kind: 'text', text: '1.2.3\n' });
+});
+
+t.test('the other commands', async (t) => {
+  t.same(parseArguments(['doctor'], '1'), { kind: 'doctor', json: false });
+  t.same(parseArguments(['doctor', '--json'], '1'), { kind: 'doctor', json: true });
+  for (const words of [['version'], ['-V'], ['--version']])
+    t.same(parseArguments(words, '1.2.3'), { kind: 'text', text: '1.2.3\n' });
+  t.same(parseArguments(['models', '--json'], '1'), { kind: 'models', json: true });
+  t.match(parseArguments(['probe', 'x y'], '1'), { kind: 'probe', input: 'x y', json: false });
+  t.match(parseArguments(['probe', 'x', '--video', '2'], '1'), { kind: 'probe', video: 2 });
+  t.same(parseArguments(['retry', '2', '--', 'mpirun', '-np', '2'], '1'), {
+    kind: 'retry',
+    times: 2,
+    command: ['mpirun', '-np', '2'],
+  });
+});
+
+t.test('a mistyped name is answered with the one that was meant', async (t) => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['a', 'b', '--modle', 'wave'], /^unknown option --modle: did you mean --model\?$/],
+    [['a', 'b', '--segment_seconds', '3'], /did you mean --segment-seconds\?$/],
+    [['a', 'b', '--zzzzzz', '3'], /^unknown option --zzzzzz$/],
+    [['a', 'b', '--codec', 'h265'], /^--codec is one of h264, .*cannot be "h265": did you mean hevc\?$/],
+    [['a', 'b', '--codec', 'HEVC'], /did you mean hevc\?$/],
+    [
+      ['a', 'b', '--hwaccel', 'nvidia'],
+      /^--hwaccel is one of none, auto, nvdec, nvenc, cuda, and cannot be "nvidia"/,
+    ],
+    [['modles'], /INPUT and an OUTPUT.*did you mean models\?/],
+    [['submit', 'slurm', 'a', 'b', '--partitoin', 'gpu'], /did you mean --partition\?$/],
+    [['watch', 'a', '--out', 'b', '--pol', '3'], /did you mean --poll\?$/],
+  ];
+  for (const [argv, message] of cases) {
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+});
+
+t.test('nothing is accepted and ignored', async (t) => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['models', '--size', 'fine'], /models takes no --size/],
+    [['doctor', '-v'], /doctor takes no -v/],
+    [['probe', 'a', '--model', 'wave'], /probe takes no --model/],
+    [['a', 'b', '--json'], /a job takes no --json/],
+    [['submit', 'slurm', 'a', 'b', '--', '--json'], /a job takes no --json/],
+  ];
+  for (const [argv, message] of cases) {
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+  t.match(job('a', 'b', '-v', '--verbose'), { verbosity: 'verbose' }, 'a switch says the same twice');
+  t.match(job('--', 'a', '--json'), { output: '--json' });
+});

@@ -1,0 +1,89 @@
+/** What a job writes is none of what it, or another of its queue, reads; and a report replaces nothing but a report. */
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import type { JobOptions } from '../../../src/job/context/options.js';
+import { refuseSharedFiles } from '../../../src/job/prepare/files-apart.js';
+import { writeReport } from '../../../src/job/report/run-report.js';
+
+t.test('files that the command line names twice, under whatever names', async (t) => {
+  const folder = t.testdir({
+    'a.mp4': 'film',
+    'b.mp4': 'film',
+    'm.onnx': 'model',
+    'm.json': '{}',
+    'videos.txt': 'b.mp4',
+    'run.json': '{\n  "report": 1,\n  "x": 2\n}\n',
+    sub: {},
+    work: { 'c.mp4': 'film' },
+  });
+  const at = (name: string): string => join(folder, name);
+  await fs.link(at('a.mp4'), at('hard.mp4'));
+  await fs.symlink(at('a.mp4'), at('soft.mp4'));
+  await fs.symlink(folder, at('sub/again'));
+  type Files = Partial<Pick<JobOptions, 'input' | 'output' | 'model' | 'report' | 'workDir'>>;
+  const job = (files: Files): JobOptions => {
+    const { input = 'a.mp4', output = 'o.mp4', model = 'wave', report, workDir } = files;
+    const path = (name: string | undefined) => (name === undefined ? undefined : at(name));
+    const paths = { input: at(input), output: at(output), report: path(report), workDir: path(workDir) };
+    return { ...paths, model: model === 'wave' ? model : at(model) } as JobOptions;
+  };
+  const refused: readonly (readonly [Files | readonly Files[], RegExp])[] = [
+    [{ report: 'a.mp4' }, /the report is the input/],
+    [{ report: 'hard.mp4' }, /the report is the input/],
+    [{ report: 'soft.mp4' }, /the report is the input/],
+    [{ report: 'sub/again/a.mp4' }, /the report is the input/],
+    [{ report: 'o.mp4' }, /the output is the report/],
+    [{ report: 'sub/again/o.mp4' }, /the output is the report/],
+    [{ output: 'hard.mp4' }, /the output is the input/],
+    [{ model: 'm.onnx', report: 'm.onnx' }, /the report is the model/],
+    [{ model: 'm.onnx', report: 'm.json' }, /the report is the model/],
+    [{ model: 'm.onnx', output: 'm.onnx' }, /the output is the model/],
+    [{ report: 'videos.txt' }, /the report is the list/],
+    [{ workDir: 'o.mp4' }, /the work folder is the output/],
+    [{ workDir: 'a.mp4' }, /the work folder is the input/],
+    [{ workDir: 'run.json', report: 'run.json' }, /the work folder is the report/],
+    [{ input: 'work/c.mp4', workDir: 'work' }, /the input lies in the work folder/],
+    [{ output: 'work/o.mp4', workDir: 'sub/again/work' }, /the output lies in the work folder/],
+    [[{ output: 'b.mp4' }, { input: 'b.mp4', output: 'x.mp4' }], /the output is the input: .*b\.mp4/],
+    [[{}, { input: 'b.mp4' }], /the output is the output/],
+    [{ report: 'b.mp4' }, /b\.mp4 that is no report/],
+    [{ report: 'm.json' }, /m\.json that is no report/],
+    [{ report: 'sub' }, /sub that is no report/],
+    [{ report: 'none/r.json' }, /none\/r\.json cannot be written/],
+  ];
+  for (const [files, message] of refused) {
+    const jobs = [files].flat().map((one) => job(one));
+    await t.rejects(refuseSharedFiles(jobs, at('videos.txt')), { code: 'output', message }, `${message}`);
+  }
+  const fine: readonly Files[] = [
+    {},
+    { report: 'new.json' },
+    { report: 'run.json', workDir: 'work' },
+    { model: 'm.onnx', workDir: 'sub' },
+    { report: 'wave.json' },
+  ];
+  for (const files of fine) await t.resolves(refuseSharedFiles([job(files)]), JSON.stringify(files));
+  await t.resolves(refuseSharedFiles([job({}), job({ input: 'b.mp4', output: 'x.mp4', report: 'r.json' })]));
+});
+
+t.test('a report is written whole, and replaces no more than a report', async (t) => {
+  const folder = t.testdir({ 'mine.json': '{"mine": 1}', 'empty.json': '' });
+  const at = (name: string): string => join(folder, name);
+  for (const name of ['new.json', 'empty.json']) {
+    await writeReport(at(name), { report: 1, frames: 1 });
+    const before = await fs.open(at(name), 'r');
+    await writeReport(at(name), { report: 1, frames: 2 });
+    t.match(
+      JSON.parse(await before.readFile('utf8')),
+      { frames: 1 },
+      'who has it open reads the earlier one',
+    );
+    await before.close();
+    t.match(JSON.parse(await fs.readFile(at(name), 'utf8')), { frames: 2 });
+  }
+  await fs.symlink(at('new.json'), at('link.json'));
+  for (const name of ['mine.json', 'link.json', '.'])
+    await t.rejects(writeReport(at(name), { report: 1 }), { code: 'output', message: /no report/ }, name);
+  t.same((await fs.readdir(folder)).sort(), ['empty.json', 'link.json', 'mine.json', 'new.json']);
+});

@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import t from 'tap';
+import { packageRoot } from '../../../src/system/package.js';
+
+const SOURCE = join(packageRoot(), 'src');
+/** The folders of src from the ground up: a file imports from its own folder and from those before it, types too. */
+const FOLDERS = [
+  'system',
+  'report',
+  'mpi',
+  'watchdog',
+  ...['storage/location', 'storage/local', 'storage/azure', 'storage'],
+  ...['video/formats', 'video/ffmpeg', 'video/source', 'video/codecs', 'video/frames', 'video/split'],
+  ...['video/mux', 'video/verify', 'video/streams'],
+  ...['model/graph', 'model/load', 'model/passes', 'model/compose', 'model/session'],
+  'pipeline',
+  ...['job/context', 'job/journal', 'job/output', 'job/report'],
+  'telemetry',
+  ...['job/prepare', 'job/split', 'job', 'job/queue'],
+  'cloud',
+  'cluster',
+  'watch',
+  ...['cli/parsing', 'cli/aml', 'cli/k8s', 'cli/slurm', 'cli/doctor', 'cli/watch', 'cli'],
+  '',
+];
+const IMPORTED = /(?:from|import\()\s*'(\.[^']+)\.js'/g;
+
+t.test('imports point down', async (t) => {
+  let imports = 0;
+  for (const file of files()) {
+    const own = place(dirname(file));
+    t.ok(own >= 0, `${dirname(file)} has its place in the order of folders`);
+    for (const [, path = ''] of readFileSync(join(SOURCE, file), 'utf8').matchAll(IMPORTED)) {
+      imports += 1;
+      const target = relative(SOURCE, resolve(SOURCE, dirname(file), path));
+      if (place(dirname(target)) > own) t.fail(`${file} imports ${target}, which is above it`);
+    }
+  }
+  t.ok(imports > 500, 'imports are found');
+});
+
+t.test('no file imports itself, not even by way of others, nor for a type', async (t) => {
+  const targetsOf = new Map(
+    files().map((file) => [
+      file.replace(/\.ts$/, ''),
+      [...readFileSync(join(SOURCE, file), 'utf8').matchAll(IMPORTED)].map(([, path = '']) =>
+        relative(SOURCE, resolve(SOURCE, dirname(file), path)),
+      ),
+    ]),
+  );
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) t.fail([...way.slice(way.indexOf(file)), file].join(' -> '));
+    if (done.has(file) || way.includes(file)) return;
+    for (const target of targetsOf.get(file) ?? []) visit(target, [...way, file]);
+    done.add(file);
+  };
+  for (const file of targetsOf.keys()) visit(file, []);
+  t.equal(done.size, targetsOf.size);
+});
+
+t.test('tests lie in folders like those of what they test', async (t) => {
+  const areas = new Set([...FOLDERS.map((folder) => folder.split('/')[0]), 'project']);
+  for (const entry of readdirSync(join(packageRoot(), 'test/unit'))) t.ok(areas.has(entry), entry);
+});
+
+function place(folder: string): number {
+  return FOLDERS.indexOf(folder === '.' ? '' : folder);
+}
+
+function files(): readonly string[] {
+  return readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+}
