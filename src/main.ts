@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises';
-import { type Command, parseArguments } from './cli/arguments.js';
-import { runElsewhere } from './cli/run-remote.js';
+import { parseArguments } from './cli/arguments.js';
+import type { Command } from './cli/command.js';
+import { runCommand } from './cli/run-command.js';
 import { RootFailed } from './job/collective.js';
 import type { RunContext } from './job/context/context.js';
 import { machinesOf, thisMachine } from './job/context/machine.js';
@@ -51,29 +52,7 @@ async function main(argv: readonly string[]): Promise<number> {
       return await inWorld(command.options, log, () => jobCode(command, first));
     }
     if (!first) return 0;
-    switch (command.kind) {
-      case 'text':
-        process.stdout.write(command.text);
-        return 0;
-      case 'doctor': {
-        const { runDoctor } = await import('./cli/doctor/doctor.js');
-        return await runDoctor(command.json);
-      }
-      case 'models': {
-        const { listModelsCommand } = await import('./cli/models.js');
-        return await listModelsCommand(modelsFolder(), command.json);
-      }
-      case 'probe': {
-        const { probeCommand } = await import('./cli/probe.js');
-        return await probeCommand(command.input, command.json, command.video, log);
-      }
-      case 'elsewhere':
-        return await runElsewhere(command.command, log, packageVersion());
-      case 'retry': {
-        const { retry } = await import('./cli/retry.js');
-        return await retry(command.times, command.command, log);
-      }
-    }
+    return await runCommand(command, log, packageVersion());
   } catch (error) {
     // What is wrong with the command line is so for every rank; whatever else, perhaps for this one only.
     const alike = error instanceof JobError && error.code === 'usage';

@@ -9,7 +9,7 @@ import { defaultCredential, tokensOf } from '../../cloud/tokens.js';
 import { idIn, urlOf } from '../../cloud/workspace.js';
 import type { Log } from '../../report/log.js';
 import { printable, printableJson } from '../../report/printable.js';
-import type { AmlCommand } from './aml.js';
+import type { AmlCommand } from './parse-aml.js';
 
 /**
  * Does what `submit aml`, `publish aml` or `invoke aml` is asked to. Standard output gets what a script wants: the link to
@@ -18,7 +18,7 @@ import type { AmlCommand } from './aml.js';
  * @returns the exit code; a job that failed is a JobError `cloud`.
  */
 export async function runAml(
-  command: Exclude<AmlCommand, { readonly kind: 'text' }>,
+  command: AmlCommand,
   log: Log,
   release: string,
   environment: NodeJS.ProcessEnv = process.env,
@@ -35,10 +35,7 @@ export async function runAml(
   return 0;
 }
 
-async function act(
-  command: Exclude<AmlCommand, { readonly kind: 'text' }>,
-  session: Session,
-): Promise<string | undefined> {
+async function act(command: AmlCommand, session: Session): Promise<string | undefined> {
   switch (command.kind) {
     case 'submit': {
       const job = await submitJob(session, command);
@@ -62,7 +59,7 @@ async function act(
   }
 }
 
-function plan(command: Exclude<AmlCommand, { readonly kind: 'text' }>, management: string, release: string) {
+function plan(command: AmlCommand, management: string, release: string) {
   const { workspace } = command;
   const place = { workspace, management, release };
   switch (command.kind) {

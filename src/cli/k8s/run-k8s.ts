@@ -6,7 +6,7 @@ import { followJob } from '../../cluster/kubernetes-follow.js';
 import { ranks } from '../../cluster/kubernetes-job.js';
 import type { Log } from '../../report/log.js';
 import { packageRoot } from '../../system/package.js';
-import type { KubernetesCommand } from './submit-k8s.js';
+import type { KubernetesCommand } from './parse-k8s.js';
 
 /** What the command works in; the process by default. */
 export interface Surroundings {
@@ -32,10 +32,6 @@ export async function runKubernetes(
   surroundings: Surroundings = PROCESS,
 ): Promise<number> {
   const { environment, print, pause } = surroundings;
-  if (command.kind === 'text') {
-    print(command.text);
-    return 0;
-  }
   const { job, wait, dryRun } = command;
   const template = await readFile(join(packageRoot(), 'k8s', 'mpijob.yaml'), 'utf8');
   const manifest = renderManifest(template, job);

@@ -1,94 +1,193 @@
-import yargs, { type Argv, type ParseCallback } from 'yargs';
+/** The ground of every command's parsing: one yargs parser each, one form of help, one form of usage errors. */
+import yargs, { type Argv } from 'yargs';
+import { JobError } from '../../system/errors.js';
 import { didYouMean, nearest } from '../../system/suggestion.js';
 import { CODECS } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 
+/** A command as help lists it and as yargs parses it. */
+export interface CommandSpec<T> {
+  /** What is typed, e.g. `submit slurm`; `job` may be left out. */
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly about: string;
+  /** What follows the name, e.g. `INPUT [options]`: one line for each form. */
+  readonly forms: readonly string[];
+  /** Whole command lines, each at most 76 columns wide. */
+  readonly examples: readonly string[];
+  /** Paragraphs before and after the options. */
+  readonly text?: string;
+  readonly epilogue?: string;
+  options(parser: Argv): Argv<T>;
+}
+
+/** The options that a command's parser gives. */
+export type OptionsOf<S extends { options(parser: Argv): Argv<unknown> }> =
+  ReturnType<S['options']> extends Argv<infer T> ? T : never;
+
+/** Help, or a version: to be printed. */
+export interface Text {
+  readonly kind: 'text';
+  readonly text: string;
+}
+
+/** What a command was given: its options, its arguments, and what stands after a lone `--`. */
+export interface Given<T> {
+  readonly options: T;
+  readonly words: readonly string[];
+  readonly after: readonly string[];
+}
+
+/** Takes the arguments of a job, or throws a usage error that says what is wrong with them. */
+export type CheckJob = (words: readonly string[]) => void;
+
+export const PROGRAM = 'framescatter';
 const WIDEST = 110;
-/** What codecs are called elsewhere. */
-const OTHER_NAMES: Readonly<Record<string, string>> = Object.fromEntries(
+const NARROWEST = 60;
+/** A terminal's usual width, and that of a page that help is printed to. */
+const USUAL = 80;
+/** Names of codecs that others use. */
+const CODEC_ALIASES: Readonly<Record<string, string>> = Object.fromEntries(
   CODECS.flatMap((codec) => CODEC_FACTS[codec].aliases.map((alias) => [alias, codec])),
 );
 
 /**
- * The parser that every command starts from: pure (it neither prints nor exits), strict about options, and with names
- * taken as they stand, dots, digits and all. `version` is false where a command has none of its own.
+ * Parses the arguments that follow a command's name. Touches no files, prints nothing. A string is the help that was
+ * asked for.
+ * @throws {JobError} usage: an option is unknown, given twice, or has a value that it does not take.
  */
-export function commandLine(usage: string, epilogue: string, version: string | false) {
-  const parser = yargs([])
-    .scriptName('framescatter')
-    .usage(usage)
-    .epilogue(epilogue)
+export function parseCommand<T>(spec: CommandSpec<T>, argv: readonly string[]): Given<T> | string {
+  const parser = spec.options(baseParser(helpWidth()));
+  let help: string | undefined;
+  const parsed = parser.parseSync([...argv], {}, (error, _parsed, output) => {
+    if (error !== undefined && error !== null) {
+      throw usageError(spec.name, explain(error.message, optionNames(parser)));
+    }
+    if (output !== '') help = output;
+  });
+  if (help !== undefined) return commandHelp(spec, help, helpWidth());
+  const { _: words, '--': after, $0: _program, ...options } = parsed as Record<string, unknown>;
+  refuseTwice(spec.name, options);
+  refuseEmptyNumbers(spec.name, argv, options);
+  return { options: options as T, words: texts(words), after: texts(after) };
+}
+
+/** A usage error that points to the command's help. */
+export function usageError(command: string, message: string): JobError {
+  return new JobError('usage', message, { hint: `${PROGRAM} ${command} --help lists the options` });
+}
+
+/** Wraps paragraphs at a width; lines that begin with a space stay as they are. */
+export function wrapped(text: string, width: number): string {
+  return text
+    .split('\n')
+    .map((line) => (line.startsWith(' ') ? line : wrapLine(line, width)))
+    .join('\n');
+}
+
+/** The columns that help has. */
+export function helpWidth(): number {
+  const columns = process.stdout.columns ?? (Number(process.env.COLUMNS) || USUAL);
+  return Math.max(NARROWEST, Math.min(WIDEST, columns));
+}
+
+/** A parser that neither prints nor exits, strict about options; names are taken as they stand. */
+export function baseParser(width: number) {
+  return yargs([])
+    .scriptName(PROGRAM)
+    .usage('')
     .help()
     .alias('h', 'help')
+    .describe('help', 'show this help')
+    .version(false)
     .exitProcess(false)
     .showHelpOnFail(false)
     .strictOptions()
-    .wrap(Math.min(WIDEST, process.stdout.columns ?? WIDEST))
+    .wrap(width)
     .parserConfiguration({
       'dot-notation': false,
       'boolean-negation': false,
-      'duplicate-arguments-array': false,
+      'camel-case-expansion': false,
       'parse-positional-numbers': false,
+      'populate--': true,
     });
-  return checked(version === false ? parser.version(false) : parser.version(version).alias('V', 'version'));
 }
 
-/**
- * Refuses an empty value for a number, which yargs takes for 0 (`--strength="$S"` without an S). What yargs refuses is said
- * with what was likely meant. Of a value that is given twice the last one counts.
- */
-function checked<T>(parser: Argv<T>): Argv<T> {
-  const parse = parser.parseSync.bind(parser);
-  const parseSync = (words: string | readonly string[], context?: object, callback?: ParseCallback<T>) => {
-    const explained: ParseCallback<T> = (error, parsed, output) =>
-      callback?.(error && new Error(explain(error.message, namesOf(parser))), parsed, output);
-    const parsed = parse(words, context, callback && explained);
-    const given = ownOptions([words].flat());
-    const isNumber = (name: string): boolean => typeof Reflect.get(parsed, name) === 'number';
-    const empty = given.find(({ name, value }) => value?.trim() === '' && isNumber(name));
-    if (empty !== undefined)
-      callback?.(new Error(`--${empty.name} takes a number, and was given an empty value`), parsed, '');
-    return parsed;
-  };
-  return Object.assign(parser, { parseSync });
+function commandHelp<T>(spec: CommandSpec<T>, options: string, width: number): string {
+  const { name, forms, examples, about, text, epilogue } = spec;
+  const lines = (list: readonly string[]) => list.map((line) => `  ${line}`).join('\n');
+  return [
+    `Usage:\n${lines(forms.map((form) => `${PROGRAM} ${name} ${form}`.trimEnd()))}`,
+    ...(examples.length === 0 ? [] : [`Examples:\n${lines(examples)}`]),
+    wrapped(`${about}.${text === undefined ? '' : ` ${text}`}`, width),
+    options.trim().replace(/^Options:\n/, 'Options:\n'),
+    ...(epilogue === undefined ? [] : [wrapped(epilogue, width)]),
+    '',
+  ].join('\n\n');
 }
 
-/** The options, before a lone `--`, with what is given as their value. */
-function ownOptions(words: readonly string[]): readonly { readonly name: string; readonly value?: string }[] {
-  const end = words.indexOf('--');
-  const own = end === -1 ? words : words.slice(0, end);
-  return own.flatMap((word, at) => {
+function wrapLine(line: string, width: number): string {
+  const lines: string[] = [];
+  for (const word of line.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.join('\n');
+}
+
+function texts(words: unknown): readonly string[] {
+  return Array.isArray(words) ? words.map(String) : [];
+}
+
+/** Refuses a second value of an option; a switch may be repeated. */
+function refuseTwice(command: string, options: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Array.isArray(value)) continue;
+    if (value.every((one) => typeof one === 'boolean')) Reflect.set(options, name, value.at(-1));
+    else throw usageError(command, `--${name} is given twice: ${value.join(' and ')}`);
+  }
+}
+
+/** Refuses an empty value for a number, which yargs takes for 0 (`--strength="$S"` without an S). */
+function refuseEmptyNumbers(
+  command: string,
+  argv: readonly string[],
+  options: Readonly<Record<string, unknown>>,
+): void {
+  const end = argv.indexOf('--');
+  const own = end === -1 ? argv : argv.slice(0, end);
+  for (const [at, word] of own.entries()) {
     const [, name, value = own[at + 1]] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-    if (name === undefined) return [];
-    return value === undefined ? [{ name }] : [{ name, value }];
-  });
+    if (name !== undefined && value?.trim() === '' && typeof options[name] === 'number') {
+      throw usageError(command, `--${name} takes a number, and was given an empty value`);
+    }
+  }
 }
 
-/** Names of a parser's options; yargs has them, though its types do not tell. */
-function namesOf(parser: object): readonly string[] {
+/** The names of a parser's options; yargs has them, though its types do not tell. */
+function optionNames(parser: object): readonly string[] {
   const { getOptions } = parser as { getOptions(): { readonly key: object } };
   return Object.keys(getOptions.call(parser).key);
 }
 
-/** yargs' words for a bad option, with what may have been meant. */
+/** yargs' message about a bad option, with what may have been meant. */
 function explain(message: string, names: readonly string[]): string {
   const unknown = /^Unknown arguments?: (.+)$/s.exec(message)?.[1];
   if (unknown !== undefined) {
-    const near = (name: string): string =>
-      didYouMean(
-        `--${name}`,
-        names.map((one) => `--${one}`),
-      );
+    const options = names.map((name) => (name.length === 1 ? `-${name}` : `--${name}`));
     return [...new Set(unknown.split(', '))]
-      .map((name) => `unknown option --${name}${near(name)}`)
+      .map((name) => (name.length === 1 ? `-${name}` : `--${name}`))
+      .map((option) => `unknown option ${option}${didYouMean(option, options)}`)
       .join('; ');
   }
   const [, option, given = '', choices = ''] =
     /^Invalid values:\n {2}Argument: ([^,]+), Given: "(.*)", Choices: (.+)$/s.exec(message) ?? [];
   if (option === undefined) return message;
   const allowed = choices.split(', ').map((choice) => choice.replaceAll('"', ''));
-  const other = OTHER_NAMES[given.toLowerCase()];
-  const meant = other !== undefined && allowed.includes(other) ? other : nearest(given, allowed);
+  const alias = CODEC_ALIASES[given.toLowerCase()];
+  const meant = alias !== undefined && allowed.includes(alias) ? alias : nearest(given, allowed);
   const hint = meant === undefined ? '' : `: did you mean ${meant}?`;
   return `--${option} is one of ${allowed.join(', ')}, and cannot be ${JSON.stringify(given)}${hint}`;
 }

@@ -20,3 +20,16 @@ export function optionValues(usage: (message: string) => JobError) {
 function isWithin(value: number, least: number, most: number): boolean {
   return value >= least && value <= most;
 }
+
+/**
+ * Returns the index of a video stream.
+ * @throws what `usage` makes of a text that is none.
+ */
+export function videoIndexOf(
+  usage: (message: string) => JobError,
+  text: string | undefined,
+): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw usage(`--video takes the number of a stream, from 0, not ${JSON.stringify(text)}`);
+}

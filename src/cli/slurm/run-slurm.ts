@@ -7,17 +7,13 @@ import type { Log } from '../../report/log.js';
 import { isAddress } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
 import { packageRoot } from '../../system/package.js';
-import type { SlurmCommand } from './submit-slurm.js';
+import type { SlurmCommand } from './parse-slurm.js';
 
 /**
  * Submits the job, or prints its script. The exit code: 0, or with `wait` the job's own. Errors: JobError `input` where
  * the video is not there, `cluster` where Slurm is missing or refuses.
  */
 export async function runSlurm(command: SlurmCommand, log: Log): Promise<number> {
-  if (command.kind === 'text') {
-    process.stdout.write(command.text);
-    return 0;
-  }
   const { request, wait, dryRun } = command;
   const script = batchScript(request, packageRoot());
   if (dryRun) {

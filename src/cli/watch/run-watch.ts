@@ -12,14 +12,7 @@ import { openRecords } from '../../watch/records.js';
 import type { Runner } from '../../watch/runner.js';
 import { openSource, type Source } from '../../watch/source.js';
 import { watch } from '../../watch/watch.js';
-import {
-  amlSubmission,
-  SAMPLES,
-  STATE,
-  slurmRequest,
-  type WatchCommand,
-  type WatchRequest,
-} from './watch.js';
+import { amlSubmission, SAMPLES, STATE, slurmRequest, type WatchCommand } from './parse-watch.js';
 
 /** NFS clients believe for up to a minute that a name is not there. */
 const OUTPUT_WITHIN_MS = 90_000;
@@ -32,10 +25,6 @@ export async function runWatch(
   command: WatchCommand,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<number> {
-  if (command.kind === 'text') {
-    process.stdout.write(command.text);
-    return 0;
-  }
   const log = createLog(command.logFormat, command.verbosity);
   const [input, output] = [parseLocation(command.input), parseLocation(command.output)];
   await refuseLoop(input, output);
@@ -73,7 +62,7 @@ interface SourceNeeds {
   readonly signal: AbortSignal;
 }
 
-async function sourceFor({ input, queue, pollSeconds }: WatchRequest, needs: SourceNeeds): Promise<Source> {
+async function sourceFor({ input, queue, pollSeconds }: WatchCommand, needs: SourceNeeds): Promise<Source> {
   const place = parseLocation(input);
   if (queue === undefined || place.kind === 'file') return openSource(place, needs.signal, needs.log);
   const { queueSource } = await import('../../watch/queue-source.js');
@@ -87,7 +76,7 @@ interface RunnerNeeds {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-async function runnerFor(command: WatchRequest, needs: RunnerNeeds): Promise<Runner> {
+async function runnerFor(command: WatchCommand, needs: RunnerNeeds): Promise<Runner> {
   const { words, ranks } = command;
   switch (command.run) {
     case 'local':

@@ -20,7 +20,7 @@ import {
 } from '../../storage/video-listing.js';
 import { JobError, messageOf } from '../../system/errors.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
-import { type Container, containerFor } from '../../video/formats/container.js';
+import { containerFor, containerNamed } from '../../video/formats/container.js';
 import type { JobOptions, QueueOptions, RunOptions } from '../context/options.js';
 
 /**
@@ -61,17 +61,9 @@ export function resultName(name: string, { format, codec }: Pick<RunOptions, 'fo
   const dot = name.lastIndexOf('.');
   const stem = dot <= 0 ? name : name.slice(0, dot);
   if (format !== undefined) return derivedName(stem, `.${containerFor(name, format).name}`);
-  const own = containerOf(name);
+  const own = containerNamed(name);
   const kept = own !== undefined && CODEC_FACTS[codec].containers.includes(own.name);
   return kept ? name : derivedName(stem, '.mkv');
-}
-
-function containerOf(name: string): Container | undefined {
-  try {
-    return containerFor(name);
-  } catch {
-    return undefined;
-  }
 }
 
 async function videosOf(input: string, signal: AbortSignal, unlisted: Unlisted): Promise<readonly string[]> {

@@ -59,9 +59,13 @@ const ALL: readonly ContainerName[] = ['mp4', 'mov', 'mkv', 'webm'];
 const NOT_WEBM: readonly ContainerName[] = ['mp4', 'mov', 'mkv'];
 
 const PRORES_PROFILES = ['proxy', 'lt', 'standard', 'hq', '4444', '4444xq'];
-const DNXHR_PROFILES: Readonly<Record<string, string>> = {
-  ...{ lb: 'yuv422p', sq: 'yuv422p', hq: 'yuv422p', hqx: 'yuv422p10le', '444': 'yuv444p10le' },
-};
+const DNXHR_PROFILES: ReadonlyMap<string, string> = new Map([
+  ['lb', 'yuv422p'],
+  ['sq', 'yuv422p'],
+  ['hq', 'yuv422p'],
+  ['hqx', 'yuv422p10le'],
+  ['444', 'yuv444p10le'],
+]);
 
 /** SVT-AV1 takes no smaller sizes, and no more frames per second. */
 const LEAST_SVT_SIZE = 64;
@@ -197,11 +201,11 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     encoders: ['dnxhd'],
     containers: ['mov', 'mkv'],
     crf: 'its quality is that of its profile, --preset',
-    preset: { byDefault: 'hq', allowed: Object.keys(DNXHR_PROFILES) },
+    preset: { byDefault: 'hq', allowed: [...DNXHR_PROFILES.keys()] },
     evenFrom: { width: 256, height: 120 },
     plain: ['-c:v', 'dnxhd', '-profile:v', 'dnxhr_hq'],
     // It has no 4:2:0.
-    pixelFormat: (_size, preset) => DNXHR_PROFILES[preset] ?? 'yuv422p',
+    pixelFormat: (_size, preset) => DNXHR_PROFILES.get(preset) ?? 'yuv422p',
     options: ({ preset }) => ['-c:v', 'dnxhd', '-profile:v', `dnxhr_${preset}`],
     colour: { fullRange: false, onlyMatrix: 'bt709', chromaLocations: () => [], isoTags: 'all' },
     cost: 0.03,

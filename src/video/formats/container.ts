@@ -109,6 +109,13 @@ export function containerFor(outputName: string, format?: string): Container {
   return CONTAINERS[name];
 }
 
+/** Returns the container that a name's extension tells, undefined where it tells none that can be written. */
+export function containerNamed(name: string): Container | undefined {
+  const extension = extensionOf(name).toLowerCase();
+  const own = Object.hasOwn(ALIASES, extension) ? ALIASES[extension] : undefined;
+  return own === undefined ? undefined : CONTAINERS[own];
+}
+
 function extensionOf(name: string): string {
   const file = name.slice(name.lastIndexOf('/') + 1);
   const dot = file.lastIndexOf('.');

@@ -117,8 +117,8 @@ t.test('quality and speed are what the encoder of the codec takes', async (t) =>
   }
 });
 
-t.test('--help states the real defaults of every codec, and how far they go', async (t) => {
-  const help = parseArguments(['--help'], '1');
+t.test('job --help states the real defaults of every codec, and how far they go', async (t) => {
+  const help = parseArguments(['job', '--help'], '1');
   const text = help.kind === 'text' ? help.text.replaceAll(/\s+/g, ' ') : '';
   for (const [codec, { crf, preset }] of Object.entries(CODEC_FACTS)) {
     const crfs = typeof crf === 'string' ? '' : `${codec} 0 to ${crf.most} (default ${crf.byDefault})`;
@@ -167,7 +167,12 @@ t.test('options of a job are understood, and misunderstood, wherever it is sent'
 });
 
 t.test('help and version come back as text', async (t) => {
-  t.match(parseArguments(['--help'], '1'), { kind: 'text', text: /--provider[\s\S]*Exit codes/ });
+  t.match(parseArguments(['--help'], '1'), { kind: 'text', text: /submit slurm[\s\S]*Exit codes/ });
+  for (const words of [
+    ['job', '--help'],
+    ['in.mp4', '--help'],
+  ])
+    t.match(parseArguments(words, '1'), { kind: 'text', text: /--provider[\s\S]*Exit codes/ });
   t.same(parseArguments(['--version'], '1.2.3'), { kind: 'text', text: '1.2.3\n' });
 });
 
@@ -197,7 +202,9 @@ t.test('a mistyped name is answered with the one that was meant', async (t) => {
       ['a', 'b', '--hwaccel', 'nvidia'],
       /^--hwaccel is one of none, auto, nvdec, nvenc, cuda, and cannot be "nvidia"/,
     ],
-    [['modles'], /INPUT and an OUTPUT.*did you mean models\?/],
+    [['modles'], /"modles" is no command: did you mean models\?/],
+    [['submit', 'slum', 'a', 'b'], /^submit takes slurm, aml or k8s next: did you mean slurm\?$/],
+    [['job', 'models'], /INPUT and an OUTPUT/],
     [['submit', 'slurm', 'a', 'b', '--partitoin', 'gpu'], /did you mean --partition\?$/],
     [['watch', 'a', '--out', 'b', '--pol', '3'], /did you mean --poll\?$/],
   ];
@@ -208,15 +215,45 @@ t.test('a mistyped name is answered with the one that was meant', async (t) => {
 
 t.test('nothing is accepted and ignored', async (t) => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
-    [['models', '--size', 'fine'], /models takes no --size/],
-    [['doctor', '-v'], /doctor takes no -v/],
-    [['probe', 'a', '--model', 'wave'], /probe takes no --model/],
-    [['a', 'b', '--json'], /a job takes no --json/],
-    [['submit', 'slurm', 'a', 'b', '--', '--json'], /a job takes no --json/],
+    [['models', '--size', 'fine'], /unknown option --size/],
+    [['doctor', '-v'], /unknown option -v/],
+    [['version', '--json'], /unknown option --json/],
+    [['probe', 'a', '--model', 'wave'], /unknown option --model/],
+    [['a', 'b', '--json'], /unknown option --json/],
+    [['submit', 'slurm', 'a', 'b', '--', '--json'], /unknown option --json/],
+    [['invoke', 'aml', 'a', 'b', '--nodes', '2'], /unknown option --nodes/],
+    [['a', 'b', '--model', 'wave', '--model', 'udnie'], /--model is given twice: wave and udnie/],
+    [['a', 'b', '--crf', '20', '--crf=20'], /--crf is given twice/],
+    [['a', 'b.mp4', '--format', 'mkv'], /--format mkv contradicts the name of OUTPUT, which says mp4/],
+    [['a', 'https://x.blob.core.windows.net/c/b.mov?sig=1', '--format', 'mp4'], /which says mov/],
   ];
   for (const [argv, message] of cases) {
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
   }
-  t.match(job('a', 'b', '-v', '--verbose'), { verbosity: 'verbose' }, 'a switch says the same twice');
+  t.match(job('a', 'b', '-v', '--verbose'), { verbosity: 'verbose' }, 'a switch may be repeated');
+  t.equal(job('a', 'b.m4v', '--format', 'mp4').format, 'mp4', 'the same container');
+  t.equal(job('a', 'b.bin', '--format', 'mkv').format, 'mkv');
   t.match(job('--', 'a', '--json'), { output: '--json' });
+});
+
+t.test('help fits a terminal of 80 columns, and begins with how to use it', async (t) => {
+  const commands = [
+    ...['job', 'probe', 'models', 'doctor', 'submit slurm', 'submit aml', 'submit k8s', 'publish aml'],
+    ...['invoke aml', 'watch', 'retry', 'completion', 'version'],
+  ];
+  const overview = parseArguments(['--help'], '1');
+  for (const name of commands) {
+    const help = parseArguments([...name.split(' '), '--help'], '1');
+    const text = help.kind === 'text' ? help.text : '';
+    t.ok(text.startsWith(`Usage:\n  framescatter ${name}`), name);
+    if (name !== 'version')
+      t.ok(text.indexOf('Examples:') < text.indexOf('--help'), `${name}: examples first`);
+    for (const line of text.split('\n')) t.ok(line.length <= 80, `${name}: ${line}`);
+    t.match(overview, { text: new RegExp(`^  ${name} `, 'm') });
+  }
+  const lines = overview.kind === 'text' ? overview.text.split('\n') : [];
+  for (const line of lines) t.ok(line.length <= 80, line);
+  for (const parent of ['submit', 'publish', 'invoke']) {
+    t.match(parseArguments([parent, '--help'], '1'), { kind: 'text', text: new RegExp(`  ${parent} aml `) });
+  }
 });

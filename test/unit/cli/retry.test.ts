@@ -4,7 +4,7 @@ import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { retry } from '../../../src/cli/retry.js';
+import { retry } from '../../../src/cli/retry/run-retry.js';
 import { createLog } from '../../../src/report/log.js';
 import { packageRoot } from '../../../src/system/package.js';
 

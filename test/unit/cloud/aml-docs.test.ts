@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseAml } from '../../../src/cli/aml/aml.js';
-import { parseWatch } from '../../../src/cli/watch/watch.js';
+import { parseAml } from '../../../src/cli/aml/parse-aml.js';
+import { parseWatch } from '../../../src/cli/watch/parse-watch.js';
 import { GPU_SIZES } from '../../../src/cloud/gpu-sizes.js';
 import { packageRoot } from '../../../src/system/package.js';
 import { deploy, readTemplate } from '../../fixtures/arm-template.js';

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap';
-import { type AmlCommand, type AmlVerb, parseAml } from '../../../src/cli/aml/aml.js';
+import { type AmlVerb, parseAml } from '../../../src/cli/aml/parse-aml.js';
 import { serviceUrl } from '../../../src/cloud/aml-follow.js';
 import { planInvocation, planPublication, planSubmission } from '../../../src/cloud/aml-plan.js';
 import { GPU_SIZES, gpuSize } from '../../../src/cloud/gpu-sizes.js';
@@ -37,11 +37,11 @@ const PROVISION = [
 ];
 const FILM = filmJob({ input: IN, output: OUT, workDir: undefined, model: 'wave', options: [] });
 
-function parse(verb: AmlVerb, ...words: string[]): AmlCommand {
+function parse(verb: AmlVerb, ...words: string[]) {
   return parseAml(verb, words, ENVIRONMENT, () => undefined);
 }
 
-function textOf(command: AmlCommand): string {
+function textOf(command: ReturnType<typeof parse>): string {
   return command.kind === 'text' ? command.text : '';
 }
 
@@ -87,7 +87,7 @@ t.test('submit', async (t) => {
   usage(t, [IN, OUT, '--nodes', '2.5'], /--nodes/);
   usage(t, [IN, OUT, '--gpus-per-node', '99'], /--gpus-per-node/);
   usage(t, [IN, OUT, '--provision'], /--image is missing/);
-  usage(t, [IN, OUT, '--image', 'r.azurecr.io/f:1'], /--image does nothing without --provision/);
+  usage(t, [IN, OUT, '--image', 'r.azurecr.io/f:1'], /--image has no effect without --provision/);
   usage(t, [IN, OUT, '--provision', '--image', 'f'], /--image cannot be/);
   usage(t, [IN, OUT, '--compute', 'a b'], /--compute cannot be/);
   usage(t, [IN, OUT, '--nonsense'], /nonsense/);
@@ -97,7 +97,7 @@ t.test('submit', async (t) => {
   usage(t, [IN, OUT, '--', '--work-dir=x'], /stands before the --/);
   usage(t, [IN, OUT, '--quiet', '--verbose'], /exclude each other/);
   usage(t, ['--cancel', '../x'], /--cancel cannot be/);
-  usage(t, ['--cancel', 'a', IN], /no more words/);
+  usage(t, ['--cancel', 'a', IN], /no other arguments/);
 });
 
 t.test('a message never holds a SAS', async (t) => {
@@ -142,10 +142,10 @@ t.test('publish and invoke', async (t) => {
     film: { video: IN },
   });
   usage(t, [], /--endpoint is missing/, 'publish');
-  usage(t, ['--endpoint', 'x', 'y'], /no more words/, 'publish');
-  usage(t, ['--endpoint', 'films-we', '--wait'], /--wait is no option of publish aml/, 'publish');
-  usage(t, [IN, OUT, '--endpoint', 'e-1', '--nodes=4'], /--nodes is no option of invoke aml/, 'invoke');
-  usage(t, [IN, OUT, '--endpoint', 'e-1'], /--endpoint is no option of submit aml/);
+  usage(t, ['--endpoint', 'x', 'y'], /takes no arguments/, 'publish');
+  usage(t, ['--endpoint', 'films-we', '--wait'], /unknown option --wait/, 'publish');
+  usage(t, [IN, OUT, '--endpoint', 'e-1', '--nodes=4'], /unknown option --nodes/, 'invoke');
+  usage(t, [IN, OUT, '--endpoint', 'e-1'], /unknown option --endpoint/);
   t.notMatch(textOf(parse('invoke', '--help')), /--nodes|--cancel/);
   usage(t, ['--endpoint', '1x'], /--endpoint cannot be/, 'publish');
   usage(t, [IN, OUT], /--endpoint is missing/, 'invoke');

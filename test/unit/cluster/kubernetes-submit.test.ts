@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap';
+import { type KubernetesCommand, parseKubernetes } from '../../../src/cli/k8s/parse-k8s.js';
 import { runKubernetes } from '../../../src/cli/k8s/run-k8s.js';
-import { type KubernetesCommand, parseKubernetes } from '../../../src/cli/k8s/submit-k8s.js';
 import { createLog } from '../../../src/report/log.js';
 import { JobError } from '../../../src/system/errors.js';
 import { type Answer, fakeKubectl } from '../../fixtures/fake-kubectl.js';
@@ -10,7 +10,9 @@ const BLOB = 'https://films.blob.core.windows.net/videos';
 const IMAGE = ['--image', 'films.azurecr.io/framescatter:0.1.0'];
 
 function parse(...words: string[]): KubernetesCommand {
-  return parseKubernetes(words, () => undefined);
+  const command = parseKubernetes(words, () => undefined);
+  if (command.kind === 'text') throw new Error(command.text);
+  return command;
 }
 
 function submission(...words: string[]) {
@@ -90,7 +92,8 @@ t.test('what is understood', async (t) => {
     submission('a', 'b', ...IMAGE, '--claim', 'c').job.name,
     submission('a', 'b', ...IMAGE, '--claim', 'c').job.name,
   );
-  t.match(parse('--help'), { kind: 'text', text: /submit k8s INPUT OUTPUT.*--claim/s });
+  const help = parseKubernetes(['--help'], () => undefined);
+  t.match(help, { kind: 'text', text: /submit k8s INPUT OUTPUT.*--claim/s });
 });
 
 t.test('paths on the volume', async (t) => {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { parseSlurm } from '../../../src/cli/slurm/submit-slurm.js';
+import { parseSlurm } from '../../../src/cli/slurm/parse-slurm.js';
 import { shellWord } from '../../../src/cluster/shell.js';
 import { parseJob, refusal, type SlurmJob } from '../../../src/cluster/slurm.js';
 import { followJob } from '../../../src/cluster/slurm-follow.js';

@@ -21,7 +21,19 @@ const FOLDERS = [
   'cloud',
   'cluster',
   'watch',
-  ...['cli/parsing', 'cli/aml', 'cli/k8s', 'cli/slurm', 'cli/doctor', 'cli/watch', 'cli'],
+  ...[
+    'cli/parsing',
+    'cli/job',
+    'cli/probe',
+    'cli/models',
+    'cli/doctor',
+    'cli/retry',
+    'cli/aml',
+    'cli/k8s',
+    'cli/slurm',
+    'cli/watch',
+    'cli',
+  ],
   '',
 ];
 const IMPORTED = /(?:from|import\()\s*'(\.[^']+)\.js'/g;

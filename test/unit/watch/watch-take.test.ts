@@ -2,7 +2,7 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { slurmRequest } from '../../../src/cli/watch/watch.js';
+import { slurmRequest } from '../../../src/cli/watch/parse-watch.js';
 import { parseLocation } from '../../../src/storage/location/location.js';
 import { openPlace } from '../../../src/storage/place.js';
 import { JobError } from '../../../src/system/errors.js';

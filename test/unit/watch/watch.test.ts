@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseArguments } from '../../../src/cli/arguments.js';
-import { parseWatch, type WatchCommand } from '../../../src/cli/watch/watch.js';
+import { parseWatch, type WatchCommand } from '../../../src/cli/watch/parse-watch.js';
 import { createLog } from '../../../src/report/log.js';
 import { parseLocation } from '../../../src/storage/location/location.js';
 import { isVideoName } from '../../../src/storage/video-listing.js';

@@ -1,23 +1,23 @@
-import { inTermsOf, type LocalCopy, openSource } from '../job/prepare/source.js';
-import type { Log } from '../report/log.js';
-import { printable, printableJson } from '../report/printable.js';
-import { clock } from '../report/progress.js';
-import { parseLocation } from '../storage/location/location.js';
-import { openScratch } from '../system/scratch.js';
-import { watchForStop } from '../system/stop.js';
-import { unfitForNvdec, unfitForNvenc } from '../video/codecs/nvidia.js';
-import { containerFor } from '../video/formats/container.js';
+import { inTermsOf, type LocalCopy, openSource } from '../../job/prepare/source.js';
+import type { Log } from '../../report/log.js';
+import { printable, printableJson } from '../../report/printable.js';
+import { clock } from '../../report/progress.js';
+import { parseLocation } from '../../storage/location/location.js';
+import { openScratch } from '../../system/scratch.js';
+import { watchForStop } from '../../system/stop.js';
+import { unfitForNvdec, unfitForNvenc } from '../../video/codecs/nvidia.js';
+import { containerFor } from '../../video/formats/container.js';
 import {
   type DecodeTrial,
   type EncodeTrial,
   plainSpec,
   tryNvdec,
   tryNvenc,
-} from '../video/frames/nvidia-trial.js';
-import { wirePlan } from '../video/frames/wire.js';
-import type { StreamPlan } from '../video/mux/stream-plan.js';
-import { probe, type SourceFacts, sourceLimits } from '../video/source/probe.js';
-import { planStreams } from '../video/streams/streams.js';
+} from '../../video/frames/nvidia-trial.js';
+import { wirePlan } from '../../video/frames/wire.js';
+import type { StreamPlan } from '../../video/mux/stream-plan.js';
+import { probe, type SourceFacts, sourceLimits } from '../../video/source/probe.js';
+import { planStreams } from '../../video/streams/streams.js';
 
 /** Prints what a job would see in `input`, a path or an address, and do with it, for an MP4 and for a Matroska output. */
 export async function probeCommand(

@@ -5,6 +5,7 @@ import { HWACCELS, SPLITS, STALL_TIMEOUT } from '../../job/context/options.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../../model/load/catalogue.js';
 import { SCHEDULES } from '../../pipeline/schedule.js';
 import { CODECS } from '../../video/codecs/codec.js';
+import { loggingOptions } from '../parsing/common-options.js';
 import { CRF_HELP, PRESET_HELP } from './encoding.js';
 
 /** Adds all of them to a parser. */
@@ -25,7 +26,7 @@ function modelOptions<T>(parser: Argv<T>) {
       type: 'string',
       choices: MODEL_SIZES,
       group,
-      describe: `of styles that come in several sizes (see models); default ${DEFAULT_SIZE}`,
+      describe: `size of a style, where it has several (see models); default ${DEFAULT_SIZE}`,
     })
     .option('strength', {
       type: 'number',
@@ -71,7 +72,7 @@ function runOptions<T>(parser: Argv<T>) {
       choices: ['auto', 'cpu', 'cuda', 'tensorrt'] as const,
       default: 'auto' as const,
       group,
-      describe: 'where to run the model; auto: CUDA where it works, else the CPU',
+      describe: 'where to run the model; auto: CUDA where it works, otherwise the CPU',
     })
     .option('precision', {
       type: 'string',
@@ -81,14 +82,19 @@ function runOptions<T>(parser: Argv<T>) {
       describe:
         'auto: on GPUs fp16 for styles, else what the manifest says, on CPUs fp32; fp16: on GPUs; int8: styles on CPUs, where every processor has VNNI or AMX',
     })
-    .option('batch', { type: 'string', default: 'auto', group, describe: 'frames a rank infers at once' })
-    .option('threads', { type: 'string', default: 'auto', group, describe: 'CPU threads a rank infers with' })
+    .option('batch', { type: 'string', default: 'auto', group, describe: 'frames per inference' })
+    .option('threads', {
+      type: 'string',
+      default: 'auto',
+      group,
+      describe: 'CPU threads for inference, per rank',
+    })
     .option('schedule', {
       type: 'string',
       choices: SCHEDULES,
       default: 'even' as const,
       group,
-      describe: 'frames of each rank: as many for all, or by measured speed',
+      describe: 'even: as many frames for every rank; dynamic: by measured speed',
     })
     .option('work-dir', {
       type: 'string',
@@ -107,7 +113,7 @@ function runOptions<T>(parser: Argv<T>) {
       default: 'frames' as const,
       group,
       describe:
-        'frames: the root decodes and encodes; segments: every rank does, for a piece of the video at a time; auto: the faster one',
+        'frames: rank 0 decodes and encodes; segments: every rank does, for a piece of the video at a time; auto: the faster one',
     })
     .option('hwaccel', {
       type: 'string',
@@ -115,42 +121,42 @@ function runOptions<T>(parser: Argv<T>) {
       default: 'none' as const,
       group,
       describe:
-        'codecs of NVIDIA GPUs; auto: NVDEC decodes and NVENC encodes where a trial of them works; nvdec, nvenc, cuda (both): they do, or the job fails',
+        'video engines of NVIDIA GPUs; auto: NVDEC decodes and NVENC encodes where a trial works; nvdec, nvenc, cuda (both): they do, or the job fails',
     })
     .option('stall-timeout', {
       type: 'number',
       default: STALL_TIMEOUT,
       group,
-      describe: 'seconds in which nothing moves that end the job, resumably; 0: never',
+      describe: 'end the job, resumably, after so many seconds without progress; 0: never',
     })
     .option('restart', {
       type: 'boolean',
       default: false,
       group,
-      describe: 'throw away what an earlier, stopped run has done',
+      describe: 'discard the work of an earlier, stopped run',
     })
     .option('tolerant', {
       type: 'boolean',
       default: false,
       group,
-      describe: 'go on over damaged frames; otherwise damage is an error',
+      describe: 'continue past damaged frames; otherwise damage is an error',
     })
     .option('strict', {
       type: 'boolean',
       default: false,
       group,
-      describe: 'fail if the model gives NaN or infinity in any frame; otherwise that is a warning',
+      describe: 'fail if any output of the model is NaN or infinite; otherwise warn',
     })
     .option('video', {
       type: 'string',
       group,
-      describe: 'number of the video stream to process, of several, as probe prints it; default the main one',
+      describe: 'index of the video stream, as probe prints it; default: the main one',
     });
 }
 
 function outputOptions<T>(parser: Argv<T>) {
   const group = 'Output:';
-  return parser
+  const outputs = parser
     .option('overwrite', { type: 'boolean', default: false, group, describe: 'replace existing outputs' })
     .option('codec', {
       type: 'string',
@@ -164,18 +170,10 @@ function outputOptions<T>(parser: Argv<T>) {
     .option('format', {
       type: 'string',
       group,
-      describe: 'container, where the name of OUTPUT does not tell (mp4, mov, mkv, webm)',
+      describe: 'container, where the name of OUTPUT does not say it: mp4, mov, mkv, webm',
     })
-    .option('report', { type: 'string', group, describe: 'write a JSON report of the run to this file' })
-    .option('log-format', {
-      type: 'string',
-      choices: ['text', 'json'] as const,
-      default: 'text' as const,
-      group,
-      describe: 'form of the lines on standard error',
-    })
-    .option('quiet', { type: 'boolean', alias: 'q', default: false, group, describe: 'only errors' })
-    .option('verbose', { type: 'boolean', alias: 'v', default: false, group, describe: 'every decision' });
+    .option('report', { type: 'string', group, describe: 'write a JSON report of the run to this file' });
+  return loggingOptions(outputs, group);
 }
 
 function queueOptions<T>(parser: Argv<T>) {
@@ -185,7 +183,7 @@ function queueOptions<T>(parser: Argv<T>) {
       type: 'string',
       group,
       describe:
-        'every INPUT is a video or a folder of videos; outputs go here, those already here are skipped',
+        'folder for the outputs; every INPUT is a video or a folder of videos; finished outputs are skipped',
     })
     .option('list', {
       type: 'string',

@@ -3,33 +3,61 @@ import { posix } from 'node:path';
 import { blobAddress } from '../../cloud/job-arguments.js';
 import { type KubernetesJob, VOLUME_FOLDER } from '../../cluster/kubernetes-job.js';
 import { isAddress } from '../../storage/location/location.js';
-import { JobError } from '../../system/errors.js';
-import { commandLine } from '../parsing/command-line.js';
+import type { JobError } from '../../system/errors.js';
+import {
+  type CheckJob,
+  type CommandSpec,
+  parseCommand,
+  type Text,
+  usageError,
+} from '../parsing/command-line.js';
+import { submitOptions } from '../parsing/common-options.js';
 import { optionValues } from '../parsing/option-values.js';
 import { refuseSecrets } from '../parsing/secret-args.js';
 
 /** What `submit k8s` is asked to do. */
-export type KubernetesCommand =
-  | {
-      readonly kind: 'submit';
-      readonly job: KubernetesJob;
-      /** Follow the job to its end. */
-      readonly wait: boolean;
-      /** Print the manifest instead. */
-      readonly dryRun: boolean;
-    }
-  | { readonly kind: 'text'; readonly text: string };
+export type KubernetesCommand = {
+  readonly kind: 'submit';
+  readonly job: KubernetesJob;
+  /** Follow the job to its end. */
+  readonly wait: boolean;
+  /** Print the manifest instead. */
+  readonly dryRun: boolean;
+};
 
-/** Says whether the words are a job's INPUT, OUTPUT and options; throws a JobError `usage` where they are not. */
-export type CheckJob = (words: readonly string[]) => void;
-
-const USAGE = `Usage: framescatter submit k8s INPUT OUTPUT --image IMAGE [options] [-- options of the job]
-
-Runs a job on a Kubernetes cluster that has the Kubeflow MPI Operator, through kubectl and its current context. INPUT and
-OUTPUT are https addresses in Blob storage or, with --claim, paths on that volume.`;
-
-const EPILOGUE = `Sizes, tolerations and limits of the pods are in k8s/mpijob.yaml.
-Exit code: with --wait the job's own, else whether the cluster took it. docs/kubernetes.md leads from the start to a video.`;
+export const SUBMIT_K8S = {
+  name: 'submit k8s',
+  about: 'Run a job on Kubernetes with the Kubeflow MPI Operator',
+  forms: ['INPUT OUTPUT --image IMAGE [options] [-- JOB OPTIONS]'],
+  examples: [
+    'framescatter submit k8s IN OUT --image REGISTRY.azurecr.io/framescatter:1',
+    'framescatter submit k8s a.mp4 b.mp4 --claim films --image IMAGE --wait',
+  ],
+  text:
+    'Works through kubectl and its current context. INPUT and OUTPUT are https addresses in Blob storage or, with ' +
+    '--claim, paths on that volume.',
+  epilogue: `Sizes, tolerations and limits of the pods are in k8s/mpijob.yaml.
+Exit code: with --wait the job's own; otherwise whether the cluster took it.
+docs/kubernetes.md leads from the start to a finished video.`,
+  options: (parser) =>
+    submitOptions(
+      parser
+        .option('image', { type: 'string', describe: 'the image, REGISTRY.azurecr.io/framescatter:TAG' })
+        .option('workers', { type: 'number', default: 1, describe: 'worker pods' })
+        .option('gpus-per-worker', {
+          type: 'number',
+          default: 1,
+          describe: 'GPUs of each, with a rank each; 0 for one rank on the CPU',
+        })
+        .option('namespace', { type: 'string', default: 'framescatter', describe: 'namespace of the job' })
+        .option('name', { type: 'string', describe: 'name of the job; default: a free one' })
+        .option('claim', {
+          type: 'string',
+          describe: 'persistent volume claim with INPUT and OUTPUT, which are then paths on it',
+        }),
+      'the manifest',
+    ),
+} satisfies CommandSpec<unknown>;
 const HINT = "give the address without it: the pods' identity reads and writes the blobs";
 const { whole } = optionValues(usage);
 
@@ -50,17 +78,10 @@ const MOST_GPUS = 16;
  * Turns what follows `submit k8s` into a command. Pure, but for the random end of the job's name. Bad usage is a JobError
  * `usage`; `checkJob` is what tells it in the job's own words, before pods are made to say so.
  */
-export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): KubernetesCommand {
-  const dashes = argv.indexOf('--');
-  const words = dashes < 0 ? argv : argv.slice(0, dashes);
-  const options = dashes < 0 ? [] : argv.slice(dashes + 1);
-  let text = '';
-  const parsed = parserOf().parseSync([...words], {}, (error, _parsed, output) => {
-    if (error !== undefined && error !== null) throw usage(error.message);
-    text = output;
-  });
-  if (text !== '') return { kind: 'text', text: `${text}\n` };
-  const places = parsed._.map(String);
+export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): KubernetesCommand | Text {
+  const given = parseCommand(SUBMIT_K8S, argv);
+  if (typeof given === 'string') return { kind: 'text', text: given };
+  const { options: parsed, words: places, after: options } = given;
   const [input = '', output = ''] = places;
   if (places.length !== 2 || input === '' || output === '') {
     throw usage('submit k8s takes an INPUT and an OUTPUT');
@@ -87,29 +108,6 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
       words: job,
     },
   };
-}
-
-function parserOf() {
-  return commandLine(USAGE, EPILOGUE, false)
-    .option('image', { type: 'string', describe: 'the image, REGISTRY.azurecr.io/framescatter:TAG' })
-    .option('workers', { type: 'number', default: 1, describe: 'worker pods' })
-    .option('gpus-per-worker', {
-      type: 'number',
-      default: 1,
-      describe: 'GPUs of each, with a rank each; 0 for one rank on the CPU',
-    })
-    .option('namespace', { type: 'string', default: 'framescatter', describe: 'namespace of the job' })
-    .option('name', { type: 'string', describe: 'name of the job; default: one that is not taken' })
-    .option('claim', {
-      type: 'string',
-      describe: 'persistent volume claim with INPUT and OUTPUT, which are then paths on it',
-    })
-    .option('wait', { type: 'boolean', default: false, describe: 'follow the job and exit with its result' })
-    .option('dry-run', {
-      type: 'boolean',
-      default: false,
-      describe: 'print the manifest and submit nothing',
-    });
 }
 
 /** INPUT or OUTPUT as the ranks see it. */
@@ -143,7 +141,5 @@ function label(option: string, value: string, pattern: RegExp, longest: number):
 }
 
 function usage(message: string): JobError {
-  return new JobError('usage', message, {
-    hint: 'framescatter submit k8s --help lists the options; those of the job stand after --',
-  });
+  return usageError(SUBMIT_K8S.name, message);
 }

@@ -2,7 +2,7 @@ import type { RunOptions } from '../../job/context/options.js';
 import type { JobError } from '../../system/errors.js';
 import { CODECS, type Codec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
-import { optionValues } from './option-values.js';
+import { optionValues } from '../parsing/option-values.js';
 
 export const CRF_HELP = `quality, lower is better: ${CODECS.flatMap(crfOf).join(', ')}`;
 export const PRESET_HELP = `the encoder's speed, or the codec's profile: ${CODECS.flatMap(presetOf).join('; ')}`;

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { listModels } from '../model/load/catalogue.js';
-import { printable, printableJson } from '../report/printable.js';
+import { listModels } from '../../model/load/catalogue.js';
+import { printable, printableJson } from '../../report/printable.js';
 
 /** Prints the models at hand: names for `--model`, what they are, and where to look at them. */
 export async function listModelsCommand(folder: string, json: boolean): Promise<number> {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stopSignal } from '../mpi/stop-signal.js';
-import type { Log } from '../report/log.js';
-import { JobError } from '../system/errors.js';
+import { stopSignal } from '../../mpi/stop-signal.js';
+import type { Log } from '../../report/log.js';
+import { JobError } from '../../system/errors.js';
 
 const USAGE_ERROR = 2;
 const STOPPED = 75;

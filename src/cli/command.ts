@@ -1,0 +1,23 @@
+import type { AmlCommand } from './aml/parse-aml.js';
+import type { JobCommand } from './job/parse-job.js';
+import type { KubernetesCommand } from './k8s/parse-k8s.js';
+import type { Text } from './parsing/command-line.js';
+import type { ProbeCommand } from './probe/parse-probe.js';
+import type { RetryCommand } from './retry/parse-retry.js';
+import type { SlurmCommand } from './slurm/parse-slurm.js';
+import type { WatchCommand } from './watch/parse-watch.js';
+
+/** What the command line asks for. Commands of clusters are wrapped: their kinds have the same names. */
+export type Command =
+  | Text
+  | JobCommand
+  | ProbeCommand
+  | RetryCommand
+  | { readonly kind: 'doctor'; readonly json: boolean }
+  | { readonly kind: 'models'; readonly json: boolean }
+  | { readonly kind: 'completion' }
+  | { readonly kind: 'complete'; readonly words: readonly string[] }
+  | { readonly kind: 'slurm'; readonly command: SlurmCommand }
+  | { readonly kind: 'k8s'; readonly command: KubernetesCommand }
+  | { readonly kind: 'aml'; readonly command: AmlCommand }
+  | { readonly kind: 'watch'; readonly command: WatchCommand };

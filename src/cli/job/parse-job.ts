@@ -1,0 +1,153 @@
+import {
+  type JobOptions,
+  type QueueOptions,
+  type RunOptions,
+  STALL_TIMEOUT,
+} from '../../job/context/options.js';
+import type { ModelOverrides } from '../../model/load/derive-manifest.js';
+import { MAX_MULTIPLE } from '../../model/load/manifest.js';
+import { isAddress } from '../../storage/location/location.js';
+import { containerFor, containerNamed } from '../../video/formats/container.js';
+import {
+  type CommandSpec,
+  type OptionsOf,
+  parseCommand,
+  type Text,
+  usageError,
+} from '../parsing/command-line.js';
+import { loggingOf } from '../parsing/common-options.js';
+import { optionValues, videoIndexOf } from '../parsing/option-values.js';
+import { encodingOf } from './encoding.js';
+import { jobOptions } from './job-options.js';
+
+/** What a job's command line asks for. */
+export type JobCommand =
+  | { readonly kind: 'job'; readonly options: JobOptions }
+  | { readonly kind: 'queue'; readonly options: QueueOptions };
+
+export const JOB = {
+  name: 'job',
+  about: 'Put every frame of a video, or of many, through a model',
+  forms: ['INPUT OUTPUT [options]', 'INPUT ... --out-dir DIR [options]'],
+  examples: [
+    'framescatter in.mp4 out.mp4 --model wave',
+    'mpirun -np 8 --bind-to none framescatter in.mp4 out.mp4 --model wave',
+    'framescatter in.mov out.mov --codec prores --preset hq',
+    'framescatter in.mp4 out.mp4 --model my-model.onnx --model-range 0..255',
+    'framescatter rushes/ b.mov --out-dir styled/',
+  ],
+  text:
+    'The word job may be left out. OUTPUT has the same frames, times, audio, subtitles and tags. INPUT, OUTPUT, DIR, ' +
+    '--model and --work-dir may be https addresses in Azure Blob storage. Names that begin with a dash go after --.',
+  epilogue: `The same command resumes a job that was stopped.
+Exit codes: 0 done, 2 usage, 75 stopped but resumable, 1 anything else.
+Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
+  options: jobOptions,
+} satisfies CommandSpec<unknown>;
+
+const usage = (message: string) => usageError(JOB.name, message);
+const { inRange } = optionValues(usage);
+
+/**
+ * Turns a job's arguments into a command. Pure.
+ * @throws {JobError} usage: they are not a job's.
+ */
+export function parseJob(argv: readonly string[]): JobCommand | Text {
+  const given = parseCommand(JOB, argv);
+  if (typeof given === 'string') return { kind: 'text', text: given };
+  const { options: parsed, words, after } = given;
+  const names = [...words, ...after];
+  const { list, 'out-dir': outDir } = parsed;
+  const options = runOptionsOf(parsed);
+  if (outDir === undefined) {
+    if (list !== undefined) throw usage('--list goes with --out-dir');
+    const [input = '', output = ''] = names;
+    if (names.length !== 2 || input === '' || output === '') {
+      const got = names.length === 0 ? 'nothing' : names.join(' ');
+      throw usage(`a job takes an INPUT and an OUTPUT, or any number of INPUTs and --out-dir (got ${got})`);
+    }
+    refuseOtherContainer(output, options.format);
+    return { kind: 'job', options: { ...options, input, output } };
+  }
+  if ([outDir, list].includes('')) throw usage('--out-dir and --list take a name');
+  if (names.includes('') || (list === undefined && names.length === 0)) {
+    throw usage('--out-dir goes with at least one INPUT, or --list');
+  }
+  return { kind: 'queue', options: { ...options, inputs: names, list, outDir } };
+}
+
+/** Throws where the arguments are not those of one job. */
+export function checkJob(argv: readonly string[]): void {
+  if (parseJob(argv).kind !== 'job') throw usage('this is not a valid job command line');
+}
+
+/** A name says one container, --format another. */
+function refuseOtherContainer(output: string, format: string | undefined): void {
+  if (format === undefined) return;
+  const own = containerNamed(isAddress(output) ? (output.split('?', 1)[0] ?? '') : output);
+  if (own === undefined || own.name === containerFor('', format).name) return;
+  throw usage(`--format ${format} contradicts the name of OUTPUT, which says ${own.name}`);
+}
+
+type Parsed = OptionsOf<typeof JOB>;
+
+function runOptionsOf(parsed: Parsed): RunOptions {
+  if (parsed.precision === 'fp16' && parsed.provider === 'cpu') {
+    throw usage('--precision fp16 is for GPUs: with --provider cpu a model runs in fp32 or int8');
+  }
+  if (parsed.precision === 'int8' && ['cuda', 'tensorrt'].includes(parsed.provider)) {
+    throw usage(`--precision int8 is for CPUs: with --provider ${parsed.provider} it has no effect`);
+  }
+  const { hwaccel } = parsed;
+  if (parsed.tolerant && (hwaccel === 'nvdec' || hwaccel === 'cuda')) {
+    throw usage(`--tolerant decodes in software, which --hwaccel ${hwaccel} excludes`);
+  }
+  return {
+    model: parsed.model,
+    size: parsed.size,
+    strength: inRange('strength', parsed.strength, 0, 1.5),
+    modelOverrides: modelOverrides(parsed),
+    provider: parsed.provider,
+    precision: parsed.precision,
+    batch: autoOrCount('batch', parsed.batch, 256),
+    threads: autoOrCount('threads', parsed.threads, 1024),
+    schedule: parsed.schedule,
+    ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, usage),
+    format: parsed.format,
+    segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
+    split: parsed.split,
+    stallTimeout: stallTimeout(parsed['stall-timeout']),
+    hwaccel,
+    workDir: parsed['work-dir'],
+    restart: parsed.restart,
+    overwrite: parsed.overwrite,
+    tolerant: parsed.tolerant,
+    strict: parsed.strict,
+    video: videoIndexOf(usage, parsed.video),
+    report: parsed.report,
+    ...loggingOf(JOB.name, parsed),
+  };
+}
+
+function modelOverrides(parsed: Parsed): ModelOverrides {
+  const multiple = inRange('model-multiple', parsed['model-multiple'], 1, MAX_MULTIPLE);
+  return {
+    ...(parsed['model-range'] === undefined ? {} : { range: parsed['model-range'] }),
+    ...(parsed['model-channels'] === undefined ? {} : { channels: parsed['model-channels'] }),
+    ...(parsed['model-layout'] === undefined ? {} : { layout: parsed['model-layout'] }),
+    ...(parsed['model-scale'] === undefined ? {} : { scale: parsed['model-scale'] }),
+    ...(multiple === undefined ? {} : { multiple }),
+  };
+}
+
+function autoOrCount(name: string, text: string, most: number): 'auto' | number {
+  if (text === 'auto') return 'auto';
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+  throw usage(`--${name} takes auto or a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
+}
+
+function stallTimeout(seconds: number): number {
+  if (seconds === 0) return 0;
+  return inRange('stall-timeout', seconds, 5, 1e6) ?? STALL_TIMEOUT;
+}

@@ -1,0 +1,28 @@
+import { type CommandSpec, parseCommand, type Text, usageError } from '../parsing/command-line.js';
+
+/** What `retry` is asked to do. */
+export type RetryCommand = {
+  readonly kind: 'retry';
+  readonly times: number;
+  readonly command: readonly string[];
+};
+
+export const RETRY = {
+  name: 'retry',
+  about: 'Run a command again while it fails and can be resumed',
+  forms: ['TIMES -- COMMAND ...'],
+  examples: ['framescatter retry 5 -- mpirun -np 8 framescatter in.mp4 out.mp4'],
+  text: 'Runs COMMAND, and at most TIMES more. A usage error or a requested stop is not retried.',
+  options: (parser) => parser,
+} satisfies CommandSpec<unknown>;
+
+/** Turns what follows `retry` into a command. Pure. @throws {JobError} usage. */
+export function parseRetry(argv: readonly string[]): RetryCommand | Text {
+  const given = parseCommand(RETRY, argv);
+  if (typeof given === 'string') return { kind: 'text', text: given };
+  const [times = '', ...more] = given.words;
+  if (/^\d{1,4}$/.test(times) && more.length === 0 && given.after.length > 0) {
+    return { kind: 'retry', times: Number(times), command: given.after };
+  }
+  throw usageError(RETRY.name, `retry takes a number of times, --, and a command, e.g. ${RETRY.examples[0]}`);
+}

@@ -1,0 +1,124 @@
+import { LEAST_MINUTES, type SlurmRequest } from '../../cluster/slurm-script.js';
+import type { JobError } from '../../system/errors.js';
+import {
+  type CheckJob,
+  type CommandSpec,
+  parseCommand,
+  type Text,
+  usageError,
+} from '../parsing/command-line.js';
+import { submitOptions } from '../parsing/common-options.js';
+import { optionValues } from '../parsing/option-values.js';
+import { refuseSecrets } from '../parsing/secret-args.js';
+
+/** What `submit slurm` is asked to do. */
+export type SlurmCommand = {
+  readonly kind: 'submit';
+  readonly request: SlurmRequest;
+  /** Follow the job to its end. */
+  readonly wait: boolean;
+  /** Print the script instead. */
+  readonly dryRun: boolean;
+};
+
+export const SUBMIT_SLURM = {
+  name: 'submit slurm',
+  about: 'Run a job on a Slurm cluster',
+  forms: ['INPUT OUTPUT [options] [-- JOB OPTIONS]'],
+  examples: [
+    'framescatter submit slurm in.mp4 out.mp4 --nodes 4 --gpus-per-node 2',
+    'framescatter submit slurm in.mp4 out.mp4 --wait -- --model wave',
+  ],
+  text:
+    'Starts one rank per GPU. This program, INPUT, OUTPUT and its folder are on storage that the nodes share. A job ' +
+    'that reaches its time limit goes back to the queue and resumes.',
+  epilogue: `sbatch's own variables set everything else: SBATCH_QOS, SBATCH_CONSTRAINT, SBATCH_MEM_PER_NODE, ...
+Exit code: with --wait the job's own; otherwise whether Slurm took it.
+docs/slurm.md leads from the start to a finished video.`,
+  options: (parser) =>
+    submitOptions(
+      parser
+        .option('nodes', { type: 'number', describe: 'nodes; default 1' })
+        .option('gpus-per-node', { type: 'number', describe: 'GPUs per node, 0 for none; default 1' })
+        .option('ranks-per-node', { type: 'number', describe: 'default: one per GPU' })
+        .option('cpus-per-rank', { type: 'number', describe: 'cores for each rank; default 4' })
+        .option('time', {
+          type: 'string',
+          describe: 'time limit of one run of the job, as sbatch takes it; default 08:00:00',
+        })
+        .option('partition', { type: 'string', describe: 'where to run; default: the cluster decides' })
+        .option('account', { type: 'string', describe: 'who pays; default: the cluster decides' })
+        .option('launcher', {
+          type: 'string',
+          choices: ['srun', 'mpirun'] as const,
+          describe: 'starts the ranks; default srun',
+        }),
+      'the script',
+    ),
+} satisfies CommandSpec<unknown>;
+const HINT = 'give the address without it, and the credentials in AZURE_STORAGE_CONNECTION_STRING';
+const { whole } = optionValues(usage);
+
+/** Names as Slurm makes them; a list of partitions is fine. */
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.,@+-]*$/;
+
+/**
+ * Turns what follows `submit slurm` into a command. Pure. Bad usage is a JobError `usage`; `checkJob` is what tells it in
+ * the job's own words, before the job waits in a queue to say so.
+ */
+export function parseSlurm(argv: readonly string[], checkJob: CheckJob): SlurmCommand | Text {
+  const given = parseCommand(SUBMIT_SLURM, argv);
+  if (typeof given === 'string') return { kind: 'text', text: given };
+  const { options: parsed, words: files, after: options } = given;
+  const [input = '', output = ''] = files;
+  if (files.length !== 2 || input === '' || output === '') {
+    throw usage('submit slurm takes an INPUT and an OUTPUT');
+  }
+  const job = [input, output, ...options];
+  checkJob(job);
+  // In scontrol show job, and in the nodes' process lists.
+  refuseSecrets(job, 'Slurm would show to others', HINT);
+  return {
+    kind: 'submit',
+    wait: parsed.wait,
+    dryRun: parsed['dry-run'],
+    request: {
+      nodes: whole('nodes', parsed.nodes, 1, 10_000),
+      gpusPerNode: whole('gpus-per-node', parsed['gpus-per-node'], 0, 64),
+      ranksPerNode: whole('ranks-per-node', parsed['ranks-per-node'], 1, 1024),
+      cpusPerRank: whole('cpus-per-rank', parsed['cpus-per-rank'], 1, 1024),
+      time: timeLimit(parsed.time),
+      partition: name('partition', parsed.partition),
+      account: name('account', parsed.account),
+      launcher: parsed.launcher,
+      job,
+    },
+  };
+}
+
+function name(option: string, value: string | undefined): string | undefined {
+  if (value === undefined || NAME.test(value)) return value;
+  throw usage(`--${option} cannot be ${JSON.stringify(value)}`);
+}
+
+/** sbatch(1), --time: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]. */
+function timeLimit(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const match = /^(?:(\d{1,4})-)?(\d{1,6})(?::(\d{1,2}))?(?::(\d{1,2}))?$/.exec(text);
+  if (match === null)
+    throw usage(`--time takes e.g. 90 (minutes), 08:00:00 or 2-12:00:00, not ${JSON.stringify(text)}`);
+  const [days, first = 0, second, third] = match.slice(1).map((part) => part && Number(part)) as (
+    | number
+    | undefined
+  )[];
+  const hoursFirst = days !== undefined || third !== undefined;
+  const minutes = hoursFirst ? (days ?? 0) * 1440 + first * 60 + (second ?? 0) : first;
+  if (minutes >= LEAST_MINUTES) return text;
+  throw usage(
+    `--time must be at least ${LEAST_MINUTES} minutes: the job is asked to stop up to four minutes before its end`,
+  );
+}
+
+function usage(message: string): JobError {
+  return usageError(SUBMIT_SLURM.name, message);
+}

@@ -1,0 +1,189 @@
+import type { LogFormat, Verbosity } from '../../report/log.js';
+import { isAddress, parseQueue } from '../../storage/location/location.js';
+import { JobError } from '../../system/errors.js';
+import { type AmlCommand, parseAml } from '../aml/parse-aml.js';
+import {
+  type CheckJob,
+  type CommandSpec,
+  parseCommand,
+  type Text,
+  usageError,
+} from '../parsing/command-line.js';
+import { loggingOf, loggingOptions } from '../parsing/common-options.js';
+import { optionValues } from '../parsing/option-values.js';
+import { refuseSecrets } from '../parsing/secret-args.js';
+import { parseSlurm } from '../slurm/parse-slurm.js';
+
+/** Where `watch` runs the jobs. */
+export type RunKind = 'local' | 'slurm' | 'aml';
+
+/** What `watch` is asked to do. */
+export type WatchCommand = {
+  readonly kind: 'watch';
+  readonly input: string;
+  readonly output: string;
+  /** Tells of uploads to `input`, which is not listed then. */
+  readonly queue: string | undefined;
+  readonly state: string | undefined;
+  readonly run: RunKind;
+  /** What follows INPUT and OUTPUT in the command that runs or submits a job. */
+  readonly words: readonly string[];
+  readonly ranks: number;
+  readonly jobs: number;
+  readonly tries: number;
+  readonly pollSeconds: number;
+  readonly mostBytes: number;
+  readonly once: boolean;
+  readonly logFormat: LogFormat;
+  readonly verbosity: Verbosity;
+};
+
+export const WATCH = {
+  name: 'watch',
+  about: 'Run a job for each video that comes into a folder or container',
+  forms: ['PLACE --out PLACE [options] [-- JOB OPTIONS]'],
+  examples: [
+    'framescatter watch incoming/ --out styled/ -- --model wave',
+    'framescatter watch incoming/ --out styled/ --run slurm -- --nodes 2',
+    'framescatter watch CONTAINER --queue QUEUE --out CONTAINER --run aml',
+  ],
+  text:
+    'PLACE is a folder, or a container of Blob storage or a folder in one. Each video is done once, by any number of ' +
+    'watchers. With --queue, messages of Event Grid tell which videos came. After -- stand the options of the job or, ' +
+    'for slurm and aml, those of submit, and after another -- those of the job.',
+  epilogue: `Exit codes: 0; 75 stopped with work left, which the next watcher resumes; with --once, 1 where a video or a message was set aside.
+docs/watch.md tells about state, failures and clusters.`,
+  options: (parser) =>
+    loggingOptions(
+      parser
+        .option('out', { type: 'string', describe: 'where the outputs go, under the names of their videos' })
+        .option('queue', { type: 'string', describe: 'a storage queue that gets the events of PLACE' })
+        .option('run', {
+          type: 'string',
+          choices: ['local', 'slurm', 'aml'] as const,
+          default: 'local' as const,
+          describe: 'where the jobs run',
+        })
+        .option('ranks', {
+          type: 'number',
+          default: 0,
+          describe: 'local: ranks under mpirun; 0 is without mpirun',
+        })
+        .option('jobs', { type: 'number', default: 1, describe: 'videos in work at once' })
+        .option('tries', { type: 'number', default: 3, describe: 'failed runs before a video is set aside' })
+        .option('max-gib', { type: 'number', default: 1024, describe: 'larger videos are set aside' })
+        .option('poll', { type: 'number', default: 5, describe: 'seconds between two looks' })
+        .option('state', { type: 'string', describe: `claims and records; default ${STATE} in --out` })
+        .option('once', { type: 'boolean', default: false, describe: 'end when what is there is done' }),
+      'Options:',
+    ),
+} satisfies CommandSpec<unknown>;
+const { whole, inRange } = optionValues(usage);
+
+/** In the place of the outputs. */
+export const STATE = '.framescatter-watch';
+const GIB = 2 ** 30;
+/** What two jobs cannot share: a journal, which is one video's, and a file that each would write anew. */
+const OF_ONE_JOB = /^--(work-?dir|report)(?:=|$)/i;
+const HINT =
+  'put it into AZURE_STORAGE_CONNECTION_STRING: BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=SAS';
+/** Only to have the words checked before any video comes. */
+export const SAMPLES = {
+  file: { input: '/in/film.mp4', output: '/out/film.mp4' },
+  blob: {
+    input: 'https://films.blob.core.windows.net/videos-in/film.mp4',
+    output: 'https://films.blob.core.windows.net/videos-out/film.mp4',
+  },
+} as const;
+
+/** Turns what follows `watch` into a command. Pure. Bad usage is a JobError `usage`. */
+export function parseWatch(
+  argv: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  checkJob: CheckJob,
+): WatchCommand | Text {
+  const given = parseCommand(WATCH, argv);
+  if (typeof given === 'string') return { kind: 'text', text: given };
+  const { options: parsed, words: places, after: words } = given;
+  const [input = ''] = places;
+  const output = parsed.out ?? '';
+  if (places.length !== 1 || input === '') throw usage('watch takes one PLACE to watch');
+  if (output === '') throw usage('watch needs --out, the place for the outputs');
+  const { run } = parsed;
+  const command: WatchCommand = {
+    kind: 'watch',
+    input,
+    output,
+    queue: parsed.queue,
+    state: parsed.state,
+    run,
+    words,
+    ranks: whole('ranks', parsed.ranks, 0, 10_000),
+    jobs: whole('jobs', parsed.jobs, 1, 1000),
+    tries: whole('tries', parsed.tries, 1, 100),
+    pollSeconds: inRange('poll', parsed.poll, 0.1, 86_400),
+    mostBytes: inRange('max-gib', parsed['max-gib'], 1e-6, 2 ** 20) * GIB,
+    once: parsed.once,
+    ...loggingOf(WATCH.name, parsed),
+  };
+  if (run !== 'local' && command.ranks > 0) throw usage('--ranks is for --run local');
+  refuseSecrets([input, output, parsed.state ?? '', ...words], "the jobs' command lines would show", HINT);
+  refuseOfOneJob(words);
+  if (command.queue !== undefined) {
+    parseQueue(command.queue);
+    if (!isAddress(input)) throw usage('--queue tells of uploads: PLACE must be a container');
+  }
+  checkWords(command, environment, checkJob);
+  return command;
+}
+
+function checkWords(command: WatchCommand, environment: NodeJS.ProcessEnv, checkJob: CheckJob): void {
+  const { run, words } = command;
+  const { input } = isAddress(command.input) ? SAMPLES.blob : SAMPLES.file;
+  const { output } = isAddress(command.output) ? SAMPLES.blob : SAMPLES.file;
+  const job = [input, output, ...words];
+  switch (run) {
+    case 'local':
+      checkJob(job);
+      return;
+    case 'slurm':
+      slurmRequest(job, checkJob);
+      return;
+    case 'aml':
+      amlSubmission(job, environment, checkJob);
+      return;
+  }
+}
+
+/** The request that words of `submit slurm` make. */
+export function slurmRequest(words: readonly string[], checkJob: CheckJob = () => {}) {
+  const command = parseSlurm(words, checkJob);
+  if (command.kind !== 'submit' || command.dryRun)
+    throw usage('watch submits: --help and --dry-run are not for it');
+  return command.request;
+}
+
+/** The submission that words of `submit aml` make. */
+export function amlSubmission(
+  words: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  checkJob: CheckJob = () => {},
+): Extract<AmlCommand, { readonly kind: 'submit' }> {
+  const command = parseAml('submit', words, environment, checkJob);
+  if (command.kind !== 'submit' || command.dryRun) {
+    throw usage('watch submits: --help, --dry-run and --cancel are not for it');
+  }
+  return command;
+}
+
+function refuseOfOneJob(words: readonly string[]): void {
+  const found = words.map((word) => OF_ONE_JOB.exec(word)?.[1]).find((name) => name !== undefined);
+  if (found === undefined) return;
+  throw new JobError('usage', `--${found} is for one job, and watch runs one for each video`, {
+    hint: "a video's journal lies beside its output, and its record in the state folder (docs/watch.md)",
+  });
+}
+
+function usage(message: string): JobError {
+  return usageError(WATCH.name, message);
+}
