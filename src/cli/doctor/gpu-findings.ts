@@ -11,7 +11,7 @@ export interface GpuFacts {
   readonly libraries: readonly string[];
 }
 
-const NO_GPU = { remedy: 'the CPU is used; see --provider', fatal: false } as const;
+const NO_GPU = { remedy: 'jobs use the CPU', fatal: false } as const;
 const NO_LIBRARIES = {
   remedy: "ONNX Runtime's CUDA libraries are missing: bash scripts/setup-cuda.sh",
   fatal: false,

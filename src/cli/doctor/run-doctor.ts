@@ -29,6 +29,8 @@ import type { Finding } from './finding.js';
 import { gpuFindings } from './gpu-findings.js';
 
 const run = promisify(execFile);
+/** Providers that come as libraries of their own. */
+const GPU_PROVIDERS = ['cuda', 'tensorrt'];
 
 /** Looks at everything a job needs and prints it, with what to do about each lack. Exit code 1 if a job could not run. */
 export async function runDoctor(json: boolean): Promise<number> {
@@ -112,8 +114,10 @@ async function mpirun(): Promise<Finding> {
 
 function addon(): Finding {
   try {
-    const { version, providers } = native().runtimeInfo();
-    return { subject: 'ONNX Runtime', found: `${version}; providers: ${providers.join(', ')}` };
+    const { version } = native().runtimeInfo();
+    const libraries = onnxRuntimeLibraries();
+    const here = GPU_PROVIDERS.filter((name) => libraries.includes(`libonnxruntime_providers_${name}.so`));
+    return { subject: 'ONNX Runtime', found: `${version}; providers here: ${['cpu', ...here].join(', ')}` };
   } catch (error) {
     return {
       subject: 'addon',
@@ -128,7 +132,7 @@ function addon(): Finding {
 }
 
 function processor(): Finding {
-  const found = multipliesInt8() ? 'VNNI or AMX: --precision int8 can be used' : 'neither VNNI nor AMX: fp32';
+  const found = multipliesInt8() ? 'VNNI or AMX: --precision int8 can be used' : 'neither VNNI nor AMX: models run in fp32';
   return { subject: 'processor', found };
 }
 
@@ -160,7 +164,7 @@ function engine(subject: string, trial: DecodeTrial | EncodeTrial): Finding {
   return {
     subject,
     found: trial.why,
-    lack: { remedy: 'software codecs are used, as without --hwaccel', fatal: false },
+    lack: { remedy: 'jobs use software codecs', fatal: false },
   };
 }
 

@@ -14,7 +14,7 @@ export async function listModelsCommand(folder: string, json: boolean): Promise<
   for (const model of models) {
     const facts = [
       [model.title, model.artist, model.year].filter((part) => part !== undefined).join(', '),
-      ...(model.macsPerPixel === undefined ? [] : [`${model.macsPerPixel} multiply-adds a pixel`]),
+      ...(model.macsPerPixel === undefined ? [] : [`${model.macsPerPixel} MACs/pixel`]),
       `${model.network}, ${Math.round(model.bytes / 1024)} KiB`,
       ...(model.picture === undefined ? [] : [model.picture]),
     ];
