@@ -25,7 +25,7 @@ readonly IMPOSSIBLE=69
 readonly CLONE=/root/framescatter
 # Beside this machine's own Node.js; from the npm packages of that name, which hold the binary and its headers.
 readonly NODES=(22.23.5 24.9.0)
-readonly UNIT=(test/unit/*.test.ts test/native/*.test.ts test/mpi/*.test.ts)
+readonly UNIT=(test/unit/*/*.test.ts test/native/*.test.ts test/mpi/*.test.ts)
 readonly JOBS=(test/e2e/{streams,other-streams,decode,encode,assemble,ffmpeg,failures,stall,job,slurm*}.test.ts)
 
 say() { printf '%s: %s\n' "$suite" "$*"; }
