@@ -5,7 +5,7 @@ set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
-clang-format --dry-run -Werror native/*.cc native/*.h test/native/*.cc test/native/*.h
+clang-format --dry-run -Werror native/*/*.cc native/*/*.h test/native/*.cc test/native/*.h
 cmake -S . -B build/tidy -DCMAKE_BUILD_TYPE=Debug
-printf '%s\0' native/*.cc test/native/*.cc |
+printf '%s\0' native/*/*.cc test/native/*.cc |
   xargs -0 -n 1 -P "$(nproc)" clang-tidy --quiet -p build/tidy

@@ -1,4 +1,4 @@
-#include "block_pool.h"
+#include "system/block_pool.h"
 
 #include <cstddef>
 #include <cstdint>

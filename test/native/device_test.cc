@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "cuda_runtime.h"
-#include "cuda_stream.h"
+#include "cuda/cuda_runtime.h"
+#include "cuda/cuda_stream.h"
 #include "host_stream.h"
-#include "inference_thread.h"
 #include "onnx_bytes.h"
-#include "session.h"
+#include "ort/inference_thread.h"
+#include "ort/session.h"
 #include "testing.h"
 
 namespace framescatter::testing {

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "device_access.h"
-#include "device_stream.h"
+#include "cuda/device_stream.h"
+#include "ort/device_access.h"
 
 namespace framescatter::testing {
 

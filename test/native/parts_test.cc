@@ -3,8 +3,8 @@
 #include <limits>
 #include <vector>
 
-#include "backoff.h"
-#include "frame_layout.h"
+#include "mpi/backoff.h"
+#include "mpi/frame_layout.h"
 #include "testing.h"
 
 namespace framescatter::testing {

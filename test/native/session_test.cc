@@ -1,4 +1,4 @@
-#include "session.h"
+#include "ort/session.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -6,9 +6,9 @@
 #include <memory>
 #include <vector>
 
-#include "host_buffer.h"
-#include "inference_thread.h"
 #include "onnx_bytes.h"
+#include "ort/host_buffer.h"
+#include "ort/inference_thread.h"
 #include "testing.h"
 
 namespace framescatter::testing {

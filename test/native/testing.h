@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "error.h"
+#include "system/error.h"
 
 namespace framescatter::testing {
 

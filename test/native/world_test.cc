@@ -1,4 +1,4 @@
-#include "world.h"
+#include "mpi/world.h"
 
 #include <algorithm>
 #include <cstddef>

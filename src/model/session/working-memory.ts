@@ -8,13 +8,13 @@ interface Slot {
   to: number;
 }
 
-/** As in native/block_pool.cc: smaller blocks are not kept, larger ones are whole pages. */
+/** As in native/system/block_pool.cc: smaller blocks are not kept, larger ones are whole pages. */
 const LARGE_BLOCK = 256 * 1024;
 const PAGE = 4096;
 
 /**
  * The memory that one run of a graph on a CPU takes beside its input and output, in bytes: what the pool of the addon
- * (native/block_pool.cc) has mapped in the end. It follows ONNX Runtime's plan tensor by tensor. Weights are not counted.
+ * (native/system/block_pool.cc) has mapped in the end. It follows ONNX Runtime's plan tensor by tensor. Weights are not counted.
  *
  * @param bytes a composed graph in float32: all its sizes are fixed.
  * @param channelBlock as `executionPlan` takes it.

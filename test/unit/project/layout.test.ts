@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import t from 'tap';
 import { packageRoot } from '../../../src/system/package.js';
@@ -36,6 +36,15 @@ const FOLDERS = [
   ],
   '',
 ];
+const NATIVE = join(packageRoot(), 'native');
+/** The folders of native from the ground up, each with those that its files may include. */
+const NATIVE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  system: [],
+  cuda: ['system'],
+  ort: ['system', 'cuda'],
+  mpi: ['system'],
+  napi: ['system', 'cuda', 'ort', 'mpi'],
+};
 const IMPORTED = /(?:from|import\()\s*'(\.[^']+)\.js'/g;
 
 t.test('imports point down', async (t) => {
@@ -70,6 +79,41 @@ t.test('no file imports itself, not even by way of others, nor for a type', asyn
   };
   for (const file of targetsOf.keys()) visit(file, []);
   t.equal(done.size, targetsOf.size);
+});
+
+t.test('includes of the addon point down, and N-API stays in its folder', async (t) => {
+  const folders = readdirSync(NATIVE, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  t.same(
+    new Set(folders.map(({ name }) => name)),
+    new Set([...Object.keys(NATIVE_FOLDERS), 'third_party']),
+    'each folder has its place in the order',
+  );
+  let includes = 0;
+  for (const [folder, below] of Object.entries(NATIVE_FOLDERS)) {
+    for (const name of readdirSync(join(NATIVE, folder))) {
+      const file = `${folder}/${name}`;
+      const text = readFileSync(join(NATIVE, file), 'utf8');
+      for (const [, path = ''] of text.matchAll(/^#include "([^"]+)"$/gm)) {
+        includes += 1;
+        t.ok([folder, ...below].includes(dirname(path)), `${file} includes ${path}`);
+        t.ok(existsSync(join(NATIVE, path)), path);
+      }
+      if (folder !== 'napi') t.notMatch(text, /#include <n(?:ode_)?api\.h>/, file);
+    }
+  }
+  t.ok(includes > 50, 'includes are found');
+});
+
+t.test('the lists of native sources hold every source', async (t) => {
+  const listed = (name: string) => readFileSync(join(NATIVE, name), 'utf8').trim().split('\n');
+  const sources = Object.keys(NATIVE_FOLDERS).flatMap((folder) =>
+    readdirSync(join(NATIVE, folder))
+      .filter((name) => name.endsWith('.cc'))
+      .map((name) => `native/${folder}/${name}`),
+  );
+  const isBinding = (path: string) => path.startsWith('native/napi/');
+  t.same(listed('binding_sources.txt'), sources.filter(isBinding).toSorted());
+  t.same(listed('core_sources.txt'), sources.filter((path) => !isBinding(path)).toSorted());
 });
 
 t.test('tests lie in folders like those of what they test', async (t) => {

@@ -1,0 +1,179 @@
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "napi/binding_support.h"
+#include "ort/host_buffer.h"
+#include "ort/inference_thread.h"
+#include "ort/provider.h"
+#include "ort/session.h"
+
+namespace framescatter {
+
+namespace {
+
+constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
+// The longest ArrayBuffer of Node 20, which ends the process on a longer one; later Nodes have longer ones.
+constexpr std::int64_t kMaxBufferBytes = std::int64_t{1} << 32U;
+
+Napi::Value toJs(Napi::Env env, const TensorInfo& tensor) {
+  auto shape = Napi::Array::New(env, tensor.shape.size());
+  for (std::uint32_t axis = 0; axis < tensor.shape.size(); ++axis) {
+    shape.Set(axis, static_cast<double>(tensor.shape[axis]));
+  }
+  auto object = Napi::Object::New(env);
+  object.Set("name", tensor.name);
+  object.Set("type", tensor.type);
+  object.Set("shape", shape);
+  auto list = Napi::Array::New(env, 1);
+  list.Set(0U, object);
+  return list;
+}
+
+Napi::Value toJs(Napi::Env env, const std::vector<std::string>& lines) {
+  auto list = Napi::Array::New(env, lines.size());
+  for (std::uint32_t i = 0; i < lines.size(); ++i) list.Set(i, lines[i]);
+  return list;
+}
+
+/// A loaded session as JavaScript holds it.
+class SessionObject : public Napi::ObjectWrap<SessionObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "NativeSession",
+                       {InstanceMethod<&SessionObject::run>("run", napi_enumerable),
+                        InstanceMethod<&SessionObject::dispose>("dispose", napi_enumerable)});
+  }
+
+  static Napi::Value create(Napi::Env env, std::shared_ptr<InferenceThread> thread) {
+    return Addon::of(env).sessionClass.New(
+        {Napi::External<std::shared_ptr<InferenceThread>>::New(env, &thread)});
+  }
+
+  explicit SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
+    if (!info[0].IsExternal()) {
+      throw toJsError(info.Env(), std::make_exception_ptr(Error(ErrorCode::kArgument,
+                                                                "sessions are made by createSession only")));
+    }
+    thread_ = std::move(*info[0].As<Napi::External<std::shared_ptr<InferenceThread>>>().Data());
+    auto self = info.This().As<Napi::Object>();
+    const auto& session = *thread_->session();
+    self.DefineProperties(
+        {Napi::PropertyDescriptor::Value("inputs", toJs(info.Env(), session.input()), napi_enumerable),
+         Napi::PropertyDescriptor::Value("outputs", toJs(info.Env(), session.output()), napi_enumerable),
+         Napi::PropertyDescriptor::Value("notes", toJs(info.Env(), session.notes()), napi_enumerable)});
+  }
+
+  /// Null once disposed of.
+  [[nodiscard]] std::shared_ptr<Session> session() const { return thread_ ? thread_->session() : nullptr; }
+
+ private:
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    return Addon::of(info.Env()).promises.make(info.Env(), [&](Promises::Pending& pending) {
+      if (!thread_) throw Error(ErrorCode::kState, "run: the session has been disposed of");
+      const auto input = toBytes(info[0], "input");
+      const auto output = toBytes(info[1], "output");
+      pending.keep(info.This().As<Napi::Object>());
+      pending.keep(info[0].As<Napi::Object>());
+      pending.keep(info[1].As<Napi::Object>());
+      thread_->run(input, output, pending.completion());
+    });
+  }
+
+  Napi::Value dispose(const Napi::CallbackInfo& info) {
+    return Addon::of(info.Env()).promises.make(info.Env(), [&](Promises::Pending& pending) {
+      pending.keep(info.This().As<Napi::Object>());
+      pending.resolveWith([this](Napi::Env env) {
+        thread_.reset();
+        return env.Undefined();
+      });
+      if (thread_) {
+        thread_->dispose(pending.completion());
+      } else {
+        pending.completion()(nullptr);
+      }
+    });
+  }
+
+  std::shared_ptr<InferenceThread> thread_;
+};
+
+Provider toProvider(const std::string& name) {
+  for (const auto provider : {Provider::kCpu, Provider::kCuda, Provider::kTensorRt}) {
+    if (name == providerText(provider)) return provider;
+  }
+  throw Error(ErrorCode::kArgument, "provider must be cpu, cuda or tensorrt, not " + name);
+}
+
+SessionOptions toSessionOptions(const Napi::Value& value) {
+  const auto object = toObject(value, "options");
+  SessionOptions options;
+  options.provider = toProvider(toText(object.Get("provider"), "provider"));
+  options.device = static_cast<int>(toInteger(object.Get("device"), "device", 0, kMaxInt));
+  options.threads = static_cast<int>(toInteger(object.Get("threads"), "threads", 1, kMaxInt));
+  const auto half = object.Get("half");
+  if (!half.IsUndefined()) options.half = toFlag(half, "half");
+  const auto folder = object.Get("cacheFolder");
+  if (!folder.IsUndefined()) options.cacheFolder = toText(folder, "cacheFolder");
+  return options;
+}
+
+Napi::Value createSession(const Napi::CallbackInfo& info) {
+  return Addon::of(info.Env()).promises.make(info.Env(), [&](Promises::Pending& pending) {
+    const auto model = toBytes(info[0], "model");
+    const auto thread =
+        std::make_shared<InferenceThread>(std::make_shared<Session>(toSessionOptions(info[1])));
+    auto& sessions = Addon::of(info.Env()).sessions;
+    std::erase_if(sessions, [](const auto& session) { return session.expired(); });
+    sessions.push_back(thread);
+    pending.keep(info[0].As<Napi::Object>());
+    pending.resolveWith([thread](Napi::Env env) { return SessionObject::create(env, thread); });
+    thread->load(model, pending.completion());
+  });
+}
+
+std::shared_ptr<Session> toSession(Napi::Env env, const Napi::Value& value) {
+  if (value.IsNull()) return nullptr;
+  const auto object = toObject(value, "session");
+  if (!object.InstanceOf(Addon::of(env).sessionClass.Value())) {
+    throw Error(ErrorCode::kArgument, "session must be what createSession gave, or null");
+  }
+  auto session = SessionObject::Unwrap(object)->session();
+  if (!session) throw Error(ErrorCode::kState, "allocate: the session has been disposed of");
+  return session;
+}
+
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto bytes = static_cast<std::size_t>(toInteger(info[0], "bytes", 0, kMaxBufferBytes));
+    const HostBuffer buffer(bytes, toSession(info.Env(), info[1]));
+    // V8 counts the bytes itself, as it does for every ArrayBuffer.
+    return Napi::ArrayBuffer::New(info.Env(), buffer.bytes().data(), bytes,
+                                  [buffer](Napi::BasicEnv /*env*/, void* /*data*/) {});
+  });
+}
+
+Napi::Value runtimeInfo(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto known = knownProviders();
+    auto providers = Napi::Array::New(info.Env(), known.size());
+    for (std::uint32_t i = 0; i < known.size(); ++i) providers.Set(i, providerText(known[i]));
+    auto object = Napi::Object::New(info.Env());
+    object.Set("version", runtimeVersion());
+    object.Set("providers", providers);
+    return object;
+  });
+}
+
+}  // namespace
+
+void exportSession(Napi::Env env, Napi::Object exports) {
+  Addon::of(env).sessionClass = Napi::Persistent(SessionObject::define(env));
+  exports.Set("createSession", Napi::Function::New(env, createSession, "createSession"));
+  exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
+  exports.Set("runtimeInfo", Napi::Function::New(env, runtimeInfo, "runtimeInfo"));
+}
+
+}  // namespace framescatter

@@ -1,0 +1,96 @@
+#include "napi/binding_support.h"
+
+#include <cmath>
+
+#include "ort/inference_thread.h"
+
+namespace framescatter {
+
+namespace {
+
+// The largest integer up to which a JavaScript number is exact.
+constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53U) - 1;
+
+[[noreturn]] void refuse(const char* name, const std::string& what) {
+  throw Error(ErrorCode::kArgument, std::string(name) + " must " + what);
+}
+
+}  // namespace
+
+Addon::Addon(Napi::Env env) : promises(env) {
+  env.AddCleanupHook([](Addon* addon) { addon->promises.close(); }, this);
+}
+
+void Addon::stopThreads() const {
+  world.stop();
+  for (const auto& weak : sessions) {
+    if (const auto session = weak.lock()) session->stop();
+  }
+}
+
+Addon& Addon::of(Napi::Env env) { return *env.GetInstanceData<Addon>(); }
+
+Napi::Value guarded(Napi::Env env, const std::function<Napi::Value()>& function) {
+  try {
+    return function();
+  } catch (...) {
+    throw toJsError(env, std::current_exception());
+  }
+}
+
+Bytes toBytes(const Napi::Value& value, const char* name) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    refuse(name, "be a Uint8Array");
+  }
+  auto array = value.As<Napi::Uint8Array>();
+  const auto buffer = array.ArrayBuffer();
+  if (!buffer.IsArrayBuffer()) refuse(name, "not be backed by a SharedArrayBuffer");
+  if (buffer.Get("resizable").ToBoolean()) refuse(name, "not be backed by a resizable ArrayBuffer");
+  if (buffer.IsDetached()) refuse(name, "not be backed by a detached ArrayBuffer");
+  return std::as_writable_bytes(std::span(array.Data(), array.ByteLength()));
+}
+
+std::optional<Bytes> toOptionalBytes(const Napi::Value& value, const char* name) {
+  if (value.IsNull()) return std::nullopt;
+  return toBytes(value, name);
+}
+
+std::int64_t toInteger(const Napi::Value& value, const char* name, std::int64_t least, std::int64_t most) {
+  const auto range = "be an integer between " + std::to_string(least) + " and " + std::to_string(most);
+  if (!value.IsNumber()) refuse(name, range);
+  const auto number = value.As<Napi::Number>().DoubleValue();
+  if (!(number >= static_cast<double>(least) && number <= static_cast<double>(most)) ||
+      std::trunc(number) != number) {
+    refuse(name, range);
+  }
+  return static_cast<std::int64_t>(number);
+}
+
+std::vector<std::int64_t> toIntegers(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) refuse(name, "be an array");
+  const auto array = value.As<Napi::Array>();
+  const auto element = "each of " + std::string(name);
+  std::vector<std::int64_t> integers;
+  integers.reserve(array.Length());
+  for (std::uint32_t i = 0; i < array.Length(); ++i) {
+    integers.push_back(toInteger(array.Get(i), element.c_str(), 0, kMaxSafeInteger));
+  }
+  return integers;
+}
+
+std::string toText(const Napi::Value& value, const char* name) {
+  if (!value.IsString()) refuse(name, "be a string");
+  return value.As<Napi::String>().Utf8Value();
+}
+
+bool toFlag(const Napi::Value& value, const char* name) {
+  if (!value.IsBoolean()) refuse(name, "be a boolean");
+  return value.As<Napi::Boolean>().Value();
+}
+
+Napi::Object toObject(const Napi::Value& value, const char* name) {
+  if (!value.IsObject()) refuse(name, "be an object");
+  return value.As<Napi::Object>();
+}
+
+}  // namespace framescatter
