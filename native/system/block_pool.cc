@@ -11,7 +11,7 @@ namespace framescatter {
 
 namespace {
 
-/// Of x86-64, and of ARM with pages of 4 KiB.
+/// The size of a huge page on x86-64, and on ARM with pages of 4 KiB.
 constexpr std::size_t kHugePage = 2UL * 1024 * 1024;
 
 std::size_t roundedUp(std::size_t value, std::size_t step) { return (value + step - 1) / step * step; }
@@ -30,7 +30,7 @@ OutOfMemory::OutOfMemory(std::size_t bytes) noexcept {
 MappedBlock::MappedBlock(std::size_t bytes) {
   const std::size_t length = roundedUp(bytes, pageSize());
   const std::size_t spare = length >= kHugePage ? kHugePage - pageSize() : 0;
-  // A number of bytes near the greatest wraps round.
+  // The sum wraps around for sizes near the maximum.
   if (length + spare < bytes) throw std::bad_alloc();
   void* const mapped =
       mmap(nullptr, length + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -41,7 +41,7 @@ MappedBlock::MappedBlock(std::size_t bytes) {
   if (before > 0) munmap(start, before);
   if (spare > before) munmap(start + before + length, spare - before);
   memory_ = {start + before, length};
-  // Both make things faster, and may be refused.
+  // Both only make it faster, so a refusal is ignored.
   madvise(memory_.data(), length, MADV_DONTFORK);
   madvise(memory_.data(), length, MADV_HUGEPAGE);
 }
@@ -52,16 +52,22 @@ MappedBlock::~MappedBlock() {
 
 MappedBlock::MappedBlock(MappedBlock&& other) noexcept : memory_(std::exchange(other.memory_, {})) {}
 
+BlockPool::Blocks::node_type BlockPool::mapped(std::size_t bytes) {
+  MappedBlock block(bytes);
+  const std::size_t size = block.bytes().size();
+  Blocks one;
+  return one.extract(one.emplace(size, std::move(block)));
+}
+
 void* BlockPool::allocate(std::size_t bytes) noexcept {
   try {
     if (bytes < kLargeBlock) return ::operator new (bytes, std::align_val_t{kHostAlignment});
     const std::scoped_lock lock(mutex_);
     const auto found = unused_.lower_bound(bytes);
-    // A block of twice the size or more is left to those that need it.
+    // Leaves a block of twice the size or more to requests that need it.
     const bool fits = found != unused_.end() && found->first / 2 < bytes;
-    MappedBlock block = fits ? std::move(found->second) : MappedBlock(bytes);
-    if (fits) unused_.erase(found);
-    void* const memory = block.bytes().data();
+    Blocks::node_type block = fits ? unused_.extract(found) : mapped(bytes);
+    void* const memory = block.mapped().bytes().data();
     used_.emplace(memory, std::move(block));
     return memory;
   } catch (const std::bad_alloc&) {
@@ -75,10 +81,9 @@ void BlockPool::release(void* memory) noexcept {
     const std::scoped_lock lock(mutex_);
     const auto found = used_.find(memory);
     if (found != used_.end()) {
-      MappedBlock block = std::move(found->second);
+      // Moves the node over, which allocates nothing and so cannot fail.
+      unused_.insert(std::move(found->second));
       used_.erase(found);
-      const std::size_t size = block.bytes().size();
-      unused_.emplace(size, std::move(block));
       return;
     }
   }

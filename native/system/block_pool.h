@@ -11,11 +11,11 @@
 
 namespace framescatter {
 
-/// A mapping of its own, zeroed, which child processes do not get: after a fork, each page that parent and
-/// child share costs the parent a fault at its next write, which for gigabytes takes longer than a frame.
+/// A zeroed memory mapping that child processes do not inherit. After a fork, the parent's next write to each
+/// shared page would cause a page fault; for gigabytes that takes longer than a frame.
 class MappedBlock {
  public:
-  /// Aligned to a page, and to a huge page where it holds one. Throws std::bad_alloc.
+  /// Aligned to a page, or to a huge page if it is at least that large. Throws std::bad_alloc.
   explicit MappedBlock(std::size_t bytes);
   ~MappedBlock();
   MappedBlock(const MappedBlock&) = delete;
@@ -29,7 +29,7 @@ class MappedBlock {
   Bytes memory_;
 };
 
-/// Memory that cannot be had. The message holds its size.
+/// A failed allocation. The message holds its size.
 class OutOfMemory : public std::bad_alloc {
  public:
   explicit OutOfMemory(std::size_t bytes) noexcept;
@@ -39,14 +39,14 @@ class OutOfMemory : public std::bad_alloc {
   std::array<char, 96> text_{};
 };
 
-/// Bytes from which on a block is worth a mapping of its own.
+/// The smallest block, in bytes, that gets a mapping of its own.
 inline constexpr std::size_t kLargeBlock = 256UL * 1024;
 
-/// A cache line, and the widest vector register: what all host memory here is aligned to.
+/// The alignment of all host memory here, in bytes: a cache line, and the widest vector register.
 inline constexpr std::size_t kHostAlignment = 64;
 
-/// Memory for the tensors of all sessions on the CPU. Large blocks are mapped, and kept for the next that
-/// asks for as much: the shapes of a session do not change. For any thread.
+/// Memory for the tensors of all CPU sessions. Large blocks are mapped, and kept for the next request of that
+/// size: the shapes of a session do not change. Thread-safe.
 class BlockPool {
  public:
   BlockPool() = default;
@@ -56,17 +56,22 @@ class BlockPool {
   BlockPool(BlockPool&&) = delete;
   BlockPool& operator=(BlockPool&&) = delete;
 
-  /// Null where there is not that much memory.
+  /// Returns null if there is not enough memory.
   [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
   void release(void* memory) noexcept;
 
-  /// Gives the system back what nobody uses.
+  /// Returns unused blocks to the system.
   void trim() noexcept;
 
  private:
+  /// By size in bytes.
+  using Blocks = std::multimap<std::size_t, MappedBlock>;
+  static Blocks::node_type mapped(std::size_t bytes);
+
   std::mutex mutex_;
-  std::multimap<std::size_t, MappedBlock> unused_;
-  std::unordered_map<void*, MappedBlock> used_;
+  Blocks unused_;
+  /// Holds whole nodes of `unused_`, so that `release` need not allocate one.
+  std::unordered_map<void*, Blocks::node_type> used_;
 };
 
 }  // namespace framescatter
