@@ -10,7 +10,7 @@ namespace framescatter {
 
 namespace {
 
-/// The path by which a shared library was loaded into this process; empty where it was not.
+/// Returns the path of a shared library that this process has loaded; empty if it has not.
 std::string loadedPath(const std::string& name) {
   struct Search {
     std::string_view name;
@@ -34,14 +34,14 @@ std::string loadedPath(const std::string& name) {
 std::optional<CudaRuntime> cudaRuntimeOf(const std::string& provider) {
   const auto path = loadedPath(provider);
   if (path.empty()) return std::nullopt;
-  // Never closed: the functions must stay as long as any stream does.
+  // Never closed: the functions must outlive all streams.
   void* const library = dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (library == nullptr) return std::nullopt;
-  bool whole = true;
-  // Searches the library and then those that it was linked with.
+  bool complete = true;
+  // dlsym searches the library, then those that it was linked with.
   const auto find = [&]<typename Function>(Function*& function, const char* name) {
     function = reinterpret_cast<Function*>(dlsym(library, name));  // NOLINT(*-reinterpret-cast)
-    whole = whole && function != nullptr;
+    complete = complete && function != nullptr;
   };
   CudaRuntime runtime{};
   find(runtime.setDevice, "cudaSetDevice");
@@ -53,7 +53,7 @@ std::optional<CudaRuntime> cudaRuntimeOf(const std::string& provider) {
   find(runtime.eventSynchronize, "cudaEventSynchronize");
   find(runtime.memcpyAsync, "cudaMemcpyAsync");
   find(runtime.getErrorString, "cudaGetErrorString");
-  return whole ? std::optional(runtime) : std::nullopt;
+  return complete ? std::optional(runtime) : std::nullopt;
 }
 
 }  // namespace framescatter

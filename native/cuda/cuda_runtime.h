@@ -6,8 +6,8 @@
 
 namespace framescatter {
 
-/// The few functions of CUDA's runtime library that a stream needs, by their C interface, which has been the
-/// same for many years. They return 0 for success.
+/// The few functions of CUDA's runtime library that a stream needs. Their C interface has been stable for
+/// many years. They return 0 for success.
 struct CudaRuntime {
   int (*setDevice)(int device);
   int (*streamCreateWithFlags)(void** stream, unsigned flags);
@@ -20,12 +20,12 @@ struct CudaRuntime {
   const char* (*getErrorString)(int error);
 };
 
-/// CUDA's runtime as the shared library `provider` uses it: neither another version than that one's nor, with
-/// no such library in this process, any. So the addon is built without CUDA and runs where there is none.
+/// Returns the CUDA runtime that the shared library `provider` has loaded, in that version; nothing if this
+/// process has not loaded `provider`, or it uses no CUDA. So the addon builds without CUDA, and runs without.
 ///
-/// ONNX Runtime's own calls for streams and copies on any device (CreateSyncStreamForEpDevice, CopyTensors)
-/// would need its CUDA library registered as a plug-in too, and there it takes as many GPUs for granted as
-/// the machine has, though CUDA_VISIBLE_DEVICES or Slurm may show this process fewer.
+/// ONNX Runtime's own functions for streams and copies (CreateSyncStreamForEpDevice, CopyTensors) would also
+/// need its CUDA library registered as a plug-in. That assumes as many GPUs as the machine has, although
+/// CUDA_VISIBLE_DEVICES or Slurm may show fewer to this process.
 [[nodiscard]] std::optional<CudaRuntime> cudaRuntimeOf(const std::string& provider);
 
 }  // namespace framescatter

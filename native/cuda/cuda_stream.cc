@@ -5,7 +5,7 @@
 namespace framescatter {
 
 namespace {
-// Of CUDA's headers: cudaStreamNonBlocking, cudaEventBlockingSync | cudaEventDisableTiming,
+// From CUDA's headers: cudaStreamNonBlocking, cudaEventBlockingSync | cudaEventDisableTiming,
 // cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost.
 constexpr unsigned kNonBlocking = 1;
 constexpr unsigned kSleepWithoutTiming = 1 | 2;
@@ -14,10 +14,10 @@ constexpr int kDeviceToHost = 2;
 }  // namespace
 
 CudaStream::CudaStream(const CudaRuntime& runtime, int device) : runtime_(runtime), device_(device) {
-  check(runtime_.setDevice(device), "choosing device " + std::to_string(device));
-  check(runtime_.streamCreateWithFlags(&stream_, kNonBlocking), "making a stream");
+  check(runtime_.setDevice(device), "selecting device " + std::to_string(device));
+  check(runtime_.streamCreateWithFlags(&stream_, kNonBlocking), "creating a stream");
   try {
-    check(runtime_.eventCreateWithFlags(&done_, kSleepWithoutTiming), "making an event");
+    check(runtime_.eventCreateWithFlags(&done_, kSleepWithoutTiming), "creating an event");
   } catch (const Error&) {
     static_cast<void>(runtime_.streamDestroy(stream_));
     throw;
@@ -25,7 +25,7 @@ CudaStream::CudaStream(const CudaRuntime& runtime, int device) : runtime_(runtim
 }
 
 CudaStream::~CudaStream() {
-  // A device that has failed says so here too, and was reported already.
+  // A failed device returns its error here too; it has been reported already.
   static_cast<void>(runtime_.eventDestroy(done_));
   static_cast<void>(runtime_.streamDestroy(stream_));
 }
@@ -45,8 +45,8 @@ void CudaStream::copyOut(Bytes to, const void* fromDevice) {
 }
 
 void CudaStream::wait() {
-  // cudaStreamSynchronize spins, unless the whole device is told otherwise, and takes a core from decoding
-  // and encoding.
+  // cudaStreamSynchronize spins unless the whole device is set otherwise, and takes a core from decoding and
+  // encoding.
   check(runtime_.eventRecord(done_, stream_), "computing");
   check(runtime_.eventSynchronize(done_), "computing");
 }

@@ -7,7 +7,7 @@
 
 namespace framescatter {
 
-/// A stream of its own on one GPU, which waits for no other stream.
+/// A separate stream on one GPU, which waits for no other stream.
 class CudaStream : public DeviceStream {
  public:
   CudaStream(const CudaRuntime& runtime, int device);
@@ -29,7 +29,7 @@ class CudaStream : public DeviceStream {
   CudaRuntime runtime_;
   int device_;
   void* stream_ = nullptr;
-  /// Comes when what was queued before it is done; waiting for it sleeps.
+  /// An event that fires when the work queued before it is done. Waiting for it sleeps.
   void* done_ = nullptr;
 };
 

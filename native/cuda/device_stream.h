@@ -6,10 +6,10 @@
 
 namespace framescatter {
 
-/// A device's one queue of work: copies, and what ONNX Runtime computes there, are done in the order in which
-/// they were put in. For one thread at a time. Its methods throw Error(kProvider).
+/// A device's queue of work. Runs copies and ONNX Runtime's kernels in the order in which they were queued.
+/// For one thread at a time. Its methods throw Error(kProvider).
 ///
-/// CUDA's is the only one outside the tests, where the CPU stands in: it needs no copies, and its sessions
+/// Only CUDA has one, and the tests, where the CPU stands in for a GPU. CPU sessions need no copies: they
 /// read and write the caller's memory.
 class DeviceStream {
  public:
@@ -20,17 +20,17 @@ class DeviceStream {
   DeviceStream(DeviceStream&&) = delete;
   DeviceStream& operator=(DeviceStream&&) = delete;
 
-  /// What ONNX Runtime calls the device's memory.
+  /// Returns ONNX Runtime's description of the device's memory.
   [[nodiscard]] virtual Ort::MemoryInfo memory() const = 0;
 
-  /// What ONNX Runtime is to compute on, as an execution provider's `user_compute_stream`.
+  /// Returns the stream for ONNX Runtime to compute on, an execution provider's `user_compute_stream`.
   [[nodiscard]] virtual void* handle() const noexcept = 0;
 
-  /// Queues a copy. Both memories must stay as they are until `wait` has returned.
+  /// Queues a copy. Source and target must stay valid and untouched until `wait` has returned.
   virtual void copyIn(void* toDevice, ConstBytes from) = 0;
   virtual void copyOut(Bytes to, const void* fromDevice) = 0;
 
-  /// Sleeps until everything that was queued is done.
+  /// Sleeps until all queued work is done.
   virtual void wait() = 0;
 };
 

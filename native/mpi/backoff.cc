@@ -6,11 +6,11 @@ namespace framescatter {
 
 namespace {
 using std::chrono::microseconds;
-constexpr int kLooksWithoutPause = 32;
+constexpr int kPollsWithoutPause = 32;
 constexpr microseconds kShortest{20};
 constexpr microseconds kLongest{500};
-// A rank that has waited this long waits for seconds of inference or encoding: half a millisecond more is
-// nothing to it, and the core is somebody else's.
+// A rank that has waited this long is waiting for seconds of inference or encoding. Half a millisecond more
+// does not matter to it, and other ranks need the core.
 constexpr microseconds kLongWait{200'000};
 constexpr microseconds kLongestInLongWait{1'000};
 }  // namespace
@@ -18,13 +18,13 @@ constexpr microseconds kLongestInLongWait{1'000};
 void Backoff::reset() noexcept { *this = Backoff{}; }
 
 void Backoff::nudge() noexcept {
-  looks_ = 0;
+  polls_ = 0;
   pause_ = microseconds{0};
 }
 
 microseconds Backoff::next() noexcept {
-  if (looks_ < kLooksWithoutPause) {
-    ++looks_;
+  if (polls_ < kPollsWithoutPause) {
+    ++polls_;
     return microseconds{0};
   }
   const auto longest = waited_ < kLongWait ? kLongest : kLongestInLongWait;

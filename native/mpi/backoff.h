@@ -4,21 +4,21 @@
 
 namespace framescatter {
 
-/// How long to sleep between two looks at work that goes on by itself: not at all at first, then longer and
-/// longer. Counts its own sleeps instead of reading a clock.
+/// The pauses between polls of work that proceeds on its own: none at first, then longer and longer. Adds up
+/// its own pauses instead of reading a clock.
 class Backoff {
  public:
-  /// Something happened: look again at once.
+  /// Call when something has happened: polls again at once, and starts over.
   void reset() noexcept;
 
-  /// Something may have happened: look again at once, but do not take the wait for over.
+  /// Call when something may have happened: polls again at once, but still counts it as the same wait.
   void nudge() noexcept;
 
-  /// The pause before the next look.
+  /// Returns the pause before the next poll.
   [[nodiscard]] std::chrono::microseconds next() noexcept;
 
  private:
-  int looks_ = 0;
+  int polls_ = 0;
   std::chrono::microseconds pause_{0};
   std::chrono::microseconds waited_{0};
 };

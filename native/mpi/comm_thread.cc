@@ -15,16 +15,17 @@ namespace framescatter {
 
 namespace {
 
-/// Processor time of this thread: unlike the wall clock it does not count the time when others have the core.
+/// Returns the CPU time of this thread, which, unlike the wall clock, excludes time when others have the
+/// core.
 std::chrono::nanoseconds threadTime() {
   timespec now{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   return std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec};
 }
-// A look at requests takes longer than this only where MPI copies bytes meanwhile: where it cannot map the
-// other rank's memory (containers, mostly), and over TCP, it moves a piece of a message at each look and no
-// more.
-constexpr std::chrono::microseconds kNothingMoved{10};
+
+// A poll takes longer than this only if MPI copies bytes in it. Over TCP, and where it cannot map the other
+// rank's memory (mostly in containers), MPI moves one piece of a message per poll.
+constexpr std::chrono::microseconds kIdlePoll{10};
 
 /// An operation that has been started.
 class Outstanding {
@@ -37,15 +38,19 @@ class Outstanding {
     }
   }
 
-  /// Whether all requests have completed. Those posted before a failure count too: MPI may still write
-  /// through them.
+  /// Returns true once all requests have completed, including those posted before a failure: MPI may still
+  /// write through them.
+  ///
+  /// Tests one request after another, not all at once with MPI_Testsome, which skips inactive requests: Open
+  /// MPI returns an inactive one for a collective that has nothing to do, such as any among one rank. Few
+  /// operations have more than one request.
   [[nodiscard]] bool poll() {
     while (next_ < requests_.size()) {
       int completed = 0;
       try {
         check(MPI_Test(&requests_[next_], &completed, MPI_STATUS_IGNORE), "MPI_Test");
       } catch (...) {
-        // MPI frees a request that failed.
+        // MPI frees a failed request.
         completed = 1;
         if (!error_) error_ = std::current_exception();
       }
@@ -106,7 +111,7 @@ bool CommThread::interrupt(std::function<void()> call) {
   return true;
 }
 
-void CommThread::stop() const { static_cast<void>(thread_.stop()); }
+void CommThread::stop() { static_cast<void>(thread_.stop()); }
 
 void CommThread::run(State& state) {
   std::vector<Outstanding> outstanding;
@@ -142,7 +147,7 @@ void CommThread::run(State& state) {
     });
     if (ended > 0 || !submitted.empty()) {
       backoff.reset();
-    } else if (threadTime() - before > kNothingMoved) {
+    } else if (threadTime() - before > kIdlePoll) {
       backoff.nudge();
     }
     lock.lock();

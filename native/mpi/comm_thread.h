@@ -11,14 +11,14 @@
 
 namespace framescatter {
 
-/// The one thread that makes MPI calls. It starts operations in the order they were submitted, and polls the
-/// requests of all that are outstanding, sleeping longer and longer in between: MPI's own waiting spins, and
-/// on a CPU node that core is inference. With nothing outstanding it sleeps until something is submitted.
+/// The one thread that makes MPI calls. It starts operations in the order of submission, and polls the
+/// requests of all outstanding ones with longer and longer sleeps in between. MPI's own wait would spin, and
+/// on a CPU node inference needs that core. With nothing outstanding it sleeps until something is submitted.
 class CommThread {
  public:
   struct Operation {
-    /// Makes the MPI calls; appends the requests that must complete before the operation has ended. Throws to
-    /// fail. Lives until then: what it owns may be used by MPI in the meantime.
+    /// Makes the MPI calls and appends the requests that must complete before the operation has ended. Throws
+    /// to fail. Is destroyed only after the operation has ended, so MPI may use what it owns.
     std::function<void(std::vector<MPI_Request>& requests)> start;
     Completion done;
   };
@@ -27,14 +27,15 @@ class CommThread {
 
   void submit(Operation operation);
 
-  /// Does `operation` once all others have ended; then the thread ends. Nothing may be submitted afterwards.
+  /// Runs `operation` once all others have ended; then the thread ends. Submit nothing afterwards.
   void finish(Operation operation);
 
-  /// Does `call` before anything that is queued. False, and nothing done, once the thread has been stopped.
+  /// Runs `call` before everything that is queued. Returns false and does nothing if the thread was stopped.
   bool interrupt(std::function<void()> call);
 
-  /// Ends the thread whatever is outstanding; the completions of that are never called.
-  void stop() const;
+  /// Ends the thread and waits for it, a few seconds at most. Never calls the completions of what is
+  /// outstanding.
+  void stop();
 
  private:
   struct State;

@@ -15,14 +15,14 @@ FrameLayout FrameLayout::of(const std::vector<std::int64_t>& counts, std::int64_
            std::to_string(frameBytes));
   }
   if (counts.size() != static_cast<std::size_t>(ranks)) {
-    refuse("counts must hold one number for each of the " + std::to_string(ranks) + " ranks, not " +
+    refuse("counts must hold one number for each of the " + std::to_string(ranks) + " ranks, but holds " +
            std::to_string(counts.size()));
   }
   FrameLayout layout{static_cast<int>(frameBytes), {}, {}};
   std::int64_t sum = 0;
   for (const auto count : counts) {
     if (count < 0 || count > kMost - sum) {
-      refuse("counts must not be negative, and add up to " + std::to_string(kMost) + " at most");
+      refuse("counts must not be negative or add up to more than " + std::to_string(kMost));
     }
     layout.counts.push_back(static_cast<int>(count));
     layout.offsets.push_back(static_cast<int>(sum));

@@ -7,11 +7,11 @@
 
 namespace framescatter {
 
-/// Throws Error(kMpi) with MPI's own text when `result` is not MPI_SUCCESS. `call` names the MPI function.
+/// Throws Error(kMpi) with MPI's error text if `result` is not MPI_SUCCESS. `call` names the MPI function.
 void check(int result, const char* call);
 
-/// A duplicate of another communicator, whose errors are returned. Made, used and destroyed on the
-/// communication thread, before MPI_Finalize.
+/// A duplicate of another communicator that returns errors. Create, use and destroy it on the communication
+/// thread, before MPI_Finalize.
 class Communicator {
  public:
   explicit Communicator(MPI_Comm original);
@@ -27,8 +27,8 @@ class Communicator {
   MPI_Comm communicator_ = MPI_COMM_NULL;
 };
 
-/// One MPI datatype for each size of frame, so that counts and displacements are frames: as bytes they would
-/// not fit MPI's `int` from 2 GiB on. Used and destroyed as Communicator is.
+/// One MPI datatype per frame size, so that counts and displacements are in frames: in bytes they would
+/// exceed MPI's `int` from 2 GiB on. Use and destroy it like a Communicator.
 class FrameTypes {
  public:
   FrameTypes() = default;

@@ -23,7 +23,7 @@ struct World::Communicators {
 
 namespace {
 
-// MPI counts in int. A power of two well below it keeps the chunks of a long transfer aligned.
+// The most bytes per MPI transfer: MPI counts in int. A power of two keeps the chunks aligned.
 constexpr std::size_t kChunk = std::size_t{1} << 30U;
 constexpr int kTag = 0;
 constexpr std::chrono::seconds kAbortPatience{5};
@@ -37,14 +37,16 @@ void requireBytes(const char* name, std::size_t has, std::size_t needs) {
 }
 
 void requireUnlessRoot(const char* name, bool given, int rank) {
-  if (!given && rank != 0) refuse(std::string(name) + " may be null on rank 0 only");
+  if (!given && rank != kRoot) refuse(std::string(name) + " may be null only on rank 0");
 }
 
 void requireOnRoot(const char* name, bool given, int rank) {
-  if (given != (rank == 0)) refuse(std::string(name) + " must be given on rank 0, and null on all others");
+  if (given != (rank == kRoot)) {
+    refuse(std::string(name) + " must be given on rank 0 and null on all other ranks");
+  }
 }
 
-/// Starts one MPI transfer for each chunk of `buffer`: MPI keeps their order.
+/// Starts one MPI transfer per chunk of `buffer`. MPI keeps their order.
 template <typename Span, typename Start>
 void inChunks(Span buffer, std::vector<MPI_Request>& requests, const Start& start) {
   for (std::size_t at = 0; at < buffer.size(); at += kChunk) {
@@ -59,7 +61,7 @@ void initMpi() {
   int provided = MPI_THREAD_SINGLE;
   check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   if (provided < MPI_THREAD_FUNNELED) {
-    throw Error(ErrorCode::kMpi, "this MPI library cannot be used in a process that has several threads");
+    throw Error(ErrorCode::kMpi, "this MPI library does not support processes with several threads");
   }
   check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check(MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
@@ -84,19 +86,19 @@ WorldInfo describeWorld() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> library{};
   check(MPI_Get_library_version(library.data(), &length), "MPI_Get_library_version");
   info.library = library.data();
-  // Some libraries put several lines, or counted a terminating zero.
+  // Some libraries return several lines, or count the terminating zero.
   info.library.resize(std::min(info.library.find_first_of("\r\n"), info.library.size()));
   return info;
 }
 
 }  // namespace
 
-/// What the communication thread uses, and may go on using after the World has gone.
+/// State that the communication thread uses, possibly after the World has been destroyed.
 struct World::Shared {
   std::atomic<Phase> phase{Phase::kNew};
   WorldInfo info;
-  /// Destroyed on the communication thread before MPI_Finalize. Where that is never reached, never: MPI calls
-  /// from another thread, or after the fact, could hang the process as it ends.
+  /// Destroyed on the communication thread before MPI_Finalize, or never: MPI calls from another thread, or
+  /// later, could hang the process as it ends.
   std::unique_ptr<Communicators> mpi;
 
   Shared() = default;
@@ -111,23 +113,23 @@ World::World() : shared_(std::make_shared<Shared>()) {}
 
 const WorldInfo& World::info() const noexcept { return shared_->info; }
 
-void World::requireRunning(const char* verb) const {
+void World::requireRunning(const char* function) const {
   switch (shared_->phase.load()) {
     case Phase::kRunning:
       return;
     case Phase::kNew:
     case Phase::kStarting:
-      throw Error(ErrorCode::kState, std::string(verb) + ": the world has not been initialised");
+      throw Error(ErrorCode::kState, std::string(function) + ": the world has not been initialised");
     case Phase::kFinalizing:
     case Phase::kEnded:
-      throw Error(ErrorCode::kState, std::string(verb) + ": the world has been finalised");
+      throw Error(ErrorCode::kState, std::string(function) + ": the world has been finalised");
   }
 }
 
 void World::init(Completion done) {
   static std::atomic<bool> initialisedOnce{false};
   if (initialisedOnce.exchange(true)) {
-    throw Error(ErrorCode::kState, "initWorld: MPI can be initialised once in a process only");
+    throw Error(ErrorCode::kState, "initWorld: MPI can be initialised only once per process");
   }
   shared_->phase = Phase::kStarting;
   thread_.emplace();
@@ -144,23 +146,25 @@ void World::init(Completion done) {
                        }});
 }
 
-void World::requirePeer(const char* verb, int peer) const {
+void World::requirePeer(const char* function, int peer) const {
   const auto& [rank, size] = std::pair(shared_->info.rank, shared_->info.size);
   if (peer >= 0 && peer < size && peer != rank) return;
-  refuse(std::string(verb) + ": " + std::to_string(peer) + " is not another of the " + std::to_string(size) +
-         " ranks");
+  const auto named = std::string(function) + ": rank " + std::to_string(peer);
+  refuse(peer == rank ? named + " cannot exchange messages with itself"
+                      : named + " does not exist among " + std::to_string(size) + " ranks");
 }
 
 void World::broadcast(Bytes buffer, Completion done) {
   requireRunning("broadcast");
-  thread_->submit({.start =
-                       [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
-                         inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
-                           check(MPI_Ibcast(data, count, MPI_BYTE, 0, shared->mpi->broadcast.get(), request),
-                                 "MPI_Ibcast");
-                         });
-                       },
-                   .done = std::move(done)});
+  thread_->submit(
+      {.start =
+           [shared = shared_, buffer](std::vector<MPI_Request>& requests) {
+             inChunks(buffer, requests, [&](std::byte* data, int count, MPI_Request* request) {
+               check(MPI_Ibcast(data, count, MPI_BYTE, kRoot, shared->mpi->broadcast.get(), request),
+                     "MPI_Ibcast");
+             });
+           },
+       .done = std::move(done)});
 }
 
 void World::send(ConstBytes buffer, int to, Completion done) {
@@ -177,13 +181,13 @@ void World::receive(Bytes buffer, int from, Completion done) {
 
 void World::sendStatus(ConstBytes buffer, Completion done) {
   requireRunning("sendStatus");
-  requirePeer("sendStatus", 0);
-  sendOn(&Communicators::statuses, buffer, 0, std::move(done));
+  requirePeer("sendStatus", kRoot);
+  sendOn(&Communicators::statuses, buffer, kRoot, std::move(done));
 }
 
 void World::receiveStatus(Bytes buffer, Completion done) {
   requireRunning("receiveStatus");
-  if (shared_->info.rank != 0) refuse("receiveStatus: for rank 0 only");
+  if (shared_->info.rank != kRoot) refuse("receiveStatus: only rank 0 receives statuses");
   receiveOn(&Communicators::statuses, buffer, MPI_ANY_SOURCE, std::move(done));
 }
 
@@ -230,7 +234,7 @@ void World::scatter(std::optional<ConstBytes> send, const std::vector<std::int64
              MPI_Datatype type = shared->mpi->frameTypes.get(layout.frameBytes);
              MPI_Request request = MPI_REQUEST_NULL;
              check(MPI_Iscatterv(from, layout.counts.data(), layout.offsets.data(), type, to,
-                                 layout.counts.at(static_cast<std::size_t>(rank)), type, 0,
+                                 layout.counts.at(static_cast<std::size_t>(rank)), type, kRoot,
                                  shared->mpi->scatter.get(), &request),
                    "MPI_Iscatterv");
              requests.push_back(request);
@@ -256,7 +260,7 @@ void World::gather(std::optional<ConstBytes> send, const std::vector<std::int64_
                          MPI_Datatype type = shared->mpi->frameTypes.get(layout.frameBytes);
                          MPI_Request request = MPI_REQUEST_NULL;
                          check(MPI_Igatherv(from, layout.counts.at(static_cast<std::size_t>(rank)), type, to,
-                                            layout.counts.data(), layout.offsets.data(), type, 0,
+                                            layout.counts.data(), layout.offsets.data(), type, kRoot,
                                             shared->mpi->gather.get(), &request),
                                "MPI_Igatherv");
                          requests.push_back(request);
@@ -272,19 +276,19 @@ void World::abort(int code) {
   if (thread_->interrupt([code] { MPI_Abort(MPI_COMM_WORLD, code); })) {
     std::this_thread::sleep_for(kAbortPatience);
   }
-  // MPI is held up, perhaps by a rank that is gone, or has been stopped as the process ends. mpirun ends the
-  // job when a rank ends in this way, too.
+  // MPI is stuck, perhaps on a dead rank, or was stopped because the process is ending. mpirun ends the job
+  // if a rank exits this way, too.
   std::_Exit(code);
 }
 
-void World::stop() const {
+void World::stop() {
   if (thread_) thread_->stop();
 }
 
 void World::finalize(Completion done) {
   requireRunning("finalizeWorld");
   shared_->phase = Phase::kFinalizing;
-  // MPI_Finalize waits for the other ranks, spinning. This waits for them asleep.
+  // MPI_Finalize spins while it waits for the other ranks. This barrier waits asleep.
   thread_->submit({.start =
                        [](std::vector<MPI_Request>& requests) {
                          MPI_Request request = MPI_REQUEST_NULL;

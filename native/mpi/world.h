@@ -16,7 +16,10 @@ namespace framescatter {
 
 class Communicator;
 
-/// Where this process stands among the ranks. Local means: among those of this node.
+/// The root of all collectives: the rank that sends frames to the others and gathers them.
+inline constexpr int kRoot = 0;
+
+/// This process among the ranks. Local means: among the ranks of this node.
 struct WorldInfo {
   int rank = 0;
   int size = 1;
@@ -26,12 +29,12 @@ struct WorldInfo {
   std::string library;
 };
 
-/// The MPI world. Its methods are called from one thread; they check their arguments, throw Error(kArgument)
-/// or Error(kState) at once, and otherwise queue the operation and return. Memory handed in must stay alive
-/// and untouched until `done` is called, on the communication thread.
+/// The MPI world. Call its methods from one thread. They check their arguments, throw Error(kArgument) or
+/// Error(kState) at once, and otherwise queue the operation and return. Memory passed in must stay alive and
+/// untouched until `done` is called, on the communication thread.
 ///
-/// Scatters, gathers, broadcasts, messages and statuses have a communicator each: ranks must agree on the
-/// order within each kind (of messages: between each two ranks; of statuses none), not between kinds.
+/// Scatters, gathers, broadcasts, messages and statuses each have a communicator. Ranks must agree on the
+/// order within each kind (for messages: between each two ranks; statuses have none), not across kinds.
 class World {
  public:
   World();
@@ -41,45 +44,45 @@ class World {
   World(World&&) = delete;
   World& operator=(World&&) = delete;
 
-  /// MPI_Init_thread. Once in a process.
+  /// Calls MPI_Init_thread. Once per process.
   void init(Completion done);
 
-  /// Once initialised.
+  /// Valid once initialised.
   [[nodiscard]] const WorldInfo& info() const noexcept;
 
-  /// From rank 0's `buffer` to that of every other rank; the lengths must agree.
+  /// Copies rank 0's `buffer` to that of every other rank; the lengths must agree.
   void broadcast(Bytes buffer, Completion done);
 
-  /// Rank r receives `counts[r]` frames. `send` on rank 0 only, where `receive` may be nothing: its own
-  /// frames then stay where they are, the first of `send`.
+  /// Sends `counts[r]` frames of rank 0's `send` to each rank r. Only rank 0 passes `send`. It may omit
+  /// `receive`: its own frames then stay where they are, first in `send`.
   void scatter(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
                std::int64_t frameBytes, std::optional<Bytes> receive, Completion done);
 
-  /// The inverse. `receive` on rank 0 only, where `send` may be nothing: its own frames are there already,
-  /// the first of `receive`.
+  /// The inverse of `scatter`. Only rank 0 passes `receive`. It may omit `send` if its own frames are already
+  /// there, first in `receive`.
   void gather(std::optional<ConstBytes> send, const std::vector<std::int64_t>& counts,
               std::int64_t frameBytes, std::optional<Bytes> receive, Completion done);
 
-  /// To rank `to`, which receives as many bytes from this one. What one rank sends to another arrives in the
-  /// order in which it was sent.
+  /// Sends to rank `to`, which must receive as many bytes from this rank. Messages between two ranks arrive
+  /// in the order of sending.
   void send(ConstBytes buffer, int to, Completion done);
 
-  /// What rank `from` sends, of just this length.
+  /// Receives a message of exactly this length from rank `from`.
   void receive(Bytes buffer, int from, Completion done);
 
-  /// What this rank is at, to rank 0, which receives as many bytes.
+  /// Sends this rank's status to rank 0, which must receive as many bytes.
   void sendStatus(ConstBytes buffer, Completion done);
 
-  /// The next status from whichever other rank. On rank 0 only.
+  /// Receives the next status from any other rank. On rank 0 only.
   void receiveStatus(Bytes buffer, Completion done);
 
   /// Ends every rank of the job with this exit code.
   [[noreturn]] void abort(int code);
 
-  /// For when the process ends: makes no more MPI calls.
-  void stop() const;
+  /// Ends the communication thread, so that it makes no more MPI calls while the process ends.
+  void stop();
 
-  /// MPI_Finalize, once every rank has come here and nothing is outstanding.
+  /// Calls MPI_Finalize once every rank has called this and nothing is outstanding.
   void finalize(Completion done);
 
  private:
@@ -87,8 +90,8 @@ class World {
   struct Communicators;
   struct Shared;
 
-  void requireRunning(const char* verb) const;
-  void requirePeer(const char* verb, int peer) const;
+  void requireRunning(const char* function) const;
+  void requirePeer(const char* function, int peer) const;
   void sendOn(Communicator Communicators::*kind, ConstBytes buffer, int to, Completion done);
   void receiveOn(Communicator Communicators::*kind, Bytes buffer, int from, Completion done);
 

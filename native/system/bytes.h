@@ -6,11 +6,11 @@
 
 namespace framescatter {
 
-/// Memory that somebody else owns and keeps alive until the operation on it has ended.
+/// Memory that the caller owns and keeps alive until the operation on it has ended.
 using Bytes = std::span<std::byte>;
 using ConstBytes = std::span<const std::byte>;
 
-/// Whether two pieces of memory share a byte.
+/// Returns true if the two ranges share a byte.
 [[nodiscard]] inline bool overlap(ConstBytes a, ConstBytes b) noexcept {
   if (a.empty() || b.empty()) return false;
   // std::less orders pointers of unrelated objects; the built-in < need not.

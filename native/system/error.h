@@ -9,10 +9,10 @@ namespace framescatter {
 
 enum class ErrorCode { kMpi, kOrt, kProvider, kArgument, kState, kMemory };
 
-/// The code as JavaScript sees it: `ERR_MPI`, `ERR_ORT`, ...
+/// Returns the code that JavaScript sees: `ERR_MPI`, `ERR_ORT`, ...
 [[nodiscard]] const char* codeText(ErrorCode code) noexcept;
 
-/// The only exception the layers below the bindings throw on purpose.
+/// The only exception that the layers below the bindings throw on purpose.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -23,7 +23,7 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
-/// Told exactly once, on the thread that did the work, how an operation ended: null means that it succeeded.
+/// Called exactly once, on the thread that did the work, when an operation has ended. Null means success.
 /// Must not throw.
 using Completion = std::function<void(std::exception_ptr)>;
 

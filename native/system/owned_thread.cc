@@ -27,7 +27,7 @@ OwnedThread::~OwnedThread() {
   }
 }
 
-bool OwnedThread::stop() const {
+bool OwnedThread::stop() {
   requestStop_();
   return ended_.wait_for(kPatience) == std::future_status::ready;
 }

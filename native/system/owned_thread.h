@@ -6,14 +6,14 @@
 
 namespace framescatter {
 
-/// A thread that is asked to end, and waited for, when its owner goes.
+/// A thread that its owner's destructor asks to end and waits for.
 ///
-/// The wait is bounded: a thread held up in a library (MPI_Finalize waiting for a dead rank, TensorRT
-/// building an engine) is left to itself rather than keeping the process from ending. Hence `body` and
-/// `requestStop` must own, or share, everything they touch.
+/// The wait is bounded: a thread that is stuck in a library (MPI_Finalize waiting for a dead rank, TensorRT
+/// building an engine) is detached, so that the process can end. Hence `body` and `requestStop` must own, or
+/// share, everything they touch.
 class OwnedThread {
  public:
-  /// `requestStop` makes `body` return soon. It is called from other threads, possibly more than once.
+  /// `requestStop` makes `body` return soon. Other threads call it, possibly more than once.
   OwnedThread(std::function<void()> body, std::function<void()> requestStop);
   ~OwnedThread();
   OwnedThread(const OwnedThread&) = delete;
@@ -21,8 +21,8 @@ class OwnedThread {
   OwnedThread(OwnedThread&&) = delete;
   OwnedThread& operator=(OwnedThread&&) = delete;
 
-  /// Ends the thread ahead of its owner. False where it did not end in time.
-  [[nodiscard]] bool stop() const;
+  /// Asks the thread to end before its owner does, and waits for it. Returns false if it did not end in time.
+  [[nodiscard]] bool stop();
 
  private:
   std::function<void()> requestStop_;

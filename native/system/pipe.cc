@@ -17,8 +17,8 @@ PipeEnds makePipe(int capacity) {
     throw Error(ErrorCode::kState,
                 "a pipe cannot be opened: " + std::error_code(errno, std::generic_category()).message());
   }
-  // Refused past a limit of the system's: then the pipe stays as it is, and is only slower.
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): the interface is the kernel's.
+  // The system refuses sizes above its limit. The pipe then keeps its default size, and is only slower.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): the kernel defines this interface.
   static_cast<void>(fcntl(ends[1], F_SETPIPE_SZ, capacity));
   return {.read = ends[0], .write = ends[1]};
 }

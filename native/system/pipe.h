@@ -10,8 +10,8 @@ struct PipeEnds {
   int write = -1;
 };
 
-/// Opens a pipe that holds `capacity` bytes, or what this user is allowed. A child process has its ends only
-/// where it is handed them. Throws Error(kState).
+/// Opens a pipe that holds `capacity` bytes, or as many as this user may have. Child processes do not inherit
+/// its ends unless they are passed to them. Throws Error(kState).
 [[nodiscard]] PipeEnds makePipe(int capacity);
 
 }  // namespace framescatter

@@ -66,7 +66,7 @@ void testSameBits() {
   std::size_t steps = 0;
   Session session({}, hostAccess([&](Step) { ++steps; }));
   session.load(model());
-  expect(session.notes().empty(), "the best route is taken");
+  expect(session.notes().empty(), "the best path is used");
   const auto before = steps;
   expectRight(session);
   expect(steps == before + std::size_t{3} * 3, "each run copies in and out and waits");
@@ -79,7 +79,7 @@ void testEveryFailureWhileLoading() {
     Session session({}, hostAccess([&](Step) { ++steps; }));
     session.load(model());
   }
-  expect(steps > 5, "loading tries the route");
+  expect(steps > 5, "loading tries the path");
   for (std::size_t broken = 0; broken < steps; ++broken) {
     std::size_t step = 0;
     Session session({}, hostAccess([&](Step) {
@@ -92,13 +92,13 @@ void testEveryFailureWhileLoading() {
   }
 }
 
-void testNoRouteButTheLast() {
+void testOnlyTheLastPath() {
   for (const auto broken : {Step::kOpen, Step::kCopyIn, Step::kCopyOut, Step::kWait}) {
     Session session({}, hostAccess([&](Step step) {
                       if (step == broken) fail();
                     }));
     session.load(model());
-    expect(session.notes().size() == 2, "a line for each route");
+    expect(session.notes().size() == 2, "a line for each path");
     expect(says(session.notes(), 1, "not copied ahead"), "the second line");
     expectRight(session);
   }
@@ -118,10 +118,10 @@ class StaleStream : public HostStream {
 };
 
 void testWrongResultsAreFound() {
-  Session session(
-      {}, {{Route::kCudaGraph, Route::kCallersMemory}, [] { return std::make_unique<StaleStream>(); }});
+  Session session({}, {{ExecutionPath::kCudaGraph, ExecutionPath::kCallerMemory},
+                       [] { return std::make_unique<StaleStream>(); }});
   session.load(model());
-  expect(says(session.notes(), 0, "a trial gave another result"), "the trial found it");
+  expect(says(session.notes(), 0, "a test run gave a different result"), "the trial found it");
   expectRight(session);
 }
 
@@ -227,12 +227,12 @@ void testRuntimeOfALibrary() {
     expect(false, "there is no device 7");
   } catch (const Error& error) {
     expect(error.code() == ErrorCode::kProvider, "its code");
-    expect(error.what() == std::string("CUDA failed while choosing device 7: invalid device ordinal"),
+    expect(error.what() == std::string("CUDA failed while selecting device 7: invalid device ordinal"),
            error.what());
   }
 
   // A session that does not know the stream's memory works without.
-  Session session({}, {{Route::kDeviceBuffers, Route::kCallersMemory},
+  Session session({}, {{ExecutionPath::kDeviceBuffers, ExecutionPath::kCallerMemory},
                        [&] { return std::make_unique<CudaStream>(*runtime, 0); }});
   session.load(model());
   expect(says(session.notes(), 0, "not copied ahead"), "no such memory here");
@@ -260,7 +260,7 @@ void testRealRuntime() {
 void testDevices() {
   testSameBits();
   testEveryFailureWhileLoading();
-  testNoRouteButTheLast();
+  testOnlyTheLastPath();
   testWrongResultsAreFound();
   testFailureInARun();
   testModelsThatFail();
