@@ -4,7 +4,7 @@
 
 #include "napi/binding_support.h"
 
-/// `process.exit()` runs none of Node's hooks for addons, but it does emit 'exit'.
+/// Stops the threads on 'exit'. `process.exit()` runs no addon hooks of Node, but it emits that event.
 static void stopThreadsOnExit(Napi::Env env) {
   const auto stop = [](const Napi::CallbackInfo& info) { framescatter::Addon::of(info.Env()).stopThreads(); };
   const auto process = env.Global().Get("process").As<Napi::Object>();

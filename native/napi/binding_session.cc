@@ -15,7 +15,7 @@ namespace framescatter {
 namespace {
 
 constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
-// The longest ArrayBuffer of Node 20, which ends the process on a longer one; later Nodes have longer ones.
+// The longest ArrayBuffer of Node 20, which aborts the process on a longer one. Later versions allow more.
 constexpr std::int64_t kMaxBufferBytes = std::int64_t{1} << 32U;
 
 Napi::Value toJs(Napi::Env env, const TensorInfo& tensor) {
@@ -38,7 +38,7 @@ Napi::Value toJs(Napi::Env env, const std::vector<std::string>& lines) {
   return list;
 }
 
-/// A loaded session as JavaScript holds it.
+/// JavaScript's object for a loaded session.
 class SessionObject : public Napi::ObjectWrap<SessionObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -54,8 +54,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
 
   explicit SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
     if (!info[0].IsExternal()) {
-      throw toJsError(info.Env(), std::make_exception_ptr(Error(ErrorCode::kArgument,
-                                                                "sessions are made by createSession only")));
+      throw toJsError(info.Env(), std::make_exception_ptr(
+                                      Error(ErrorCode::kArgument, "only createSession creates sessions")));
     }
     thread_ = std::move(*info[0].As<Napi::External<std::shared_ptr<InferenceThread>>>().Data());
     auto self = info.This().As<Napi::Object>();
@@ -66,7 +66,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
          Napi::PropertyDescriptor::Value("notes", toJs(info.Env(), session.notes()), napi_enumerable)});
   }
 
-  /// Null once disposed of.
+  /// Returns null once disposed of.
   [[nodiscard]] std::shared_ptr<Session> session() const { return thread_ ? thread_->session() : nullptr; }
 
  private:
@@ -101,10 +101,12 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
 };
 
 Provider toProvider(const std::string& name) {
-  for (const auto provider : {Provider::kCpu, Provider::kCuda, Provider::kTensorRt}) {
-    if (name == providerText(provider)) return provider;
+  std::string names;
+  for (const auto& traits : allProviders()) {
+    if (name == traits.name) return traits.provider;
+    names += (names.empty() ? "" : ", ") + std::string(traits.name);
   }
-  throw Error(ErrorCode::kArgument, "provider must be cpu, cuda or tensorrt, not " + name);
+  throw Error(ErrorCode::kArgument, "provider must be one of " + names + ", not " + name);
 }
 
 SessionOptions toSessionOptions(const Napi::Value& value) {
@@ -138,7 +140,7 @@ std::shared_ptr<Session> toSession(Napi::Env env, const Napi::Value& value) {
   if (value.IsNull()) return nullptr;
   const auto object = toObject(value, "session");
   if (!object.InstanceOf(Addon::of(env).sessionClass.Value())) {
-    throw Error(ErrorCode::kArgument, "session must be what createSession gave, or null");
+    throw Error(ErrorCode::kArgument, "session must come from createSession, or be null");
   }
   auto session = SessionObject::Unwrap(object)->session();
   if (!session) throw Error(ErrorCode::kState, "allocate: the session has been disposed of");
@@ -147,9 +149,15 @@ std::shared_ptr<Session> toSession(Napi::Env env, const Napi::Value& value) {
 
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
-    const auto bytes = static_cast<std::size_t>(toInteger(info[0], "bytes", 0, kMaxBufferBytes));
+    const auto requested = toInteger(info[0], "bytes", 0, kMaxSafeInteger);
+    if (requested > kMaxBufferBytes) {
+      throw Error(ErrorCode::kMemory, "a buffer of " + std::to_string(requested) +
+                                          " bytes exceeds the limit of " + std::to_string(kMaxBufferBytes));
+    }
+    const auto bytes = static_cast<std::size_t>(requested);
     const HostBuffer buffer(bytes, toSession(info.Env(), info[1]));
-    // V8 counts the bytes itself, as it does for every ArrayBuffer.
+    // V8 counts the bytes itself, as for every ArrayBuffer. The finalizer frees the memory on this thread,
+    // even while the session runs on another: see Session::freePageLocked.
     return Napi::ArrayBuffer::New(info.Env(), buffer.bytes().data(), bytes,
                                   [buffer](Napi::BasicEnv /*env*/, void* /*data*/) {});
   });
@@ -159,11 +167,19 @@ Napi::Value runtimeInfo(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const auto known = knownProviders();
     auto providers = Napi::Array::New(info.Env(), known.size());
-    for (std::uint32_t i = 0; i < known.size(); ++i) providers.Set(i, providerText(known[i]));
+    for (std::uint32_t i = 0; i < known.size(); ++i) providers.Set(i, traitsOf(known[i]).name);
     auto object = Napi::Object::New(info.Env());
     object.Set("version", runtimeVersion());
     object.Set("providers", providers);
     return object;
+  });
+}
+
+Napi::Value onRuntimeMessage(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (!info[0].IsFunction()) throw Error(ErrorCode::kArgument, "listener must be a function");
+    Addon::of(info.Env()).runtimeLog.open(info.Env(), info[0].As<Napi::Function>());
+    return info.Env().Undefined();
   });
 }
 
@@ -174,6 +190,7 @@ void exportSession(Napi::Env env, Napi::Object exports) {
   exports.Set("createSession", Napi::Function::New(env, createSession, "createSession"));
   exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
   exports.Set("runtimeInfo", Napi::Function::New(env, runtimeInfo, "runtimeInfo"));
+  exports.Set("onRuntimeMessage", Napi::Function::New(env, onRuntimeMessage, "onRuntimeMessage"));
 }
 
 }  // namespace framescatter

@@ -8,11 +8,8 @@ namespace framescatter {
 
 namespace {
 
-// The largest integer up to which a JavaScript number is exact.
-constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53U) - 1;
-
-[[noreturn]] void refuse(const char* name, const std::string& what) {
-  throw Error(ErrorCode::kArgument, std::string(name) + " must " + what);
+[[noreturn]] void refuse(const char* name, const std::string& requirement) {
+  throw Error(ErrorCode::kArgument, std::string(name) + " must " + requirement);
 }
 
 }  // namespace
@@ -21,7 +18,7 @@ Addon::Addon(Napi::Env env) : promises(env) {
   env.AddCleanupHook([](Addon* addon) { addon->promises.close(); }, this);
 }
 
-void Addon::stopThreads() const {
+void Addon::stopThreads() {
   world.stop();
   for (const auto& weak : sessions) {
     if (const auto session = weak.lock()) session->stop();

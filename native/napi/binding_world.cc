@@ -7,7 +7,7 @@ namespace framescatter {
 namespace {
 
 constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
-// What a process can say with its exit code. 0 too: a job may be done though a rank does not answer any more.
+// The largest exit code of a process. 0 is allowed: a job may succeed although a rank no longer responds.
 constexpr std::int64_t kMaxExitCode = 255;
 
 Napi::Value toJs(Napi::Env env, const WorldInfo& info) {
@@ -29,7 +29,7 @@ Napi::Value initWorld(const Napi::CallbackInfo& info) {
   });
 }
 
-/// Keeps what `value` is, unless null, until the promise settles.
+/// Keeps `value` alive until the promise settles, unless it is null.
 void keep(Promises::Pending& pending, const Napi::Value& value) {
   if (value.IsObject()) pending.keep(value.As<Napi::Object>());
 }

@@ -5,7 +5,7 @@
 
 namespace framescatter {
 
-/// What other threads hold: it outlives the environment, the channel does not.
+/// The other threads' end of the channel. It outlives the environment; the channel does not.
 struct Promises::Sender {
   std::mutex mutex;
   Channel channel;
@@ -65,12 +65,12 @@ void Promises::close() {
 
 void Promises::deliver(Napi::Env env, Napi::Function /*unused*/, Promises* promises, Outcome* outcome) {
   const std::unique_ptr<Outcome> owned(outcome);
-  // Without an environment, Node is emptying the channel.
+  // Node passes no environment while it empties the channel at the end.
   if (static_cast<napi_env>(env) == nullptr) return;
   try {
     promises->settle(env, *owned);
   } catch (const Napi::Error&) {
-    // A worker thread that is being ended can settle nothing any more, and nobody waits for it.
+    // A worker thread that is being terminated can no longer settle promises, and nothing waits for them.
   }
 }
 

@@ -13,19 +13,18 @@
 
 namespace framescatter {
 
-/// The promises that work on other threads will settle. Everything of JavaScript stays here, on JavaScript's
-/// thread; the other threads hold no more than a promise's number. The process stays alive while a promise is
-/// open.
+/// The promises that other threads will settle. All JavaScript values stay here, on JavaScript's thread; the
+/// other threads hold only a promise's number. The process stays alive while a promise is pending.
 class Promises {
  public:
-  /// A promise being made, while its operation is queued.
+  /// A promise under construction, while its operation is being queued.
   class Pending {
    public:
-    /// Keeps an object from being collected until the promise has settled.
+    /// Keeps an object from garbage collection until the promise has settled.
     void keep(const Napi::Object& object);
-    /// What makes the value it resolves with, on JavaScript's thread; without it, undefined.
+    /// Sets the function that creates the promise's value, on JavaScript's thread. Default: undefined.
     void resolveWith(std::function<Napi::Value(Napi::Env)> value);
-    /// To be called once, on any thread.
+    /// Returns the completion that settles the promise. Call it once, on any thread.
     [[nodiscard]] Completion completion() const;
 
    private:
@@ -43,10 +42,10 @@ class Promises {
   Promises(Promises&&) = delete;
   Promises& operator=(Promises&&) = delete;
 
-  /// A promise of what `begin` queues. An exception from `begin` rejects it.
+  /// Creates a promise for the operation that `begin` queues. An exception from `begin` rejects it.
   Napi::Promise make(Napi::Env env, const std::function<void(Pending&)>& begin);
 
-  /// For when the environment ends: late completions are dropped, kept objects let go.
+  /// Drops later completions and releases the kept objects. For the end of the environment.
   void close();
 
  private:
@@ -71,7 +70,7 @@ class Promises {
   std::shared_ptr<Sender> sender_;
 };
 
-/// The JavaScript error, with its `code`, for an exception.
+/// Returns the JavaScript error, with its `code`, for an exception.
 [[nodiscard]] Napi::Error toJsError(Napi::Env env, const std::exception_ptr& error);
 
 }  // namespace framescatter

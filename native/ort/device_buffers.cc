@@ -17,7 +17,7 @@ DeviceBuffers::DeviceBuffers(Ort::Session& session, DeviceStream& stream, const 
     return Ort::Value::CreateTensor(memory_, memory.get(), memory.size(), info.shape.data(),
                                     info.shape.size(), ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
   };
-  // Bound tensors that lie on the device already are neither copied nor kept from it.
+  // ONNX Runtime uses bound tensors that are on the device already in place.
   binding_.BindInput(input.tensor.name.c_str(), tensor(input_, input.tensor));
   binding_.BindOutput(output.tensor.name.c_str(), tensor(output_, output.tensor));
 }
@@ -31,7 +31,7 @@ void DeviceBuffers::run(const Ort::RunOptions& options, ConstBytes input, Bytes 
     try {
       stream_.wait();
     } catch (const Error&) {
-      // The device has failed altogether, and does nothing more; the first error says why.
+      // The device has failed and does nothing more. The first error says why.
     }
     throw;
   }

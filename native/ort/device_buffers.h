@@ -8,14 +8,14 @@
 
 namespace framescatter {
 
-/// A session's input and output in the device's memory, at addresses that never change, as a captured CUDA
-/// graph needs them. The session and the stream must outlive it. Throws Ort::Exception and Error(kProvider).
+/// A session's input and output in the device's memory, at fixed addresses, as a captured CUDA graph needs
+/// them. The session and the stream must outlive it. Throws Ort::Exception and Error(kProvider).
 class DeviceBuffers {
  public:
   DeviceBuffers(Ort::Session& session, DeviceStream& stream, const GraphEnd& input, const GraphEnd& output);
 
-  /// Copies `input` to the device, computes, and copies the result to `output`: all of it queued at once on
-  /// the stream, and then waited for. Whatever it throws, nothing touches the caller's memory afterwards.
+  /// Queues the copy of `input` to the device, the computation and the copy of the result to `output` on the
+  /// stream, then waits for all of it. Even if it throws, nothing touches the caller's memory afterwards.
   void run(const Ort::RunOptions& options, ConstBytes input, Bytes output);
 
  private:

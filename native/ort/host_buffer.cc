@@ -29,8 +29,7 @@ std::shared_ptr<std::byte> reserve(std::size_t bytes, const std::shared_ptr<Sess
   }
   try {
     if (bytes >= kLargeBlock) {
-      // Zeroed by the system, page by page as they are used: what a short round leaves unused takes no
-      // memory.
+      // The system zeroes each page at its first use, so what a short round leaves unused takes no memory.
       const auto block = std::make_shared<MappedBlock>(bytes);
       return {block, block->bytes().data()};
     }

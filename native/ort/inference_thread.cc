@@ -69,7 +69,7 @@ void InferenceThread::dispose(Completion done) {
   });
 }
 
-void InferenceThread::stop() const { static_cast<void>(thread_.stop()); }
+void InferenceThread::stop() { static_cast<void>(thread_.stop()); }
 
 void InferenceThread::submit(std::function<void()> task) {
   const std::lock_guard lock(state_->mutex);
@@ -81,8 +81,7 @@ void InferenceThread::work(State& state) {
   std::unique_lock lock(state.mutex);
   for (;;) {
     state.changed.wait(lock, [&] { return state.stop || !state.queue.empty(); });
-    // Asked to stop, it still does what is queued, so that every `done` is called; cancelled runs fail at
-    // once.
+    // When stopped, it still runs the queue, so that every `done` is called. Cancelled runs fail at once.
     if (state.queue.empty()) return;
     auto task = std::move(state.queue.front());
     state.queue.pop_front();

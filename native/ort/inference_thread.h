@@ -10,25 +10,26 @@
 
 namespace framescatter {
 
-/// A session with a thread of its own, on which everything asked of it is done in order. Its methods are
-/// called from one thread; they throw Error(kArgument) or Error(kState) at once, and otherwise queue. Memory
-/// handed in must stay alive and untouched until `done` is called, on the inference thread.
+/// A session with its own thread, which does the session's work in order. Call its methods from one thread.
+/// They throw Error(kArgument) or Error(kState) at once, and otherwise queue the work. Memory passed in must
+/// stay alive and untouched until `done` is called, on the inference thread.
 class InferenceThread {
  public:
   explicit InferenceThread(std::shared_ptr<Session> session);
 
   void load(ConstBytes model, Completion done);
 
-  /// Once loaded. `input` and `output` are exactly as long as the graph's tensors.
+  /// Runs one batch, once loaded. `input` and `output` must be exactly as long as the graph's tensors.
   void run(ConstBytes input, Bytes output, Completion done);
 
-  /// Lets go of the session after all runs so far; it is freed unless a buffer still needs it.
+  /// Releases the session after all runs so far. Frees it unless a buffer still needs it.
   void dispose(Completion done);
 
-  /// For when the process ends: makes what is under way and queued fail, soon.
-  void stop() const;
+  /// Makes running and queued work fail soon, ends the thread, and waits for it, a few seconds at most. For
+  /// the end of the process.
+  void stop();
 
-  /// Null once `dispose` has been called.
+  /// Returns null once `dispose` has been called.
   [[nodiscard]] const std::shared_ptr<Session>& session() const noexcept { return session_; }
 
  private:

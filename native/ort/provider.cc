@@ -5,17 +5,16 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "cuda/cuda_runtime.h"
+#include "cuda/cuda_stream.h"
+
 namespace framescatter {
 
 namespace {
 
 using Settings = std::unordered_map<std::string, std::string>;
 
-const char* displayName(Provider provider) noexcept {
-  return provider == Provider::kTensorRt ? "TensorRT" : provider == Provider::kCuda ? "CUDA" : "CPU";
-}
-
-/// ONNX Runtime's text on one line, without the place in its source that it begins with.
+/// Returns ONNX Runtime's error text on one line, without the source location that it begins with.
 std::string plainText(std::string_view text) {
   constexpr std::string_view kTag = "[ONNXRuntimeError] : ";
   if (const auto tag = text.find(kTag); tag != std::string_view::npos) {
@@ -31,7 +30,7 @@ std::string plainText(std::string_view text) {
   return line;
 }
 
-/// The shared library that the dynamic loader did not find; empty where that was not the trouble.
+/// Returns the shared library that the dynamic loader did not find; empty if `text` says something else.
 std::string missingLibrary(const std::string& text) {
   const auto end = text.find(": cannot open shared object file");
   if (end == std::string::npos) return {};
@@ -40,25 +39,44 @@ std::string missingLibrary(const std::string& text) {
 }
 
 Error providerError(Provider provider, const std::string& text) {
-  const std::string name = displayName(provider);
+  const std::string name = traitsOf(provider).label;
   const auto library = missingLibrary(text);
-  if (library.empty()) return {ErrorCode::kProvider, name + " cannot be used: " + text};
-  // This one and its siblings come with ONNX Runtime for GPUs; any other comes with CUDA, cuDNN or TensorRT.
-  const bool ours = library.starts_with("libonnxruntime_providers");
-  return {ErrorCode::kProvider, name + " cannot be used: the library " + library + " is missing" +
-                                    (ours ? ": ONNX Runtime's GPU libraries are not installed" : "")};
+  if (library.empty()) return {ErrorCode::kProvider, name + " is unavailable: " + text};
+  // These come with ONNX Runtime for GPUs; any other comes with CUDA, cuDNN or TensorRT.
+  const bool ofOnnxRuntime = library.starts_with("libonnxruntime_providers");
+  return {ErrorCode::kProvider,
+          name + " is unavailable: the library " + library + " is missing" +
+              (ofOnnxRuntime ? ": ONNX Runtime's GPU libraries are not installed" : "")};
 }
 
-void appendCuda(Ort::SessionOptions& ort, int device, void* stream, bool graph) {
-  Settings settings{{"device_id", std::to_string(device)}, {"cudnn_conv_algo_search", "EXHAUSTIVE"}};
-  if (graph) settings.emplace("enable_cuda_graph", "1");
+/// Has ONNX Runtime load its CUDA library, as it does itself for the first session. Throws Error(kProvider).
+void loadCudaLibrary() {
+  try {
+    Ort::CUDAProviderOptions().Update(Settings{{"device_id", "0"}});
+  } catch (const Ort::Exception& exception) {
+    throw providerError(Provider::kCuda, plainText(exception.what()));
+  }
+}
+
+std::unique_ptr<DeviceStream> openCudaStream(int device) {
+  loadCudaLibrary();
+  const auto runtime = cudaRuntimeOf("libonnxruntime_providers_cuda.so");
+  if (!runtime) {
+    throw Error(ErrorCode::kProvider, "ONNX Runtime's CUDA library exposes no CUDA runtime to share");
+  }
+  return std::make_unique<CudaStream>(*runtime, device);
+}
+
+void appendCuda(Ort::SessionOptions& ort, const SessionOptions& options, void* stream, bool cudaGraph) {
+  Settings settings{{"device_id", std::to_string(options.device)}, {"cudnn_conv_algo_search", "EXHAUSTIVE"}};
+  if (cudaGraph) settings.emplace("enable_cuda_graph", "1");
   Ort::CUDAProviderOptions cuda;
   cuda.Update(settings);
   if (stream != nullptr) cuda.UpdateWithValue("user_compute_stream", stream);
   ort.AppendExecutionProvider_CUDA_V2(*cuda);
 }
 
-void appendTensorRt(Ort::SessionOptions& ort, const SessionOptions& options, void* stream) {
+void appendTensorRt(Ort::SessionOptions& ort, const SessionOptions& options, void* stream, bool cudaGraph) {
   Settings settings{{"device_id", std::to_string(options.device)},
                     {"trt_fp16_enable", options.half ? "1" : "0"}};
   if (!options.cacheFolder.empty()) {
@@ -71,38 +89,87 @@ void appendTensorRt(Ort::SessionOptions& ort, const SessionOptions& options, voi
   tensorRt.Update(settings);
   if (stream != nullptr) tensorRt.UpdateWithValue("user_compute_stream", stream);
   ort.AppendExecutionProvider_TensorRT_V2(*tensorRt);
+  // CUDA takes the nodes that TensorRT does not support.
+  appendCuda(ort, options, stream, cudaGraph);
+}
+
+constexpr std::array kCpuPaths{ExecutionPath::kCallerMemory};
+constexpr std::array kCudaPaths{ExecutionPath::kCudaGraph, ExecutionPath::kDeviceBuffers,
+                                ExecutionPath::kCallerMemory};
+// A TensorRT engine has few kernels already, so a CUDA graph gains nothing.
+constexpr std::array kTensorRtPaths{ExecutionPath::kDeviceBuffers, ExecutionPath::kCallerMemory};
+
+constexpr std::array<std::string_view, 6> kGpuErrors{"CUDA failure", "CUDNN failure", "CUBLAS failure",
+                                                     "cudaError",    "CUDA error",    "TensorRT EP"};
+// The texts of the pool, of ONNX Runtime's own allocators and of the C++ library.
+constexpr std::array<std::string_view, 3> kHostMemoryErrors{"there is not enough memory",
+                                                            "Failed to allocate memory", "bad_alloc"};
+
+constexpr std::array<ProviderTraits, 3> kProviders{{
+    {.provider = Provider::kCpu,
+     .name = "cpu",
+     .label = "CPU",
+     .executionProvider = "CPUExecutionProvider",
+     .paths = kCpuPaths,
+     .openStream = nullptr,
+     .append = [](Ort::SessionOptions& /*ort*/, const SessionOptions& /*options*/, void* /*stream*/,
+                  bool /*cudaGraph*/) {},
+     .pageLockedMemory = nullptr,
+     .usesMemoryPool = true,
+     .deviceErrors = {},
+     .memoryErrors = kHostMemoryErrors},
+    {.provider = Provider::kCuda,
+     .name = "cuda",
+     .label = "CUDA",
+     .executionProvider = "CUDAExecutionProvider",
+     .paths = kCudaPaths,
+     .openStream = openCudaStream,
+     .append = appendCuda,
+     .pageLockedMemory = "CudaPinned",
+     .usesMemoryPool = false,
+     .deviceErrors = kGpuErrors,
+     .memoryErrors = {}},
+    {.provider = Provider::kTensorRt,
+     .name = "tensorrt",
+     .label = "TensorRT",
+     .executionProvider = "TensorrtExecutionProvider",
+     .paths = kTensorRtPaths,
+     .openStream = openCudaStream,
+     .append = appendTensorRt,
+     .pageLockedMemory = "CudaPinned",
+     .usesMemoryPool = false,
+     .deviceErrors = kGpuErrors,
+     .memoryErrors = {}},
+}};
+
+/// Returns true if `text` contains one of `signs`.
+bool containsAny(const std::string& text, std::span<const std::string_view> signs) {
+  return std::ranges::any_of(signs,
+                             [&](std::string_view sign) { return text.find(sign) != std::string::npos; });
 }
 
 }  // namespace
 
-const char* providerText(Provider provider) noexcept {
-  return provider == Provider::kTensorRt ? "tensorrt" : provider == Provider::kCuda ? "cuda" : "cpu";
+const ProviderTraits& traitsOf(Provider provider) {
+  return kProviders.at(static_cast<std::size_t>(provider));
 }
+
+std::span<const ProviderTraits> allProviders() noexcept { return kProviders; }
 
 std::vector<Provider> knownProviders() {
+  const auto available = Ort::GetAvailableProviders();
   std::vector<Provider> known;
-  for (const auto& name : Ort::GetAvailableProviders()) {
-    if (name == "CPUExecutionProvider") known.push_back(Provider::kCpu);
-    if (name == "CUDAExecutionProvider") known.push_back(Provider::kCuda);
-    if (name == "TensorrtExecutionProvider") known.push_back(Provider::kTensorRt);
+  for (const auto& traits : kProviders) {
+    if (std::ranges::find(available, traits.executionProvider) != available.end()) {
+      known.push_back(traits.provider);
+    }
   }
-  std::sort(known.begin(), known.end());
   return known;
-}
-
-void loadCudaLibrary() {
-  try {
-    Ort::CUDAProviderOptions().Update(Settings{{"device_id", "0"}});
-  } catch (const Ort::Exception& exception) {
-    throw providerError(Provider::kCuda, plainText(exception.what()));
-  }
 }
 
 void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options, void* stream, bool cudaGraph) {
   try {
-    if (options.provider == Provider::kTensorRt) appendTensorRt(ort, options, stream);
-    // Behind TensorRT, CUDA takes the nodes that TensorRT does not know.
-    if (options.provider != Provider::kCpu) appendCuda(ort, options.device, stream, cudaGraph);
+    traitsOf(options.provider).append(ort, options, stream, cudaGraph);
   } catch (const Ort::Exception& exception) {
     throw providerError(options.provider, plainText(exception.what()));
   }
@@ -110,21 +177,9 @@ void appendProviders(Ort::SessionOptions& ort, const SessionOptions& options, vo
 
 Error sessionError(const Ort::Exception& exception, Provider provider, const std::string& doing) {
   const auto text = plainText(exception.what());
-  constexpr std::array<std::string_view, 6> kOfTheDevice{"CUDA failure", "CUDNN failure", "CUBLAS failure",
-                                                         "cudaError",    "CUDA error",    "TensorRT EP"};
-  const bool device = provider != Provider::kCpu &&
-                      std::any_of(kOfTheDevice.begin(), kOfTheDevice.end(), [&](std::string_view sign) {
-                        return text.find(sign) != std::string::npos;
-                      });
-  if (device) return providerError(provider, text);
-  // The pool's words, those of ONNX Runtime's own allocators, and those of the C++ library.
-  constexpr std::array<std::string_view, 3> kOfTheHost{"there is not enough memory",
-                                                       "Failed to allocate memory", "bad_alloc"};
-  const bool memory = provider == Provider::kCpu &&
-                      std::any_of(kOfTheHost.begin(), kOfTheHost.end(), [&](std::string_view sign) {
-                        return text.find(sign) != std::string::npos;
-                      });
-  if (memory) return {ErrorCode::kMemory, doing + ": " + text};
+  const auto& traits = traitsOf(provider);
+  if (containsAny(text, traits.deviceErrors)) return providerError(provider, text);
+  if (containsAny(text, traits.memoryErrors)) return {ErrorCode::kMemory, doing + ": " + text};
   return {ErrorCode::kOrt, doing + ": " + text};
 }
 

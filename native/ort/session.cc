@@ -19,39 +19,41 @@ Ort::SessionOptions makeOptions(const SessionOptions& options) {
   ort.SetExecutionMode(ORT_SEQUENTIAL);
   ort.SetIntraOpNumThreads(options.threads);
   ort.SetInterOpNumThreads(1);
-  // Idle threads of ours must leave the cores to the other ranks, the encoder and the decoder.
+  // Idle threads must leave the cores to other ranks, the encoder and the decoder.
   ort.AddConfigEntry(kOrtSessionOptionsConfigAllowIntraOpSpinning, "0");
-  // A model that came as bytes has no folder of its own, and ONNX Runtime would look for its external data in
-  // the working directory. Nothing lies below /dev/null.
+  // For a model from memory, ONNX Runtime would look for external data in the working directory. There are no
+  // files below /dev/null.
   ort.AddConfigEntry(kOrtSessionOptionsModelExternalInitializersFileFolderPath, "/dev/null");
-  // A pattern that the first run found is memory that the second allocates, beside the first one's, which
-  // that run has to touch for the first time and no capture allows: half the memory, and seconds, for
-  // nothing.
+  // With memory patterns, the second run allocates a block by the pattern of the first, beside the memory of
+  // the first. That doubles the memory, costs seconds of page faults, and is not allowed in a CUDA graph
+  // capture.
   ort.DisableMemPattern();
-  if (options.provider == Provider::kCpu) ort.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
+  if (traitsOf(options.provider).usesMemoryPool) {
+    ort.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
+  }
   return ort;
 }
 
-Ort::RunOptions makeRunOptions(Route route) {
+Ort::RunOptions makeRunOptions(ExecutionPath path) {
   Ort::RunOptions run;
-  // What comes after the computation is queued behind it, and waited for then.
-  if (route != Route::kCallersMemory) {
+  // The copy back is queued behind the computation, and DeviceBuffers waits for both.
+  if (path != ExecutionPath::kCallerMemory) {
     run.AddConfigEntry(kOrtRunOptionsConfigDisableSynchronizeExecutionProviders, "1");
   }
   return run;
 }
 
-Ort::RunOptions makePlainRunOptions(Route route) {
+Ort::RunOptions makeCallerMemoryRunOptions(ExecutionPath path) {
   Ort::RunOptions run;
-  // Neither captures nor replays.
-  if (route == Route::kCudaGraph) run.AddConfigEntry(kOrtRunOptionsConfigCudaGraphAnnotation, "-1");
+  // Neither captures nor replays a CUDA graph.
+  if (path == ExecutionPath::kCudaGraph) run.AddConfigEntry(kOrtRunOptionsConfigCudaGraphAnnotation, "-1");
   return run;
 }
 
-/// Bytes in no order that a picture has, another for each `seed`.
+/// Returns pseudo-random bytes, unlike any image, that depend on `seed`.
 std::vector<std::byte> sampleInput(std::size_t bytes, std::uint32_t seed) {
   std::vector<std::byte> sample(bytes);
-  // Numerical Recipes' generator; its high bits are the good ones.
+  // The generator of Numerical Recipes. Its high bits are the random ones.
   std::uint32_t state = seed;
   std::generate(sample.begin(), sample.end(), [&state] {
     state = state * 1664525U + 1013904223U;
@@ -60,59 +62,59 @@ std::vector<std::byte> sampleInput(std::size_t bytes, std::uint32_t seed) {
   return sample;
 }
 
-std::string noteOf(Route route, const std::string& reason) {
-  return (route == Route::kCudaGraph ? "CUDA graphs are not used: "
-                                     : "batches are not copied ahead to buffers on the GPU: ") +
+std::string noteOf(ExecutionPath path, const std::string& reason) {
+  return (path == ExecutionPath::kCudaGraph ? "CUDA graphs are not used: "
+                                            : "batches are not copied ahead to GPU buffers: ") +
          reason;
 }
 
 }  // namespace
 
-Session::Way::Way(Route route, const SessionOptions& options)
-    : route(route),
+Session::PathOptions::PathOptions(ExecutionPath path, const SessionOptions& options)
+    : path(path),
       session(makeOptions(options)),
-      run(makeRunOptions(route)),
-      plainRun(makePlainRunOptions(route)) {}
+      run(makeRunOptions(path)),
+      callerMemoryRun(makeCallerMemoryRunOptions(path)) {}
 
 Session::Session(SessionOptions options, DeviceAccess access)
     : options_(std::move(options)),
       access_(std::move(access)),
       hostMemory_(Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault)) {
-  for (const auto route : access_.routes) ways_.emplace_back(route, options_);
+  for (const auto path : access_.paths) paths_.emplace_back(path, options_);
 }
 
 Session::~Session() { close(); }
 
 void Session::load(ConstBytes model) {
-  // Before any provider: ONNX Runtime logs by it when it loads a provider's library.
+  // The environment comes first: ONNX Runtime logs through it when it loads a provider's library.
   const auto& env = runtimeEnvironment();
-  for (auto& way : ways_) {
+  for (auto& options : paths_) {
     try {
-      open(env, way, model);
-      taken_ = &way;
+      open(env, options, model);
+      active_ = &options;
       return;
     } catch (const Error& error) {
       close();
-      if (&way == &ways_.back()) throw;
-      notes_.push_back(noteOf(way.route, error.what()));
+      if (&options == &paths_.back()) throw;
+      notes_.push_back(noteOf(options.path, error.what()));
     }
   }
 }
 
-void Session::open(const Ort::Env& env, Way& way, ConstBytes model) {
-  const bool direct = way.route == Route::kCallersMemory;
-  if (!direct) stream_ = access_.openStream();
-  appendProviders(way.session, options_, stream_ ? stream_->handle() : nullptr,
-                  way.route == Route::kCudaGraph);
+void Session::open(const Ort::Env& env, PathOptions& options, ConstBytes model) {
+  const bool usesBuffers = options.path != ExecutionPath::kCallerMemory;
+  if (usesBuffers) stream_ = access_.openStream();
+  appendProviders(options.session, options_, stream_ ? stream_->handle() : nullptr,
+                  options.path == ExecutionPath::kCudaGraph);
   try {
-    session_ = Ort::Session(env, model.data(), model.size(), way.session);
+    session_ = Ort::Session(env, model.data(), model.size(), options.session);
     input_ = onlyInput(session_);
     output_ = onlyOutput(session_);
-    if (!direct) {
+    if (usesBuffers) {
       buffers_.emplace(session_, *stream_, input_, output_);
-      tryOut(way);
+      verify(options);
     }
-    if (options_.provider != Provider::kCpu) preparePageLocked();
+    preparePageLocked();
   } catch (const Ort::Exception& exception) {
     throw sessionError(exception, options_.provider, "the model cannot be loaded");
   }
@@ -126,31 +128,33 @@ void Session::close() noexcept {
   trimRuntimeMemory();
 }
 
-/// Compares a route with what ONNX Runtime gives by itself. On two inputs, the second after a CUDA graph has
-/// been captured: one that read from elsewhere would answer as before.
-void Session::tryOut(const Way& way) {
-  // Sums may be made in another order in another run; a wrong buffer is wrong by more.
+/// Compares the results of a path with those of ONNX Runtime's default. Uses two inputs, since the first run
+/// captures the CUDA graph: a graph that reads from a wrong address would repeat the first result.
+void Session::verify(const PathOptions& options) {
+  // In 8-bit values. Another run may add in another order; a wrong buffer differs by more.
   constexpr int kRounding = 2;
   std::vector<std::byte> expected(output_.bytes);
-  std::vector<std::byte> given(output_.bytes);
+  std::vector<std::byte> actual(output_.bytes);
   for (const std::uint32_t seed : {1U, 2U}) {
     const auto sample = sampleInput(input_.bytes, seed);
-    runOnCallersMemory(way.plainRun, sample, expected);
-    buffers_->run(way.run, sample, given);
+    runOnCallerMemory(options.callerMemoryRun, sample, expected);
+    buffers_->run(options.run, sample, actual);
     const bool same =
-        std::equal(expected.begin(), expected.end(), given.begin(), [](std::byte one, std::byte other) {
+        std::equal(expected.begin(), expected.end(), actual.begin(), [](std::byte one, std::byte other) {
           return std::abs(std::to_integer<int>(one) - std::to_integer<int>(other)) <= kRounding;
         });
-    if (!same) throw Error(ErrorCode::kProvider, "a trial gave another result");
+    if (!same) throw Error(ErrorCode::kProvider, "a test run gave a different result");
   }
 }
 
 void Session::preparePageLocked() {
+  const char* const name = traitsOf(options_.provider).pageLockedMemory;
+  if (name == nullptr) return;
   try {
-    const Ort::MemoryInfo memory("CudaPinned", OrtDeviceAllocator, options_.device, OrtMemTypeCPUOutput);
+    const Ort::MemoryInfo memory(name, OrtDeviceAllocator, options_.device, OrtMemTypeCPUOutput);
     pageLocked_.emplace(session_, memory);
   } catch (const Ort::Exception&) {
-    // Copies from ordinary memory are slower, and right.
+    // Copies from pageable memory also work, only slower.
     pageLocked_.reset();
   }
 }
@@ -158,18 +162,18 @@ void Session::preparePageLocked() {
 void Session::run(ConstBytes input, Bytes output) {
   try {
     if (buffers_) {
-      buffers_->run(taken_->run, input, output);
+      buffers_->run(active_->run, input, output);
     } else {
-      runOnCallersMemory(taken_->run, input, output);
+      runOnCallerMemory(active_->run, input, output);
     }
   } catch (const Ort::Exception& exception) {
     throw sessionError(exception, options_.provider, "inference failed");
   }
 }
 
-void Session::runOnCallersMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output) {
+void Session::runOnCallerMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output) {
   const auto tensor = [this](const std::byte* data, const GraphEnd& end) {
-    // ONNX Runtime's interface has no constant tensors; it does not write to an input.
+    // ONNX Runtime's interface has no constant tensors, but it does not write to inputs.
     void* const memory = const_cast<std::byte*>(data);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
     return Ort::Value::CreateTensor(hostMemory_, memory, end.bytes, end.tensor.shape.data(),
                                     end.tensor.shape.size(), ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
@@ -178,15 +182,15 @@ void Session::runOnCallersMemory(const Ort::RunOptions& options, ConstBytes inpu
   auto to = tensor(output.data(), output_);
   const char* const inputName = input_.tensor.name.c_str();
   const char* const outputName = output_.tensor.name.c_str();
-  // With both tensors given, this copies nothing on the CPU; on a GPU it copies on the stream that computes.
+  // With both tensors given, this copies nothing on the CPU. On a GPU it copies on the computing stream.
   session_.Run(options, &inputName, &from, 1, &outputName, &to, 1);
 }
 
 void Session::cancel() {
-  for (auto& way : ways_) {
-    way.session.SetLoadCancellationFlag(true);
-    way.run.SetTerminate();
-    way.plainRun.SetTerminate();
+  for (auto& options : paths_) {
+    options.session.SetLoadCancellationFlag(true);
+    options.run.SetTerminate();
+    options.callerMemoryRun.SetTerminate();
   }
 }
 
@@ -195,7 +199,9 @@ void* Session::allocatePageLocked(std::size_t bytes) {
   try {
     return pageLocked_->Alloc(bytes);
   } catch (const Ort::Exception& exception) {
-    throw sessionError(exception, options_.provider, "page-locked memory cannot be had");
+    const auto error = sessionError(exception, options_.provider, "page-locked memory cannot be allocated");
+    // An arena that cannot grow reports a general failure.
+    throw error.code() == ErrorCode::kOrt ? Error(ErrorCode::kMemory, error.what()) : error;
   }
 }
 

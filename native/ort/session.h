@@ -16,13 +16,16 @@
 
 namespace framescatter {
 
-/// One ONNX Runtime session over a graph of one uint8 input and one uint8 output of static shapes. Starts no
-/// thread but ONNX Runtime's own. All methods but `cancel` are for one thread at a time, and `load` and `run`
-/// for the same one: a CUDA graph belongs to the thread that captured it.
+/// One ONNX Runtime session over a graph with one uint8 input and one uint8 output of static shapes. Starts
+/// no threads besides ONNX Runtime's own.
+///
+/// Threads: call `load` and `run` on the same thread, since a CUDA graph belongs to the thread that captured
+/// it. Any thread may call `cancel` at any time, and the rest once `load` has returned. The destructor may
+/// run on any thread, but not during a call.
 class Session {
  public:
   explicit Session(const SessionOptions& options) : Session(options, accessOf(options)) {}
-  /// For tests, which have the CPU stand in for a device.
+  /// For tests, in which the CPU stands in for a device.
   Session(SessionOptions options, DeviceAccess access);
   ~Session();
   Session(const Session&) = delete;
@@ -30,15 +33,15 @@ class Session {
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
 
-  /// Reads the model, which is not needed afterwards. Never opens a file: external data is refused. Takes the
-  /// first route to the device that gives what ONNX Runtime gives by itself. Throws Error(kOrt) or
-  /// Error(kProvider).
+  /// Reads the model, which is not needed afterwards. Opens no files: external data is refused. Chooses the
+  /// first execution path whose results match ONNX Runtime's default. Throws Error(kOrt), Error(kProvider) or
+  /// Error(kMemory).
   void load(ConstBytes model);
 
-  /// Infers one batch, reading and writing the caller's memory in place on the CPU. Lengths as below.
+  /// Runs one batch of `inputBytes` to `outputBytes`. On the CPU it works in the caller's memory.
   void run(ConstBytes input, Bytes output);
 
-  /// Makes a load or run on another thread fail soon, and all later ones.
+  /// Makes the load or run on another thread fail soon, and all later ones.
   void cancel();
 
   [[nodiscard]] const TensorInfo& input() const noexcept { return input_.tensor; }
@@ -46,48 +49,53 @@ class Session {
   [[nodiscard]] std::size_t inputBytes() const noexcept { return input_.bytes; }
   [[nodiscard]] std::size_t outputBytes() const noexcept { return output_.bytes; }
 
-  /// Why faster routes are not taken, a sentence each.
+  /// The reasons for not using faster execution paths, one sentence each.
   [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
 
-  /// Page-locked host memory of the session's device; null where there is no such thing, as on the CPU.
+  /// Returns page-locked host memory of the session's device; null if the device has none, such as the CPU.
+  /// Throws Error(kMemory) or Error(kProvider).
   [[nodiscard]] void* allocatePageLocked(std::size_t bytes);
+
+  /// Frees such memory. JavaScript's thread calls this in finalizers while the inference thread may be in
+  /// `run`. That is safe: neither changes this object, and ONNX Runtime's arena locks a mutex in Alloc and
+  /// Free (BFCArena). The finalizer of the last buffer may also destroy the session.
   void freePageLocked(void* memory);
 
  private:
-  /// A route and what it asks of ONNX Runtime. All are made before anything runs, so that `cancel` reaches
-  /// whichever is in use.
-  struct Way {
-    explicit Way(Route route, const SessionOptions& options);
+  /// ONNX Runtime's options for an execution path. Those of all paths exist before anything runs, so that
+  /// `cancel` reaches the one in use.
+  struct PathOptions {
+    PathOptions(ExecutionPath path, const SessionOptions& options);
 
-    Route route;
+    ExecutionPath path;
     Ort::SessionOptions session;
     Ort::RunOptions run;
-    /// For runs on the caller's memory of a session that has another route.
-    Ort::RunOptions plainRun;
+    /// For runs on the caller's memory in a session with another path.
+    Ort::RunOptions callerMemoryRun;
   };
 
-  void open(const Ort::Env& env, Way& way, ConstBytes model);
+  void open(const Ort::Env& env, PathOptions& options, ConstBytes model);
   void close() noexcept;
-  void tryOut(const Way& way);
-  void runOnCallersMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output);
+  void verify(const PathOptions& options);
+  void runOnCallerMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output);
   void preparePageLocked();
 
   SessionOptions options_;
   DeviceAccess access_;
-  std::vector<Way> ways_;
+  std::vector<PathOptions> paths_;
   Ort::MemoryInfo hostMemory_;
   std::vector<std::string> notes_;
   GraphEnd input_;
   GraphEnd output_;
-  // In this order: each uses those before it.
+  // In this order: each uses the ones before it.
   std::unique_ptr<DeviceStream> stream_;
   Ort::Session session_{nullptr};
   std::optional<Ort::Allocator> pageLocked_;
   std::optional<DeviceBuffers> buffers_;
-  const Way* taken_ = nullptr;
+  const PathOptions* active_ = nullptr;
 };
 
-/// ONNX Runtime's version, e.g. `1.30.0`.
+/// Returns ONNX Runtime's version, e.g. `1.30.0`.
 [[nodiscard]] std::string runtimeVersion();
 
 }  // namespace framescatter

@@ -11,7 +11,7 @@ namespace framescatter {
 namespace {
 
 const char* elementTypeText(ONNXTensorElementDataType type) noexcept {
-  // In the order of the enumeration, which is that of ONNX's TensorProto.DataType.
+  // In the order of the enumeration, as in ONNX's TensorProto.DataType.
   constexpr std::array<const char*, 17> kNames{
       "undefined", "float",   "uint8",  "int8",   "uint16", "int16",     "int32",      "int64",   "string",
       "bool",      "float16", "double", "uint32", "uint64", "complex64", "complex128", "bfloat16"};
@@ -39,7 +39,7 @@ std::string text(const std::vector<TensorInfo>& tensors) {
   return all.empty() ? "none" : all;
 }
 
-/// The tensor's bytes; nothing where the shape is open or does not fit.
+/// Returns the tensor's size in bytes; nothing if it is not uint8, is dynamic or does not fit.
 std::optional<std::size_t> bytesOf(const TensorInfo& tensor) {
   if (tensor.type != "uint8") return std::nullopt;
   std::size_t bytes = 1;
@@ -55,8 +55,8 @@ GraphEnd onlyTensor(const char* side, std::vector<TensorInfo> tensors) {
   if (tensors.size() == 1) {
     if (const auto bytes = bytesOf(tensors.front())) return {std::move(tensors.front()), *bytes};
   }
-  throw Error(ErrorCode::kOrt, std::string("the graph must have one ") + side +
-                                   ", of type uint8 and of a fixed shape; it has: " + text(tensors));
+  throw Error(ErrorCode::kOrt, std::string("the graph must have exactly one ") + side +
+                                   ", of type uint8 with a fixed shape; it has: " + text(tensors));
 }
 
 }  // namespace

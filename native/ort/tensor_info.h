@@ -13,21 +13,21 @@ struct TensorInfo {
   std::string name;
   /// ONNX element type in lower case.
   std::string type;
-  /// -1 where the graph leaves a dimension open.
+  /// Dimensions; -1 for a dynamic one.
   std::vector<std::int64_t> shape;
 };
 
-/// A session's one input or output: uint8, of a fixed shape.
+/// A session's only input or output: uint8, of a fixed shape.
 struct GraphEnd {
   TensorInfo tensor;
   std::size_t bytes = 0;
 };
 
-/// The graph's only input. Throws Error(kOrt), with a list of what there is, where there is another kind or
-/// number; Ort::Exception.
+/// Returns the graph's only input. Throws Error(kOrt), with a list of the inputs, if there is not exactly one
+/// or it has another type or a dynamic shape. Throws Ort::Exception.
 [[nodiscard]] GraphEnd onlyInput(const Ort::Session& session);
 
-/// The same for its output.
+/// Returns the graph's only output. Throws like `onlyInput`.
 [[nodiscard]] GraphEnd onlyOutput(const Ort::Session& session);
 
 }  // namespace framescatter

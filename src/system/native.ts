@@ -112,6 +112,11 @@ export interface Native {
   openPipe(capacity: number): { readonly readEnd: number; readonly writeEnd: number };
   /** ONNX Runtime's version and the providers that this build of it could load: `cpu`, `cuda`, `tensorrt`. */
   runtimeInfo(): { readonly version: string; readonly providers: readonly string[] };
+  /**
+   * Calls `listener` with each message of ONNX Runtime's log, from warnings up, in place of an earlier listener. Without
+   * one, ONNX Runtime logs only fatal errors, to standard error. For `--verbose`.
+   */
+  onRuntimeMessage(listener: (message: string) => void): void;
 }
 
 let loaded: Native | undefined;

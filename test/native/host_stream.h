@@ -50,7 +50,7 @@ class HostStream : public DeviceStream {
 
 /// Access to the CPU as if it were a GPU that has CUDA graphs.
 inline DeviceAccess hostAccess(HostStream::Before before) {
-  return {{Route::kCudaGraph, Route::kDeviceBuffers, Route::kCallersMemory},
+  return {{ExecutionPath::kCudaGraph, ExecutionPath::kDeviceBuffers, ExecutionPath::kCallerMemory},
           [before = std::move(before)] { return std::make_unique<HostStream>(before); }};
 }
 

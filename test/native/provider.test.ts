@@ -10,7 +10,7 @@ t.test('an unusable provider is one clear sentence', { skip }, async (t) => {
   for (const provider of ['cuda', 'tensorrt'] as const) {
     await t.rejects(native().createSession(identity(1, 4), { provider, device: 0, threads: 1 }), {
       code: 'ERR_PROVIDER',
-      message: /cannot be used: the library libonnxruntime_providers_shared\.so is missing/,
+      message: /is unavailable: the library libonnxruntime_providers_shared\.so is missing/,
     });
   }
 });

@@ -1,4 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import { type NativeSession, native, type SessionOptions } from '../../src/system/native.js';
 import { float, identity, invert, model, slow, uint8 } from './graphs.js';
@@ -10,6 +11,25 @@ t.test('says which ONNX Runtime and which providers there are', async (t) => {
   const { version, providers } = native().runtimeInfo();
   t.match(version, /^\d+\.\d+\.\d+$/);
   t.ok(providers.includes('cpu'));
+});
+
+t.test('passes on what ONNX Runtime logs, once asked to', async (t) => {
+  const messages: string[] = [];
+  // ONNX Runtime warns of a weight that no node uses.
+  const weight = { name: 'unused', dims: [4], dataType: 2, rawData: new Uint8Array(4) };
+  const bytes = model(
+    [{ opType: 'Identity', input: ['x'], output: ['y'] }],
+    [uint8('x', 4)],
+    [uint8('y', 4)],
+    [weight],
+  );
+  const load = async () => (await createSession(bytes, cpu)).dispose();
+  await load();
+  native().onRuntimeMessage((message) => messages.push(message));
+  await load();
+  await setImmediate();
+  t.match(messages.join('\n'), /unused/);
+  t.throws(() => native().onRuntimeMessage('listener' as never), { code: 'ERR_ARGUMENT' });
 });
 
 t.test('describes the graph', async (t) => {
