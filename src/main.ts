@@ -16,6 +16,7 @@ import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
 import { killChildren } from './system/children.js';
 import { exitCode, JobError } from './system/errors.js';
+import { native } from './system/native.js';
 import { modelsFolder, packageVersion } from './system/package.js';
 import { hideArguments } from './system/secret.js';
 import { watchForStop } from './system/stop.js';
@@ -81,6 +82,9 @@ async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, fi
 async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>): Promise<number> {
   // Before anything is loaded: see joinWorld.
   const world = await joinWorld();
+  if (log.verbosity === 'verbose') {
+    native().onRuntimeMessage((message) => log.detail(`ONNX Runtime: ${message}`));
+  }
   const watchdog = startWatchdog(world, log, options.stallTimeout);
   const stop = watchForStop(
     (signal) => {
