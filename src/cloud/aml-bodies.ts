@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { FilmJob } from './job-arguments.js';
+import type { VideoJob } from './job-arguments.js';
 import type { JsonObject } from './json.js';
 import { idIn, type Workspace } from './workspace.js';
 
-/** How a job is spread over the cluster. */
+/** The nodes and ranks of a job. */
 export interface Spread {
   readonly nodes: number;
-  /** Ranks on each node: one for each of its GPUs. */
+  /** Ranks per node: one per GPU. */
   readonly gpusPerNode: number;
 }
 
@@ -26,11 +26,11 @@ export const PIPELINE_COMPONENT = 'framescatter_pipeline';
 export const EXPERIMENT = 'framescatter';
 const STEP = 'stylize';
 const IDLE_BEFORE_SCALE_DOWN = 'PT120S';
-/** A bound for a job that hangs in the cluster and costs; what is done by then is kept and resumed. */
+/** The time limit for a job that hangs and costs money. Its finished work is kept, so it can resume. */
 const TIME_LIMIT = 'P1D';
 const SHARED_MEMORY = '8g';
 
-/** The values are put in by Azure ML; `job-arguments.ts` sees to it that they stay one word each. */
+/** Azure ML substitutes the values; `job-arguments.ts` ensures that each stays one word. */
 const COMMAND = [
   'node /opt/framescatter/dist/main.js',
   `"${input('video')}" "${input('result')}"`,
@@ -39,8 +39,8 @@ const COMMAND = [
 ].join(' ');
 
 /**
- * The step's inputs. Addresses are strings, not `uri_file` with mode `direct`: Azure ML knows no direct mode for outputs,
- * and what it passes for an input in that mode is not written down anywhere.
+ * The inputs of the step. Addresses are strings, not `uri_file` with mode `direct`: Azure ML has no direct mode
+ * for outputs, and does not document what it passes for an input in that mode.
  */
 const INPUTS: JsonObject = {
   video: { type: 'string', description: 'https address of the video in Blob storage' },
@@ -93,7 +93,7 @@ export function clusterBody(spec: ClusterSpec, location: string): JsonObject {
   };
 }
 
-/** For PATCH: a cluster that may grow further. */
+/** The body of the PATCH that raises the maximum number of nodes. */
 export function growthBody(maxNodes: number): JsonObject {
   return { properties: { properties: { scaleSettings: scaleTo(maxNodes) } } };
 }
@@ -102,14 +102,14 @@ function scaleTo(maxNodeCount: number): JsonObject {
   return { minNodeCount: 0, maxNodeCount, nodeIdleTimeBeforeScaleDown: IDLE_BEFORE_SCALE_DOWN };
 }
 
-/** The MPI step: splits, stylises and joins the film in memory, from Blob to Blob. */
+/** The MPI step: splits, stylizes and joins the video in memory, from Blob storage to Blob storage. */
 export function stepComponent(environmentId: string): JsonObject {
   return {
     type: 'command',
     name: STEP_COMPONENT,
     display_name: 'Stylize a video over MPI',
     description:
-      'Splits, stylises and joins a video in memory; reads and writes Blob storage as the managed identity',
+      'Splits, stylizes and joins a video in memory; reads and writes Blob storage as the managed identity',
     is_deterministic: false,
     inputs: INPUTS,
     outputs: {},
@@ -139,7 +139,7 @@ export function componentBody(spec: JsonObject, version: string): JsonObject {
 }
 
 /** The pipeline job that `submit` starts. */
-export function jobBody(job: FilmJob, spread: Spread, stepId: string, clusterId: string): JsonObject {
+export function jobBody(job: VideoJob, spread: Spread, stepId: string, clusterId: string): JsonObject {
   const inputs = inputsOf(job);
   return {
     properties: {
@@ -154,7 +154,7 @@ export function jobBody(job: FilmJob, spread: Spread, stepId: string, clusterId:
   };
 }
 
-/** A step as Azure ML's own client writes it inside of a pipeline: keys with underscores. */
+/** A step within a pipeline, in the format of Azure ML's own client: keys with underscores. */
 function step(stepId: string, spread: Spread, inputs: readonly string[]): JsonObject {
   return {
     name: STEP,
@@ -195,8 +195,8 @@ export function deploymentBody(location: string, pipelineId: string, cluster: st
   };
 }
 
-/** What the batch endpoint is called with; the trigger's Logic App sends the same. */
-export function invocationBody(job: FilmJob): JsonObject {
+/** The body of a call to the batch endpoint; the trigger's Logic App sends the same. */
+export function invocationBody(job: VideoJob): JsonObject {
   return {
     properties: {
       InputData: mapValues(inputsOf(job), (value) => ({ JobInputType: 'Literal', Value: value })),
@@ -205,7 +205,7 @@ export function invocationBody(job: FilmJob): JsonObject {
   };
 }
 
-/** A version that says what is in it: the same content has the same version, other content another. */
+/** Returns a version derived from the content: equal content gets an equal version. */
 export function versionOf(content: JsonObject, release: string): string {
   const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex');
   return `${release}-${hash.slice(0, 12)}`;
@@ -220,7 +220,7 @@ export function assetId(
   return idIn(workspace, kind, name, 'versions', version);
 }
 
-function inputsOf(job: FilmJob): Readonly<Record<string, string>> {
+function inputsOf(job: VideoJob): Readonly<Record<string, string>> {
   return {
     video: job.video,
     result: job.result,

@@ -1,35 +1,35 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../system/errors.js';
 import { PROGRESS_METRICS } from '../telemetry/progress-metrics.js';
-import { type Session, troubleOf } from './aml-provision.js';
+import { type Session, scalingError } from './aml-provision.js';
 import type { SubmittedJob } from './aml-submit.js';
 import { at, type Json, listAt, textAt } from './json.js';
 import { faultOf, oneLine } from './refusals.js';
 import { idIn, urlOf } from './workspace.js';
 
 const POLL_MS = 15_000;
-/** The client rides over short outages; this many failed looks in a row are a long one. */
-const PATIENT_LOOKS = 20;
+/** Short outages are tolerated; this many failed polls in a row are an error. */
+const MAX_FAILED_POLLS = 20;
 
-/** The job itself failed, or was cancelled: any other error only says that nothing could be learnt of it. */
-export class JobEndedBadly extends JobError {
+/** The job itself failed or was cancelled. Any other error only means that its state is unknown. */
+export class JobFailed extends JobError {
   constructor(message: string, hint: string) {
     super('cloud', message, { hint });
   }
 }
 
 /**
- * Waits until the job ends, saying its state and, while it runs, how far it is. Returns when it has completed.
+ * Waits until the job has completed, and logs its state and progress.
  *
- * @throws JobEndedBadly with the job's own error where it failed or was cancelled, and JobError('cloud') where Azure
- *   does not tell any more.
+ * @throws {JobFailed} when the job failed, with its own error, or was cancelled.
+ * @throws {JobError} cloud: when Azure no longer answers.
  */
 export async function followJob(session: Session, job: SubmittedJob, cluster: string): Promise<void> {
   const { client, workspace, log } = session;
   const pause = session.pause ?? sleep;
   const doing = `asking for the state of the job ${job.name}`;
   const url = urlOf(client.management, idIn(workspace, 'jobs', job.name));
-  let said = '';
+  let lastStatus = '';
   let failures = 0;
   for (;;) {
     let status: string;
@@ -39,26 +39,26 @@ export async function followJob(session: Session, job: SubmittedJob, cluster: st
       failures = 0;
     } catch (error) {
       failures += 1;
-      if (failures === PATIENT_LOOKS) throw error;
-      log.detail(`${doing} failed; asking again`);
+      if (failures === MAX_FAILED_POLLS) throw error;
+      log.detail(`${doing} failed; trying again`);
       await pause(POLL_MS);
       continue;
     }
-    const changed = status !== said;
-    if (changed) log.info(`job ${job.name}: ${inWords(status)}`, { job: job.name, status });
-    said = status;
+    const changed = status !== lastStatus;
+    if (changed) log.info(`job ${job.name}: ${describe(status)}`, { job: job.name, status });
+    lastStatus = status;
     switch (status) {
       case 'Completed':
         return;
       case 'Failed':
-        throw await whyFailed(session, job);
+        throw await failureOf(session, job);
       case 'Canceled':
-        throw new JobEndedBadly(`the job ${job.name} was cancelled`, 'submitted again, it resumes');
+        throw new JobFailed(`the job ${job.name} was cancelled`, 'submit it again to resume it');
       case 'Queued':
-        if (changed) await warnOfTrouble(session, cluster);
+        if (changed) await warnOfScalingError(session, cluster);
         break;
       case 'Running':
-        await sayProgress(session, job);
+        await reportProgress(session, job);
         break;
       default:
         break;
@@ -67,7 +67,7 @@ export async function followJob(session: Session, job: SubmittedJob, cluster: st
   }
 }
 
-function inWords(status: string): string {
+function describe(status: string): string {
   switch (status) {
     case 'Queued':
       return 'waiting for nodes';
@@ -75,21 +75,21 @@ function inWords(status: string): string {
     case 'Provisioning':
     case 'Starting':
     case 'NotStarted':
-      return `getting ready (${status})`;
+      return `preparing (${status})`;
     case 'NotResponding':
-      return 'has sent no sign of life for a while';
+      return 'not responding';
     default:
       return status.toLowerCase();
   }
 }
 
-async function warnOfTrouble(session: Session, cluster: string): Promise<void> {
-  const trouble = await troubleOf(session, cluster).catch(() => undefined);
-  if (trouble !== undefined) session.log.warn(trouble);
+async function warnOfScalingError(session: Session, cluster: string): Promise<void> {
+  const error = await scalingError(session, cluster).catch(() => undefined);
+  if (error !== undefined) session.log.warn(error);
 }
 
-/** Only what is nice to know: whatever goes wrong here must not end the waiting. */
-async function sayProgress(session: Session, job: SubmittedJob): Promise<void> {
+/** Logs the progress, if it can be read: a failure here must not end the wait. */
+async function reportProgress(session: Session, job: SubmittedJob): Promise<void> {
   const { client, log } = session;
   try {
     const child = (await childrenOf(session, job)).find((run) => run.status === 'Running');
@@ -108,7 +108,7 @@ async function sayProgress(session: Session, job: SubmittedJob): Promise<void> {
     const rate = metric(PROGRESS_METRICS.framesPerSecond);
     const of = total === undefined ? '' : ` of ${total}`;
     log.info(
-      `job ${job.name}: ${done}${of} frames${rate === undefined ? '' : `, ${rate.toFixed(1)} a second`}`,
+      `job ${job.name}: ${done}${of} frames${rate === undefined ? '' : `, ${rate.toFixed(1)} frames per second`}`,
       {
         job: job.name,
         framesDone: done,
@@ -116,13 +116,13 @@ async function sayProgress(session: Session, job: SubmittedJob): Promise<void> {
       },
     );
   } catch {
-    log.detail('the progress of the job cannot be read');
+    log.detail('cannot read the progress of the job');
   }
 }
 
-/** The step knows more of what went wrong than the pipeline that holds it. */
-async function whyFailed(session: Session, job: SubmittedJob): Promise<JobEndedBadly> {
-  const hint = `look at its logs (${job.link}); submitted again with the same --work-dir it resumes`;
+/** Returns the error of the failed step, which has more details than that of its pipeline. */
+async function failureOf(session: Session, job: SubmittedJob): Promise<JobFailed> {
+  const hint = `see its logs (${job.link}); submit it again with the same --work-dir to resume it`;
   let reason = '';
   try {
     const step = (await childrenOf(session, job)).find((run) => run.status === 'Failed');
@@ -130,9 +130,9 @@ async function whyFailed(session: Session, job: SubmittedJob): Promise<JobEndedB
       (step === undefined ? '' : await errorOf(session, job, step.id)) ||
       (await errorOf(session, job, job.name));
   } catch {
-    session.log.detail('the reason of the failure cannot be read');
+    session.log.detail('cannot read the reason for the failure');
   }
-  return new JobEndedBadly(`the job ${job.name} failed${reason === '' ? '' : `: ${reason}`}`, hint);
+  return new JobFailed(`the job ${job.name} failed${reason === '' ? '' : `: ${reason}`}`, hint);
 }
 
 async function errorOf(session: Session, job: SubmittedJob, run: string): Promise<string> {
@@ -151,7 +151,7 @@ async function childrenOf(
   }));
 }
 
-/** Run history: what Azure ML's own client reads jobs' errors from. */
+/** Reads the run history, from which Azure ML's own client gets the errors of jobs. */
 async function history(
   session: Session,
   job: SubmittedJob,
@@ -165,7 +165,7 @@ async function history(
     .body;
 }
 
-/** The workspace's tracking address is `azureml://HOST/mlflow/v1.0/...`; its sisters differ in the one word. */
+/** Derives the address of a service from the tracking address, `azureml://HOST/mlflow/v1.0/...`. */
 export function serviceUrl(tracking: string | undefined, service: 'mlflow' | 'history'): string | undefined {
   const parts = /^azureml:\/\/([\w.:-]+)\/mlflow\/v1\.0\/([^?]*)/.exec(tracking ?? '');
   return parts === null ? undefined : `https://${parts[1]}/${service}/v1.0/${parts[2]}`;

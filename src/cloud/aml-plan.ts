@@ -10,81 +10,81 @@ import {
 import { clusterSpec, environmentOf, pipelineOf, type Resource, stepOf } from './aml-provision.js';
 import type { Publication } from './aml-publish.js';
 import type { Submission } from './aml-submit.js';
-import type { FilmJob } from './job-arguments.js';
+import type { VideoJob } from './job-arguments.js';
 import type { JsonObject } from './json.js';
 import { idIn, urlOf, type Workspace } from './workspace.js';
 
-/** A request that a command would send. */
+/** A request that a command would send; for `--dry-run`. */
 export type PlannedRequest = {
   readonly method: string;
   readonly url: string;
   readonly body: JsonObject;
 };
 
-/** Stand for what only the workspace knows, which a dry run does not ask. */
+/** Placeholders for values that only the workspace knows; a dry run does not query it. */
 const LOCATION = 'LOCATION_OF_THE_WORKSPACE';
 const NEWEST = 'NEWEST_VERSION';
 const SCORING_URI = 'ADDRESS_OF_THE_BATCH_ENDPOINT';
 
-interface Place {
+interface PlanContext {
   readonly workspace: Workspace;
   readonly management: string;
   readonly release: string;
 }
 
-/** The requests of `submit aml`, without those that only look; makes none. */
+/** Returns the requests of `submit aml` that change something. Sends none. */
 export function planSubmission(
-  place: Place,
+  context: PlanContext,
   submission: Submission,
   name: string,
 ): readonly PlannedRequest[] {
-  const { workspace } = place;
-  const { film, spread, cluster } = submission;
-  const { stepId, requests } = planWorkspace(place, submission);
-  const body = jobBody(film, spread, stepId, idIn(workspace, 'computes', cluster.name));
-  return [...requests, send(place, { id: idIn(workspace, 'jobs', name), body })];
+  const { workspace } = context;
+  const { job, spread, cluster } = submission;
+  const { stepId, requests } = planWorkspace(context, submission);
+  const body = jobBody(job, spread, stepId, idIn(workspace, 'computes', cluster.name));
+  return [...requests, send(context, { id: idIn(workspace, 'jobs', name), body })];
 }
 
-/** The requests of `publish aml`. */
-export function planPublication(place: Place, publication: Publication): readonly PlannedRequest[] {
-  const { workspace, release } = place;
+/** Returns the requests of `publish aml` that change something. */
+export function planPublication(context: PlanContext, publication: Publication): readonly PlannedRequest[] {
+  const { workspace, release } = context;
   const { endpoint, deployment, spread, cluster } = publication;
-  const { stepId, requests } = planWorkspace(place, publication);
+  const { stepId, requests } = planWorkspace(context, publication);
   const pipeline = pipelineOf(workspace, stepId, spread, release);
   const endpointId = idIn(workspace, 'batchEndpoints', endpoint);
   const deploymentId = idIn(workspace, 'batchEndpoints', endpoint, 'deployments', deployment);
   return [
     ...requests,
-    send(place, pipeline),
-    send(place, { id: endpointId, body: endpointBody(LOCATION) }),
-    send(place, { id: deploymentId, body: deploymentBody(LOCATION, pipeline.id, cluster.name) }),
-    send(place, { id: endpointId, body: endpointBody(LOCATION, deployment) }),
+    send(context, pipeline),
+    send(context, { id: endpointId, body: endpointBody(LOCATION) }),
+    send(context, { id: deploymentId, body: deploymentBody(LOCATION, pipeline.id, cluster.name) }),
+    send(context, { id: endpointId, body: endpointBody(LOCATION, deployment) }),
   ];
 }
 
-/** The request of `invoke aml`. */
-export function planInvocation(film: FilmJob): readonly PlannedRequest[] {
-  return [{ method: 'POST', url: SCORING_URI, body: invocationBody(film) }];
+/** Returns the request of `invoke aml`. */
+export function planInvocation(job: VideoJob): readonly PlannedRequest[] {
+  return [{ method: 'POST', url: SCORING_URI, body: invocationBody(job) }];
 }
 
 function planWorkspace(
-  place: Place,
+  context: PlanContext,
   { provision, cluster, spread }: Pick<Submission, 'provision' | 'cluster' | 'spread'>,
 ): { readonly stepId: string; readonly requests: readonly PlannedRequest[] } {
-  const { workspace, release } = place;
+  const { workspace, release } = context;
   if (provision === undefined) {
     return { stepId: assetId(workspace, 'components', STEP_COMPONENT, NEWEST), requests: [] };
   }
   const environment = environmentOf(workspace, provision.image, release);
   const step = stepOf(workspace, environment, release);
-  const requests = [send(place, environment), send(place, step)];
+  const requests = [send(context, environment), send(context, step)];
   if (cluster.subnet !== undefined && cluster.identity !== undefined) {
     const body = clusterBody(clusterSpec(cluster, spread), LOCATION);
-    requests.push(send(place, { id: idIn(workspace, 'computes', cluster.name), body }));
+    requests.push(send(context, { id: idIn(workspace, 'computes', cluster.name), body }));
   }
   return { stepId: step.id, requests };
 }
 
-function send(place: Place, { id, body }: Resource): PlannedRequest {
-  return { method: 'PUT', url: urlOf(place.management, id), body };
+function send(context: PlanContext, { id, body }: Resource): PlannedRequest {
+  return { method: 'PUT', url: urlOf(context.management, id), body };
 }

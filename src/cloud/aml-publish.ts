@@ -23,10 +23,10 @@ export interface Publication {
 }
 
 /**
- * Makes the batch endpoint that starts a film, or brings it up to date: the pipeline's component, the endpoint, the
- * deployment, and the deployment as the endpoint's default once it is ready. Gives the address to call.
+ * Creates or updates the batch endpoint that starts jobs: the component of the pipeline, the endpoint, the
+ * deployment and, once that is ready, the endpoint's default deployment. Returns the address to call.
  *
- * @throws JobError('cloud')
+ * @throws {JobError} cloud: when Azure refuses or does not answer.
  */
 export async function publish(session: Session, publication: Publication): Promise<string> {
   const { workspace, log, release } = session;
@@ -49,8 +49,9 @@ export async function publish(session: Session, publication: Publication): Promi
     withDefault,
     `making ${deployment} the default of the batch endpoint ${endpoint}`,
   );
-  log.info(`the batch endpoint ${endpoint} starts films on ${cluster.name}`);
+  log.info(`the batch endpoint ${endpoint} starts jobs on ${cluster.name}`);
   const address = textAt(answer.body, 'properties', 'scoringUri');
-  if (address === undefined) throw new JobError('cloud', `the batch endpoint ${endpoint} has no address yet`);
+  if (address === undefined)
+    throw new JobError('cloud', `the batch endpoint ${endpoint} has no scoring address yet`);
   return address;
 }

@@ -9,61 +9,61 @@ import {
   readWorkspace,
   type Session,
 } from './aml-provision.js';
-import type { FilmJob } from './job-arguments.js';
+import type { VideoJob } from './job-arguments.js';
 import { textAt } from './json.js';
 import { settle } from './operations.js';
 import { idIn, studioLink, urlOf } from './workspace.js';
 
 export interface Submission {
-  readonly film: FilmJob;
+  readonly job: VideoJob;
   readonly spread: Spread;
   readonly cluster: ClusterRequest;
-  /** Make what is missing in the workspace; `image` is what the step runs in. */
+  /** Creates what is missing in the workspace. The step runs in `image`. */
   readonly provision: { readonly image: string } | undefined;
-  /** Name of the job, where the caller wants the same film submitted once only; else a new one. */
+  /** The name of the job, to submit a video only once. Default: a new name. */
   readonly name?: string;
 }
 
 export interface SubmittedJob {
   readonly name: string;
-  /** False where a job of this name was there already: Azure ML then starts no second one. */
+  /** False if a job of this name existed already: Azure ML then starts no second one. */
   readonly created: boolean;
   readonly link: string;
-  /** Address of the workspace's MLflow, for following the job. */
+  /** The address of the workspace's MLflow, for following the job. */
   readonly tracking: string | undefined;
 }
 
 const NAME = /^[a-zA-Z0-9][\w-]{0,254}$/;
 
-/** A name that no other job has. */
+/** Returns a unique job name. */
 export function newJobName(): string {
   return `framescatter-${randomUUID()}`;
 }
 
 /**
- * Submits a film as a pipeline job. Safe to repeat with the same name: names are unique in a workspace, and a second
- * request only finds the first one's job.
+ * Submits a pipeline job. Safe to repeat with the same name: names are unique in a workspace, and a second
+ * request finds the job of the first.
  *
- * @throws JobError('cloud') where Azure refuses, or the cluster can never run the job.
+ * @throws {JobError} cloud: when Azure refuses, or the cluster can never run the job.
  */
 export async function submitJob(session: Session, submission: Submission): Promise<SubmittedJob> {
   const { client, workspace, log } = session;
   const name = submission.name ?? newJobName();
-  if (!NAME.test(name)) throw new JobError('usage', `a job cannot be named ${JSON.stringify(name)}`);
+  if (!NAME.test(name)) throw new JobError('usage', `${JSON.stringify(name)} is not a valid job name`);
   const { location, tracking } = await readWorkspace(session);
   const { provision, spread, cluster } = submission;
   const stepId =
     provision === undefined ? await newestStep(session) : await ensureStep(session, provision.image);
   await ensureCluster(session, cluster, spread, provision === undefined ? undefined : { location });
 
-  const body = jobBody(submission.film, spread, stepId, idIn(workspace, 'computes', cluster.name));
+  const body = jobBody(submission.job, spread, stepId, idIn(workspace, 'computes', cluster.name));
   const url = urlOf(client.management, idIn(workspace, 'jobs', name));
   const answer = await client.send({ method: 'PUT', url, body, doing: `submitting the job ${name}` });
   const created = answer.status === 201;
   const given = textAt(answer.body, 'properties', 'services', 'Studio', 'endpoint');
   const link = given?.startsWith('https://') === true ? given : studioLink(workspace, name);
   log.info(
-    created ? `submitted the job ${name}` : `the job ${name} was submitted before; it is not started again`,
+    created ? `submitted the job ${name}` : `the job ${name} already exists; it is not started again`,
     {
       job: name,
     },
@@ -71,7 +71,11 @@ export async function submitJob(session: Session, submission: Submission): Promi
   return { name, created, link, tracking };
 }
 
-/** Asks for a job's end; what it has finished stays in its journal. @throws JobError('cloud') */
+/**
+ * Cancels a job. Its finished work stays in its journal.
+ *
+ * @throws {JobError} cloud: when Azure refuses or does not answer.
+ */
 export async function cancelJob(session: Session, name: string): Promise<void> {
   const { client, workspace, log } = session;
   const doing = `cancelling the job ${name}`;

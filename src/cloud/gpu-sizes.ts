@@ -1,9 +1,9 @@
-/** A VM size with GPUs, as Azure ML's compute clusters have them. */
+/** A VM size with GPUs that Azure ML's compute clusters offer. */
 export interface GpuSize {
   readonly name: string;
   readonly gpus: number;
   readonly gpu: string;
-  /** Of one GPU, in GB as its maker counts. */
+  /** The memory of one GPU, in the vendor's GB. */
   readonly gpuMemory: number;
   readonly cores: number;
   readonly state: 'offered' | 'no new capacity' | 'retired';
@@ -14,7 +14,7 @@ const A100 = { gpu: 'A100', gpuMemory: 80, state: 'no new capacity' } as const;
 const H100 = { gpu: 'H100', gpuMemory: 94, state: 'offered' } as const;
 const V100 = { gpu: 'V100', gpuMemory: 16, state: 'retired' } as const;
 
-/** NCv3, which the reference architecture names and Azure retired in September 2025, and what took its place. */
+/** NCv3, which the reference architecture uses and Azure retired in September 2025, and its successors. */
 export const GPU_SIZES: readonly GpuSize[] = [
   { name: 'Standard_NC4as_T4_v3', gpus: 1, cores: 4, ...T4 },
   { name: 'Standard_NC8as_T4_v3', gpus: 1, cores: 8, ...T4 },
@@ -36,7 +36,7 @@ export const GPU_SIZES: readonly GpuSize[] = [
 /** The recommended successor of NCv3. */
 export const DEFAULT_VM_SIZE = 'Standard_NC40ads_H100_v5';
 
-/** The size of that name, in any case; undefined for one that is not in the table, which may exist all the same. */
+/** Returns the size of that name, ignoring case; undefined if the table lacks it, though it may exist. */
 export function gpuSize(name: string): GpuSize | undefined {
   return GPU_SIZES.find((size) => size.name.toLowerCase() === name.toLowerCase());
 }

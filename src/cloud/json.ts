@@ -1,11 +1,11 @@
-/** JSON as it is sent and received. */
+/** A JSON value in requests and answers. */
 export type Json = string | number | boolean | null | undefined | readonly Json[] | JsonObject;
 
 export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** What lies at `path` in an answer, whose shape is the service's to change: undefined where it is not there. */
+/** Returns the value at `path` of an answer; undefined if it is missing: services may change their answers. */
 export function at(value: Json, ...path: readonly (string | number)[]): Json {
   let here = value;
   for (const step of path) {
@@ -15,13 +15,13 @@ export function at(value: Json, ...path: readonly (string | number)[]): Json {
   return here;
 }
 
-/** The text at `path`, or undefined where there is none. */
+/** Returns the text at `path`; undefined if there is none. */
 export function textAt(value: Json, ...path: readonly (string | number)[]): string | undefined {
   const found = at(value, ...path);
   return typeof found === 'string' ? found : undefined;
 }
 
-/** The list at `path`, or an empty one. */
+/** Returns the list at `path`; an empty one if there is none. */
 export function listAt(value: Json, ...path: readonly (string | number)[]): readonly Json[] {
   const found = at(value, ...path);
   return Array.isArray(found) ? found : [];

@@ -4,18 +4,19 @@ import { at, textAt } from './json.js';
 import { failed, faultOf } from './refusals.js';
 import type { RestAnswer, RestClient } from './rest-client.js';
 
-/** Waits; a test's own does not. */
+/** Sleeps; tests pass one that does not. */
 export type Pause = (milliseconds: number) => Promise<void>;
 
 const POLL_MS = 5_000;
 const LONGEST_PAUSE_MS = 60_000;
-const GIVE_UP_MS = 60 * 60_000;
+const TIME_LIMIT_MS = 60 * 60_000;
 
 /**
- * Follows what a PUT, PATCH or POST began until it is done, by the headers of Azure Resource Manager
- * (Azure-AsyncOperation, else Location) and the resource's own provisioning state, and gives the resource as it then is.
+ * Waits until the operation that a PUT, PATCH or POST began has ended, and returns the resource. Follows the
+ * headers of Azure Resource Manager (Azure-AsyncOperation, else Location), then the provisioning state of the
+ * resource.
  *
- * @throws JobError('cloud') where it fails, is cancelled, or is not done in an hour.
+ * @throws {JobError} cloud: when the operation fails, is cancelled, or takes more than an hour.
  */
 export async function settle(
   client: RestClient,
@@ -24,18 +25,18 @@ export async function settle(
   pause: Pause = sleep,
 ): Promise<RestAnswer> {
   const { doing, url } = resource;
-  const patience = patienceFor(doing, pause);
+  const wait = waiter(doing, pause);
   const operation = begun.header('azure-asyncoperation');
   const location = begun.header('location');
   if (operation !== undefined) {
     for (let answer = begun, status = 'InProgress'; !ended(status, answer, doing); ) {
-      await patience(answer);
+      await wait(answer);
       answer = await client.send({ method: 'GET', url: trusted(client, operation, doing), doing });
       status = textAt(answer.body, 'status') ?? 'Succeeded';
     }
   } else if (begun.status === 202 && location !== undefined) {
     for (let answer = begun; answer.status === 202; ) {
-      await patience(answer);
+      await wait(answer);
       answer = await client.send({ method: 'GET', url: trusted(client, location, doing), doing });
     }
   }
@@ -43,7 +44,7 @@ export async function settle(
     const answer = await client.send({ method: 'GET', url, doing });
     if (ended(textAt(answer.body, 'properties', 'provisioningState') ?? 'Succeeded', answer, doing))
       return answer;
-    await patience(answer);
+    await wait(answer);
   }
 }
 
@@ -64,23 +65,23 @@ function ended(status: string, answer: RestAnswer, doing: string): boolean {
   }
 }
 
-function patienceFor(doing: string, pause: Pause): (answer: RestAnswer) => Promise<void> {
+function waiter(doing: string, pause: Pause): (answer: RestAnswer) => Promise<void> {
   let waited = 0;
   return async (answer) => {
     const asked = Number(answer.header('retry-after')) * 1000;
     const time = Math.min(asked > 0 ? asked : POLL_MS, LONGEST_PAUSE_MS);
     waited += time;
-    if (waited > GIVE_UP_MS) {
-      throw new JobError('cloud', `${doing} is not done after an hour`, {
-        hint: 'it may still be going on: look at it in the studio (https://ml.azure.com)',
+    if (waited > TIME_LIMIT_MS) {
+      throw new JobError('cloud', `${doing} has not finished within an hour`, {
+        hint: 'it may still be in progress: check the studio (https://ml.azure.com)',
       });
     }
     await pause(time);
   };
 }
 
-/** A token goes only to where the request went. */
+/** Returns `url` if it is at the origin of the request: the token may go nowhere else. */
 function trusted(client: RestClient, url: string, doing: string): string {
   if (URL.canParse(url) && new URL(url).origin === client.management) return url;
-  throw new JobError('cloud', `${doing} failed: Azure gave an address to ask at that is not its own`);
+  throw new JobError('cloud', `${doing} failed: Azure returned a status address at another host`);
 }

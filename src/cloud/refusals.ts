@@ -2,16 +2,16 @@ import { JobError } from '../system/errors.js';
 import { redact } from '../system/secret.js';
 import { at, type Json, listAt, textAt } from './json.js';
 
-const LONGEST = 600;
+const MAX_LENGTH = 600;
 
-/** What Azure says went wrong, in an answer or in the state of a long-running operation. */
+/** Azure's error, from an answer or from the state of a long-running operation. */
 export interface Fault {
   readonly code: string;
   /** One line, without tokens or signatures. */
   readonly message: string;
 }
 
-/** Reads `{error: {code, message, details: [...]}}`, the form of Azure Resource Manager and of Azure ML. */
+/** Reads `{error: {code, message, details: [...]}}`, the format of Azure Resource Manager and Azure ML. */
 export function faultOf(body: Json): Fault {
   const error = at(body, 'error') ?? body;
   const code = textAt(error, 'code') ?? '';
@@ -20,71 +20,71 @@ export function faultOf(body: Json): Fault {
   return { code, message: oneLine([...new Set(said)].join(' ')) };
 }
 
-/** `text` on one line of bearable length, without secrets. */
+/** Returns `text` on one line of limited length, without secrets. */
 export function oneLine(text: string): string {
   const line = redact(text).replace(/\s+/g, ' ').trim();
-  return line.length <= LONGEST ? line : `${line.slice(0, LONGEST)}...`;
+  return line.length <= MAX_LENGTH ? line : `${line.slice(0, MAX_LENGTH)}...`;
 }
 
-/** True where the fault is that the subscription may not have so many cores. */
+/** Returns true if the fault is that the subscription's quota is too small. */
 export function isQuota(fault: Fault): boolean {
   return /quota/i.test(fault.code) || /\bquota\b/i.test(fault.message);
 }
 
-/** The error for a request that was answered with `status`; `doing` says what it was for ("creating the job x"). */
+/** Returns the error for a request that was answered with `status`; `doing` names it ("creating the job x"). */
 export function refused(doing: string, status: number, body: Json): JobError {
   const fault = faultOf(body);
   if (status === 401) {
-    return say(
-      `Azure does not accept the sign-in for ${doing}${why(fault)}`,
-      'sign in again (az login), to the right tenant',
+    return cloudError(
+      `Azure rejected the credentials for ${doing}${detail(fault)}`,
+      'sign in again (az login), to the correct tenant',
     );
   }
   if (status === 403) {
-    return say(
-      `Azure does not allow ${doing}${why(fault)}`,
-      'the signed-in identity needs the role that docs/azure-ml.md names; a new role takes some minutes to count',
+    return cloudError(
+      `Azure does not permit ${doing}${detail(fault)}`,
+      'the signed-in identity needs the role listed in docs/azure-ml.md; a new role takes effect after some minutes',
     );
   }
   if (status === 429) {
-    return say(
-      `Azure asked to slow down and went on asking, for ${doing}${why(fault)}`,
-      'try again in some minutes',
+    return cloudError(
+      `Azure kept throttling the requests for ${doing}${detail(fault)}`,
+      'try again in a few minutes',
     );
   }
   if (status === 404) {
-    return say(
-      `${doing} failed: there is no such thing${why(fault)}`,
-      'check subscription, resource group, workspace and name',
+    return cloudError(
+      `${doing} failed: not found${detail(fault)}`,
+      'check the subscription, resource group, workspace and name',
     );
   }
   return failed(doing, fault, status === 409 ? 'conflict' : `HTTP ${status}`);
 }
 
-/** The error for something that was begun and ended badly. */
+/** Returns the error for an operation that began and failed. */
 export function failed(doing: string, fault: Fault, kind = 'failed'): JobError {
   if (isQuota(fault)) {
-    return say(
-      `${doing} failed: the quota of the subscription is too small${why(fault)}`,
-      'ask for more cores of this VM family in this region (portal: Quotas), or take fewer or smaller nodes',
+    return cloudError(
+      `${doing} failed: the quota of the subscription is too small${detail(fault)}`,
+      'request more cores of this VM family in this region (portal: Quotas), or use fewer or smaller nodes',
     );
   }
   if (kind === 'conflict') {
-    return say(
-      `${doing} failed: it conflicts with what exists or is being changed${why(fault)}`,
-      'wait until the other change is done, or take another name',
+    return cloudError(
+      `${doing} failed: it conflicts with an existing resource or a change in progress${detail(fault)}`,
+      'wait until the other change has finished, or use another name',
     );
   }
-  return say(
+  return cloudError(
     `${doing} failed (${fault.code === '' ? kind : fault.code})${fault.message === '' ? '' : `: ${fault.message}`}`,
   );
 }
 
-function why({ code, message }: Fault): string {
+function detail({ code, message }: Fault): string {
   const facts = [code, message].filter((text) => text !== '').join(': ');
   return facts === '' ? '' : ` (${facts})`;
 }
 
-function say(message: string, hint?: string): JobError {
+function cloudError(message: string, hint?: string): JobError {
   return new JobError('cloud', message, hint === undefined ? {} : { hint });
 }

@@ -15,7 +15,7 @@ import type { Json, JsonObject } from './json.js';
 import { oneLine, refused } from './refusals.js';
 import type { Tokens } from './tokens.js';
 
-/** Management of the public cloud; sovereign clouds have another. */
+/** The management address of the public cloud; sovereign clouds have others. */
 export const PUBLIC_CLOUD = 'https://management.azure.com';
 
 export interface RestRequest {
@@ -24,13 +24,13 @@ export interface RestRequest {
   readonly url: string;
   readonly body?: JsonObject;
   readonly headers?: Readonly<Record<string, string>>;
-  /** What it is for, for messages: "creating the job x". */
+  /** Names the request in messages: "creating the job x". */
   readonly doing: string;
-  /** Whom the token is for; management where not given. */
+  /** The scope of the token. Default: management. */
   readonly scope?: string;
-  /** A 404 is an answer, not an error. */
+  /** Returns a 404 as an answer, not as an error. */
   readonly absentIsAnswer?: boolean;
-  /** To be sent again only where the service says that it took nothing (429): not safe to repeat. */
+  /** Not safe to repeat: retried only on 429, when the service has done nothing. */
   readonly once?: boolean;
 }
 
@@ -40,15 +40,15 @@ export interface RestAnswer {
   header(name: string): string | undefined;
 }
 
-/** Sends requests to Azure with a token, over TLS, and repeats them where that helps. */
+/** Sends requests to Azure with a token, over TLS, and retries them. */
 export interface RestClient {
-  /** Address of Azure Resource Manager, without a slash at the end. */
+  /** The address of Azure Resource Manager, without a trailing slash. */
   readonly management: string;
   /**
-   * Repeats on 429 and 503 after the time that the service asks for, on other 5xx and broken connections with growing
-   * pauses, and once with a new token on 401.
+   * Retries 429 and 503 after the time that the service asks for, other 5xx and broken connections with growing
+   * pauses, and 401 once with a new token.
    *
-   * @throws JobError('cloud'), one sentence, for every other answer than 2xx.
+   * @throws {JobError} cloud: when the final answer is not 2xx; one sentence.
    */
   send(request: RestRequest): Promise<RestAnswer>;
 }
@@ -57,27 +57,27 @@ export interface RestOptions {
   readonly tokens: Tokens;
   readonly version: string;
   readonly management?: string;
-  /** A certificate authority to trust besides the system's. */
+  /** A certificate authority to trust in addition to the system's. */
   readonly ca?: string;
   readonly retry?: PipelineRetryOptions;
-  /** For each try. */
+  /** The time limit of each attempt. */
   readonly answerWithinMs?: number;
 }
 
 const ANSWER_WITHIN_MS = 100_000;
-/** As the package names it; it exports no constant. */
+/** The name in the package, which exports no constant for it. */
 const RETRY_POLICY = 'defaultRetryPolicy';
 
-/** @throws JobError('usage') where `management` is not https. */
+/** @throws {JobError} usage: when `management` is not https. */
 export function createRestClient(options: RestOptions): RestClient {
   const management = httpsOrigin(options.management ?? PUBLIC_CLOUD);
   const managementScope = `${management}/.default`;
-  const repeating = pipelineOf(options, 'repeating');
+  const retrying = pipelineOf(options, 'retrying');
   const once = pipelineOf(options, 'once');
   const http = createDefaultHttpClient();
 
   async function attempt(request: RestRequest, token: string): Promise<PipelineResponse> {
-    const pipeline = request.once === true ? once : repeating;
+    const pipeline = request.once === true ? once : retrying;
     const outgoing = createPipelineRequest({
       url: request.url,
       method: request.method,
@@ -100,7 +100,7 @@ export function createRestClient(options: RestOptions): RestClient {
     management,
     async send(request) {
       if (!request.url.startsWith('https://')) {
-        throw new JobError('cloud', `${request.doing} would send a token to an address that is not https`);
+        throw new JobError('cloud', `${request.doing} would send a token to an address without https`);
       }
       const scope = request.scope ?? managementScope;
       let answer = await attempt(request, await options.tokens.get(scope));
@@ -115,7 +115,11 @@ export function createRestClient(options: RestOptions): RestClient {
   };
 }
 
-/** `address` as an origin. @throws JobError('usage') where it is not https. */
+/**
+ * Returns the origin of `address`.
+ *
+ * @throws {JobError} usage: when it is not https.
+ */
 export function httpsOrigin(address: string): string {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url?.protocol === 'https:') return url.origin;
@@ -128,14 +132,14 @@ export function httpsOrigin(address: string): string {
   );
 }
 
-function pipelineOf(options: RestOptions, kind: 'repeating' | 'once'): Pipeline {
+function pipelineOf(options: RestOptions, kind: 'retrying' | 'once'): Pipeline {
   const retryOptions = { maxRetries: 5, ...options.retry };
   const pipeline = createPipelineFromOptions({
     retryOptions,
     userAgentOptions: { userAgentPrefix: `framescatter/${options.version}` },
     ...(options.ca === undefined ? {} : { tlsOptions: { ca: options.ca } }),
   });
-  // Nothing that is asked here is answered with a redirection, and a token must not follow one.
+  // No request here is answered by a redirect, and a token must not follow one.
   pipeline.removePolicy({ name: redirectPolicyName });
   pipeline.addPolicy(deadline(options.answerWithinMs ?? ANSWER_WITHIN_MS), { afterPhase: 'Retry' });
   if (kind === 'once') {
@@ -145,7 +149,7 @@ function pipelineOf(options: RestOptions, kind: 'repeating' | 'once'): Pipeline 
   return pipeline;
 }
 
-/** For each try. The package's own time-out leaves its timer behind where a connection fails, which holds up the exit. */
+/** Limits each attempt. The package's own time-out leaves its timer running when a connection fails, which delays exit. */
 function deadline(milliseconds: number): PipelinePolicy {
   return {
     name: 'deadline',
@@ -159,13 +163,13 @@ function deadline(milliseconds: number): PipelinePolicy {
 function unanswered(request: RestRequest, error: unknown): JobError {
   const host = new URL(request.url).host;
   const timedOut = error instanceof Error && error.name === 'AbortError';
-  const reason = timedOut ? 'no answer in time' : oneLine(messageOf(error));
+  const reason = timedOut ? 'timed out' : oneLine(messageOf(error));
   return new JobError('cloud', `${request.doing} failed: ${host} could not be reached (${reason})`, {
-    hint: 'check the network, the proxy (HTTPS_PROXY) and, behind a private link, that its names resolve here',
+    hint: 'check the network, the proxy (HTTPS_PROXY) and, for a private link, that its names resolve here',
   });
 }
 
-/** An answer that is not JSON (a proxy's page) stays text, for the message. */
+/** Parses an answer. One that is not JSON (such as a proxy's page) becomes the error message. */
 function parse(text: string | null | undefined): Json {
   if (text === undefined || text === null || text === '') return undefined;
   try {

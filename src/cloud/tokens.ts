@@ -2,20 +2,20 @@ import type { TokenCredential } from '@azure/identity';
 import { JobError, messageOf } from '../system/errors.js';
 import { redact } from '../system/secret.js';
 
-/** Gives bearer tokens by scope; a token that the service no longer takes is replaced by `renew`. */
+/** Provides bearer tokens by scope; `renew` replaces a token that the service rejects. */
 export interface Tokens {
   get(scope: string): Promise<string>;
   renew(scope: string): Promise<string>;
 }
 
-/** A token is not used in the last two minutes of its life: a request may be under way for that long. */
+/** A token is not used in its last two minutes: a request may take that long. */
 const MARGIN_MS = 120_000;
 
 /**
- * Caches tokens of the credential that `open` makes. Credentials have a cache of their own, which would give a refused
- * token again: so `renew` makes a new one.
+ * Caches the tokens of the credential that `open` creates. `renew` opens a new credential, since the cache of the
+ * old one would return the rejected token again.
  *
- * @throws JobError('cloud') where nothing can sign in.
+ * @throws {JobError} cloud: when no credential can sign in.
  */
 export function tokensOf(open: () => Promise<TokenCredential>): Tokens {
   let credential: Promise<TokenCredential> | undefined;
@@ -25,12 +25,12 @@ export function tokensOf(open: () => Promise<TokenCredential>): Tokens {
     credential ??= open();
     try {
       const answer = await (await credential).getToken(scope);
-      if (answer === null) throw new Error('the credential gave no token');
+      if (answer === null) throw new Error('the credential returned no token');
       cache.set(scope, { token: answer.token, expires: answer.expiresOnTimestamp });
       return answer.token;
     } catch (error) {
       throw new JobError('cloud', `signing in to Azure failed: ${firstLine(messageOf(error))}`, {
-        hint: 'az login signs in a person; on Azure a managed identity is used; docs/azure-ml.md has the whole order',
+        hint: 'run az login; on Azure, assign a managed identity; docs/azure-ml.md lists all credentials in order',
       });
     }
   }
@@ -48,13 +48,13 @@ export function tokensOf(open: () => Promise<TokenCredential>): Tokens {
   };
 }
 
-/** Environment variables, workload identity, managed identity, az: in that order. Loaded at the first use. */
+/** Returns the credential that tries environment variables, workload identity, managed identity and az, in this order. */
 export async function defaultCredential(): Promise<TokenCredential> {
   const { DefaultAzureCredential } = await import('@azure/identity');
   return new DefaultAzureCredential();
 }
 
-/** The rest of what a chain of credentials says is one paragraph for each that was tried. */
+/** Returns the first line. The rest is a paragraph for each credential that was tried. */
 function firstLine(text: string): string {
   return redact(text.split('\n', 1)[0] ?? '');
 }

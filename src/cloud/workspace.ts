@@ -1,9 +1,9 @@
 import { JobError } from '../system/errors.js';
 
-/** Of every path here; the first stable version that knows pipeline component deployments is 2024-04-01. */
+/** The API version of all paths here. 2024-04-01 was the first stable one with pipeline component deployments. */
 export const API_VERSION = '2025-12-01';
 
-/** Where an Azure ML workspace is. */
+/** The location of an Azure ML workspace. */
 export interface Workspace {
   readonly subscription: string;
   readonly resourceGroup: string;
@@ -15,7 +15,7 @@ const SUBSCRIPTION = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const RESOURCE_GROUP = /^[\w.()-]{0,89}[\w()-]$/;
 const NAME = /^[a-zA-Z0-9][\w-]{2,32}$/;
 
-/** @throws JobError('usage') naming the part that is missing or cannot be one. */
+/** @throws {JobError} usage: when a part is missing or invalid; the message names it. */
 export function checkWorkspace(parts: Partial<Workspace>): Workspace {
   const { subscription = '', resourceGroup = '', name = '' } = parts;
   const check = (value: string, pattern: RegExp, what: string, option: string, variable: string): void => {
@@ -29,7 +29,7 @@ export function checkWorkspace(parts: Partial<Workspace>): Workspace {
   return { subscription, resourceGroup, name };
 }
 
-/** The workspace's resource id, or that of something in it: `idIn(workspace, 'jobs', name)`. */
+/** Returns the resource id of the workspace, or of something in it: `idIn(workspace, 'jobs', name)`. */
 export function idIn(workspace: Workspace, ...path: readonly string[]): string {
   const { subscription, resourceGroup, name } = workspace;
   const parts = [
@@ -40,12 +40,12 @@ export function idIn(workspace: Workspace, ...path: readonly string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part)}`).join('');
 }
 
-/** Address of a resource at `management` (an origin). */
+/** Returns the address of a resource at `management` (an origin). */
 export function urlOf(management: string, id: string): string {
   return `${management}${id}?api-version=${API_VERSION}`;
 }
 
-/** Where a person can look at a job. */
+/** Returns the page of a job in the studio. */
 export function studioLink(workspace: Workspace, job: string): string {
   return `https://ml.azure.com/runs/${encodeURIComponent(job)}?wsid=${idIn(workspace)}`;
 }

@@ -2,12 +2,16 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { JobError } from '../system/errors.js';
 
-/** kubectl, in one namespace of its current context. */
+/** Runs kubectl in one namespace of its current context. */
 export interface Kubectl {
-  /** Runs it to its end. JobError `cluster` where it cannot be run. */
-  run(words: readonly string[], input?: string): Promise<KubectlOutcome>;
-  /** Runs it and passes on the lines of its standard output as they come. */
-  lines(words: readonly string[], take: (line: string) => void): KubectlStream;
+  /**
+   * Runs it until it ends.
+   *
+   * @throws {JobError} cluster: when it cannot be run.
+   */
+  run(args: readonly string[], input?: string): Promise<KubectlOutcome>;
+  /** Runs it and passes on the lines of its standard output as they arrive. */
+  lines(args: readonly string[], take: (line: string) => void): KubectlStream;
 }
 
 export interface KubectlOutcome {
@@ -17,7 +21,7 @@ export interface KubectlOutcome {
 }
 
 export interface KubectlStream {
-  /** Settles when kubectl has ended, however; never rejects. */
+  /** Resolves when kubectl has ended, in whatever way; never rejects. */
   readonly ended: Promise<void>;
   stop(): void;
 }
@@ -25,38 +29,38 @@ export interface KubectlStream {
 const MPI_JOBS = 'mpijobs.v2beta1.kubeflow.org';
 const JOB_LABEL = 'training.kubeflow.org/job-name';
 
-/** What to do about a refusal, by what it says. */
+/** Hints, by the text of the refusal. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [
     /no matches for kind|doesn't have a resource type/i,
-    'the cluster lacks the Kubeflow MPI Operator: docs/kubernetes.md says how to install it',
+    'install the Kubeflow MPI Operator in the cluster: see docs/kubernetes.md',
   ],
-  [/namespaces? "?[^"]*"? not found/i, 'kubectl apply -f k8s/setup.yaml makes the namespace framescatter'],
-  [/already ?exists/i, 'give another --name, or none'],
+  [/namespaces? "?[^"]*"? not found/i, 'create the namespace framescatter: kubectl apply -f k8s/setup.yaml'],
+  [/already ?exists/i, 'give another --name, or omit it'],
   [
     /forbidden|unauthori[sz]ed|must be logged in|provide credentials/i,
-    'kubectl auth whoami says who you are',
+    'check your identity: kubectl auth whoami',
   ],
   [
     /connection|unable to connect|no such host|timeout|current-context|no configuration|refused/i,
-    'az aks get-credentials -n CLUSTER -g GROUP makes a cluster the one that kubectl talks to; kubectl cluster-info tries it',
+    'select the cluster: az aks get-credentials -n CLUSTER -g GROUP; test it: kubectl cluster-info',
   ],
 ];
 
-/** What stands before the reason. */
+/** kubectl's prefix of the reason. */
 const PREFIX = /^(?:error|Error from server(?: \(\w+\))?): (?:error when creating "STDIN": )?/;
 
-/** kubectl as the PATH of `environment` finds it. */
+/** Returns the kubectl on the PATH of `environment`. */
 export function kubectlIn(namespace: string, environment: NodeJS.ProcessEnv): Kubectl {
-  const start = (words: readonly string[]) =>
-    spawn('kubectl', ['--namespace', namespace, ...words], {
+  const start = (args: readonly string[]) =>
+    spawn('kubectl', ['--namespace', namespace, ...args], {
       env: environment,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
   return {
-    run(words, input = '') {
+    run(args, input = '') {
       return new Promise((resolve, reject) => {
-        const child = start(words);
+        const child = start(args);
         let stdout = '';
         let stderr = '';
         child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
@@ -67,12 +71,12 @@ export function kubectlIn(namespace: string, environment: NodeJS.ProcessEnv): Ku
         });
         child.on('error', (cause) => reject(missing(cause)));
         child.on('close', (code) => resolve({ code: code ?? 1, stdout, stderr }));
-        child.stdin.on('error', () => {}); // one that ended without reading: its exit code tells
+        child.stdin.on('error', () => {}); // if it ended without reading, its exit code tells
         child.stdin.end(input);
       });
     },
-    lines(words, take) {
-      const child = start(words);
+    lines(args, take) {
+      const child = start(args);
       child.stdin.on('error', () => {});
       child.stdin.end();
       child.stderr.resume();
@@ -88,27 +92,28 @@ export function kubectlIn(namespace: string, environment: NodeJS.ProcessEnv): Ku
 }
 
 /**
- * Makes the MPIJob of a manifest. Created, not applied: a job that is there already is left alone. JobError `cluster` with
- * the cluster's own words where it refuses.
+ * Creates the MPIJob of a manifest. Does not change an existing job, as `apply` would.
+ *
+ * @throws {JobError} cluster: when the cluster refuses, with its reason.
  */
 export async function createJob(kubectl: Kubectl, manifest: string): Promise<void> {
   const { code, stderr } = await kubectl.run(['create', '--filename', '-'], manifest);
   if (code !== 0) throw refused('Kubernetes refused the job', stderr);
 }
 
-/** The MPIJob `name` as JSON; undefined where there is none (any more). */
+/** Returns the MPIJob `name` as JSON; undefined if it does not exist. */
 export function getJob(kubectl: Kubectl, name: string): Promise<unknown> {
   return get(kubectl, [MPI_JOBS, name, '--ignore-not-found']);
 }
 
-/** The list of the pods of the MPIJob `name` as JSON. */
+/** Returns the list of the pods of the MPIJob `name` as JSON. */
 export function getPods(kubectl: Kubectl, name: string): Promise<unknown> {
   return get(kubectl, ['pods', '--selector', `${JOB_LABEL}=${name}`]);
 }
 
-async function get(kubectl: Kubectl, words: readonly string[]): Promise<unknown> {
-  const { code, stdout, stderr } = await kubectl.run(['get', ...words, '--output', 'json']);
-  if (code !== 0) throw refused(`Kubernetes does not tell of ${words[0]}`, stderr);
+async function get(kubectl: Kubectl, args: readonly string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await kubectl.run(['get', ...args, '--output', 'json']);
+  if (code !== 0) throw refused(`Kubernetes cannot list ${args[0]}`, stderr);
   return stdout.trim() === '' ? undefined : (JSON.parse(stdout) as unknown);
 }
 
@@ -117,16 +122,16 @@ function refused(what: string, stderr: string): JobError {
     .split('\n')
     .map((line) => line.replace(PREFIX, '').trim())
     .filter((line) => line !== '');
-  const reason = reasons.length === 0 ? 'without a reason' : reasons.join('; ');
+  const reason = reasons.length === 0 ? 'no reason given' : reasons.join('; ');
   const remedy = REMEDIES.find(([pattern]) => pattern.test(stderr))?.[1];
   return new JobError('cluster', `${what}: ${reason}`, {
-    hint: remedy ?? '--dry-run prints the manifest, for kubectl create -f by hand',
+    hint: remedy ?? 'print the manifest with --dry-run, and try kubectl create -f',
   });
 }
 
 function missing(cause: Error): JobError {
   return new JobError('cluster', `kubectl cannot be run: ${cause.message}`, {
-    hint: 'install it (az aks install-cli); --dry-run prints the manifest without it',
+    hint: 'install it (az aks install-cli); --dry-run prints the manifest without kubectl',
     cause,
   });
 }

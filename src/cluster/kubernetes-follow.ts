@@ -5,11 +5,11 @@ import { getJob, getPods, type Kubectl } from './kubectl.js';
 import { followLogs, type PodLogs } from './kubernetes-logs.js';
 import { type MpiJobEnd, type PodStatus, readMpiJob, readPods } from './kubernetes-status.js';
 
-/** What following a job needs. */
+/** The dependencies of `followJob`. */
 export interface Following {
   readonly kubectl: Kubectl;
   readonly log: Log;
-  /** Takes the lines of the job's own log. */
+  /** Receives the lines of the job's log. */
   readonly write: (line: string) => void;
   readonly pause?: (ms: number) => Promise<unknown>;
 }
@@ -20,46 +20,47 @@ interface Followed {
 }
 
 const POLL_MS = 5000;
-/** A busy API server does not always answer; this many looks in a row without an answer are a failure. */
-const PATIENT_LOOKS = 60;
-/** The operator takes a job up at once; this many looks later something is wrong with it. */
-const LOOKS_UNTIL_TAKEN = 6;
-/** How many looks the last lines of a log are waited for. */
-const LOOKS_FOR_LOG = 6;
+/** A busy API server may not answer; this many failed polls in a row are an error. */
+const MAX_FAILED_POLLS = 60;
+/** The operator accepts a job at once; after this many polls without that, something is wrong. */
+const POLLS_UNTIL_ACCEPTED = 6;
+/** The number of polls to wait for the last lines of a log. */
+const POLLS_FOR_LOG = 6;
 const RESUMABLE = 75;
 
 /**
- * Follows a job to its end, through the runs that Kubernetes starts again: passes its log on and says what becomes of its
- * pods. Gives the exit code of its last run; 75 where Kubernetes ended it and the same command would go on. Errors:
- * JobError `cluster` where the cluster cannot tell any more.
+ * Follows a job until it ends, through restarts by Kubernetes. Passes its log on and reports changes of its pods.
+ * Returns the exit code of the last run; 75 if Kubernetes ended the job and the same command would resume it.
+ *
+ * @throws {JobError} cluster: when the cluster no longer answers.
  */
 export async function followJob(job: Followed, following: Following): Promise<number> {
   const { kubectl, log } = following;
   const pause = following.pause ?? sleep;
   const logs = followLogs(kubectl, following.write);
-  const say = teller(job, log);
+  const report = changeReporter(job, log);
   let failures = 0;
-  let looksAfterEnd = 0;
+  let pollsAfterEnd = 0;
   try {
-    for (let looks = 1; ; looks += 1) {
-      const found = await look(kubectl, job.name).catch((error: unknown) => {
+    for (let polls = 1; ; polls += 1) {
+      const found = await poll(kubectl, job.name).catch((error: unknown) => {
         failures += 1;
-        if (failures === PATIENT_LOOKS) throw error;
+        if (failures === MAX_FAILED_POLLS) throw error;
         log.detail(messageOf(error));
         return undefined;
       });
       if (found !== undefined) {
         failures = 0;
         if (found === 'gone') {
-          log.error(`job ${job.name} was deleted; the same command goes on from what is done`);
+          log.error(`job ${job.name} was deleted; the same command resumes it`);
           return RESUMABLE;
         }
         const { status, pods } = found;
-        for (const pod of pods) if (pod.role === 'launcher') logs.attend(pod);
-        if (status.end === undefined) say(looks, status.taken, pods);
-        else if (logsAreRead(pods, logs) || looksAfterEnd === LOOKS_FOR_LOG)
-          return concluded(job, status.end, pods, log);
-        else looksAfterEnd += 1;
+        for (const pod of pods) if (pod.role === 'launcher') logs.follow(pod);
+        if (status.end === undefined) report(polls, status.accepted, pods);
+        else if (logsAreComplete(pods, logs) || pollsAfterEnd === POLLS_FOR_LOG)
+          return exitCodeOf(job, status.end, pods, log);
+        else pollsAfterEnd += 1;
       }
       await pause(POLL_MS);
     }
@@ -68,57 +69,59 @@ export async function followJob(job: Followed, following: Following): Promise<nu
   }
 }
 
-async function look(kubectl: Kubectl, name: string) {
+async function poll(kubectl: Kubectl, name: string) {
   const job = await getJob(kubectl, name);
   if (job === undefined) return 'gone';
   return { status: readMpiJob(job), pods: readPods(await getPods(kubectl, name)) };
 }
 
-function logsAreRead(pods: readonly PodStatus[], logs: PodLogs): boolean {
-  return pods.every((pod) => pod.role === 'worker' || !pod.started || logs.isRead(pod.name));
+function logsAreComplete(pods: readonly PodStatus[], logs: PodLogs): boolean {
+  return pods.every((pod) => pod.role === 'worker' || !pod.started || logs.isComplete(pod.name));
 }
 
-/** Says what has changed since the look before. */
-function teller(job: Followed, log: Log): (look: number, taken: boolean, pods: readonly PodStatus[]) => void {
+/** Returns a function that logs what has changed since the previous poll. */
+function changeReporter(
+  job: Followed,
+  log: Log,
+): (polls: number, accepted: boolean, pods: readonly PodStatus[]) => void {
   const { name, namespace } = job;
-  let workersBefore = '';
-  const told = new Set<string>();
-  const once = (key: string, tell: () => void): void => {
-    if (told.has(key)) return;
-    told.add(key);
-    tell();
+  let lastSummary = '';
+  const reported = new Set<string>();
+  const once = (key: string, report: () => void): void => {
+    if (reported.has(key)) return;
+    reported.add(key);
+    report();
   };
-  return (looks, taken, pods) => {
-    if (!taken && looks >= LOOKS_UNTIL_TAKEN) {
-      once('not taken', () =>
+  return (polls, accepted, pods) => {
+    if (!accepted && polls >= POLLS_UNTIL_ACCEPTED) {
+      once('not accepted', () =>
         log.warn(
-          `the MPI Operator has not taken job ${name} up: kubectl describe mpijob ${name} -n ${namespace} shows why; kubectl get pods -n mpi-operator, whether it runs`,
+          `the MPI Operator has not accepted job ${name}; see the reason: kubectl describe mpijob ${name} -n ${namespace}; check the operator: kubectl get pods -n mpi-operator`,
         ),
       );
     }
     const workers = pods.filter((pod) => pod.role === 'worker');
     const summary = `${workers.filter((pod) => pod.ready).length} of ${workers.length} workers are ready`;
-    if (workers.length > 0 && summary !== workersBefore) log.info(`job ${name}: ${summary}`, { job: name });
-    workersBefore = summary;
+    if (workers.length > 0 && summary !== lastSummary) log.info(`job ${name}: ${summary}`, { job: name });
+    lastSummary = summary;
     for (const { name: pod, trouble, failed } of workers) {
       if (trouble === undefined) continue;
       once(`${pod} ${trouble}`, () => log.warn(`${pod}: ${trouble}`, { pod }));
       if (failed) {
         once(`${pod} failed`, () =>
-          log.warn(`it comes back when it is deleted: kubectl delete pod ${pod} -n ${namespace}`),
+          log.warn(`to replace the failed pod, delete it: kubectl delete pod ${pod} -n ${namespace}`),
         );
       }
     }
     for (const { name: pod, exitCode } of pods.filter((one) => one.role === 'launcher')) {
       if (exitCode === undefined || exitCode === 0) continue;
-      once(pod, () =>
-        log.warn(`a run ended with exit code ${exitCode}; Kubernetes starts it again`, { pod }),
-      );
+      once(pod, () => log.warn(`a run ended with exit code ${exitCode}; Kubernetes restarts it`, { pod }));
     }
   };
 }
 
-function concluded(job: Followed, end: MpiJobEnd, pods: readonly PodStatus[], log: Log): number {
+/** Logs how the job ended and returns its exit code. */
+function exitCodeOf(job: Followed, end: MpiJobEnd, pods: readonly PodStatus[], log: Log): number {
   if (end.succeeded) {
     log.info(`job ${job.name} is done`);
     return 0;
@@ -127,6 +130,6 @@ function concluded(job: Followed, end: MpiJobEnd, pods: readonly PodStatus[], lo
   log.error(`job ${job.name} failed: ${[end.reason, end.message].filter((part) => part !== '').join(': ')}`, {
     job: job.name,
   });
-  log.info('what is done so far is kept: the same command goes on from there');
+  log.info('the finished work is kept: the same command resumes the job');
   return /DeadlineExceeded/.test(end.reason) ? RESUMABLE : exitCode || 1;
 }

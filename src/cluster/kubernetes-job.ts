@@ -1,26 +1,26 @@
-/** A job as the MPI Operator is asked for it. */
+/** A job for the MPI Operator. */
 export interface KubernetesJob {
   readonly name: string;
   readonly namespace: string;
   readonly image: string;
   readonly workers: number;
-  /** One rank each; 0 for one rank on the CPU. */
+  /** One rank per GPU; 0 for one rank on the CPU. */
   readonly gpusPerWorker: number;
-  /** The volume with INPUT and OUTPUT, mounted at VOLUME_FOLDER; undefined where they lie in Blob storage. */
+  /** The claim of the volume with INPUT and OUTPUT, mounted at VOLUME_FOLDER; undefined for Blob storage. */
   readonly claim: string | undefined;
-  /** The job's own words, as its ranks get them: INPUT, OUTPUT and its options. */
-  readonly words: readonly string[];
+  /** The arguments of the job: INPUT, OUTPUT and its options. */
+  readonly args: readonly string[];
 }
 
-/** Where pods mount the volume. */
+/** The mount point of the volume in pods. */
 export const VOLUME_FOLDER = '/data';
 
-/** How many ranks a job has: the world's size. */
+/** Returns the number of ranks of a job. */
 export function ranks(job: KubernetesJob): number {
   return job.workers * ranksPerWorker(job);
 }
 
-/** One a GPU; one on the CPU where there is none. */
+/** Returns the number of ranks per worker: one per GPU, or one on the CPU. */
 export function ranksPerWorker(job: KubernetesJob): number {
   return Math.max(1, job.gpusPerWorker);
 }

@@ -1,8 +1,8 @@
-/** Reads what the API server says of an MPIJob and its pods. Pure; what is not there is taken for not known yet. */
+/** Reads the API server's status of an MPIJob and its pods. Pure; missing parts count as not known yet. */
 
 export interface MpiJobStatus {
   /** The MPI Operator has seen the job. */
-  readonly taken: boolean;
+  readonly accepted: boolean;
   readonly end: MpiJobEnd | undefined;
 }
 
@@ -16,13 +16,13 @@ export interface PodStatus {
   readonly name: string;
   readonly role: 'launcher' | 'worker';
   readonly ready: boolean;
-  /** Its container runs or has run: there is a log. */
+  /** Its container runs or has run, so there is a log. */
   readonly started: boolean;
   /** Its container's exit code, once it has ended. */
   readonly exitCode: number | undefined;
-  /** Why it does not run, in the cluster's words. */
+  /** The cluster's reason why it does not run. */
   readonly trouble: string | undefined;
-  /** It ended for good: the operator makes no other in its place. */
+  /** It ended for good: the operator does not replace it. */
   readonly failed: boolean;
 }
 
@@ -59,27 +59,27 @@ interface Pod {
 }
 
 const ROLE_LABEL = 'training.kubeflow.org/job-role';
-/** Reasons to wait that pass by themselves. */
-const PASSING = new Set(['ContainerCreating', 'PodInitializing']);
+/** Reasons for waiting that are temporary. */
+const TEMPORARY = new Set(['ContainerCreating', 'PodInitializing']);
 
 /**
- * The operator sets the completion time once it has given a job up or finished it; before that, a condition Failed (of
- * workers that were evicted) is not the end.
+ * Reads the status of an MPIJob. The operator sets the completion time when the job has finished or it gives up.
+ * Before that, a condition Failed (such as of evicted workers) is not the end.
  */
 export function readMpiJob(json: unknown): MpiJobStatus {
   const { status = {} } = json as {
     readonly status?: { readonly completionTime?: string; readonly conditions?: readonly Condition[] };
   };
   const conditions = status.conditions ?? [];
-  const taken = conditions.length > 0;
+  const accepted = conditions.length > 0;
   const of = (type: string) => conditions.find((one) => one.type === type && one.status === 'True');
   const verdict = of('Succeeded') ?? of('Failed');
-  if (status.completionTime === undefined || verdict === undefined) return { taken, end: undefined };
+  if (status.completionTime === undefined || verdict === undefined) return { accepted, end: undefined };
   const { type, reason = '', message = '' } = verdict;
-  return { taken, end: { succeeded: type === 'Succeeded', reason, message } };
+  return { accepted, end: { succeeded: type === 'Succeeded', reason, message } };
 }
 
-/** The pods of a list, oldest first. */
+/** Returns the pods of a list, oldest first. */
 export function readPods(json: unknown): readonly PodStatus[] {
   const { items = [] } = (json ?? {}) as { readonly items?: readonly Pod[] };
   const age = (pod: Pod): string => pod.metadata?.creationTimestamp ?? '';
@@ -95,23 +95,26 @@ function readPod({ metadata = {}, status = {} }: Pod): PodStatus {
     ready: container?.ready === true,
     started: running !== undefined || terminated !== undefined,
     exitCode: terminated?.exitCode,
-    trouble: troubleOf(status),
+    trouble: reasonNotRunning(status),
     failed: status.phase === 'Failed',
   };
 }
 
-function troubleOf(status: NonNullable<Pod['status']>): string | undefined {
+function reasonNotRunning(status: NonNullable<Pod['status']>): string | undefined {
   const container = status.containerStatuses?.[0];
-  if (status.phase === 'Failed') return words(status.reason ?? 'failed', status.message);
+  if (status.phase === 'Failed') return reasonText(status.reason ?? 'failed', status.message);
   const { waiting } = container?.state ?? {};
-  if (waiting?.reason !== undefined && !PASSING.has(waiting.reason)) {
+  if (waiting?.reason !== undefined && !TEMPORARY.has(waiting.reason)) {
     const last = container?.lastState?.terminated?.reason;
-    return words(waiting.reason, last === undefined ? waiting.message : `its last run ended: ${last}`);
+    return reasonText(
+      waiting.reason,
+      last === undefined ? waiting.message : `its last run ended with ${last}`,
+    );
   }
   const unscheduled = status.conditions?.find((one) => one.type === 'PodScheduled' && one.status === 'False');
-  return unscheduled === undefined ? undefined : words(unscheduled.reason ?? '', unscheduled.message);
+  return unscheduled === undefined ? undefined : reasonText(unscheduled.reason ?? '', unscheduled.message);
 }
 
-function words(reason: string, message: string | undefined): string {
+function reasonText(reason: string, message: string | undefined): string {
   return message === undefined || message === '' ? reason : `${reason}: ${message}`;
 }

@@ -9,17 +9,18 @@ const LAUNCHER_POD: Path = [...SPEC, 'Launcher', 'template', 'spec'];
 const WORKER_POD: Path = [...SPEC, 'Worker', 'template', 'spec'];
 const GPU = 'nvidia.com/gpu';
 const VOLUME = 'data';
-/** The last word of the launcher's arguments that is not the job's. */
+/** The last of the launcher's arguments before those of the job. */
 const PROGRAM = '/dist/main.js';
 
 /**
- * The manifest of `job`: `template` (k8s/mpijob.yaml) with the job filled in, as YAML, with its comments. Whatever else the
- * template says stays, so that a cluster's own settings belong there. A template without a part that is to be filled in
- * is a JobError `cluster`.
+ * Returns the manifest of `job` as YAML: `template` (k8s/mpijob.yaml) with the job filled in. All else in the
+ * template stays, comments too, so it is the place for a cluster's own settings.
+ *
+ * @throws {JobError} cluster: when the template lacks a part that is to be filled in.
  */
 export function renderManifest(template: string, job: KubernetesJob): string {
   const manifest = parseDocument(template);
-  if (manifest.errors.length > 0) throw unfit(manifest.errors[0]?.message ?? 'it is not YAML');
+  if (manifest.errors.length > 0) throw templateError(manifest.errors[0]?.message ?? 'it is not YAML');
   const launcher = named(manifest, [...LAUNCHER_POD, 'containers'], 'launcher');
   const worker = named(manifest, [...WORKER_POD, 'containers'], 'worker');
 
@@ -53,28 +54,28 @@ function setVolume(manifest: Document, worker: Path, claim: string | undefined):
 
 function setArguments(manifest: Document, path: Path, job: KubernetesJob): void {
   const given = manifest.getIn(path);
-  const words = isSeq(given) ? (given.toJSON() as readonly unknown[]).map(String) : [];
-  const count = words.indexOf('-np') + 1;
-  const program = words.findIndex((word) => word.endsWith(PROGRAM));
+  const args = isSeq(given) ? (given.toJSON() as readonly unknown[]).map(String) : [];
+  const count = args.indexOf('-np') + 1;
+  const program = args.findIndex((arg) => arg.endsWith(PROGRAM));
   if (!isSeq(given) || count === 0 || program < count) {
-    throw unfit(`its launcher's arguments are not mpirun -np N ... ${PROGRAM}`);
+    throw templateError(`the launcher's arguments are not mpirun -np N ... ${PROGRAM}`);
   }
   manifest.setIn([...path, count], text(String(ranks(job))));
   given.items.length = program + 1;
-  given.items.push(...job.words.map((word) => text(escapeVariables(word))));
+  given.items.push(...job.args.map((arg) => text(escapeVariables(arg))));
 }
 
 /**
- * Kubernetes puts variables into a container's arguments: `$(NAME)` is one, and `$$` stands for a dollar sign
+ * Escapes dollar signs. Kubernetes replaces `$(NAME)` in a container's arguments, and `$$` by a dollar sign
  * (kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container).
  */
-function escapeVariables(word: string): string {
-  return word.replaceAll('$', '$$$$');
+function escapeVariables(arg: string): string {
+  return arg.replaceAll('$', '$$$$');
 }
 
 /**
- * Always quoted: what is plain text in YAML 1.2, in which we write, may be a number, a boolean or a date in YAML 1.1, as
- * which kubectl reads it (`on`, `1_000`, `1:30`).
+ * Returns a quoted scalar. This writes YAML 1.2 and kubectl reads YAML 1.1, in which unquoted text may be a number,
+ * a boolean or a date (`on`, `1_000`, `1:30`).
  */
 function text(value: string): Scalar<string> {
   const scalar = new Scalar(value);
@@ -82,7 +83,7 @@ function text(value: string): Scalar<string> {
   return scalar;
 }
 
-/** Characters that YAML 1.1 takes for line ends or for none of its own, or terminals for commands: only texts in quotes have them. */
+/** Escapes characters that YAML 1.1 or terminals treat specially. They occur only in quoted text. */
 function safeText(yaml: string): string {
   return yaml.replace(
     /[\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufeff]/g,
@@ -90,18 +91,18 @@ function safeText(yaml: string): string {
   );
 }
 
-/** The path of the entry of a list whose `name` is this. */
+/** Returns the path of the entry of a list with this `name`. */
 function named(manifest: Document, list: Path, name: string): Path {
   const entries = manifest.getIn(list);
   const index = isSeq(entries)
     ? entries.items.findIndex((entry) => isMap(entry) && entry.get('name') === name)
     : -1;
-  if (index < 0) throw unfit(`it has no ${name} in ${list.join('.')}`);
+  if (index < 0) throw templateError(`it has no ${name} in ${list.join('.')}`);
   return [...list, index];
 }
 
-function unfit(reason: string): JobError {
+function templateError(reason: string): JobError {
   return new JobError('cluster', `k8s/mpijob.yaml cannot be filled in: ${reason}`, {
-    hint: 'compare it with the one that framescatter came with',
+    hint: 'compare it with the original of this version of framescatter',
   });
 }

@@ -1,11 +1,11 @@
-/** Characters that no POSIX shell gives a meaning to, wherever they stand in a word. */
+/** Characters that have no special meaning in any POSIX shell, wherever they are in a word. */
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches them on purpose
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/;
 
 /**
- * `text` as one word of a Bash command line that stands for exactly that text. Control characters are written as escapes
- * (Bash's `$'...'`), so that the word never spans two lines (sbatch reads scripts by the line) and can be looked at in a terminal.
+ * Quotes `text` as one word of a Bash command line. Control characters become escapes (Bash's `$'...'`), so that
+ * the word stays on one line, as sbatch needs, and is safe to print in a terminal.
  */
 export function shellWord(text: string): string {
   if (PLAIN.test(text)) return text;

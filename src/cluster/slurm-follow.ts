@@ -5,83 +5,85 @@ import { printableLines } from '../report/printable.js';
 import { JobError, messageOf } from '../system/errors.js';
 import type { SlurmJob } from './slurm.js';
 
-/** What following a job needs. */
+/** The dependencies of `followJob`. */
 export interface Following {
-  /** What Slurm says of the job: see `lookAtJob`. */
-  readonly look: (job: string) => Promise<SlurmJob | undefined>;
-  /** Path of the job's log. */
+  /** Returns Slurm's record of the job: see `queryJob`. */
+  readonly query: (job: string) => Promise<SlurmJob | undefined>;
+  /** The path of the job's log. */
   readonly logFile: string;
   readonly log: Log;
-  /** Takes the log's text as it grows, without control characters but line ends. */
+  /** Receives the log's text as it grows, without control characters except line ends. */
   readonly write: (text: string) => void;
   readonly pause?: (ms: number) => Promise<unknown>;
 }
 
 const POLL_MS = 2000;
-/** A busy controller does not always answer; this many looks in a row without an answer are a failure. */
-const PATIENT_LOOKS = 30;
-/** Shared storage may show the last lines of a log a little later. */
+/** A busy controller may not answer; this many failed polls in a row are an error. */
+const MAX_FAILED_POLLS = 30;
+/** Shared storage may show the last lines of a log with a delay. */
 const LAST_LINES_MS = 1000;
-/** Reasons to wait that do not pass: squeue(1), "job reason codes". */
-const NEVER = /^(?:PartitionConfig|PartitionNodeLimit|PartitionTimeLimit|BadConstraints)$/;
+/** Reasons for waiting that are permanent: squeue(1), "job reason codes". */
+const PERMANENT = /^(?:PartitionConfig|PartitionNodeLimit|PartitionTimeLimit|BadConstraints)$/;
 const RESUMABLE = 75;
 const SIGNAL_BASE = 128;
 const CHUNK = 64 * 1024;
 
 /**
- * Follows a job to its end, through requeues: passes its log on and says when its state changes. Gives its exit code; 75
- * where Slurm ended it and the same command would go on. Errors: JobError `cluster` where Slurm cannot tell any more.
+ * Follows a job until it ends, through requeues. Passes its log on and reports changes of its state. Returns its
+ * exit code; 75 if Slurm ended it and the same command would resume it.
+ *
+ * @throws {JobError} cluster: when Slurm no longer answers or no longer knows the job.
  */
 export async function followJob(job: string, following: Following): Promise<number> {
-  const { look, log, logFile, write } = following;
+  const { query, log, logFile, write } = following;
   const pause = following.pause ?? sleep;
-  const grown = logReader(logFile);
-  let said = '';
+  const passOn = logReader(logFile);
+  let lastState = '';
   let failures = 0;
   for (;;) {
     let found: SlurmJob | undefined;
     try {
-      found = await look(job);
+      found = await query(job);
       failures = 0;
     } catch (error) {
       failures += 1;
-      if (failures === PATIENT_LOOKS) throw error;
+      if (failures === MAX_FAILED_POLLS) throw error;
       log.detail(messageOf(error));
       await pause(POLL_MS);
       continue;
     }
     if (found === undefined) {
-      throw new JobError('cluster', `Slurm knows nothing of job ${job} any more`, {
-        hint: `its log is ${logFile}`,
+      throw new JobError('cluster', `Slurm no longer knows job ${job}`, {
+        hint: `see its log: ${logFile}`,
       });
     }
-    await grown(write);
+    await passOn(write);
     const ending = endOf(job, found);
     if (ending !== undefined) {
       await pause(LAST_LINES_MS);
-      await grown(write);
+      await passOn(write);
       if (ending.code === 0) log.info(ending.text);
       else log.error(ending.text, { job, state: found.state });
       return ending.code;
     }
-    const state = inWords(found);
-    if (state !== said) {
+    const state = describe(found);
+    if (state !== lastState) {
       log.info(`job ${job} ${state}`, { job, state: found.state });
-      if (NEVER.test(found.reason))
-        log.warn(`it asks for more than there is: scancel ${job}, and ask for less`);
+      if (PERMANENT.test(found.reason))
+        log.warn(`the job requests more than the partition offers: scancel ${job}, and request less`);
     }
-    said = state;
+    lastState = state;
     await pause(POLL_MS);
   }
 }
 
-interface Ending {
+interface End {
   readonly code: number;
   readonly text: string;
 }
 
-/** How a job ended; undefined while it has not. */
-function endOf(job: string, { state, code, signal, reason }: SlurmJob): Ending | undefined {
+/** Returns the job's exit code and a message; undefined while it has not ended. */
+function endOf(job: string, { state, code, signal, reason }: SlurmJob): End | undefined {
   switch (state) {
     case 'COMPLETED':
       return { code: 0, text: `job ${job} is done` };
@@ -96,30 +98,30 @@ function endOf(job: string, { state, code, signal, reason }: SlurmJob): Ending |
     case 'DEADLINE':
       return {
         code: RESUMABLE,
-        text: `Slurm ended job ${job} (${state.toLowerCase()}); the same command goes on from there`,
+        text: `Slurm ended job ${job} (${state.toLowerCase()}); the same command resumes it`,
       };
     case 'OUT_OF_MEMORY':
-      return { code: 1, text: `job ${job} ran out of memory: ask for more (SBATCH_MEM_PER_NODE=64G)` };
+      return { code: 1, text: `job ${job} ran out of memory: request more (SBATCH_MEM_PER_NODE=64G)` };
     case 'BOOT_FAIL':
-      return { code: 1, text: `the nodes of job ${job} did not start (${reason})` };
+      return { code: 1, text: `the nodes of job ${job} failed to boot (${reason})` };
     default:
       return undefined;
   }
 }
 
-function inWords({ state, reason, nodes, restarts }: SlurmJob): string {
+function describe({ state, reason, nodes, restarts }: SlurmJob): string {
   const again = restarts === 0 ? '' : `, requeued ${restarts === 1 ? 'once' : `${restarts} times`}`;
   switch (state) {
     case 'PENDING':
-      return `waits (${reason}${again})`;
+      return `is waiting (${reason}${again})`;
     case 'RUNNING':
-      return `runs on ${nodes}${again}`;
+      return `is running on ${nodes}${again}`;
     default:
       return `is ${state.toLowerCase()}`;
   }
 }
 
-/** Gives a function that passes on what a file has grown by since its last call; nothing while there is none. */
+/** Returns a function that passes on what was added to a file since its last call, if the file exists. */
 function logReader(path: string): (write: Following['write']) => Promise<void> {
   const decoder = new TextDecoder();
   let position = 0;

@@ -3,20 +3,20 @@ import { shellWord } from './shell.js';
 
 export type Launcher = 'srun' | 'mpirun';
 
-/** What a job asks of Slurm; undefined leaves it to the default, and to the variables that sbatch reads (SBATCH_...). */
+/** A job for Slurm. What is undefined has a default, which the variables of sbatch (SBATCH_...) override. */
 export interface SlurmRequest {
   readonly nodes: number | undefined;
   /** 0 for nodes without GPUs. */
   readonly gpusPerNode: number | undefined;
-  /** Default: one a GPU, or one a node where there are none. */
+  /** Default: one per GPU, or one per node without GPUs. */
   readonly ranksPerNode: number | undefined;
   readonly cpusPerRank: number | undefined;
-  /** As sbatch takes it. */
+  /** In sbatch's format. */
   readonly time: string | undefined;
   readonly partition: string | undefined;
   readonly account: string | undefined;
   readonly launcher: Launcher | undefined;
-  /** The job's own words: INPUT, OUTPUT and its options. */
+  /** The arguments of the job: INPUT, OUTPUT and its options. */
   readonly job: readonly string[];
 }
 
@@ -27,8 +27,8 @@ const DEFAULTS = { nodes: 1, gpusPerNode: 1, cpusPerRank: 4, time: '08:00:00' } 
 const JOB_NAME = 'framescatter';
 
 /**
- * What a job that ends in several time slots needs. The signal comes this many seconds before the limit, and may come a
- * minute earlier (sbatch(1)): the frames in flight must be finished by then.
+ * Options for a job that runs over several time slots. The signal comes 180 seconds before the time limit, or up to
+ * a minute earlier (sbatch(1)), so that the frames in flight can be finished.
  */
 const RESUMABLE = [
   '--output=framescatter-%j.out',
@@ -37,24 +37,24 @@ const RESUMABLE = [
   '--signal=B:USR1@180',
 ] as const;
 
-/** The shortest time limit, in minutes, that leaves time to work before that signal. */
+/** The shortest time limit, in minutes, that leaves time for work before that signal. */
 export const LEAST_MINUTES = 10;
 
-/** The log of a job, as RESUMABLE names it, in the folder that it is submitted from. */
+/** Returns the name of a job's log, as in RESUMABLE, in the folder from which it is submitted. */
 export function logName(job: string): string {
   return `framescatter-${job}.out`;
 }
 
 /**
- * The batch script of a job: what it asks for as #SBATCH lines, then slurm/stylize.sbatch with the job's words, each
- * quoted. `home` is the folder of this program, on storage that the nodes share. `more` are lines that go before it.
+ * Returns the batch script of a job: its requests as #SBATCH lines, then slurm/stylize.sbatch with the job's quoted
+ * arguments. `home` is the folder of this program, on shared storage. `more` are lines before the last one.
  */
 export function batchScript(request: SlurmRequest, home: string, more: readonly string[] = []): string {
   const { nodes, gpusPerNode, cpusPerRank, time } = DEFAULTS;
   const wanted = {
     ...{ nodes, 'gpus-per-node': gpusPerNode, 'ntasks-per-node': ranksPerNode(request) },
     ...{ 'cpus-per-task': cpusPerRank, time },
-    ...asked(request),
+    ...explicitOptions(request),
   };
   const options = render(wanted).filter((option) => option !== '--gpus-per-node=0');
   return [
@@ -70,16 +70,16 @@ export function batchScript(request: SlurmRequest, home: string, more: readonly 
 }
 
 /**
- * sbatch's own arguments beside the script: what was asked for, once more, because sbatch prefers its environment
- * (SBATCH_PARTITION, ...) to the script's lines; and the log, which must be known to follow the job. `folder` is where the
- * job is submitted from: sbatch would take a `%` in its name for one of its own patterns.
+ * Returns the arguments of sbatch itself. They repeat the explicit requests, because sbatch's environment
+ * (SBATCH_PARTITION, ...) overrides the lines of the script, and name the log, which `followJob` must know. The job
+ * is submitted from `folder`; a `%` in its path is escaped, since sbatch would expand it.
  */
 export function sbatchArguments(request: SlurmRequest, folder = process.cwd()): readonly string[] {
-  const options = render(asked(request)).filter((option) => option !== '--gpus-per-node=0');
+  const options = render(explicitOptions(request)).filter((option) => option !== '--gpus-per-node=0');
   return ['--parsable', `--output=${join(folder.replaceAll('%', '%%'), logName('%j'))}`, ...options];
 }
 
-function asked(request: SlurmRequest): Options {
+function explicitOptions(request: SlurmRequest): Options {
   const { nodes, gpusPerNode, cpusPerRank, time, partition, account } = request;
   const ranks =
     gpusPerNode === undefined && request.ranksPerNode === undefined ? undefined : ranksPerNode(request);

@@ -1,17 +1,17 @@
 import { spawn } from 'node:child_process';
 import { JobError } from '../system/errors.js';
 
-/** What Slurm says of a job. */
+/** Slurm's record of a job. */
 export interface SlurmJob {
   /** PENDING, RUNNING, COMPLETED, ...: squeue(1), "job state codes". */
   readonly state: string;
-  /** Why it waits, or why it ended. */
+  /** The reason for waiting or for its end. */
   readonly reason: string;
-  /** Of the batch script: its exit code and, where one ended it, a signal. */
+  /** The exit code of the batch script, and the signal that ended it; 0 for none. */
   readonly code: number;
   readonly signal: number;
   readonly nodes: string;
-  /** How often it was requeued. */
+  /** The number of requeues. */
   readonly restarts: number;
 }
 
@@ -21,19 +21,23 @@ interface Outcome {
   readonly stderr: string;
 }
 
-/** What to do about a refusal, by what it says. */
+/** Hints, by the text of the refusal. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
-  [/partition/i, 'sinfo lists the partitions'],
-  [/account|association/i, 'sacctmgr show associations user=$USER lists the accounts'],
+  [/partition/i, 'list the partitions: sinfo'],
+  [/account|association/i, 'list the accounts: sacctmgr show associations user=$USER'],
   [
     /node configuration|more processors|gres|cpu count/i,
-    'ask for fewer nodes, GPUs or cores; sinfo -N -o "%N %c %m %G" lists what the nodes have',
+    'request fewer nodes, GPUs or cores; list what the nodes have: sinfo -N -o "%N %c %m %G"',
   ],
-  [/time limit/i, 'sinfo -o "%P %l" lists the longest times'],
-  [/contact|connection|communication/i, 'scontrol ping tells whether the controller answers'],
+  [/time limit/i, 'list the time limits: sinfo -o "%P %l"'],
+  [/contact|connection|communication/i, 'check the controller: scontrol ping'],
 ];
 
-/** Submits a batch script, given on sbatch's standard input; the job's number. JobError `cluster` where it cannot be. */
+/**
+ * Submits a batch script through sbatch's standard input. Returns the job's number.
+ *
+ * @throws {JobError} cluster: when Slurm refuses it or cannot be run.
+ */
 export async function submitScript(script: string, options: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await run('sbatch', options, script);
   const job = /^(\d+)(?:;|$)/m.exec(stdout)?.[1];
@@ -42,16 +46,16 @@ export async function submitScript(script: string, options: readonly string[]): 
   throw new JobError('cluster', `Slurm refused the job: ${reasons}`, { hint: remedy(reasons) });
 }
 
-/** What Slurm knows of a job; undefined where it knows none of that number (any more). */
-export async function lookAtJob(job: string): Promise<SlurmJob | undefined> {
+/** Returns Slurm's record of a job; undefined if Slurm does not know it, or no longer. */
+export async function queryJob(job: string): Promise<SlurmJob | undefined> {
   const { code, stdout, stderr } = await run('scontrol', ['--oneliner', 'show', 'job', job]);
   if (code === 0) return parseJob(stdout);
   if (/invalid job id/i.test(stderr)) return undefined;
   const reasons = refusal(stderr);
-  throw new JobError('cluster', `Slurm does not tell of job ${job}: ${reasons}`, { hint: remedy(reasons) });
+  throw new JobError('cluster', `Slurm cannot show job ${job}: ${reasons}`, { hint: remedy(reasons) });
 }
 
-/** Reads a line of `scontrol --oneliner show job`. Its free texts (names of files and folders) come last in the line. */
+/** Parses a line of `scontrol --oneliner show job`. Its free texts (names of files and folders) come last. */
 export function parseJob(line: string): SlurmJob {
   const field = (name: string): string => new RegExp(`(?:^| )${name}=(\\S*)`).exec(line)?.[1] ?? '';
   const [code = '', signal = ''] = field('ExitCode').split(':');
@@ -65,25 +69,25 @@ export function parseJob(line: string): SlurmJob {
   };
 }
 
-/** The reasons in what a command of Slurm wrote to standard error, without its own prefixes. */
+/** Returns the reasons in the standard error of a Slurm command, without the command's prefixes. */
 export function refusal(stderr: string): string {
   const reasons = stderr
     .split('\n')
     .map((line) => line.replace(/^\w+: (?:error|fatal): /, '').trim())
     .filter((line) => line !== '');
-  return reasons.length === 0 ? 'without a reason' : reasons.join('; ');
+  return reasons.length === 0 ? 'no reason given' : reasons.join('; ');
 }
 
 function remedy(reasons: string): string {
   return (
     REMEDIES.find(([pattern]) => pattern.test(reasons))?.[1] ??
-    '--dry-run shows the script, for sbatch by hand'
+    'print the script with --dry-run, and try sbatch'
   );
 }
 
-function run(program: string, words: readonly string[], input = ''): Promise<Outcome> {
+function run(program: string, args: readonly string[], input = ''): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
@@ -95,13 +99,13 @@ function run(program: string, words: readonly string[], input = ''): Promise<Out
     child.on('error', (cause) =>
       reject(
         new JobError('cluster', `${program} cannot be run: ${cause.message}`, {
-          hint: 'run this where jobs are submitted to Slurm (perhaps after: module load slurm); --dry-run writes the script to submit there',
+          hint: 'run this on a host with Slurm, perhaps after: module load slurm; --dry-run prints the script, to submit there',
           cause,
         }),
       ),
     );
     child.on('close', (code) => resolve({ code: code ?? 1, stdout, stderr }));
-    child.stdin.on('error', () => {}); // one that ended without reading: its exit code tells
+    child.stdin.on('error', () => {}); // if it ended without reading, its exit code tells
     child.stdin.end(input);
   });
 }

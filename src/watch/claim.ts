@@ -1,16 +1,16 @@
-/** A video that is this watcher's for now. */
+/** This watcher's claim on a video. */
 export interface Claim {
-  /** False where another watcher has taken it over since, thinking this one dead. */
+  /** Returns false if another watcher has taken the claim over, assuming that this one is dead. */
   held(): Promise<boolean>;
-  /** Gives it back. `settled` where nobody will need it again. */
+  /** Releases the claim. `settled` means that no watcher needs it again. */
   release(settled: boolean): Promise<void>;
 }
 
-/** `taken`: another watcher has it. `unsure`: another has, but may have died: look again soon. */
-export type Refusal = 'taken' | 'unsure';
+/** `taken`: another watcher holds it. `unsure`: another holds it but may have died, so try again soon. */
+export type ClaimRefusal = 'taken' | 'unsure';
 
-/** Claims on videos, of which any number of watchers hold each at most once. */
+/** Claims on videos. Of any number of watchers, at most one holds the claim on a video. */
 export interface Claims {
-  /** Does not wait. */
-  claim(key: string): Promise<Claim | Refusal>;
+  /** Claims a video, without waiting. */
+  claim(key: string): Promise<Claim | ClaimRefusal>;
 }

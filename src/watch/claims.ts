@@ -5,11 +5,11 @@ import type { Claims } from './claim.js';
 import { folderClaims } from './folder-claims.js';
 
 export interface ClaimTimes {
-  /** Seconds that a dead watcher's claim in Blob storage lasts: 15 to 60. */
+  /** The lifetime of a dead watcher's claim in Blob storage, in seconds: 15 to 60. */
   readonly leaseSeconds?: number;
 }
 
-/** Claims in a folder of `state`. */
+/** Opens the claims in a folder of `state`. */
 export async function openClaims(state: Location, times: ClaimTimes = {}): Promise<Claims> {
   if (state.kind === 'file') return folderClaims(state.path);
   const access = await connect(state);

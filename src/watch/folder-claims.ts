@@ -1,28 +1,28 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { identityOf, type ProcessIdentity, stateOf } from '../system/process-identity.js';
-import type { Claim, Claims, Refusal } from './claim.js';
+import type { Claim, ClaimRefusal, Claims } from './claim.js';
 
-/** How often a holder shows that it lives, and how long a silent one on another machine is given. */
-const BEAT_MS = 2000;
-const SILENCE_MS = 5 * BEAT_MS;
+/** The interval of heartbeats, and the silence after which a holder on another machine counts as dead. */
+const HEARTBEAT_MS = 2000;
+const SILENCE_MS = 5 * HEARTBEAT_MS;
 
 interface Holder extends ProcessIdentity {
   readonly beat: number;
-  /** `free`: given back, so that the next claim may be made at once. As long as the other: it is written over it. */
+  /** `free`: released, so that the next claim may follow at once. As long as `held`, since it overwrites that. */
   readonly state: 'held' | 'free';
 }
 
 /**
- * Claims as files KEY.N, of which the one with the highest N counts. A dead holder's claim is taken over by creating
- * KEY.N+1, which only one can (O_EXCL); were the dead one's file replaced instead, two could each replace the other's. On
- * this machine death is seen from the process; elsewhere from a beat that stands still on this watcher's own clock.
+ * Opens claims as files KEY.N, of which the highest N counts. A watcher takes over a dead holder's claim by creating
+ * KEY.N+1, which only one can (O_EXCL). If it replaced the file instead, two watchers could replace each other's. On
+ * this machine the process shows whether the holder is alive, elsewhere its heartbeat, by this watcher's clock.
  */
 export async function folderClaims(state: string): Promise<Claims> {
   const folder = join(state, 'claims');
   await fs.mkdir(folder, { recursive: true });
   const me = await identityOf();
-  const watched = new Map<string, { readonly text: string; readonly since: number }>();
+  const heartbeats = new Map<string, { readonly text: string; readonly since: number }>();
   const path = (key: string, generation: number): string => join(folder, `${key}.${generation}`);
 
   async function generations(key: string): Promise<readonly number[]> {
@@ -33,20 +33,20 @@ export async function folderClaims(state: string): Promise<Claims> {
     return found.map(Number).sort((a, b) => a - b);
   }
 
-  async function standing(file: string): Promise<'free' | Refusal> {
+  async function stateOfClaim(file: string): Promise<'free' | ClaimRefusal> {
     const text = await fs.readFile(file, 'utf8').catch(() => undefined);
-    if (text === undefined) return 'taken'; // settled this moment
+    if (text === undefined) return 'taken'; // just settled
     const holder = parse(text);
     if (holder?.state === 'free') return 'free';
     const state = await stateOf(holder ?? {});
     if (state !== 'unknown') return state === 'runs' ? 'taken' : 'free';
-    const earlier = watched.get(file);
+    const earlier = heartbeats.get(file);
     if (earlier?.text !== text) {
-      watched.set(file, { text, since: performance.now() });
+      heartbeats.set(file, { text, since: performance.now() });
       return earlier === undefined ? 'unsure' : 'taken';
     }
     if (performance.now() - earlier.since < SILENCE_MS) return 'unsure';
-    watched.delete(file);
+    heartbeats.delete(file);
     return 'free';
   }
 
@@ -54,20 +54,20 @@ export async function folderClaims(state: string): Promise<Claims> {
     const file = path(key, generation);
     let beat = 0;
     let writing = Promise.resolve();
-    const say = (state: Holder['state']): Promise<void> => {
+    const write = (state: Holder['state']): Promise<void> => {
       beat += 1;
       const text = JSON.stringify({ ...me, beat, state });
-      // One after the other, lest a beat undo the release. A claim that has vanished is noticed by `held`.
+      // One after another, so that a heartbeat cannot undo the release. `held` notices a deleted claim.
       writing = writing.then(() => fs.writeFile(file, text, { flag: 'r+' })).catch(() => {});
       return writing;
     };
-    const timer = setInterval(() => void say('held'), BEAT_MS);
+    const timer = setInterval(() => void write('held'), HEARTBEAT_MS);
     timer.unref();
     return {
       held: async () => (await generations(key)).at(-1) === generation,
       async release(settled) {
         clearInterval(timer);
-        await say('free');
+        await write('free');
         if (!settled) return;
         for (const old of await generations(key)) {
           if (old <= generation) await fs.rm(path(key, old), { force: true });
@@ -79,7 +79,7 @@ export async function folderClaims(state: string): Promise<Claims> {
   return {
     async claim(key) {
       const last = (await generations(key)).at(-1);
-      const state = last === undefined ? 'free' : await standing(path(key, last));
+      const state = last === undefined ? 'free' : await stateOfClaim(path(key, last));
       if (state !== 'free') return state;
       const mine = (last ?? 0) + 1;
       const text = JSON.stringify({ ...me, beat: 0, state: 'held' });
@@ -89,7 +89,7 @@ export async function folderClaims(state: string): Promise<Claims> {
         if ((error as NodeJS.ErrnoException).code === 'EEXIST') return 'taken';
         throw error;
       }
-      // Others may have come and gone since `last` was read, and removed what would have stopped us.
+      // Since `last` was read, another watcher may have claimed and settled the video, and removed its file.
       if ((await generations(key)).at(-1) === mine) return hold(key, mine);
       await fs.rm(path(key, mine), { force: true });
       return 'taken';
@@ -97,7 +97,7 @@ export async function folderClaims(state: string): Promise<Claims> {
   };
 }
 
-/** Undefined for a text that is just being written. */
+/** Parses a claim; undefined for one that is just being written. */
 function parse(text: string): Holder | undefined {
   try {
     return JSON.parse(text) as Holder;

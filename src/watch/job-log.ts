@@ -4,7 +4,7 @@ import { redact } from '../system/secret.js';
 
 const TAIL_BYTES = 64 * 1024;
 
-/** The last error that a job's log tells, in either form of the log: one line without secrets; undefined where there is none. */
+/** Returns the last error in a job's log, text or JSON, as one line without secrets; undefined if there is none. */
 export async function lastError(path: string): Promise<string | undefined> {
   const file = await fs.open(path, 'r');
   try {
@@ -23,8 +23,8 @@ function errorIn(line: string): string | undefined {
   const text = /^framescatter: error: (.*)$/.exec(line)?.[1];
   if (text !== undefined || !line.startsWith('{')) return text;
   try {
-    const said = JSON.parse(line) as { readonly level?: unknown; readonly message?: unknown };
-    return said.level === 'error' ? String(said.message) : undefined;
+    const entry = JSON.parse(line) as { readonly level?: unknown; readonly message?: unknown };
+    return entry.level === 'error' ? String(entry.message) : undefined;
   } catch {
     return undefined;
   }

@@ -9,16 +9,16 @@ import { BUSY, JobError, messageOf, TELL_BUSY } from '../system/errors.js';
 import { packageRoot } from '../system/package.js';
 import { identityOf, type ProcessIdentity, stateOf } from '../system/process-identity.js';
 import { lastError } from './job-log.js';
-import type { Ending, Run, Runner } from './runner.js';
+import type { Run, Runner, RunOutcome } from './runner.js';
 
 export interface LocalOptions {
-  /** Options of the job. */
-  readonly words: readonly string[];
-  /** With mpirun on so many ranks; 0 without. */
+  /** The options of the job. */
+  readonly args: readonly string[];
+  /** The number of ranks under mpirun; 0 for no mpirun. */
   readonly ranks: number;
-  /** Where jobs' logs go while they run; those of failed ones stay. */
+  /** The folder for the logs of running jobs; those of failed jobs stay. */
   readonly logs: string;
-  /** Aborted when this watcher is to end. */
+  /** Aborted when this watcher should end. */
   readonly signal: AbortSignal;
 }
 
@@ -36,7 +36,7 @@ interface Started extends Omit<Child, 'stop'> {
   readonly child: ChildProcess;
 }
 
-/** Runs each job as a child process of this program, on this machine. */
+/** Returns a runner that runs each job as a child process, on this machine. */
 export function localRunner(options: LocalOptions): Runner {
   const { signal } = options;
   const children = new Map<string, Child>();
@@ -58,7 +58,7 @@ export function localRunner(options: LocalOptions): Runner {
       signal.addEventListener('abort', child.stop, { once: true });
       if (signal.aborted) child.stop();
       try {
-        return await endingOf(await child.ended, child.log, signal);
+        return await outcomeOf(await child.ended, child.log, signal);
       } finally {
         signal.removeEventListener('abort', child.stop);
         children.delete(job);
@@ -67,18 +67,18 @@ export function localRunner(options: LocalOptions): Runner {
   };
 }
 
-async function startChild({ words, ranks, logs }: LocalOptions, run: Run): Promise<Started> {
-  const job = [join(packageRoot(), 'dist', 'main.js'), run.input, run.output, ...words];
+async function startChild({ args, ranks, logs }: LocalOptions, run: Run): Promise<Started> {
+  const job = [join(packageRoot(), 'dist', 'main.js'), run.input, run.output, ...args];
   const launch = ['-np', String(ranks), process.execPath];
   await fs.mkdir(logs, { recursive: true });
   const log = join(logs, `${run.id}.log`);
   const file = await fs.open(log, 'a');
   try {
-    const [program, args] = ranks > 0 ? ['mpirun', [...launch, ...job]] : [process.execPath, job];
-    // In a session of its own: what a terminal sends to all its processes is passed on once, by us. A file instead of a
-    // pipe: a job whose watcher has died can still write to it, and finish.
+    const [program, programArgs] = ranks > 0 ? ['mpirun', [...launch, ...job]] : [process.execPath, job];
+    // A separate session, so that a signal from the terminal reaches the job once, through this process. A file
+    // instead of a pipe, so that a job whose watcher has died can still write to it, and finish.
     const env = { ...LAUNCH_ENVIRONMENT, ...process.env, [TELL_BUSY]: '1' };
-    const child = spawn(program, args, { env, stdio: ['ignore', file.fd, file.fd], detached: true });
+    const child = spawn(program, programArgs, { env, stdio: ['ignore', file.fd, file.fd], detached: true });
     const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
     await once(child, 'spawn').catch((cause) => {
       throw new JobError('mpi', `${program} cannot be run: ${messageOf(cause)}`);
@@ -89,12 +89,12 @@ async function startChild({ words, ranks, logs }: LocalOptions, run: Run): Promi
   }
 }
 
-async function endingOf(code: number, log: string, signal: AbortSignal): Promise<Ending> {
+async function outcomeOf(code: number, log: string, signal: AbortSignal): Promise<RunOutcome> {
   if (code === 0) {
     await fs.rm(log, { force: true });
     return { kind: 'done' };
   }
-  const reason = (await lastError(log)) ?? `the job ended with exit code ${code}; its log is ${log}`;
+  const reason = (await lastError(log)) ?? `the job ended with exit code ${code}; see its log: ${log}`;
   if (code === STOPPED) return signal.aborted ? { kind: 'stopped' } : { kind: 'interrupted', reason };
   if (code === BUSY) {
     await fs.rm(log, { force: true });
@@ -103,8 +103,8 @@ async function endingOf(code: number, log: string, signal: AbortSignal): Promise
   return { kind: 'failed', reason, final: code === USAGE };
 }
 
-/** A job that a dead watcher of this machine started may still be at work. */
-async function followOrphan(job: string, signal: AbortSignal): Promise<Ending> {
+/** Follows a job that a dead watcher started on this machine: it may still be running. */
+async function followOrphan(job: string, signal: AbortSignal): Promise<RunOutcome> {
   const identity = JSON.parse(job) as ProcessIdentity;
   while ((await stateOf(identity)) === 'runs') {
     if (signal.aborted) return { kind: 'left' };

@@ -4,8 +4,10 @@ import { type BlobLocation, display, type Location } from '../storage/location/l
 import { JobError } from '../system/errors.js';
 
 /**
- * Refuses an output that is the watched place, or lies in it, or holds it: sooner or later an output would be taken for a
- * new video. Folders are compared as the file system knows them, so neither links nor mounts hide one in the other.
+ * Refuses an output that is the watched location, is inside it or contains it: an output would later be taken for a
+ * new video. Compares folders by device and inode, so that links and mounts cannot hide the nesting.
+ *
+ * @throws {JobError} usage: when one is inside the other.
  */
 export async function refuseLoop(input: Location, output: Location): Promise<void> {
   const nested =
@@ -15,8 +17,8 @@ export async function refuseLoop(input: Location, output: Location): Promise<voi
   if (!nested) return;
   throw new JobError(
     'usage',
-    `--out ${display(output)} and the watched ${display(input)} lie in each other: outputs would be taken for new videos`,
-    { hint: 'give --out a container or folder of its own' },
+    `--out ${display(output)} overlaps with the watched ${display(input)}: outputs would be taken for new videos`,
+    { hint: 'give --out a separate container or folder' },
   );
 }
 
@@ -31,7 +33,7 @@ async function foldersNested(a: string, b: string): Promise<boolean> {
   return ofB.includes(ofA[0] ?? '') || ofA.includes(ofB[0] ?? '');
 }
 
-/** What identifies a folder and each of those above it. One that does not exist yet is its path below the first that does. */
+/** Returns the identities of a folder and of all its parents. A folder that does not exist yet is identified by its path. */
 async function ancestors(path: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (let folder = resolve(path); ; folder = dirname(folder)) {

@@ -6,33 +6,33 @@ import { type HeldMessage, openQueue, type QueueOptions } from '../storage/azure
 import { atName, type BlobLocation, nameBelow, type QueueLocation } from '../storage/location/location.js';
 import type { Place } from '../storage/place.js';
 import { redact } from '../system/secret.js';
-import type { Offer, Source, Taken } from './source.js';
+import type { Offer, Source, TakeResult } from './source.js';
 import { readUpload, returned, returnsOf } from './upload-event.js';
 import { blobVideo } from './videos.js';
 
 export interface QueueSourceOptions extends QueueOptions {
-  /** Gets what is set aside. */
+  /** The folder for messages that are set aside. */
   readonly state: Place;
   readonly log: Log;
-  /** How long a video that is to be tried again stays in the queue. */
+  /** The delay before a video is tried again. */
   readonly pollMs: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Deliveries to watchers that died with the message, before it is set aside. More than the interruptions that a video may
- * have, which tell more and so come first: this is for what does not even get as far as a record.
+ * The number of deliveries to watchers that died, after which a message is set aside. It is larger than the limit of
+ * interruptions, which come first and have a record: this limit is for messages that never get a record.
  */
-const MOST_DEATHS = 20;
-/** Of a video that another watcher has: that one may die, so the message comes again until the video is settled. */
-const LATER_SECONDS = 30;
-/** The message becomes visible at a time that is rounded to seconds, on another clock. */
+const MAX_DEATHS = 20;
+/** The delay for a video that another watcher holds. That one may die, so the message returns until the video is settled. */
+const RETRY_SECONDS = 30;
+/** The queue rounds the time of visibility to seconds, on another clock. */
 const SLACK_MS = 1500;
 
 /**
- * The videos that messages of a queue tell of, as Event Grid writes them when a blob is made in `place`. A message leaves
- * the queue when its video is settled, and is renewed meanwhile: of a watcher that died it comes again. Its word is taken
- * for a name only; size and version are those that the blob has now.
+ * Opens the videos in the messages of a queue that Event Grid writes when a blob is created in `place`. A message stays
+ * in the queue, and is renewed, until its video is settled: if the watcher dies, it is delivered again. Only the name is
+ * taken from the message; size and version are those of the current blob.
  */
 export async function queueSource(
   location: QueueLocation,
@@ -41,14 +41,14 @@ export async function queueSource(
 ): Promise<Source> {
   const { log, signal } = options;
   const [queue, access] = [await openQueue(location, options), await connect(place)];
-  /** Given back to be tried again: when they can be had, on performance.now's clock. */
+  /** Messages to be tried again: the time when each becomes visible, on performance.now's clock. */
   const expected = new Map<string, number>();
 
   const giveBack = (message: HeldMessage, seconds: number): Promise<void> =>
     message.giveBack(returned(message.text), seconds);
 
-  async function answer(message: HeldMessage, taken: Taken): Promise<void> {
-    switch (taken) {
+  async function answer(message: HeldMessage, result: TakeResult): Promise<void> {
+    switch (result) {
       case 'done':
       case 'failed':
       case 'settled':
@@ -60,7 +60,7 @@ export async function queueSource(
         return giveBack(message, seconds);
       }
       case 'taken':
-        return giveBack(message, LATER_SECONDS);
+        return giveBack(message, RETRY_SECONDS);
       case 'unfinished':
         return giveBack(message, 0);
     }
@@ -82,29 +82,29 @@ export async function queueSource(
 
   async function ignore(message: HeldMessage, reason: string): Promise<undefined> {
     await message.remove();
-    log.info(`a message in ${queue.url} is left alone: ${reason}`);
+    log.info(`a message in ${queue.url} is ignored: ${reason}`);
   }
 
-  /** Undefined where there is nothing to do. */
+  /** Returns undefined if there is nothing to do. */
   async function read(message: HeldMessage): Promise<Offer | undefined> {
-    const told = readUpload(message.text, place);
-    if (told.kind === 'malformed') return setAside(message, told.reason);
-    if (told.kind === 'foreign') return ignore(message, `it is ${told.what}`);
+    const parsed = readUpload(message.text, place);
+    if (parsed.kind === 'malformed') return setAside(message, parsed.reason);
+    if (parsed.kind === 'foreign') return ignore(message, parsed.reason);
     const deaths = message.deliveries - 1 - returnsOf(message.text);
-    if (deaths >= MOST_DEATHS) {
-      return setAside(message, `it was delivered to ${deaths} watchers that died (${told.names[0]})`);
+    if (deaths >= MAX_DEATHS) {
+      return setAside(message, `${deaths} watchers died while they held it (${parsed.names[0]})`);
     }
-    for (const name of told.names) {
+    for (const name of parsed.names) {
       const facts = await blobFactsIfThere(access, nameBelow(place, name), { code: 'input', signal });
       if (facts === undefined) continue;
       const video = blobVideo(place, name, facts.etag, facts.bytes);
-      return { kind: 'video', video, answer: (taken) => answer(message, taken) };
+      return { kind: 'video', video, answer: (result) => answer(message, result) };
     }
-    return ignore(message, `${told.names[0]} is gone`);
+    return ignore(message, `${parsed.names[0]} no longer exists`);
   }
 
   return {
-    display: `${place.url}, told by ${queue.url}`,
+    display: `${place.url}, through ${queue.url}`,
     address: (name) => atName(place, nameBelow(place, name)).url,
     unready: () => [...expected.values()].filter((due) => due > performance.now()).length,
     async *look() {
@@ -113,7 +113,7 @@ export async function queueSource(
         if (message === undefined) return;
         expected.delete(message.id);
         const offer = await read(message).catch(async (error) => {
-          await giveBack(message, LATER_SECONDS);
+          await giveBack(message, RETRY_SECONDS);
           throw error;
         });
         if (offer !== undefined) yield offer;

@@ -4,45 +4,47 @@ import { messageOf } from '../system/errors.js';
 import type { Video } from './videos.js';
 
 /**
- * - `running`: a watcher has started it. If that watcher is dead, the next one goes on from there.
+ * The state of a video.
+ *
+ * - `running`: a watcher has started it. If that watcher dies, another one resumes.
  * - `waiting`: to be tried again.
- * - `done`, `failed`: settled. Removing the record has the video tried anew.
+ * - `done`, `failed`: settled. Remove the record to process the video again.
  */
 export type VideoState = 'running' | 'waiting' | 'done' | 'failed';
 
-/** What is known of a video: one JSON file each, for a person to read. */
+/** The record of a video: one JSON file each, readable by people. */
 export interface VideoRecord {
   readonly video: string;
   readonly version: string;
   readonly bytes: number;
   readonly state: VideoState;
   readonly output: string;
-  /** Runs that ended in failure. */
+  /** The number of failed runs. */
   readonly failures: number;
-  /** Runs that were cut off: their watcher or their machine died, or somebody stopped them. */
+  /** The number of interrupted runs: the watcher or the machine died, or someone stopped them. */
   readonly interruptions: number;
-  /** Runs that found another job at work on the output. */
+  /** The number of runs that found another job working on the output. */
   readonly collisions: number;
-  /** Why it failed last. */
+  /** The reason of the last failure. */
   readonly reason: string | null;
   readonly firstTaken: string;
   readonly updated: string;
   readonly watcher: string;
-  /** How the run can be found again: a process, a Slurm job, an Azure ML job. */
+  /** Identifies the run: a process, a Slurm job or an Azure ML job. */
   readonly job: string | null;
-  /** What stood at the output when work began: anything else there is this video's output. */
+  /** The stamp of the output when work began. A different one means that this video's output is there. */
   readonly outputBefore: string | null;
 }
 
 export interface Records {
-  /** Undefined where the video was never taken. */
+  /** Returns undefined if no watcher has taken the video yet. */
   read(video: Video): Promise<VideoRecord | undefined>;
   write(video: Video, record: VideoRecord): Promise<void>;
 }
 
 const SLUG_CHARACTERS = 60;
 
-/** Records in `state`, each in a file whose name begins like the video's. */
+/** Opens the records in `state`. The name of each file begins like the video's. */
 export function openRecords(state: Place): Records {
   return {
     async read(video) {
@@ -58,7 +60,7 @@ export function openRecords(state: Place): Records {
   };
 }
 
-/** Name of a video's record in the state folder. */
+/** Returns the file name of a video's record in the state folder. */
 export function recordName(video: Video): string {
   const slug = video.name.replace(/[^A-Za-z0-9.-]+/g, '_').slice(-SLUG_CHARACTERS);
   return `${slug}-${video.key.slice(0, 12)}.json`;

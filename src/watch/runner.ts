@@ -1,34 +1,34 @@
-/** How a run ended, or why it is not waited for any more. */
-export type Ending =
+/** The outcome of a run, or the reason for no longer waiting for it. */
+export type RunOutcome =
   | { readonly kind: 'done' }
-  /** `final` where another try would fail likewise. */
+  /** `final`: another attempt would fail in the same way. */
   | { readonly kind: 'failed'; readonly reason: string; readonly final: boolean }
-  /** Cut off by somebody else; the same command goes on from there. */
+  /** Interrupted by someone else; the same command resumes it. */
   | { readonly kind: 'interrupted'; readonly reason: string }
-  /** Another job, perhaps of a watcher that died, still works on this output. */
+  /** Another job, perhaps of a dead watcher, is still working on this output. */
   | { readonly kind: 'busy'; readonly reason: string }
-  /** Stopped because this watcher is to end; another run goes on from there. */
+  /** Stopped because this watcher is ending; another run resumes it. */
   | { readonly kind: 'stopped' }
-  /** This watcher is to end, and the job goes on without it. */
+  /** This watcher is ending, and the job continues without it. */
   | { readonly kind: 'left' }
-  /** Nothing is known of it any more. */
+  /** The job no longer exists. */
   | { readonly kind: 'gone' };
 
-/** One run to be started. */
+/** A run to be started. */
 export interface Run {
   readonly input: string;
   readonly output: string;
-  /** Different for each run of each video, and the same when this very run is started again. */
+  /** Unique to this run of this video; the same if this run is started again. */
   readonly id: string;
 }
 
-/** Where jobs run. */
+/** Runs jobs, on this machine or a cluster. */
 export interface Runner {
-  /** Starts a job. Gives by what it can be found again, by another watcher too. */
+  /** Starts a job. Returns an identifier by which any watcher can find it again. */
   start(run: Run): Promise<string>;
-  /** Waits for a job's end. An error says that it is out of sight, and nothing of how it does. */
-  follow(job: string): Promise<Ending>;
+  /** Waits for the end of a job. An error means that its state is unknown. */
+  follow(job: string): Promise<RunOutcome>;
 }
 
-/** How long a cluster's runner waits before it says `busy`: each look is a job there, which queues and may cost. */
+/** The pause of a cluster's runner before it returns `busy`: each attempt is a job, which queues and may cost money. */
 export const BUSY_PAUSE_MS = 600_000;

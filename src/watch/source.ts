@@ -7,15 +7,15 @@ import { videosInContainer, videosInFolder } from '../storage/video-listing.js';
 import { messageOf } from '../system/errors.js';
 import { blobVideo, type Video, videoIn } from './videos.js';
 
-/** The place that is watched. */
+/** The location that is watched. */
 export interface Source {
   /** For messages. */
   readonly display: string;
-  /** What there is to do, one after the other: nothing is looked for before it is asked for. */
+  /** Yields what there is to do, one after another, and searches only as far as it is iterated. */
   look(): AsyncIterable<Offer>;
-  /** What a job is given as its INPUT. */
+  /** Returns the INPUT of the job for a video. */
   address(name: string): string;
-  /** How many are there but cannot be had yet, as of the last look. */
+  /** Returns the number of videos that the last `look` found but that are not ready yet. */
   unready(): number;
 }
 
@@ -23,29 +23,34 @@ export type Offer =
   | {
       readonly kind: 'video';
       readonly video: Video;
-      /** Wants to be told what became of it. */
-      readonly answer?: (taken: Taken) => Promise<void>;
+      /** Receives the result, if the source needs it. */
+      readonly answer?: (result: TakeResult) => Promise<void>;
     }
-  /** Something that cannot be a video, which the source itself has set aside. */
+  /** Something that is not a video and that the source has set aside. */
   | { readonly kind: 'set aside' };
 
 /**
- * What became of a video that was looked at: `done`, `failed` (set aside) just now, or `settled` before; `again`: to be
- * looked at again, as with `unsure`: another watcher has it, but may have died; `taken`: another has it; `unfinished`:
- * this watcher is to end and it is not.
+ * The result of taking a video.
+ *
+ * - `done`, `failed`: settled now; a failed one is set aside.
+ * - `settled`: settled before.
+ * - `again`: to be tried again.
+ * - `taken`: another watcher holds it.
+ * - `unsure`: another watcher holds it but may have died, so it is tried again.
+ * - `unfinished`: this watcher is ending before the video is done.
  */
-export type Taken = 'done' | 'failed' | 'settled' | 'again' | 'unsure' | 'taken' | 'unfinished';
+export type TakeResult = 'done' | 'failed' | 'settled' | 'again' | 'unsure' | 'taken' | 'unfinished';
 
 export async function openSource(location: Location, signal: AbortSignal, log: Log): Promise<Source> {
   return location.kind === 'file' ? folderSource(resolve(location.path), log) : blobSource(location, signal);
 }
 
 async function folderSource(folder: string, log: Log): Promise<Source> {
-  const told = new Set<string>();
+  const reported = new Set<string>();
   const list = (): Promise<readonly string[]> =>
     videosInFolder(folder, 'all', (unlisted, error) => {
-      if (!told.has(unlisted)) log.warn(`${unlisted} is left out: ${messageOf(error)}`);
-      told.add(unlisted);
+      if (!reported.has(unlisted)) log.warn(`skipping ${unlisted}: ${messageOf(error)}`);
+      reported.add(unlisted);
     });
   await list();
   let before = new Map<string, string>();
@@ -54,16 +59,16 @@ async function folderSource(folder: string, log: Log): Promise<Source> {
     display: folder,
     address: (name) => join(folder, name),
     unready: () => unready,
-    // A file has to look the same twice: it may still be being written.
+    // A file must be unchanged over two looks, since it may still be being written.
     async *look() {
       const now = new Map<string, string>();
       const videos: Video[] = [];
       for (const name of await list()) {
         const stats = await fs.stat(join(folder, name), { bigint: true }).catch(() => undefined);
-        if (stats === undefined) continue; // moved away since
+        if (stats === undefined) continue; // just moved away
         const version = `${stats.size}-${stats.mtimeNs}`;
         now.set(name, version);
-        // Not the folder's own path: on another machine the same share may be mounted elsewhere.
+        // Not the folder's path, since another machine may mount the same share elsewhere.
         if (before.get(name) === version)
           videos.push(videoIn('folder', { name, version, bytes: Number(stats.size) }));
       }

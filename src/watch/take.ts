@@ -9,11 +9,11 @@ import { JobError, messageOf } from '../system/errors.js';
 import { redact } from '../system/secret.js';
 import type { Claim, Claims } from './claim.js';
 import { isSettled, type Records, recordName, type VideoRecord, type VideoState } from './records.js';
-import type { Ending, Runner } from './runner.js';
-import type { Source, Taken } from './source.js';
+import type { Runner, RunOutcome } from './runner.js';
+import type { Source, TakeResult } from './source.js';
 import { outputName, type Video } from './videos.js';
 
-/** All that a watcher works with. */
+/** The parts of a watcher. */
 export interface Watcher {
   readonly source: Source;
   readonly outputs: Place;
@@ -21,40 +21,41 @@ export interface Watcher {
   readonly claims: Claims;
   readonly runner: Runner;
   readonly log: Log;
-  /** Runs that may fail before a video is set aside. */
+  /** The number of failed runs after which a video is set aside. */
   readonly tries: number;
-  /** Larger videos are set aside at once. */
+  /** The size limit in bytes; larger videos are set aside at once. */
   readonly mostBytes: number;
-  /** How long after its job's good end an output may be out of sight: shared storage shows new names late. */
+  /** The time limit for an output to appear after its job succeeded: shared storage may show new names late. */
   readonly outputWithinMs: number;
 }
 
-/** Runs that were cut off before a video is set aside: it may be what brings the machine down. */
-const MOST_INTERRUPTIONS = 10;
-/** Runs that found another job at work before a video is set aside: that one does not end, or is no job. */
-const MOST_COLLISIONS = 20;
+/** The number of interrupted runs after which a video is set aside: it may be what crashes the machine. */
+const MAX_INTERRUPTIONS = 10;
+/** The number of runs that found another job after which a video is set aside: that job may never end. */
+const MAX_COLLISIONS = 20;
 const OUTPUT_POLL_MS = 1000;
-/** Jobs cannot be started, or not be seen. */
+/** Errors that mean that jobs cannot be started or observed. */
 const OUTAGES: readonly JobError['code'][] = ['cloud', 'cluster', 'mpi'];
 
 /**
- * Takes a video, unless it is settled or another watcher's, and works on it to an end. Errors: JobError `cloud`,
- * `cluster`, `mpi` where jobs cannot be started at all, or one is out of sight, which is not the video's fault.
+ * Takes a video, unless it is settled or another watcher holds it, and runs its job until it ends.
+ *
+ * @throws {JobError} cloud, cluster, mpi: when jobs cannot be started or observed, which is not the video's fault.
  */
-export async function take(watcher: Watcher, video: Video): Promise<Taken> {
+export async function take(watcher: Watcher, video: Video): Promise<TakeResult> {
   const { records, claims } = watcher;
   if (isSettled(await records.read(video))) return 'settled';
   const claim = await claims.claim(video.key);
   if (typeof claim === 'string') return claim;
-  let taken: Taken = 'again';
+  let result: TakeResult = 'again';
   try {
-    // Another may have worked on it between the first look and the claim.
+    // Another watcher may have worked on it between the first read and the claim.
     const known = await records.read(video);
-    taken = isSettled(known) ? 'settled' : await work(watcher, video, claim, known);
+    result = isSettled(known) ? 'settled' : await work(watcher, video, claim, known);
   } finally {
-    await claim.release(taken === 'done' || taken === 'failed' || taken === 'settled');
+    await claim.release(result === 'done' || result === 'failed' || result === 'settled');
   }
-  return taken;
+  return result;
 }
 
 async function work(
@@ -62,7 +63,7 @@ async function work(
   video: Video,
   claim: Claim,
   known: VideoRecord | undefined,
-): Promise<Taken> {
+): Promise<TakeResult> {
   const { outputs, records, log } = watcher;
   const output = outputName(video.name);
   const now = new Date().toISOString();
@@ -85,13 +86,13 @@ async function work(
   const save = async (change: Partial<VideoRecord>): Promise<void> => {
     record = { ...record, ...change, updated: new Date().toISOString() };
     if (record.reason !== null) record = { ...record, reason: printable(record.reason) };
-    if (!(await claim.held())) throw new JobError('journal', `another watcher has taken ${video.name} over`);
+    if (!(await claim.held())) throw new JobError('journal', `another watcher has taken over ${video.name}`);
     await records.write(video, record);
   };
   const settle = async (state: VideoState, change: Partial<VideoRecord> = {}): Promise<void> =>
     save({ ...change, state, job: null });
 
-  async function setAside(reason: string, change: Partial<VideoRecord> = {}): Promise<Taken> {
+  async function setAside(reason: string, change: Partial<VideoRecord> = {}): Promise<TakeResult> {
     await settle('failed', { ...change, reason });
     await outputs.writeText(failureName(video), `${printableJson(failureNote(watcher, record), 2)}\n`);
     log.error(`${video.name} is set aside: ${reason}`, {
@@ -103,29 +104,29 @@ async function work(
   }
 
   if (video.bytes > watcher.mostBytes) {
-    return setAside(`it has ${video.bytes} bytes, more than the limit of ${watcher.mostBytes}`);
+    return setAside(`its ${video.bytes} bytes exceed the limit of ${watcher.mostBytes}`);
   }
   await save({});
-  log.info(`${video.name}: ${known === undefined ? 'begun' : 'taken up again'}`, fields(video, 'running'));
-  let ending: Ending;
+  log.info(`${video.name}: ${known === undefined ? 'started' : 'resumed'}`, fields(video, 'running'));
+  let outcome: RunOutcome;
   try {
-    ending = await run(watcher, video, known, record, save);
+    outcome = await run(watcher, video, known, record, save);
   } catch (error) {
     const outage = error instanceof JobError && OUTAGES.includes(error.code);
     if (!outage) return setAside(redact(messageOf(error)));
-    // A job that is out of sight is most likely at work: whoever looks next follows it, and starts no other.
+    // The job is probably still running. The next attempt follows it and starts no other.
     if (record.job === null) await settle('waiting', { reason: error.message });
     else await save({ reason: error.message });
     throw error;
   }
-  if (ending.kind === 'done' && !(await appears(watcher, output))) {
-    ending = {
+  if (outcome.kind === 'done' && !(await appears(watcher, output))) {
+    outcome = {
       kind: 'failed',
-      reason: `its job ended well, but there is nothing at ${record.output}`,
+      reason: `its job succeeded, but there is no output at ${record.output}`,
       final: false,
     };
   }
-  switch (ending.kind) {
+  switch (outcome.kind) {
     case 'done':
       await settle('done', { reason: null });
       await outputs.remove(failureName(video));
@@ -133,31 +134,31 @@ async function work(
       return 'done';
     case 'failed': {
       const failures = record.failures + 1;
-      if (ending.final || failures >= watcher.tries) return setAside(ending.reason, { failures });
-      await settle('waiting', { failures, reason: ending.reason });
-      log.warn(`${video.name}: try ${failures} of ${watcher.tries} failed: ${ending.reason}`);
+      if (outcome.final || failures >= watcher.tries) return setAside(outcome.reason, { failures });
+      await settle('waiting', { failures, reason: outcome.reason });
+      log.warn(`${video.name}: attempt ${failures} of ${watcher.tries} failed: ${outcome.reason}`);
       return 'again';
     }
     case 'gone':
     case 'interrupted': {
-      const reason = ending.kind === 'gone' ? 'its job vanished' : ending.reason;
+      const reason = outcome.kind === 'gone' ? 'its job no longer exists' : outcome.reason;
       const interruptions = record.interruptions + 1;
-      if (interruptions >= MOST_INTERRUPTIONS) {
-        return setAside(`it was cut off ${interruptions} times, last: ${reason}`, { interruptions });
+      if (interruptions >= MAX_INTERRUPTIONS) {
+        return setAside(`it was interrupted ${interruptions} times, last: ${reason}`, { interruptions });
       }
       await settle('waiting', { interruptions, reason });
-      log.info(`${video.name}: cut off, to be taken up again: ${reason}`);
+      log.info(`${video.name}: interrupted, will resume: ${reason}`);
       return 'again';
     }
     case 'busy': {
       const collisions = record.collisions + 1;
-      if (collisions >= MOST_COLLISIONS)
-        return setAside(`${collisions} runs found another job at work on it, last: ${ending.reason}`, {
+      if (collisions >= MAX_COLLISIONS)
+        return setAside(`${collisions} runs found another job working on it, last: ${outcome.reason}`, {
           collisions,
         });
-      // Still `running`: whatever that job leaves at the output counts as this video's.
-      await save({ job: null, reason: ending.reason, collisions });
-      log.info(`${video.name}: ${ending.reason}`);
+      // Still `running`: the output of that job counts as this video's.
+      await save({ job: null, reason: outcome.reason, collisions });
+      log.info(`${video.name}: ${outcome.reason}`);
       return 'again';
     }
     case 'stopped':
@@ -168,23 +169,23 @@ async function work(
   }
 }
 
-/** Finds the run that a dead watcher has left, or starts a new one, and waits for its end. */
+/** Finds the run of a dead watcher, or starts a new one, and waits until it ends. */
 async function run(
   watcher: Watcher,
   video: Video,
   known: VideoRecord | undefined,
   record: VideoRecord,
   save: (change: Partial<VideoRecord>) => Promise<void>,
-): Promise<Ending> {
+): Promise<RunOutcome> {
   const { source, outputs, runner } = watcher;
   const output = outputName(video.name);
   let { interruptions } = record;
   if (known?.state === 'running') {
-    const ending = known.job === null ? { kind: 'gone' as const } : await runner.follow(known.job);
-    if (ending.kind !== 'gone') return ending;
+    const outcome = known.job === null ? { kind: 'gone' as const } : await runner.follow(known.job);
+    if (outcome.kind !== 'gone') return outcome;
     if ((await outputs.stamp(output)) !== record.outputBefore) return { kind: 'done' };
     if (known.job !== null) interruptions += 1;
-    if (interruptions >= MOST_INTERRUPTIONS) return ending;
+    if (interruptions >= MAX_INTERRUPTIONS) return outcome;
   }
   await outputs.prepare(output);
   const job = await runner.start({
@@ -197,15 +198,15 @@ async function run(
 }
 
 /**
- * The same whenever this run is started, by whichever watcher; another for each try, for another output, and once the
- * record has been removed: a job of that id may be kept for ever where it ran.
+ * Returns the id of a run: the same if any watcher starts this run again, another one for each attempt, for another
+ * output, and after the record was removed. A cluster may keep a job of an old id forever.
  */
 function runId(video: Video, record: VideoRecord, interruptions: number): string {
   const { output, firstTaken, failures, collisions } = record;
-  const whose = createHash('sha256')
+  const owner = createHash('sha256')
     .update(JSON.stringify([output, firstTaken]))
     .digest('hex');
-  return [video.key, whose.slice(0, 12), failures, interruptions, collisions].join('-');
+  return [video.key, owner.slice(0, 12), failures, interruptions, collisions].join('-');
 }
 
 async function appears({ outputs, outputWithinMs }: Watcher, output: string): Promise<boolean> {
@@ -217,7 +218,7 @@ async function appears({ outputs, outputWithinMs }: Watcher, output: string): Pr
   return true;
 }
 
-/** Beside where the output would be. */
+/** Returns the name of the failure note, beside the output. */
 export function failureName(video: Video): string {
   return derivedPath(video.name, '.failed.json');
 }

@@ -2,64 +2,69 @@ import { type BlobLocation, nameBelow, parseLocation } from '../storage/location
 import { isVideoName } from '../storage/video-listing.js';
 
 /**
- * What a message of Event Grid tells: an `upload` of a video into the watched place, under one of `names` (below that
- * place); something `foreign` to it; or nothing that can be understood.
+ * A parsed message of Event Grid: an `upload` of a video under one of `names`, relative to the watched location; an
+ * event to be ignored (`foreign`); or a malformed message.
  */
-export type Told =
+export type ParsedMessage =
   | { readonly kind: 'upload'; readonly names: readonly string[] }
-  | { readonly kind: 'foreign'; readonly what: string }
+  | { readonly kind: 'foreign'; readonly reason: string }
   | { readonly kind: 'malformed'; readonly reason: string };
 
 type Fields = Readonly<Record<string, unknown>>;
 
 const SUBJECT = /^\/blobServices\/default\/containers\/([^/]+)\/blobs\/(.+)$/s;
-/** With a hierarchical namespace or SFTP a file is made first, and written then. */
-const NOT_WHOLE_YET: readonly unknown[] = ['CreateFile', 'SftpCreate'];
+/** With a hierarchical namespace or SFTP, a file is created first and written later. */
+const INCOMPLETE: readonly unknown[] = ['CreateFile', 'SftpCreate'];
 
-/** In a message that was given back: how often. A queue counts deliveries, but not which of them ended in order. */
+/** The field of a message that counts its regular returns: a queue counts only deliveries. */
 const RETURNS = 'returns';
 
-/** How often the message was given back in order. */
+/** Returns how often a watcher has returned the message to the queue. */
 export function returnsOf(text: string): number {
   const returns = eventIn(text)?.[RETURNS];
   return typeof returns === 'number' ? returns : 0;
 }
 
-/** The message as it is given back. */
+/** Returns the text of the message for its next return to the queue. */
 export function returned(text: string): string {
   const event = eventIn(text);
   if (event === undefined) return text;
   return Buffer.from(JSON.stringify({ ...event, [RETURNS]: returnsOf(text) + 1 })).toString('base64');
 }
 
-/** Reads an event of a storage account, in Event Grid's own schema or CloudEvents'. Pure. */
-export function readUpload(text: string, place: BlobLocation): Told {
+/** Parses an event of a storage account, in Event Grid's schema or CloudEvents'. Pure. */
+export function readUpload(text: string, place: BlobLocation): ParsedMessage {
   const event = eventIn(text);
-  if (event === undefined) return malformed('it is no JSON object, neither plain nor in base64');
+  if (event === undefined) return malformed('it is not a JSON object, plain or in base64');
   const type = event.eventType ?? event.type;
   if (typeof type !== 'string') return malformed('it has no eventType');
-  if (type !== 'Microsoft.Storage.BlobCreated') return { kind: 'foreign', what: `of ${type}` };
+  if (type !== 'Microsoft.Storage.BlobCreated') return ignored(`its type is ${type}`);
   const { url, api } = (event.data ?? {}) as Fields;
   const subject = typeof event.subject === 'string' ? SUBJECT.exec(event.subject) : null;
   if (subject === null) return malformed('its subject names no blob');
   const [, container = '', blob = ''] = subject;
-  // The account is in the URL alone.
+  // Only the URL names the account.
   const address = typeof url === 'string' ? addressOf(url, container) : undefined;
   if (address === undefined) return malformed('its data.url is not the address of a blob in that container');
-  if (NOT_WHOLE_YET.includes(api)) return { kind: 'foreign', what: `of ${blob}, which is not whole yet` };
+  if (INCOMPLETE.includes(api)) return ignored(`${blob} is still being written`);
   const { location } = address;
   const here = location.service === place.service && location.container === place.container;
-  // Subjects are not percent-encoded, but garble what is outside of Unicode's first plane.
+  // Subjects are not percent-encoded, but garble characters beyond Unicode's Basic Multilingual Plane.
   const names = [...new Set([blob, address.name])].flatMap((name) => below(place, name) ?? []);
-  if (!here || names.length === 0) return { kind: 'foreign', what: `of ${location.url}/${blob}` };
+  if (!here || names.length === 0)
+    return ignored(`${location.url}/${blob} is not a video in the watched location`);
   return { kind: 'upload', names };
 }
 
-function malformed(reason: string): Told {
+function ignored(reason: string): ParsedMessage {
+  return { kind: 'foreign', reason };
+}
+
+function malformed(reason: string): ParsedMessage {
   return { kind: 'malformed', reason };
 }
 
-/** JSON, plain or, as Event Grid writes it into queues, in base64. */
+/** Parses JSON, plain or in base64, as Event Grid writes it into queues. */
 function eventIn(text: string): Fields | undefined {
   return objectIn(text) ?? objectIn(Buffer.from(text, 'base64').toString('utf8'));
 }
@@ -75,14 +80,14 @@ function objectIn(text: string): Fields | undefined {
   }
 }
 
-/** The container of the blob at `url`, and the blob's name as it stands there, decoded if it can be. */
+/** Returns the container of the blob at `url`, and its name from there, decoded if possible. */
 function addressOf(
   url: string,
   container: string,
 ): { readonly location: BlobLocation; readonly name: string } | undefined {
   const end = url.indexOf(`/${container}/`) + container.length + 1;
   try {
-    // What was written through the Data Lake endpoint is told of under that.
+    // Events of uploads through the Data Lake endpoint have that address.
     const location = parseLocation(url.slice(0, end).replace('.dfs.', '.blob.'));
     return location.kind === 'blob' ? { location, name: decoded(url.slice(end + 1)) } : undefined;
   } catch {
@@ -98,7 +103,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The name below the place, of a video there. */
+/** Returns the name of a video relative to the watched location; undefined if it is not one there. */
 function below(place: BlobLocation, name: string): string | undefined {
   const prefix = nameBelow(place, '');
   const rest = name.slice(prefix.length);

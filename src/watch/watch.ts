@@ -1,60 +1,60 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../system/errors.js';
-import type { Offer, Taken } from './source.js';
+import type { Offer, TakeResult } from './source.js';
 import { take, type Watcher } from './take.js';
 import type { Video } from './videos.js';
 
 export interface WatchTimes {
-  /** Between two looks at the place. */
+  /** The interval between two looks at the location. */
   readonly pollMs: number;
-  /** Videos worked on at once. */
+  /** The number of concurrent jobs. */
   readonly jobs: number;
-  /** End when what is there is settled, or other watchers' work. */
+  /** Ends when all videos are settled or held by other watchers. */
   readonly once: boolean;
 }
 
-/** Settled videos whose records are read again at each look: a record may have been removed, to have it tried anew. */
+/** The number of settled videos per look whose records are read again: a removed record means to process it again. */
 const RECORDS_PER_LOOK = 10;
-/** Exit code of a watcher that leaves work behind which the next one goes on with. */
+/** The exit code of a watcher that leaves work for the next one to resume. */
 const UNFINISHED = 75;
 
 /**
- * Watches until `signal` is aborted, or with `once` until nothing is left to do. Gives the exit code: 0; 75 where work is
- * left unfinished because of the signal; 1 where `once` set a video aside. With `once`, a place that cannot be listed and
- * jobs that cannot be started are errors; else they are said, and tried again.
+ * Watches until `signal` is aborted, or with `once` until there is nothing left to do. Returns the exit code: 0; 75 if
+ * the signal left work unfinished; 1 if `once` set a video aside. With `once` it throws if the location cannot be listed
+ * or jobs cannot be started. Otherwise it logs such errors and tries again.
  */
 export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSignal): Promise<number> {
   const { source, log } = watcher;
   const { jobs, once } = times;
   const active = new Map<string, Promise<void>>();
-  /** By key, the one whose record was read longest ago first. */
+  /** Keys, the one whose record was read longest ago first. */
   let settled = new Set<string>();
-  let results: Taken[] = [];
+  let results: TakeResult[] = [];
   let failed = false;
   let unfinished = false;
-  let trouble: unknown;
+  let firstError: unknown;
 
-  async function attempt(video: Video, doing: () => Promise<Taken>): Promise<Taken> {
+  async function attempt(video: Video, action: () => Promise<TakeResult>): Promise<TakeResult> {
     try {
-      return await doing();
+      return await action();
     } catch (error) {
       if (!signal.aborted) log.warn(`${video.name}: ${messageOf(error)}`);
-      trouble ??= error;
+      firstError ??= error;
       return 'again';
     }
   }
 
   async function work({ video, answer }: Extract<Offer, { kind: 'video' }>): Promise<void> {
-    const taken = await attempt(video, () => take(watcher, video));
+    const result = await attempt(video, () => take(watcher, video));
     settled.delete(video.key);
-    if (taken === 'done' || taken === 'failed' || taken === 'settled') settled.add(video.key);
-    failed ||= taken === 'failed';
-    unfinished ||= taken === 'unfinished';
-    const told = await attempt(video, async () => {
-      await answer?.(taken);
-      return taken;
+    if (result === 'done' || result === 'failed' || result === 'settled') settled.add(video.key);
+    failed ||= result === 'failed';
+    unfinished ||= result === 'unfinished';
+    const answered = await attempt(video, async () => {
+      await answer?.(result);
+      return result;
     });
-    results.push(told);
+    results.push(answered);
     active.delete(video.key);
   }
 
@@ -72,11 +72,11 @@ export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSi
       else if (settled.has(key) && !due.delete(key)) await offer.answer?.('settled');
       else if (active.has(key)) await offer.answer?.('taken');
       else active.set(key, work(offer));
-      // Only then is the next one asked for: what this watcher has no room for is for others.
+      // Leaves videos beyond its capacity to other watchers, by not asking for them.
       while (active.size >= jobs) await Promise.race(active.values());
-      if (signal.aborted || (once && trouble !== undefined)) return;
+      if (signal.aborted || (once && firstError !== undefined)) return;
     }
-    // What is no longer there is forgotten, or the set would grow for ever.
+    // Forgets videos that no longer exist, or the set would grow forever.
     settled = new Set([...settled].filter((key) => seen.has(key)));
   }
 
@@ -92,8 +92,8 @@ export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSi
     }
     if (once) {
       await Promise.all(active.values());
-      if (trouble !== undefined) throw trouble;
-      const left = results.some((taken) => taken === 'again' || taken === 'unsure');
+      if (firstError !== undefined) throw firstError;
+      const left = results.some((result) => result === 'again' || result === 'unsure');
       if (!left && source.unready() === 0) break;
     }
     await sleep(times.pollMs, undefined, { signal }).catch(() => {});

@@ -113,6 +113,6 @@ t.test('--dry-run prints the requests, and makes none', async (t) => {
 t.test('usage errors are 2', async (t) => {
   const azure = await startArmServer();
   t.teardown(() => azure.stop());
-  t.match(await run(azure, 'submit', 'aml', 'film.mp4', OUT), { code: 2, err: /cannot see local files/ });
+  t.match(await run(azure, 'submit', 'aml', 'film.mp4', OUT), { code: 2, err: /cannot read local files/ });
   t.match(await run(azure, 'publish', 'aml', '--help'), { code: 0, out: /--endpoint/ });
 });

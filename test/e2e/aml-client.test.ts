@@ -12,7 +12,7 @@ t.test('quota exceeded', async (t) => {
     code: 'cloud',
     message:
       'creating the cluster gpu-cluster failed: the quota of the subscription is too small (QuotaExceeded: NCadsH100v5 cores: 0 of 160.)',
-    hint: /ask for more cores/,
+    hint: /request more cores/,
   });
 });
 
@@ -48,7 +48,7 @@ t.test('429 is obeyed, and told when it does not end', async (t) => {
   t.ok(performance.now() - before > 990, 'a whole second, as it asked');
   here.azure.rule(once((path) => path.endsWith('/jobs/film-2'), slow, 100));
   await t.rejects(submitJob(here.session, { ...SUBMISSION, name: 'film-2' }), {
-    message: /asked to slow down and went on asking, for submitting the job film-2/,
+    message: /kept throttling the requests for submitting the job film-2/,
   });
 });
 
@@ -67,7 +67,7 @@ t.test('401: a new token, once', async (t) => {
   for (let i = 2; i < 9; i += 1) here.azure.refusedTokens.add(first.replace('1', String(i)));
   await t.rejects(submitJob(here.session, { ...SUBMISSION, name: 'x' }), {
     code: 'cloud',
-    message: /does not accept the sign-in for reading the workspace framescatter-ml/,
+    message: /rejected the credentials for reading the workspace framescatter-ml/,
   });
   t.equal(here.scopes.length, 3, 'no second try');
 });
@@ -112,7 +112,7 @@ t.test('no way to Azure', async (t) => {
     answerWithinMs: 50,
   });
   await t.rejects(submitJob({ ...here.session, client: waiting }, SUBMISSION), {
-    message: /could not be reached \(no answer in time\)/,
+    message: /could not be reached \(timed out\)/,
   });
   t.equal(timers(), before, 'no timer is left that would hold up the end of the process');
   t.throws(() => createRestClient({ ...options, management: here.azure.origin.replace('https', 'http') }), {
@@ -149,7 +149,7 @@ t.test('what never ends is given up', async (t) => {
       : undefined,
   );
   await t.rejects(submitJob(here.session, SUBMISSION), {
-    message: 'creating the cluster gpu-cluster is not done after an hour',
+    message: 'creating the cluster gpu-cluster has not finished within an hour',
   });
   t.ok(here.pauses.length >= 59);
 });

@@ -17,7 +17,7 @@ t.test('following a job to its good end', async (t) => {
   const said = here.lines.join('');
   t.match(
     said,
-    /film-1: getting ready \(NotStarted\)[\s\S]*film-1: waiting for nodes[\s\S]*film-1: running[\s\S]*film-1: completed/,
+    /film-1: preparing \(NotStarted\)[\s\S]*film-1: waiting for nodes[\s\S]*film-1: running[\s\S]*film-1: completed/,
   );
   t.match(said, /film-1: 1200 of 2400 frames, 41\.3 a second/);
   t.equal(said.match(/waiting for nodes/g)?.length, 1, 'a state is said once');
@@ -54,7 +54,7 @@ t.test('following a job to its bad end', async (t) => {
   await t.rejects(followJob(here.session, job, 'gpu-cluster'), {
     code: 'cloud',
     message: `the job film-1 failed: Execution failed. framescatter: error: there is no blob ${BLOB}/videos-in/film.mp4?sig=REDACTED`,
-    hint: /look at its logs \(https:\/\/ml\.azure\.com\/.*resumes/,
+    hint: /see its logs \(https:\/\/ml\.azure\.com\/.*to resume it/,
   });
   here.azure.states = ['Canceled'];
   await t.rejects(followJob(here.session, job, 'gpu-cluster'), { message: 'the job film-1 was cancelled' });
@@ -83,7 +83,7 @@ t.test('cancelling', async (t) => {
     }),
   );
   await t.rejects(cancelJob(here.session, 'none'), {
-    message: /cancelling the job none failed: there is no such thing/,
+    message: /cancelling the job none failed: not found/,
   });
 });
 
@@ -131,7 +131,7 @@ t.test('a call whose answer is lost is not made again: it may have started a job
   );
   t.match(await invoke(here.session, 'films-we', FILM), { name: 'batchjob-1' }, 'one that was refused is');
   await t.rejects(invoke(here.session, 'none', FILM), {
-    message: /looking up the batch endpoint none failed: there is no such thing/,
+    message: /looking up the batch endpoint none failed: not found/,
   });
 });
 

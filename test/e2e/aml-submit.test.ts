@@ -58,7 +58,7 @@ t.test('the same name does not start a second job', async (t) => {
   await submitJob(here.session, SUBMISSION);
   const again = await submitJob(here.session, SUBMISSION);
   t.equal(again.created, false);
-  t.match(here.lines.join(''), /film-1 was submitted before; it is not started again/);
+  t.match(here.lines.join(''), /film-1 already exists; it is not started again/);
 });
 
 t.test('a cluster that cannot run the job', async (t) => {
@@ -66,7 +66,7 @@ t.test('a cluster that cannot run the job', async (t) => {
   await submitJob(here.session, SUBMISSION);
   const eight = { nodes: 8, gpusPerNode: 1 };
   await t.rejects(submitJob(here.session, { ...WITHOUT, spread: eight, name: 'b' }), {
-    message: 'the cluster gpu-cluster grows to 4 nodes, and the job takes 8',
+    message: 'the cluster gpu-cluster is limited to 4 nodes, but the job needs 8',
   });
   await t.rejects(
     submitJob(here.session, { ...WITHOUT, cluster: { ...SUBMISSION.cluster, lowPriority: true }, name: 'b' }),
@@ -78,7 +78,7 @@ t.test('a cluster that cannot run the job', async (t) => {
       cluster: { ...SUBMISSION.cluster, vmSize: 'Standard_NC4as_T4_v3' },
       name: 'b',
     }),
-    { message: /has nodes of Standard_NC40ads_H100_v5, not Standard_NC4as_T4_v3/ },
+    { message: /has nodes of size Standard_NC40ads_H100_v5, not Standard_NC4as_T4_v3/ },
   );
   await t.rejects(submitJob(here.session, { ...WITHOUT, spread: { nodes: 1, gpusPerNode: 2 }, name: 'b' }), {
     message: /has 1 GPU\(s\) a node, not 2/,

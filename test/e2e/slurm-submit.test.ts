@@ -114,7 +114,7 @@ t.test('what Slurm refuses is said, with what to do', async (t) => {
 
   const none = await submit(cwd, ['in.mp4', 'out.mp4'], { PATH: '/nowhere' });
   t.equal(none.code, 1);
-  t.match(none.stderr, /sbatch cannot be run: .*\n.*run this where jobs are submitted to Slurm/);
+  t.match(none.stderr, /sbatch cannot be run: .*\n.*run this on a host with Slurm/);
 
   const video = await submit(cwd, ['gone.mp4', 'out.mp4']);
   t.equal(video.code, 1);

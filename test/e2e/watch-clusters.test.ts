@@ -113,6 +113,6 @@ t.test('Slurm', { skip: missing ?? false }, async (t) => {
   t.equal(code, 1, stderr);
   t.equal(decodedFrames(join(out, 'a film.mp4')).length, 1);
   const note = JSON.parse(await fs.readFile(join(out, 'poison.mp4.failed.json'), 'utf8'));
-  t.match(note, { video: 'poison.mp4', reason: /Slurm job \d+ ended with exit code 1; its log is / });
+  t.match(note, { video: 'poison.mp4', reason: /Slurm job \d+ ended with exit code 1; see its log: / });
   t.match(stderr, /a film\.mp4: done/);
 });

@@ -82,7 +82,7 @@ t.test('two watchers share a folder: each video once', async (t) => {
   t.same(begun(again.stderr), [], 'what is settled stays settled');
   const loop = await startWatcher([input, '--out', join(input, 'sub'), '--once']).result;
   t.equal(loop.code, 2);
-  t.match(loop.stderr, /lie in each other/);
+  t.match(loop.stderr, /overlaps with the watched/);
 });
 
 t.test('a watcher is killed, with its job and without: another finishes', async (t) => {
@@ -110,7 +110,7 @@ t.test('a watcher is killed, with its job and without: another finishes', async 
 
   const third = await startWatcher(args).result;
   t.equal(third.code, 0, third.stderr);
-  t.match(third.stderr, /long\.ts: taken up again/);
+  t.match(third.stderr, /long\.ts: resumed/);
   t.match(third.stderr, /long\.ts: done/);
   t.equal(decodedFrames(output).length, 100);
   t.same(await outputs(out), ['long.ts.mkv'], 'and nothing else');
@@ -149,7 +149,7 @@ t.test('a job that finds another at work is known by its exit code, not by what 
   Object.assign(process.env, MPI_ENVIRONMENT); // the runner is in this process
   for (const ranks of [0, 2]) {
     const signal = new AbortController().signal;
-    const runner = localRunner({ words, ranks, logs: join(folder, 'logs'), signal });
+    const runner = localRunner({ args: words, ranks, logs: join(folder, 'logs'), signal });
     const ending = async (input: string, name: string) =>
       runner.follow(await runner.start({ input, output: join(folder, name), id: `${name}-${ranks}` }));
     t.match(await ending(join(folder, 'another job is working in x.mp4'), 'x.mp4'), {

@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import type { Spread } from '../../cloud/aml-bodies.js';
 import type { ClusterRequest } from '../../cloud/aml-provision.js';
 import { DEFAULT_VM_SIZE } from '../../cloud/gpu-sizes.js';
-import { type FilmJob, filmJob } from '../../cloud/job-arguments.js';
+import { type VideoJob, videoJob } from '../../cloud/job-arguments.js';
 import { checkWorkspace, type Workspace } from '../../cloud/workspace.js';
 import type { LogFormat, Verbosity } from '../../report/log.js';
 import { JobError } from '../../system/errors.js';
@@ -20,10 +20,10 @@ import { optionValues } from '../parsing/option-values.js';
 
 /** What `submit aml`, `publish aml` or `invoke aml` is asked to do. */
 export type AmlCommand =
-  | ({ readonly kind: 'submit'; readonly film: FilmJob; readonly wait: boolean } & Common & Target)
+  | ({ readonly kind: 'submit'; readonly job: VideoJob; readonly wait: boolean } & Common & Target)
   | ({ readonly kind: 'cancel'; readonly job: string } & Common)
   | ({ readonly kind: 'publish'; readonly endpoint: string; readonly deployment: string } & Common & Target)
-  | ({ readonly kind: 'invoke'; readonly endpoint: string; readonly film: FilmJob } & Common);
+  | ({ readonly kind: 'invoke'; readonly endpoint: string; readonly job: VideoJob } & Common);
 
 interface Common {
   readonly workspace: Workspace;
@@ -134,10 +134,10 @@ function submission(
       throw usage('submit', '--cancel takes the name of a job and no other arguments');
     return { kind: 'cancel', job, ...common('submit', options, environment) };
   }
-  const film = filmOf('submit', given, checkJob);
+  const job = jobOf('submit', given, checkJob);
   return {
     kind: 'submit',
-    film,
+    job,
     wait: options.wait,
     ...common('submit', options, environment),
     ...target('submit', options),
@@ -165,22 +165,22 @@ function invocation(
 ): AmlCommand | Text {
   const given = parseCommand(INVOKE_AML, argv);
   if (typeof given === 'string') return { kind: 'text', text: given };
-  const film = filmOf('invoke', given, checkJob);
+  const job = jobOf('invoke', given, checkJob);
   const { options } = given;
   const endpoint = endpointName(options.endpoint, 'endpoint');
-  return { kind: 'invoke', endpoint, film, ...common('invoke', options, environment) };
+  return { kind: 'invoke', endpoint, job, ...common('invoke', options, environment) };
 }
 
-function filmOf(
+function jobOf(
   verb: AmlVerb,
   { options, words, after }: Given<{ readonly model: string; readonly 'work-dir'?: string | undefined }>,
   checkJob: CheckJob,
-): FilmJob {
+): VideoJob {
   const [input = '', output = ''] = words;
   if (words.length !== 2) throw usage(verb, `${verb} aml takes an INPUT and an OUTPUT`);
-  const film = filmJob({ input, output, workDir: options['work-dir'], model: options.model, options: after });
-  checkJob([film.video, film.result, '--model', film.model, '--work-dir', film.workDir, ...film.options]);
-  return film;
+  const job = videoJob({ input, output, workDir: options['work-dir'], model: options.model, options: after });
+  checkJob([job.video, job.result, '--model', job.model, '--work-dir', job.workDir, ...job.options]);
+  return job;
 }
 
 const AZURE = 'Azure:';

@@ -55,7 +55,7 @@ async function act(command: AmlCommand, session: Session): Promise<string | unde
     case 'publish':
       return publish(session, command);
     case 'invoke':
-      return (await invoke(session, command.endpoint, command.film)).link;
+      return (await invoke(session, command.endpoint, command.job)).link;
   }
 }
 
@@ -70,6 +70,6 @@ function plan(command: AmlCommand, management: string, release: string) {
     case 'publish':
       return planPublication(place, command);
     case 'invoke':
-      return planInvocation(command.film);
+      return planInvocation(command.job);
   }
 }

@@ -105,7 +105,7 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
       workers,
       gpusPerWorker: whole('gpus-per-worker', parsed['gpus-per-worker'], 0, MOST_GPUS),
       claim,
-      words: job,
+      args: job,
     },
   };
 }

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lookAtJob, submitScript } from '../../cluster/slurm.js';
+import { queryJob, submitScript } from '../../cluster/slurm.js';
 import { followJob } from '../../cluster/slurm-follow.js';
 import { batchScript, logName, sbatchArguments } from '../../cluster/slurm-script.js';
 import type { Log } from '../../report/log.js';
@@ -28,7 +28,7 @@ export async function runSlurm(command: SlurmCommand, log: Log): Promise<number>
   log.info(`job ${job} is submitted; its log is ${file}; scancel ${job} ends it`, { job });
   if (!wait) return 0;
   return followJob(job, {
-    look: lookAtJob,
+    query: queryJob,
     logFile: file,
     log,
     write: (text) => void process.stderr.write(text),

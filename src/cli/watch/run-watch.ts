@@ -80,7 +80,7 @@ async function runnerFor(command: WatchCommand, needs: RunnerNeeds): Promise<Run
   const { words, ranks } = command;
   switch (command.run) {
     case 'local':
-      return localRunner({ ...needs, words, ranks });
+      return localRunner({ ...needs, args: words, ranks });
     case 'slurm': {
       const { slurmRunner } = await import('../../watch/slurm-runner.js');
       const request = (input: string, output: string) => slurmRequest([input, output, ...words]);

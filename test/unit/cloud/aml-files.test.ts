@@ -12,7 +12,7 @@ import {
   stepComponent,
   versionOf,
 } from '../../../src/cloud/aml-bodies.js';
-import { filmJob } from '../../../src/cloud/job-arguments.js';
+import { videoJob } from '../../../src/cloud/job-arguments.js';
 import type { JsonObject } from '../../../src/cloud/json.js';
 import { amlFile, bodyProblems, yamlProblems } from '../../fixtures/schemas.js';
 
@@ -23,7 +23,7 @@ const SUBNET =
   '/subscriptions/s/resourceGroups/films/providers/Microsoft.Network/virtualNetworks/v/subnets/training';
 const IDENTITY =
   '/subscriptions/s/resourceGroups/films/providers/Microsoft.ManagedIdentity/userAssignedIdentities/c';
-const FILM = filmJob({ input: IN, output: OUT, workDir: undefined, model: 'wave', options: [] });
+const FILM = videoJob({ input: IN, output: OUT, workDir: undefined, model: 'wave', options: [] });
 
 t.test('the YAML of aml/ fits its schemas', async (t) => {
   const kinds = {
@@ -137,7 +137,7 @@ t.test('what the YAML names exists', async (t) => {
 
 t.test('REST bodies fit their schemas', async (t) => {
   const step = stepComponent('/subscriptions/s/environments/framescatter/versions/1');
-  const film = filmJob({
+  const film = videoJob({
     input: IN,
     output: OUT,
     workDir: undefined,

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { invocationBody } from '../../../src/cloud/aml-bodies.js';
-import { filmJob } from '../../../src/cloud/job-arguments.js';
+import { videoJob } from '../../../src/cloud/job-arguments.js';
 import { parseLocation, parseQueue } from '../../../src/storage/location/location.js';
 import { readUpload } from '../../../src/watch/upload-event.js';
 import { deploy, readTemplate } from '../../fixtures/arm-template.js';
@@ -73,7 +73,7 @@ t.test('an upload starts one job, with what invoke sends', async (t) => {
     'Succeeded',
   );
   t.equal(cloud.invoked.length, 1);
-  const film = filmJob({
+  const film = videoJob({
     input: `${DATA}/videos-in/films/day one.mp4`,
     output: `${DATA}/videos-out/films/day one.mp4`,
     workDir: `${parameters.journalContainer}/films/day one.mp4/0x8D4BCC2E4835CD0`,

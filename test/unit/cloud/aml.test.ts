@@ -3,7 +3,7 @@ import { type AmlVerb, parseAml } from '../../../src/cli/aml/parse-aml.js';
 import { serviceUrl } from '../../../src/cloud/aml-follow.js';
 import { planInvocation, planPublication, planSubmission } from '../../../src/cloud/aml-plan.js';
 import { GPU_SIZES, gpuSize } from '../../../src/cloud/gpu-sizes.js';
-import { blobAddress, filmJob } from '../../../src/cloud/job-arguments.js';
+import { blobAddress, videoJob } from '../../../src/cloud/job-arguments.js';
 import { at } from '../../../src/cloud/json.js';
 import { failed, faultOf, refused } from '../../../src/cloud/refusals.js';
 import { httpsOrigin } from '../../../src/cloud/rest-client.js';
@@ -35,7 +35,7 @@ const PROVISION = [
   '--identity',
   IDENTITY,
 ];
-const FILM = filmJob({ input: IN, output: OUT, workDir: undefined, model: 'wave', options: [] });
+const FILM = videoJob({ input: IN, output: OUT, workDir: undefined, model: 'wave', options: [] });
 
 function parse(verb: AmlVerb, ...words: string[]) {
   return parseAml(verb, words, ENVIRONMENT, () => undefined);
@@ -52,7 +52,7 @@ function usage(t: Test, words: readonly string[], pattern: RegExp, verb: AmlVerb
 t.test('submit', async (t) => {
   t.match(parse('submit', IN, OUT, '--model', 'udnie', '--nodes', '4', '--gpus-per-node', '2'), {
     kind: 'submit',
-    film: { video: IN, result: OUT, workDir: `${OUT}.framescatter`, model: 'udnie', options: [] },
+    job: { video: IN, result: OUT, workDir: `${OUT}.framescatter`, model: 'udnie', options: [] },
     spread: { nodes: 4, gpusPerNode: 2 },
     cluster: { name: 'gpu-cluster', lowPriority: false, vmSize: undefined },
     provision: undefined,
@@ -68,7 +68,7 @@ t.test('submit', async (t) => {
   t.match(
     parse('submit', IN, OUT, '--work-dir', `${BLOB}/journals/film`, '--compute', 'mine', '--', '--crf', '20'),
     {
-      film: { workDir: `${BLOB}/journals/film`, options: ['--crf', '20'] },
+      job: { workDir: `${BLOB}/journals/film`, options: ['--crf', '20'] },
       cluster: { name: 'mine' },
     },
   );
@@ -77,11 +77,11 @@ t.test('submit', async (t) => {
 
   usage(t, [], /INPUT and an OUTPUT/);
   usage(t, [IN], /INPUT and an OUTPUT/);
-  usage(t, ['film.mp4', OUT], /cannot see local files/);
-  usage(t, [`${IN}?sv=1&sig=SECRETSIGNATURE`, OUT], /INPUT carries a SAS/);
-  usage(t, [IN, `${OUT}?sv=1&sig=SECRETSIGNATURE`], /OUTPUT carries a SAS/);
+  usage(t, ['film.mp4', OUT], /cannot read local files/);
+  usage(t, [`${IN}?sv=1&sig=SECRETSIGNATURE`, OUT], /INPUT has a SAS/);
+  usage(t, [IN, `${OUT}?sv=1&sig=SECRETSIGNATURE`], /OUTPUT has a SAS/);
   usage(t, [IN, IN], /same blob/);
-  usage(t, [IN, `${BLOB}/videos-out`], /container, not a blob/);
+  usage(t, [IN, `${BLOB}/videos-out`], /is a container, not a blob/);
   usage(t, ['http://films.blob.core.windows.net/videos-in/a.mp4', OUT], /not encrypted/);
   usage(t, [IN, OUT, '--nodes', '0'], /--nodes takes a whole number/);
   usage(t, [IN, OUT, '--nodes', '2.5'], /--nodes/);
@@ -91,10 +91,10 @@ t.test('submit', async (t) => {
   usage(t, [IN, OUT, '--provision', '--image', 'f'], /--image cannot be/);
   usage(t, [IN, OUT, '--compute', 'a b'], /--compute cannot be/);
   usage(t, [IN, OUT, '--nonsense'], /nonsense/);
-  usage(t, [IN, OUT, '--model', 'mine.onnx'], /file that the job would not find/);
+  usage(t, [IN, OUT, '--model', 'mine.onnx'], /local file, which the job cannot read/);
   usage(t, [IN, OUT, '--model', 'wave; rm -rf /'], /the model cannot be/);
   usage(t, [IN, OUT, '--', '--crf', '$(id)'], /an option of the job cannot be/);
-  usage(t, [IN, OUT, '--', '--work-dir=x'], /stands before the --/);
+  usage(t, [IN, OUT, '--', '--work-dir=x'], /belongs before the --/);
   usage(t, [IN, OUT, '--quiet', '--verbose'], /exclude each other/);
   usage(t, ['--cancel', '../x'], /--cancel cannot be/);
   usage(t, ['--cancel', 'a', IN], /no other arguments/);
@@ -139,7 +139,7 @@ t.test('publish and invoke', async (t) => {
   t.match(parse('invoke', IN, OUT, '--endpoint', 'films-we'), {
     kind: 'invoke',
     endpoint: 'films-we',
-    film: { video: IN },
+    job: { video: IN },
   });
   usage(t, [], /--endpoint is missing/, 'publish');
   usage(t, ['--endpoint', 'x', 'y'], /takes no arguments/, 'publish');
@@ -226,23 +226,23 @@ t.test('refusals are one sentence each', async (t) => {
     refused('creating the cluster c', status, { error: { code, message } });
   t.match(say(401, 'InvalidAuthenticationToken', 'expired'), {
     code: 'cloud',
-    message: /does not accept the sign-in for creating the cluster c/,
+    message: /rejected the credentials for creating the cluster c/,
     hint: /az login/,
   });
   t.match(say(403, 'AuthorizationFailed', 'no action'), {
-    message: /does not allow creating the cluster c \(AuthorizationFailed: no action\)/,
+    message: /does not permit creating the cluster c \(AuthorizationFailed: no action\)/,
     hint: /role/,
   });
-  t.match(say(404, 'ResourceNotFound', ''), { message: /there is no such thing/ });
+  t.match(say(404, 'ResourceNotFound', ''), { message: /failed: not found/ });
   t.match(say(409, 'Conflict', 'busy'), {
-    message: /conflicts with what exists or is being changed \(Conflict: busy\)/,
+    message: /conflicts with an existing resource or a change in progress \(Conflict: busy\)/,
   });
   t.match(say(409, 'QuotaExceeded', 'cores 0 of 40'), {
     message: /quota of the subscription is too small/,
     hint: /more cores/,
   });
   t.match(say(400, 'BadRequest', 'Operation exceeds the approved quota'), { message: /quota/ });
-  t.match(say(429, 'TooManyRequests', ''), { message: /slow down/ });
+  t.match(say(429, 'TooManyRequests', ''), { message: /throttling/ });
   t.match(say(500, '', 'oops\n\nagain'), { message: 'creating the cluster c failed (HTTP 500): oops again' });
   t.match(failed('making x', { code: 'E1', message: 'm' }), { message: 'making x failed (E1): m' });
   t.match(faultOf({ error: { code: 'c', message: 'm', details: [{ message: 'd' }, { message: 'm' }] } }), {

@@ -125,14 +125,14 @@ t.test('runs that fail are started again', async (t) => {
   );
   t.equal(code, 0);
   t.match(written, /first run/);
-  t.equal(said.match(/a run ended with exit code 1; Kubernetes starts it again/g)?.length, 1);
+  t.equal(said.match(/a run ended with exit code 1; Kubernetes restarts it/g)?.length, 1);
 });
 
 t.test('how a job failed is its exit code', async (t) => {
   const pods = [pod('film-launcher-a', ended(1)), pod('film-launcher-b', ended(3))];
   const limit = await follow([{ job: failed('BackoffLimitExceeded', 'too often'), pods }]);
   t.equal(limit.code, 3, 'of the last run');
-  t.match(limit.said, /error: job film failed: BackoffLimitExceeded: too often.*the same command goes on/s);
+  t.match(limit.said, /error: job film failed: BackoffLimitExceeded: too often.*the same command resumes/s);
   t.equal((await follow([{ job: failed('DeadlineExceeded'), pods }])).code, 75, 'its time was up');
   t.equal((await follow([{ job: failed('BackoffLimitExceeded') }])).code, 1, 'no run to tell');
   const deleted = await follow([{ job: TAKEN }, { job: 'gone' }]);
@@ -180,13 +180,13 @@ t.test('why pods do not run', async (t) => {
   const { said } = await follow([{ job: TAKEN, pods }, { job: DONE }]);
   t.match(said, /film-worker-0: Unschedulable: 0\/3 nodes: no gpu/);
   t.match(said, /film-worker-1: ImagePullBackOff: because/);
-  t.match(said, /film-worker-2: CrashLoopBackOff: its last run ended: OOMKilled/);
+  t.match(said, /film-worker-2: CrashLoopBackOff: its last run ended with OOMKilled/);
   t.notMatch(said, /kubectl delete pod/, 'they may still come up');
 });
 
 t.test('an operator that takes nothing up', async (t) => {
   const { said } = await follow([...Array.from({ length: 9 }, () => ({ job: {} })), { job: DONE }]);
-  t.equal(said.match(/the MPI Operator has not taken job film up/g)?.length, 1);
+  t.equal(said.match(/the MPI Operator has not accepted job film/g)?.length, 1);
 });
 
 t.test('an API server that does not answer', async (t) => {

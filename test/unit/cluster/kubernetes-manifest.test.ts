@@ -21,7 +21,7 @@ const JOB: KubernetesJob = {
   workers: 4,
   gpusPerWorker: 2,
   claim: 'reels',
-  words: ['/data/in.mp4', '/data/out.mp4', '--model', 'udnie'],
+  args: ['/data/in.mp4', '/data/out.mp4', '--model', 'udnie'],
 };
 
 function render(changes: Partial<KubernetesJob> = {}): MpiJob {
@@ -113,7 +113,7 @@ t.test('what is filled in', async (t) => {
     launcher(job)
       .args?.slice(0, 3)
       .concat(launcher(job).args?.slice(-5) ?? []),
-    ['mpirun', '-np', '8', '/opt/framescatter/dist/main.js', ...JOB.words],
+    ['mpirun', '-np', '8', '/opt/framescatter/dist/main.js', ...JOB.args],
   );
   const { volumes } = job.spec.mpiReplicaSpecs.Worker.template.spec;
   t.match(
@@ -186,7 +186,7 @@ t.test('words of any kind arrive as they are', async (t) => {
     ],
     'x'.repeat(5000),
   ];
-  const text = renderManifest(TEMPLATE, { ...JOB, words: hostile });
+  const text = renderManifest(TEMPLATE, { ...JOB, args: hostile });
   const manifest = readManifest(text);
   t.same(mpiJobProblems(manifest), []);
   const seen = (launcher(manifest).args ?? []).map((word) =>

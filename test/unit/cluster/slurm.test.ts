@@ -178,7 +178,7 @@ t.test("what Slurm's commands say", (t) => {
     ),
     'invalid partition specified: x; Batch job submission failed: no',
   );
-  t.equal(refusal(''), 'without a reason');
+  t.equal(refusal(''), 'no reason given');
   t.end();
 });
 
@@ -192,7 +192,7 @@ async function follow(
   let passedOn = '';
   let next = 0;
   const code = await followJob('7', {
-    look: async () => {
+    query: async () => {
       const found = looks[Math.min(next, looks.length - 1)];
       next += 1;
       if (found instanceof Error) throw found;
@@ -233,11 +233,11 @@ t.test('following a job through a requeue to its end', async (t) => {
   t.equal(
     said,
     [
-      'framescatter: job 7 waits (Resources)',
-      'framescatter: job 7 runs on n1',
+      'framescatter: job 7 is waiting (Resources)',
+      'framescatter: job 7 is running on n1',
       'framescatter: job 7 is completing',
-      'framescatter: job 7 waits (BeginTime, requeued once)',
-      'framescatter: job 7 runs on n1, requeued once',
+      'framescatter: job 7 is waiting (BeginTime, requeued once)',
+      'framescatter: job 7 is running on n1, requeued once',
       'framescatter: job 7 is done',
       '',
     ].join('\n'),
@@ -257,10 +257,10 @@ t.test('how a job ends is its exit code', async (t) => {
     [{ state: 'FAILED', code: 75 }, 75, /exit code 75/],
     [{ state: 'FAILED', signal: 9 }, 137, /exit code 137/],
     [{ state: 'FAILED' }, 1, /exit code 1/],
-    [{ state: 'CANCELLED', signal: 15 }, 75, /cancelled.*goes on/],
-    [{ state: 'TIMEOUT' }, 75, /timeout.*goes on/],
-    [{ state: 'NODE_FAIL' }, 75, /goes on/],
-    [{ state: 'PREEMPTED' }, 75, /goes on/],
+    [{ state: 'CANCELLED', signal: 15 }, 75, /cancelled.*resumes/],
+    [{ state: 'TIMEOUT' }, 75, /timeout.*resumes/],
+    [{ state: 'NODE_FAIL' }, 75, /resumes/],
+    [{ state: 'PREEMPTED' }, 75, /resumes/],
     [{ state: 'OUT_OF_MEMORY' }, 1, /memory/],
     [{ state: 'BOOT_FAIL', reason: 'NodeDown' }, 1, /NodeDown/],
   ];
@@ -270,8 +270,8 @@ t.test('how a job ends is its exit code', async (t) => {
     t.match(ended.said, words);
   }
   const never = await follow([{ state: 'PENDING', reason: 'PartitionNodeLimit' }, { state: 'CANCELLED' }]);
-  t.match(never.said, /waits \(PartitionNodeLimit\)\n.*scancel 7, and ask for less/);
-  await t.rejects(follow([{}, undefined]), { code: 'cluster', message: /knows nothing of job 7/ });
+  t.match(never.said, /is waiting \(PartitionNodeLimit\)\n.*scancel 7, and request less/);
+  await t.rejects(follow([{}, undefined]), { code: 'cluster', message: /no longer knows job 7/ });
   await t.rejects(follow([new JobError('cluster', 'no controller')]), {
     code: 'cluster',
     message: 'no controller',

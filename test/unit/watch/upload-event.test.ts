@@ -84,11 +84,11 @@ t.test('what is foreign to the place', async (t) => {
 
 t.test('what cannot be understood says why', async (t) => {
   const cases: readonly (readonly [string, RegExp])[] = [
-    ['', /no JSON object/],
-    ['hello', /no JSON object/],
-    ['[]', /no JSON object/],
-    ['"text"', /no JSON object/],
-    [encoded([event()]), /no JSON object/],
+    ['', /not a JSON object/],
+    ['hello', /not a JSON object/],
+    ['[]', /not a JSON object/],
+    ['"text"', /not a JSON object/],
+    [encoded([event()]), /not a JSON object/],
     [encoded({ hello: 'world' }), /no eventType/],
     [encoded(event({ subject: 'film.mp4' })), /subject names no blob/],
     [encoded(event({ subject: 5 })), /subject names no blob/],

@@ -8,7 +8,7 @@ import { openPlace } from '../../../src/storage/place.js';
 import { JobError } from '../../../src/system/errors.js';
 import { localRunner } from '../../../src/watch/local-runner.js';
 import { recordName } from '../../../src/watch/records.js';
-import type { Ending, Run, Runner } from '../../../src/watch/runner.js';
+import type { Run, Runner, RunOutcome } from '../../../src/watch/runner.js';
 import { slurmRunner } from '../../../src/watch/slurm-runner.js';
 import type { Source } from '../../../src/watch/source.js';
 import { take } from '../../../src/watch/take.js';
@@ -50,7 +50,7 @@ t.test('how runs end', async (t) => {
     const large = await bench(t.testdir(), [], { mostBytes: 3 });
     t.equal(await take(large.watcher, large.video), 'failed');
     t.equal(large.runs.length, 0);
-    t.match(await large.record(), { reason: /4 bytes, more than the limit of 3/ });
+    t.match(await large.record(), { reason: /4 bytes exceed the limit of 3/ });
   });
 
   await t.test('jobs that cannot be started are not its fault', async (t) => {
@@ -68,7 +68,7 @@ t.test('how runs end', async (t) => {
   await t.test(
     'a job that is out of sight goes on: it is followed again, and no other started',
     async (t) => {
-      const outage = new JobError('cluster', 'Slurm does not tell of job 1');
+      const outage = new JobError('cluster', 'Slurm cannot show job 1');
       const { watcher, video, runs, followed, record } = await bench(t.testdir(), [outage, outage]);
       await t.rejects(take(watcher, video), outage);
       t.match(await record(), { state: 'running', job: 'job 1', failures: 0, reason: outage.message });
@@ -84,7 +84,7 @@ t.test('how runs end', async (t) => {
     const { watcher, video, record } = await bench(t.testdir(), []);
     const runner: Runner = { start: async () => 'job', follow: async () => ({ kind: 'done' }) };
     t.equal(await take({ ...watcher, runner }, video), 'again');
-    t.match(await record(), { state: 'waiting', failures: 1, reason: /there is nothing at .*out\/a\.mp4/ });
+    t.match(await record(), { state: 'waiting', failures: 1, reason: /there is no output at .*out\/a\.mp4/ });
   });
 
   await t.test('the id of a run: one for each try, record and output, whoever starts it', async (t) => {
@@ -116,7 +116,7 @@ t.test('how runs end', async (t) => {
   });
 
   await t.test('cut off, busy, stopped, left', async (t) => {
-    const interrupted: Ending = { kind: 'interrupted', reason: 'preempted' };
+    const interrupted: RunOutcome = { kind: 'interrupted', reason: 'preempted' };
     const { watcher, video, record } = await bench(t.testdir(), [
       interrupted,
       { kind: 'busy', reason: 'another job' },
@@ -131,16 +131,19 @@ t.test('how runs end', async (t) => {
     t.match(await record(), { state: 'waiting', interruptions: 1 });
     t.equal(await take(watcher, video), 'unfinished');
     t.match(await record(), { state: 'running', job: 'job 4' });
-    const always = await bench(t.testdir(), Array<Ending>(20).fill(interrupted));
+    const always = await bench(t.testdir(), Array<RunOutcome>(20).fill(interrupted));
     for (let i = 1; i < 10; i += 1) t.equal(await take(always.watcher, always.video), 'again');
     t.equal(await take(always.watcher, always.video), 'failed');
-    t.match(await always.record(), { reason: /cut off 10 times, last: preempted/ });
-    const busy = await bench(t.testdir(), Array<Ending>(20).fill({ kind: 'busy', reason: 'another job' }));
+    t.match(await always.record(), { reason: /interrupted 10 times, last: preempted/ });
+    const busy = await bench(
+      t.testdir(),
+      Array<RunOutcome>(20).fill({ kind: 'busy', reason: 'another job' }),
+    );
     for (let i = 1; i < 20; i += 1) t.equal(await take(busy.watcher, busy.video), 'again');
     t.equal(await take(busy.watcher, busy.video), 'failed');
     t.match(await busy.record(), {
       collisions: 20,
-      reason: /20 runs found another job at work .* another job/,
+      reason: /20 runs found another job working on it.* another job/,
     });
   });
 });
@@ -258,7 +261,7 @@ t.test('without mpirun nothing is started', async (t) => {
   });
   process.env.PATH = folder;
   const signal = new AbortController().signal;
-  const runner = localRunner({ words: [], ranks: 2, logs: join(folder, 'logs'), signal });
+  const runner = localRunner({ args: [], ranks: 2, logs: join(folder, 'logs'), signal });
   const { watcher, video, record } = await bench(folder, []);
   await t.rejects(take({ ...watcher, runner }, video), { code: 'mpi', message: /mpirun cannot be run/ });
   t.match(await record(), { state: 'waiting', job: null, failures: 0, interruptions: 0 });
@@ -291,7 +294,7 @@ t.test('Slurm: a controller that is away, a job that finds another at work', asy
   await program('scontrol', 'echo "slurm_load_jobs error: Unable to contact slurm controller" >&2; exit 1');
   await t.rejects(take(slurm, video), {
     code: 'cluster',
-    message: /does not tell of job 7: .*Unable to contact/,
+    message: /cannot show job 7: .*Unable to contact/,
   });
   t.match(await record(), { state: 'running', job: '7', failures: 0 });
   await program(

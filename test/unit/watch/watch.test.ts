@@ -78,7 +78,7 @@ t.test('the command line', async (t) => {
     [['/in', '--out', '/out', '--run', 'slurm', '--', '--nodes', 'x'], /--nodes takes/],
     [['/in', '--out', '/out', '--run', 'slurm', '--', '--dry-run'], /not for it/],
     [['/in', '--out', '/out', '--run', 'slurm', '--ranks', '2'], /--ranks is for/],
-    [['/in', '--out', '/out', '--run', 'aml'], /cannot see local files/],
+    [['/in', '--out', '/out', '--run', 'aml'], /cannot read local files/],
     [['http://example.com/in', '--out', '/out'], /not encrypted/],
     [['/in', '--out', '/out', '--queue', `${QUEUE}/uploads`], /PLACE must be a container/],
     [[`${BLOB}/in1`, '--out', '/out', '--queue', `${BLOB}/uploads`], /not an address of Queue storage/],
@@ -127,7 +127,7 @@ t.test('loops are refused', async (t) => {
   const folder = t.testdir({ in: { deep: {} }, other: {}, link: t.fixture('symlink', 'in') });
   const at = (name: string) => parseLocation(join(folder, name));
   const refused = async (a: string, b: string) =>
-    t.rejects(refuseLoop(at(a), at(b)), { code: 'usage', message: /lie in each other/ }, `${a} ${b}`);
+    t.rejects(refuseLoop(at(a), at(b)), { code: 'usage', message: /overlaps with the watched/ }, `${a} ${b}`);
   await refused('in', 'in');
   await refused('in', 'in/deep');
   await refused('in', 'in/not/yet');
@@ -231,6 +231,6 @@ t.test('a folder in it that cannot be listed is left out, with one line', async 
     [[], ['a.mp4', 'sub/deep/b.mp4']],
   );
   t.equal(lines.length, 1);
-  t.match(lines[0], `framescatter: warning: ${lost} is left out: EACCES`);
+  t.match(lines[0], `framescatter: warning: skipping ${lost}: EACCES`);
   t.match(refused, { code: 'input', message: /lost\+found cannot be listed: EACCES/ });
 });
