@@ -1,12 +1,12 @@
 /**
- * `npm run bench`: what a job costs beyond inference and codec, each pair of figures taken in turn, as ratios. Needs an
- * idle machine, and on two cores some forty minutes. Prints a table a part, in Markdown.
+ * `npm run bench`: measures the cost of a job beyond inference and codec as ratios. The two sides of a ratio run
+ * alternately. Needs an idle machine, and about forty minutes on two cores. Prints one Markdown table per part.
  *
- * --runs N       how often each pair is taken; default 5
- * --only PART    networks, efficiency, ceiling, jpeg-files, scaling, uneven, videos, start-up, memory; may be repeated
- * --model FILE   a style network of full size (RGB, 0..255) with a manifest; default: one with random weights
- * --write        put the tables into docs/performance.md, and the ratios into bench/reference.json
- * --check        compare the ratios with bench/reference.json, and fail where one is worse
+ * --runs N       number of measurements per ratio; default 5
+ * --only PART    networks, efficiency, ceiling, jpeg-files, scaling, uneven, videos, start-up, memory; repeatable
+ * --model FILE   a full-size style network (RGB, 0..255) with a manifest; default: one with random weights
+ * --write        write the tables to docs/performance.md, and the ratios to bench/reference.json
+ * --check        compare the ratios with bench/reference.json, and fail if one is worse
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,15 +31,15 @@ const documentation = join(packageRoot(), 'docs', 'performance.md');
 const folder = mkdtempSync(join(tmpdir(), 'framescatter-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-process.stdout.write(`${machine()}; medians (least to most) of n runs\n`);
+process.stdout.write(`${machine()}; medians (minimum to maximum) of n runs\n`);
 const worse: string[] = [];
 for (const name of options.only) {
   const part = PARTS[name];
   if (part === undefined)
-    throw new Error(`there is no part ${name}; there are ${Object.keys(PARTS).join(', ')}`);
-  const began = performance.now();
+    throw new Error(`unknown part ${name}; the parts are ${Object.keys(PARTS).join(', ')}`);
+  const start = performance.now();
   const found = await part({ folder, runs: Number(options.runs), model: options.model });
-  const minutes = (performance.now() - began) / 60_000;
+  const minutes = (performance.now() - start) / 60_000;
   process.stdout.write(`\n${name} (${minutes.toFixed(1)} min)\n\n${markdown(found)}`);
   if (options.check) worse.push(...regressions(readReference(), name, found));
   if (options.write) {

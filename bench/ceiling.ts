@@ -10,7 +10,7 @@ import { type Table, table } from './table.js';
 const SHORT = 50;
 const LONG = 200;
 
-/** A job that leaves the frames as they are. */
+/** A job that does not change the frames. */
 interface Kind {
   readonly what: string;
   readonly name: string;
@@ -25,16 +25,16 @@ interface Ratios {
 }
 
 /**
- * What a job costs beyond decoding and encoding: plain ffmpeg's time for the same video with the same settings over that of
- * jobs that leave the frames as they are, on one rank at 1080p. By a long and a short video in turn: the whole long run, and
- * what it takes more than the short one, which leaves out start and end.
+ * Measures the cost of a job beyond decoding and encoding, on one rank at 1080p: the time of plain ffmpeg with the same
+ * video and settings over that of jobs that do not change the frames. Takes a long and a short video alternately: for the
+ * whole long run, and for the difference between both, which excludes start and end.
  */
 export async function ceiling({ folder, runs }: BenchOptions): Promise<Table> {
   const kinds: readonly Kind[] = [
     { what: 'I420 identity', name: 'i420', model: await identityModel(folder, '0..255') },
-    { what: 'RGB identity: what colour costs', name: 'rgb', model: await rgbIdentity(folder) },
+    { what: 'RGB identity: the cost of colour conversion', name: 'rgb', model: await rgbIdentity(folder) },
     {
-      what: 'no graph: pipes, wire and JavaScript alone',
+      what: 'no graph: only pipes, wire format and JavaScript',
       name: 'pipes',
       model: await identityModel(folder),
       standIn: 0,
@@ -60,7 +60,7 @@ export async function ceiling({ folder, runs }: BenchOptions): Promise<Table> {
     return { ...costs, frame: perFrame(costs.short, costs.long, LONG - SHORT) };
   }
 
-  const columns = ['job', 'whole, of 8 s of video', 'processor time, started', 'time, started', 'n'];
+  const columns = ['job', 'whole job, 8 s of video', 'CPU time, steady state', 'time, steady state', 'n'];
   const rows = table(columns);
   for (const [at, { what, name }] of kinds.entries()) {
     const { whole = [], steady = [], cpu = [] } = found[at] ?? {};

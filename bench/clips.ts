@@ -5,7 +5,7 @@ export const RATE = 25;
 export const SMALL = '640x360';
 export const LARGE = '1920x1080';
 
-/** Makes a clip of so many frames of a moving test picture in `folder`; gives its path. */
+/** Creates a clip of `frames` frames of a moving test image in `folder`. Returns its path. */
 export async function makeClip(folder: string, size: string, frames: number): Promise<string> {
   const file = join(folder, `${size}-${frames}.mp4`);
   await runFfmpeg({

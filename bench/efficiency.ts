@@ -15,12 +15,12 @@ import { johnsonModel } from './johnson.js';
 import { spread, spreadText, timed } from './measure.js';
 import { type Table, table } from './table.js';
 
-/** One model on one size of frame, so many of them that a run takes about ten seconds: the first and last take longer. */
+/** A model and a frame size, with enough frames for a run of about ten seconds: the first and the last take longer. */
 interface Case {
   readonly model: string;
   readonly name: string;
-  /** What a job is told of it beside its name, and how it is loaded. */
-  readonly words: readonly string[];
+  /** The job's options for the model, and the same when it is loaded here. */
+  readonly args: readonly string[];
   readonly overrides: ModelOverrides;
   readonly modelSize?: ModelSize;
   readonly size: string;
@@ -33,9 +33,9 @@ const SECONDS_ALONE = 3;
 const LOOP = join(packageRoot(), 'build', 'test', 'bench', 'inference-loop.js');
 
 /**
- * Frames a second of a job's pipeline over those of the same composed graph in ONNX Runtime's own loop, in as many
- * processes with as many threads; and over what the cores allow where they decode and encode too: the lesser of
- * inference alone and of cores / (processor time of decoding, inference and encoding for a frame).
+ * Measures frames per second of a job's pipeline over those of the same graph in a loop of ONNX Runtime alone, with as
+ * many processes and threads; and over the limit of the cores, which also decode and encode: the minimum of inference
+ * alone and of cores / (CPU time per frame of decoding, inference and encoding).
  */
 export async function efficiency(options: BenchOptions): Promise<Table> {
   const { folder, runs } = options;
@@ -44,7 +44,7 @@ export async function efficiency(options: BenchOptions): Promise<Table> {
   const ours = (size: ModelSize) => ({
     model: 'wave',
     name: size,
-    words: ['--size', size],
+    args: ['--size', size],
     overrides: {},
     modelSize: size,
   });
@@ -62,22 +62,22 @@ export async function efficiency(options: BenchOptions): Promise<Table> {
     'frames',
     'ranks',
     'job fps',
-    'over what the cores allow',
+    'over the limit of the cores',
     'over inference alone',
   ];
   const found = table([...columns, 'n']);
   for (const each of cases) {
     for (const ranks of each.ranks) {
       const { speeds, overCores, overInference } = await measure(folder, each, ranks);
-      const words = [each.name, each.size, String(ranks), spreadText(speeds), spreadText(overCores, 3)];
-      found.ratio(`${each.name} ${each.size} on ${ranks}`, words, overInference);
+      const cells = [each.name, each.size, String(ranks), spreadText(speeds), spreadText(overCores, 3)];
+      found.ratio(`${each.name} ${each.size} on ${ranks}`, cells, overInference);
     }
   }
   return found.done();
 }
 
 async function measure(folder: string, one: Case, ranks: number) {
-  const { model, words, size, frames, runs } = one;
+  const { model, args, size, frames, runs } = one;
   const clip = await makeClip(folder, size, frames);
   const threads = String(Math.max(1, Math.floor(availableParallelism() / ranks)));
   const loop = await loopArguments(folder, clip, one, threads);
@@ -90,8 +90,8 @@ async function measure(folder: string, one: Case, ranks: number) {
   const overInference: number[] = [];
   for (let run = 0; run < runs; run += 1) {
     const alone = await inferenceAlone(ranks, loop);
-    const args = ['--model', model, ...words, '--threads', threads];
-    const job = await runJob(ranks, clip, join(folder, 'efficiency.mp4'), args);
+    const options = ['--model', model, ...args, '--threads', threads];
+    const job = await runJob(ranks, clip, join(folder, 'efficiency.mp4'), options);
     const speed = job.frames / job.pipelineSeconds;
     const cores = availableParallelism() / (spread(codec).median + alone.cpuSeconds);
     speeds.push(speed);
@@ -101,7 +101,7 @@ async function measure(folder: string, one: Case, ranks: number) {
   return { speeds, overCores, overInference };
 }
 
-/** The arguments of inference-loop.js for the graph that a job on `clip` composes. */
+/** Returns the arguments of inference-loop.js for the graph that a job composes for `clip`. */
 async function loopArguments(
   folder: string,
   clip: string,
@@ -117,7 +117,7 @@ async function loopArguments(
   return [file, String(graph.inputBytes), String(graph.rowBytes), threads, String(SECONDS_ALONE)];
 }
 
-/** Frames a second of all processes together, and a frame's processor time. */
+/** Returns frames per second of all processes together, and the CPU time per frame. */
 async function inferenceAlone(processes: number, args: readonly string[]) {
   const results = await Promise.all(
     Array.from({ length: processes }, () => timed(process.execPath, [LOOP, ...args])),

@@ -1,4 +1,4 @@
-/** Jobs, and what they are measured against: ffmpeg alone, with the settings that a job has. */
+/** Runs jobs, and ffmpeg alone with the settings of a job for comparison. */
 
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -8,31 +8,31 @@ import { jobCommand, nodeCommand } from '../test/fixtures/job.js';
 import { type Timed, type TimedOptions, timed } from './measure.js';
 
 export interface BenchOptions {
-  /** Where files may be made. */
+  /** The folder for files. */
   readonly folder: string;
-  /** How often each pair of figures is taken. */
+  /** The number of measurements per ratio. */
   readonly runs: number;
-  /** A style network of full size, as an ONNX file (RGB, 0..255); one with random weights is made where undefined. */
+  /** A full-size style network as an ONNX file (RGB, 0..255). Default: one with random weights. */
   readonly model: string | undefined;
 }
 
-/** What a model that `BenchOptions.model` names takes and gives, in a job's words and as it is loaded. */
+/** The format of the model in `BenchOptions.model`, as options of a job and for loading it here. */
 export const LARGE_MODEL = {
-  words: ['--model-range', '0..255', '--model-channels', 'rgb'],
+  args: ['--model-range', '0..255', '--model-channels', 'rgb'],
   overrides: { range: '0..255', channels: 'rgb' },
 } as const;
 
 export interface JobTimed extends Timed {
   readonly frames: number;
-  /** From the first frame that was asked for to the last one that the encoder took. */
+  /** From the request for the first frame until the encoder has taken the last one. */
   readonly pipelineSeconds: number;
 }
 
 const STAND_IN = fileURLToPath(new URL('./stand-in-rank.js', import.meta.url));
 
 /**
- * Runs a job on `ranks` ranks (0: without mpirun) on the CPU, or on devices that only take `standIn` milliseconds for a
- * frame, and give it back.
+ * Runs a job on `ranks` ranks (0: without mpirun) on the CPU, or on devices that sleep `standIn` milliseconds per frame
+ * and return it unchanged.
  */
 export async function runJob(
   ranks: number,
@@ -44,14 +44,14 @@ export async function runJob(
   const report = `${output}.json`;
   const always = ['--overwrite', '--quiet', '--provider', 'cpu', '--report', report];
   const job = [clip, output, ...args, ...always];
-  const [program, words] =
+  const [program, programArgs] =
     standIn === undefined ? jobCommand(ranks, job) : nodeCommand(ranks, [STAND_IN, String(standIn), ...job]);
-  const result = await timed(program, words, options);
+  const result = await timed(program, programArgs, options);
   const { frames, pipelineSeconds } = JSON.parse(readFileSync(report, 'utf8')) as JobTimed;
   return { ...result, frames, pipelineSeconds };
 }
 
-/** Decodes and encodes `clip` by ffmpeg alone, with a job's default quality and threads, and its preset unless another is said. */
+/** Decodes and encodes `clip` with ffmpeg alone, with a job's default quality, threads and, unless given, preset. */
 export function transcode(clip: string, output: string, preset?: string): Promise<Timed> {
   const defaults = codecDefaults('h264');
   return timed('ffmpeg', [
@@ -60,13 +60,13 @@ export function transcode(clip: string, output: string, preset?: string): Promis
   ]);
 }
 
-/** What a run took. */
+/** The time of a run. */
 export interface Cost {
   readonly seconds: number;
   readonly cpuSeconds: number;
 }
 
-/** Seconds a frame, of a program that has been started: those of a long run that a short one has not. */
+/** Returns the time per frame without start and end: the difference between a long and a short run. */
 export function perFrame(short: Cost, long: Cost, frames: number): Cost {
   return {
     seconds: (long.seconds - short.seconds) / frames,

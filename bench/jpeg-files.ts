@@ -14,17 +14,17 @@ const RANKS = 2;
 const THREADS = '1';
 /** Not a multiple of the ranks. */
 const FRAMES = 51;
-/** PyTorch's run takes longer than all the others together. */
-const MOST_RUNS_OF_PYTORCH = 2;
+/** The run with PyTorch takes longer than all others together. */
+const MAX_PYTORCH_RUNS = 2;
 const RANK = fileURLToPath(new URL('./jpeg-rank.js', import.meta.url));
 const PYTHON_RANK = join(packageRoot(), 'bench', 'jpeg_rank.py');
 
 const PATTERN = '%06d.jpg';
 
-/** The program and its words that run a rank on each part of a folder of frames, into another folder. */
+/** Returns the program and arguments that run the ranks on a folder of frames, into another folder. */
 type RankCommand = (frames: string, styled: string) => readonly [string, readonly string[]];
 
-/** What one way of working came to. */
+/** The measurements of one method. */
 interface Outcome {
   readonly seconds: number;
   readonly writtenBytes: number;
@@ -32,17 +32,17 @@ interface Outcome {
 }
 
 /**
- * The reference architecture's way of working, written plainly: ffmpeg makes a JPEG file of every frame, each rank takes
- * its part of the list and writes a JPEG file of every styled frame, ffmpeg puts those together. By ONNX Runtime, and where
- * Python has it by PyTorch as there. Beside it, in turn, a job with the same clip, network, ranks, threads and encoder
- * settings; and jobs with the networks of ours that are there to replace it.
+ * Measures the method of the reference architecture in a simple form: ffmpeg writes a JPEG file per frame, each rank reads
+ * its share and writes a JPEG file per styled frame, and ffmpeg encodes those. With ONNX Runtime and, if Python has it,
+ * with PyTorch as in the original. Compares it with a job with the same clip, network, ranks, threads and encoder settings,
+ * and with jobs with the bundled networks that replace that network.
  */
 export async function jpegFiles(options: BenchOptions): Promise<Table> {
   const { folder, runs } = options;
   const clip = await makeClip(folder, SMALL, FRAMES);
   const model = options.model ?? (await johnsonModel(folder));
-  const job = (...words: readonly string[]) => {
-    const args = ['--threads', THREADS, '--model', ...words];
+  const job = (...options: readonly string[]) => {
+    const args = ['--threads', THREADS, '--model', ...options];
     return (): Promise<Outcome> => runJob(RANKS, clip, join(folder, 'jpeg-ours.mp4'), args);
   };
   const files = (rank: RankCommand) => () => throughFiles(folder, clip, rank);
@@ -54,28 +54,28 @@ export async function jpegFiles(options: BenchOptions): Promise<Table> {
     what: 'JPEG files, the large network, PyTorch',
     name: 'PyTorch',
     run: files(byPyTorch),
-    most: MOST_RUNS_OF_PYTORCH,
+    maxRuns: MAX_PYTORCH_RUNS,
   };
-  const ways = [
+  const methods = [
     { what: 'JPEG files, the large network', name: 'files', run: files(byRuntime) },
     ...(pyTorch ? [throughPyTorch] : []),
-    { what: 'a job, the large network', name: 'same network', run: job(model, ...LARGE_MODEL.words) },
+    { what: 'a job, the large network', name: 'same network', run: job(model, ...LARGE_MODEL.args) },
     { what: 'a job, `wave` (fine)', name: 'fine', run: job('wave', '--size', 'fine') },
     { what: 'a job, `wave` (fast)', name: 'fast', run: job('wave', '--size', 'fast') },
-  ].map((way) => ({ most: runs, ...way, outcomes: [] as Outcome[] }));
+  ].map((method) => ({ maxRuns: runs, ...method, outcomes: [] as Outcome[] }));
   for (let run = 0; run < runs; run += 1)
-    for (const way of ways) if (run < way.most) way.outcomes.push(await way.run());
+    for (const method of methods) if (run < method.maxRuns) method.outcomes.push(await method.run());
 
-  const columns = ['way', 'fps, whole', 'MB written', `frames of ${FRAMES}`, 'times as fast', 'n'];
+  const columns = ['method', 'fps, whole job', 'MB written', `frames of ${FRAMES}`, 'relative speed', 'n'];
   const found = table(columns);
-  const [first] = ways;
-  for (const { what, name, outcomes } of ways) {
+  const [first] = methods;
+  for (const { what, name, outcomes } of methods) {
     const fps = outcomes.map(speed);
     const written = outcomes.map(({ writtenBytes }) => writtenBytes / 1e6);
     const frames = outcomes.map((outcome) => outcome.frames);
-    const words = [what, spreadText(fps), spreadText(written, 1), spreadText(frames, 0)];
+    const cells = [what, spreadText(fps), spreadText(written, 1), spreadText(frames, 0)];
     const ratios = outcomes.map((outcome, run) => speed(outcome) / speed(first?.outcomes[run] ?? outcome));
-    found.ratio(name, words, ratios);
+    found.ratio(name, cells, ratios);
   }
   return found.done();
 }
@@ -87,8 +87,7 @@ function speed({ frames, seconds }: Outcome): number {
 async function throughFiles(folder: string, clip: string, rank: RankCommand): Promise<Outcome> {
   const [frames, styled] = [join(folder, 'jpeg-in'), join(folder, 'jpeg-out')];
   for (const each of [frames, styled]) mkdirSync(each);
-  const ffmpeg = (...words: readonly string[]) =>
-    timed('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...words]);
+  const ffmpeg = (...args: readonly string[]) => timed('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...args]);
   const cut = await ffmpeg('-i', clip, '-q:v', '2', join(frames, PATTERN));
   const ranks = await timed(...rank(frames, styled));
   const made = readdirSync(styled).length;

@@ -1,9 +1,9 @@
 /**
- * One rank of the reference architecture's way of working: its part of the folder of JPEG frames, each read, put through the
- * model and written as a JPEG again. ffmpeg reads and writes them, all of a rank's in one process each. As there, a rank
- * takes the length of the list divided by the number of ranks, and what is left over is lost.
+ * One rank with the method of the reference architecture: reads each JPEG file of its share of a folder, runs the model,
+ * and writes a JPEG file. One ffmpeg process reads and one writes all frames of a rank. As in the original, each rank
+ * takes the number of frames divided by the number of ranks, and the remainder is lost.
  *
- * Run under mpirun. Arguments: threads, model (RGB, 0..255, NCHW), folders of frames in and out, pattern of their names.
+ * Run under mpirun. Arguments: threads, model (RGB, 0..255, NCHW), folders of frames in and out, pattern of file names.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -50,20 +50,20 @@ for await (const chunk of reader.stdout) {
 writer.stdin.end();
 await once(writer, 'close');
 
-/** RGB, RGB, ... to all of red, all of green, all of blue. */
-function planes(picture: Uint8Array): Float32Array {
+/** Converts interleaved RGB to planar float32. */
+function planes(frame: Uint8Array): Float32Array {
   const values = new Float32Array(3 * pixels);
   for (let channel = 0; channel < 3; channel += 1)
-    for (let at = 0; at < pixels; at += 1) values[channel * pixels + at] = picture[3 * at + channel] ?? 0;
+    for (let at = 0; at < pixels; at += 1) values[channel * pixels + at] = frame[3 * at + channel] ?? 0;
   return values;
 }
 
-/** The inverse, clipped to what a byte holds. */
+/** Converts planar float32 to interleaved RGB, clamped to 0..255. */
 function samples(values: Float32Array): Uint8Array {
-  const picture = new Uint8ClampedArray(3 * pixels);
+  const frame = new Uint8ClampedArray(3 * pixels);
   for (let channel = 0; channel < 3; channel += 1)
-    for (let at = 0; at < pixels; at += 1) picture[3 * at + channel] = values[channel * pixels + at] ?? 0;
-  return new Uint8Array(picture.buffer);
+    for (let at = 0; at < pixels; at += 1) frame[3 * at + channel] = values[channel * pixels + at] ?? 0;
+  return new Uint8Array(frame.buffer);
 }
 
 async function sizeOf(path: string): Promise<{ readonly width: number; readonly height: number }> {

@@ -1,7 +1,8 @@
-"""One rank of the reference architecture's way of working, as it is there: PyTorch, a JPEG file in and one out for each frame.
+"""One rank with the method of the reference architecture: PyTorch, and one JPEG file in and one out per frame.
 
-What jpeg-rank.ts does with ONNX Runtime. Arguments: threads, folders of frames in and out. The network has Johnson's shape and
-random weights, like johnson.ts's. With --check it only sees whether PyTorch and Pillow are there.
+The counterpart of jpeg-rank.ts, which uses ONNX Runtime. Arguments: threads, folders of frames in and out. The network has
+the layers of Johnson's and random weights, as in johnson.ts. With --check it only tests whether PyTorch and Pillow are
+installed.
 """
 
 import os
@@ -47,11 +48,11 @@ def main(threads: str, frames: str, styled: str) -> None:
     torch.set_num_threads(int(threads))
     rank, ranks = int(os.environ["OMPI_COMM_WORLD_RANK"]), int(os.environ["OMPI_COMM_WORLD_SIZE"])
     names = sorted(path.name for path in Path(frames).iterdir())
-    count = len(names) // ranks  # what is left over is lost, as there
+    count = len(names) // ranks  # the remainder is lost, as in the original
     model = network()
     for name in names[rank * count : (rank + 1) * count]:
-        picture = torch.from_numpy(np.asarray(Image.open(Path(frames, name)).convert("RGB")).copy())
-        output = model(picture.permute(2, 0, 1).unsqueeze(0).float())[0]
+        frame = torch.from_numpy(np.asarray(Image.open(Path(frames, name)).convert("RGB")).copy())
+        output = model(frame.permute(2, 0, 1).unsqueeze(0).float())[0]
         samples = output.clamp(0, 255).permute(1, 2, 0).byte().numpy()
         Image.fromarray(samples).save(Path(styled, name), quality=95)
 

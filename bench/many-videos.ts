@@ -11,25 +11,25 @@ const SECONDS = 5;
 const SIZE = '320x180';
 const RANKS = 2;
 /** Each run takes minutes. */
-const MOST_RUNS = 2;
+const MAX_RUNS = 2;
 
-/** Time of a job for each of many short videos over the time of one job with all of them. */
+/** Measures the time of separate jobs for many short videos over the time of one job with all of them. */
 export async function manyVideos({ folder, runs }: BenchOptions): Promise<Table> {
   const videos = await makeVideos(folder);
   const out = join(folder, 'many-out');
   const options = ['--provider', 'cpu', '--quiet'];
   const ratios: number[] = [];
   const seconds: number[] = [];
-  for (let run = 0; run < Math.min(runs, MOST_RUNS); run += 1) {
-    let apart = 0;
+  for (let run = 0; run < Math.min(runs, MAX_RUNS); run += 1) {
+    let separate = 0;
     for (const [number, video] of videos.entries())
-      apart += await jobSeconds([video, join(folder, `many-${run}-${number}.mp4`), ...options]);
+      separate += await jobSeconds([video, join(folder, `many-${run}-${number}.mp4`), ...options]);
     const together = await jobSeconds([...videos, '--out-dir', out, ...options]);
     await rm(out, { recursive: true });
-    ratios.push(apart / together);
+    ratios.push(separate / together);
     seconds.push(together / VIDEOS);
   }
-  const found = table(['videos', 'ranks', 'seconds a video in one job', 'separate jobs over one job', 'n']);
+  const found = table(['videos', 'ranks', 'seconds per video in one job', 'separate jobs over one job', 'n']);
   const what = `${VIDEOS} of ${SECONDS} s at ${SIZE}, \`wave\``;
   found.ratio('one job', [what, String(RANKS), spreadText(seconds, 1)], ratios);
   return found.done();

@@ -1,4 +1,4 @@
-/** What the benchmarks share: running programs, and what repeated figures come to. */
+/** Runs programs and measures them, and summarizes repeated measurements. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -6,9 +6,9 @@ import { MPI_ENVIRONMENT } from '../test/fixtures/job.js';
 
 export interface Timed {
   readonly seconds: number;
-  /** Processor time of the program and all it started, user and system. Right where nothing else ends meanwhile. */
+  /** CPU time, user and system, of the program and its children. Correct if no other child ends meanwhile. */
   readonly cpuSeconds: number;
-  /** Bytes that it and all it started wrote to file systems on a device; likewise. */
+  /** Bytes that they wrote to file systems on a device; likewise. */
   readonly writtenBytes: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -21,9 +21,9 @@ export interface TimedOptions {
 
 const WATCH_MS = 50;
 /** USER_HZ, which is 100 on every architecture that Node runs on. */
-const TICKS_A_SECOND = 100;
+const TICKS_PER_SECOND = 100;
 
-/** Runs a program to its end. Throws if it fails. */
+/** Runs a program until it ends. Throws if it fails. */
 export async function timed(
   program: string,
   args: readonly string[],
@@ -58,14 +58,14 @@ export async function timed(
   };
 }
 
-/** What this process's children, and theirs, have used that have ended (proc(5): cutime, cstime; io is summed up too). */
+/** Returns the use of all children that have ended, and theirs (proc(5): cutime, cstime; io is cumulative too). */
 function usedByChildren(): { readonly cpuSeconds: number; readonly writtenBytes: number } {
   const stat = readFileSync('/proc/self/stat', 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [user, system] = [Number(fields[13]), Number(fields[14])];
   const io = readFileSync('/proc/self/io', 'utf8');
   return {
-    cpuSeconds: (user + system) / TICKS_A_SECOND,
+    cpuSeconds: (user + system) / TICKS_PER_SECOND,
     writtenBytes: Number(/^write_bytes: (\d+)/m.exec(io)?.[1]),
   };
 }
@@ -86,7 +86,7 @@ export function spread(values: readonly number[]): Spread {
   return { median, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 };
 }
 
-/** `0.95 (0.93 to 0.96)`; of one value, that. */
+/** Formats `0.95 (0.93 to 0.96)`, or a single value alone. */
 export function spreadText(values: readonly number[], digits = 2): string {
   const { median, least, most } = spread(values);
   const text = median.toFixed(digits);

@@ -12,9 +12,9 @@ const CASES = [
   { seconds: 4, ranks: 8 },
 ] as const;
 
-/** Highest resident memory of a job's ranks at 1080p, against the length of the video and the number of ranks. Taken once. */
+/** Measures the peak resident memory of a job's ranks at 1080p, by length of the video and number of ranks. One run each. */
 export async function memory({ folder }: BenchOptions): Promise<Table> {
-  const found = table(['seconds of video', 'ranks', 'root, MiB', 'largest other rank, MiB']);
+  const found = table(['seconds of video', 'ranks', 'rank 0, MiB', 'largest other rank, MiB']);
   const model = await identityModel(folder);
   for (const { seconds, ranks } of CASES) {
     const clip = await makeClip(folder, LARGE, seconds * RATE);
@@ -26,9 +26,9 @@ export async function memory({ folder }: BenchOptions): Promise<Table> {
       }
     };
     await runJob(ranks, clip, output, ['--model', model, '--preset', 'ultrafast'], { watch });
-    const [root = 0, ...others] = peaks;
+    const [first = 0, ...others] = peaks;
     const largest = others.length === 0 ? '' : Math.max(...others).toFixed(0);
-    found.row([String(seconds), String(ranks), root.toFixed(0), largest]);
+    found.row([String(seconds), String(ranks), first.toFixed(0), largest]);
   }
   return found.done();
 }
@@ -38,7 +38,7 @@ interface RankMemory {
   readonly mebibytes: number;
 }
 
-/** The ranks of the job that makes `output`, and the highest resident set (VmHWM) of each so far. */
+/** Returns the ranks of the job that writes `output`, with the peak resident set size (VmHWM) of each so far. */
 function ranksOf(output: string): readonly RankMemory[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -52,7 +52,7 @@ function ranksOf(output: string): readonly RankMemory[] {
         const rank = Number(/(?:^|\0)OMPI_COMM_WORLD_RANK=(\d+)/.exec(environment)?.[1] ?? 0);
         return [{ rank, mebibytes: Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? 0) / 1024 }];
       } catch {
-        return []; // It has just ended.
+        return []; // just ended
       }
     });
 }

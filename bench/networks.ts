@@ -12,7 +12,7 @@ import { spreadText } from './measure.js';
 import { type Table, table } from './table.js';
 
 const FRAME = { width: 640, height: 360, matrix: 'bt709', range: 'limited' } as const;
-/** Rounds for each run that was asked for: a round takes a second or two. */
+/** Rounds per requested run: a round takes a second or two. */
 const ROUNDS = 4;
 const SETTINGS = {
   executionProviders: ['cpu'],
@@ -21,7 +21,7 @@ const SETTINGS = {
   enableMemPattern: false,
 } as const;
 
-/** A graph that is timed. */
+/** A graph to be measured. */
 interface Network {
   readonly name: string;
   readonly macsPerPixel: number;
@@ -30,8 +30,9 @@ interface Network {
 }
 
 /**
- * Processor time of a frame of 640x360 on one thread, of the graphs that jobs run, colour and layout included, and of
- * Johnson's network by itself, with nothing round it: float RGB in and out, as the reference architecture runs it. All in one process, in turn.
+ * Measures the CPU time of a 640x360 frame on one thread: of the graphs of jobs, including colour and layout conversion,
+ * and of Johnson's network alone, with float RGB in and out, as in the reference architecture. All alternately in one
+ * process.
  */
 export async function networks({ folder, runs }: BenchOptions): Promise<Table> {
   const file = await johnsonModel(folder);
@@ -45,7 +46,7 @@ export async function networks({ folder, runs }: BenchOptions): Promise<Table> {
     ...[1, 3, FRAME.height, FRAME.width],
   ]);
   const johnson: Network = {
-    name: "Johnson's network by itself",
+    name: "Johnson's network alone",
     macsPerPixel: macs,
     session: await ort.InferenceSession.create(await readFile(file), SETTINGS),
     feeds: { input: pixels },
@@ -53,8 +54,8 @@ export async function networks({ folder, runs }: BenchOptions): Promise<Table> {
   const all = [
     johnson,
     await composed("Johnson's network", composedJohnson.bytes, composedJohnson.inputBytes, macs),
-    ...(await ours('fine')),
-    ...(await ours('fast')),
+    ...(await bundled('fine')),
+    ...(await bundled('fast')),
   ];
 
   const seconds = all.map((): number[] => []);
@@ -68,8 +69,8 @@ export async function networks({ folder, runs }: BenchOptions): Promise<Table> {
   }
   for (const { session } of all) await session.release();
 
-  const columns = ['graph', 'multiply-adds a pixel of the network', 'ms a megapixel'];
-  const found = table([...columns, "Johnson's by itself over it", 'n']);
+  const columns = ['graph', 'MACs/pixel of the network', 'ms per megapixel'];
+  const found = table([...columns, "speed relative to Johnson's alone", 'n']);
   const megapixels = (FRAME.width * FRAME.height) / 1e6;
   for (const [at, { name, macsPerPixel }] of all.entries()) {
     const own = seconds[at] ?? [];
@@ -84,15 +85,15 @@ export async function networks({ folder, runs }: BenchOptions): Promise<Table> {
   return found.done();
 }
 
-/** A size of ours, in int8 too where it has ranges and this processor multiplies so. */
-async function ours(size: ModelSize): Promise<readonly Network[]> {
+/** Returns a bundled network, and also in int8 if it has ranges and this processor supports it. */
+async function bundled(size: ModelSize): Promise<readonly Network[]> {
   const model = await loadModel('wave', { folder: modelsFolder(), size });
   const graph = compose(model, FRAME, 1);
   const macs = graph.macsPerPixel ?? Number.NaN;
   const network = (name: string, bytes: Uint8Array) => composed(name, bytes, graph.inputBytes, macs);
-  const whole = await network(`\`${size}\``, graph.bytes);
-  if (model.int8 === undefined || !multipliesInt8()) return [whole];
-  return [whole, await network(`\`${size}\`, int8`, int8Graph(graph, model))];
+  const float = await network(`\`${size}\``, graph.bytes);
+  if (model.int8 === undefined || !multipliesInt8()) return [float];
+  return [float, await network(`\`${size}\`, int8`, int8Graph(graph, model))];
 }
 
 async function composed(

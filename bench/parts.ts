@@ -12,7 +12,7 @@ import { unevenRanks } from './uneven-ranks.js';
 
 export type Part = (options: BenchOptions) => Promise<Table>;
 
-/** The parts of the benchmark, by the names that `--only` and the documentation have for them. */
+/** The parts of the benchmark, by their names in `--only` and the documentation. */
 export const PARTS: Readonly<Record<string, Part>> = {
   networks,
   efficiency,

@@ -1,4 +1,4 @@
-/** The committed ratios, and what a later run is worse in. */
+/** The committed ratios, and the comparison of a later run with them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../src/system/package.js';
@@ -8,7 +8,7 @@ import type { Table } from './table.js';
 /** Ratios by part and name. */
 export type Reference = Readonly<Record<string, Readonly<Record<string, Spread>>>>;
 
-/** A ratio is worse when its median is below the committed median by this share of it, and below all committed values. */
+/** A ratio is worse if its median is below the committed median by this fraction, and below all committed values. */
 const TOLERANCE = 0.1;
 const FILE = join(packageRoot(), 'bench', 'reference.json');
 
@@ -16,7 +16,7 @@ export function readReference(): Reference {
   return JSON.parse(readFileSync(FILE, 'utf8')) as Reference;
 }
 
-/** Puts a part's ratios in the place of what was committed for it. */
+/** Replaces the committed ratios of a part. */
 export function writeReference(part: string, { ratios }: Table): void {
   const rounded = (value: number): number => Math.round(value * 1000) / 1000;
   const spreads = Object.entries(ratios).map(([name, values]) => {
@@ -27,7 +27,7 @@ export function writeReference(part: string, { ratios }: Table): void {
   writeFileSync(FILE, `${JSON.stringify(next, null, 2)}\n`);
 }
 
-/** What is worse than it was, a line each. A ratio that has gone is worse; a new one is not. */
+/** Returns one line for each ratio that is worse. A missing ratio is worse; a new one is not. */
 export function regressions(reference: Reference, part: string, { ratios }: Table): readonly string[] {
   return Object.entries(reference[part] ?? {}).flatMap(([name, was]) => {
     const values = ratios[name];

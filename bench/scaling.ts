@@ -5,25 +5,25 @@ import { type BenchOptions, perFrame, runJob, transcode } from './job.js';
 import { spread, spreadText } from './measure.js';
 import { type Table, table } from './table.js';
 
-/** The device takes so long for a frame, without using a core. */
+/** The time of the device per frame, without using a core. */
 const MILLISECONDS = 250;
 const ROUNDS = 10;
-/** So fast that the encoder holds no more than a frame or two when the last one has been given to it. */
+/** So fast that the encoder holds only a frame or two when it gets the last one. */
 const PRESET = 'ultrafast';
 const CASES = [
   { size: SMALL, ranks: [1, 2, 4, 8, 16, 32] },
   { size: LARGE, ranks: [8, 32] },
 ] as const;
-/** Frames that ffmpeg decodes and encodes alone, of a shorter and a longer video: the difference leaves out its start. */
+/** The frames of a short and a long video for ffmpeg alone: the difference excludes its start. */
 const CODEC_FRAMES = [50, 250] as const;
 
 /**
- * Frames a second of whole jobs over devices that sleep, over the limit: what so many devices allow, or, where that is
- * less, plain ffmpeg's decoding and encoding on the cores of this machine, which all ranks share.
+ * Measures frames per second of jobs on devices that sleep, over the limit: the minimum of the speed of the devices and of
+ * plain ffmpeg, decoding and encoding on the cores of this machine, which all ranks share.
  */
 export async function scaling({ folder, runs }: BenchOptions): Promise<Table> {
-  const columns = ['frames', 'ranks', 'devices allow, fps', 'the codec alone, fps', 'job, fps'];
-  const found = table([...columns, 'job over the lesser', 'n']);
+  const columns = ['frames', 'ranks', 'devices alone, fps', 'codec alone, fps', 'job, fps'];
+  const found = table([...columns, 'job over the minimum', 'n']);
   const model = await identityModel(folder);
   for (const { size, ranks } of CASES) {
     const codec = await codecSpeed(folder, size, runs);

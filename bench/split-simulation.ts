@@ -1,7 +1,7 @@
 /**
- * How `--split segments` scales where devices are the limit: real codecs and hand-out, small frames, and a device that takes
- * a fixed time for a frame without using a core. `--ranks 1,2,4,8,16,32`, `--milliseconds 250`, `--pieces 3` a rank. Prints
- * a table of frames a second over the devices' own.
+ * Measures how `--split segments` scales if devices are the limit: with real codecs and scheduling, small frames, and a
+ * device that takes a fixed time per frame without using a core. `--ranks 1,2,4,8,16,32`, `--milliseconds 250`,
+ * `--pieces 3` per rank. Prints a table of frames per second relative to the devices.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,26 +19,26 @@ const { values } = parseArgs({
     pieces: { type: 'string', default: '3' },
   },
 });
-const FRAMES_A_PIECE = 25;
+const FRAMES_PER_PIECE = 25;
 const worker = fileURLToPath(new URL('./split-worker.js', import.meta.url));
 const milliseconds = Number(values.milliseconds);
 const folder = await mkdtemp(join(tmpdir(), 'framescatter-split-'));
 
-/** A clip of `pieces` closed groups of frames. */
+/** Creates a clip of `pieces` closed GOPs. */
 async function clip(pieces: number): Promise<string> {
   const file = join(folder, `clip-${pieces}.mp4`);
-  const options = ['-frames:v', String(pieces * FRAMES_A_PIECE), '-c:v', 'libx264', '-preset', 'ultrafast'];
+  const options = ['-frames:v', String(pieces * FRAMES_PER_PIECE), '-c:v', 'libx264', '-preset', 'ultrafast'];
   await runFfmpeg({
     task: 'making a clip',
     inputs: [{ from: { lavfi: 'testsrc2=size=160x120:rate=25' } }],
-    outputs: [{ to: { file }, options: [...options, '-g', String(FRAMES_A_PIECE), '-pix_fmt', 'yuv420p'] }],
+    outputs: [{ to: { file }, options: [...options, '-g', String(FRAMES_PER_PIECE), '-pix_fmt', 'yuv420p'] }],
   });
   return file;
 }
 
 try {
   process.stdout.write(
-    '| ranks | frames | frames a second | of the devices alone |\n| --- | --- | --- | --- |\n',
+    '| ranks | frames | frames per second | over devices alone |\n| --- | --- | --- | --- |\n',
   );
   for (const ranks of values.ranks.split(',').map(Number)) {
     const input = await clip(ranks * Number(values.pieces));

@@ -1,5 +1,5 @@
-// One rank of split-simulation.ts: the real codecs and the real hand-out of --split segments over a device that sleeps.
-// Arguments: clip, milliseconds a frame, seconds a piece, folder. The root prints a SplitResult.
+// One rank of split-simulation.ts: the real codecs and scheduling of --split segments, with a device that sleeps.
+// Arguments: clip, milliseconds per frame, seconds per piece, folder. Rank 0 prints a SplitResult.
 
 import { join } from 'node:path';
 import { openJournal } from '../src/job/journal/journal.js';
@@ -20,12 +20,12 @@ import { planCut } from '../src/video/split/cut.js';
 import { startWatchdog } from '../src/watchdog/watchdog.js';
 import { copyFrame, sleepingSession } from '../test/fixtures/sleeping-session.js';
 
-/** What came of one run. */
+/** The result of one run. */
 export interface SplitResult {
   readonly frames: number;
   readonly pieces: number;
   readonly seconds: number;
-  /** Frames of each rank. */
+  /** The frames of each rank. */
   readonly ranks: readonly number[];
 }
 
@@ -33,7 +33,7 @@ const [clip = '', milliseconds = '100', pieceSeconds = '4', folder = ''] = proce
 const world = await joinWorld();
 const log = createLog('text', 'quiet');
 const watchdog = startWatchdog(world, log, 0);
-const site = { log, scratch: openScratch(), stopped: new AbortController().signal };
+const context = { log, scratch: openScratch(), stopped: new AbortController().signal };
 const source = await probe(clip);
 const { width, height, averageRate } = source.video;
 const rate = averageRate ?? { num: 25, den: 1 };
@@ -53,16 +53,16 @@ async function openRoot() {
   const prepared = { source, wire, spec, input: { path: clip, display: clip } } as unknown as PreparedJob;
   const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, 1);
   const hardware = { nvdec: false, nvenc: false, encoder: 'software', notes: [] };
-  const place = { monitor: NO_MONITOR, site, device: 0, strict: false };
-  const opened: OpenedWork = { journal, ...place, hardware };
+  const rest = { monitor: NO_MONITOR, site: context, device: 0, strict: false };
+  const opened: OpenedWork = { journal, ...rest, hardware };
   return openPieceWork(prepared, plan, opened);
 }
 
 const work = world.isRoot ? await openRoot() : undefined;
 await world.broadcastValue(0);
-const began = performance.now();
-const mine = await runSegments({ world, watchdog, log }, [session], shape, site, work);
-const seconds = (performance.now() - began) / 1000;
+const start = performance.now();
+const mine = await runSegments({ world, watchdog, log }, [session], shape, context, work);
+const seconds = (performance.now() - start) / 1000;
 const ranks = await world.collect(mine.frames);
 if (work !== undefined && ranks !== undefined) {
   const segments = await work.finish();
@@ -70,7 +70,7 @@ if (work !== undefined && ranks !== undefined) {
   const result: SplitResult = { frames, pieces: segments.length, seconds, ranks };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
-await site.scratch.dispose();
+await context.scratch.dispose();
 await session.dispose();
 await watchdog.stop();
 await world.finalize();

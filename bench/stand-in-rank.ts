@@ -1,6 +1,6 @@
 /**
- * A rank of a job whose device is a stand-in: a job in all else, by the same code. Takes milliseconds a frame and the
- * job's own words. Each frame comes back as it was, after that time, in which no core is used.
+ * A rank of a job with a stand-in device; all other code is the real one. Arguments: milliseconds per frame, then those of
+ * the job. The device returns each frame unchanged after that time, without using a core.
  */
 import { parseArguments } from '../src/cli/arguments.js';
 import { runOne } from '../src/job/one.js';
@@ -15,7 +15,7 @@ import { watchForStop } from '../src/system/stop.js';
 import { startWatchdog } from '../src/watchdog/watchdog.js';
 import { copyFrame, sleepingSession } from '../test/fixtures/sleeping-session.js';
 
-const [milliseconds, ...words] = process.argv.slice(2);
+const [milliseconds, ...args] = process.argv.slice(2);
 
 class StandIns extends WarmSessions {
   override async open(_key: string, _graphs: SessionGraphs, request: SessionRequest): Promise<OpenedSession> {
@@ -24,8 +24,8 @@ class StandIns extends WarmSessions {
   }
 }
 
-const command = parseArguments(words, 'bench');
-if (command.kind !== 'job') throw new Error('these are not the words of a job');
+const command = parseArguments(args, 'bench');
+if (command.kind !== 'job') throw new Error('not a valid job command line');
 const { options } = command;
 const log = createLog('text', 'quiet');
 const stop = watchForStop(() => {});

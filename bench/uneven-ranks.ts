@@ -9,12 +9,12 @@ const RANKS = 4;
 const FAST_MS = 40;
 const SLOWER = 3;
 const FRAMES = 400;
-/** Ranks' runs in the time of one of the slow rank's: with `even` each has one, at best the fast ones have `SLOWER`. */
+/** The ideal ratio: while the slow rank does one run, each fast one does one with `even`, and at best `SLOWER`. */
 const IDEAL = ((RANKS - 1) * SLOWER + 1) / RANKS;
 
 /**
- * Speed of `--schedule dynamic` over that of `even` where the last of four ranks is three times slower, by devices that
- * sleep: no core is used for inference.
+ * Measures the speed of `--schedule dynamic` over that of `even` if the last of four ranks is three times slower. The
+ * devices sleep and use no core.
  */
 export async function unevenRanks({ runs }: BenchOptions): Promise<Table> {
   const ratios: number[] = [];
@@ -22,7 +22,7 @@ export async function unevenRanks({ runs }: BenchOptions): Promise<Table> {
   for (let run = 0; run < runs; run += 1) {
     const even = await pipeline('even');
     const dynamic = await pipeline('dynamic');
-    if (even.sha256 !== dynamic.sha256) throw new Error('the schedules gave different frames');
+    if (even.sha256 !== dynamic.sha256) throw new Error('the schedules produced different frames');
     ratios.push(even.seconds / dynamic.seconds);
     shares = dynamic.ranks;
   }
@@ -34,8 +34,8 @@ export async function unevenRanks({ runs }: BenchOptions): Promise<Table> {
 
 async function pipeline(schedule: PipelineRun['schedule']): Promise<PipelineResult> {
   const times = { slow: SLOWER * FAST_MS, fast: FAST_MS };
-  const asked: PipelineRun = { schedule, frames: FRAMES, batch: 1, lanes: 1, ...times };
-  const { code, stdout, stderr } = await mpirun(RANKS, [WORKER, JSON.stringify(asked)]);
+  const request: PipelineRun = { schedule, frames: FRAMES, batch: 1, lanes: 1, ...times };
+  const { code, stdout, stderr } = await mpirun(RANKS, [WORKER, JSON.stringify(request)]);
   if (code !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as PipelineResult;
 }

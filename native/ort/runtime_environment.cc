@@ -1,6 +1,6 @@
 #include "ort/runtime_environment.h"
 
-#include <cstdio>
+#include <iostream>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -55,7 +55,7 @@ void ORT_API_CALL log(void* /*param*/, OrtLoggingLevel /*severity*/, const char*
   if (target.logger) {
     target.logger(message);
   } else {
-    std::fprintf(stderr, "ONNX Runtime: %s\n", message);
+    std::cerr << "ONNX Runtime: " << message << '\n';
   }
 }
 
