@@ -1,9 +1,11 @@
 /**
- * `npm run bench`: measures the cost of a job beyond inference and codec as ratios. The two sides of a ratio run
- * alternately. Needs an idle machine, and about forty minutes on two cores. Prints one Markdown table per part.
+ * `npm run bench`: measures the cost of a job beyond inference and codec as ratios. The two sides of a ratio
+ * run alternately. Needs an idle machine, and about forty minutes on two cores. Prints one Markdown table per
+ * part.
  *
  * --runs N       number of measurements per ratio; default 5
- * --only PART    networks, efficiency, ceiling, jpeg-files, scaling, uneven, videos, start-up, memory; repeatable
+ * --only PART    networks, efficiency, ceiling, jpeg-files, scaling, uneven, videos, start-up or memory;
+ *                repeatable
  * --model FILE   a full-size style network (RGB, 0..255) with a manifest; default: one with random weights
  * --write        write the tables to docs/performance.md, and the ratios to bench/reference.json
  * --check        compare the ratios with bench/reference.json, and fail if one is worse

@@ -25,9 +25,10 @@ interface Ratios {
 }
 
 /**
- * Measures the cost of a job beyond decoding and encoding, on one rank at 1080p: the time of plain ffmpeg with the same
- * video and settings over that of jobs that do not change the frames. Takes a long and a short video alternately: for the
- * whole long run, and for the difference between both, which excludes start and end.
+ * Measures the cost of a job beyond decoding and encoding, on one rank at 1080p: the time of plain ffmpeg
+ * with the same video and settings over that of jobs that do not change the frames. Takes a long and a short
+ * video alternately: for the whole long run, and for the difference between both, which excludes start and
+ * end.
  */
 export async function ceiling({ folder, runs }: BenchOptions): Promise<Table> {
   const kinds: readonly Kind[] = [

@@ -15,7 +15,10 @@ import { johnsonModel } from './johnson.js';
 import { spread, spreadText, timed } from './measure.js';
 import { type Table, table } from './table.js';
 
-/** A model and a frame size, with enough frames for a run of about ten seconds: the first and the last take longer. */
+/**
+ * A model and a frame size, with enough frames for a run of about ten seconds: the first and the last take
+ * longer.
+ */
 interface Case {
   readonly model: string;
   readonly name: string;
@@ -33,9 +36,9 @@ const SECONDS_ALONE = 3;
 const LOOP = join(packageRoot(), 'build', 'test', 'bench', 'inference-loop.js');
 
 /**
- * Measures frames per second of a job's pipeline over those of the same graph in a loop of ONNX Runtime alone, with as
- * many processes and threads; and over the limit of the cores, which also decode and encode: the minimum of inference
- * alone and of cores / (CPU time per frame of decoding, inference and encoding).
+ * Measures frames per second of a job's pipeline over those of the same graph in a loop of ONNX Runtime
+ * alone, with as many processes and threads; and over the limit of the cores, which also decode and encode:
+ * the minimum of inference alone and of cores / (CPU time per frame of decoding, inference and encoding).
  */
 export async function efficiency(options: BenchOptions): Promise<Table> {
   const { folder, runs } = options;

@@ -1,6 +1,6 @@
 /**
- * Inference alone: runs a composed graph on the same frame repeatedly in one session. Prints frames per second and CPU
- * seconds per frame. Arguments: graph file, bytes in, bytes out, threads, seconds.
+ * Inference alone: runs a composed graph on the same frame repeatedly in one session. Prints frames per
+ * second and CPU seconds per frame. Arguments: graph file, bytes in, bytes out, threads, seconds.
  */
 import { readFileSync } from 'node:fs';
 import { native } from '../src/system/native.js';

@@ -31,8 +31,8 @@ export interface JobTimed extends Timed {
 const STAND_IN = fileURLToPath(new URL('./stand-in-rank.js', import.meta.url));
 
 /**
- * Runs a job on `ranks` ranks (0: without mpirun) on the CPU, or on devices that sleep `standIn` milliseconds per frame
- * and return it unchanged.
+ * Runs a job on `ranks` ranks (0: without mpirun) on the CPU, or on devices that sleep `standIn` milliseconds
+ * per frame and return it unchanged.
  */
 export async function runJob(
   ranks: number,
@@ -51,7 +51,10 @@ export async function runJob(
   return { ...result, frames, pipelineSeconds };
 }
 
-/** Decodes and encodes `clip` with ffmpeg alone, with a job's default quality, threads and, unless given, preset. */
+/**
+ * Decodes and encodes `clip` with ffmpeg alone, with a job's default quality, threads and, unless given,
+ * preset.
+ */
 export function transcode(clip: string, output: string, preset?: string): Promise<Timed> {
   const defaults = codecDefaults('h264');
   return timed('ffmpeg', [

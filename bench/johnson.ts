@@ -5,10 +5,10 @@ import { floats, integers, modelBytes, node } from '../test/fixtures/onnx.js';
 import { randomNumbers } from '../test/fixtures/random.js';
 
 /**
- * Writes a network with the layers of the reference architecture's (Johnson et al. 2016, "Perceptual Losses for Real-Time
- * Style Transfer": 9x9 convolutions at both ends, two strides of 2, five residual blocks of 128 channels, instance norm;
- * 154,000 MACs/pixel) and random weights, which do not affect its speed. RGB in and out, 0..255. Returns the path of the
- * ONNX file, which has no manifest.
+ * Writes a network with the layers of the reference architecture's (Johnson et al. 2016, "Perceptual Losses
+ * for Real-Time Style Transfer": 9x9 convolutions at both ends, two strides of 2, five residual blocks of 128
+ * channels, instance norm; 154,000 MACs/pixel) and random weights, which do not affect its speed. RGB in and
+ * out, 0..255. Returns the path of the ONNX file, which has no manifest.
  */
 export async function johnsonModel(folder: string): Promise<string> {
   const random = randomNumbers(16);

@@ -32,10 +32,11 @@ interface Outcome {
 }
 
 /**
- * Measures the method of the reference architecture in a simple form: ffmpeg writes a JPEG file per frame, each rank reads
- * its share and writes a JPEG file per styled frame, and ffmpeg encodes those. With ONNX Runtime and, if Python has it,
- * with PyTorch as in the original. Compares it with a job with the same clip, network, ranks, threads and encoder settings,
- * and with jobs with the bundled networks that replace that network.
+ * Measures the method of the reference architecture in a simple form: ffmpeg writes a JPEG file per frame,
+ * each rank reads its share and writes a JPEG file per styled frame, and ffmpeg encodes those. With ONNX
+ * Runtime and, if Python has it, with PyTorch as in the original. Compares it with a job with the same clip,
+ * network, ranks, threads and encoder settings, and with jobs with the bundled networks that replace that
+ * network.
  */
 export async function jpegFiles(options: BenchOptions): Promise<Table> {
   const { folder, runs } = options;

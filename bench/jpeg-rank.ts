@@ -1,9 +1,10 @@
 /**
- * One rank with the method of the reference architecture: reads each JPEG file of its share of a folder, runs the model,
- * and writes a JPEG file. One ffmpeg process reads and one writes all frames of a rank. As in the original, each rank
- * takes the number of frames divided by the number of ranks, and the remainder is lost.
+ * One rank with the method of the reference architecture: reads each JPEG file of its share of a folder, runs
+ * the model, and writes a JPEG file. One ffmpeg process reads and one writes all frames of a rank. As in the
+ * original, each rank takes the number of frames divided by the number of ranks, and the remainder is lost.
  *
- * Run under mpirun. Arguments: threads, model (RGB, 0..255, NCHW), folders of frames in and out, pattern of file names.
+ * Run under mpirun. Arguments: threads, model (RGB, 0..255, NCHW), folders of frames in and out, pattern of
+ * file names.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -58,7 +58,10 @@ export async function timed(
   };
 }
 
-/** Returns the use of all children that have ended, and theirs (proc(5): cutime, cstime; io is cumulative too). */
+/**
+ * Returns the use of all children that have ended, and theirs (proc(5): cutime, cstime; io is cumulative
+ * too).
+ */
 function usedByChildren(): { readonly cpuSeconds: number; readonly writtenBytes: number } {
   const stat = readFileSync('/proc/self/stat', 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -12,7 +12,10 @@ const CASES = [
   { seconds: 4, ranks: 8 },
 ] as const;
 
-/** Measures the peak resident memory of a job's ranks at 1080p, by length of the video and number of ranks. One run each. */
+/**
+ * Measures the peak resident memory of a job's ranks at 1080p, by length of the video and number of ranks.
+ * One run each.
+ */
 export async function memory({ folder }: BenchOptions): Promise<Table> {
   const found = table(['seconds of video', 'ranks', 'rank 0, MiB', 'largest other rank, MiB']);
   const model = await identityModel(folder);
@@ -38,7 +41,9 @@ interface RankMemory {
   readonly mebibytes: number;
 }
 
-/** Returns the ranks of the job that writes `output`, with the peak resident set size (VmHWM) of each so far. */
+/**
+ * Returns the ranks of the job that writes `output`, with the peak resident set size (VmHWM) of each so far.
+ */
 function ranksOf(output: string): readonly RankMemory[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

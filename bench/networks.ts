@@ -30,9 +30,9 @@ interface Network {
 }
 
 /**
- * Measures the CPU time of a 640x360 frame on one thread: of the graphs of jobs, including colour and layout conversion,
- * and of Johnson's network alone, with float RGB in and out, as in the reference architecture. All alternately in one
- * process.
+ * Measures the CPU time of a 640x360 frame on one thread: of the graphs of jobs, including colour and layout
+ * conversion, and of Johnson's network alone, with float RGB in and out, as in the reference architecture.
+ * All alternately in one process.
  */
 export async function networks({ folder, runs }: BenchOptions): Promise<Table> {
   const file = await johnsonModel(folder);

@@ -8,7 +8,10 @@ import type { Table } from './table.js';
 /** Ratios by part and name. */
 export type Reference = Readonly<Record<string, Readonly<Record<string, Spread>>>>;
 
-/** A ratio is worse if its median is below the committed median by this fraction, and below all committed values. */
+/**
+ * A ratio is worse if its median is below the committed median by this fraction, and below all committed
+ * values.
+ */
 const TOLERANCE = 0.1;
 const FILE = join(packageRoot(), 'bench', 'reference.json');
 

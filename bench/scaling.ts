@@ -18,8 +18,8 @@ const CASES = [
 const CODEC_FRAMES = [50, 250] as const;
 
 /**
- * Measures frames per second of jobs on devices that sleep, over the limit: the minimum of the speed of the devices and of
- * plain ffmpeg, decoding and encoding on the cores of this machine, which all ranks share.
+ * Measures frames per second of jobs on devices that sleep, over the limit: the minimum of the speed of the
+ * devices and of plain ffmpeg, decoding and encoding on the cores of this machine, which all ranks share.
  */
 export async function scaling({ folder, runs }: BenchOptions): Promise<Table> {
   const columns = ['frames', 'ranks', 'devices alone, fps', 'codec alone, fps', 'job, fps'];

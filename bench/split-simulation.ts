@@ -1,7 +1,7 @@
 /**
- * Measures how `--split segments` scales if devices are the limit: with real codecs and scheduling, small frames, and a
- * device that takes a fixed time per frame without using a core. `--ranks 1,2,4,8,16,32`, `--milliseconds 250`,
- * `--pieces 3` per rank. Prints a table of frames per second relative to the devices.
+ * Measures how `--split segments` scales if devices are the limit: with real codecs and scheduling, small
+ * frames, and a device that takes a fixed time per frame without using a core. `--ranks 1,2,4,8,16,32`,
+ * `--milliseconds 250`, `--pieces 3` per rank. Prints a table of frames per second relative to the devices.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// One rank of split-simulation.ts: the real codecs and scheduling of --split segments, with a device that sleeps.
-// Arguments: clip, milliseconds per frame, seconds per piece, folder. Rank 0 prints a SplitResult.
+// One rank of split-simulation.ts: the real codecs and scheduling of --split segments, with a device that
+// sleeps. Arguments: clip, milliseconds per frame, seconds per piece, folder. Rank 0 prints a SplitResult.
 
 import { join } from 'node:path';
 import { openJournal } from '../src/job/journal/journal.js';

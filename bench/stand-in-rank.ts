@@ -1,6 +1,6 @@
 /**
- * A rank of a job with a stand-in device; all other code is the real one. Arguments: milliseconds per frame, then those of
- * the job. The device returns each frame unchanged after that time, without using a core.
+ * A rank of a job with a stand-in device; all other code is the real one. Arguments: milliseconds per frame,
+ * then those of the job. The device returns each frame unchanged after that time, without using a core.
  */
 import { parseArguments } from '../src/cli/arguments.js';
 import { runOne } from '../src/job/one.js';

@@ -13,7 +13,10 @@ const MILESTONES = [
   { column: 'first frame encoded', message: /^frame 1 is encoded/ },
 ] as const;
 
-/** Measures seconds from the launch of a job to its milestones, and from its last frame to its end (mux, verify, publish). */
+/**
+ * Measures seconds from the launch of a job to its milestones, and from its last frame to its end (mux,
+ * verify, publish).
+ */
 export async function startUp({ folder, runs }: BenchOptions): Promise<Table> {
   const columns = ['ranks', 'node alone', ...MILESTONES.map(({ column }) => column), 'last frame to end'];
   const found = table([...columns, 'n']);

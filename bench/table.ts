@@ -36,7 +36,9 @@ export function markdown({ columns, rows }: Table): string {
   return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('');
 }
 
-/** Replaces the table between the markers of the part `name` in `text`. Throws if there are no such markers. */
+/**
+ * Replaces the table between the markers of the part `name` in `text`. Throws if there are no such markers.
+ */
 export function withTable(text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- bench ${name} -->\n`, `<!-- end -->\n`];
   const from = text.indexOf(begin);

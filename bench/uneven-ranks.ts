@@ -9,12 +9,15 @@ const RANKS = 4;
 const FAST_MS = 40;
 const SLOWER = 3;
 const FRAMES = 400;
-/** The ideal ratio: while the slow rank does one run, each fast one does one with `even`, and at best `SLOWER`. */
+/**
+ * The ideal ratio: while the slow rank does one run, each fast one does one with `even`, and at best
+ * `SLOWER`.
+ */
 const IDEAL = ((RANKS - 1) * SLOWER + 1) / RANKS;
 
 /**
- * Measures the speed of `--schedule dynamic` over that of `even` if the last of four ranks is three times slower. The
- * devices sleep and use no core.
+ * Measures the speed of `--schedule dynamic` over that of `even` if the last of four ranks is three times
+ * slower. The devices sleep and use no core.
  */
 export async function unevenRanks({ runs }: BenchOptions): Promise<Table> {
   const ratios: number[] = [];

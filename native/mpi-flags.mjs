@@ -1,31 +1,31 @@
 /**
- * Prints what the addon's build takes from MPI's C++ compiler wrapper, one flag a line:
+ * Prints the flags of MPI's C++ compiler wrapper for the build of the addon, one per line:
  *
  *     node native/mpi-flags.mjs compile|link
  *
- * The wrapper is mpicxx, or the one that MPICXX names (CC on a Cray). Open MPI's, MPICH's, Intel MPI's and MVAPICH's answer
- * to -show, Cray's to --cray-print-opts. Fails, with what to do, where there are no flags to be had: gyp then stops.
+ * The wrapper is mpicxx, or the one in MPICXX (CC on a Cray). Those of Open MPI, MPICH, Intel MPI and MVAPICH
+ * support -show, Cray's supports --cray-print-opts. Fails with a hint if there are no flags, which stops gyp.
  */
 import { spawnSync } from 'node:child_process';
 
-const QUESTIONS = ['-show', '--cray-print-opts=all'];
-/** Searched anyway; given again as a system folder, it hides the C++ library's own headers. */
-const USUAL_INCLUDE = '-I/usr/include';
+const OPTIONS = ['-show', '--cray-print-opts=all'];
+/** A default include folder. As an explicit system folder it would hide the headers of the C++ library. */
+const DEFAULT_INCLUDE = '-I/usr/include';
 
-/** The words of a command line as wrappers print it: quotes, but no escapes. */
-function wordsOf(text) {
-  const words = text.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? [];
-  return words.map((word) => word.replaceAll(/["']/g, ''));
+/** Splits a command line as wrappers print it: with quotes, but without escapes. */
+function splitArgs(text) {
+  const args = text.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? [];
+  return args.map((arg) => arg.replaceAll(/["']/g, ''));
 }
 
-/** The same with every flag in one word: `-I DIR`, `-Xlinker WORD` and runs of `-Wl,...` belong together. */
-function joined(words) {
+/** Joins each flag into one argument: `-I DIR`, `-Xlinker ARG` and sequences of `-Wl,...`. */
+function joined(args) {
   const flags = [];
-  for (let index = 0; index < words.length; index += 1) {
-    let flag = words[index];
+  for (let index = 0; index < args.length; index += 1) {
+    let flag = args[index];
     if (/^(?:-I|-L|-l|-isystem|-Xlinker)$/.test(flag)) {
       index += 1;
-      const argument = words[index] ?? '';
+      const argument = args[index] ?? '';
       flag = flag === '-Xlinker' ? `-Wl,${argument}` : `${flag.replace('-isystem', '-I')}${argument}`;
     }
     const last = flags.length - 1;
@@ -35,27 +35,27 @@ function joined(words) {
   return flags;
 }
 
-function ask(wrapper, question) {
-  const { status, stdout, stderr, error } = spawnSync(wrapper, [question], { encoding: 'utf8' });
+function query(wrapper, option) {
+  const { status, stdout, stderr, error } = spawnSync(wrapper, [option], { encoding: 'utf8' });
   if (error !== undefined) return { why: `it cannot be run (${error.code ?? error.message})` };
-  const said = stderr.trim().split('\n')[0];
-  if (status !== 0) return { why: `${question} ends with ${status}${said === '' ? '' : `: ${said}`}` };
-  const flags = joined(wordsOf(stdout));
-  if (!flags.some((flag) => /^-(?:Wl,.*-)?l.*mpi/.test(flag))) return { why: `${question} names no MPI library` };
+  const firstLine = stderr.trim().split('\n')[0];
+  if (status !== 0) return { why: `${option} fails with exit code ${status}${firstLine === '' ? '' : `: ${firstLine}`}` };
+  const flags = joined(splitArgs(stdout));
+  if (!flags.some((flag) => /^-(?:Wl,.*-)?l.*mpi/.test(flag))) return { why: `${option} names no MPI library` };
   return { flags };
 }
 
-/** The wrapper's flags, or an end of this process. */
+/** Returns the wrapper's flags, or exits. */
 function flagsOf(wrapper) {
   const answers = [];
-  for (const question of QUESTIONS) {
-    const answer = ask(wrapper, question);
+  for (const option of OPTIONS) {
+    const answer = query(wrapper, option);
     if (answer.flags !== undefined) return answer.flags;
     answers.push(answer.why);
   }
   return fail(
-    `${wrapper} does not say how to build with MPI: ${[...new Set(answers)].join('; ')}. ` +
-      "Install an MPI with its headers (bash scripts/setup.sh), load the cluster's MPI module, or name its C++ compiler in MPICXX",
+    `cannot get the MPI flags of ${wrapper}: ${[...new Set(answers)].join('; ')}. ` +
+      "Install an MPI with its headers (bash scripts/setup.sh), load the cluster's MPI module, or set MPICXX to its C++ compiler",
   );
 }
 
@@ -70,10 +70,10 @@ const flags = flagsOf(process.env.MPICXX || 'mpicxx');
 const wanted =
   kind === 'compile'
     ? flags
-        .filter((flag) => flag.startsWith('-I') && flag !== USUAL_INCLUDE)
+        .filter((flag) => flag.startsWith('-I') && flag !== DEFAULT_INCLUDE)
         .map((flag) => flag.replace('-I', '-isystem'))
     : flags.filter((flag) => /^-(?:L|l|Wl,)/.test(flag));
-// gyp and make would take these for their own.
-const strange = wanted.find((flag) => /[^\w@%+=:,.~/^-]/.test(flag));
-if (strange !== undefined) fail(`the build cannot use the flag ${strange}: a name in it is too unusual`);
+// gyp and make would interpret other characters.
+const unsupported = wanted.find((flag) => /[^\w@%+=:,.~/^-]/.test(flag));
+if (unsupported !== undefined) fail(`the build does not support the flag ${unsupported}: it contains special characters`);
 for (const flag of new Set(wanted)) process.stdout.write(`${flag}\n`);

@@ -1,9 +1,9 @@
 /**
- * Prints where the build finds what npm installed, wherever npm put it (beside this package, or above it):
+ * Prints the paths of npm packages for the build, wherever npm installed them (in this package, or above it):
  *
  *     node native/package-paths.mjs node-addon-api    its headers
- *     node native/package-paths.mjs onnxruntime       the folder of ONNX Runtime's library for this machine
- *     node native/package-paths.mjs rpath             the same, as seen from build/Release: the whole may be moved
+ *     node native/package-paths.mjs onnxruntime       the folder of ONNX Runtime's library for this system
+ *     node native/package-paths.mjs rpath             the same, relative to build/Release: packages can be moved
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,20 +12,20 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** The folder of an npm package: the one that Node.js finds from here. */
+/** Returns the folder of an npm package, as Node.js resolves it from here. */
 export function packageFolder(name) {
   for (const folder of createRequire(import.meta.url).resolve.paths(name) ?? []) {
     if (existsSync(join(folder, name, 'package.json'))) return join(folder, name);
   }
-  throw new Error(`the npm package ${name} is not installed: npm ci installs it`);
+  throw new Error(`the npm package ${name} is not installed: run npm ci`);
 }
 
-/** Where the npm package of ONNX Runtime has its libraries, for each platform. */
+/** Returns the folder of ONNX Runtime's libraries for all platforms. */
 export function onnxRuntimeFolders() {
   return join(packageFolder('onnxruntime-node'), 'bin', 'napi-v6');
 }
 
-/** Where the library for this machine lies. */
+/** Returns the folder of the library for this system. */
 export function onnxRuntimeFolder() {
   return join(onnxRuntimeFolders(), process.platform, process.arch);
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Kills, hangs up and freezes jobs, also while they publish, resumes them or takes them over, and compares what comes out:
+# Kills, interrupts and freezes jobs, also while they publish, resumes them or takes them over, and compares
+# the outputs:
 # scripts/chaos.sh [--rounds 50] [--seed 1]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# A job in segments over two hosts that share nothing but the program: name spaces of this machine, each with its own
-# address, name, /tmp, /var/tmp and /dev/shm, joined by a bridge; mpirun starts the ranks of the second through a stand-in for
-# ssh. The video and the model lie on the first host alone. The output must be what one rank makes of the same video, bit for
-# bit. Needs root, iproute2 and a built program.
+# Runs a job split by segments on two hosts that share only the program. The hosts are namespaces of this
+# machine, each with its own address, name, /tmp, /var/tmp and /dev/shm, joined by a bridge. mpirun starts the
+# ranks of the second host through a stand-in for ssh. Only the first host has the video and the model. The
+# output must be bit-identical to that of one rank. Needs root, iproute2 and a built program.
 #
 #     scripts/check-hosts.sh
 set -euo pipefail
 self=$(realpath "${BASH_SOURCE[0]}")
-# Outside what the hosts have for themselves, and inside it.
+# The shared folder, and the folder of the first host alone.
 shared=${FRAMESCATTER_HOSTS:-/run/framescatter-hosts-$$}
 own=/var/tmp/framescatter-hosts
 program=$(dirname "$self")/../dist/main.js
@@ -16,7 +16,7 @@ frames=200
 say() { printf 'check-hosts: %s\n' "$*"; }
 die() { say "$*" >&2; exit 1; }
 
-# In a host's name spaces: makes what is its own, and becomes the command.
+# In the namespaces of a host: mounts the host's own folders, and executes the command.
 if [ "${1:-}" = inside ]; then
   host=$2
   shift 2
@@ -33,8 +33,8 @@ if [ "${1:-}" = inside ]; then
   exec "$@"
 fi
 
-# As ssh: HOST COMMAND-LINE.
-on() { # on HOST COMMAND...: runs on the host, in this process
+# Called in place of ssh: HOST COMMAND-LINE.
+on() { # on HOST COMMAND...: executes the command on the host
   local host=$1
   shift
   exec ip netns exec "fs-$host" unshare --mount --uts --ipc bash "$self" inside "$host" "$@"
@@ -78,14 +78,14 @@ words=(--split segments --segment-seconds 0.5 --provider cpu --threads 1 --model
 (on first "${launch[@]}" node "$program" "$own/in.mp4" "$own/two.mp4" "${words[@]}" --report "$own/report.json")
 (on first node "$program" "$own/in.mp4" "$own/one.mp4" "${words[@]}")
 
-done_by() { # done_by HOST: frames that its ranks did
+done_by() { # done_by HOST: prints the number of frames of its ranks
   HOST=$1 node -e '
     const { ranks } = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
     console.log(ranks.filter(({ host }) => host === process.env.HOST).reduce((sum, { frames }) => sum + frames, 0));
   ' "$shared/first/report.json"
 }
 here=$(done_by first) there=$(done_by second)
-[ "$((here + there))" = "$frames" ] || die "the hosts did $here and $there of $frames frames"
-[ "$there" -gt 0 ] || die 'the second host did nothing'
-cmp "$shared/first/one.mp4" "$shared/first/two.mp4" || die 'two hosts make another output than one rank'
-say "$here and $there of $frames frames, and the same output as on one rank"
+[ "$((here + there))" = "$frames" ] || die "the hosts processed $here and $there of $frames frames"
+[ "$there" -gt 0 ] || die 'the second host processed no frames'
+cmp "$shared/first/one.mp4" "$shared/first/two.mp4" || die 'the output of two hosts differs from that of one rank'
+say "$here and $there of $frames frames; the output is the same as on one rank"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Follows the Dockerfile without Docker, as root on Debian or Ubuntu with debootstrap: runs its instructions, those of the CPU
-# variant, in a clean Debian 12 that is made for it, then runs the image as the pods of k8s/mpijob.yaml would
-# (scripts/check-pods.sh). What it cannot follow: the CUDA variant's base image, and layers as Docker makes them.
+# Builds the image of the Dockerfile without Docker, as root on Debian or Ubuntu with debootstrap. Runs the
+# instructions of the CPU variant in a clean Debian 12, then runs the image like the pods of k8s/mpijob.yaml
+# (scripts/check-pods.sh). Does not cover the base image of the CUDA variant, nor Docker's layers.
 #
-#     scripts/check-image.sh [FOLDER]        default /var/tmp/framescatter-image; about 3 GB stay there, to be used again
+#     scripts/check-image.sh [FOLDER]     default /var/tmp/framescatter-image; keeps about 3 GB there
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/debian-root.sh
@@ -13,11 +13,11 @@ work=$(realpath -m "${1:-/var/tmp/framescatter-image}")
 die() { printf 'check-image: %s\n' "$*" >&2; exit 1; }
 say() { printf 'check-image: %s\n' "$*"; }
 
-[ "$(id -u)" = 0 ] || die 'run as root: it makes and enters root file systems'
-command -v debootstrap >/dev/null || die 'apt-get install debootstrap'
+[ "$(id -u)" = 0 ] || die 'run this as root: it creates and enters root file systems'
+command -v debootstrap >/dev/null || die 'debootstrap is missing: apt-get install debootstrap'
 mkdir -p "$work/stages" "$work/context"
 
-# A stage is a list of folders, the newest first, for an overlay: it starts from those of the stage before it.
+# A stage is a list of folders for an overlay, newest first. It starts with those of its base stage.
 declare -A layers=() arguments=()
 mounted=()
 
@@ -35,10 +35,10 @@ mount_at() { # mount_at POINT ARGUMENTS-OF-MOUNT ...
   mounted+=("$point")
 }
 
-# The base images: Debian by debootstrap; Node's own files from this machine, where Node's image has them.
+# The base images: Debian from debootstrap; Node's files from this machine, at the paths of Node's image.
 debian() {
   [ ! -e "$work/debian" ] || return 0
-  say 'making a clean Debian 12'
+  say 'creating a clean Debian 12'
   make_debian bookworm "$work/debian" || die "see $work/debian.log"
 }
 node_files() {
@@ -46,7 +46,8 @@ node_files() {
   copy_node "$work/node"
 }
 
-# The build's context: what git would have, less what .dockerignore leaves out (the last pattern that fits decides).
+# The build context: the files of git, without those that .dockerignore excludes (the last matching pattern
+# decides).
 context() {
   rm -rf "$work/context"
   mkdir -p "$work/context"
@@ -65,10 +66,10 @@ context() {
   done
 }
 
-# One instruction a line: comments dropped, continued lines joined.
+# Prints one instruction per line, without comments and with continued lines joined.
 instructions() { sed -e '/^[[:space:]]*#/d' Dockerfile | sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' | grep -v '^[[:space:]]*$'; }
 
-expand() { # ${NAME} of an ARG
+expand() { # expands ${NAME} of an ARG
   local text=$1 name
   for name in "${!arguments[@]}"; do text=${text//"\${$name}"/${arguments[$name]}}; done
   printf '%s' "$text"
@@ -81,9 +82,9 @@ start_stage() { # start_stage NAME FROM
     debian:*) debian; layers[$stage]=$work/debian; return ;;
     node:*) node_files; layers[$stage]=$work/node; return ;;
     nvidia/*) layers[$stage]=none; return ;;
-    *) [ -n "${layers[$2]:-}" ] || die "the stage $2 is unknown" ;;
+    *) [ -n "${layers[$2]:-}" ] || die "unknown stage $2" ;;
   esac
-  [ "${layers[$2]}" != none ] || die 'only the CPU variant can be followed here'
+  [ "${layers[$2]}" != none ] || die 'only the CPU variant can be built here'
   local top=$work/stages/$stage
   rm -rf "$top"
   mkdir -p "$top"/{files,work}
@@ -105,10 +106,10 @@ run_step() {
   for name in "${!arguments[@]}"; do given+=("$name=${arguments[$name]}"); done
   chroot --userspec="$user" "$root" /usr/bin/env -i "HOME=$([ "$user" = 0 ] && echo /root || echo /home/mpiuser)" \
     "${given[@]}" "${environment[@]}" /bin/sh -c "cd '$folder' && $1" >>"$work/build.log" 2>&1 ||
-    { tail -n 40 "$work/build.log" >&2; die "that failed; $work/build.log has all of it"; }
+    { tail -n 40 "$work/build.log" >&2; die "the step failed; see $work/build.log"; }
 }
 
-copy_step() { # as COPY: --from=STAGE, sources, destination; a folder's content is copied, not the folder
+copy_step() { # COPY with --from=STAGE, sources, destination; copies the content of folders
   local from=$work/context words source target lower
   read -ra words <<<"$1"
   if [[ ${words[0]} == --from=* ]]; then
@@ -147,15 +148,15 @@ while read -r instruction rest <&3; do
     WORKDIR) folder=$rest; mkdir -p "$root$folder" ;;
     USER) user=$(expand "$rest"); [ "$user" = root ] && user=0 || user=1000:1000 ;;
     CMD) say "CMD $rest" ;;
-    *) die "$instruction is not followed here" ;;
+    *) die "unsupported instruction $instruction" ;;
   esac
 done 3< <(instructions)
 
 say "the image adds $(du -sh "$work/stages/final/files" | cut -f 1) to $(du -sh "$work/stages/runtime/files" | cut -f 1) of packages and $(du -sh "$work/debian" | cut -f 1) of Debian"
 secrets=$(find "$root/etc/ssh" "$root/home" "$root/root" "$root/opt/framescatter" -xdev \
   \( -name 'ssh_host_*' -o -name 'id_*' -o -name '.npmrc' -o -name '*.pem' \) -not -path '*/node_modules/*' -print)
-[ -z "$secrets" ] || die "the image holds what it must not: $secrets"
-[ -z "$(find "$root/var/lib/apt/lists" -type f -print -quit)" ] || die 'the image holds lists of packages'
+[ -z "$secrets" ] || die "the image contains secrets: $secrets"
+[ -z "$(find "$root/var/lib/apt/lists" -type f -print -quit)" ] || die 'the image contains package lists of apt'
 unmount
 scripts/check-pods.sh "$work" "${layers[final]}"
-say 'all is well'
+say 'all checks passed'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the image that scripts/check-image.sh made as the pods of k8s/mpijob.yaml: a launcher and two workers, each in name
-# spaces of its own with its own address, user 1000 without any capability, a read-only root file system, and the key, the
-# host file and the variables that the MPI Operator gives them. One worker comes late and is lost half-way; the output must be
-# whole all the same.
+# Runs the image of scripts/check-image.sh like the pods of k8s/mpijob.yaml: a launcher and two workers, each
+# in its own namespaces with its own address, user 1000 without capabilities, a read-only root file system,
+# and the key, host file and variables that the MPI Operator provides. One worker starts late and is lost
+# midway. The output must still be complete.
 #
 #     scripts/check-pods.sh FOLDER LAYERS     (called by scripts/check-image.sh)
 set -euo pipefail
@@ -10,7 +10,7 @@ self=$(realpath "${BASH_SOURCE[0]}")
 work=$1 layers=$2
 pods=$work/pods
 job=check
-# A file name that is data and nothing else, on every way from the manifest to FFmpeg.
+# A file name that must stay data on every path from the manifest to FFmpeg.
 # shellcheck disable=SC2016
 input='in $(HOME) $$ %d "x" '\''y'\''; on.mp4'
 frames=400
@@ -18,7 +18,7 @@ frames=400
 die() { printf 'check-pods: %s\n' "$*" >&2; exit 1; }
 say() { printf 'check-pods: %s\n' "$*"; }
 
-# In a pod's name spaces: lays out its file system and becomes its command.
+# In the namespaces of a pod: sets up the file system and executes the command.
 if [ "${3:-}" = inside ]; then
   name=$4
   shift 4
@@ -42,7 +42,7 @@ fi
 
 switch=fs$$-switch
 running=()
-# A pod is gone when the first process of its name space is: the child of unshare, which itself takes no notice of signals.
+# A pod ends with the first process of its namespace, the child of unshare. unshare itself ignores signals.
 stop() { # stop PROCESS-OF-START
   { kill -KILL "$(tr -d ' ' <"/proc/$1/task/$1/children")" && wait "$1"; } 2>/dev/null || true
 }
@@ -78,13 +78,13 @@ make_pod() { # make_pod ROLE NUMBER
   ip -n "$space" link set eth0 up
   ip -n "$space" link set lo up
 }
-enter() { # enter ROLE COMMAND...: runs in the pod, in this process
+enter() { # enter ROLE COMMAND...: executes the command in the pod
   local role=$1
   shift
   exec ip netns exec "fs$$-$role" unshare --mount --uts --ipc --pid --fork --kill-child \
     bash "$self" "$work" "$layers" inside "$job-$role" "$@"
 }
-start() { # start ROLE COMMAND...: likewise, in the background; its process is $started
+start() { # start ROLE COMMAND...: the same in the background; sets $started to its process
   enter "$@" >"$pods/$job-$1.log" 2>&1 &
   started=$!
   running+=("$started")
@@ -103,7 +103,8 @@ make_pod launcher 1
 make_pod worker-0 2
 make_pod worker-1 3
 
-# The commands, from a manifest that the built program renders, read as kubectl does; as the kubelet does, $$ becomes $.
+# The commands of a manifest that the program renders. Parsed like kubectl does; $$ becomes $, as in the
+# kubelet.
 # shellcheck disable=SC2016
 rendered() { # rendered Launcher|Worker
   TEMPLATE=$(dirname "$self")/../k8s/mpijob.yaml INPUT="/data/$input" ROLE=$1 \
@@ -131,14 +132,14 @@ operator=(K_MPI_JOB_ROLE=launcher OMPI_MCA_orte_keep_fqdn_hostnames=true OMPI_MC
 start worker-0 "${worker[@]}"
 start launcher "${operator[@]}" "${launcher[@]}"
 first=$started
-until_true 30 grep -q 'waiting for check-worker-1' "$pods/$job-launcher.log" || die 'the launcher does not wait for a worker that is not there'
+until_true 30 grep -q 'waiting for check-worker-1' "$pods/$job-launcher.log" || die 'the launcher does not wait for a missing worker'
 start worker-1 "${worker[@]}"
 late=$started
-until_true 180 has_segments || { cat "$pods"/*.log >&2; die 'no segment is done after three minutes'; }
+until_true 180 has_segments || { cat "$pods"/*.log >&2; die 'no segment was finished within three minutes'; }
 stop "$late"
-if wait "$first"; then die 'the run did not notice that a worker was lost'; fi
+if wait "$first"; then die 'the run did not fail although a worker was lost'; fi
 say "a run that lost a worker ended: $(tail -n 1 "$pods/$job-launcher.log")"
-[ ! -e "$pods/data/out.mp4" ] || die 'an output of a run that failed'
+[ ! -e "$pods/data/out.mp4" ] || die 'a failed run has written an output'
 
 start worker-1 "${worker[@]}"
 start launcher "${operator[@]}" "${launcher[@]}"
@@ -148,6 +149,6 @@ count=$(enter worker-0 ffprobe -v error -select_streams v -count_packets -show_e
 [ "$count" = "$frames" ] || die "the output has $count frames, not $frames"
 
 start launcher "${operator[@]}" AZURE_CLIENT_ID=the-identity "${launcher[0]}" mpirun -np 2 printenv AZURE_CLIENT_ID
-wait "$started" || { cat "$pods/$job-launcher.log" >&2; die 'ranks do not get the variables of Azure'; }
-[ "$(grep -cx the-identity "$pods/$job-launcher.log")" = 2 ] || die 'ranks do not get the variables of Azure'
-say "$count of $frames frames, over a lost worker"
+wait "$started" || { cat "$pods/$job-launcher.log" >&2; die 'the ranks did not receive the AZURE_ variables'; }
+[ "$(grep -cx the-identity "$pods/$job-launcher.log")" = 2 ] || die 'the ranks did not receive the AZURE_ variables'
+say "$count of $frames frames, despite a lost worker"

@@ -1,4 +1,4 @@
-# Adds up what runs of scripts/test.sh count, for scripts that source this.
+# Adds up the counts of several runs of scripts/test.sh. Other scripts source this.
 # shellcheck shell=bash
 passed=0 failed=0 skipped=0
 
@@ -6,7 +6,8 @@ add_counts() { # PASSED FAILED SKIPPED
   passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
 }
 
-# Adds the last line of a log. A run that ended without it, or badly without saying what failed, is one failure more.
+# Adds the counts in the last line of a log. A run without that line, or one that failed without a count, is
+# one failure.
 add_counts_of() { # LOG EXIT-CODE
   local before=$failed
   [[ $(tail -n 1 "$1") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]] && add_counts "${BASH_REMATCH[@]:1:3}"
@@ -15,7 +16,7 @@ add_counts_of() { # LOG EXIT-CODE
 
 counts() { printf '%s passed, %s failed, %s skipped' "$passed" "$failed" "$skipped"; }
 
-# Prints them as the last line, and ends with 1 if anything failed or nothing passed.
+# Prints the counts as the last line, and exits with 1 if anything failed or nothing passed.
 finish_counts() {
   printf '%s\n' "$(counts)"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ] && exit 0

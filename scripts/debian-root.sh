@@ -1,8 +1,8 @@
-# Clean Debian file systems, for scripts that run something in them as root; each sources this. Mirrors, proxies, registries and
-# certificates are those that this machine is set up for.
+# Creates clean Debian file systems for scripts that run commands in them as root. Other scripts source this.
+# Uses the mirrors, proxies, registries and certificates of this machine.
 # shellcheck shell=bash
 
-# Makes a minimal Debian, whole or not at all; FOLDER.log says what debootstrap did.
+# Creates a minimal Debian, atomically; FOLDER.log is the log of debootstrap.
 make_debian() { # SUITE FOLDER
   local suite=$1 folder=$2 sites mirror security
   sites=$(apt-get indextargets --format '$(SITE)' 2>/dev/null) || true
@@ -14,8 +14,8 @@ make_debian() { # SUITE FOLDER
   mv "$folder.new" "$folder"
 }
 
-# Lets what runs in ROOT reach what this machine reaches: its name server, proxies and certificates. The latter come to
-# /run/host/ca.crt, which is meant to be a tmpfs where the root is to stay clean.
+# Gives ROOT the network settings of this machine: name server, proxies and certificates. The certificates go
+# to /run/host/ca.crt; mount a tmpfs there to keep the root clean.
 share_network() { # ROOT
   mkdir -p "$1/run/host"
   cp --remove-destination -L /etc/resolv.conf "$1/etc/resolv.conf"
@@ -25,14 +25,14 @@ share_apt_settings() { # ROOT
   apt-config dump | grep -E '^Acquire::(https?|Check-Date|Check-Valid-Until)\b' >"$1/etc/apt/apt.conf.d/90host" || true
 }
 
-# NAME=VALUE words for env: how npm and others find their way out, after share_network.
+# Prints NAME=VALUE arguments for env with the network settings of npm and others, after share_network.
 network_environment() {
   local name
   printf '%s\n' npm_config_cafile=/run/host/ca.crt "npm_config_registry=$(npm config get registry 2>/dev/null)"
   for name in http_proxy https_proxy no_proxy; do [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name}"; done
 }
 
-# This machine's Node.js with its headers and npm, as they lie in Node's own image.
+# Copies this machine's Node.js, its headers and npm, to the paths of Node's image.
 copy_node() { # ROOT
   local node prefix
   node=$(readlink -f "$(command -v node)")
@@ -43,5 +43,5 @@ copy_node() { # ROOT
   cp -r "$prefix/lib/node_modules/npm" "$1/usr/local/lib/node_modules/npm"
 }
 
-# What git would have of this clone, changes included, one name after each NUL character.
+# Prints the files of this clone that git tracks or would add, NUL-terminated.
 clone_files() { git ls-files -coz --exclude-standard | while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs jobs on mutated clips, in frames and in segments, and on mutated models and manifests:
+# Runs jobs on mutated clips, split by frames and by segments, and on mutated models and manifests:
 # scripts/fuzz.sh [--cases 500] [--seed 1] [--from 1]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,6 +1,7 @@
 /**
- * What npm runs when this package is installed, and scripts/setup.sh in a clone: removes what npm packages hold for other
- * systems, and builds the addon where it is not built with this MPI yet. Says in a line what is missing.
+ * The install script of this package, which scripts/setup.sh runs in a clone: removes the files of npm
+ * packages for other systems, and builds the addon unless it is already built with this MPI. Prints one line
+ * if something is missing.
  */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
@@ -17,7 +18,7 @@ function fail(message) {
   process.exit(1);
 }
 
-/** ONNX Runtime's libraries for other systems, and coverage reports: 250 MB. */
+/** Removes ONNX Runtime's libraries for other systems, and coverage reports: 250 MB. */
 function prune() {
   const libraries = onnxRuntimeFolders();
   for (const platform of fs.readdirSync(libraries)) {
@@ -33,20 +34,20 @@ function has(program) {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** What mpicxx adds to a compiler's command line; tells which MPI the addon is built with. */
+/** Returns the flags of mpicxx, which identify the MPI that the addon is built with. */
 function mpiFlags() {
   const flags = ['compile', 'link'].map((which) => {
     const { status, stdout } = spawnSync(process.execPath, [join(root, 'native', 'mpi-flags.mjs'), which], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    if (status !== 0) fail('the native addon cannot be built without MPI; see above');
+    if (status !== 0) fail('cannot build the native addon without MPI; see above');
     return stdout;
   });
   return flags.join('');
 }
 
-/** When the newest of what the addon is built from was changed, in milliseconds. */
+/** Returns the time of the last change of the addon's sources, in milliseconds. */
 function sourcesChanged() {
   const sources = fs.readdirSync(join(root, 'native'), { recursive: true });
   const files = [...sources.map((name) => join('native', name)), 'binding.gyp', 'package.json'];
@@ -58,24 +59,24 @@ function build() {
   const isBuilt = fs.existsSync(addon) && fs.statSync(addon).mtimeMs >= sourcesChanged();
   if (isBuilt && fs.existsSync(record) && fs.readFileSync(record, 'utf8') === flags) return;
   for (const program of ['make', 'python3', process.env.CXX ?? 'g++']) {
-    if (!has(program)) fail(`the native addon cannot be built: there is no ${program}`);
+    if (!has(program)) fail(`cannot build the native addon: ${program} is missing`);
   }
   console.log('framescatter: building the native addon');
   fs.mkdirSync(join(root, 'build'), { recursive: true });
-  // Node's own headers are used where they lie beside it: nothing is downloaded then.
+  // Uses the headers beside Node if they exist, so that node-gyp downloads nothing.
   const prefix = dirname(dirname(fs.realpathSync(process.execPath)));
   const headers = fs.existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : [];
   const gyp = join(packageFolder('node-gyp'), 'bin', 'node-gyp.js');
   const log = join(root, 'build', 'native.log');
   const output = fs.openSync(log, 'w');
-  for (const words of [['configure'], ['build', '--jobs', 'max']]) {
-    const { status } = spawnSync(process.execPath, [gyp, ...headers, ...words], {
+  for (const args of [['configure'], ['build', '--jobs', 'max']]) {
+    const { status } = spawnSync(process.execPath, [gyp, ...headers, ...args], {
       cwd: root,
       stdio: ['ignore', output, output],
     });
     if (status === 0) continue;
     console.error(fs.readFileSync(log, 'utf8'));
-    fail('the native addon cannot be built; see above');
+    fail('cannot build the native addon; see above');
   }
   const now = new Date();
   fs.utimesSync(addon, now, now);

@@ -1,6 +1,6 @@
-# For scripts that start ranks with mpirun on this machine alone; each sources it. What src/mpi/launcher.ts says of these
-# variables holds here: any number of ranks, unbound, with any MPI. Open MPI refuses root unless told otherwise, and containers
-# and fresh machines are often root.
+# Settings for scripts that run mpirun on this machine alone. Other scripts source this. As in
+# src/mpi/launcher.ts, they allow any number of ranks, unbound, with any MPI. By default Open MPI refuses to
+# run as the root user, which is common in containers.
 # shellcheck shell=bash
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
 export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none

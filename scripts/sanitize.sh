@@ -21,14 +21,14 @@ build=$root/build/sanitize-$sanitizer
 cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Debug -DFRAMESCATTER_SANITIZE="$sanitizer"
 cmake --build "$build" --parallel 2
 
-# Whole stacks: MPI unloads its plug-ins, so that the frames next to an allocation cannot be named at the end.
+# Full stacks: MPI unloads its plug-ins, so the frames nearest to an allocation have no names at exit.
 export ASAN_OPTIONS=fast_unwind_on_malloc=0
-# Quoted within: the options split at spaces and colons.
+# The inner quotes protect the path: options are split at spaces and colons.
 export LSAN_OPTIONS="suppressions='$root/scripts/sanitize-address.supp':print_suppressions=0"
 export UBSAN_OPTIONS=print_stacktrace=1
-# MPI and ONNX Runtime are not instrumented: their own locks are invisible to the thread sanitizer.
+# MPI and ONNX Runtime are not instrumented, so the thread sanitizer does not see their locks.
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1
-# As the addon's loader does: that thread outlives what it uses when the process ends.
+# As in the addon's loader. At exit, the telemetry thread would outlive objects that it uses.
 export ORT_DISABLE_TELEMETRY=1
 . "$root/scripts/mpi-env.sh"
 for ranks in 1 3; do

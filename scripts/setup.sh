@@ -1,28 +1,29 @@
 #!/usr/bin/env bash
-# Makes a fresh clone ready: system packages, npm packages, the native addon, the program. Run it again at any time: what
-# is there already, from wherever it came, is left alone. With --tests it also installs what only the tests need (Slurm,
-# openssl). Without apt-get it says what to install by hand, and goes on where nothing is missing.
+# Sets up a fresh clone: system packages, npm packages, the native addon, the program. It can be repeated at
+# any time, and does not replace what is installed, from whatever source. With --tests it also installs what
+# only the tests need (Slurm, openssl). Without apt-get it prints what to install by hand, and continues if
+# nothing is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-has() { # has PROGRAM...: daemons lie where the PATH of users does not lead
+has() { # has PROGRAM...: also finds daemons, which are often outside the PATH of users
   local program
   for program in "$@"; do PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null || return 1; done
 }
-has_mpi() { # any MPI: a compiler that finds its headers, and what starts its ranks
+has_mpi() { # any MPI: a compiler that finds its headers, and a launcher
   { has mpirun || has srun; } && "${MPICXX:-mpicxx}" -E -x c++ - <<<'#include <mpi.h>' >/dev/null 2>&1
 }
 
 missing=() debian=() rpm=()
-need() { # need WHAT DEBIAN-PACKAGES RPM-PACKAGES TEST...: notes what is missing where the test fails
+need() { # need WHAT DEBIAN-PACKAGES RPM-PACKAGES TEST...: records WHAT as missing if the test fails
   "${@:4}" && return
   missing+=("$1") debian+=($2) rpm+=($3)
 }
 need 'ffmpeg and ffprobe' ffmpeg ffmpeg-free has ffmpeg ffprobe
-[ -z "${MPICXX:-}" ] || has_mpi || die "MPICXX is $MPICXX, which cannot compile for MPI, or there is no mpirun"
+[ -z "${MPICXX:-}" ] || has_mpi || die "MPICXX=$MPICXX cannot compile MPI programs, or there is no mpirun or srun"
 need 'an MPI with mpicxx, mpirun and headers' 'openmpi-bin libopenmpi-dev' openmpi-devel has_mpi
 need 'a C++ compiler' g++ gcc-c++ has "${CXX:-g++}"
 need make make make has make
@@ -35,11 +36,11 @@ fi
 
 if [ ${#missing[@]} -gt 0 ]; then
   list=$(printf ', %s' "${missing[@]}")
-  has apt-get || die "missing: ${list:2}. There is no apt-get to install them. Load the modules that have them, or, on a system \
-with dnf: dnf install ${rpm[*]} (Open MPI then needs: module load mpi). Then run this again"
+  has apt-get || die "missing: ${list:2}. Without apt-get, load the modules that provide them or, on a system with dnf, run: \
+dnf install ${rpm[*]} (then, for Open MPI: module load mpi). Then run this again"
   as_root=()
   if [ "$(id -u)" != 0 ]; then
-    has sudo || die "missing: ${list:2}. Run this as root, or install sudo, to install: ${debian[*]}"
+    has sudo || die "missing: ${list:2}. Run this as the root user or install sudo, to install: ${debian[*]}"
     as_root=(sudo)
   fi
   say "installing ${debian[*]}"
@@ -49,9 +50,9 @@ fi
 
 command -v node >/dev/null || die 'Node.js is missing: install version 20.17 or newer (https://nodejs.org)'
 node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 17) ? 0 : 1)' \
-  || die "Node.js $(node --version) is too old: 20.17 or newer is needed"
+  || die "Node.js $(node --version) is too old: install version 20.17 or newer"
 
-# npm packages: again only when the lock file has changed since.
+# Installs npm packages only if the lock file has changed.
 stamp=node_modules/.framescatter-lock
 if ! cmp -s package-lock.json "$stamp"; then
   say 'installing npm packages'

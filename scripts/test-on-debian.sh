@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Runs the demo and the tests that depend on the system in a clean Debian of another release, as root:
+# Runs the demo and the tests that depend on the system in a clean Debian of another release, as the root
+# user:
 #
 #     scripts/test-on-debian.sh [SUITE]      default trixie
 #
-# The system is made with debootstrap and entered by chroot, in mount and process name spaces of its own: nothing of it runs
-# on or stays mounted, however this ends. In a copy of this clone, changes included, it runs scripts/demo.sh and
-# scripts/test.sh, which install what they need; then, with the addon built again, the demo and the MPI tests with newer
-# releases of Node.js and with MPICH. What was fetched stays in /var/cache/framescatter (about 1.5 GB).
+# Creates the system with debootstrap and enters it by chroot, in its own mount and process namespaces: no
+# process or mount remains, however this ends. In a copy of this clone, with its changes, runs scripts/demo.sh
+# and scripts/test.sh, which install what they need. Then rebuilds the addon, and runs the demo and the MPI
+# tests with newer releases of Node.js and with MPICH. Keeps the downloads in /var/cache/framescatter (about
+# 1.5 GB).
 #
-# Exit code: 0 if everything passed, 69 where a Debian cannot be made here, 1 for anything else. The last line counts
-# assertions; each demo is one.
+# Exit code: 0 if everything passed, 69 if a Debian cannot be created here, 1 for anything else. The last line
+# counts assertions; each demo is one.
 set -euo pipefail
 self=$(realpath "${BASH_SOURCE[0]}")
 cd "$(dirname "$self")/.."
@@ -23,7 +25,7 @@ cache=/var/cache/framescatter
 work=$cache/run
 readonly IMPOSSIBLE=69
 readonly CLONE=/root/framescatter
-# Beside this machine's own Node.js; from the npm packages of that name, which hold the binary and its headers.
+# In addition to this machine's Node.js. From npm packages, which hold the binary and its headers.
 readonly NODES=(22.23.5 24.9.0)
 readonly UNIT=(test/unit/*/*.test.ts test/native/*.test.ts test/mpi/*.test.ts)
 readonly JOBS=(test/e2e/{streams,other-streams,decode,encode,assemble,ffmpeg,failures,stall,job,slurm*}.test.ts)
@@ -31,7 +33,7 @@ readonly JOBS=(test/e2e/{streams,other-streams,decode,encode,assemble,ffmpeg,fai
 say() { printf '%s: %s\n' "$suite" "$*"; }
 impossible() { say "not run: $*"; exit $IMPOSSIBLE; }
 
-# --- In the name spaces ---
+# --- In the namespaces ---
 
 # Runs a command in the system: enter FOLDER COMMAND...
 enter() {
@@ -39,10 +41,11 @@ enter() {
     bash -c 'cd "$1" && shift && exec "$@"' - "$@" </dev/null
 }
 
-# Compiled test files, of their sources.
+# Prints the compiled test files of sources.
 compiled() { local file; for file; do printf 'build/test/%s\n' "${file/%.ts/.js}"; done; }
 
-# One way to run: check NAME FOLDER TESTS... Counts the demo and the tests; a demo that fails leaves nothing to test.
+# check NAME FOLDER TESTS...: runs the demo and the tests in one configuration, and counts them. Skips the
+# tests if the demo fails.
 check() {
   local name=$1 folder=$2 log=$work/tests.log code=0 files
   say "$name: the demo"
@@ -87,7 +90,7 @@ inside() {
       say "Node.js $version cannot be installed"
     fi
   done
-  # As on a machine that has had MPICH from the start: the demo must build with it, not install Open MPI.
+  # As on a machine with MPICH from the start: the demo must build with it, and not install Open MPI.
   if enter / env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends mpich libmpich-dev >/dev/null &&
     enter / update-alternatives --set mpirun /usr/bin/mpirun.mpich; then
     settings+=(MPICXX=mpicxx.mpich)
@@ -109,7 +112,7 @@ fi
 
 [ "$(id -u)" = 0 ] || impossible 'only root can make and enter another system'
 command -v unshare >/dev/null || impossible 'there is no unshare (util-linux)'
-unshare --mount --pid --fork true 2>/dev/null || impossible 'name spaces cannot be made here'
+unshare --mount --pid --fork true 2>/dev/null || impossible 'namespaces cannot be created here'
 if ! command -v debootstrap >/dev/null; then
   command -v apt-get >/dev/null || impossible 'there is neither debootstrap nor apt-get to install it'
   { apt-get -qq update && apt-get -qq install -y --no-install-recommends debootstrap; } >/dev/null ||
@@ -119,7 +122,7 @@ fi
 mkdir -p "$cache"/{apt/partial,npm}
 exec {lock}>"$cache/lock"
 flock -w 900 "$lock" || impossible "another run of this holds $cache/lock" # one at a time
-# What an earlier run that was killed has left.
+# Removes the remains of an earlier run that was killed.
 rm -rf --one-file-system "$work"
 mkdir "$work"
 child=
@@ -129,7 +132,7 @@ trap '[ -z "$child" ] || kill -KILL "$child"; exit 130' INT TERM
 base=$cache/$suite-$(sha256sum scripts/debian-root.sh | cut -c 1-16)
 if [ ! -e "$base" ]; then
   rm -rf "$cache/$suite"-*
-  say 'making a clean Debian'
+  say 'creating a clean Debian'
   make_debian "$suite" "$base" || impossible "debootstrap cannot make it: $(tail -n 1 "$base.log")"
 fi
 cp -a "$base" "$work/root"
@@ -143,7 +146,7 @@ chroot "$work/root" node --version >/dev/null 2>&1 || impossible "this machine's
 mkdir -p "$work/root$CLONE"
 clone_files | tar --null --files-from=- --create | tar --extract --no-same-owner --directory "$work/root$CLONE"
 
-# In the background, so that a signal ends the wait; the end of unshare ends all in its name spaces.
+# In the background, so that a signal ends the wait. The end of unshare ends all processes in its namespaces.
 unshare --mount --pid --fork --kill-child --propagation private bash "$self" inside "$suite" &
 child=$!
 status=0

@@ -1,28 +1,30 @@
 #!/usr/bin/env bash
-# The README's test command: sets up a fresh clone, then lints and runs every test. Arguments, if any, are compiled test
-# files to run instead of that (build/test/test/unit/rounds.test.js). The last line counts assertions.
+# The test command of the README: sets up a fresh clone, then lints and runs every test. With arguments, runs
+# only those compiled test files (build/test/test/unit/pipeline/rounds.test.js). The last line counts
+# assertions.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh --tests
 [ $# -gt 0 ] || npm run --silent lint
 rm -rf build/test
 npm run --silent build:test
-# tap makes its own library for the plugins that .taprc names, in node_modules.
+# tap builds its library for the plug-ins in .taprc, in node_modules.
 stamp=node_modules/.framescatter-tap
 if [ .taprc -nt "$stamp" ]; then
   npx --no-install tap build >/dev/null
   touch "$stamp"
 fi
 
-# The tests have a temporary folder of their own, and leave nothing in it. What jobs and launchers that they kill cannot
-# remove does not count: scratch folders, which have an owner, Open MPI's, and the log that ONNX Runtime has while it loads.
+# The tests have their own temporary folder, and must leave it empty, except for what killed jobs and
+# launchers could not remove: scratch folders, which name their owner, Open MPI's, and a log of ONNX Runtime
+# while it loads.
 TMPDIR=$(mktemp -d /tmp/fs-XXXXXX)
-chmod 711 "$TMPDIR" # some of them look at it as another user
+chmod 711 "$TMPDIR" # some tests read it as another user
 export TMPDIR
-export NODE_DISABLE_COMPILE_CACHE=1 # npm of Node.js 22 keeps one there
+export NODE_DISABLE_COMPILE_CACHE=1 # npm of Node.js 22 writes one there
 trap 'rm -rf "$TMPDIR"' EXIT
 
-# One line a file while they run; the whole TAP is kept, and what failed is shown at the end.
+# Prints one line per file while they run. Keeps the whole TAP, and prints the failures at the end.
 log=build/tests.tap
 status=0
 npx --no-install tap --reporter=tap "$@" 2>&1 | tee "$log" | grep --line-buffered -aE '^(not )?ok ' | sed -u 's| # {.*||' || status=$?

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the C++ code: its format, then clang-tidy over every file. Any finding makes the exit code non-zero. Needs cmake,
+# Checks the C++ code with clang-format and clang-tidy. Any finding makes the exit code non-zero. Needs cmake,
 # clang-tidy and clang-format.
 set -eu
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Kills jobs before any of their changes on disk, spoils their journals, and has several begin at once on one output:
+# Kills jobs before each of their changes on disk, damages their journals, and starts several at once on one
+# output:
 # scripts/torture.sh [--cases 200] [--seed 1]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

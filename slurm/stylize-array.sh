@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Restyles many videos, as one job array and a summary after it:
+# Stylizes many videos as a job array, followed by a summary:
 #
 #   bash slurm/stylize-array.sh [--throttle N] [options of sbatch] -- VIDEOS FOLDER [options of the job]
 #   bash slurm/stylize-array.sh --throttle 8 --partition=a100 -- rushes/ styled/ --model wave
 #
-# VIDEOS is a folder (its videos, not those of folders in it) or a list: a text file with one name a line, or with a NUL
-# character after each name (find -print0). At most N elements run at once, default 4. The same command again leaves out
-# the videos whose results are there, and resumes the others.
+# VIDEOS is a folder (without its subfolders) or a list: a text file with one name per line or with
+# NUL-terminated names (find -print0). At most N elements run at once, default 4. The same command again skips
+# videos whose results exist, and resumes the others.
 set -euo pipefail
 FRAMESCATTER_HOME=${FRAMESCATTER_HOME:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
 export FRAMESCATTER_HOME
@@ -19,7 +19,7 @@ usage() { die 'usage: stylize-array.sh [--throttle N] [options of sbatch] -- VID
 
 throttle=4
 sbatch_options=()
-whose=() # the options that the summary needs too: where it may run and who pays
+summary_options=() # the options that the summary needs too: partition, account and the like
 while (($# > 0)) && [[ $1 != -- ]]; do
   case $1 in
     --throttle=*) throttle=${1#*=} ;;
@@ -29,10 +29,10 @@ while (($# > 0)) && [[ $1 != -- ]]; do
       ;;
     -[pAqM] | --partition | --account | --qos | --reservation | --clusters)
       (($# >= 2)) || usage
-      sbatch_options+=("$1" "$2") whose+=("$1" "$2") && shift
+      sbatch_options+=("$1" "$2") summary_options+=("$1" "$2") && shift
       ;;
     -[pAqM]* | --partition=* | --account=* | --qos=* | --reservation=* | --clusters=*)
-      sbatch_options+=("$1") whose+=("$1")
+      sbatch_options+=("$1") summary_options+=("$1")
       ;;
     *) sbatch_options+=("$1") ;;
   esac
@@ -44,7 +44,7 @@ folder=${3%/}
 [[ $source_of_videos = /* ]] || source_of_videos=$PWD/$source_of_videos
 [[ $folder = /* ]] || folder=$PWD/$folder
 shift 3
-command -v sbatch >/dev/null || die 'sbatch is not found: this runs where jobs are submitted to Slurm'
+command -v sbatch >/dev/null || die 'sbatch is missing: run this on a host with Slurm'
 
 if [[ -d $source_of_videos ]]; then
   mapfile -d '' -t videos < <(
@@ -54,9 +54,9 @@ if [[ -d $source_of_videos ]]; then
 elif [[ -f $source_of_videos ]]; then
   read_list "$source_of_videos"
 else
-  die "there is no folder or list $(printf %q "$source_of_videos")" 2
+  die "$(printf %q "$source_of_videos") is not a folder or list" 2
 fi
-((${#videos[@]} > 0)) || die "there is no video in $(printf %q "$source_of_videos")" 2
+((${#videos[@]} > 0)) || die "there are no videos in $(printf %q "$source_of_videos")" 2
 
 declare -A taken=()
 for number in "${!videos[@]}"; do
@@ -76,14 +76,14 @@ printf '%s\0' "${videos[@]}" >"$list"
 array=$(sbatch --parsable --array="0-$((${#videos[@]} - 1))%$throttle" "${sbatch_options[@]}" \
   "$FRAMESCATTER_HOME/slurm/stylize-array.sbatch" "$list" "$folder" "$@") || {
   rm -f -- "$list"
-  die "Slurm refused the array of ${#videos[@]} videos (its longest: scontrol show config | grep MaxArraySize)"
+  die "Slurm refused the array of ${#videos[@]} videos (for the limit: scontrol show config | grep MaxArraySize)"
 }
 array=${array%%;*}
-say "array $array: ${#videos[@]} videos, at most $throttle at once; each has a log, framescatter-array-${array}_N.out"
+say "array $array: ${#videos[@]} videos, at most $throttle at once; logs: framescatter-array-${array}_N.out"
 
-if summary=$(sbatch --parsable --dependency="afterany:$array" "${whose[@]}" \
+if summary=$(sbatch --parsable --dependency="afterany:$array" "${summary_options[@]}" \
   "$FRAMESCATTER_HOME/slurm/array-summary.sbatch" "$list" "$folder" "$array"); then
-  say "summary ${summary%%;*} runs after it: framescatter-summary-${summary%%;*}.out"
+  say "summary ${summary%%;*} runs after it; log: framescatter-summary-${summary%%;*}.out"
 else
-  say "the summary was refused; once the array has ended: $(printf '%q ' FRAMESCATTER_HOME="$FRAMESCATTER_HOME" bash "$FRAMESCATTER_HOME/slurm/array-summary.sbatch" "$list" "$folder" "$array")"
+  say "Slurm refused the summary; after the array, run: $(printf '%q ' FRAMESCATTER_HOME="$FRAMESCATTER_HOME" bash "$FRAMESCATTER_HOME/slurm/array-summary.sbatch" "$list" "$folder" "$array")"
 fi

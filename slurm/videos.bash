@@ -1,8 +1,8 @@
-# Lists of videos and the names of their results: what the scripts for arrays share. They source it after job.bash.
+# Lists of videos and the names of their results, for the array scripts. They source this after job.bash.
 # shellcheck shell=bash
 
-# Into the array `videos`: one name a line, or, where the list holds NUL characters, one before each of them. Names are
-# taken as they are; empty ones are left out.
+# Reads a list into the array `videos`: one name per line, or NUL-terminated names if the list contains NUL
+# characters. Does not change names; skips empty ones.
 read_list() { # FILE
   local names=() name
   if [[ $(tr -cd '\0' <"$1" | wc -c) -gt 0 ]]; then
@@ -14,18 +14,18 @@ read_list() { # FILE
   for name in "${names[@]}"; do [[ -z $name ]] || videos+=("$name"); done
 }
 
-# Into `result`: where the result of a video belongs. It keeps its name, and its container where that can be written.
+# Sets `result` to the path of a video's result. It keeps the name, and the container if that can be written.
 name_result() { # FOLDER VIDEO
   local name=${2##*/}
   case ${name,,} in
     *.mp4 | *.mov | *.mkv | *.webm) ;;
     *) name=${name%.*}.mkv ;;
   esac
-  # shellcheck disable=SC2034 # for whoever sourced this
+  # shellcheck disable=SC2034 # used by the sourcing script
   result=$1/$name
 }
 
-# Where the elements of an array leave their exit codes.
+# Prints the folder for the exit codes of the elements of an array.
 array_state() { # FOLDER ARRAY_JOB_ID
   printf '%s' "$1/.framescatter-array-$2"
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The last step of the image's build: finds what no job should be the first to find.
+# The last step of the image build: finds problems before any job does.
 set -euo pipefail
 
 command -v mpirun node ffmpeg ffprobe ssh
@@ -15,7 +15,7 @@ if [ "$(id -u)" != 0 ]; then
   ssh -G worker | grep -qx 'port 2222'
 fi
 
-# Of what ONNX Runtime's CUDA provider needs, only the driver comes from the machine that runs the image.
+# Of the libraries that ONNX Runtime's CUDA provider needs, only the driver comes from the host.
 provider=$(find /opt/framescatter/node_modules/onnxruntime-node/bin -name libonnxruntime_providers_cuda.so)
 if [ -n "$provider" ]; then
   missing=$(ldd "$provider" | grep 'not found' | grep -v 'libcuda\.so' || true)

@@ -39,8 +39,8 @@ const COMMAND = [
 ].join(' ');
 
 /**
- * The inputs of the step. Addresses are strings, not `uri_file` with mode `direct`: Azure ML has no direct mode
- * for outputs, and does not document what it passes for an input in that mode.
+ * The inputs of the step. Addresses are strings, not `uri_file` with mode `direct`: Azure ML has no direct
+ * mode for outputs, and does not document what it passes for an input in that mode.
  */
 const INPUTS: JsonObject = {
   video: { type: 'string', description: 'https address of the video in Blob storage' },

@@ -75,7 +75,9 @@ export async function readWorkspace(
   return { location, tracking: textAt(body, 'properties', 'mlFlowTrackingUri') };
 }
 
-/** Registers the image as an environment and the MPI step as a component, if missing. Returns the step's id. */
+/**
+ * Registers the image as an environment and the MPI step as a component, if missing. Returns the step's id.
+ */
 export async function ensureStep(session: Session, image: string): Promise<string> {
   const environment = environmentOf(session.workspace, image, session.release);
   await ensure(session, environment, `the environment for ${image}`);
@@ -134,8 +136,8 @@ export interface ClusterRequest extends Pick<ClusterSpec, 'name' | 'lowPriority'
 
 /**
  * Ensures that the cluster can run the job: that it exists with the requested priority, that its nodes have
- * enough GPUs, and that it may grow to enough nodes. With `provision` it is created or allowed to grow. Otherwise
- * a mismatch is an error, since a job that its cluster can never start stays queued forever.
+ * enough GPUs, and that it may grow to enough nodes. With `provision` it is created or allowed to grow.
+ * Otherwise a mismatch is an error, since a job that its cluster can never start stays queued forever.
  */
 export async function ensureCluster(
   session: Session,

@@ -13,16 +13,19 @@ export interface VideoJob {
   readonly options: readonly string[];
 }
 
-/** Azure ML substitutes values into a shell command line, so they may hold only characters without a meaning there. */
+/**
+ * Azure ML substitutes values into a shell command line, so they may hold only characters without a meaning
+ * there.
+ */
 const PLAIN = /^[A-Za-z0-9=.,:_%+@/-]+$/;
 const GIVEN_SEPARATELY = /^--(?:model|work-dir)(?:=|$)/;
 
 /**
- * Checks and normalizes the inputs of a job, so that no uploaded name can act as code on the command line that
- * Azure ML builds.
+ * Checks and normalizes the inputs of a job, so that no uploaded name can act as code on the command line
+ * that Azure ML builds.
  *
- * @throws {JobError} usage: for a path, for an address with a SAS (Azure ML keeps and shows a job's inputs), and
- *   for arguments that a shell would change.
+ * @throws {JobError} usage: for a path, for an address with a SAS (Azure ML keeps and shows a job's inputs),
+ *   and for arguments that a shell would change.
  */
 export function videoJob(request: {
   readonly input: string;
@@ -53,7 +56,9 @@ export function videoJob(request: {
   };
 }
 
-/** Returns the address of a blob, percent-encoding all that a shell or Azure ML's `${{...}}` could interpret. */
+/**
+ * Returns the address of a blob, percent-encoding all that a shell or Azure ML's `${{...}}` could interpret.
+ */
 export function blobAddress(text: string, what: string): string {
   if (!isAddress(text)) {
     throw new JobError(

@@ -5,7 +5,9 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** Returns the value at `path` of an answer; undefined if it is missing: services may change their answers. */
+/**
+ * Returns the value at `path` of an answer; undefined if it is missing: services may change their answers.
+ */
 export function at(value: Json, ...path: readonly (string | number)[]): Json {
   let here = value;
   for (const step of path) {

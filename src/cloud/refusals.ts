@@ -31,7 +31,9 @@ export function isQuota(fault: Fault): boolean {
   return /quota/i.test(fault.code) || /\bquota\b/i.test(fault.message);
 }
 
-/** Returns the error for a request that was answered with `status`; `doing` names it ("creating the job x"). */
+/**
+ * Returns the error for a request that was answered with `status`; `doing` names it ("creating the job x").
+ */
 export function refused(doing: string, status: number, body: Json): JobError {
   const fault = faultOf(body);
   if (status === 401) {

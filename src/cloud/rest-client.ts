@@ -45,8 +45,8 @@ export interface RestClient {
   /** The address of Azure Resource Manager, without a trailing slash. */
   readonly management: string;
   /**
-   * Retries 429 and 503 after the time that the service asks for, other 5xx and broken connections with growing
-   * pauses, and 401 once with a new token.
+   * Retries 429 and 503 after the time that the service asks for, other 5xx and broken connections with
+   * growing pauses, and 401 once with a new token.
    *
    * @throws {JobError} cloud: when the final answer is not 2xx; one sentence.
    */
@@ -149,7 +149,10 @@ function pipelineOf(options: RestOptions, kind: 'retrying' | 'once'): Pipeline {
   return pipeline;
 }
 
-/** Limits each attempt. The package's own time-out leaves its timer running when a connection fails, which delays exit. */
+/**
+ * Limits each attempt. The package's own time-out leaves its timer running when a connection fails, which
+ * delays exit.
+ */
 function deadline(milliseconds: number): PipelinePolicy {
   return {
     name: 'deadline',

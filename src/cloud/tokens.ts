@@ -12,8 +12,8 @@ export interface Tokens {
 const MARGIN_MS = 120_000;
 
 /**
- * Caches the tokens of the credential that `open` creates. `renew` opens a new credential, since the cache of the
- * old one would return the rejected token again.
+ * Caches the tokens of the credential that `open` creates. `renew` opens a new credential, since the cache of
+ * the old one would return the rejected token again.
  *
  * @throws {JobError} cloud: when no credential can sign in.
  */
@@ -48,7 +48,10 @@ export function tokensOf(open: () => Promise<TokenCredential>): Tokens {
   };
 }
 
-/** Returns the credential that tries environment variables, workload identity, managed identity and az, in this order. */
+/**
+ * Returns the credential that tries environment variables, workload identity, managed identity and az, in
+ * this order.
+ */
 export async function defaultCredential(): Promise<TokenCredential> {
   const { DefaultAzureCredential } = await import('@azure/identity');
   return new DefaultAzureCredential();

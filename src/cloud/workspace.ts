@@ -1,6 +1,8 @@
 import { JobError } from '../system/errors.js';
 
-/** The API version of all paths here. 2024-04-01 was the first stable one with pipeline component deployments. */
+/**
+ * The API version of all paths here. 2024-04-01 was the first stable one with pipeline component deployments.
+ */
 export const API_VERSION = '2025-12-01';
 
 /** The location of an Azure ML workspace. */

@@ -29,8 +29,9 @@ const POLLS_FOR_LOG = 6;
 const RESUMABLE = 75;
 
 /**
- * Follows a job until it ends, through restarts by Kubernetes. Passes its log on and reports changes of its pods.
- * Returns the exit code of the last run; 75 if Kubernetes ended the job and the same command would resume it.
+ * Follows a job until it ends, through restarts by Kubernetes. Passes its log on and reports changes of its
+ * pods. Returns the exit code of the last run; 75 if Kubernetes ended the job and the same command would
+ * resume it.
  *
  * @throws {JobError} cluster: when the cluster no longer answers.
  */

@@ -21,8 +21,8 @@ interface Reading {
 const TIMED_LINE = /^(\d{4}-\d\d-\d\dT\S+) (.*)$/s;
 
 /**
- * Passes on each line of the pods' logs once. After a cut connection (API servers close them after some hours) it
- * reconnects from the time of the last line.
+ * Passes on each line of the pods' logs once. After a cut connection (API servers close them after some
+ * hours) it reconnects from the time of the last line.
  */
 export function followLogs(kubectl: Kubectl, write: (line: string) => void): PodLogs {
   const readings = new Map<string, Reading>();

@@ -63,8 +63,8 @@ const ROLE_LABEL = 'training.kubeflow.org/job-role';
 const TEMPORARY = new Set(['ContainerCreating', 'PodInitializing']);
 
 /**
- * Reads the status of an MPIJob. The operator sets the completion time when the job has finished or it gives up.
- * Before that, a condition Failed (such as of evicted workers) is not the end.
+ * Reads the status of an MPIJob. The operator sets the completion time when the job has finished or it gives
+ * up. Before that, a condition Failed (such as of evicted workers) is not the end.
  */
 export function readMpiJob(json: unknown): MpiJobStatus {
   const { status = {} } = json as {

@@ -74,8 +74,8 @@ function escapeVariables(arg: string): string {
 }
 
 /**
- * Returns a quoted scalar. This writes YAML 1.2 and kubectl reads YAML 1.1, in which unquoted text may be a number,
- * a boolean or a date (`on`, `1_000`, `1:30`).
+ * Returns a quoted scalar. This writes YAML 1.2 and kubectl reads YAML 1.1, in which unquoted text may be a
+ * number, a boolean or a date (`on`, `1_000`, `1:30`).
  */
 function text(value: string): Scalar<string> {
   const scalar = new Scalar(value);

@@ -29,8 +29,8 @@ const SIGNAL_BASE = 128;
 const CHUNK = 64 * 1024;
 
 /**
- * Follows a job until it ends, through requeues. Passes its log on and reports changes of its state. Returns its
- * exit code; 75 if Slurm ended it and the same command would resume it.
+ * Follows a job until it ends, through requeues. Passes its log on and reports changes of its state. Returns
+ * its exit code; 75 if Slurm ended it and the same command would resume it.
  *
  * @throws {JobError} cluster: when Slurm no longer answers or no longer knows the job.
  */

@@ -27,8 +27,8 @@ const DEFAULTS = { nodes: 1, gpusPerNode: 1, cpusPerRank: 4, time: '08:00:00' } 
 const JOB_NAME = 'framescatter';
 
 /**
- * Options for a job that runs over several time slots. The signal comes 180 seconds before the time limit, or up to
- * a minute earlier (sbatch(1)), so that the frames in flight can be finished.
+ * Options for a job that runs over several time slots. The signal comes 180 seconds before the time limit, or
+ * up to a minute earlier (sbatch(1)), so that the frames in flight can be finished.
  */
 const RESUMABLE = [
   '--output=framescatter-%j.out',
@@ -46,8 +46,9 @@ export function logName(job: string): string {
 }
 
 /**
- * Returns the batch script of a job: its requests as #SBATCH lines, then slurm/stylize.sbatch with the job's quoted
- * arguments. `home` is the folder of this program, on shared storage. `more` are lines before the last one.
+ * Returns the batch script of a job: its requests as #SBATCH lines, then slurm/stylize.sbatch with the job's
+ * quoted arguments. `home` is the folder of this program, on shared storage. `more` are lines before the last
+ * one.
  */
 export function batchScript(request: SlurmRequest, home: string, more: readonly string[] = []): string {
   const { nodes, gpusPerNode, cpusPerRank, time } = DEFAULTS;
@@ -71,8 +72,8 @@ export function batchScript(request: SlurmRequest, home: string, more: readonly 
 
 /**
  * Returns the arguments of sbatch itself. They repeat the explicit requests, because sbatch's environment
- * (SBATCH_PARTITION, ...) overrides the lines of the script, and name the log, which `followJob` must know. The job
- * is submitted from `folder`; a `%` in its path is escaped, since sbatch would expand it.
+ * (SBATCH_PARTITION, ...) overrides the lines of the script, and name the log, which `followJob` must know.
+ * The job is submitted from `folder`; a `%` in its path is escaped, since sbatch would expand it.
  */
 export function sbatchArguments(request: SlurmRequest, folder = process.cwd()): readonly string[] {
   const options = render(explicitOptions(request)).filter((option) => option !== '--gpus-per-node=0');

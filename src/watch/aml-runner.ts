@@ -7,8 +7,8 @@ import { defaultCredential, tokensOf } from '../cloud/tokens.js';
 import { BUSY_PAUSE_MS, type Run, type Runner, type RunOutcome } from './runner.js';
 
 /**
- * Matches the error of a job whose output is in use. Azure ML reports no exit codes, only texts, which may contain a
- * video's name. So a match may be wrong, and `take` limits the number of collisions.
+ * Matches the error of a job whose output is in use. Azure ML reports no exit codes, only texts, which may
+ * contain a video's name. So a match may be wrong, and `take` limits the number of collisions.
  */
 const BUSY = /framescatter: error: another job is working in /;
 
@@ -20,8 +20,8 @@ export interface AmlOptions {
 }
 
 /**
- * Returns a runner that submits each job to Azure ML, as `submit aml --wait` does. A job is named after its run, so
- * that another watcher that submits it again finds the same job.
+ * Returns a runner that submits each job to Azure ML, as `submit aml --wait` does. A job is named after its
+ * run, so that another watcher that submits it again finds the same job.
  */
 export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
   const interruptible = { pause: (ms: number) => sleep(ms, undefined, { signal }), ...session };

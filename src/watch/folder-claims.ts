@@ -9,14 +9,17 @@ const SILENCE_MS = 5 * HEARTBEAT_MS;
 
 interface Holder extends ProcessIdentity {
   readonly beat: number;
-  /** `free`: released, so that the next claim may follow at once. As long as `held`, since it overwrites that. */
+  /**
+   * `free`: released, so that the next claim may follow at once. As long as `held`, since it overwrites that.
+   */
   readonly state: 'held' | 'free';
 }
 
 /**
- * Opens claims as files KEY.N, of which the highest N counts. A watcher takes over a dead holder's claim by creating
- * KEY.N+1, which only one can (O_EXCL). If it replaced the file instead, two watchers could replace each other's. On
- * this machine the process shows whether the holder is alive, elsewhere its heartbeat, by this watcher's clock.
+ * Opens claims as files KEY.N, of which the highest N counts. A watcher takes over a dead holder's claim by
+ * creating KEY.N+1, which only one can (O_EXCL). If it replaced the file instead, two watchers could replace
+ * each other's. On this machine the process shows whether the holder is alive, elsewhere its heartbeat, by
+ * this watcher's clock.
  */
 export async function folderClaims(state: string): Promise<Claims> {
   const folder = join(state, 'claims');

@@ -4,7 +4,10 @@ import { redact } from '../system/secret.js';
 
 const TAIL_BYTES = 64 * 1024;
 
-/** Returns the last error in a job's log, text or JSON, as one line without secrets; undefined if there is none. */
+/**
+ * Returns the last error in a job's log, text or JSON, as one line without secrets; undefined if there is
+ * none.
+ */
 export async function lastError(path: string): Promise<string | undefined> {
   const file = await fs.open(path, 'r');
   try {

@@ -75,8 +75,8 @@ async function startChild({ args, ranks, logs }: LocalOptions, run: Run): Promis
   const file = await fs.open(log, 'a');
   try {
     const [program, programArgs] = ranks > 0 ? ['mpirun', [...launch, ...job]] : [process.execPath, job];
-    // A separate session, so that a signal from the terminal reaches the job once, through this process. A file
-    // instead of a pipe, so that a job whose watcher has died can still write to it, and finish.
+    // A separate session, so that a signal from the terminal reaches the job once, through this process. A
+    // file instead of a pipe, so that a job whose watcher has died can still write to it, and finish.
     const env = { ...LAUNCH_ENVIRONMENT, ...process.env, [TELL_BUSY]: '1' };
     const child = spawn(program, programArgs, { env, stdio: ['ignore', file.fd, file.fd], detached: true });
     const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));

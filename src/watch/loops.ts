@@ -4,8 +4,8 @@ import { type BlobLocation, display, type Location } from '../storage/location/l
 import { JobError } from '../system/errors.js';
 
 /**
- * Refuses an output that is the watched location, is inside it or contains it: an output would later be taken for a
- * new video. Compares folders by device and inode, so that links and mounts cannot hide the nesting.
+ * Refuses an output that is the watched location, is inside it or contains it: an output would later be taken
+ * for a new video. Compares folders by device and inode, so that links and mounts cannot hide the nesting.
  *
  * @throws {JobError} usage: when one is inside the other.
  */
@@ -33,7 +33,10 @@ async function foldersNested(a: string, b: string): Promise<boolean> {
   return ofB.includes(ofA[0] ?? '') || ofA.includes(ofB[0] ?? '');
 }
 
-/** Returns the identities of a folder and of all its parents. A folder that does not exist yet is identified by its path. */
+/**
+ * Returns the identities of a folder and of all its parents. A folder that does not exist yet is identified
+ * by its path.
+ */
 async function ancestors(path: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (let folder = resolve(path); ; folder = dirname(folder)) {

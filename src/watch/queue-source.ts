@@ -20,19 +20,23 @@ export interface QueueSourceOptions extends QueueOptions {
 }
 
 /**
- * The number of deliveries to watchers that died, after which a message is set aside. It is larger than the limit of
- * interruptions, which come first and have a record: this limit is for messages that never get a record.
+ * The number of deliveries to watchers that died, after which a message is set aside. It is larger than the
+ * limit of interruptions, which come first and have a record: this limit is for messages that never get a
+ * record.
  */
 const MAX_DEATHS = 20;
-/** The delay for a video that another watcher holds. That one may die, so the message returns until the video is settled. */
+/**
+ * The delay for a video that another watcher holds. That one may die, so the message returns until the video
+ * is settled.
+ */
 const RETRY_SECONDS = 30;
 /** The queue rounds the time of visibility to seconds, on another clock. */
 const SLACK_MS = 1500;
 
 /**
- * Opens the videos in the messages of a queue that Event Grid writes when a blob is created in `place`. A message stays
- * in the queue, and is renewed, until its video is settled: if the watcher dies, it is delivered again. Only the name is
- * taken from the message; size and version are those of the current blob.
+ * Opens the videos in the messages of a queue that Event Grid writes when a blob is created in `place`. A
+ * message stays in the queue, and is renewed, until its video is settled: if the watcher dies, it is
+ * delivered again. Only the name is taken from the message; size and version are those of the current blob.
  */
 export async function queueSource(
   location: QueueLocation,

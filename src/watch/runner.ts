@@ -30,5 +30,8 @@ export interface Runner {
   follow(job: string): Promise<RunOutcome>;
 }
 
-/** The pause of a cluster's runner before it returns `busy`: each attempt is a job, which queues and may cost money. */
+/**
+ * The pause of a cluster's runner before it returns `busy`: each attempt is a job, which queues and may cost
+ * money.
+ */
 export const BUSY_PAUSE_MS = 600_000;

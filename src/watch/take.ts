@@ -25,7 +25,9 @@ export interface Watcher {
   readonly tries: number;
   /** The size limit in bytes; larger videos are set aside at once. */
   readonly mostBytes: number;
-  /** The time limit for an output to appear after its job succeeded: shared storage may show new names late. */
+  /**
+   * The time limit for an output to appear after its job succeeded: shared storage may show new names late.
+   */
   readonly outputWithinMs: number;
 }
 
@@ -40,7 +42,8 @@ const OUTAGES: readonly JobError['code'][] = ['cloud', 'cluster', 'mpi'];
 /**
  * Takes a video, unless it is settled or another watcher holds it, and runs its job until it ends.
  *
- * @throws {JobError} cloud, cluster, mpi: when jobs cannot be started or observed, which is not the video's fault.
+ * @throws {JobError} cloud, cluster, mpi: when jobs cannot be started or observed, which is not the video's
+ *   fault.
  */
 export async function take(watcher: Watcher, video: Video): Promise<TakeResult> {
   const { records, claims } = watcher;
@@ -198,8 +201,8 @@ async function run(
 }
 
 /**
- * Returns the id of a run: the same if any watcher starts this run again, another one for each attempt, for another
- * output, and after the record was removed. A cluster may keep a job of an old id forever.
+ * Returns the id of a run: the same if any watcher starts this run again, another one for each attempt, for
+ * another output, and after the record was removed. A cluster may keep a job of an old id forever.
  */
 function runId(video: Video, record: VideoRecord, interruptions: number): string {
   const { output, firstTaken, failures, collisions } = record;

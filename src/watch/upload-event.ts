@@ -2,8 +2,8 @@ import { type BlobLocation, nameBelow, parseLocation } from '../storage/location
 import { isVideoName } from '../storage/video-listing.js';
 
 /**
- * A parsed message of Event Grid: an `upload` of a video under one of `names`, relative to the watched location; an
- * event to be ignored (`foreign`); or a malformed message.
+ * A parsed message of Event Grid: an `upload` of a video under one of `names`, relative to the watched
+ * location; an event to be ignored (`foreign`); or a malformed message.
  */
 export type ParsedMessage =
   | { readonly kind: 'upload'; readonly names: readonly string[] }

@@ -23,8 +23,8 @@ export function outputName(name: string): string {
 }
 
 /**
- * Returns the blob `name` below `place` as a video, equal from a listing and from a message. The addresses of an
- * account differ but share the service name, and listings give ETags without quotation marks.
+ * Returns the blob `name` below `place` as a video, equal from a listing and from a message. The addresses of
+ * an account differ but share the service name, and listings give ETags without quotation marks.
  */
 export function blobVideo(place: BlobLocation, name: string, etag: string, bytes: number): Video {
   const version = etag.replace(/^"|"$/g, '');

@@ -13,15 +13,18 @@ export interface WatchTimes {
   readonly once: boolean;
 }
 
-/** The number of settled videos per look whose records are read again: a removed record means to process it again. */
+/**
+ * The number of settled videos per look whose records are read again: a removed record means to process it
+ * again.
+ */
 const RECORDS_PER_LOOK = 10;
 /** The exit code of a watcher that leaves work for the next one to resume. */
 const UNFINISHED = 75;
 
 /**
- * Watches until `signal` is aborted, or with `once` until there is nothing left to do. Returns the exit code: 0; 75 if
- * the signal left work unfinished; 1 if `once` set a video aside. With `once` it throws if the location cannot be listed
- * or jobs cannot be started. Otherwise it logs such errors and tries again.
+ * Watches until `signal` is aborted, or with `once` until there is nothing left to do. Returns the exit code:
+ * 0; 75 if the signal left work unfinished; 1 if `once` set a video aside. With `once` it throws if the
+ * location cannot be listed or jobs cannot be started. Otherwise it logs such errors and tries again.
  */
 export async function watch(watcher: Watcher, times: WatchTimes, signal: AbortSignal): Promise<number> {
   const { source, log } = watcher;

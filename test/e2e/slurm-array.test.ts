@@ -69,7 +69,7 @@ t.test(
     );
     t.match(
       fs.readFileSync(join(cwd, `framescatter-array-${again.array}_2.out`), 'utf8'),
-      /is there already/,
+      /exists already/,
     );
     const left = fs.readdirSync(join(cwd, 'results')).filter((name) => name.startsWith('.framescatter-'));
     t.notOk(left.includes(`.framescatter-array-${again.array}`), 'its bookkeeping is gone');
@@ -111,8 +111,8 @@ t.test(
     );
     t.match(refused('--', 'gone.txt', 'out'), /video 1 of the list cannot be read: \S*missing\.mp4/);
     t.match(refused('--', 'nul.txt', 'out'), /video 1 of the list cannot be read: .*nothing\\nhere/);
-    t.match(refused('--', 'empty.txt', 'out'), /no video in/);
-    t.match(refused('--', 'nowhere', 'out'), /no folder or list/);
+    t.match(refused('--', 'empty.txt', 'out'), /no videos in/);
+    t.match(refused('--', 'nowhere', 'out'), /not a folder or list/);
     t.match(refused('--throttle', '0', '--', 'gone.txt', 'out'), /usage/);
     t.match(refused('gone.txt', 'out'), /usage/);
     const { status, stderr } = cluster.run(

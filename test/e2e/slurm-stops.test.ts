@@ -58,7 +58,7 @@ t.test('a job that runs out of time goes back to the queue and ends as if nothin
   await ended(join(cwd, 'slow.onnx'));
   t.match(await cluster.until(id, ...ENDED), { state: 'COMPLETED', restarts: 1 });
   const log = fs.readFileSync(join(cwd, `framescatter-${id}.out`), 'utf8');
-  t.match(log, /back into the queue.*run 2: 2 ranks.*resuming after \d+ frames/s);
+  t.match(log, /is requeued.*run 2: 2 ranks.*resuming after \d+ frames/s);
 
   // Without loss: how many threads the encoder has must not matter.
   const whole = join(cwd, 'whole.mp4');

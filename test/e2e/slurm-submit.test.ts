@@ -61,7 +61,7 @@ t.test('a job that is waited for, from a folder with an unusual name', async (t)
   t.equal(code, 0, stderr);
   t.equal(decodedFrames(join(cwd, 'out.mp4')).length, 25);
   const id = /job (\d+) is submitted/.exec(stderr)?.[1] ?? '';
-  t.match(stderr, new RegExp(`job ${id} runs on n\\[1-2\\]`));
+  t.match(stderr, new RegExp(`job ${id} is running on n\\[1-2\\]`));
   t.match(stderr, /2 ranks on n\[1-2\].*wrote out\.mp4.*job \d+ is done/s, 'its log came along');
   const details = cluster.run('scontrol', ['--oneliner', 'show', 'job', id]).stdout;
   t.match(details, / TimeLimit=00:10:00 /, 'what was said goes before the environment');
@@ -106,7 +106,7 @@ t.test('what Slurm refuses is said, with what to do', async (t) => {
   const cwd = t.testdir({ 'in.mp4': 'x' });
   const partition = await submit(cwd, ['in.mp4', 'out.mp4', '--partition', 'nope']);
   t.equal(partition.code, 1);
-  t.match(partition.stderr, /Slurm refused the job: invalid partition specified: nope; .*\n.*sinfo lists/);
+  t.match(partition.stderr, /Slurm refused the job: invalid partition specified: nope; .*\n.*list the partitions: sinfo/);
 
   const large = await submit(cwd, ['in.mp4', 'out.mp4', '--cpus-per-rank', '1000']);
   t.equal(large.code, 1);

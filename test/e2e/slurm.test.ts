@@ -93,7 +93,7 @@ t.test('the variables of the batch script', async (t) => {
   const few = await run({ FRAMESCATTER_RESTARTS: '0' });
   await few.stop();
   t.match(await cluster.until(few.id, ...ENDED), { state: 'FAILED', code: 75, restarts: 0 });
-  t.match(few.log(), /is --time long enough/);
+  t.match(few.log(), /--time may be too short/);
   t.match(
     few.log(),
     /arguments \["--threads","1","in\.mp4","out\.mp4","--threads","7"\]/,
@@ -117,11 +117,11 @@ t.test('the variables of the batch script', async (t) => {
 
   const launcher = await run({ FRAMESCATTER_LAUNCHER: 'rsh' });
   t.match(await cluster.until(launcher.id, ...ENDED), { state: 'FAILED', code: 2 });
-  t.match(launcher.log(), /FRAMESCATTER_LAUNCHER is srun or mpirun, not rsh/);
+  t.match(launcher.log(), /FRAMESCATTER_LAUNCHER must be srun or mpirun, not rsh/);
 
   const plugin = await run({ FRAMESCATTER_MPI: 'pmi9' });
   t.match(await cluster.until(plugin.id, ...ENDED), { state: 'FAILED', code: 1 });
-  t.match(plugin.log(), /no MPI plugin pmi9 .*FRAMESCATTER_LAUNCHER=mpirun/);
+  t.match(plugin.log(), /lacks the MPI plug-in pmi9 .*FRAMESCATTER_LAUNCHER=mpirun/);
 
   const home = await run({ FRAMESCATTER_HOME: join(cwd, 'bin', '..', 'nothing') });
   t.match(await cluster.until(home.id, ...ENDED), { state: 'FAILED', code: 1 });
