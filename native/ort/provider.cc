@@ -19,7 +19,7 @@ std::string plainText(std::string_view text) {
   constexpr std::string_view kTag = "[ONNXRuntimeError] : ";
   if (const auto tag = text.find(kTag); tag != std::string_view::npos) {
     text.remove_prefix(tag + kTag.size());
-    // What follows is `number : NAME : message`.
+    // The format is `number : NAME : message`.
     for (int part = 0; part < 2; ++part) {
       if (const auto end = text.find(" : "); end != std::string_view::npos) text.remove_prefix(end + 3);
     }

@@ -1,8 +1,8 @@
 /**
- * Disturbs jobs and resumes them until they are done: kills, hang-ups, frozen processes and take-overs, at work and while the
- * output is put together and into its place. Then the output must be the file that an undisturbed run gives, byte for byte,
- * every run must have ended as it should, and nothing may be left. `--rounds N` (default 50), `--seed N`. Not a tap test:
- * scripts/chaos.sh runs it, and CI a short one.
+ * Disturbs jobs and resumes them until they are done: with kills, SIGHUP, frozen processes and takeovers,
+ * during the work and while the output is muxed and published. The output must be bit-identical to that of an
+ * undisturbed run, every run must end in a permitted way, and nothing may be left behind. `--rounds N`
+ * (default 50), `--seed N`. Not a tap test: scripts/chaos.sh runs it, and CI runs a few rounds.
  */
 import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
@@ -26,13 +26,13 @@ const random = randomNumbers(Number(values.seed));
 const pick = <T>(items: readonly [T, ...T[]]): T => items[Math.floor(random() * items.length)] ?? items[0];
 
 const RANKS = [1, 2, 3, 8] as const;
-/** What is done in a round; each comes once in so many rounds. */
+/** The kinds of rounds; each occurs once per cycle. */
 const PLANS = ['at work', 'assembling', 'frozen', 'at work', 'publishing', 'taken over'] as const;
-/** A run that takes longer than this hangs. */
+/** The time limit of a run. */
 const PATIENCE_MS = 120_000;
-/** How often a round is disturbed before it may finish. */
+/** The number of disturbances before a round may finish. */
 const DISTURBED_RUNS = 2;
-/** A launcher that is killed leaves ranks for a while, which still work: so many runs may be refused. */
+/** The ranks of a killed launcher may go on briefly, so this many runs may be refused. */
 const MOST_RUNS = 20;
 
 const tally: Tally = {
@@ -91,7 +91,7 @@ process.stdout.write(
 const faults = tally.wrong + tally.hung + tally.crashed + tally.leftOver;
 process.exitCode = faults === 0 && survived > 0 ? 0 : 1;
 
-/** How jobs are run that are split in this way, and what comes of one that is left alone. */
+/** The options of jobs with this kind of split, and the output of an undisturbed one. */
 async function undisturbed(split: 'frames' | 'segments', input: string) {
   const output = join(folder, `undisturbed-${split}.mp4`);
   const options = [...common, '--split', split];
@@ -112,7 +112,7 @@ function play(plan: (typeof PLANS)[number], work: Work): Promise<Outcome> {
   }
 }
 
-/** Runs a job until it is done, disturbed the first times. */
+/** Runs a job until it is done, and disturbs its first runs. */
 async function disturbed(moment: Moment, { args, output, env, patience }: Work): Promise<Outcome> {
   const story: string[] = [];
   let complaint: string | undefined;
@@ -141,7 +141,7 @@ async function disturbed(moment: Moment, { args, output, env, patience }: Work):
   return { story: story.join(' | '), complaint: complaint ?? 'it never ended well' };
 }
 
-/** What killed processes left in TMPDIR goes when the next one makes a scratch folder there. */
+/** Files of killed processes in TMPDIR are removed when the next process creates a scratch folder there. */
 async function removeScratchOfKilled(): Promise<void> {
   const { code, stderr } = await startJob(0, ['probe', modes[0].input], { env: { TMPDIR: scratch } }).result;
   const left = (await fs.readdir(scratch)).filter((name) => name.startsWith('framescatter-'));

@@ -1,6 +1,6 @@
 /**
- * Loaded into a job by `node --import`: kills it right before the CRASH_AT-th of its calls that change what is on the disk, and
- * writes to the file CRASH_COUNT how many there were when it ended by itself.
+ * Loaded into a job by `node --import`: kills it right before the CRASH_AT-th call that changes the disk. If
+ * the job ends by itself, writes the number of such calls to the file CRASH_COUNT.
  */
 import * as fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -12,7 +12,7 @@ const OF_A_FILE = ['sync', 'truncate'] as const;
 type Calls = Record<string, (...args: unknown[]) => unknown>;
 let calls = 0;
 
-/** Counts the call `name` of `owner`, or ends the process in its place. */
+/** Counts the call `name` of `owner`, or ends the process instead. */
 function watch(owner: object, name: string): void {
   const table = owner as Calls;
   const original = table[name];

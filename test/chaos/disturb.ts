@@ -1,16 +1,16 @@
-/** Signals to a job's processes, at random moments or in the two in which an output is made and put in its place. */
+/** Sends signals to the processes of a job, at random times or while it muxes or publishes its output. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endWithin, jobPids, type RunningJob } from '../fixtures/job.js';
 import type { Tally } from './verdict.js';
 
-/** Where in a run it is disturbed. */
+/** The phase of a run for the disturbance. */
 export type Moment = 'at work' | 'assembling' | 'publishing';
 
 export interface Disturbance {
   readonly target: 'a rank' | 'the root' | 'all ranks' | 'mpirun' | 'an ffmpeg';
-  /** `freeze`: SIGSTOP, and SIGCONT a while later. */
+  /** `freeze`: SIGSTOP, and SIGCONT later. */
   readonly how: 'SIGKILL' | 'SIGTERM' | 'SIGHUP' | 'freeze';
 }
 
@@ -51,13 +51,13 @@ const FROZEN_MS = 2500;
 const ASSEMBLED = /^run-[0-9a-f]{16}-output\.\w+$/;
 const PUBLICATION = /^publication\.json$/;
 
-/** What the rounds of a session share. */
+/** The state that the rounds of a session share. */
 export interface Surroundings {
   readonly random: () => number;
   readonly tally: Tally;
 }
 
-/** Waits for the moment and disturbs the job that writes `output`; one that has ended by then counts as too late. */
+/** Waits for the phase and disturbs the job that writes `output`, unless it has ended by then. */
 export async function disturb(
   job: RunningJob,
   output: string,
@@ -85,7 +85,7 @@ export async function disturb(
   }
 }
 
-/** The ranks, rank 0 first, once the moment has come; none where the job has ended before. */
+/** Returns the ranks, rank 0 first, when the phase has come; none if the job has ended before. */
 async function waitFor(
   moment: Moment,
   job: RunningJob,
@@ -108,7 +108,7 @@ async function waitFor(
   return ranks;
 }
 
-/** Whether a file of such a name comes into the folder before the job ends. */
+/** Returns true if a file with such a name appears in the folder before the job ends. */
 export async function appears(folder: string, name: RegExp, job: RunningJob): Promise<boolean> {
   for (;;) {
     const names = await readdir(folder).catch(() => []);
@@ -124,7 +124,7 @@ async function childrenOf(pids: readonly number[]): Promise<readonly number[]> {
   return lists.flatMap((list) => list.split(' ').filter((word) => word.trim() !== '')).map(Number);
 }
 
-/** Whether there still was such a process. */
+/** Returns true if the process still existed. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name);

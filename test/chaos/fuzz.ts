@@ -1,8 +1,9 @@
 /**
- * Mutates clips, models and manifests and runs jobs on each: every one must end by itself, either well or with a non-zero exit
- * and one message, and leave nothing behind but, where work was done, its journal. A clip is run on two ranks with `--split frames`
- * and with `--split segments`: both must refuse it, or give the same frames. `--cases N` (default 500), `--seed N`,
- * `--from N`: a case depends on seed and number alone. Not a tap test: scripts/fuzz.sh runs it.
+ * Mutates clips, models and manifests and runs jobs on them. Every job must end by itself, either
+ * successfully or with a non-zero exit code and one message, and leave nothing behind except the journal of
+ * its work. Clips run on two ranks with `--split frames` and with `--split segments`: both must refuse it, or
+ * return the same frames. `--cases N` (default 500), `--seed N`, `--from N`: a case depends only on seed and
+ * number. Not a tap test: scripts/fuzz.sh runs it.
  */
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,7 +33,7 @@ const { values } = parseArgs({
   },
 });
 
-/** Long for a clip of two seconds: machines that run this have other things to do. */
+/** The time limit, long for a clip of two seconds since the machine may be busy. */
 const PATIENCE_MS = 60_000;
 const CASES_A_SEED = 1_000_003;
 const ODD_CLIPS: readonly ClipKind[] = [
@@ -61,7 +62,7 @@ for (let number = first; number < first + Number(values.cases); number += 1) {
   if (complaint !== undefined) process.stdout.write(`case ${number} (seed ${values.seed}): ${complaint}\n`);
 }
 process.stdout.write(
-  `${values.cases} cases: ${tally.good} ended well, ${tally.refused} refused with a message, ${tally.wrong} wrong, ` +
+  `${values.cases} cases: ${tally.good} succeeded, ${tally.refused} refused with a message, ${tally.wrong} wrong, ` +
     `${tally.hung} hung, ${tally.crashed} crashed, ${tally.leftOver} left over\n`,
 );
 process.exitCode = tally.wrong + tally.hung + tally.crashed + tally.leftOver === 0 ? 0 : 1;
@@ -70,11 +71,11 @@ interface Case {
   readonly what: string;
   readonly input: string;
   readonly model: string;
-  /** How it is run, each time in a folder of its own: ranks and options. */
+  /** The ranks and options of its runs, each in its own folder. */
   readonly runs: readonly (readonly [ranks: number, options: readonly string[]])[];
 }
 
-/** One mutated file, and all that is run on it. Gives what is wrong with how that ended, if anything. */
+/** Runs the jobs on one mutated file. Returns the complaint about their ends, if any. */
 async function runCase(number: number, below: Below): Promise<string | undefined> {
   const home = join(folder, String(number));
   await fs.mkdir(home);
@@ -84,7 +85,7 @@ async function runCase(number: number, below: Below): Promise<string | undefined
     const ends = await Promise.all(
       runs.map(async ([ranks, options], run) => {
         const place = join(home, `run-${run}`);
-        // Of its own: Open MPI's launchers that begin and end at once remove each other's session folder.
+        // A separate one: simultaneous launchers of Open MPI remove each other's session folder.
         const scratch = join(home, `tmp-${run}`);
         await Promise.all([place, scratch].map((one) => fs.mkdir(one)));
         return runOnce({ place, scratch }, ranks, [input, join(place, OUTPUT), ...common, ...options]);
@@ -129,7 +130,7 @@ async function makeCase(home: string, below: Below): Promise<Case> {
 
 interface Ending {
   readonly code: number;
-  /** Its error, if there is one. */
+  /** Its error, if any. */
   readonly said: string;
   readonly output: string;
   readonly complaint?: string;
@@ -168,13 +169,13 @@ async function runOnce(
   return { code, said, output };
 }
 
-/** Whether a run has ended well, or with one message and no sign of a crash. */
+/** Returns true if a run has succeeded, or failed with one message and no sign of a crash. */
 function spoken({ code, stderr }: RunResult, errors: readonly string[]): boolean {
   if (/^\s+at .*:\d+:\d+|internal error|Segmentation fault|terminate called/m.test(stderr)) return false;
   return code === 0 ? errors.length === 0 : [1, 2].includes(code) && errors.length === 1;
 }
 
-/** Whether all refused, or all gave the same frames at the same times. */
+/** Returns true if all runs refused, or all returned the same frames at the same times. */
 function agree(ends: readonly Ending[]): boolean {
   if (new Set(ends.map(({ code }) => code)).size > 1) return false;
   if (ends.length === 1 || ends[0]?.code !== 0) return true;

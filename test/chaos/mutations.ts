@@ -1,4 +1,4 @@
-/** Clips in the common containers, and what may befall their bytes. */
+/** Clips in the common containers, and mutations of their bytes. */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { makeClipAs } from '../fixtures/clips.js';
@@ -13,7 +13,7 @@ interface Recipe {
   readonly options: readonly string[];
 }
 
-/** Two of each, so that they can be spliced: the second has other keyframes. */
+/** Two of each, for splicing: the second has other keyframes. */
 const RECIPES: readonly (readonly [Recipe, Recipe])[] = [
   both('mp4', [...H264, '-bf', '2', '-g', '12'], [...H264, '-bf', '0', '-g', '20']),
   both('mkv', [...H264, '-bf', '3', '-x264-params', OPEN], [...H264, '-bf', '2', '-g', '9']),
@@ -34,7 +34,7 @@ function vp9(gop: string): readonly string[] {
   return ['-c:v', 'libvpx-vp9', '-g', gop, '-deadline', 'realtime', '-cpu-used', '8', '-threads', '1'];
 }
 
-/** Bytes of a file, changed; the name of the change. */
+/** The mutated bytes of a file, and the name of the mutation. */
 export interface Mutant {
   readonly extension: string;
   readonly what: string;
@@ -58,7 +58,7 @@ const KINDS = [
   'keyframe',
 ] as const;
 
-/** One clip in one container, changed in one way. */
+/** Returns one clip in one container with one mutation. */
 export async function mutant(below: Below): Promise<Mutant> {
   const at = below(RECIPES.length);
   const pair = RECIPES[at];
@@ -79,7 +79,7 @@ async function change(
   below: Below,
 ): Promise<Buffer> {
   const bytes = await readFile(path);
-  // Some changes strike the headers, which are short.
+  // Some mutations target the headers, which are short.
   const at = below(3) === 0 ? below(Math.min(HEADERS, bytes.length)) : below(bytes.length);
   const end = Math.min(bytes.length, at + 1 + below(CHUNK));
   switch (kind) {
@@ -117,7 +117,7 @@ function flip(bytes: Buffer, at: number, below: Below): void {
   bytes[at] = (bytes[at] ?? 0) ^ (1 << below(8));
 }
 
-/** Two runs of bytes of one length change places. */
+/** Swaps two byte ranges of equal length. */
 function swapped(bytes: Buffer, below: Below): Buffer {
   const half = bytes.length >> 1;
   const length = 1 + below(Math.min(400, half - 1));
@@ -128,10 +128,10 @@ function swapped(bytes: Buffer, below: Below): Buffer {
   return bytes;
 }
 
-/** Changes a small file: bytes flipped, runs overwritten, cut out, doubled, or the end cut off. */
+/** Mutates a small file: flips bytes, overwrites, removes or duplicates ranges, or truncates it. */
 export function scrambled(file: Buffer, below: Below): Buffer {
   let bytes = file;
-  // Half of the cases keep every byte in its place, so that they come past the headers.
+  // Half of the cases keep all offsets, so that parsing gets past the headers.
   const kinds = below(2) === 0 ? 2 : 5;
   for (let i = 0, changes = 1 + below(4); i < changes && bytes.length > 1; i += 1) {
     const at = below(bytes.length);

@@ -1,4 +1,4 @@
-/** A job that is frozen while another process runs the same command: who may go on, and what comes of it. */
+/** Freezes a job while another process runs the same command, and checks which one may continue. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   endWithin,
@@ -12,12 +12,12 @@ import { onHost } from '../fixtures/other-hosts.js';
 import { appears, type Surroundings, signal } from './disturb.js';
 import { complaintOf, foundOutput } from './verdict.js';
 
-/** A command and what it is run with. */
+/** A command and its context. */
 export interface Work {
   readonly args: readonly string[];
   readonly output: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Milliseconds after which a run hangs. */
+  /** The time limit of a run in milliseconds. */
   readonly patience: number;
 }
 
@@ -27,7 +27,9 @@ const BUSY = /another job is working in .*\(process \d+ on /;
 const LOST =
   /another job has taken over|the lock of this job in .* is gone|^framescatter: error: the output exists/m;
 
-/** On one machine a frozen holder of the lock is alive: the second run is refused, and the first finishes. */
+/**
+ * On one machine, a frozen lock holder counts as alive: the second run is refused, and the first finishes.
+ */
 export async function frozenHere(ranks: number, work: Work, surroundings: Surroundings): Promise<Outcome> {
   const first = startCommand(jobCommand(ranks, work.args), { env: work.env });
   const frozen = await freeze(first, work.output, surroundings);
@@ -46,8 +48,8 @@ export async function frozenHere(ranks: number, work: Work, surroundings: Surrou
 }
 
 /**
- * Between hosts only the beat tells: when it has stood still the second run takes over and finishes, and the first changes
- * nothing more when it goes on, in the midst of the second's work or after it.
+ * Between hosts, only the heartbeat shows whether the holder is alive: when it stops, the second run takes
+ * over and finishes. When the first continues, during or after the work of the second, it changes nothing.
  */
 export async function frozenElsewhere(work: Work, surroundings: Surroundings): Promise<Outcome> {
   const { random } = surroundings;
@@ -77,7 +79,7 @@ export interface Outcome {
   readonly complaint: string | undefined;
 }
 
-/** Freezes a job some time after it has taken the lock; gives its processes, none where it had ended. */
+/** Freezes a job some time after it has taken the lock. Returns its processes; none if it had ended. */
 async function freeze(
   job: RunningJob,
   output: string,
@@ -91,7 +93,7 @@ async function freeze(
   return frozen;
 }
 
-/** Waits until a run tells that it goes on with the other's work, or has ended. */
+/** Waits until a run logs that it resumes the other's work, or has ended. */
 async function tookOver(job: RunningJob, patience: number): Promise<void> {
   const until = performance.now() + patience;
   while (!/frame \d+ is encoded/.test(job.stderr()) && performance.now() < until) {
@@ -99,7 +101,7 @@ async function tookOver(job: RunningJob, patience: number): Promise<void> {
   }
 }
 
-/** The end of a run; one that hangs is killed, and says so. */
+/** Waits for the end of a run; kills and reports one that exceeds the time limit. */
 async function ended(job: RunningJob, { output, patience }: Work): Promise<RunResult> {
   const result = await endWithin(job, patience);
   if (result !== undefined) return result;

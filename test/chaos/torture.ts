@@ -1,8 +1,9 @@
 /**
- * Attacks a job's work folder: kills the job right before a call that changes the disk, spoils a file of a stopped job's work, or
- * has several jobs begin at once on one output, on this host and others. Nothing wrong may be published, the same command (with
- * --restart where the journal is spoilt) must finish the work, and nothing may be left. `--cases N` (default 200), `--seed N`.
- * Not a tap test: scripts/torture.sh runs it, and CI a short one.
+ * Attacks the work folder of a job: kills the job right before a call that changes the disk, damages a file
+ * of a stopped job, or starts several jobs at once on one output, on this host and others. No wrong output
+ * may be published, the same command (with --restart if the journal is damaged) must finish the work, and
+ * nothing may be left behind. `--cases N` (default 200), `--seed N`. Not a tap test: scripts/torture.sh runs
+ * it, and CI runs a few cases.
  */
 import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
@@ -24,7 +25,7 @@ const { values } = parseArgs({
 const random = randomNumbers(Number(values.seed));
 const below = (limit: number): number => Math.floor(random() * limit);
 
-/** How a job may be run: what is written where differs. */
+/** The kinds of jobs, which differ in the files that they write. */
 const VARIANTS = [[], ['--overwrite'], ['--split', 'segments'], ['--work-dir']] as const;
 const ATTACKS = { crash, rot, rivals } as const;
 const KINDS = ['crash', 'crash', 'rot', 'rivals'] as const;
@@ -108,13 +109,13 @@ async function isRight({ output, variant }: Job): Promise<boolean> {
   return existsSync(output) && (await fileDigest(output)) === undisturbed[variant]?.digest;
 }
 
-/** What is there must be nothing, what was there before, or the whole output. */
+/** Checks the output: it must be missing, the previous file, or the complete new one. */
 async function publishedWrong(job: Job): Promise<readonly string[]> {
   if (!existsSync(job.output) || (await isRight(job))) return [];
   return (await fs.readFile(job.output)).toString('latin1') === OLD ? [] : ['a wrong output is published'];
 }
 
-/** Runs a job again that was interfered with: it must be done then, or be found done. */
+/** Runs an attacked job again: it must finish, or find its work done. */
 async function finish(job: Job, more: readonly string[] = []): Promise<readonly string[]> {
   const there = await isRight(job);
   const again = await run(job, {}, more);
@@ -131,7 +132,7 @@ async function crash(job: Job): Promise<string[]> {
 }
 
 async function rot(job: Job): Promise<string[]> {
-  // The last of its calls remove its work: somewhere before them it has some.
+  // Its last calls remove the work, so this stops somewhere before them.
   const calls = undisturbed[job.variant]?.calls ?? 1;
   await run(job, { CRASH_AT: String(Math.ceil((calls * (2 + below(5))) / 10)) });
   const names = (await fs.readdir(job.work, { recursive: true, withFileTypes: true }).catch(() => []))
@@ -143,7 +144,7 @@ async function rot(job: Job): Promise<string[]> {
   const found = [...(await publishedWrong(job))];
   if (/internal error/.test(first.stderr)) found.push(first.stderr);
   if (first.code !== 0) {
-    // It is refused, with one message; what is spoilt beyond use is thrown away when asked.
+    // It is refused with one message; --restart discards what cannot be used.
     if (first.code !== 1 || !/framescatter: error: /.test(first.stderr))
       found.push(`${first.code} ${first.stderr}`);
     found.push(...(await finish(job, ['--restart'])));
@@ -160,8 +161,8 @@ async function rivals(job: Job): Promise<string[]> {
   const ends = await Promise.all(commands.map((command) => startCommand(command).result));
   const done = ends.filter(({ code }) => code === 0).length;
   const found = ends.flatMap((end) => complaintOf(end, false) ?? []);
-  // With --overwrite whoever comes after the first has ended makes the output anew.
+  // With --overwrite, a job that starts after the first has ended writes the output again.
   const most = job.args.includes('--overwrite') ? RIVALS : 1;
-  if (done < 1 || done > most) found.push(`${done} of ${RIVALS} rivals ended well`);
+  if (done < 1 || done > most) found.push(`${done} of ${RIVALS} rivals succeeded`);
   return [...found, ...(await publishedWrong(job))];
 }

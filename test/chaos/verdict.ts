@@ -1,9 +1,9 @@
-/** What is wrong with how a run ended, and with what a round has left. */
+/** Checks how a run ended, and what a round has left behind. */
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codecProcesses, jobPids, ourLines, type RunResult } from '../fixtures/job.js';
 
-/** How much the rounds did to their jobs, and what they found. */
+/** The counts of disturbances and results of the rounds. */
 export interface Tally {
   kills: number;
   freezes: number;
@@ -15,7 +15,7 @@ export interface Tally {
   leftOver: number;
 }
 
-/** What a job may say that was interfered with: each tells who did it, or what to do. */
+/** The permitted errors of a disturbed job; each names the cause or a remedy. */
 const KNOWN = [
   /^another job is working in .* \(process \d+ on \S+\)/,
   /^another job has taken over .*, as this one stood still/,
@@ -28,12 +28,12 @@ const CRASHED = /internal error|^Node\.js v\d|Segmentation fault|SIGSEGV|SIGABRT
 const STOPPED = 75;
 const SETTLE_MS = 15_000;
 
-/** The errors that a run tells of, without their beginning. */
+/** Returns the errors of a run without their prefix. */
 function errorsOf(stderr: string): readonly string[] {
   return ourLines(stderr).flatMap((line) => /error: (.*)$/.exec(line)?.[1] ?? []);
 }
 
-/** What is wrong with the end of a run; `disturbed` where signals were sent to it or to what it runs. */
+/** Returns the complaint about the end of a run, if any; `disturbed` if it or its children got signals. */
 export function complaintOf({ code, stderr }: RunResult, disturbed: boolean): string | undefined {
   const errors = errorsOf(stderr);
   if (CRASHED.test(stderr)) return `it crashed with ${code}: ${stderr}`;
@@ -43,12 +43,12 @@ export function complaintOf({ code, stderr }: RunResult, disturbed: boolean): st
   return code === 1 && errors.length > 0 ? undefined : `it ended with ${code} by itself: ${stderr}`;
 }
 
-/** True of a run that found its output made: by a run that was killed when nothing was left to do. */
+/** Returns true if a run found its output complete, from a run that was killed after its last step. */
 export function foundOutput({ stderr }: RunResult): boolean {
   return errorsOf(stderr).some((error) => error.startsWith('the output exists: '));
 }
 
-/** What a round has left but its output, after a while for what is just ending. */
+/** Returns what a round has left besides its output, after a grace time for ending processes. */
 export async function leftBehind(folder: string, output: string): Promise<readonly string[]> {
   const until = performance.now() + SETTLE_MS;
   for (;;) {

@@ -19,7 +19,7 @@ t.test('following a job to its good end', async (t) => {
     said,
     /film-1: preparing \(NotStarted\)[\s\S]*film-1: waiting for nodes[\s\S]*film-1: running[\s\S]*film-1: completed/,
   );
-  t.match(said, /film-1: 1200 of 2400 frames, 41\.3 a second/);
+  t.match(said, /film-1: 1200 of 2400 frames, 41\.3 frames per second/);
   t.equal(said.match(/waiting for nodes/g)?.length, 1, 'a state is said once');
 });
 

@@ -81,7 +81,7 @@ t.test('a cluster that cannot run the job', async (t) => {
     { message: /has nodes of size Standard_NC40ads_H100_v5, not Standard_NC4as_T4_v3/ },
   );
   await t.rejects(submitJob(here.session, { ...WITHOUT, spread: { nodes: 1, gpusPerNode: 2 }, name: 'b' }), {
-    message: /has 1 GPU\(s\) a node, not 2/,
+    message: /has 1 GPU\(s\) per node, not 2/,
   });
   await t.rejects(
     submitJob(here.session, { ...WITHOUT, cluster: { ...SUBMISSION.cluster, name: 'other' }, name: 'b' }),

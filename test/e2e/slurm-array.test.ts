@@ -67,10 +67,7 @@ t.test(
       fs.readFileSync(join(cwd, `framescatter-summary-${again.summary}.out`), 'utf8'),
       /^3 of 3 videos are done$/m,
     );
-    t.match(
-      fs.readFileSync(join(cwd, `framescatter-array-${again.array}_2.out`), 'utf8'),
-      /exists already/,
-    );
+    t.match(fs.readFileSync(join(cwd, `framescatter-array-${again.array}_2.out`), 'utf8'), /exists already/);
     const left = fs.readdirSync(join(cwd, 'results')).filter((name) => name.startsWith('.framescatter-'));
     t.notOk(left.includes(`.framescatter-array-${again.array}`), 'its bookkeeping is gone');
     t.equal(

@@ -106,7 +106,10 @@ t.test('what Slurm refuses is said, with what to do', async (t) => {
   const cwd = t.testdir({ 'in.mp4': 'x' });
   const partition = await submit(cwd, ['in.mp4', 'out.mp4', '--partition', 'nope']);
   t.equal(partition.code, 1);
-  t.match(partition.stderr, /Slurm refused the job: invalid partition specified: nope; .*\n.*list the partitions: sinfo/);
+  t.match(
+    partition.stderr,
+    /Slurm refused the job: invalid partition specified: nope; .*\n.*list the partitions: sinfo/,
+  );
 
   const large = await submit(cwd, ['in.mp4', 'out.mp4', '--cpus-per-rank', '1000']);
   t.equal(large.code, 1);

@@ -9,7 +9,7 @@ import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { decodedFrames, jobPids } from '../fixtures/job.js';
 import { until } from '../fixtures/until.js';
-import { begun, FAST, outcome, startWatcher } from '../fixtures/watcher.js';
+import { FAST, outcome, startedVideos, startWatcher } from '../fixtures/watcher.js';
 
 /** One name is hostile. */
 const NAMES = Array.from({ length: 20 }, (_, i) => (i === 3 ? 'sub/a film; $(x) %d.mp4' : `film ${i}.mp4`));
@@ -39,9 +39,9 @@ t.test(
     const second = startWatcher([...args, '--once', ...words], env);
     t.teardown(first.kill);
     t.teardown(second.kill);
-    await until('the first is at its third video', async () => begun(first.stderr()).length >= 3, 60);
+    await until('the first is at its third video', async () => startedVideos(first.stderr()).length >= 3, 60);
     first.kill();
-    const held = begun(first.stderr()).at(-1) ?? '';
+    const held = startedVideos(first.stderr()).at(-1) ?? '';
     const output = `${azurite.endpoint}/styled/${held.split('/').map(encodeURIComponent).join('/')}`;
     for (const pid of await jobPids(output)) process.kill(pid, 'SIGKILL');
     t.equal((await first.result).code, 137);
@@ -58,7 +58,7 @@ t.test(
     const results = [await second.result, await third.result];
     const said = [await first.result, ...results].map(({ stderr }) => stderr).join('\n');
     t.equal(results[1]?.code, 0, said);
-    t.same([...begun(said)].sort(), [...NAMES, POISON].sort(), 'each is begun once');
+    t.same([...startedVideos(said)].sort(), [...NAMES, POISON].sort(), 'each is started once');
     const takenOver = [...said.matchAll(/^framescatter: (.*): resumed$/gm)].map(([, name]) => name);
     t.same(
       takenOver.filter((name) => name !== POISON),

@@ -11,7 +11,7 @@ import { startAzurite, startAzuriteQueues, withoutAzurite } from '../fixtures/az
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { until } from '../fixtures/until.js';
-import { begun, FAST, outcome, STATE, startWatcher } from '../fixtures/watcher.js';
+import { FAST, outcome, STATE, startedVideos, startWatcher } from '../fixtures/watcher.js';
 
 const NAMES = ['film 1.mp4', 'sub/a film; $(x) %d.mp4', 'film 2.mp4'];
 const POISON = 'poison.mp4';
@@ -79,7 +79,7 @@ t.test('uploads are told of more than once, and done once', { skip: withoutAzuri
   const results = await Promise.all([start(told), start(told), start([])]);
   const said = results.map(({ stderr }) => stderr).join('\n');
   const all = [...NAMES, POISON, LARGE];
-  t.same([...begun(said)].sort(), [...NAMES, POISON].sort(), `each is begun once\n${said}`);
+  t.same([...startedVideos(said)].sort(), [...NAMES, POISON].sort(), `each is started once\n${said}`);
   t.match(said, /large\.mp4 is set aside: its 2000000 bytes exceed the limit/);
   t.match(said, /in\/gone\.mp4|gone\.mp4 is gone/);
   t.notMatch(said, /CANARY/);
@@ -106,7 +106,7 @@ t.test('uploads are told of more than once, and done once', { skip: withoutAzuri
     process.kill(last.pid, 'SIGTERM');
     const { code, stderr } = await last.result;
     t.equal(code, 0, stderr);
-    t.same(begun(stderr), []);
+    t.same(startedVideos(stderr), []);
   });
 
   await t.test('a message that watchers die of is set aside', async (t) => {
@@ -121,7 +121,7 @@ t.test('uploads are told of more than once, and done once', { skip: withoutAzuri
     const { code, stderr } = await start(told);
     t.equal(code, 1, stderr);
     t.match(stderr, /is set aside: 20 watchers died while they held it \(deadly\.mp4\)/);
-    t.same(begun(stderr), []);
+    t.same(startedVideos(stderr), []);
     t.equal((await outcome(styled)).state.length, 2);
     t.equal(await count(queue), 0);
   });

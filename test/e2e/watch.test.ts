@@ -9,7 +9,7 @@ import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, jobPids, MPI_ENVIRONMENT } from '../fixtures/job.js';
 import { until } from '../fixtures/until.js';
-import { begun, FAST, STATE, startWatcher } from '../fixtures/watcher.js';
+import { FAST, STATE, startedVideos, startWatcher } from '../fixtures/watcher.js';
 
 /** Each watched place has its own; the canary is in every name. */
 const NAMES = Array.from({ length: 10 }, (_, i) => (i === 0 ? 'sub/a film; $(x) %d.mp4' : `film ${i}.mp4`));
@@ -59,7 +59,7 @@ t.test('two watchers share a folder: each video once', async (t) => {
   const results = await Promise.all([startWatcher(args).result, startWatcher(args).result]);
   const said = results.map(({ stderr }) => stderr).join('\n');
   t.same(results.map(({ code }) => code).sort(), [0, 1], said);
-  t.same([...begun(said)].sort(), [...NAMES, 'poison.mp4'].sort(), 'each is begun once');
+  t.same([...startedVideos(said)].sort(), [...NAMES, 'poison.mp4'].sort(), 'each is started once');
   t.same(await outputs(out), [...NAMES, 'poison.mp4.failed.json'].sort());
   t.equal(decodedFrames(join(out, NAMES[0] ?? '')).length, 1);
   const kept = await records(join(out, STATE));
@@ -79,7 +79,7 @@ t.test('two watchers share a folder: each video once', async (t) => {
 
   const again = await startWatcher(args).result;
   t.equal(again.code, 0, again.stderr);
-  t.same(begun(again.stderr), [], 'what is settled stays settled');
+  t.same(startedVideos(again.stderr), [], 'what is settled stays settled');
   const loop = await startWatcher([input, '--out', join(input, 'sub'), '--once']).result;
   t.equal(loop.code, 2);
   t.match(loop.stderr, /overlaps with the watched/);

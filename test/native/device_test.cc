@@ -37,7 +37,7 @@ std::vector<std::byte> picture(std::size_t number) {
   return bytes;
 }
 
-/// What a session that works in the caller's memory gives.
+/// Returns the output of a session that works in the caller's memory.
 std::vector<std::byte> expected(const std::vector<std::byte>& input) {
   static Session session({});
   static const bool loaded = (session.load(model()), true);

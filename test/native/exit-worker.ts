@@ -1,4 +1,4 @@
-// What exit.test.ts runs in a process of its own: `exit-worker.js SCENARIO`. Each prints what it came to.
+// The separate process of exit.test.ts: `exit-worker.js SCENARIO`. Each scenario prints its result.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker } from 'node:worker_threads';

@@ -81,7 +81,10 @@ export function tooLarge(bytes: number): Uint8Array {
   );
 }
 
-/** A chain of `depth` matrix products of side `side`: as slow as a test wants it. uint8 [side, side] in and out. */
+/**
+ * A chain of `depth` matrix products of side `side`: as slow as a test wants it. uint8 [side, side] in and
+ * out.
+ */
 export function slow(side: number, depth: number): Uint8Array {
   const node: onnx.INodeProto[] = [
     { opType: 'Cast', input: ['x'], output: ['m0'], attribute: [{ name: 'to', type: 2, i: FLOAT }] },

@@ -11,11 +11,11 @@
 
 namespace framescatter::testing {
 
-/// What a stream is asked for.
+/// The calls of a stream.
 enum class Step { kOpen, kCopyIn, kCopyOut, kWait };
 
-/// The CPU as one more device, whose copies back are done as late as may be. `before` is called before each
-/// step and fails it by throwing.
+/// The CPU as a device that copies back as late as permitted. Calls `before` before each step; it may throw
+/// to make the step fail.
 class HostStream : public DeviceStream {
  public:
   using Before = std::function<void(Step)>;

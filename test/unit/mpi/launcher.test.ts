@@ -61,7 +61,7 @@ function noted(t: Test, variables: Variables): boolean {
     env: { PATH: process.env.PATH, ...variables },
   });
   t.equal(status, 0, stderr);
-  return existsSync(join(folder, 'root'));
+  return existsSync(join(folder, 'rank-0'));
 }
 
 for (const [launcher, variables, rank] of LAUNCHERS) {
