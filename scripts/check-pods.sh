@@ -112,8 +112,8 @@ rendered() { # rendered Launcher|Worker
       import { readFileSync } from "node:fs";
       import { parse } from "yaml";
       import { renderManifest } from "./dist/cluster/kubernetes.js";
-      const words = [process.env.INPUT, "/data/out.mp4", "--segment-seconds", "1", "--threads", "1"];
-      const job = { name: "check", namespace: "framescatter", image: "check", workers: 2, gpusPerWorker: 0, claim: "videos", words };
+      const args = [process.env.INPUT, "/data/out.mp4", "--segment-seconds", "1", "--threads", "1"];
+      const job = { name: "check", namespace: "framescatter", image: "check", workers: 2, gpusPerWorker: 0, claim: "videos", args };
       const manifest = parse(renderManifest(readFileSync(process.env.TEMPLATE, "utf8"), job), { version: "1.1" });
       const [container] = manifest.spec.mpiReplicaSpecs[process.env.ROLE].template.spec.containers;
       for (const word of [...container.command, ...container.args]) process.stdout.write(`${word.replaceAll("$$", "$")}\0`);
