@@ -53,7 +53,7 @@ async function openRoot() {
   const prepared = { source, wire, spec, input: { path: clip, display: clip } } as unknown as PreparedJob;
   const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, 1);
   const hardware = { nvdec: false, nvenc: false, encoder: 'software', notes: [] };
-  const rest = { monitor: NO_MONITOR, site: context, device: 0, strict: false };
+  const rest = { monitor: NO_MONITOR, storage: context, device: 0, strict: false };
   const opened: OpenedWork = { journal, ...rest, hardware };
   return openPieceWork(prepared, plan, opened);
 }

@@ -20,7 +20,7 @@ const [milliseconds, ...args] = process.argv.slice(2);
 class StandIns extends WarmSessions {
   override async open(_key: string, _graphs: SessionGraphs, request: SessionRequest): Promise<OpenedSession> {
     const session = await sleepingSession(1, request.inputBytes, Number(milliseconds), copyFrame);
-    return { lanes: [session], provider: 'cpu', precision: 'fp32', fallback: undefined, notes: [] };
+    return { streams: [session], provider: 'cpu', precision: 'fp32', fallback: undefined, notes: [] };
   }
 }
 

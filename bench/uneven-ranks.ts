@@ -37,7 +37,7 @@ export async function unevenRanks({ runs }: BenchOptions): Promise<Table> {
 
 async function pipeline(schedule: PipelineRun['schedule']): Promise<PipelineResult> {
   const times = { slow: SLOWER * FAST_MS, fast: FAST_MS };
-  const request: PipelineRun = { schedule, frames: FRAMES, batch: 1, lanes: 1, ...times };
+  const request: PipelineRun = { schedule, frames: FRAMES, batch: 1, streams: 1, ...times };
   const { code, stdout, stderr } = await mpirun(RANKS, [WORKER, JSON.stringify(request)]);
   if (code !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as PipelineResult;

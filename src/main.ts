@@ -10,7 +10,7 @@ import type { RunOptions } from './job/context/options.js';
 import { modelReader } from './job/prepare/model-reader.js';
 import { WarmSessions } from './model/session/warm-sessions.js';
 import { launcherLocalRank, launcherRank } from './mpi/launcher.js';
-import { joinWorld, placeOf } from './mpi/world.js';
+import { joinWorld, rankName } from './mpi/world.js';
 import { watchOutput } from './report/closed-output.js';
 import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
@@ -109,7 +109,7 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
     // Only what all ranks know of may end in order; after anything else the rest would wait for this rank.
     const inOrder = error instanceof RootFailed;
     code = inOrder ? error.exitCode : exitCode(error);
-    if (!inOrder) sayFailure(log, error, world.size > 1 ? placeOf(world) : undefined);
+    if (!inOrder) sayFailure(log, error, world.size > 1 ? rankName(world) : undefined);
     else if (world.isRoot) sayFailure(log, error.cause);
     if (!inOrder && world.size > 1) world.abort(code);
   } finally {

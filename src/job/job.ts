@@ -1,4 +1,4 @@
-import { placeOf } from '../mpi/world.js';
+import { rankName } from '../mpi/world.js';
 import { type PipelineShape, runPipeline } from '../pipeline/pipeline.js';
 import { sayFailure } from '../report/failure.js';
 import { exitCode } from '../system/errors.js';
@@ -8,7 +8,7 @@ import type { Activity } from '../watchdog/activity.js';
 import { onRoot, RootFailed } from './collective.js';
 import type { RunContext } from './context/context.js';
 import type { RunOptions } from './context/options.js';
-import type { Site } from './context/site.js';
+import type { StorageContext } from './context/storage-context.js';
 import { withinLimits } from './prepare/chooser.js';
 import { tryHardware } from './prepare/hardware-trials.js';
 import type { PreparedJob } from './prepare/prepare.js';
@@ -30,24 +30,24 @@ export async function runJob(
   underWay: () => void = () => {},
 ): Promise<RunFacts | undefined> {
   const { log, stop } = context;
-  const site = root?.site ?? { log, scratch: openScratch(), stopped: stop.aborted };
+  const storage = root?.storage ?? { log, scratch: openScratch(), stopped: stop.aborted };
   const monitor = watched((await root?.begin()) ?? NO_MONITOR, context.watchdog.activity);
   try {
-    const facts = await runOn(context, root, site, monitor, underWay);
+    const facts = await runOn(context, root, storage, monitor, underWay);
     await monitor.close();
     return facts;
   } catch (error) {
     await monitor.close(error instanceof RootFailed ? error.cause : error);
     throw error;
   } finally {
-    await site.scratch.dispose();
+    await storage.scratch.dispose();
   }
 }
 
 async function runOn(
   context: RunContext,
   root: RootJob | undefined,
-  site: Site,
+  storage: StorageContext,
   monitor: Monitor,
   underWay: () => void,
 ): Promise<RunFacts | undefined> {
@@ -63,7 +63,7 @@ async function runOn(
   const opened = await monitor.phase('open sessions', () =>
     openSessions(context, shape, prepared?.graphs, prepared?.memory.dryRuns),
   );
-  const trials = await tryHardware(world, options, prepared, site);
+  const trials = await tryHardware(world, options, prepared, storage);
   const splitting = options.split === 'frames' ? undefined : await import('./split/choose.js');
   const nvenc = trials?.ranks[0]?.nvenc?.works === true;
   const chooser = await splitting?.splitChooser(world, options, opened, shape, nvenc);
@@ -80,12 +80,13 @@ async function runOn(
     underWay();
     const mine = await monitor.phase('pipeline', async () => {
       try {
-        if (mode === 'frames') return await runPipeline(world, opened.lanes, shape, ends, watchdog.activity);
+        if (mode === 'frames')
+          return await runPipeline(world, opened.streams, shape, ends, watchdog.activity);
         const { runSegments } = await import('./split/segment-run.js');
-        return await runSegments(context, opened.lanes, shape, site, pieces);
+        return await runSegments(context, opened.streams, shape, storage, pieces);
       } catch (error) {
         const cause = await causeOf(work, error);
-        if (world.size > 1) await abortWorld(context, site, work, cause);
+        if (world.size > 1) await abortWorld(context, storage, work, cause);
         throw cause;
       } finally {
         work?.progress.stop();
@@ -140,13 +141,13 @@ async function causeOf(work: RootWork | undefined, error: unknown): Promise<unkn
 /** This rank failed while the others wait for it: says why, and ends them all. */
 async function abortWorld(
   { world, log }: RunContext,
-  site: Site,
+  storage: StorageContext,
   work: RootWork | undefined,
   error: unknown,
 ): Promise<void> {
-  sayFailure(log, error, placeOf(world));
+  sayFailure(log, error, rankName(world));
   await work?.close();
   await work?.monitor.close(error);
-  await site.scratch.dispose();
+  await storage.scratch.dispose();
   world.abort(exitCode(error));
 }

@@ -5,7 +5,7 @@ import type { Monitor } from '../telemetry/metrics.js';
 import { openMonitor } from '../telemetry/monitor.js';
 import type { RunContext } from './context/context.js';
 import type { JobOptions } from './context/options.js';
-import type { Site } from './context/site.js';
+import type { StorageContext } from './context/storage-context.js';
 import { tidyUp } from './output/publication.js';
 import { type PreparedJob, prepareJob } from './prepare/prepare.js';
 import type { RunFacts } from './report/run-report.js';
@@ -28,7 +28,7 @@ const EXPLAINED: readonly JobError['code'][] = ['input', 'ffmpeg', 'internal'];
 
 /** One video's job on the root, which alone has it: other ranks do not load what the root needs for it. */
 export interface RootJob {
-  readonly site: Site;
+  readonly storage: StorageContext;
   /** Decides everything that is decided before the first frame. Begun before the job's turn, it tries anew after a failure. */
   prepare(): Promise<PreparedJob>;
   /** In place of running the job: ends its preparation, and drops what came of it. */
@@ -56,15 +56,15 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
   const { log, stop, version, world, machines = [] } = context;
   const dropped = new AbortController();
   const stopped = AbortSignal.any([stop.aborted, dropped.signal]);
-  const site = { log, scratch: openScratch(), stopped };
+  const storage = { log, scratch: openScratch(), stopped };
   let preparing: Promise<PreparedJob> | undefined;
   let began = performance.now();
 
   return {
-    site,
+    storage,
 
     prepare() {
-      preparing ??= prepareJob(job, context.model, version, site, machines);
+      preparing ??= prepareJob(job, context.model, version, storage, machines);
       preparing.catch(() => {
         preparing = undefined;
       });
@@ -74,7 +74,7 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
     async drop() {
       dropped.abort();
       await preparing?.catch(() => {});
-      await site.scratch.dispose();
+      await storage.scratch.dispose();
     },
 
     begin() {
@@ -83,7 +83,7 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
     },
 
     openWork(prepared, monitor, choices) {
-      const place = { site, monitor, device: deviceOf(world.localRank) };
+      const place = { storage, monitor, device: deviceOf(world.localRank) };
       return openRootWork(job, prepared, place, choices);
     },
 
@@ -92,7 +92,7 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
       throw error;
     },
 
-    tidyUp: (prepared) => tidyUp(job, prepared.destination.display, site),
+    tidyUp: (prepared) => tidyUp(job, prepared.destination.display, storage),
 
     endsOf: (work) => pipelineEnds(work, stop),
 

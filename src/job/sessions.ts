@@ -8,7 +8,7 @@ import { JobError, messageOf } from '../system/errors.js';
 import { TRIAL_RUN } from '../watchdog/activity.js';
 import { onRoot } from './collective.js';
 import type { RunContext } from './context/context.js';
-import { takeTurns } from './node-turns.js';
+import { firstPerNode } from './first-per-node.js';
 
 /** How a rank's session came up, as it tells the root. */
 type SessionStatement =
@@ -77,7 +77,7 @@ export async function openSessions(
     }
   };
   // A node's ranks find the engines that the first of them built.
-  const statements = await takeTurns(world, options.provider === 'tensorrt', open);
+  const statements = await firstPerNode(world, options.provider === 'tensorrt', open);
   await onRoot(world, async () => {
     for (const one of statements ?? []) if (!one.ok) throw sessionFailure(one, world);
     logProviders(log, statements ?? []);

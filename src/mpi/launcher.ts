@@ -1,12 +1,13 @@
 /**
- * Everything that depends on which program starts the ranks: Open MPI's mpirun, the Hydra of MPICH, Intel MPI and MVAPICH,
+ * Everything that depends on the launcher of the ranks: Open MPI's mpirun, Hydra (MPICH, Intel MPI, MVAPICH),
  * srun, or Cray's launchers.
  */
 
 /**
- * The rank, before MPI is initialised. Open MPI's own variable first; PMIx is what `srun --mpi=pmix` sets, PMI_RANK is set by
- * Hydra and `srun --mpi=pmi2`, PALS_RANKID and the older ALPS_APP_PE by Cray's launchers. SLURM_PROCID comes last
- * because under mpirun inside Slurm it is the node daemon's number.
+ * Environment variables with the rank, before MPI is initialised. Open MPI sets the first one, `srun
+ * --mpi=pmix` sets PMIX_RANK, Hydra and `srun --mpi=pmi2` set PMI_RANK, Cray's launchers set PALS_RANKID or
+ * the older ALPS_APP_PE. SLURM_PROCID comes last: under mpirun inside Slurm it is the number of the node's
+ * daemon.
  */
 const RANK_VARIABLES = [
   'OMPI_COMM_WORLD_RANK',
@@ -18,7 +19,7 @@ const RANK_VARIABLES = [
   'SLURM_PROCID',
 ] as const;
 
-/** The same for the number among the ranks of a host. */
+/** Environment variables with the local rank: the number among the ranks of a host. */
 const LOCAL_RANK_VARIABLES = [
   'OMPI_COMM_WORLD_LOCAL_RANK',
   'MV2_COMM_WORLD_LOCAL_RANK',
@@ -28,8 +29,9 @@ const LOCAL_RANK_VARIABLES = [
 ] as const;
 
 /**
- * For an mpirun on this machine alone: any number of ranks, not bound to cores. Open MPI 4 reads the first two, Open MPI 5 the
- * PRTE ones, Hydra needs none and has no such options. The last keeps Open MPI 5 from complaining of IPv6 addresses.
+ * Environment of an mpirun on this machine alone: any number of ranks, not bound to cores. Open MPI 4 reads
+ * the first two, Open MPI 5 the PRTE ones; Hydra needs none. The last one silences Open MPI 5's warning about
+ * IPv6 addresses.
  */
 export const LAUNCH_ENVIRONMENT = {
   OMPI_MCA_rmaps_base_oversubscribe: '1',
@@ -39,23 +41,28 @@ export const LAUNCH_ENVIRONMENT = {
   OMPI_MCA_reachable: '^netlink',
 } as const;
 
-/** The name and version of a launcher, from what its `mpirun --version` prints. */
+/** Returns the name and version of a launcher, given the output of its `mpirun --version`. */
 export function launcherName(printed: string): string {
   const hydra = /^HYDRA build details:\s*Version:\s*(\S+)/.exec(printed)?.[1];
   return hydra === undefined ? (printed.split('\n')[0] ?? '') : `mpirun (Hydra of MPICH) ${hydra}`;
 }
 
-/** The rank of this process as its launcher tells it; undefined when started by hand. Use the world's rank once it exists. */
-export function toldRank(environment: NodeJS.ProcessEnv = process.env): number | undefined {
+/**
+ * Returns the rank that the launcher set for this process; undefined if it was started by hand. Once the
+ * world exists, use the world's rank.
+ */
+export function rankFromLauncher(environment: NodeJS.ProcessEnv = process.env): number | undefined {
   return firstNumber(RANK_VARIABLES, environment);
 }
 
-/** The same, with 0 for a process that was started by hand. */
+/** Returns the rank that the launcher set for this process; 0 if it was started by hand. */
 export function launcherRank(environment: NodeJS.ProcessEnv = process.env): number {
-  return toldRank(environment) ?? 0;
+  return rankFromLauncher(environment) ?? 0;
 }
 
-/** This process's number among the ranks of its host, as its launcher tells it; 0 where it does not. */
+/**
+ * Returns the number that the launcher set for this process among the ranks of its host; 0 if it set none.
+ */
 export function launcherLocalRank(environment: NodeJS.ProcessEnv = process.env): number {
   return firstNumber(LOCAL_RANK_VARIABLES, environment) ?? 0;
 }

@@ -8,9 +8,9 @@ const MPIRUN = /^(?:mpirun|mpiexec|orterun|prterun)(?:\.\w+)?$/;
 const VERSION_TIMEOUT_MS = 30_000;
 
 /**
- * The signal by which the launcher `program` has its ranks end their job in order; undefined where it is no launcher.
- * Open MPI and srun pass USR2 on to every rank, and kill the ranks soon after TERM or INT. MPICH's mpirun passes TERM
- * and INT on, and dies of USR2.
+ * Returns the signal that makes the launcher `program` stop its ranks in order; undefined if it is not a
+ * launcher. Open MPI and srun forward USR2 to every rank, and kill the ranks soon after TERM or INT. MPICH's
+ * mpirun forwards TERM and INT, and dies of USR2.
  */
 export async function stopSignal(program: string): Promise<'SIGUSR2' | 'SIGTERM' | undefined> {
   const name = basename(program);

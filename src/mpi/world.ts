@@ -1,15 +1,21 @@
 import { hostname } from 'node:os';
 import { JobError, messageOf } from '../system/errors.js';
 import { type Native, native, type WorldInfo } from '../system/native.js';
-import { toldRank } from './launcher.js';
+import { rankFromLauncher } from './launcher.js';
 
-/** The most that one rank may say in `collect`, in bytes of JSON: two texts of a thousand characters, however they are escaped. */
+/** Rank 0: it reads the video, deals out the work, writes the output and speaks to the user. */
+export const ROOT = 0;
+
+/**
+ * Size limit of one rank's value in `collect`, in bytes of JSON: two texts of 1000 characters, however
+ * escaped.
+ */
 const STATEMENT_BYTES = 16_384;
 
-/** What a status takes on its way, and the most that it may take in bytes of JSON. */
+/** Size of a status message, and the limit of its JSON, in bytes. */
 export const STATUS_BYTES = 512;
 
-/** What one rank says to another: a value that JSON can hold, and bytes that go with it. */
+/** A message from one rank to another: a JSON value, and bytes that go with it. */
 export interface Message<T> {
   readonly value: T;
   readonly bytes: Uint8Array;
@@ -17,16 +23,22 @@ export interface Message<T> {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** This rank's place among the ranks, and the collective verbs. Every rank must call them in the same order. */
+/**
+ * This rank in the MPI world, and its collective operations. Every rank must call those in the same order.
+ */
 export interface World extends WorldInfo {
   readonly isRoot: boolean;
-  /** The root's value on every rank; other ranks pass nothing. */
+  /**
+   * Returns the root's value on every rank; other ranks pass nothing.
+   *
+   * @throws {JobError} internal: on the root, when the value is undefined.
+   */
   broadcastValue<T>(value?: T): Promise<T>;
-  /** The root's bytes on every rank; other ranks pass nothing. */
+  /** Returns the root's bytes on every rank; other ranks pass nothing. */
   broadcastBytes(bytes?: Uint8Array): Promise<Uint8Array>;
-  /** Sends the root's small buffer over every other rank's, in place. */
+  /** Overwrites every other rank's small buffer with the root's. */
   broadcastInto(buffer: Uint8Array): Promise<void>;
-  /** What each rank said, in rank order, on the root; nothing elsewhere. */
+  /** Returns every rank's value, in rank order, on the root; undefined elsewhere. */
   collect<T>(statement: T): Promise<readonly T[] | undefined>;
   scatter(
     send: Uint8Array | null,
@@ -40,20 +52,20 @@ export interface World extends WorldInfo {
     frameBytes: number,
     receive: Uint8Array | null,
   ): Promise<void>;
-  /** Sends a message to another rank, which must receive it. Between two ranks messages keep their order. */
+  /** Sends a message to another rank, which must receive it. Messages between two ranks keep their order. */
   send<T>(to: number, value: T, bytes?: Uint8Array): Promise<void>;
-  /** The next message from another rank. One call at a time for each rank. */
+  /** Returns the next message from another rank. At most one call per rank may be pending. */
   receive<T>(from: number): Promise<Message<T>>;
-  /** Tells the root a value that JSON can hold, of up to `STATUS_BYTES`; of other ranks. */
+  /** Sends a JSON value of up to `STATUS_BYTES` to the root. For ranks other than the root. */
   sendStatus<T>(status: T): Promise<void>;
-  /** The next status of any rank, on the root. */
+  /** Returns the next status of any rank. For the root. */
   receiveStatus<T>(): Promise<T>;
   /**
-   * On the root: does without a rank that does not answer any more. Nothing waits for any rank from then on: the root's
-   * statements are its own alone, and the world can only be ended by `abort`.
+   * Drops a rank that no longer answers. For the root. From then on no collective waits for any rank:
+   * `collect` returns the root's own value alone, and only `abort` can end the world.
    */
   leaveOut(rank: number): void;
-  /** Ranks that were left out. */
+  /** The ranks that were left out. */
   readonly missing: ReadonlySet<number>;
   /** Ends every rank at once with this exit code. */
   abort(code: number): void;
@@ -61,14 +73,16 @@ export interface World extends WorldInfo {
 }
 
 /**
- * Joins the world that the launcher made: one rank when there was none. Until it is there nothing may read the environment
- * or load code, for which Node reads it: MPI comes up on a thread of its own and sets variables there (PMIx does), and a C
- * library does not allow both at once. One start in hundreds crashed. Errors: JobError `addon` or `mpi`, of this rank alone:
- * the others wait for it, and cannot learn why by MPI.
+ * Joins the world that the launcher made; without a launcher it has one rank. Until this resolves, nothing
+ * may read the environment or load code (Node reads the environment to load code): MPI starts on a thread of
+ * its own and sets environment variables there (PMIx does), and a C library does not allow both at once. One
+ * start in hundreds crashed.
+ *
+ * @throws {JobError} addon or mpi: when this rank fails. The others wait for it and cannot learn why by MPI.
  */
 export async function joinWorld(): Promise<World> {
   const { mpi, info } = await initialised();
-  const isRoot = info.rank === 0;
+  const isRoot = info.rank === ROOT;
   const missing = new Set<number>();
 
   async function broadcastBytes(bytes?: Uint8Array): Promise<Uint8Array> {
@@ -88,6 +102,7 @@ export async function joinWorld(): Promise<World> {
       if (missing.size === 0) await translated(mpi.broadcast(buffer));
     },
     async broadcastValue<T>(value?: T): Promise<T> {
+      if (isRoot && value === undefined) throw new JobError('internal', 'rank 0 broadcasts no value');
       const bytes = await broadcastBytes(
         isRoot ? new TextEncoder().encode(JSON.stringify(value)) : undefined,
       );
@@ -134,14 +149,14 @@ export async function joinWorld(): Promise<World> {
   };
 }
 
-/** A value as JSON in `bytes` bytes, with a zero after it. */
+/** Returns a value as zero-terminated JSON in a buffer of `bytes` bytes. */
 function slotOf(value: unknown, bytes: number, rank: number): Uint8Array {
   const slot = new Uint8Array(bytes);
   const text = JSON.stringify(value);
   const { written, read } = new TextEncoder().encodeInto(text, slot);
-  // A character that does not fit whole is left out, and one byte is needed to tell where the text ends.
+  // encodeInto drops a character that does not fit whole; the terminator takes one byte.
   if (read < text.length || written === bytes) {
-    throw new JobError('internal', `rank ${rank} has more to say than ${bytes} bytes`);
+    throw new JobError('internal', `a message of rank ${rank} is longer than ${bytes} bytes`);
   }
   return slot;
 }
@@ -150,8 +165,8 @@ function valueIn<T>(slot: Uint8Array): T {
   return JSON.parse(new TextDecoder().decode(slot.subarray(0, slot.indexOf(0)))) as T;
 }
 
-/** A rank as messages name it: they may concern one of hundreds. */
-export function placeOf({ rank, host }: Pick<WorldInfo, 'rank' | 'host'>): string {
+/** Returns the name of a rank for messages. */
+export function rankName({ rank, host }: Pick<WorldInfo, 'rank' | 'host'>): string {
   return `rank ${rank} on ${host}`;
 }
 
@@ -160,11 +175,11 @@ async function initialised(): Promise<{ readonly mpi: Native; readonly info: Wor
     const mpi = native();
     return { mpi, info: await translated(mpi.initWorld()) };
   } catch (error) {
-    const rank = toldRank();
+    const rank = rankFromLauncher();
     if (rank === undefined || !(error instanceof JobError)) throw error;
     const hint =
-      error.hint ?? 'every host needs the MPI that the launcher is of: compare mpirun --version there';
-    throw new JobError(error.code, `${placeOf({ rank, host: hostname() })}: ${error.message}`, {
+      error.hint ?? 'every host needs the MPI of the launcher: compare mpirun --version on each host';
+    throw new JobError(error.code, `${rankName({ rank, host: hostname() })}: ${error.message}`, {
       hint,
       cause: error,
     });

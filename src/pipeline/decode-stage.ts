@@ -3,9 +3,12 @@ import type { BufferPool } from './pool.js';
 import type { DecodedRound } from './rounds.js';
 import type { Schedule } from './schedule.js';
 
-/** Gives frames in presentation order, on the root. */
+/** Frames in presentation order, on the root. */
 export interface FrameSource {
-  /** Fills `into` with one frame and gives its PTS, in ticks of the source's time base; undefined at the end. */
+  /**
+   * Reads one frame into `into` and returns its PTS, in ticks of the source's time base; undefined at the
+   * end.
+   */
   read(into: Uint8Array): Promise<number | undefined>;
 }
 
@@ -16,11 +19,14 @@ export interface DecodeContext {
   /** Each holds a full round. */
   readonly buffers: BufferPool;
   readonly meter: StageMeter;
-  /** True once no new frame is to be begun. */
+  /** Returns true once no new frame may start. */
   readonly stopping: () => boolean;
 }
 
-/** Reads the video into the rounds of the schedule, on the root. Every frame is yielded, the last round may be short. */
+/**
+ * Decodes the video into the rounds of the schedule, on the root. Yields every frame; the last round may be
+ * short.
+ */
 export async function* decode(context: DecodeContext): AsyncGenerator<DecodedRound, void, undefined> {
   const { decoder, schedule, frameBytes, buffers, meter, stopping } = context;
   let frame = 0;
@@ -46,5 +52,5 @@ export async function* decode(context: DecodeContext): AsyncGenerator<DecodedRou
   }
 }
 
-/** What ranks without a source have in place of `decode`. */
+/** The decode stage of ranks without a source: no rounds. */
 export async function* noSource(): AsyncGenerator<DecodedRound, void, undefined> {}

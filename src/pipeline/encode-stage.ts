@@ -4,8 +4,8 @@ import type { StyledRound } from './rounds.js';
 /** Takes styled frames in presentation order, on the root. */
 export interface FrameSink {
   /**
-   * Takes a row of the composed graph's result: a frame and its check byte. Resolves when `row` may be reused. `pts` is in
-   * ticks of the source's time base.
+   * Writes a row of the composed graph's result: a frame and its check byte. Resolves when the caller may
+   * reuse `row`. `pts` is in ticks of the source's time base.
    */
   write(row: Uint8Array, pts: number): Promise<void>;
 }
@@ -17,7 +17,7 @@ export interface EncodeContext {
   readonly meter: StageMeter;
 }
 
-/** Writes every frame of every round to the sink, and drains the pipeline on ranks that have none. */
+/** Writes every frame of every round to the sink; on ranks without a sink, drains the pipeline. */
 export async function encode(rounds: AsyncIterable<StyledRound>, context: EncodeContext): Promise<void> {
   const { sink, styledBytes, meter } = context;
   let frame = 0;

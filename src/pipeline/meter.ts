@@ -4,19 +4,25 @@ import { type Activity, UNWATCHED, type UnderWay } from '../watchdog/activity.js
 export const STAGES = ['decode', 'scatter', 'infer', 'gather', 'encode'] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** Seconds that each stage of this rank spent at work or waiting for its own device, pipe or peers. */
+/** Seconds that each stage of this rank worked or waited for its own device, pipe or peers. */
 export type StageSeconds = Readonly<Record<Stage, number>>;
 
-/** What one rank did: frames inferred, and its time by stage. */
+/** The work of one rank: frames inferred, and seconds by stage. */
 export interface RankWork {
   readonly frames: number;
   readonly seconds: StageSeconds;
 }
 
-/** Adds up where one rank's time goes. Waiting for a neighbouring stage is not counted: that is what the limit shows. */
+/**
+ * Adds up one rank's time by stage. Waiting for a neighbouring stage does not count, so the busiest stage is
+ * the limit.
+ */
 export class StageMeter {
   readonly #seconds: Record<Stage, number> = { decode: 0, scatter: 0, infer: 0, gather: 0, encode: 0 };
-  /** For each stage that is at work: on how much at once, and up to when its time is booked. */
+  /**
+   * For each working stage: how many works overlap, and the time (performance.now) up to which its seconds
+   * are booked.
+   */
   readonly #atWork = new Map<Stage, { count: number; booked: number }>();
   #frames = 0;
   #runs = 0;
@@ -27,8 +33,8 @@ export class StageMeter {
   }
 
   /**
-   * Waits for `work` and books the time to `stage`; once, where it overlaps other work of that stage. `frames`: the first and
-   * the last that it is about, from 1.
+   * Waits for `work` and books the time to `stage`; time that overlaps other work of the stage counts once.
+   * `frames` are the first and the last frame of the work, from 1.
    */
   async time<T>(stage: Stage, work: Promise<T>, frames?: UnderWay['frames']): Promise<T> {
     const mine = this.#atWork.get(stage) ?? { count: 0, booked: performance.now() };
@@ -45,13 +51,13 @@ export class StageMeter {
     }
   }
 
-  /** Books `frames` that this rank has inferred in one run. */
+  /** Counts one run and its `frames`. */
   addRun(frames: number): void {
     this.#frames += frames;
     this.#runs += 1;
   }
 
-  /** Runs so far, and the seconds that they took. */
+  /** Returns the number of runs so far, and their seconds. */
   inference(): { readonly runs: number; readonly seconds: number } {
     return { runs: this.#runs, seconds: this.#seconds.infer };
   }

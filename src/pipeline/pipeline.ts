@@ -1,4 +1,4 @@
-import type { Lanes } from '../model/session/lanes.js';
+import type { InferenceStreams } from '../model/session/inference-streams.js';
 import { allocateBuffer } from '../model/session/session-errors.js';
 import type { World } from '../mpi/world.js';
 import type { Activity } from '../watchdog/activity.js';
@@ -7,26 +7,65 @@ import { encode, type FrameSink } from './encode-stage.js';
 import { gather } from './gather-stage.js';
 import { infer } from './infer-stage.js';
 import { type RankWork, StageMeter } from './meter.js';
-import { paceTeller } from './pace.js';
 import { BufferPool } from './pool.js';
 import { prefetch } from './prefetch.js';
 import { scatter } from './scatter-stage.js';
 import { type ScheduleName, scheduleOf } from './schedule.js';
+import { speedReporter } from './speed-report.js';
+
+/*
+ * The pipeline
+ * ------------
+ *
+ *   stage    on         takes          yields         buffers
+ *   decode   rank 0     video frames   DecodedRound   leases a frame buffer per round
+ *   scatter  all ranks  DecodedRound   Shard          ranks other than 0 lease a frame buffer
+ *   infer    all ranks  Shard          Shard          leases a result buffer, releases the frame buffer
+ *   gather   all ranks  Shard          StyledRound    ranks other than 0 release the result buffer
+ *   encode   rank 0     StyledRound    (the sink)     releases the result buffer
+ *
+ * What flows: a round is up to `batch` frames for each rank, in presentation order; the schedule says how
+ * many each rank gets. A shard is one rank's part of a round. Rank 0 infers its own shard in place, inside
+ * the round's buffer. Each stage is an async generator that pulls from the stage before it. On other ranks
+ * decode and encode are empty; the counts that scatter broadcasts say when the video is over.
+ *
+ * Ownership: a buffer is a `Lease` of a `BufferPool`. It belongs to the stage that holds the round or shard,
+ * and passes on with the `yield`. Nobody touches it while MPI or a session uses it. The stage named above
+ * releases it; after that no stage keeps a view of it.
+ *
+ * Bounds: `prefetch` keeps AHEAD rounds between two stages. A pool has one buffer for each of those, one for
+ * each of the two neighbours (AT_WORK), and one for each further inference stream. A stage that runs ahead
+ * waits for a buffer, so memory does not grow with the length of the video.
+ *
+ * Errors: MPI and inference throw, and the error reaches the caller of `runPipeline` through the later
+ * stages. The other ranks then wait in a collective: the caller must end the world (`abort`). The decoder and
+ * the sink must not throw inside the pipeline. Rank 0's `ends` keep their error and return true from
+ * `stopping`, so that all ranks reach the end together.
+ *
+ * Stops: once `stopping` returns true no frame starts, and the frames in flight are finished.
+ *
+ * Promises: the sink gets every frame that was read, once, in order, with its PTS. A frame's bits depend
+ * neither on the number of ranks nor on the schedule nor on the stream that inferred it: every run has the
+ * same batch size.
+ */
 
 /**
- * Rounds that a stage may be ahead of the next one. Equal ranks keep together; where they are uneven on purpose, those
+ * Rounds that a stage may run ahead of the next one. Equally fast ranks stay in step. With `dynamic`, ranks
  * that sit out a slow rank's round are this many rounds ahead when it is done.
  */
 const AHEAD: Readonly<Record<ScheduleName, number>> = { even: 1, dynamic: 3 };
-/** A boundary between stages holds a round that each neighbour is working on beside those ahead. */
+/** Rounds at a boundary between stages that its two neighbours work on, beside those ahead. */
 const AT_WORK = 2;
 
-/** What every rank knows before the first frame. */
+/** The facts that every rank knows before the first frame. */
 export interface PipelineShape {
   /** Frames of one rank in a full round: the batch of the composed graph. */
   readonly batch: number;
   readonly schedule: ScheduleName;
-  /** Bytes of one frame in wire format, and of one row of the composed graph's result: a styled frame and its check byte. */
+  /**
+   * Bytes of one frame in wire format, and of one row of the graph's result: a styled frame and its check
+   * byte.
+   */
   readonly frameBytes: number;
   readonly styledBytes: number;
 }
@@ -35,17 +74,17 @@ export interface PipelineShape {
 export interface Ends {
   readonly decoder: FrameSource;
   readonly sink: FrameSink;
-  /** True once no new frame is to be begun. */
+  /** Returns true once no new frame may start. */
   readonly stopping: () => boolean;
 }
 
 /**
- * Puts every frame through the model: `encode(gather(infer(scatter(decode(video)))))`, each stage running ahead of the
- * next. All ranks run this together; only the root has `ends`. Gives what this rank did.
+ * Runs every frame through the model: `encode(gather(infer(scatter(decode(video)))))`, each stage ahead of
+ * the next. All ranks call this together; only the root has `ends`. Returns the work of this rank.
  */
 export async function runPipeline(
   world: World,
-  lanes: Lanes,
+  streams: InferenceStreams,
   shape: PipelineShape,
   ends: Ends | undefined,
   activity: Activity,
@@ -54,12 +93,13 @@ export async function runPipeline(
   const ahead = AHEAD[shape.schedule];
   const schedule = scheduleOf(shape.schedule, world.size, batch);
   const meter = new StageMeter(activity);
-  // The root holds whole rounds, and infers its own frames of each, the first, where they lie: they are never copied.
+  // The root holds whole rounds and infers its own frames, the first of each, in place: they are never
+  // copied.
   const held = world.isRoot ? world.size * batch : batch;
-  // Inference works on a round for each lane.
-  const rounds = ahead + AT_WORK + lanes.length - 1;
+  // Inference works on one round per stream.
+  const rounds = ahead + AT_WORK + streams.length - 1;
   const pool = (bytes: number): BufferPool =>
-    new BufferPool(rounds, () => allocateBuffer(held * bytes, lanes[0]));
+    new BufferPool(rounds, () => allocateBuffer(held * bytes, streams[0]));
   const buffers = pool(frameBytes);
 
   const decoded = ends ? decode({ ...ends, schedule, frameBytes, meter, buffers }) : noSource();
@@ -67,7 +107,7 @@ export async function runPipeline(
   const styled = infer(prefetch(shards, ahead), {
     ...shape,
     world,
-    lanes,
+    streams,
     meter,
     buffers: pool(styledBytes),
   });
@@ -75,7 +115,7 @@ export async function runPipeline(
     world,
     styledBytes,
     meter,
-    tellPace: shape.schedule === 'dynamic' ? paceTeller(world, meter, schedule) : async () => {},
+    reportSpeed: shape.schedule === 'dynamic' ? speedReporter(world, meter, schedule) : async () => {},
   });
   await encode(prefetch(gathered, ahead), { sink: ends?.sink, styledBytes, meter });
   return meter.read();

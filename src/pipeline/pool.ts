@@ -1,16 +1,16 @@
-/** A buffer borrowed from a pool. `release` gives it back; the data must not be touched afterwards. */
+/** A buffer borrowed from a pool. `release` returns it; the holder must not touch the data afterwards. */
 export interface Lease {
   readonly data: Uint8Array;
   release(): void;
 }
 
-/** In place of a buffer, for a rank's part of a round in which it has no frames. */
+/** The lease of a rank that has no frames in a round. */
 export const NO_FRAMES: Lease = { data: new Uint8Array(0), release: () => {} };
 
 /**
- * A fixed number of equal buffers that go round: the pipeline allocates nothing in steady state, and a stage that runs
- * ahead waits here until a later stage gives a buffer back. That bounds the memory of a job. Each is made when it is first
- * needed: a short video needs fewer, and a rank without frames none.
+ * A fixed number of equal buffers. The pipeline allocates nothing in steady state, and a stage that runs
+ * ahead waits here until a later stage releases a buffer: that bounds the memory of a job. Each buffer is
+ * allocated when first needed, so a short video needs fewer, and a rank without frames none.
  */
 export class BufferPool {
   readonly #allocate: () => Uint8Array;
@@ -23,7 +23,7 @@ export class BufferPool {
     this.#allocate = allocate;
   }
 
-  /** Rejects with what the allocation of a new buffer throws. */
+  /** Returns a free buffer, a new one, or the next that is released. Rejects if an allocation fails. */
   async acquire(): Promise<Lease> {
     const data =
       this.#free.pop() ??

@@ -1,6 +1,6 @@
 /**
- * Runs `source` ahead of its consumer by up to `depth` items, so that neighbouring stages overlap. An error is thrown
- * to the consumer after the items before it. When the consumer leaves early the source is closed too.
+ * Runs `source` ahead of its consumer by up to `depth` items, so that neighbouring stages overlap. An error
+ * reaches the consumer after the items before it. When the consumer stops early, the source is closed too.
  */
 export async function* prefetch<T>(
   source: AsyncIterable<T>,
@@ -23,7 +23,7 @@ export async function* prefetch<T>(
       yield result.value;
     }
   } finally {
-    // Not awaited: when a later stage fails, this one may be waiting for a buffer that will never come back.
+    // Not awaited: after a later stage failed, this one may wait for a buffer that is never released.
     iterator.return?.()?.catch(() => {});
   }
 }

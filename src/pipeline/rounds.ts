@@ -1,6 +1,6 @@
 import type { Lease } from './pool.js';
 
-/** A round on its way to the ranks. `pts` is known on the root only and empty elsewhere. */
+/** A decoded round. `pts` is known on the root only, and empty elsewhere. */
 export interface DecodedRound {
   readonly pts: readonly number[];
   /** Frames of each rank. */
@@ -10,8 +10,9 @@ export interface DecodedRound {
 }
 
 /**
- * One rank's part of a round: `counts[rank]` frames, the first of `shard`, the rest undefined. On the root `shard` has room
- * for the whole round: its part lies where it was decoded, and what it infers where the round is gathered.
+ * One rank's part of a round: `counts[rank]` frames at the start of `shard`; the rest of the buffer is
+ * undefined. On the root `shard` has room for the whole round: its own frames stay where they were decoded,
+ * and its results lie where the round is gathered.
  */
 export interface Shard {
   readonly pts: readonly number[];
@@ -19,7 +20,7 @@ export interface Shard {
   readonly shard: Lease;
 }
 
-/** A round that came back to the root; `data` is undefined on other ranks. */
+/** A round gathered on the root; `data` is undefined on other ranks. */
 export interface StyledRound {
   readonly pts: readonly number[];
   readonly data: Lease | undefined;

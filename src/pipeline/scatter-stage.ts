@@ -6,14 +6,14 @@ import type { DecodedRound, Shard } from './rounds.js';
 export interface ScatterContext {
   readonly world: World;
   readonly frameBytes: number;
-  /** Each holds this rank's part of a round; not used on the root, whose part stays in the round. */
+  /** Each holds this rank's shard of a round. Not used on the root, whose shard stays in the round. */
   readonly buffers: BufferPool;
   readonly meter: StageMeter;
 }
 
 /**
- * Hands each rank its part of every round. The root tells how many frames each gets first; none at all is the end, so
- * that ranks need to know nothing of the video.
+ * Scatters every round to the ranks. The root first broadcasts how many frames each rank gets; a round
+ * without frames is the end, so ranks need to know nothing of the video.
  */
 export async function* scatter(
   rounds: AsyncIterable<DecodedRound>,

@@ -3,15 +3,15 @@ export type ScheduleName = (typeof SCHEDULES)[number];
 
 /** Decides, on the root, how many frames of each round every rank gets, in rank order. */
 export interface Schedule {
-  /** Frames of each rank in the next round: at most the batch, and not all zero. */
+  /** Returns each rank's frames in the next round: at most the batch, and not all zero. */
   next(): readonly number[];
-  /** The round that `next` gave last, where the video ends after `frames` of its frames: they are the sum. */
+  /** Returns the counts of the round that `next` returned last, cut to the video's last `frames` frames. */
   last(frames: number): readonly number[];
-  /** Seconds that a run took each rank lately; 0 where there is nothing new to tell. */
+  /** Takes each rank's recent seconds per run; 0 if there is nothing new. */
   learn(secondsPerRun: readonly number[]): void;
 }
 
-/** The schedule called `name` for rounds of up to `batch` frames on each of `ranks` ranks. */
+/** Returns the schedule called `name` for rounds of up to `batch` frames on each of `ranks` ranks. */
 export function scheduleOf(name: ScheduleName, ranks: number, batch: number): Schedule {
   switch (name) {
     case 'even':
@@ -22,8 +22,8 @@ export function scheduleOf(name: ScheduleName, ranks: number, batch: number): Sc
 }
 
 /**
- * Splits `frames` over `ranks` as evenly as can be, in order: the first `frames % ranks` ranks get one more. Ranks beyond
- * the number of frames get none. The sum is always `frames`.
+ * Splits `frames` over `ranks` as evenly as possible, in order: the first `frames % ranks` ranks get one
+ * more. The sum is always `frames`.
  */
 export function splitEvenly(frames: number, ranks: number): readonly number[] {
   const share = Math.floor(frames / ranks);
@@ -36,18 +36,21 @@ function evenSchedule(ranks: number, batch: number): Schedule {
   return { next: () => full, last: (frames) => splitEvenly(frames, ranks), learn: () => {} };
 }
 
-/** Ranks that are less than this much slower than the fastest count as equally fast: times vary by that much anyway. */
-const SAME = 0.05;
-/** Even the slowest rank gets a run in so many rounds, so that it is noticed when it has become faster. */
+/** Ranks slower than the fastest by less than this share count as equally fast: run times vary by as much. */
+const SPEED_TOLERANCE = 0.05;
+/**
+ * Even the slowest rank gets one run in this many rounds, so that the schedule notices when it becomes
+ * faster.
+ */
 const MOST_ROUNDS_WITHOUT = 64;
-/** How much of what is known of a rank's speed a new measurement replaces. */
-const NEWS = 0.5;
+/** Weight of a new measurement in the moving average of a rank's seconds per run. */
+const NEW_WEIGHT = 0.5;
 
 /**
- * Gives ranks runs in proportion to their speed. The fastest has one in every round; every other rank collects its speed
- * relative to that one as credit, round by round, and has a run whenever it comes to a whole one. So a rank gets a whole
- * batch or nothing: the composed graph's batch is fixed, and part of one would take as long. Without measurements all are
- * equally fast.
+ * Gives ranks runs in proportion to their speed. The fastest rank has a run in every round. Every other rank
+ * collects its relative speed as credit, round by round, and has a run whenever the credit reaches 1. A rank
+ * gets a whole batch or nothing: the composed graph's batch is fixed, and a part of it would take as long.
+ * Without measurements all ranks count as equally fast.
  */
 function dynamicSchedule(ranks: number, batch: number): Schedule {
   const seconds = Array<number>(ranks).fill(0);
@@ -59,7 +62,7 @@ function dynamicSchedule(ranks: number, batch: number): Schedule {
     const mine = seconds[rank] ?? 0;
     if (mine === 0 || known.length === 0) return 1;
     const relative = Math.min(...known) / mine;
-    return relative > 1 - SAME ? 1 : Math.max(relative, 1 / MOST_ROUNDS_WITHOUT);
+    return relative > 1 - SPEED_TOLERANCE ? 1 : Math.max(relative, 1 / MOST_ROUNDS_WITHOUT);
   }
 
   return {
@@ -87,7 +90,7 @@ function dynamicSchedule(ranks: number, batch: number): Schedule {
     learn(secondsPerRun) {
       for (const [rank, now] of secondsPerRun.entries()) {
         const before = seconds[rank] ?? 0;
-        if (now > 0) seconds[rank] = before === 0 ? now : before + NEWS * (now - before);
+        if (now > 0) seconds[rank] = before === 0 ? now : before + NEW_WEIGHT * (now - before);
       }
     },
   };

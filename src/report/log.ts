@@ -1,18 +1,18 @@
 import { redact } from '../system/secret.js';
 import { printable, printableJson } from './printable.js';
 
-/** How much is said: only errors; the course of the job; or every decision too. */
+/** The amount of output: errors only; the course of the job; or every decision too. */
 export type Verbosity = 'quiet' | 'normal' | 'verbose';
 
 export type LogFormat = 'text' | 'json';
 
 /**
- * Facts that go with a line: plain values, never file contents or secrets. Text shows only `stack`, below the message: the
- * one value whose lines stay lines.
+ * The facts of a log line: plain values, never file contents or secrets. Text shows only `stack`, below the
+ * message; it is the only value with several lines.
  */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
-/** Says things to the user on standard error, a line each. */
+/** Writes to the user on standard error, one line per message. */
 export interface Log {
   readonly format: LogFormat;
   readonly verbosity: Verbosity;
@@ -23,8 +23,8 @@ export interface Log {
 }
 
 /**
- * Text lines are prefixed `framescatter:`; JSON lines carry `time`, `level`, `message` and the fields. Whatever a message holds,
- * it is one line, without control characters.
+ * Creates a log. Text lines begin with `framescatter:`; JSON lines have `time`, `level`, `message` and the
+ * fields. Every message is one line without control characters.
  */
 export function createLog(
   format: LogFormat,
@@ -38,7 +38,7 @@ export function createLog(
       const prefix = level === 'error' || level === 'warning' ? `framescatter: ${level}: ` : 'framescatter: ';
       const stack = typeof fields.stack === 'string' ? fields.stack.split('\n') : [];
       const lines = [`${prefix}${message}`, ...stack];
-      // Escapes would hide where a secret begins.
+      // Redact first: escapes would hide the start of a secret.
       write(lines.map((line) => `${printable(redact(line))}\n`).join(''));
     }
   }

@@ -1,8 +1,8 @@
 import type { Log } from './log.js';
 
-/** Follows the frames that have been encoded. */
+/** Shows how many frames are encoded. */
 export interface Progress {
-  /** One more frame is done. */
+  /** Counts one more encoded frame. */
   advance(): void;
   /** Ends the display, leaving the last state on a terminal. */
   stop(): void;
@@ -13,8 +13,9 @@ const LINE_INTERVAL_MS = 5000;
 const BAR_WIDTH = 28;
 
 /**
- * Shows frames, frames a second and the time left: a bar on a terminal, else a line every few seconds. `total` is
- * undefined where the video does not tell; `done` frames came from an earlier run and do not count for the speed.
+ * Shows frames, frames per second and the time left: a bar on a terminal, else a line every few seconds.
+ * `total` is undefined if the video does not say; `done` frames are from an earlier run and do not count for
+ * the speed.
  */
 export function showProgress(log: Log, total: number | undefined, done: number): Progress {
   const start = performance.now();
@@ -60,7 +61,7 @@ export function showProgress(log: Log, total: number | undefined, done: number):
   };
 }
 
-/** `120/377 frames, 24.1 fps, 0:11 left` */
+/** Returns a line like `120/377 frames, 24.1 fps, 0:11 left`. */
 export function progressLine(
   frames: number,
   total: number | undefined,
@@ -72,7 +73,7 @@ export function progressLine(
   return `${frames}${of} frames, ${fps.toFixed(fps < 10 ? 2 : 1)} fps${eta}`;
 }
 
-/** Seconds as `m:ss` or `h:mm:ss`. */
+/** Returns seconds as `m:ss` or `h:mm:ss`. */
 export function clock(seconds: number): string {
   const whole = Math.round(seconds);
   const two = (value: number): string => String(value).padStart(2, '0');

@@ -1,11 +1,11 @@
 import type { Log } from './log.js';
 
-/** Follows bytes to or from storage. */
+/** Progress of a download from storage or an upload to it. */
 export interface Transfer {
   moved(bytes: number): void;
-  /** Says what it came to. */
+  /** Logs the total and the speed. */
   done(): void;
-  /** Stops reporting, whether or not it came to an end. */
+  /** Stops reporting, whether or not the transfer is done. */
   stop(): void;
 }
 
@@ -13,7 +13,9 @@ const LINE_INTERVAL_MS = 5000;
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
 
-/** Reports a transfer of `total` bytes a line every few seconds: `downloading https://...: 210 of 850 MiB, 84 MiB/s`. */
+/**
+ * Logs a transfer of `total` bytes every few seconds: `downloading https://...: 210 of 850 MiB, 84 MiB/s`.
+ */
 export function showTransfer(log: Log, verb: 'download' | 'upload', what: string, total: number): Transfer {
   const start = performance.now();
   let bytes = 0;

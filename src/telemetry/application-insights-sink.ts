@@ -1,6 +1,9 @@
 import type { Metric, Sink, Span } from './sink.js';
 
-/** What is used of @opentelemetry/api and @azure/monitor-opentelemetry, which are there only where somebody put them. */
+/**
+ * The functions used of @opentelemetry/api and @azure/monitor-opentelemetry, two packages that the user may
+ * install.
+ */
 interface OtelSpan {
   setAttributes(attributes: Span['attributes']): void;
   setStatus(status: { readonly code: number }): void;
@@ -27,7 +30,10 @@ interface AzureMonitor {
 
 const PACKAGE = '@azure/monitor-opentelemetry';
 const [OK, ERROR] = [1, 2]; // SpanStatusCode
-/** Left to itself it reports every request of this process, with its address: names of blobs, and SAS. */
+/**
+ * Turns off the package's default instrumentation, which reports the URL of every request: blob names and
+ * SAS.
+ */
 const NO_INSTRUMENTATION = Object.fromEntries(
   ['http', 'azureSdk', 'mongoDb', 'mySql', 'postgreSql', 'redis', 'redis4'].map((name) => [
     name,
@@ -36,10 +42,11 @@ const NO_INSTRUMENTATION = Object.fromEntries(
 );
 
 /**
- * Spans and metrics to Application Insights, by Microsoft's own package: it is large, so that it is loaded only here, and
- * only if it was installed. With APPLICATIONINSIGHTS_AUTHENTICATION_STRING=Authorization=AAD it signs in as the job does.
+ * Sends spans and metrics to Application Insights with Microsoft's package. The package is large: it is
+ * loaded only here, and only if the user installed it. With
+ * APPLICATIONINSIGHTS_AUTHENTICATION_STRING=Authorization=AAD it signs in as the job does.
  *
- * @throws Error where the package is not there.
+ * @throws {Error} when the package is not installed.
  */
 export async function applicationInsightsSink(
   environment: NodeJS.ProcessEnv,
@@ -53,7 +60,7 @@ export async function applicationInsightsSink(
   } catch {
     throw new Error(`${PACKAGE} is not installed: npm install --no-save ${PACKAGE}`);
   }
-  // Its own reports of its use; they try for a network where there may be none.
+  // Turns off the package's usage reports, which try to reach a network where there may be none.
   environment.APPLICATION_INSIGHTS_NO_STATSBEAT ??= '1';
   const signsIn = /Authorization=AAD/i.test(environment.APPLICATIONINSIGHTS_AUTHENTICATION_STRING ?? '');
   monitor.useAzureMonitor({

@@ -3,23 +3,23 @@ import { messageOf } from '../system/errors.js';
 import { redact } from '../system/secret.js';
 import type { Metric, Sink, Span } from './sink.js';
 
-/** Brings metrics and spans to one sink, behind the job's back. */
-export interface Courier {
+/** Sends metrics and spans to one sink in the background. */
+export interface Exporter {
   metric(metric: Metric): void;
   span(span: Span): void;
-  /** Sends what has come together, unless the last load is still under way. */
+  /** Sends the collected metrics and spans, unless the last request is still under way. */
   post(): void;
-  /** Sends the rest, but gives up after `limitMs`. */
+  /** Sends the rest; gives up after `limitMs`. */
   close(limitMs?: number): Promise<void>;
 }
 
-/** What is kept of each kind while a sink cannot be reached; the oldest go first. */
+/** Most metrics, and most spans, kept while a sink cannot be reached. The oldest are dropped first. */
 const MOST_KEPT = 5000;
 const REQUEST_MS = 10_000;
 const CLOSE_MS = 2000;
 
-/** Failures are said once; the job never learns of them. */
-export function openCourier(sink: Sink, log: Log): Courier {
+/** Opens the exporter of a sink. The first failure is logged as a warning; none reaches the job. */
+export function openExporter(sink: Sink, log: Log): Exporter {
   let metrics: Metric[] = [];
   let spans: Span[] = [];
   let warned = false;
@@ -35,14 +35,14 @@ export function openCourier(sink: Sink, log: Log): Courier {
     } catch (error) {
       metrics = [...some, ...metrics].slice(-MOST_KEPT);
       spans = [...others, ...spans].slice(-MOST_KEPT);
-      warn(giveUp.signal.aborted ? 'it does not answer in time' : redact(messageOf(error)));
+      warn(giveUp.signal.aborted ? 'no answer in time' : redact(messageOf(error)));
     }
   }
 
   function warn(reason: string): void {
     if (warned) return;
     warned = true;
-    log.warn(`monitoring: ${sink.name} cannot be told how the job goes: ${reason}`);
+    log.warn(`monitoring: cannot send to ${sink.name}: ${reason}`);
   }
 
   function post(): Promise<void> {
@@ -61,7 +61,7 @@ export function openCourier(sink: Sink, log: Log): Courier {
       const late = new Promise<void>((resolve) => {
         timer = setTimeout(() => {
           giveUp.abort();
-          warn('it does not answer in time');
+          warn('no answer in time');
           resolve();
         }, limitMs);
       });

@@ -3,27 +3,30 @@ import type { RankReport } from '../job/report/summary.js';
 import { STAGES, type StageSeconds } from '../pipeline/meter.js';
 import type { Log } from '../report/log.js';
 import { JobError } from '../system/errors.js';
-import { type Courier, openCourier } from './exporter.js';
+import { type Exporter, openExporter } from './exporter.js';
 import { PROGRESS_METRICS } from './progress-metrics.js';
 import type { Metric, Sink, Span } from './sink.js';
 
-/** Told by the root how a job goes. Nothing here throws, or waits for a network but `close`, and that not for long. */
+/**
+ * Reports the progress of a job, on the root. No method throws; only `close` waits for the network, for a
+ * short time.
+ */
 export interface Monitor {
-  /** The pipeline is about to begin: frames of the video, where it tells, and those that earlier runs did. */
+  /** Reports the start of the pipeline: frames of the video, if known, and frames that earlier runs did. */
   begin(total: number | undefined, restored: number): void;
-  /** One more frame is encoded. */
+  /** Counts one more encoded frame. */
   frame(): void;
-  /** A segment is recorded; `began` in milliseconds since 1970. */
+  /** Reports a recorded segment; `began` in milliseconds since 1970. */
   segment(index: number, frames: number, began: number): void;
-  /** Does a part of the job, and tells how long it took. */
+  /** Runs a part of the job and reports its duration. What `work` throws is thrown. */
   phase<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** The pipeline is at its end: what each rank did, and seconds of each stage. */
+  /** Reports the end of the pipeline: the work of each rank, and seconds of each stage. */
   ranks(ranks: readonly RankReport[], seconds: StageSeconds): void;
-  /** The job has ended, with `error` where it failed. */
+  /** Reports the end of the job, with `error` if it failed. */
   close(error?: unknown): Promise<void>;
 }
 
-/** A monitor that tells nobody. */
+/** A monitor that reports nothing. */
 export const NO_MONITOR: Monitor = {
   begin: () => {},
   frame: () => {},
@@ -35,14 +38,14 @@ export const NO_MONITOR: Monitor = {
 
 const INTERVAL_MS = 5000;
 
-/** A monitor that tells `sinks`, every few seconds and at the end. */
+/** Creates a monitor that sends to `sinks` every few seconds and at the end. */
 export function createMonitor(
   sinks: readonly Sink[],
   log: Log,
   times: { readonly intervalMs?: number; readonly closeMs?: number } = {},
 ): Monitor {
   if (sinks.length === 0) return NO_MONITOR;
-  const couriers: readonly Courier[] = sinks.map((sink) => openCourier(sink, log));
+  const exporters: readonly Exporter[] = sinks.map((sink) => openExporter(sink, log));
   const trace = randomBytes(16).toString('hex');
   const job = randomBytes(8).toString('hex');
   const began = Date.now();
@@ -53,13 +56,13 @@ export function createMonitor(
 
   function measure(name: string, value: number, labels: Metric['labels'] = {}): void {
     const metric = { name, value, labels, at: Date.now(), step: frames };
-    for (const courier of couriers) courier.metric(metric);
+    for (const exporter of exporters) exporter.metric(metric);
   }
 
   function span(name: string, from: number, attributes: Span['attributes'], failed = false): void {
     const ids = { trace, parent: job, id: randomBytes(8).toString('hex') };
-    for (const courier of couriers)
-      courier.span({ ...ids, name, began: from, ended: Date.now(), attributes, failed });
+    for (const exporter of exporters)
+      exporter.span({ ...ids, name, began: from, ended: Date.now(), attributes, failed });
   }
 
   function progress(): void {
@@ -71,7 +74,7 @@ export function createMonitor(
 
   const timer = setInterval(() => {
     progress();
-    for (const courier of couriers) courier.post();
+    for (const exporter of exporters) exporter.post();
   }, times.intervalMs ?? INTERVAL_MS);
   timer.unref();
 
@@ -117,15 +120,15 @@ export function createMonitor(
         const ended = Date.now();
         const attributes = { 'job.frames': frames, 'job.frames_restored': restored, ...outcome(error) };
         const whole = { name: 'job', began, ended, attributes, failed: error !== undefined };
-        for (const courier of couriers) courier.span({ ...whole, id: job, trace, parent: undefined });
-        await Promise.all(couriers.map((courier) => courier.close(times.closeMs)));
+        for (const exporter of exporters) exporter.span({ ...whole, id: job, trace, parent: undefined });
+        await Promise.all(exporters.map((exporter) => exporter.close(times.closeMs)));
       })();
       return closing;
     },
   };
 }
 
-/** Only the kind of an error: its message names files. */
+/** Returns the kind of an error, without its message, which may name files. */
 function outcome(error: unknown): Span['attributes'] {
   if (error === undefined) return { outcome: 'done' };
   const code = error instanceof JobError ? error.code : 'internal';

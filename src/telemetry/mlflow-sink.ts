@@ -1,14 +1,14 @@
-import { getJson, postJson, Refused, safeAddress } from './http-exporter.js';
+import { getJson, HttpError, postJson, secureUrl } from './http-exporter.js';
 import type { Metric, Sink } from './sink.js';
 
-/** The most metrics that one call of MLflow's log-batch takes. */
+/** Most metrics that one call of MLflow's log-batch takes. */
 const MOST_METRICS = 1000;
 
 /**
- * Metrics into the run that MLFLOW_TRACKING_URI and MLFLOW_RUN_ID name: on Azure ML that of the job itself. The token
- * is short-lived; a refused one is replaced by what Azure ML's run history gives for it.
+ * Sends metrics to the run of MLFLOW_TRACKING_URI and MLFLOW_RUN_ID: on Azure ML the run of the job itself.
+ * The token is short-lived; when it is refused, Azure ML's run history gives a new one.
  *
- * @throws Error where there is no run, or it cannot be reached over TLS.
+ * @throws {Error} when there is no run, or it cannot be reached over TLS.
  */
 export function mlflowSink(environment: NodeJS.ProcessEnv): Sink {
   const {
@@ -16,9 +16,9 @@ export function mlflowSink(environment: NodeJS.ProcessEnv): Sink {
     MLFLOW_RUN_ID: run = '',
     MLFLOW_EXPERIMENT_ID: experiment = '',
   } = environment;
-  const base = safeAddress(uri.replace(/^azureml:/, 'https:'));
-  if (base === undefined) throw new Error('it is no https address');
-  if (run === '') throw new Error('MLFLOW_RUN_ID is not');
+  const base = secureUrl(uri.replace(/^azureml:/, 'https:'));
+  if (base === undefined) throw new Error('it is not an https URL');
+  if (run === '') throw new Error('MLFLOW_RUN_ID is not set');
   const logBatch = `${base}/api/2.0/mlflow/runs/log-batch`;
   let token = environment.MLFLOW_TRACKING_TOKEN ?? '';
   const authorization = () => (token === '' ? {} : { authorization: `Bearer ${token}` });
@@ -33,7 +33,7 @@ export function mlflowSink(environment: NodeJS.ProcessEnv): Sink {
     try {
       await send();
     } catch (error) {
-      if (!(error instanceof Refused && (error.status === 401 || error.status === 403))) throw error;
+      if (!(error instanceof HttpError && (error.status === 401 || error.status === 403))) throw error;
       if (token === '' || tokens === undefined) throw error;
       const answer = (await getJson({ url: tokens, headers: authorization(), signal })) as {
         token?: unknown;
@@ -54,7 +54,7 @@ export function mlflowSink(environment: NodeJS.ProcessEnv): Sink {
   };
 }
 
-/** MLflow has no labels: they become part of the key. */
+/** Converts a metric. MLflow has no labels: they become part of the key. */
 function mlflowMetric({ name, value, at, step, labels }: Metric) {
   return { key: [name, ...Object.values(labels)].join('/'), value, timestamp: at, step };
 }

@@ -8,8 +8,8 @@ import { otlpSink } from './otlp-sink.js';
 import type { Sink } from './sink.js';
 
 /**
- * The monitor that the environment asks for: see docs/monitoring.md. What is asked for and cannot be had is said, and the
- * job goes on without.
+ * Opens the monitor that the environment asks for: see docs/monitoring.md. A sink that cannot be opened is
+ * logged as a warning, and the job runs without it.
  */
 export async function openMonitor(
   log: Log,

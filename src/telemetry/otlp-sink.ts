@@ -1,4 +1,4 @@
-import { postJson, safeAddress } from './http-exporter.js';
+import { postJson, secureUrl } from './http-exporter.js';
 import type { Metric, Sink, Span } from './sink.js';
 
 type Value = string | number | boolean;
@@ -7,14 +7,14 @@ const INTERNAL = 1; // SPAN_KIND_INTERNAL
 const [OK, ERROR] = [1, 2]; // STATUS_CODE_...
 
 /**
- * Spans and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, as OTLP over HTTP in its JSON form (opentelemetry.io/docs/specs/otlp),
- * with OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME.
+ * Sends spans and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, as OTLP/HTTP in JSON
+ * (opentelemetry.io/docs/specs/otlp), with OTEL_EXPORTER_OTLP_HEADERS and OTEL_SERVICE_NAME.
  *
- * @throws Error where the endpoint cannot be reached over TLS.
+ * @throws {Error} when the endpoint is not an https URL.
  */
 export function otlpSink(environment: NodeJS.ProcessEnv, version: string): Sink {
-  const endpoint = safeAddress(environment.OTEL_EXPORTER_OTLP_ENDPOINT ?? '');
-  if (endpoint === undefined) throw new Error('it is no https address');
+  const endpoint = secureUrl(environment.OTEL_EXPORTER_OTLP_ENDPOINT ?? '');
+  if (endpoint === undefined) throw new Error('it is not an https URL');
   const headers = headersIn(environment.OTEL_EXPORTER_OTLP_HEADERS ?? '');
   const service = environment.OTEL_SERVICE_NAME || 'framescatter';
   const resource = { attributes: attributes({ 'service.name': service, 'service.version': version }) };
@@ -70,15 +70,15 @@ function otlpValue(value: Value) {
   }
 }
 
-/** 64-bit integers are strings in OTLP's JSON. */
+/** Returns nanoseconds as a string: OTLP's JSON has 64-bit integers as strings. */
 function nanoseconds(milliseconds: number): string {
   return `${BigInt(Math.round(milliseconds)) * 1_000_000n}`;
 }
 
-/** `name=value,name=value`, percent-encoded (W3C baggage). */
+/** Parses `name=value,name=value`, percent-encoded (W3C baggage). */
 function headersIn(text: string): Record<string, string> {
   const pairs = text.split(',').map((pair) => {
-    // Values may hold more of them, as Base64 does.
+    // A value may contain `=`, as Base64 does.
     const [name = '', ...value] = pair.split('=');
     return [name.trim(), value.join('=').trim()] as const;
   });

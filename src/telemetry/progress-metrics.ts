@@ -1,4 +1,4 @@
-/** Names of the MLflow metrics by which a job tells how far it is, and `submit --wait` hears it. */
+/** Names of the MLflow metrics with the progress of a job. `submit --wait` reads them. */
 export const PROGRESS_METRICS = {
   framesDone: 'frames_done',
   framesTotal: 'frames_total',

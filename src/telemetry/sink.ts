@@ -1,4 +1,4 @@
-/** A number at a time. */
+/** A measured value. */
 export interface Metric {
   readonly name: string;
   readonly value: number;
@@ -6,29 +6,34 @@ export interface Metric {
   readonly at: number;
   /** Frames done by then. */
   readonly step: number;
-  /** What tells one of the name from another: the stage, the rank. */
+  /** The stage or the rank that was measured. */
   readonly labels: Readonly<Record<string, string | number>>;
 }
 
-/** A piece of work with its beginning and end, in milliseconds since 1970. The job is the parent of all others. */
+/**
+ * A piece of work with its start and end, in milliseconds since 1970. The job is the parent of all other
+ * spans.
+ */
 export interface Span {
   readonly name: string;
   readonly began: number;
   readonly ended: number;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
   readonly failed: boolean;
-  /** Hexadecimal: 8 bytes, and 16 of the trace. */
+  /** 8 bytes in hexadecimal; the trace has 16. */
   readonly id: string;
   readonly parent: string | undefined;
   readonly trace: string;
 }
 
-/** Takes what a job tells of itself. Nothing of it names a file, a place, or what gives access to one. */
+/** Receives the metrics and spans of a job. None of them names a file, an address or a credential. */
 export interface Sink {
-  /** For messages. */
+  /** The sink's name in messages. */
   readonly name: string;
-  /** Rejects where it could not be delivered, with an error whose message may be shown; it may come again. */
+  /**
+   * Delivers metrics and spans. Rejects with an error whose message may be shown; the caller may try again.
+   */
   send(metrics: readonly Metric[], spans: readonly Span[], signal: AbortSignal): Promise<void>;
-  /** Delivers what the sink itself keeps. */
+  /** Delivers what the sink has buffered. */
   flush?(): Promise<void>;
 }

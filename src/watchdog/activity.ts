@@ -1,37 +1,42 @@
 import { readFileSync } from 'node:fs';
 import { childPids } from '../system/children.js';
 
-/** Something that is under way, or waited for. */
+/** A step that is under way. */
 export interface UnderWay {
-  /** A stage of the pipeline, a part of the job, or what is waited for. */
+  /** A stage of the pipeline, a part of the job, or a wait. */
   readonly what: string;
-  /** The first and the last frame that it concerns, of this rank in this run, from 1; of parts of the job none. */
+  /**
+   * The first and the last frame of the step, of this rank in this run, from 1. Parts of the job have none.
+   */
   readonly frames?: readonly [number, number] | undefined;
 }
 
-/** What this rank is at, and how much it has done: by it a job that stands still is told from a slow one. */
+/** The steps of this rank, and how many it has done. It tells a stalled job from a slow one. */
 export interface Activity {
-  /** Waits for `work`: it is under way until it settles, and counts as a move when it does. */
+  /** Waits for `work`. The step is under way until `work` settles, and then counts as a move. */
   during<T>(what: string, work: Promise<T>, frames?: UnderWay['frames']): Promise<T>;
-  /** Things done so far. Only whether that changes means anything. */
+  /** Returns the number of steps done so far. Only a change of it has a meaning. */
   moves(): number;
-  /** What is under way, the longest first. */
+  /** Returns the steps under way, the longest first. */
   underWay(): readonly UnderWay[];
 }
 
-/** What a rank waits for that has nothing to do. */
+/** The wait of a rank that has no work. */
 export const PIECE_WAIT = 'waiting for a piece';
-/** The first run of a model, which may be one that never ends. */
+/** The first run of a model, which may never end. */
 export const TRIAL_RUN = 'trial run of the model';
 
-/** Reads and writes of this many bytes a second are data on its way; beats, logs and metrics are far less. */
-const MOVING_BYTES_A_SECOND = 6400;
+/** A higher rate of reads and writes means that data moves; beats, logs and metrics are far below it. */
+const MOVING_BYTES_PER_SECOND = 6400;
 
-/** `idleBytes`: what this process reads and writes in a second that has nothing to do with its work. */
+/**
+ * Creates an activity. `idleBytes` are the bytes per second that this process reads and writes without any
+ * work.
+ */
 export function createActivity(idleBytes: number): Activity {
   const now = new Set<UnderWay>();
   let moves = 0;
-  const movedBelow = outsideMoves(idleBytes);
+  const processesMoved = processMoves(idleBytes);
   return {
     async during(what, work, frames) {
       const one = { what, frames };
@@ -44,49 +49,50 @@ export function createActivity(idleBytes: number): Activity {
       }
     },
     moves() {
-      if (movedBelow()) moves += 1;
+      if (processesMoved()) moves += 1;
       return moves;
     },
     underWay: () => [...now],
   };
 }
 
-/** An activity that nobody looks at. */
+/** An activity that records nothing. */
 export const UNWATCHED: Activity = {
   during: (_what, work) => work,
   moves: () => 0,
   underWay: () => [],
 };
 
-/** A child that waits has its core for a tick of the clock now and then. */
+/** Clock ticks between two looks that mean work; a child that waits gets one now and then. */
 const MOVING_TICKS = 3;
 
-/** What a process has done so far. */
-interface Done {
-  /** Reads and writes through system calls, of sockets and pipes too. */
+/** The resources that a process has used so far. */
+interface Usage {
+  /** Bytes read and written through system calls, sockets and pipes included. */
   readonly bytes: number;
   /** Processor time, in ticks of the clock (sysconf(_SC_CLK_TCK), mostly 100 a second). */
   readonly ticks: number;
 }
 
 /**
- * Gives a function that tells whether, since it was called last, a child process began, ended or had the processor, or it or
- * this process read or wrote much: what FFmpeg and transfers do moves no frame for minutes. Read synchronously: /proc does
- * not block, and the threads that other files are read with may all wait for a disk that is gone.
+ * Returns a function that says whether, since its last call, a child process started, ended or used the
+ * processor, or whether a child or this process read or wrote much: FFmpeg and transfers may work for minutes
+ * without moving a frame. It reads /proc synchronously: /proc does not block, and the threads for other files
+ * may all wait for a lost disk.
  */
-function outsideMoves(idleBytes: number): () => boolean {
-  let before = new Map<number | 'self', Done>([['self', doneBy('self')]]);
+function processMoves(idleBytes: number): () => boolean {
+  let before = new Map<number | 'self', Usage>([['self', usageOf('self')]]);
   let at = performance.now();
   return () => {
     const pids = ['self', ...childPids()] as const;
-    const now = new Map(pids.map((pid) => [pid, doneBy(pid)]));
+    const now = new Map(pids.map((pid) => [pid, usageOf(pid)]));
     const seconds = Math.max(1, performance.now() - at) / 1000;
-    const moved = (pid: number | 'self', { bytes, ticks }: Done): boolean => {
+    const moved = (pid: number | 'self', { bytes, ticks }: Usage): boolean => {
       const last = before.get(pid);
       if (last === undefined) return true;
       const rate = (bytes - last.bytes) / seconds;
-      if (pid === 'self') return rate > MOVING_BYTES_A_SECOND + idleBytes;
-      return rate > MOVING_BYTES_A_SECOND || ticks - last.ticks >= MOVING_TICKS;
+      if (pid === 'self') return rate > MOVING_BYTES_PER_SECOND + idleBytes;
+      return rate > MOVING_BYTES_PER_SECOND || ticks - last.ticks >= MOVING_TICKS;
     };
     const any = [...now].some(([pid, done]) => moved(pid, done)) || now.size < before.size;
     before = now;
@@ -95,8 +101,11 @@ function outsideMoves(idleBytes: number): () => boolean {
   };
 }
 
-/** proc(5): rchar and wchar of /proc/PID/io; utime and stime, fields 14 and 15 of stat, counted after the command's name. */
-function doneBy(pid: number | 'self'): Done {
+/**
+ * Reads a process's usage, see proc(5): rchar and wchar of /proc/PID/io; utime and stime, fields 14 and 15 of
+ * stat.
+ */
+function usageOf(pid: number | 'self'): Usage {
   const io = readProc(`/proc/${pid}/io`).matchAll(/^[rw]char: (\d+)$/gm);
   const stat = readProc(`/proc/${pid}/stat`);
   const times = stat

@@ -1,21 +1,21 @@
 import type { World } from '../mpi/world.js';
-import type { Beat } from './standstill.js';
+import type { Beat } from './stall.js';
 
-/** This rank's part in the beats. */
+/** The heartbeat of this rank. */
 export interface Beats {
-  /** Tells the root what this rank is at, unless the last beat is still on its way. */
+  /** Sends the root this rank's state, unless the last beat is still under way. */
   beat(): void;
-  /** Ends them in order, on all ranks together: nothing is on its way afterwards. */
+  /** Ends the beats on all ranks together. Afterwards no message is under way. */
   end(): Promise<void>;
 }
 
-/** A beat that is the last. */
+/** The last beat of a rank. */
 const LAST = 'last';
 
-/** Takes the beats of all other ranks in, on the root. */
-export function hearBeats(world: World, hear: (beat: Beat) => void): Beats {
+/** Receives the beats of all other ranks, on the root. */
+export function receiveBeats(world: World, hear: (beat: Beat) => void): Beats {
   const listening = listen();
-  listening.catch(() => {}); // thrown at the end; a rank that is silent is seen to be
+  listening.catch(() => {}); // thrown by `end`; until then the rank counts as silent
   async function listen(): Promise<void> {
     for (let left = world.size - 1; left > 0; ) {
       const beat = await world.receiveStatus<Beat | typeof LAST>();
@@ -26,15 +26,15 @@ export function hearBeats(world: World, hear: (beat: Beat) => void): Beats {
   return { beat: () => {}, end: () => listening };
 }
 
-/** Tells the root at every beat what `tell` gives, on any other rank. */
-export function tellBeats(world: World, tell: () => Beat): Beats {
+/** Sends the root the result of `tell` at every beat, on any other rank. */
+export function sendBeats(world: World, tell: () => Beat): Beats {
   let telling: Promise<void> | undefined;
   return {
     beat() {
       if (telling !== undefined) return;
       telling = world
         .sendStatus(tell())
-        .catch(() => {}) // where MPI fails, whatever waits for it says so
+        .catch(() => {}) // if MPI fails, the job's own calls report it
         .finally(() => {
           telling = undefined;
         });

@@ -4,39 +4,42 @@ import type { Log } from '../report/log.js';
 import { killChildren } from '../system/children.js';
 import { exitCode } from '../system/errors.js';
 import { type Activity, createActivity, PIECE_WAIT } from './activity.js';
-import { hearBeats, tellBeats } from './beats.js';
-import { type Beat, type Pulse, standstill, waitedFor } from './standstill.js';
+import { receiveBeats, sendBeats } from './beats.js';
+import { type Beat, type Pulse, stallError, waitedFor } from './stall.js';
 
-/** Sees that a job stands still, says what it waits for, and ends it at last. */
+/** Detects that a job has stalled, warns about what it waits for, and ends it. */
 export interface Watchdog {
   readonly activity: Activity;
-  /** On the root: whether a rank that has work has moved nothing for so long that others had better do it. */
-  standsStill(rank: number): boolean;
-  /** On the root: where a rank runs. */
+  /**
+   * Returns whether a rank with work has stalled for so long that other ranks should take it. For the root.
+   */
+  isStalled(rank: number): boolean;
+  /** Returns the host of a rank. For the root. */
   hostOf(rank: number): string;
-  /** On the root: calls `look` at every beat, until the function that it gives is called. */
+  /** Calls `look` at every beat, until the returned function is called. For the root. */
   onBeat(look: () => void): () => void;
-  /** On the root: what is waited for, in words. */
+  /** Returns what the job waits for, in words. For the root. */
   waitedFor(): string;
-  /** Ends the watch in order, on all ranks together. */
+  /** Ends the watchdog on all ranks together. */
   stop(): Promise<void>;
 }
 
-/** The host of a rank that has not been heard yet. */
+/** The host of a rank that has not sent a beat yet. */
 const UNKNOWN = 'an unknown host';
-/** Characters of a host's name, and things under way, that a beat has room for. */
+/** Most characters of a host name, and most steps under way, that fit into a beat. */
 const MOST_HOST = 64;
 const MOST_UNDER_WAY = 6;
 const BEAT_SECONDS = 1;
-/** A job that has not moved for so long, or for half of what ends it, is said to stand still. */
+/** Seconds without a move after which the root warns; less if half the timeout is less. */
 const WARN_SECONDS = 60;
 
 /**
- * Begins the watch: every rank tells the root at each beat what it is at. Where no rank, child process or transfer has moved
- * anything for a minute the root says what is waited for; after `timeout` seconds, unless that is 0, it ends the job.
+ * Starts the watchdog. Every rank sends the root its state at each beat. If no rank, child process or
+ * transfer has moved for a minute, the root warns about what it waits for; after `timeout` seconds (0: never)
+ * it ends the job.
  */
 export function startWatchdog(world: World, log: Log, timeout: number): Watchdog {
-  // Over TCP other ranks' beats are read like any data; several of a rank may come within a second.
+  // Over TCP the root reads beats like any data; several of one rank may come within a second.
   const activity = createActivity(world.isRoot ? 3 * STATUS_BYTES * world.size : 0);
   const warnAfter = timeout > 0 ? Math.min(WARN_SECONDS, timeout / 2) : WARN_SECONDS;
   const pulses = new Map<number, Pulse>(
@@ -66,11 +69,11 @@ export function startWatchdog(world: World, log: Log, timeout: number): Watchdog
     }
     const known = [...pulses.values()];
     const quiet = Math.min(...known.map(({ still }) => still));
-    if (timeout > 0 && quiet >= timeout) endJob(standstill(known, quiet));
+    if (timeout > 0 && quiet >= timeout) endJob(stallError(known, quiet));
     if (warned !== quiet >= warnAfter) {
       warned = !warned;
-      if (warned) log.warn(standstill(known, quiet).message, { event: 'stall', seconds: quiet });
-      else log.info('it goes on', { event: 'moves' });
+      if (warned) log.warn(stallError(known, quiet).message, { event: 'stall', seconds: quiet });
+      else log.info('the job makes progress again', { event: 'moves' });
     }
     for (const look of looks) look();
   }
@@ -82,12 +85,12 @@ export function startWatchdog(world: World, log: Log, timeout: number): Watchdog
     process.exit(exitCode(error));
   }
 
-  const beats = world.isRoot ? hearBeats(world, hear) : tellBeats(world, mine);
-  beats.beat(); // at once: the root learns where this rank runs
+  const beats = world.isRoot ? receiveBeats(world, hear) : sendBeats(world, mine);
+  beats.beat(); // at once, so that the root knows this rank's host
   const timer = setInterval(world.isRoot ? judge : beats.beat, BEAT_SECONDS * 1000);
   return {
     activity,
-    standsStill(rank) {
+    isStalled(rank) {
       const { silent = 0, still = 0, underWay = [] } = pulses.get(rank) ?? {};
       return silent >= warnAfter || (still >= warnAfter && !underWay.some(({ what }) => what === PIECE_WAIT));
     },

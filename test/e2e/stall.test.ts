@@ -65,8 +65,8 @@ t.test('a rank that is stopped: said after half the time, ended after it, and re
   const { code, stderr } = await frozen.job.result;
   t.equal(code, 75, stderr);
   const lines = ourLines(stderr).join('\n');
-  t.match(lines, /warning: nothing has moved for 5 s: rank \d on .+ has told nothing for \d+ s$/m);
-  t.match(lines, /error: nothing has moved for 10 s: rank \d on .+ has told nothing for \d+ s$/m);
+  t.match(lines, /warning: no progress for 5 s: rank \d on .+ has not answered for \d+ s$/m);
+  t.match(lines, /error: no progress for 10 s: rank \d on .+ has not answered for \d+ s$/m);
   await gone(frozen.pid);
   t.same(await jobPids(frozen.output), [], 'no rank is left');
   await resumed(t, frozen);
@@ -123,7 +123,7 @@ t.test('a model that never ends is told from a job that can be resumed', async (
   for (const ranks of [0, 2]) {
     const { code, stderr } = await runJob(ranks, [...args, '--stall-timeout', '5']);
     t.equal(code, 1, stderr);
-    t.match(stderr, /nothing has moved for 5 s: rank \d on \S+ tries the model out/);
+    t.match(stderr, /no progress for 5 s: rank \d on \S+ makes the trial run of the model/);
     t.notOk(existsSync(output));
   }
 });

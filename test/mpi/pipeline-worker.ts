@@ -1,7 +1,7 @@
 // What each rank of pipeline.test.ts runs: the pipeline between a source and a sink in memory, over sleeping sessions.
 // Its argument is a PipelineRun as JSON; the root prints one line, a PipelineResult.
 import { createHash } from 'node:crypto';
-import { disposeLanes, type Lanes } from '../../src/model/session/lanes.js';
+import { disposeInferenceStreams, type InferenceStreams } from '../../src/model/session/inference-streams.js';
 import { joinWorld } from '../../src/mpi/world.js';
 import { type PipelineShape, runPipeline } from '../../src/pipeline/pipeline.js';
 import type { ScheduleName } from '../../src/pipeline/schedule.js';
@@ -16,7 +16,7 @@ export interface PipelineRun {
   readonly slow: number;
   readonly fast: number;
   /** Sessions of each rank but the last, which has one. */
-  readonly lanes: 1 | 2;
+  readonly streams: 1 | 2;
 }
 
 export interface PipelineResult {
@@ -33,7 +33,7 @@ const asked = JSON.parse(process.argv[2] ?? '{}') as PipelineRun;
 const world = await joinWorld();
 const last = world.rank === world.size - 1;
 const open = () => sleepingSession(asked.batch, frameBytes, last ? asked.slow : asked.fast);
-const lanes: Lanes = last || asked.lanes === 1 ? [await open()] : [await open(), await open()];
+const streams: InferenceStreams = last || asked.streams === 1 ? [await open()] : [await open(), await open()];
 const shape: PipelineShape = { ...asked, frameBytes, styledBytes: frameBytes };
 const hash = createHash('sha256');
 let read = 0;
@@ -54,12 +54,12 @@ const ends = {
   stopping: () => false,
 };
 const began = performance.now();
-const work = await runPipeline(world, lanes, shape, world.isRoot ? ends : undefined, UNWATCHED);
+const work = await runPipeline(world, streams, shape, world.isRoot ? ends : undefined, UNWATCHED);
 const seconds = (performance.now() - began) / 1000;
 const ranks = await world.collect(work.frames);
 if (ranks !== undefined) {
   const result: PipelineResult = { sha256: hash.digest('hex'), ranks, seconds };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
-await disposeLanes(lanes);
+await disposeInferenceStreams(streams);
 await world.finalize();

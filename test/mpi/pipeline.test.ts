@@ -30,8 +30,8 @@ for (const ranks of [1, 2, 3, 8]) {
     for (const batch of [1, 3]) {
       const frames = 24 * ranks * batch + 5;
       const asked = { frames, batch, slow: 20, fast: 2 };
-      const even = await run(ranks, { ...asked, lanes: 1, schedule: 'even' });
-      const dynamic = await run(ranks, { ...asked, lanes: 2, schedule: 'dynamic' });
+      const even = await run(ranks, { ...asked, streams: 1, schedule: 'even' });
+      const dynamic = await run(ranks, { ...asked, streams: 2, schedule: 'dynamic' });
       t.equal(even.sha256, expected(frames), `batch ${batch}: even`);
       t.equal(dynamic.sha256, expected(frames), `batch ${batch}: dynamic`);
       for (const { ranks } of [even, dynamic])
@@ -51,7 +51,7 @@ for (const ranks of [1, 2, 3, 8]) {
 
 t.test('dynamic gives a slow rank less, and never nothing', async (t) => {
   const frames = 400;
-  const { ranks } = await run(4, { schedule: 'dynamic', frames, batch: 1, slow: 250, fast: 10, lanes: 1 });
+  const { ranks } = await run(4, { schedule: 'dynamic', frames, batch: 1, slow: 250, fast: 10, streams: 1 });
   const slow = ranks[3] ?? 0;
   const others = ranks.slice(0, 3);
   t.ok(slow > 0 && slow < Math.min(...others) / 2, `the slow rank did ${slow}, the others ${others}`);

@@ -19,7 +19,7 @@ const longest = said?.map((one) => one === text(MOST));
 // One byte, two or three too much: the last character would be left out whole.
 const refusals = await Promise.allSettled([1, 2, 3].map((more) => world.collect(text(MOST + more))));
 const mine = refusals.every(
-  (one) => one.status === 'rejected' && /more to say than \d+ bytes/.test(String(one.reason)),
+  (one) => one.status === 'rejected' && /is longer than \d+ bytes/.test(String(one.reason)),
 );
 const refused = await world.collect(mine);
 if (world.isRoot) process.stdout.write(`${JSON.stringify({ longest, refused })}\n`);

@@ -132,7 +132,9 @@ function addon(): Finding {
 }
 
 function processor(): Finding {
-  const found = multipliesInt8() ? 'VNNI or AMX: --precision int8 can be used' : 'neither VNNI nor AMX: models run in fp32';
+  const found = multipliesInt8()
+    ? 'VNNI or AMX: --precision int8 can be used'
+    : 'neither VNNI nor AMX: models run in fp32';
   return { subject: 'processor', found };
 }
 

@@ -1,4 +1,4 @@
-import { inTermsOf, type LocalCopy, openSource } from '../../job/prepare/source.js';
+import { type LocalCopy, openSource, withDisplayName } from '../../job/prepare/source.js';
 import type { Log } from '../../report/log.js';
 import { printable, printableJson } from '../../report/printable.js';
 import { clock } from '../../report/progress.js';
@@ -30,7 +30,7 @@ export async function probeCommand(
   const stop = watchForStop(() => {});
   try {
     const copy = await openSource(parseLocation(input), { log, scratch, stopped: stop.aborted });
-    return await inTermsOf(copy, async () =>
+    return await withDisplayName(copy, async () =>
       show(copy, await probe(copy.path, sourceLimits(), video), json, await scratch.folder()),
     );
   } finally {

@@ -113,7 +113,7 @@ export async function earlierIdentity(store: WorkStore): Promise<Identity | unde
 }
 
 /** The same by a glance at where the journal lies, unlocked: undefined too where it cannot be read. */
-export async function glanceAtIdentity(place: Pick<WorkStore, 'readText'>): Promise<Identity | undefined> {
+export async function readIdentity(place: Pick<WorkStore, 'readText'>): Promise<Identity | undefined> {
   const text = await place.readText(HEADER).catch(() => undefined);
   return text === undefined ? undefined : parseHeader(text)?.identity;
 }

@@ -10,9 +10,9 @@ import { openPlace } from '../../storage/place.js';
 import { endOrphans } from '../../system/children.js';
 import { JobError, messageOf } from '../../system/errors.js';
 import type { JobOptions } from '../context/options.js';
-import type { Site } from '../context/site.js';
+import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from './identity.js';
-import { earlierIdentity, glanceAtIdentity, type Journal, openJournal } from './journal.js';
+import { earlierIdentity, type Journal, openJournal, readIdentity } from './journal.js';
 
 /**
  * Threads of every encoder, whatever the machine has: x264's, x265's and libvpx's output depends on them. More gain little and
@@ -27,11 +27,11 @@ export function workLocation(options: Pick<JobOptions, 'workDir' | 'output'>): L
 }
 
 /** Refuses a journal that could not be written in Blob storage, before any work is done. */
-export async function checkWork(options: JobOptions, site: Site): Promise<void> {
+export async function checkWork(options: JobOptions, storage: StorageContext): Promise<void> {
   const location = workLocation(options);
   if (location.kind === 'file') return;
   try {
-    await checkBlobStore(location, site.stopped);
+    await checkBlobStore(location, storage.stopped);
   } catch (error) {
     if (!(error instanceof JobError) || error.code !== 'journal' || options.workDir !== undefined)
       throw error;
@@ -46,7 +46,7 @@ export async function checkWork(options: JobOptions, site: Site): Promise<void> 
  * before then is noticed there too, since it must agree with what was made of this.
  */
 export async function earlierWork(options: JobOptions): Promise<Identity | undefined> {
-  return options.restart ? undefined : glanceAtIdentity(await openPlace(workLocation(options)));
+  return options.restart ? undefined : readIdentity(await openPlace(workLocation(options)));
 }
 
 /**
@@ -56,21 +56,21 @@ export async function earlierWork(options: JobOptions): Promise<Identity | undef
  */
 export async function openWork<T>(
   options: JobOptions,
-  site: Site,
+  storage: StorageContext,
   identify: (earlier: Identity | undefined) => Promise<{ readonly identity: Identity; readonly chosen: T }>,
 ): Promise<{ readonly journal: Journal; readonly chosen: T }> {
   const location = workLocation(options);
   if (options.workDir === undefined) await refuseLink(location);
-  const store = await openStore(location, site);
+  const store = await openStore(location, storage);
   let isNew = false;
   try {
     if (options.restart) await store.clear();
     const earlier = await earlierIdentity(store);
     isNew = earlier === undefined;
     const { identity, chosen } = await identify(earlier);
-    return { journal: await openJournal(store, identity, ENCODER_THREADS, site.log.warn), chosen };
+    return { journal: await openJournal(store, identity, ENCODER_THREADS, storage.log.warn), chosen };
   } catch (error) {
-    await closeWork(store, { keep: !isNew, log: site.log });
+    await closeWork(store, { keep: !isNew, log: storage.log });
     throw error;
   }
 }
@@ -105,14 +105,14 @@ export async function discardWork(store: WorkStore, log: Log): Promise<void> {
 }
 
 /** Opens the place of the work, alone. Errors: those of `openLocalStore` and `openBlobStore`. */
-export async function openStore(location: Location, site: Site): Promise<WorkStore> {
+export async function openStore(location: Location, storage: StorageContext): Promise<WorkStore> {
   await endOrphans();
   if (location.kind === 'file') return openLocalStore(location.path);
   return openBlobStore(location, {
-    scratch: join(await site.scratch.folder(), 'work'),
-    signal: site.stopped,
+    scratch: join(await storage.scratch.folder(), 'work'),
+    signal: storage.stopped,
     onWait: (holder) =>
-      site.log.info(
+      storage.log.info(
         `${location.url} is locked${holder === '' ? '' : ` by ${holder}`}: waiting to see if that job still lives`,
       ),
   });

@@ -8,7 +8,7 @@ import { type BlobLocation, type Location, sameBlob } from '../../storage/locati
 import { isTemporary } from '../../system/durable.js';
 import { actionable, JobError, messageOf, OutputExists, UNDECODED, undecoded } from '../../system/errors.js';
 import { removeFile } from '../../system/own-files.js';
-import type { Reach } from '../context/site.js';
+import type { TransferContext } from '../context/storage-context.js';
 
 /** What is said of a blob beside its bytes. */
 export interface BlobLabels {
@@ -32,8 +32,8 @@ export interface Destination {
   removeCopy(name: string): Promise<void>;
 }
 
-export async function openDestination(location: Location, site: Reach): Promise<Destination> {
-  if (location.kind === 'blob') return blobDestination(location, site);
+export async function openDestination(location: Location, storage: TransferContext): Promise<Destination> {
+  if (location.kind === 'blob') return blobDestination(location, storage);
   const { path } = location;
   return {
     display: path,
@@ -48,10 +48,10 @@ export async function openDestination(location: Location, site: Reach): Promise<
   };
 }
 
-async function blobDestination(location: BlobLocation, site: Reach): Promise<Destination> {
+async function blobDestination(location: BlobLocation, storage: TransferContext): Promise<Destination> {
   const { name, url } = location;
   const access = await connect(location);
-  const options = { code: 'output', signal: site.stopped } as const;
+  const options = { code: 'output', signal: storage.stopped } as const;
   return {
     display: url,
     name,
@@ -67,7 +67,7 @@ async function blobDestination(location: BlobLocation, site: Reach): Promise<Des
     removeCopy: async () => {},
     async publish(finished, labels, overwrite, announce) {
       const { size } = await fs.stat(finished);
-      const transfer = showTransfer(site.log, 'upload', url, size);
+      const transfer = showTransfer(storage.log, 'upload', url, size);
       try {
         await uploadBlob(access, name, finished, {
           ...options,

@@ -9,7 +9,7 @@ import { openLocalStore, type WorkStore } from '../../storage/local/work-store.j
 import type { Location } from '../../storage/location/location.js';
 import { openPlace } from '../../storage/place.js';
 import type { JobOptions } from '../context/options.js';
-import type { Site } from '../context/site.js';
+import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from '../journal/identity.js';
 import { seal, unseal } from '../journal/sealed.js';
 import { closeWork, openStore, workLocation } from '../journal/work.js';
@@ -58,10 +58,10 @@ export function isSameJob(identity: Identity, made: Identity): boolean {
 }
 
 /** Removes what a run that had put its output in place has left of its work. */
-export async function tidyUp(options: JobOptions, display: string, site: Site): Promise<void> {
-  const store = await openStore(workLocation(options), site);
-  await closeWork(store, { keep: false, log: site.log });
-  site.log.info(
+export async function tidyUp(options: JobOptions, display: string, storage: StorageContext): Promise<void> {
+  const store = await openStore(workLocation(options), storage);
+  await closeWork(store, { keep: false, log: storage.log });
+  storage.log.info(
     `${display} is in place: an earlier run finished it, and what it left of its work is removed`,
   );
 }

@@ -1,5 +1,5 @@
 import type { CutPlan } from '../../video/split/cut.js';
-import type { Site } from '../context/site.js';
+import type { StorageContext } from '../context/storage-context.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import type { PreparedJob } from './prepare.js';
 
@@ -19,4 +19,4 @@ export function withinLimits(choose: Chooser, ranks: number): Chooser {
 export type Split = { readonly mode: 'frames' } | { readonly mode: 'segments'; readonly plan: CutPlan };
 
 /** Chooses, on the root, given the mode of an earlier run whose journal is there. */
-export type Chooser = (prepared: PreparedJob, site: Site, earlier: unknown) => Promise<Split>;
+export type Chooser = (prepared: PreparedJob, storage: StorageContext, earlier: unknown) => Promise<Split>;

@@ -14,7 +14,7 @@ export const ON_CPUS = 'precision on CPUs';
  * instructions, those with a GPU too: one whose GPU fails uses its CPU. Otherwise it is fp32, and `warning` says why.
  *
  * @param earlier what an earlier run's journal of this job says.
- * @throws JobError('model') when int8 is asked for and the model has no ranges for it; JobError('journal') when the earlier
+ * @throws {JobError} model: when int8 is asked for and the model has no ranges for it; JobError('journal') when the earlier
  *   run began in it and these ranks cannot go on so.
  */
 export function cpuPrecision(

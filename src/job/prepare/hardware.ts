@@ -8,20 +8,22 @@ import type { HwaccelName } from '../context/options.js';
 import type { PreparedJob } from './prepare.js';
 
 /** Whether an engine is not wanted, wanted where it works, or demanded. */
-export type Wish = 'no' | 'try' | 'must';
+export type EngineRequest = 'no' | 'try' | 'required';
 
-const WISHES: Readonly<Record<HwaccelName, { readonly nvdec: Wish; readonly nvenc: Wish }>> = {
+const REQUESTS: Readonly<
+  Record<HwaccelName, { readonly nvdec: EngineRequest; readonly nvenc: EngineRequest }>
+> = {
   none: { nvdec: 'no', nvenc: 'no' },
   auto: { nvdec: 'try', nvenc: 'try' },
-  nvdec: { nvdec: 'must', nvenc: 'no' },
-  nvenc: { nvdec: 'no', nvenc: 'must' },
-  cuda: { nvdec: 'must', nvenc: 'must' },
+  nvdec: { nvdec: 'required', nvenc: 'no' },
+  nvenc: { nvdec: 'no', nvenc: 'required' },
+  cuda: { nvdec: 'required', nvenc: 'required' },
 };
 
 /** What is wanted of the engines for one video, and what in it speaks against them. */
-export interface HardwareWish {
-  readonly nvdec: Wish;
-  readonly nvenc: Wish;
+export interface HardwareRequest {
+  readonly nvdec: EngineRequest;
+  readonly nvenc: EngineRequest;
   /** Why the video, or what is asked for, is nothing for the engine, whatever the device; null where it is. */
   readonly unfit: { readonly nvdec: string | null; readonly nvenc: string | null };
   readonly codec: Codec;
@@ -50,14 +52,14 @@ export interface Hardware {
 const SOFTWARE = 'software';
 
 /** What `--hwaccel` asks for, of this video. */
-export function hardwareWish(
+export function hardwareRequest(
   hwaccel: HwaccelName,
   { source, spec }: Pick<PreparedJob, 'source' | 'spec'>,
   tolerant: boolean,
-): HardwareWish {
+): HardwareRequest {
   const damaged = tolerant ? '--tolerant conceals damage in software' : undefined;
   return {
-    ...WISHES[hwaccel],
+    ...REQUESTS[hwaccel],
     unfit: {
       nvdec: damaged ?? unfitForNvdec(source.video) ?? null,
       nvenc: unfitForNvenc(spec) ?? null,
@@ -67,8 +69,8 @@ export function hardwareWish(
 }
 
 /** Whether a trial has to tell. */
-export function isToBeTried(wish: HardwareWish, engine: 'nvdec' | 'nvenc'): boolean {
-  return wish[engine] !== 'no' && wish.unfit[engine] === null;
+export function isToBeTried(request: HardwareRequest, engine: 'nvdec' | 'nvenc'): boolean {
+  return request[engine] !== 'no' && request.unfit[engine] === null;
 }
 
 /**
@@ -76,17 +78,21 @@ export function isToBeTried(wish: HardwareWish, engine: 'nvdec' | 'nvenc'): bool
  * encoder. Pure. Errors: JobError('input') where an engine is demanded that is nothing for this video, JobError('provider')
  * where it does not work, JobError('journal') where the earlier run's encoder is not to be had.
  */
-export function decideHardware(wish: HardwareWish, ranks: readonly RankTrial[], earlier: unknown): Hardware {
+export function decideHardware(
+  request: HardwareRequest,
+  ranks: readonly RankTrial[],
+  earlier: unknown,
+): Hardware {
   const notes: string[] = [];
   // Where no GPU is, nobody needs to be told that it is not used.
   const aGpu = ranks.some(({ gpus }) => gpus > 0);
 
   function uses(engine: 'nvdec' | 'nvenc', trialFailure: string | undefined): boolean {
-    if (wish[engine] === 'no') return false;
+    if (request[engine] === 'no') return false;
     const name = engine.toUpperCase();
-    const why = wish.unfit[engine] ?? trialFailure;
+    const why = request.unfit[engine] ?? trialFailure;
     if (why === undefined) return true;
-    if (wish[engine] === 'must') throw refusal(name, why, wish.unfit[engine] === null);
+    if (request[engine] === 'required') throw refusal(name, why, request.unfit[engine] === null);
     if (aGpu) notes.push(`${name} is not used: ${why}`);
     return false;
   }
@@ -94,22 +100,22 @@ export function decideHardware(wish: HardwareWish, ranks: readonly RankTrial[], 
   const undecoded = failureOf(ranks, (rank) => rank.nvdec);
   const nvdec = uses('nvdec', undecoded);
   const failure = nvencFailure(ranks);
-  const works = wish.unfit.nvenc === null && failure === undefined;
+  const works = request.unfit.nvenc === null && failure === undefined;
   const begun = typeof earlier === 'string' ? earlier : undefined;
-  if (wish.nvenc === 'try' && begun !== undefined && begun !== SOFTWARE && !works) {
+  if (request.nvenc === 'try' && begun !== undefined && begun !== SOFTWARE && !works) {
     throw new JobError(
       'journal',
-      `the work so far was encoded by ${begun}, which does not work here: ${wish.unfit.nvenc ?? failure}`,
+      `the work so far was encoded by ${begun}, which does not work here: ${request.unfit.nvenc ?? failure}`,
       { hint: 'go on with it where that works, or begin anew with --restart' },
     );
   }
-  const goesOn = wish.nvenc === 'try' && begun === SOFTWARE;
+  const goesOn = request.nvenc === 'try' && begun === SOFTWARE;
   if (goesOn && works) notes.push('NVENC is not used: the earlier run encoded in software');
   const nvenc = !goesOn && uses('nvenc', failure);
   const header = ranks[0]?.nvenc?.works === true ? ranks[0].nvenc.header : '';
-  const encoder = nvenc ? `${nvencEncoder(wish.codec)} with header ${header}` : SOFTWARE;
+  const encoder = nvenc ? `${nvencEncoder(request.codec)} with header ${header}` : SOFTWARE;
   if (nvdec) notes.push('NVDEC decodes; it does not tell of all damage that software would find');
-  if (nvenc) notes.push(`NVENC encodes (${nvencEncoder(wish.codec)})`);
+  if (nvenc) notes.push(`NVENC encodes (${nvencEncoder(request.codec)})`);
   return { nvdec, nvenc, encoder, notes };
 }
 

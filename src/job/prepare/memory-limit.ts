@@ -26,7 +26,7 @@ interface Room {
  * Refuses a job that needs more memory than its hosts, or the cgroups of its ranks, have: by an estimate, and before anything
  * large is made.
  *
- * @throws JobError('limit') that says what is needed, what there is, and what would fit.
+ * @throws {JobError} limit: that says what is needed, what there is, and what would fit.
  */
 export function refuseLackOfMemory(check: MemoryCheck): void {
   const needs = estimateMemory(check.facts);

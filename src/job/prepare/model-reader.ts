@@ -1,29 +1,37 @@
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { openScratch } from '../../system/scratch.js';
 import type { RunOptions } from '../context/options.js';
-import type { Reach } from '../context/site.js';
+import type { TransferContext } from '../context/storage-context.js';
 
 /**
  * Gives the model that `options` name, from `folder` where it is one of ours. It is read once, at the first call, and what
  * reads it is loaded then: ranks get the graph from the root.
  */
-export function modelReader(options: RunOptions, folder: string, site: Reach): () => Promise<LoadedModel> {
+export function modelReader(
+  options: RunOptions,
+  folder: string,
+  storage: TransferContext,
+): () => Promise<LoadedModel> {
   let model: Promise<LoadedModel> | undefined;
   return () => {
-    model ??= readModel(options, folder, site);
+    model ??= readModel(options, folder, storage);
     return model;
   };
 }
 
-async function readModel(options: RunOptions, folder: string, site: Reach): Promise<LoadedModel> {
-  const [{ loadModel }, { inTermsOf, openModel }] = await Promise.all([
+async function readModel(
+  options: RunOptions,
+  folder: string,
+  storage: TransferContext,
+): Promise<LoadedModel> {
+  const [{ loadModel }, { withDisplayName, openModel }] = await Promise.all([
     import('../../model/load/registry.js'),
     import('./source.js'),
   ]);
   const scratch = openScratch();
   try {
-    const copy = await openModel(options.model, { ...site, scratch });
-    return await inTermsOf(copy, async () => {
+    const copy = await openModel(options.model, { ...storage, scratch });
+    return await withDisplayName(copy, async () => {
       const model = await loadModel(copy.path, {
         folder,
         ...(options.size === undefined ? {} : { size: options.size }),

@@ -1,6 +1,6 @@
 import { type ComposedGraph, compose } from '../../model/compose/compose.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
-import { halfGraph, int8Graph, type SessionGraphs } from '../../model/session/precision.js';
+import { fp16Graph, int8Graph, type SessionGraphs } from '../../model/session/precision.js';
 import { parseLocation } from '../../storage/location/location.js';
 import { visibleGpus } from '../../system/devices.js';
 import { JobError, OutputExists } from '../../system/errors.js';
@@ -16,7 +16,7 @@ import { refuseSplices } from '../../video/streams/splices.js';
 import { planStreams } from '../../video/streams/streams.js';
 import type { RankMachine } from '../context/machine.js';
 import type { JobOptions } from '../context/options.js';
-import type { Site } from '../context/site.js';
+import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from '../journal/identity.js';
 import { checkWork, earlierWork, workLocation } from '../journal/work.js';
 import { type BlobLabels, type Destination, openDestination } from '../output/destination.js';
@@ -26,7 +26,7 @@ import { refuseLargeBuffers } from './buffer-limits.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
 import { refuseSharedFiles } from './files-apart.js';
 import { type MemoryPlan, planMemory } from './memory-plan.js';
-import { inTermsOf, openSource, type Source } from './source.js';
+import { openSource, type Source, withDisplayName } from './source.js';
 
 /** Everything the root decides before the first frame. */
 export interface PreparedJob {
@@ -63,11 +63,11 @@ export async function prepareJob(
   options: JobOptions,
   readModel: () => Promise<LoadedModel>,
   version: string,
-  site: Site,
+  storage: StorageContext,
   machines: readonly RankMachine[],
 ): Promise<PreparedJob> {
   const location = parseLocation(options.input);
-  const destination = await openDestination(parseLocation(options.output), site);
+  const destination = await openDestination(parseLocation(options.output), storage);
   const container = containerFor(destination.name, options.format);
   const made = await publishedIdentity(options, destination);
   const inTheWay = await destination.check(location, options.overwrite).catch((error: unknown) => {
@@ -75,13 +75,13 @@ export async function prepareJob(
     throw error;
   });
   if (inTheWay && made === undefined) {
-    await removeEmptyWork(workLocation(options), site.log);
+    await removeEmptyWork(workLocation(options), storage.log);
     throw inTheWay;
   }
   await refuseSharedFiles([options]);
-  await checkWork(options, site);
-  const input = await openSource(location, site);
-  const source = await inTermsOf(input, () => probe(input.path, sourceLimits(), options.video));
+  await checkWork(options, storage);
+  const input = await openSource(location, storage);
+  const source = await withDisplayName(input, () => probe(input.path, sourceLimits(), options.video));
   const wire = wirePlan(source.video, container);
   const model = await readModel();
   const batch = batchFor(options.batch, model, wire.format, onGpu(options));
@@ -89,10 +89,10 @@ export async function prepareJob(
   // Where a video may yet be cut into pieces, the root may have no more than a batch to hold.
   const ranks = options.split === 'frames' ? machines.length : 1;
   refuseLargeBuffers({ batch, graph, model }, ranks);
-  const half = halfGraph(graph, model, options);
+  const half = fp16Graph(graph, model, options);
   const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
   const onCpus = cpuPrecision(model, options, machines, earlier);
-  if (onCpus.warning !== undefined) site.log.warn(onCpus.warning);
+  if (onCpus.warning !== undefined) storage.log.warn(onCpus.warning);
   const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
   const rate = nominalRate(source.video.averageRate);
   const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
@@ -102,8 +102,8 @@ export async function prepareJob(
     onCpus: onCpus.precision,
   });
   memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
-  const streams = await planStreams(source, container, spec.codec, site.scratch.folder);
-  if (options.tolerant) await inTermsOf(input, () => refuseSplices(source, streams));
+  const streams = await planStreams(source, container, spec.codec, storage.scratch.folder);
+  if (options.tolerant) await withDisplayName(input, () => refuseSplices(source, streams));
   const identity: Identity = {
     'framescatter version': version,
     ...(await input.identity(source.bytes)),

@@ -12,7 +12,7 @@ import {
 } from '../../storage/azure/blob-input.js';
 import { atName, isAddress, type Location, parseLocation } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
-import type { Site } from '../context/site.js';
+import type { StorageContext } from '../context/storage-context.js';
 import { fileIdentity } from '../journal/fingerprint.js';
 import type { Identity } from '../journal/identity.js';
 
@@ -32,7 +32,7 @@ export interface Source extends LocalCopy {
 }
 
 /** Makes an input readable: a local file as it is, a blob by downloading it to scratch. */
-export async function openSource(location: Location, site: Site): Promise<Source> {
+export async function openSource(location: Location, storage: StorageContext): Promise<Source> {
   if (location.kind === 'file') {
     const { path } = location;
     return {
@@ -43,11 +43,11 @@ export async function openSource(location: Location, site: Site): Promise<Source
     };
   }
   const access = await connect(location);
-  const facts = await blobFacts(access, location.name, { code: 'input', signal: site.stopped });
-  const folder = join(await site.scratch.folder(), 'input');
+  const facts = await blobFacts(access, location.name, { code: 'input', signal: storage.stopped });
+  const folder = join(await storage.scratch.folder(), 'input');
   await mkdir(folder, { recursive: true }); // there after an attempt that failed
   const path = join(folder, localName(location.name, 'input'));
-  await fetchBlob(access, location.name, facts, path, 'input', site);
+  await fetchBlob(access, location.name, facts, path, 'input', storage);
   return {
     path,
     display: location.url,
@@ -61,40 +61,45 @@ export async function openSource(location: Location, site: Site): Promise<Source
  * x.onnx.json) if there is one that the credential may read, and the ranges that the manifest names; everything else is
  * given back as it is.
  */
-export async function openModel(spec: string, site: Site): Promise<LocalCopy> {
+export async function openModel(spec: string, storage: StorageContext): Promise<LocalCopy> {
   const location = isAddress(spec) ? parseLocation(spec) : undefined;
   if (location?.kind !== 'blob') return { path: spec, display: spec };
-  const options = { code: 'model', signal: site.stopped } as const;
+  const options = { code: 'model', signal: storage.stopped } as const;
   const access = await connect(location);
   const facts = await blobFacts(access, location.name, options);
-  const folder = join(await site.scratch.folder(), 'model');
+  const folder = join(await storage.scratch.folder(), 'model');
   await mkdir(folder);
   const path = join(folder, localName(location.name, 'model'));
   const copy = { path, display: location.url };
-  await fetchBlob(access, location.name, facts, path, 'model', site);
+  await fetchBlob(access, location.name, facts, path, 'model', storage);
   for (const manifestOf of [(name: string) => withoutExtension(name), (name: string) => name]) {
     const name = `${manifestOf(location.name)}.json`;
     const manifest = await blobFactsIfReadable(access, name, options);
     if (manifest === undefined) continue;
-    await fetchBlob(access, name, manifest, `${manifestOf(path)}.json`, 'model', site);
-    const { int8 } = await inTermsOf(copy, () => readManifest(`${manifestOf(path)}.json`));
-    if (int8 !== undefined) await fetchBeside(access, int8.file, folder, site);
+    await fetchBlob(access, name, manifest, `${manifestOf(path)}.json`, 'model', storage);
+    const { int8 } = await withDisplayName(copy, () => readManifest(`${manifestOf(path)}.json`));
+    if (int8 !== undefined) await fetchBeside(access, int8.file, folder, storage);
     break; // the other one would not be looked at
   }
   return copy;
 }
 
 /** Fetches what a manifest names, which `parseManifest` holds to the manifest's own folder. */
-async function fetchBeside(access: BlobAccess, file: string, folder: string, site: Site): Promise<void> {
+async function fetchBeside(
+  access: BlobAccess,
+  file: string,
+  folder: string,
+  storage: StorageContext,
+): Promise<void> {
   const name = posix.join(posix.dirname(access.location.name), file);
-  const facts = await blobFacts(access, name, { code: 'model', signal: site.stopped });
+  const facts = await blobFacts(access, name, { code: 'model', signal: storage.stopped });
   const path = join(folder, file);
   await mkdir(dirname(path), { recursive: true });
-  await fetchBlob(access, name, facts, path, 'model', site);
+  await fetchBlob(access, name, facts, path, 'model', storage);
 }
 
 /** Runs `task`, whose errors know only the local path, and puts them in terms of what the user gave. */
-export async function inTermsOf<T>(copy: LocalCopy, task: () => T | Promise<T>): Promise<T> {
+export async function withDisplayName<T>(copy: LocalCopy, task: () => T | Promise<T>): Promise<T> {
   try {
     return await task();
   } catch (error) {
@@ -112,15 +117,15 @@ async function fetchBlob(
   facts: BlobFacts,
   path: string,
   code: JobError['code'],
-  site: Site,
+  storage: StorageContext,
 ): Promise<void> {
   const { url } = atName(access.location, name);
-  await site.scratch.refuseIfFull(facts.bytes, url);
-  const transfer = showTransfer(site.log, 'download', url, facts.bytes);
+  await storage.scratch.refuseIfFull(facts.bytes, url);
+  const transfer = showTransfer(storage.log, 'download', url, facts.bytes);
   try {
     await downloadBlob(access, name, facts, path, {
       code,
-      signal: site.stopped,
+      signal: storage.stopped,
       onProgress: transfer.moved,
     });
     transfer.done();

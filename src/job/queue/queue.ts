@@ -4,7 +4,7 @@ import { onRoot, RootFailed } from '../collective.js';
 import type { RunContext } from '../context/context.js';
 import type { QueueOptions } from '../context/options.js';
 import { runJob } from '../job.js';
-import type { Ending, Turn } from './root-queue.js';
+import type { JobEnding, QueueTurn } from './root-queue.js';
 
 /**
  * Runs a job for each video, one after another, on every rank. A video that fails does not keep the others from being
@@ -32,7 +32,7 @@ export async function runQueue(context: RunContext, options: QueueOptions): Prom
 }
 
 /** Runs a job; nothing on ranks other than the root. Only what all ranks know of is an ending. */
-async function attempt(context: RunContext, turn: Turn | undefined): Promise<Ending | undefined> {
+async function attempt(context: RunContext, turn: QueueTurn | undefined): Promise<JobEnding | undefined> {
   try {
     const facts = await runJob(context, turn?.job, turn?.underWay);
     if (facts !== undefined) return { facts };

@@ -13,14 +13,14 @@ import { planQueue } from './queue-plan.js';
 import { openQueueRecord } from './queue-record.js';
 
 /** How a video's job ended. `published`: an earlier run had put its output in place. */
-export type Ending = { readonly facts: RunFacts } | { readonly error: unknown } | 'published';
+export type JobEnding = { readonly facts: RunFacts } | { readonly error: unknown } | 'published';
 
 /** The root's side of a queue. */
 export interface Queue {
   /** The next job whose output is not there yet; undefined at the end. JobError `stopped` after a signal. */
-  next(): Promise<Turn | undefined>;
+  next(): Promise<QueueTurn | undefined>;
   /** Takes down how the job that `next` gave last has ended; throws what ends the queue as well. */
-  settle(ending: Ending): Promise<void>;
+  settle(ending: JobEnding): Promise<void>;
   /** Says what became of all videos. JobError `videos` where any failed. */
   conclude(): Promise<void>;
   /** Drops what was made ready and is not wanted any more. */
@@ -28,7 +28,7 @@ export interface Queue {
 }
 
 /** A job whose turn it is. */
-export interface Turn {
+export interface QueueTurn {
   readonly job: RootJob;
   /** Told when its frames run: the root has time for the next one. */
   readonly underWay: () => void;
@@ -40,7 +40,7 @@ interface Entry {
 }
 
 /** A look at the videos that are to come. */
-interface Outlook {
+interface Forecast {
   /** Those that need no job, and why. */
   readonly passed: readonly { readonly entry: Entry; readonly outcome: VideoOutcome }[];
   /** The first that does. */
@@ -101,7 +101,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
   }
 
   /** Finds the next video to do, and begins to prepare it. Nothing is said or taken down yet. */
-  async function lookAhead(): Promise<Outlook> {
+  async function lookAhead(): Promise<Forecast> {
     const passed: { entry: Entry; outcome: VideoOutcome }[] = [];
     for (const entry of entries.slice(begun)) {
       if (stop.signal() !== undefined) break;
@@ -119,13 +119,13 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
     return { passed, next: undefined };
   }
 
-  let outlook: Promise<Outlook> | undefined;
+  let forecast: Promise<Forecast> | undefined;
 
   await save();
   return {
     async next() {
-      const { passed, next } = await (outlook ?? lookAhead());
-      outlook = undefined;
+      const { passed, next } = await (forecast ?? lookAhead());
+      forecast = undefined;
       for (const { entry, outcome } of passed) {
         begun += 1;
         entry.outcome = outcome;
@@ -149,7 +149,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
       return {
         job: next.job,
         underWay: () => {
-          outlook ??= lookAhead();
+          forecast ??= lookAhead();
         },
       };
     },
@@ -184,7 +184,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
     },
 
     async close() {
-      await (await outlook)?.next?.job.drop();
+      await (await forecast)?.next?.job.drop();
     },
   };
 }

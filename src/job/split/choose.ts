@@ -41,9 +41,9 @@ export async function splitChooser(
   const version = await ffmpegVersion().catch(() => null);
   const programs = await world.collect<Program>({ rank: world.rank, host: world.host, version });
 
-  return async (prepared, site, earlier) => {
+  return async (prepared, storage, earlier) => {
     const frames = (why: string): Split => {
-      site.log.info(`split into frames: ${why}`);
+      storage.log.info(`split into frames: ${why}`);
       return FRAMES;
     };
     const auto = options.split === 'auto';
@@ -60,9 +60,9 @@ export async function splitChooser(
       reason = earlier === 'segments' ? 'the earlier run began so' : decided.why;
     }
     const size = { frames: prepared.segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES };
-    const plan = await planCut(prepared.source, size, await site.scratch.folder());
+    const plan = await planCut(prepared.source, size, await storage.scratch.folder());
     if (typeof plan === 'string') return frames(`the video cannot be cut: ${plan}`);
-    site.log.info(`split into ${plan.foreseen} segments of the compressed video: ${reason}`);
+    storage.log.info(`split into ${plan.foreseen} segments of the compressed video: ${reason}`);
     return { mode: 'segments', plan };
   };
 }
@@ -81,7 +81,7 @@ function oddProgram(programs: readonly Program[]): JobError | undefined {
 /** Whether segments promise to be faster, by the measured speed of inference. */
 async function decide(
   world: World,
-  { lanes: [session], provider }: OpenedSession,
+  { streams: [session], provider }: OpenedSession,
   shape: PipelineShape,
   { graph, spec, source }: PreparedJob,
 ): Promise<{ readonly segments: boolean; readonly why: string }> {

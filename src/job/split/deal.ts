@@ -1,11 +1,11 @@
 import { JobError } from '../../system/errors.js';
 import { gate } from '../../system/parallel.js';
 import type { CutPiece } from '../../video/split/cut.js';
-import type { FromRank, Line, ToRank } from './line.js';
+import type { Channel, FromRank, ToRank } from './channel.js';
 
-export interface Deal {
+export interface DealContext {
   /** To every rank, in rank order. */
-  readonly lines: readonly Line<ToRank, FromRank>[];
+  readonly channels: readonly Channel<ToRank, FromRank>[];
   /** The pieces that are to be made, which come while the video is read. */
   readonly pieces: AsyncGenerator<CutPiece, void, undefined>;
   /** About how many they are. */
@@ -17,7 +17,7 @@ export interface Deal {
   /** Takes over a finished piece. */
   readonly record: (done: FromRank & { readonly kind: 'done' }, data: Uint8Array) => Promise<void>;
   /** Whether a rank moves nothing any more, so that others had better make its pieces. */
-  readonly standsStill: (rank: number) => boolean;
+  readonly isStalled: (rank: number) => boolean;
   /** Calls `look` at intervals, until the function that it gives is called. */
   readonly repeat: (look: () => void) => () => void;
   /** Aborted when the job is to stop. */
@@ -33,9 +33,9 @@ export interface Dealt {
 }
 
 /** One rank at the table. */
-interface Seat {
+interface Peer {
   readonly rank: number;
-  readonly line: Line<ToRank, FromRank>;
+  readonly channel: Channel<ToRank, FromRank>;
   /** Pieces that it was given and has not finished. */
   readonly held: Set<number>;
   /** Resolves once it stands still: it may not even take what it is sent. */
@@ -52,19 +52,19 @@ interface Deferred {
 }
 
 /** Pieces that a rank may have at once: one that is worked on, and the next one on its way or being opened. */
-const AT_HAND = 2;
+const MOST_PER_RANK = 2;
 /** Pieces that the root holds in memory at once, on their way out. */
-const ON_THE_WAY = 4;
+const MOST_IN_FLIGHT = 4;
 
 /**
  * Hands the pieces out, the next one to whichever rank has room, and takes in what becomes of them, until every rank has
  * ended. What a rank holds that stands still is cut out again for the next one that has nothing to do: the first answer
  * counts. After a failure, or once the job is to stop, ranks drop what they have. Never rejects.
  */
-export async function deal(context: Deal): Promise<Dealt> {
-  const { pieces, again, describe, record, standsStill, stopped } = context;
-  const seats = context.lines.map(seatOf);
-  const oneOfFew = gate(ON_THE_WAY);
+export async function deal(context: DealContext): Promise<Dealt> {
+  const { pieces, again, describe, record, isStalled, stopped } = context;
+  const peers = context.channels.map(peerOf);
+  const oneOfFew = gate(MOST_IN_FLIGHT);
   const given = new Set<number>();
   const answered = new Set<number>();
   const lost: number[] = [];
@@ -78,8 +78,8 @@ export async function deal(context: Deal): Promise<Dealt> {
     if (over !== undefined) return;
     over = how;
     // What a rank still holds where all pieces are made, others have made.
-    for (const seat of seats)
-      if (seat.open) tell(seat, { kind: how === 'made' && seat.held.size === 0 ? 'end' : 'stop' });
+    for (const peer of peers)
+      if (peer.open) tell(peer, { kind: how === 'made' && peer.held.size === 0 ? 'end' : 'stop' });
   }
 
   function fail(error: unknown): void {
@@ -87,8 +87,8 @@ export async function deal(context: Deal): Promise<Dealt> {
     end('halted');
   }
 
-  function tell({ line }: Seat, value: ToRank): void {
-    line.send(value).catch(fail);
+  function tell({ channel }: Peer, value: ToRank): void {
+    channel.send(value).catch(fail);
   }
 
   function endIfMade(): void {
@@ -110,18 +110,22 @@ export async function deal(context: Deal): Promise<Dealt> {
   }
 
   /** Gives a rank pieces up to its due. A second one only while there is one for every rank: else others would wait for it. */
-  async function fill(seat: Seat): Promise<void> {
-    const { held, line, rank } = seat;
-    if (seat.filling) return;
-    seat.filling = true;
+  async function fill(peer: Peer): Promise<void> {
+    const { held, channel, rank } = peer;
+    if (peer.filling) return;
+    peer.filling = true;
     try {
-      while (over === undefined && !standsStill(rank) && held.size < (left >= seats.length ? AT_HAND : 1)) {
+      while (
+        over === undefined &&
+        !isStalled(rank) &&
+        held.size < (left >= peers.length ? MOST_PER_RANK : 1)
+      ) {
         left -= 1;
         const gave = await oneOfFew(async () => {
           const next = await nextPiece();
           if (next === undefined || over !== undefined) return false;
           held.add(next.piece.index);
-          await Promise.race([line.send(describe(next.piece), next.data), seat.stalled.promise]);
+          await Promise.race([channel.send(describe(next.piece), next.data), peer.stalled.promise]);
           return true;
         });
         if (!gave) break;
@@ -129,15 +133,15 @@ export async function deal(context: Deal): Promise<Dealt> {
     } catch (error) {
       fail(error);
     } finally {
-      seat.filling = false;
+      peer.filling = false;
     }
   }
 
-  async function serve(seat: Seat): Promise<void> {
-    const { line, held } = seat;
-    void fill(seat);
+  async function serve(peer: Peer): Promise<void> {
+    const { channel, held } = peer;
+    void fill(peer);
     for (;;) {
-      const { value, bytes } = await line.receive();
+      const { value, bytes } = await channel.receive();
       if (value.kind === 'done') {
         held.delete(value.index);
         if (!answered.has(value.index) && over !== 'halted') {
@@ -145,40 +149,40 @@ export async function deal(context: Deal): Promise<Dealt> {
           await record(value, bytes).catch(fail);
           endIfMade();
         }
-        void fill(seat);
+        void fill(peer);
         continue;
       }
-      seat.open = false;
+      peer.open = false;
       // A piece that another rank has made meanwhile may fail as it likes.
       if (value.kind === 'failed' && over !== 'made') {
         const { code, message, hint } = value;
         fail(new JobError(code, message, hint === null ? {} : { hint }));
       }
-      await line.send({ kind: 'close' });
+      await channel.send({ kind: 'close' });
       return;
     }
   }
 
   /** At every beat: sees to ranks that stand still, and to those that have nothing to do. */
   function look(): void {
-    const still = seats.filter(({ rank, open }) => open && standsStill(rank));
-    for (const seat of still) seat.stalled.resolve();
+    const still = peers.filter(({ rank, open }) => open && isStalled(rank));
+    for (const peer of still) peer.stalled.resolve();
     if (over !== undefined) {
-      for (const seat of still) {
-        seat.open = false;
-        lost.push(seat.rank);
-        seat.left.resolve();
+      for (const peer of still) {
+        peer.open = false;
+        lost.push(peer.rank);
+        peer.left.resolve();
       }
       return;
     }
     if (!exhausted || still.length === 0) return;
-    const moving = seats.filter((seat) => seat.open && !still.includes(seat));
+    const moving = peers.filter((peer) => peer.open && !still.includes(peer));
     const inHand = new Set(moving.flatMap(({ held }) => [...held]));
     const orphans = still
       .flatMap(({ held }) => [...held])
       .filter((at) => !answered.has(at) && !inHand.has(at));
     if (orphans.length > 0) repeated ??= again(new Set(orphans));
-    for (const seat of moving) void fill(seat);
+    for (const peer of moving) void fill(peer);
   }
 
   const endLooks = context.repeat(look);
@@ -186,7 +190,7 @@ export async function deal(context: Deal): Promise<Dealt> {
   stopped.addEventListener('abort', halt);
   if (stopped.aborted) halt();
   try {
-    await Promise.all(seats.map((seat) => Promise.race([serve(seat).catch(fail), seat.left.promise])));
+    await Promise.all(peers.map((peer) => Promise.race([serve(peer).catch(fail), peer.left.promise])));
   } finally {
     stopped.removeEventListener('abort', halt);
     endLooks();
@@ -195,8 +199,16 @@ export async function deal(context: Deal): Promise<Dealt> {
   return { failure, lost };
 }
 
-function seatOf(line: Line<ToRank, FromRank>, rank: number): Seat {
-  return { rank, line, held: new Set(), stalled: deferred(), left: deferred(), open: true, filling: false };
+function peerOf(channel: Channel<ToRank, FromRank>, rank: number): Peer {
+  return {
+    rank,
+    channel,
+    held: new Set(),
+    stalled: deferred(),
+    left: deferred(),
+    open: true,
+    filling: false,
+  };
 }
 
 function deferred(): Deferred {

@@ -29,7 +29,7 @@ import { decideHardware } from '../prepare/hardware.js';
 import type { HardwareTrials } from '../prepare/hardware-trials.js';
 import type { PreparedJob } from '../prepare/prepare.js';
 import { openPieceWork, type PieceWork } from './piece-work.js';
-import type { OpenedWork, RootPlace, RootWork } from './root-work.js';
+import type { OpenedWork, RootContext, RootWork } from './root-work.js';
 import { refuseUnfinished } from './unfinished.js';
 
 /** The root decodes and encodes, and frames go to the ranks and back. */
@@ -50,22 +50,22 @@ export interface Choices {
 export async function openRootWork(
   options: JobOptions,
   prepared: PreparedJob,
-  place: RootPlace,
+  place: RootContext,
   { choose, trials }: Choices,
 ): Promise<FrameWork | PieceWork> {
-  const { site } = place;
-  const { journal, chosen } = await openWork(options, site, async (earlier) => {
+  const { storage } = place;
+  const { journal, chosen } = await openWork(options, storage, async (earlier) => {
     // Whoever had the work before may have put the output in place since this job was prepared.
     if (parseLocation(options.output).kind === 'file')
       await prepared.destination.check(parseLocation(options.input), options.overwrite);
-    const split: Split = (await choose?.(prepared, site, earlier?.split)) ?? { mode: 'frames' };
+    const split: Split = (await choose?.(prepared, storage, earlier?.split)) ?? { mode: 'frames' };
     const codecs = split.mode === 'segments' ? trials.ranks : trials.ranks.slice(0, 1);
-    const hardware = decideHardware(trials.wish, codecs, earlier?.encoder);
+    const hardware = decideHardware(trials.request, codecs, earlier?.encoder);
     const identity = { ...prepared.identity, split: split.mode, encoder: hardware.encoder };
     return { identity, chosen: { split, hardware } };
   });
   const { split, hardware } = chosen;
-  for (const note of hardware.notes) site.log.info(note);
+  for (const note of hardware.notes) storage.log.info(note);
   const opened = { ...place, journal, hardware, strict: options.strict };
   return split.mode === 'segments'
     ? openPieceWork(prepared, split.plan, opened)
@@ -76,10 +76,10 @@ export async function openRootWork(
 async function openFrameWork(
   options: JobOptions,
   prepared: PreparedJob,
-  { journal, monitor, site, device, hardware }: OpenedWork,
+  { journal, monitor, storage, device, hardware }: OpenedWork,
 ): Promise<FrameWork> {
   const { source, wire } = prepared;
-  const { log } = site;
+  const { log } = storage;
   const looking = inspections(journal);
   const sink = segmentSink({
     journal,

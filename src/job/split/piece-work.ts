@@ -10,7 +10,7 @@ import type { SegmentRecord } from '../journal/journal.js';
 import { nonFiniteWatch, refuseNonFinite } from '../journal/non-finite.js';
 import { closeWork } from '../journal/work.js';
 import type { PreparedJob } from '../prepare/prepare.js';
-import type { FromRank, ToRank } from './line.js';
+import type { FromRank, ToRank } from './channel.js';
 import type { PieceTask } from './piece-worker.js';
 import type { OpenedWork, RootWork } from './root-work.js';
 import { refuseUnfinished } from './unfinished.js';
@@ -36,11 +36,11 @@ export interface PieceWork extends RootWork {
 
 /** Takes over the pieces that earlier runs finished. */
 export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: OpenedWork): PieceWork {
-  const { journal, monitor, site, hardware, strict } = opened;
+  const { journal, monitor, storage, hardware, strict } = opened;
   const { source, wire, input } = prepared;
   const { pts, times } = plan.timeline;
   refuseNonFinite(strict, journal.segments);
-  const watch = nonFiniteWatch(strict, site.log.warn);
+  const watch = nonFiniteWatch(strict, storage.log.warn);
   const earlier = new Map(journal.segments.map((record) => [record.index, record]));
   const looking = inspections(journal);
   const pieces: Piece[] = [];
@@ -48,9 +48,9 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
   const ptsOf = ({ firstFrame, frames }: Piece): readonly number[] =>
     pts.slice(firstFrame, firstFrame + frames);
   const recorded = journal.segments.reduce((sum, { frames }) => sum + frames, 0);
-  if (recorded > 0) site.log.info(`resuming after ${recorded} frames that an earlier run has done`);
+  if (recorded > 0) storage.log.info(`resuming after ${recorded} frames that an earlier run has done`);
   monitor.begin(pts.length, recorded);
-  const progress = showProgress(site.log, pts.length, recorded);
+  const progress = showProgress(storage.log, pts.length, recorded);
   let restored = 0;
   const warnings = new Set<string>();
   let failure: { readonly error: unknown } | undefined;
@@ -71,7 +71,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       if (record === undefined) return true;
       // Another ffmpeg may cut elsewhere.
       if (!isSame(record.pts, ptsOf(piece))) {
-        site.log.info(`segment ${piece.index} of the earlier run is another one now, and is made again`);
+        storage.log.info(`segment ${piece.index} of the earlier run is another one now, and is made again`);
         return true;
       }
       finished.set(piece.index, record);
@@ -122,7 +122,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       if (pieces.at(-1)?.to !== times.length)
         throw new JobError('internal', 'the video was not cut to its end');
       if (pieces.length !== plan.foreseen) {
-        site.log.info(`they were ${pieces.length} segments: decoding cannot begin at every keyframe`);
+        storage.log.info(`they were ${pieces.length} segments: decoding cannot begin at every keyframe`);
       }
       return [...finished.values()].sort((a, b) => a.index - b.index);
     },
@@ -136,7 +136,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
     async close() {
       progress.stop();
       const keep = journal.resumes > 0 || finished.size > 0;
-      await closeWork(journal.store, { keep, log: site.log });
+      await closeWork(journal.store, { keep, log: storage.log });
     },
   };
 }

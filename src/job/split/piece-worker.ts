@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { Lanes } from '../../model/session/lanes.js';
+import type { InferenceStreams } from '../../model/session/inference-streams.js';
 import type { World } from '../../mpi/world.js';
 import type { RankWork } from '../../pipeline/meter.js';
 import { type PipelineShape, runPipeline } from '../../pipeline/pipeline.js';
@@ -14,8 +14,8 @@ import type { SourceFacts } from '../../video/source/source-facts.js';
 import { ofPiece } from '../../video/split/sample.js';
 import { type Activity, PIECE_WAIT } from '../../watchdog/activity.js';
 import { readRow } from '../journal/non-finite.js';
-import { inTermsOf, type LocalCopy } from '../prepare/source.js';
-import type { FromRank, Line, ToRank } from './line.js';
+import { type LocalCopy, withDisplayName } from '../prepare/source.js';
+import type { Channel, FromRank, ToRank } from './channel.js';
 import { soloWorld } from './solo-world.js';
 
 /** What every rank knows of the pieces before the first comes. */
@@ -32,14 +32,14 @@ export interface PieceTask {
 
 export interface PieceWorker {
   readonly world: World;
-  readonly lanes: Lanes;
+  readonly streams: InferenceStreams;
   readonly shape: PipelineShape;
   readonly task: PieceTask;
   /** This rank's CUDA device, where its engines are used. */
   readonly gpu: number;
   /** A folder of this rank's own. */
   readonly folder: string;
-  readonly line: Line<FromRank, ToRank>;
+  readonly channel: Channel<FromRank, ToRank>;
   readonly activity: Activity;
 }
 
@@ -70,7 +70,7 @@ const FILLER = Number.NaN;
  * root says that it is enough. A failure of its decoder or encoder is told to the root; only MPI and inference reject.
  */
 export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
-  const { world, lanes, shape, line, activity } = context;
+  const { world, streams, shape, channel, activity } = context;
   const queue = pieceQueue();
   const segments = segmentWriter(context, fail);
   let halted = false;
@@ -99,7 +99,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
 
   async function listen(): Promise<void> {
     for (;;) {
-      const { value, bytes } = await line.receive();
+      const { value, bytes } = await channel.receive();
       if (value.kind === 'piece') queue.put(openPiece(context, value, bytes));
       else queue.end();
       if (value.kind === 'stop') halted = true;
@@ -121,7 +121,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
       if (current === undefined) return undefined;
       const { order, copy } = current;
       const decoder = await current.decoder;
-      const pts = await inTermsOf(copy, () => decoder.read(into));
+      const pts = await withDisplayName(copy, () => decoder.read(into));
       if (pts !== order.pts[given]) throw unexpected(context.task, order, given, pts);
       if (pts !== undefined) {
         given += 1;
@@ -148,7 +148,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   listening.catch(() => {}); // awaited below
   const work = await runPipeline(
     soloWorld(world),
-    lanes,
+    streams,
     { ...shape, schedule: 'even' },
     {
       decoder: { read: (into) => unlessFailed(() => read(into)) },
@@ -158,7 +158,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
     activity,
   );
   await segments.end();
-  await line.send(failure === undefined ? { kind: 'ended' } : statement(world, failure.error));
+  await channel.send(failure === undefined ? { kind: 'ended' } : statement(world, failure.error));
   await listening;
   for (const piece of [...(current === undefined ? [] : [current]), ...queue.rest()]) await closePiece(piece);
   const { decode, ...others } = work.seconds;
@@ -201,7 +201,7 @@ function openPiece(context: PieceWorker, order: PieceOrder, data: Uint8Array): O
   const threads = Math.max(1, Math.floor(availableParallelism() / world.localSize));
   const open = async (): Promise<Decoder> => {
     await writeFile(file, data);
-    return inTermsOf(copy, () =>
+    return withDisplayName(copy, () =>
       openPieceDecoder(piece, wire, place, { threads, gpu: nvdec ? gpu : undefined }),
     );
   };
@@ -216,7 +216,7 @@ async function closePiece({ decoder, copy }: OpenPiece): Promise<void> {
 }
 
 /** Encodes the frames of piece after piece, each on its own, and hands in what is finished while the next one is begun. */
-function segmentWriter({ task, gpu, folder, line }: PieceWorker, onFailure: (error: unknown) => void) {
+function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (error: unknown) => void) {
   const spec = task.nvenc ? { ...task.spec, gpu } : task.spec;
   const expected: OpenPiece[] = [];
   const finishing: Promise<void>[] = [];
@@ -234,7 +234,7 @@ function segmentWriter({ task, gpu, folder, line }: PieceWorker, onFailure: (err
     const data = await readFile(file);
     await rm(file);
     const { order, warnings } = piece;
-    await line.send({ kind: 'done', index: order.index, began, warnings, nonFinite }, data);
+    await channel.send({ kind: 'done', index: order.index, began, warnings, nonFinite }, data);
   }
 
   return {

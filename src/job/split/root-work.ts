@@ -1,7 +1,7 @@
 import type { Progress } from '../../report/progress.js';
 import type { Monitor } from '../../telemetry/metrics.js';
 import type { Concealed } from '../../video/frames/decode.js';
-import type { Site } from '../context/site.js';
+import type { StorageContext } from '../context/storage-context.js';
 import type { Inspections } from '../journal/inspections.js';
 import type { Journal, SegmentRecord } from '../journal/journal.js';
 import type { Hardware } from '../prepare/hardware.js';
@@ -25,15 +25,15 @@ export interface RootWork {
 }
 
 /** Where the root works. */
-export interface RootPlace {
-  readonly site: Site;
+export interface RootContext {
+  readonly storage: StorageContext;
   readonly monitor: Monitor;
   /** Its CUDA device. */
   readonly device: number;
 }
 
 /** What both kinds of work begin with. */
-export interface OpenedWork extends RootPlace {
+export interface OpenedWork extends RootContext {
   readonly journal: Journal;
   readonly hardware: Hardware;
   /** Whether NaN or infinity from the model ends the job. */

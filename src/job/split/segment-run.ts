@@ -1,13 +1,13 @@
-import type { Lanes } from '../../model/session/lanes.js';
-import { placeOf } from '../../mpi/world.js';
+import type { InferenceStreams } from '../../model/session/inference-streams.js';
+import { ROOT, rankName } from '../../mpi/world.js';
 import { type RankWork, StageMeter } from '../../pipeline/meter.js';
 import type { PipelineShape } from '../../pipeline/pipeline.js';
 import { deviceOf } from '../../system/devices.js';
 import { readPieces } from '../../video/split/cut.js';
 import type { RunContext } from '../context/context.js';
-import type { Site } from '../context/site.js';
+import type { StorageContext } from '../context/storage-context.js';
+import { channelTo, type FromRank, localChannel, type ToRank } from './channel.js';
 import { deal } from './deal.js';
-import { type FromRank, lineTo, localLine, type ToRank } from './line.js';
 import type { PieceWork } from './piece-work.js';
 import { workOnPieces } from './piece-worker.js';
 
@@ -18,37 +18,37 @@ import { workOnPieces } from './piece-worker.js';
  */
 export async function runSegments(
   { world, watchdog, log }: Pick<RunContext, 'world' | 'watchdog' | 'log'>,
-  lanes: Lanes,
+  streams: InferenceStreams,
   shape: PipelineShape,
-  site: Site,
+  storage: StorageContext,
   work: PieceWork | undefined,
 ): Promise<RankWork> {
   const task = await world.broadcastValue(work?.task);
   const gpu = deviceOf(world.localRank);
   const { activity } = watchdog;
-  const rank = { world, lanes, shape, task, gpu, activity, folder: await site.scratch.folder() };
-  if (work === undefined) return workOnPieces({ ...rank, line: lineTo<FromRank, ToRank>(world, 0) });
+  const rank = { world, streams, shape, task, gpu, activity, folder: await storage.scratch.folder() };
+  if (work === undefined) return workOnPieces({ ...rank, channel: channelTo<FromRank, ToRank>(world, ROOT) });
 
-  const local = localLine();
-  const others = Array.from({ length: world.size - 1 }, (_, i) => lineTo<ToRank, FromRank>(world, i + 1));
+  const local = localChannel();
+  const others = Array.from({ length: world.size - 1 }, (_, i) => channelTo<ToRank, FromRank>(world, i + 1));
   const dealing = deal({
-    lines: [local.root, ...others],
+    channels: [local.root, ...others],
     pieces: readPieces(task.source, work.plan, work.wanted),
     count: work.count,
     again: (indexes) => readPieces(task.source, work.plan, ({ index }) => indexes.has(index)),
     describe: work.describe,
     record: work.record,
-    standsStill: watchdog.standsStill,
+    isStalled: watchdog.isStalled,
     repeat: watchdog.onBeat,
-    stopped: site.stopped,
+    stopped: storage.stopped,
   });
-  const working = workOnPieces({ ...rank, line: local.rank });
+  const working = workOnPieces({ ...rank, channel: local.rank });
   working.catch(() => {}); // thrown by the race, unless this rank is lost
   const { failure, lost } = await Promise.race([dealing, working.then(() => dealing)]);
   work.failed(failure);
   for (const one of lost) {
-    log.warn(`${placeOf({ rank: one, host: watchdog.hostOf(one) })} stands still, and is not waited for`);
+    log.warn(`${rankName({ rank: one, host: watchdog.hostOf(one) })} stands still, and is not waited for`);
     world.leaveOut(one);
   }
-  return lost.includes(0) ? new StageMeter().read() : working;
+  return lost.includes(ROOT) ? new StageMeter().read() : working;
 }

@@ -4,14 +4,14 @@ import { inlineGraph, prefixed } from '../graph/inline.js';
 import type { BlockIo } from '../load/loaded-model.js';
 import type { NamedRange } from '../load/manifest.js';
 import {
+  type ComposedNetwork,
   type ComposePlan,
   checkNetwork,
   fromSampleType,
   guardSize,
-  type Passage,
   toSampleType,
 } from '../load/network.js';
-import { type Affine, foldIntoFirst, foldIntoLast } from '../passes/affine-conv-fusion.js';
+import { type Affine, fuseIntoFirst, fuseIntoLast } from '../passes/affine-conv-fusion.js';
 import { finiteCheck } from '../passes/finite-check.js';
 import { after, type ColourCoding, recodeBlock, uniform } from './colour.js';
 
@@ -25,7 +25,7 @@ export function blocksThroughNetwork(
   blocks: string,
   plan: ComposePlan,
   io: BlockIo,
-): Passage {
+): ComposedNetwork {
   const { model, graph, batch, padded, input } = plan;
   const { scale, strength } = model;
   if (
@@ -52,10 +52,10 @@ export function blocksThroughNetwork(
 
   const direct = inlineGraph(graph, io.input.name, blocks);
   const entered =
-    (io.input.type === 'float32' ? foldIntoFirst(direct, blocks, before) : undefined) ??
+    (io.input.type === 'float32' ? fuseIntoFirst(direct, blocks, before) : undefined) ??
     inlineGraph(graph, io.input.name, enter(builder, blocks, before, io));
   const output = prefixed(io.output.name);
-  const left = io.output.type === 'float32' ? foldIntoLast(entered, output, behind) : undefined;
+  const left = io.output.type === 'float32' ? fuseIntoLast(entered, output, behind) : undefined;
   const network = left ?? entered;
   builder.include(network);
   const made = guardSize(builder, output, dims(scale), facts);

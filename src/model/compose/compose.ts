@@ -5,8 +5,8 @@ import { withoutUnread } from '../graph/graph-reading.js';
 import { prefixed } from '../graph/inline.js';
 import { DataType, encodeModel, opsetOf, toNumber, type ValueInfoProto } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
-import type { ComposePlan, Passage, Size } from '../load/network.js';
-import { enlargeLast } from '../passes/upsample-conv-fusion.js';
+import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
+import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { blocksFromFrames, framesFromBlocks, paddedSize } from './i420-ends.js';
 import { blocksThroughPixels } from './pixel-model.js';
@@ -50,7 +50,7 @@ const IR_VERSION = 8;
  *
  * @param input format of the source frames.
  * @param batch frames a run, at least 1; must equal `model.fixedBatch` where that is set.
- * @throws JobError('model') when the model cannot take such frames, or its output is known to have the wrong size.
+ * @throws {JobError} model: when the model cannot take such frames, or its output is known to have the wrong size.
  */
 export function compose(model: LoadedModel, input: FrameFormat, batch: number): ComposedGraph {
   checkRequest(model, batch);
@@ -61,15 +61,15 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const plan: ComposePlan = { model, graph: model.proto.graph ?? {}, input, batch, opset, padded };
 
   const blocks = builder.cast(blocksFromFrames(builder, INPUT_NAME, input, padded, batch), 'float32');
-  const passage = through(builder, blocks, plan);
+  const network = through(builder, blocks, plan);
   const mixed =
     strength === 1
-      ? passage.blocks
-      : builder.node('Add', [passage.blocks, builder.scaleAndShift(blocks, [], [1 - strength], [0])]);
-  // Either passage has added 0.5: cutting off the fraction rounds.
+      ? network.blocks
+      : builder.node('Add', [network.blocks, builder.scaleAndShift(blocks, [], [1 - strength], [0])]);
+  // Either network has added 0.5: cutting off the fraction rounds.
   const samples = builder.cast(builder.clip(mixed, 0, 255), 'uint8');
-  const size = enlarged(input, scale);
-  const frames = framesFromBlocks(builder, samples, size, enlarged(padded, scale), batch, passage.finite);
+  const size = upscaled(input, scale);
+  const frames = framesFromBlocks(builder, samples, size, upscaled(padded, scale), batch, network.finite);
   builder.nameOutput(frames, OUTPUT_NAME);
 
   // What runs in int8 is found by its weights.
@@ -85,7 +85,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       functions: model.proto.functions,
       graph: {
         name: 'framescatter',
-        ...withoutUnread(enlargeLast(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept)),
+        ...withoutUnread(fuseUpsampleConvs(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept)),
         input: [frameTensor(INPUT_NAME, batch, inputBytes)],
         output: [frameTensor(OUTPUT_NAME, batch, rowBytes)],
       },
@@ -96,13 +96,13 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     outputBytes,
     rowBytes,
     macsPerPixel:
-      passage.macs === undefined ? model.macsPerPixel : passage.macs / (batch * input.width * input.height),
-    verified: passage.verified,
-    notes: passage.notes,
+      network.macs === undefined ? model.macsPerPixel : network.macs / (batch * input.width * input.height),
+    verified: network.verified,
+    notes: network.notes,
   };
 }
 
-function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): Passage {
+function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): ComposedNetwork {
   const { io } = plan.model;
   switch (io.io) {
     case 'i420':
@@ -142,7 +142,7 @@ function padding(model: LoadedModel, input: FrameFormat): Size {
   return fits ? even : paddedSize(input, 2);
 }
 
-function enlarged(size: Size, scale: number): Size {
+function upscaled(size: Size, scale: number): Size {
   return { width: size.width * scale, height: size.height * scale };
 }
 

@@ -3,11 +3,11 @@ import { inlineGraph, prefixed } from '../graph/inline.js';
 import type { PixelIo } from '../load/loaded-model.js';
 import type { PixelTensor } from '../load/manifest.js';
 import {
+  type ComposedNetwork,
   type ComposePlan,
   checkNetwork,
   fromSampleType,
   guardSize,
-  type Passage,
   type Size,
   toSampleType,
 } from '../load/network.js';
@@ -21,11 +21,11 @@ export function blocksThroughPixels(
   blocks: string,
   plan: ComposePlan,
   io: PixelIo,
-): Passage {
+): ComposedNetwork {
   const { model, graph, batch, padded, input } = plan;
   const { scale, strength } = model;
   const size = model.fixedSize ?? padded;
-  const outputSize = enlarged(size, scale);
+  const outputSize = upscaled(size, scale);
   const outputDims = dimsOf(io.output, batch, outputSize);
   const facts = checkNetwork(plan, dimsOf(io.input, batch, size), outputDims);
 
@@ -38,7 +38,7 @@ export function blocksThroughPixels(
   const value = guardSize(builder, output, outputDims, facts);
   const finite = finiteCheck(builder, network, { value, output, type: io.output.type, batch }, facts);
   const made = fromTensor(builder, value, io.output);
-  const styled = resizePixels(builder, made, outputSize, enlarged(padded, scale));
+  const styled = resizePixels(builder, made, outputSize, upscaled(padded, scale));
 
   const resized = size.width !== padded.width || size.height !== padded.height;
   return {
@@ -51,7 +51,7 @@ export function blocksThroughPixels(
   };
 }
 
-function enlarged(size: Size, scale: number): Size {
+function upscaled(size: Size, scale: number): Size {
   return { width: size.width * scale, height: size.height * scale };
 }
 

@@ -9,7 +9,7 @@ const INLINE = 'Inline its functions (onnx.inliner.inline_local_functions).';
  * Refuses local functions that would mean something else once the model is written again: this program's schema of ONNX
  * lacks two fields of theirs, and drops them.
  *
- * @throws JobError('model') naming the function.
+ * @throws {JobError} model: naming the function.
  */
 export function refuseDroppedFields(model: ModelProto, path: string): void {
   const names = model.functions.map(nameOf);

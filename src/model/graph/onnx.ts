@@ -34,7 +34,7 @@ export const AttributeType = {
 /** TensorProto.DataLocation.EXTERNAL: the numbers lie in another file. */
 export const EXTERNAL = 1;
 
-/** @throws Error when `bytes` are not a ModelProto. */
+/** @throws {Error} when `bytes` are not a ModelProto. */
 export function decodeModel(bytes: Uint8Array): ModelProto {
   return onnx.ModelProto.decode(bytes);
 }

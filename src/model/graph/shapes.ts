@@ -52,7 +52,7 @@ export function inferShapes(
 }
 
 /** The first node on the way to `value` whose result is not known, though what it reads is; undefined if there is none. */
-export function lostOnTheWay(shapes: Shapes, value: string): NodeProto | undefined {
+export function firstUnknownNode(shapes: Shapes, value: string): NodeProto | undefined {
   const unknown = new Set([value]);
   let lost: NodeProto | undefined;
   for (const { node, inputs, outputs } of shapes.nodes.toReversed()) {

@@ -43,7 +43,7 @@ export type Catalogue = readonly FoundManifest[];
 /**
  * Every style and model that the manifests (*.json) of `folder` name, sorted by name, then by size.
  *
- * @throws JobError('model') when the folder cannot be read, a manifest is wrong, or two give the same name.
+ * @throws {JobError} model: when the folder cannot be read, a manifest is wrong, or two give the same name.
  */
 export async function listModels(folder: string): Promise<readonly ModelListing[]> {
   const catalogue = await readCatalogue(folder);
@@ -56,7 +56,7 @@ export async function listModels(folder: string): Promise<readonly ModelListing[
 /**
  * Reads every manifest of a folder.
  *
- * @throws JobError('model') as `listModels` does.
+ * @throws {JobError} model: as `listModels` does.
  */
 export async function readCatalogue(folder: string): Promise<Catalogue> {
   let files: string[];
@@ -88,7 +88,7 @@ export function findImage(catalogue: Catalogue, name: string): FoundManifest<Ima
 /**
  * The one network that has all of the styles: of the size asked for, or else the default size, or else any.
  *
- * @throws JobError('model') that says which style is not there, not in that size, or not in the same network.
+ * @throws {JobError} model: that says which style is not there, not in that size, or not in the same network.
  */
 export function findStyles(
   catalogue: Catalogue,

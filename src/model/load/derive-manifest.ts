@@ -1,6 +1,6 @@
 import { JobError } from '../../system/errors.js';
 import type { GraphProto, NodeProto } from '../graph/onnx.js';
-import { inferShapes, lostOnTheWay } from '../graph/shapes.js';
+import { firstUnknownNode, inferShapes } from '../graph/shapes.js';
 import { axesOf, type GraphEnd, type GraphEnds } from './graph-ends.js';
 import type { PixelIo } from './loaded-model.js';
 import {
@@ -25,7 +25,7 @@ export interface ModelOverrides {
   readonly chroma?: ChromaSampling;
 }
 
-export interface InferredModel {
+export interface DerivedModel {
   readonly io: PixelIo;
   readonly scale: number;
   readonly multiple: number;
@@ -36,15 +36,15 @@ export interface InferredModel {
  * Describes a model that has no manifest by what its graph says for certain and `overrides` add. What numbers black and
  * white are, no graph says; which of three channels is red, none either.
  *
- * @throws JobError('model') with all that is still open, and how to answer.
+ * @throws {JobError} model: with all that is still open, and how to answer.
  */
-export function inferImageModel(
+export function deriveImageModel(
   graph: GraphProto,
   opset: number,
   ends: GraphEnds,
   file: string,
   overrides: ModelOverrides,
-): InferredModel {
+): DerivedModel {
   const open = new Map<string, string>();
   const layout = layoutOf(ends, overrides, open);
   const trial = layout && trialOf(graph, opset, ends, layout);
@@ -172,7 +172,7 @@ function trialOf(graph: GraphProto, opset: number, ends: GraphEnds, layout: Tens
     const known = shapes.of(ends.output.name)?.dims;
     const [down, across] = [known?.[axes.height], known?.[axes.width]];
     if (known?.length !== 4 || down === undefined || across === undefined)
-      return { lost: lostOnTheWay(shapes, ends.output.name) };
+      return { lost: firstUnknownNode(shapes, ends.output.name) };
     const scales = [down / (wanted[axes.height] ?? 0), across / (wanted[axes.width] ?? 0)];
     return {
       scale: scales[0] === scales[1] && isScale(scales[0] ?? 0) ? scales[0] : undefined,

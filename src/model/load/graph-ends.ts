@@ -24,7 +24,7 @@ const TYPES: ReadonlyMap<number | undefined, SampleType> = new Map([
 /**
  * The one input and the one output of an image-to-image network. `names` say which, where the file has several outputs.
  *
- * @throws JobError('model') when there is no such pair, or one is no picture of a known type.
+ * @throws {JobError} model: when there is no such pair, or one is no picture of a known type.
  */
 export function graphEnds(
   graph: GraphProto,
@@ -107,7 +107,7 @@ export function axesOf(layout: TensorLayout): {
 /**
  * The one picture size that a file allows, as its height and width dimensions; undefined where both are open.
  *
- * @throws JobError('model') when just one of them is fixed.
+ * @throws {JobError} model: when just one of them is fixed.
  */
 export function fixedSizeOf(
   { dims }: GraphEnd,

@@ -27,7 +27,7 @@ export interface Fields {
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** @throws JobError('model') when `text` is not one JSON object. */
+/** @throws {JobError} model: when `text` is not one JSON object. */
 export function parseJsonObject(text: string, path: string): JsonObject {
   let value: unknown;
   try {

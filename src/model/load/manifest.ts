@@ -139,7 +139,7 @@ const CHANNELS = { integer: true, min: 1, max: 65536 };
 /**
  * Reads a manifest. `path` names it in messages.
  *
- * @throws JobError('model') naming file and key: not JSON, a key missing, unknown or of the wrong form.
+ * @throws {JobError} model: naming file and key: not JSON, a key missing, unknown or of the wrong form.
  */
 export function parseManifest(text: string, path: string): Manifest {
   const top = fields(parseJsonObject(text, path), path);

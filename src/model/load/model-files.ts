@@ -71,7 +71,7 @@ export async function resolveInside(manifest: string, reference: string): Promis
   );
 }
 
-/** @throws JobError('model') when `expected` is given and differs: the file is damaged or another. */
+/** @throws {JobError} model: when `expected` is given and differs: the file is damaged or another. */
 export function checkedDigest(bytes: Uint8Array, expected: string | undefined, path: string): string {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (expected !== undefined && sha256 !== expected) {
@@ -89,7 +89,7 @@ export function checkedDigest(bytes: Uint8Array, expected: string | undefined, p
 /**
  * Decodes an ONNX file and refuses what could not be composed.
  *
- * @throws JobError('model'): no ONNX, tensors in other files, too old an operator set, functions that cannot be written again.
+ * @throws {JobError} model: no ONNX, tensors in other files, too old an operator set, functions that cannot be written again.
  */
 export function parseModel(bytes: Uint8Array, path: string): ModelProto {
   let model: ModelProto;

@@ -33,7 +33,7 @@ export interface NetworkFacts {
 }
 
 /** What one kind of model makes of the blocks. */
-export interface Passage extends NetworkFacts {
+export interface ComposedNetwork extends NetworkFacts {
   /** Float [batch, 6, h, w] at output size: coded levels times the strength, plus 0.5. */
   readonly blocks: string;
   /** uint8 [batch, 1]: 1 for each frame for which the network gave finite numbers only, else 0. See `finiteCheck`. */
@@ -44,7 +44,7 @@ export interface Passage extends NetworkFacts {
 /**
  * Works out what the network gives for an input of `inputDims`.
  *
- * @throws JobError('model') when that is known not to be `outputDims`.
+ * @throws {JobError} model: when that is known not to be `outputDims`.
  */
 export function checkNetwork(
   plan: ComposePlan,

@@ -22,7 +22,7 @@ const MOST_BYTES = 2 ** 24;
  * blended, the least and the greatest of them. A row holds for each convolution the least values of its inputs' channels,
  * their greatest, the outputs' least and their greatest, as little-endian float32.
  *
- * @throws JobError('model') when the file is not what the manifest says, or holds what are no ranges.
+ * @throws {JobError} model: when the file is not what the manifest says, or holds what are no ranges.
  */
 export async function readRanges(
   manifest: string,

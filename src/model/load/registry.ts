@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { JobError } from '../../system/errors.js';
 import { type ModelProto, opsetOf } from '../graph/onnx.js';
 import { findImage, findStyles, type ModelSize, readCatalogue, sizeOf } from './catalogue.js';
-import { inferImageModel, type ModelOverrides } from './derive-manifest.js';
+import { deriveImageModel, type ModelOverrides } from './derive-manifest.js';
 import { describeImage, describeStyles, fixedBy } from './describe.js';
 import { type GraphEnds, graphEnds } from './graph-ends.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -38,7 +38,7 @@ export const MAX_STRENGTH = 1.5;
  * image model's name, or the path of an ONNX file (anything with a `/` or ending in `.onnx`). A manifest beside such a
  * file, `x.json` or `x.onnx.json`, describes it; without one its graph and `overrides` have to.
  *
- * @throws JobError('model') that says which file or name, and what is wrong with it.
+ * @throws {JobError} model: that says which file or name, and what is wrong with it.
  */
 export async function loadModel(spec: string, options: LoadOptions): Promise<LoadedModel> {
   const { strength = 1, overrides = {} } = options;
@@ -141,7 +141,7 @@ async function loadFile(request: Request): Promise<LoadedModel> {
   const digest = checkedDigest(bytes, undefined, spec);
   const proto = parseModel(bytes, spec);
   const ends = graphEnds(proto.graph ?? {}, spec, {});
-  const { notes, ...described } = inferImageModel(
+  const { notes, ...described } = deriveImageModel(
     proto.graph ?? {},
     opsetOf(proto) ?? 0,
     ends,

@@ -12,7 +12,7 @@ export interface WeightedStyle {
 /**
  * Reads `wave` or `wave:0.6,starry-night:0.4`. A style without a number weighs 1; weights are divided by their sum.
  *
- * @throws JobError('model') when that is not what `spec` is.
+ * @throws {JobError} model: when that is not what `spec` is.
  */
 export function parseStyles(spec: string): readonly WeightedStyle[] {
   const styles = spec.split(',').map((part): WeightedStyle => {
@@ -75,7 +75,7 @@ async function readVector(manifest: string, entry: StyleEntry, length: number) {
 /**
  * The network with a style vector in its instance norms: for each norm its scales, then its shifts.
  *
- * @throws JobError('model') when the graph has not the norms that the manifest lists.
+ * @throws {JobError} model: when the graph has not the norms that the manifest lists.
  */
 export function withStyle(
   graph: GraphProto,

@@ -27,7 +27,7 @@ export interface Affine {
  *
  * @returns the graph with those convolutions rewritten, undefined if it cannot be.
  */
-export function foldIntoFirst(graph: GraphProto, input: string, map: Affine): GraphProto | undefined {
+export function fuseIntoFirst(graph: GraphProto, input: string, map: Affine): GraphProto | undefined {
   const convs = convsReading(graph, input);
   if (!convs?.every(({ kernel }) => kernel.inputs === map.rows.length)) return undefined;
   return rewritten(
@@ -40,7 +40,7 @@ export function foldIntoFirst(graph: GraphProto, input: string, map: Affine): Gr
  * The same after what makes `output`: a convolution, whatever its padding, or a sum of several (a skip from the input is
  * such a term). Each term gets the map's matrix, one of them its offset.
  */
-export function foldIntoLast(graph: GraphProto, output: string, map: Affine): GraphProto | undefined {
+export function fuseIntoLast(graph: GraphProto, output: string, map: Affine): GraphProto | undefined {
   const convs = countReaders(graph, output) === 0 ? convsMaking(graph, output) : undefined;
   if (!convs?.every(({ kernel }) => kernel.outputs === map.rows.length)) return undefined;
   const linear: Affine = { rows: map.rows, offset: map.offset.map(() => 0) };

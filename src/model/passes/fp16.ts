@@ -15,13 +15,13 @@ import {
 } from '../graph/onnx.js';
 
 /** A composed graph in float16, or the reason why there is none. */
-export type HalfGraph = { readonly bytes: Uint8Array } | { readonly obstacle: string };
+export type Fp16Graph = { readonly bytes: Uint8Array } | { readonly obstacle: string };
 
 /**
  * Operators whose float tensors are all of one type, which may be float16 on GPUs: `CUDAExecutionProvider` in ONNX Runtime's
  * OperatorKernels.md. InstanceNormalization is one of them: its means and variances are still worked out in float32 there.
  */
-const HALF_OPERATORS: ReadonlySet<string> = new Set([
+const FP16_OPERATORS: ReadonlySet<string> = new Set([
   ...['Abs', 'Add', 'Clip', 'Div', 'Exp', 'Floor', 'LeakyRelu', 'Max', 'Min', 'Mul', 'Neg', 'PRelu', 'Pow'],
   ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh', 'Less', 'ReduceMean'],
   ...['AveragePool', 'Conv', 'ConvTranspose', 'GlobalAveragePool', 'MaxPool'],
@@ -55,18 +55,18 @@ const TOO_LARGE = 65520;
  * A composed graph, uint8 in and out, computing in float16 what it computed in float32: the numbers it holds and what its
  * casts give. Everything between is then of that type, without casts in between.
  */
-export function inHalf(bytes: Uint8Array): HalfGraph {
+export function toFp16(bytes: Uint8Array): Fp16Graph {
   const model = decodeModel(bytes);
   const graph = model.graph ?? {};
   const obstacle = obstacleIn(graph);
   if (obstacle !== undefined) return { obstacle };
-  return { bytes: encodeModel({ ...model, graph: halved(graph) }) };
+  return { bytes: encodeModel({ ...model, graph: converted(graph) }) };
 }
 
 function obstacleIn(graph: GraphProto): string | undefined {
   const constants = new Map((graph.initializer ?? []).map((one) => [one.name, one]));
   for (const node of graph.node ?? []) {
-    const known = (!node.domain || node.domain === 'ai.onnx') && HALF_OPERATORS.has(node.opType ?? '');
+    const known = (!node.domain || node.domain === 'ai.onnx') && FP16_OPERATORS.has(node.opType ?? '');
     if (!known) return `its operator ${node.opType} is not known to work in float16`;
     const computed = (node.input ?? [])
       .slice(ownTypeFrom(node))
@@ -85,7 +85,7 @@ function obstacleIn(graph: GraphProto): string | undefined {
   return (graph.sparseInitializer ?? []).length > 0 ? 'it holds sparse numbers' : undefined;
 }
 
-function halved(graph: GraphProto): GraphProto {
+function converted(graph: GraphProto): GraphProto {
   const kept = new Set((graph.node ?? []).flatMap((node) => (node.input ?? []).slice(ownTypeFrom(node))));
   const halves = new Map(
     (graph.initializer ?? [])
@@ -95,26 +95,26 @@ function halved(graph: GraphProto): GraphProto {
   const node = (one: NodeProto): NodeProto => ({
     ...one,
     input: (one.input ?? []).map((name, at) => (at < ownTypeFrom(one) ? (halves.get(name) ?? name) : name)),
-    attribute: (one.attribute ?? []).map((value) => halfAttribute(one, value)),
+    attribute: (one.attribute ?? []).map((value) => fp16Attribute(one, value)),
   });
   return {
     ...graph,
     node: (graph.node ?? []).map(node),
     initializer: (graph.initializer ?? []).flatMap((one) => {
       const name = halves.get(one.name ?? '');
-      const half = name === undefined ? [one] : [halfTensor(name, one)];
+      const half = name === undefined ? [one] : [fp16Tensor(name, one)];
       return name !== undefined && kept.has(one.name ?? '') ? [one, ...half] : half;
     }),
   };
 }
 
-function halfAttribute(node: NodeProto, value: AttributeProto): AttributeProto {
+function fp16Attribute(node: NodeProto, value: AttributeProto): AttributeProto {
   if (node.opType === 'Cast' && value.name === 'to' && toNumber(value.i) === DataType.float32) {
     return { ...value, i: DataType.float16 };
   }
   const constant = constantOf(node);
   if (constant?.dataType !== DataType.float32) return value;
-  return { name: 'value', type: AttributeType.tensor, t: halfTensor(constant.name ?? '', constant) };
+  return { name: 'value', type: AttributeType.tensor, t: fp16Tensor(constant.name ?? '', constant) };
 }
 
 /** The numbers that a `Constant` holds, in whichever of its attributes, if they are a tensor or float32. */
@@ -126,8 +126,8 @@ function constantOf(node: NodeProto): TensorProto | undefined {
   return attribute(node, 'value')?.t ?? undefined;
 }
 
-function halfTensor(name: string, tensor: TensorProto): TensorProto {
-  const bits = Uint16Array.from(float32Values(tensor) ?? [], halfBits);
+function fp16Tensor(name: string, tensor: TensorProto): TensorProto {
+  const bits = Uint16Array.from(float32Values(tensor) ?? [], fp16Bits);
   return { name, dataType: DataType.float16, dims: dimsOf(tensor), rawData: new Uint8Array(bits.buffer) };
 }
 
@@ -136,7 +136,7 @@ function ownTypeFrom(node: NodeProto): number {
 }
 
 /** The float16 (IEEE 754 binary16) nearest to a number below `TOO_LARGE`, as its bits; halfway, the even one. */
-export function halfBits(value: number): number {
+export function fp16Bits(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);
   // Below 2^-14 steps are of one size; above, 1024 of them lead from one power of 2 to the next.

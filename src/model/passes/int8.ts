@@ -37,7 +37,7 @@ const INT32 = 2 ** 31;
  * channel. Each output's least value becomes the byte 0, and what that adds to the channel an instance norm, which must
  * follow, takes out again. Bytes are made before padding and enlarging, and a ReLU before that is the clipping at byte 0.
  */
-export function inInt8(bytes: Uint8Array, convs: readonly Int8Conv[]): Int8Graph {
+export function toInt8(bytes: Uint8Array, convs: readonly Int8Conv[]): Int8Graph {
   const model = decodeModel(bytes);
   let graph: GraphProto = model.graph ?? {};
   const opset = opsetOf(model) ?? 0;

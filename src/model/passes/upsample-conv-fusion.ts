@@ -43,7 +43,7 @@ const REPEATING = new Set([
  * @param inputDims dimensions of the graph's value `input`.
  * @param kept names of weights whose convolutions stay as they are.
  */
-export function enlargeLast(
+export function fuseUpsampleConvs(
   graph: GraphProto,
   opset: number,
   input: string,
@@ -54,12 +54,12 @@ export function enlargeLast(
   const shapes = inferShapes(graph, opset, input, inputDims);
   const found = (graph.node ?? [])
     .filter(({ input }) => !kept.has(input?.[1] ?? ''))
-    .flatMap((node) => enlargedConv(graph, shapes, node) ?? []);
+    .flatMap((node) => upsampledConv(graph, shapes, node) ?? []);
   return found.reduce((changed, one, at) => rewritten(changed, one, `enlarged/${at}/`), graph);
 }
 
 /** Enlarging, padding (by a node or by the convolution), convolving. */
-interface EnlargedConv {
+interface UpsampledConv {
   readonly resize: NodeProto;
   readonly pad: NodeProto | undefined;
   readonly conv: NodeProto;
@@ -68,7 +68,7 @@ interface EnlargedConv {
   readonly dims: readonly number[];
 }
 
-function enlargedConv(graph: GraphProto, shapes: Shapes, node: NodeProto): EnlargedConv | undefined {
+function upsampledConv(graph: GraphProto, shapes: Shapes, node: NodeProto): UpsampledConv | undefined {
   const plain = plainConv(graph, node);
   if (plain === undefined || !hasUnitSteps(node)) return undefined;
   const [, , height, width] = plain.kernel.dims;
@@ -144,7 +144,7 @@ function tapIn(tap: number, first: boolean): 0 | 1 {
 }
 
 /** `prefix` begins the names of all that is new. */
-function rewritten(graph: GraphProto, found: EnlargedConv, prefix: string): GraphProto {
+function rewritten(graph: GraphProto, found: UpsampledConv, prefix: string): GraphProto {
   const { resize, pad, conv, kernel, dims } = found;
   const [batch = 0, , height = 0, width = 0] = dims;
   const initializers: TensorProto[] = [];

@@ -2,8 +2,8 @@ import { JobError } from '../../system/errors.js';
 import type { ProviderName } from '../../system/native.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { Precision } from '../load/manifest.js';
-import { inHalf } from '../passes/fp16.js';
-import { inInt8 } from '../passes/int8.js';
+import { toFp16 } from '../passes/fp16.js';
+import { toInt8 } from '../passes/int8.js';
 
 /** What a CPU computes in. */
 export type CpuPrecision = 'fp32' | 'int8';
@@ -21,13 +21,13 @@ export interface SessionGraphs {
 /**
  * A composed graph in int8, for CPUs.
  *
- * @throws JobError('model') when the model's ranges are not those of its graph.
+ * @throws {JobError} model: when the model's ranges are not those of its graph.
  */
 export function int8Graph(
   graph: { readonly bytes: Uint8Array },
   model: Pick<LoadedModel, 'file' | 'int8'>,
 ): Uint8Array {
-  const made = inInt8(graph.bytes, model.int8 ?? []);
+  const made = toInt8(graph.bytes, model.int8 ?? []);
   if ('bytes' in made) return made.bytes;
   throw new JobError('model', `"${model.file}" cannot run in int8: ${made.obstacle}`, {
     hint: '--precision fp32 runs it without the ranges that its manifest names',
@@ -37,9 +37,9 @@ export function int8Graph(
 /**
  * A composed graph in fp16, where the model or the user wants that on GPUs; nothing where every rank is to use the CPU.
  *
- * @throws JobError('model') when the user asks for what cannot be had; where the model does, a note says so.
+ * @throws {JobError} model: when the user asks for what cannot be had; where the model does, a note says so.
  */
-export function halfGraph(
+export function fp16Graph(
   graph: { readonly bytes: Uint8Array },
   model: Pick<LoadedModel, 'file' | 'precision'>,
   asked: { readonly precision: PrecisionChoice; readonly provider: 'auto' | ProviderName },
@@ -47,7 +47,7 @@ export function halfGraph(
   const forGpus = asked.precision !== 'auto' && asked.precision !== 'int8';
   const wanted = forGpus ? asked.precision : model.precision;
   if (wanted === 'fp32' || asked.provider === 'cpu') return { bytes: undefined, notes: [] };
-  const half = inHalf(graph.bytes);
+  const half = toFp16(graph.bytes);
   if ('bytes' in half) return { bytes: half.bytes, notes: [] };
   if (!forGpus) {
     return { bytes: undefined, notes: [`GPUs run the model in fp32: ${half.obstacle}`] };

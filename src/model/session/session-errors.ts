@@ -7,7 +7,7 @@ const LESS_MEMORY =
 /**
  * Memory for frames, as `Native.allocate` gives it.
  *
- * @throws JobError('limit') where there is not that much.
+ * @throws {JobError} limit: where there is not that much.
  */
 export function allocateBuffer(bytes: number, session: NativeSession): Uint8Array {
   try {

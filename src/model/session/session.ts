@@ -4,7 +4,7 @@ import { messageOf } from '../../system/errors.js';
 import { type Native, type NativeSession, native, type ProviderName } from '../../system/native.js';
 import type { Precision } from '../load/manifest.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
-import { type Lanes, openLanes } from './lanes.js';
+import { type InferenceStreams, openInferenceStreams } from './inference-streams.js';
 import type { CpuPrecision, SessionGraphs } from './precision.js';
 import { sessionFailure } from './session-errors.js';
 
@@ -21,7 +21,7 @@ export interface SessionRequest {
 }
 
 export interface OpenedSession {
-  readonly lanes: Lanes;
+  readonly streams: InferenceStreams;
   readonly provider: ProviderName;
   readonly precision: Precision | CpuPrecision;
   /** Why `auto` did not take a GPU that is there. */
@@ -31,7 +31,7 @@ export interface OpenedSession {
 }
 
 /** What of the addon a session takes. */
-export type SessionMaker = Pick<Native, 'createSession' | 'allocate' | 'runtimeInfo'>;
+export type SessionFactory = Pick<Native, 'createSession' | 'allocate' | 'runtimeInfo'>;
 
 /** Mid-grey in Y, U and V: what the dry run feeds. */
 const GREY = 128;
@@ -44,7 +44,7 @@ const GREY = 128;
 export async function openSession(
   graphs: SessionGraphs,
   request: SessionRequest,
-  addon: SessionMaker = native(),
+  addon: SessionFactory = native(),
 ): Promise<OpenedSession> {
   const gpus = visibleGpus();
   const device = deviceOf(request.localRank);
@@ -57,10 +57,10 @@ export async function openSession(
       return session;
     };
     const unkept = new Set<string>();
-    const { lanes, notes } = await openLanes(provider, () =>
+    const { streams, notes } = await openInferenceStreams(provider, () =>
       provider === 'tensorrt' ? createKept(graph, create, addon, (line) => unkept.add(line)) : create(),
     );
-    return { lanes, provider, precision, notes: [...notes, ...unkept] };
+    return { streams, provider, precision, notes: [...notes, ...unkept] };
   };
   if (request.provider !== 'auto') {
     return { ...(await open(request.provider).catch(refuse)), fallback: undefined };
@@ -80,7 +80,7 @@ export async function openSession(
 async function createKept(
   graph: Uint8Array,
   create: (cache?: { readonly cacheFolder?: string }) => Promise<NativeSession>,
-  addon: SessionMaker,
+  addon: SessionFactory,
   note: (line: string) => void,
 ): Promise<NativeSession> {
   const key = engineKey(graph, [addon.runtimeInfo().version, ...gpuModels()]);

@@ -1,4 +1,4 @@
-import { disposeLanes } from './lanes.js';
+import { disposeInferenceStreams } from './inference-streams.js';
 import type { SessionGraphs } from './precision.js';
 import { type OpenedSession, openSession, type SessionRequest } from './session.js';
 
@@ -41,9 +41,9 @@ export class WarmSessions {
   }
 
   async #disposeOldest(): Promise<void> {
-    for (const [key, { lanes }] of this.#sessions) {
+    for (const [key, { streams }] of this.#sessions) {
       this.#sessions.delete(key);
-      await disposeLanes(lanes);
+      await disposeInferenceStreams(streams);
       return;
     }
   }

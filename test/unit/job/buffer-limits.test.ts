@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { Site } from '../../../src/job/context/site.js';
+import type { StorageContext } from '../../../src/job/context/storage-context.js';
 import { refuseLargeBuffers } from '../../../src/job/prepare/buffer-limits.js';
 import type { Split } from '../../../src/job/prepare/chooser.js';
 import { withinLimits } from '../../../src/job/prepare/chooser.js';
@@ -55,7 +55,7 @@ t.test('a video that cannot be cut after all is held to it, one that is cut is n
   const memory = { dryRuns: [], refuseLack: (split: string) => void checked.push(split) };
   const prepared = { ...UPSCALED, memory } as unknown as PreparedJob;
   const choosing = (split: unknown, ranks = 22) =>
-    withinLimits(async () => split as Split, ranks)(prepared, {} as Site, undefined);
+    withinLimits(async () => split as Split, ranks)(prepared, {} as StorageContext, undefined);
   await t.rejects(choosing({ mode: 'frames' }), { code: 'limit' });
   t.same(await choosing({ mode: 'segments' }), { mode: 'segments' });
   t.same(checked, []);

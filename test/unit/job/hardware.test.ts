@@ -2,8 +2,8 @@ import t from 'tap';
 import { HWACCELS } from '../../../src/job/context/options.js';
 import {
   decideHardware,
-  type HardwareWish,
-  hardwareWish,
+  type HardwareRequest,
+  hardwareRequest,
   isToBeTried,
   type RankTrial,
 } from '../../../src/job/prepare/hardware.js';
@@ -101,7 +101,7 @@ t.test('what ffmpeg is told', async (t) => {
   t.match((await encoderOptions(SPEC)).join(' '), '-c:v libx264 -preset medium -crf 18', 'software else');
 });
 
-function wish(more: Partial<HardwareWish>): HardwareWish {
+function request(more: Partial<HardwareRequest>): HardwareRequest {
   return { nvdec: 'try', nvenc: 'try', unfit: { nvdec: null, nvenc: null }, codec: 'h264', ...more };
 }
 
@@ -113,40 +113,40 @@ function rank(more: Partial<RankTrial> = {}): RankTrial {
   return { rank: 0, host: 'a', gpus: 1, nvdec: YES, nvenc: ENCODES, ...more };
 }
 
-t.test('each word of --hwaccel is a wish, and only what may work is tried', async (t) => {
+t.test('each word of --hwaccel is a request, and only what may work is tried', async (t) => {
   const job = { source: { video: VIDEO }, spec: SPEC } as PreparedJob;
   const seen = HWACCELS.map((name) => {
-    const { nvdec, nvenc } = hardwareWish(name, job, false);
+    const { nvdec, nvenc } = hardwareRequest(name, job, false);
     return [name, nvdec, nvenc];
   });
   t.same(seen, [
     ['none', 'no', 'no'],
     ['auto', 'try', 'try'],
-    ['nvdec', 'must', 'no'],
-    ['nvenc', 'no', 'must'],
-    ['cuda', 'must', 'must'],
+    ['nvdec', 'required', 'no'],
+    ['nvenc', 'no', 'required'],
+    ['cuda', 'required', 'required'],
   ]);
-  t.equal(isToBeTried(hardwareWish('auto', job, false), 'nvdec'), true);
-  t.equal(isToBeTried(hardwareWish('nvenc', job, false), 'nvdec'), false);
-  const tolerant = hardwareWish('auto', job, true);
+  t.equal(isToBeTried(hardwareRequest('auto', job, false), 'nvdec'), true);
+  t.equal(isToBeTried(hardwareRequest('nvenc', job, false), 'nvdec'), false);
+  const tolerant = hardwareRequest('auto', job, true);
   t.equal(isToBeTried(tolerant, 'nvdec'), false);
   t.match(tolerant.unfit.nvdec, /--tolerant/);
   t.equal(isToBeTried(tolerant, 'nvenc'), true);
 });
 
 t.test('where the engines work they are used, and the journal is told of the encoder', async (t) => {
-  t.match(decideHardware(wish({}), [rank()], undefined), {
+  t.match(decideHardware(request({}), [rank()], undefined), {
     nvdec: true,
     nvenc: true,
     encoder: 'h264_nvenc with header abc',
     notes: [/NVDEC decodes/, /NVENC encodes \(h264_nvenc\)/],
   });
-  t.match(decideHardware(wish({ nvenc: 'no' }), [rank({ nvenc: null })], undefined), {
+  t.match(decideHardware(request({ nvenc: 'no' }), [rank({ nvenc: null })], undefined), {
     nvdec: true,
     nvenc: false,
     encoder: 'software',
   });
-  t.same(decideHardware(wish({ nvdec: 'no', nvenc: 'no' }), [], undefined), {
+  t.same(decideHardware(request({ nvdec: 'no', nvenc: 'no' }), [], undefined), {
     nvdec: false,
     nvenc: false,
     encoder: 'software',
@@ -156,18 +156,18 @@ t.test('where the engines work they are used, and the journal is told of the enc
 
 t.test('auto uses software where they do not: a line says why where there is a GPU', async (t) => {
   const found = { nvdec: YES, nvenc: NO('no capable devices') };
-  const h100 = decideHardware(wish({}), [rank(found)], undefined);
+  const h100 = decideHardware(request({}), [rank(found)], undefined);
   t.match(h100, { nvdec: true, nvenc: false, encoder: 'software' });
   t.match(h100.notes, ['NVENC is not used: no capable devices', /NVDEC decodes/]);
   const none = rank({ gpus: 0, nvdec: NO('x'), nvenc: NO('y') });
-  t.same(decideHardware(wish({}), [none], undefined).notes, []);
+  t.same(decideHardware(request({}), [none], undefined).notes, []);
   const unfit = { nvdec: 'it is interlaced', nvenc: null };
-  const interlaced = decideHardware(wish({ unfit }), [rank({ nvdec: null })], undefined);
+  const interlaced = decideHardware(request({ unfit }), [rank({ nvdec: null })], undefined);
   t.match(interlaced, { nvdec: false, nvenc: true, notes: ['NVDEC is not used: it is interlaced', /NVENC/] });
 });
 
 t.test('demanded they work, or the job is refused', async (t) => {
-  const must = wish({ nvdec: 'must', nvenc: 'must' });
+  const must = request({ nvdec: 'required', nvenc: 'required' });
   t.throws(() => decideHardware(must, [rank({ nvenc: NO('no capable devices') })], undefined), {
     code: 'provider',
     message: 'NVENC cannot be used: no capable devices',
@@ -183,29 +183,31 @@ t.test('demanded they work, or the job is refused', async (t) => {
 
 t.test('ranks that each encode use one encoder', async (t) => {
   const lacking = [rank(), rank({ rank: 1, host: 'b', nvenc: NO('no driver') })];
-  t.match(decideHardware(wish({}), lacking, undefined), { nvenc: false, encoder: 'software' });
-  t.match(decideHardware(wish({}), lacking, undefined).notes, [/NVENC is not used: rank 1 on b: no driver/]);
+  t.match(decideHardware(request({}), lacking, undefined), { nvenc: false, encoder: 'software' });
+  t.match(decideHardware(request({}), lacking, undefined).notes, [
+    /NVENC is not used: rank 1 on b: no driver/,
+  ]);
   const other = [rank(), rank({ rank: 1, host: 'b', nvenc: { works: true, header: 'def' } })];
-  t.match(decideHardware(wish({}), other, undefined).notes, [
+  t.match(decideHardware(request({}), other, undefined).notes, [
     /rank 1 on b: its encoder writes another header/,
   ]);
-  t.throws(() => decideHardware(wish({ nvenc: 'must' }), other, undefined), { code: 'provider' });
-  t.match(decideHardware(wish({}), [rank(), rank({ rank: 1 })], undefined), { nvdec: true, nvenc: true });
+  t.throws(() => decideHardware(request({ nvenc: 'required' }), other, undefined), { code: 'provider' });
+  t.match(decideHardware(request({}), [rank(), rank({ rank: 1 })], undefined), { nvdec: true, nvenc: true });
 });
 
 t.test('auto goes on with the encoder that the work was begun with', async (t) => {
   const begun = 'h264_nvenc with header abc';
-  t.equal(decideHardware(wish({}), [rank()], begun).encoder, begun);
-  const software = decideHardware(wish({}), [rank()], 'software');
+  t.equal(decideHardware(request({}), [rank()], begun).encoder, begun);
+  const software = decideHardware(request({}), [rank()], 'software');
   t.match(software, { nvdec: true, nvenc: false, encoder: 'software' });
   t.match(software.notes, [/NVENC is not used: the earlier run encoded in software/, /NVDEC/]);
-  t.throws(() => decideHardware(wish({}), [rank({ gpus: 0, nvenc: NO('no driver') })], begun), {
+  t.throws(() => decideHardware(request({}), [rank({ gpus: 0, nvenc: NO('no driver') })], begun), {
     code: 'journal',
     message: /encoded by h264_nvenc with header abc, which does not work here: no driver/,
     hint: /--restart/,
   });
   t.equal(
-    decideHardware(wish({ nvenc: 'must' }), [rank()], 'software').encoder,
+    decideHardware(request({ nvenc: 'required' }), [rank()], 'software').encoder,
     begun,
     'the journal refuses',
   );

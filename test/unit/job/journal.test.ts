@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { fileIdentity } from '../../../src/job/journal/fingerprint.js';
-import { glanceAtIdentity, openJournal } from '../../../src/job/journal/journal.js';
+import { openJournal, readIdentity } from '../../../src/job/journal/journal.js';
 import { openSpool, readSpool } from '../../../src/job/journal/spool.js';
 import { lockFolder } from '../../../src/storage/local/folder-lock.js';
 import { openLocalStore } from '../../../src/storage/local/work-store.js';
@@ -48,7 +48,7 @@ t.test('segments that were recorded are there for the next run, on whatever thre
 t.test('a glance at a journal tells what it is of, and nothing where there is none', async (t) => {
   const folder = t.testdir({ garbled: { 'journal.json': '{"journal": 1' } });
   const glance = async (name: string) =>
-    glanceAtIdentity(await openPlace({ kind: 'file', path: join(folder, name) }));
+    readIdentity(await openPlace({ kind: 'file', path: join(folder, name) }));
   t.equal(await glance('work'), undefined);
   t.equal(await glance('garbled'), undefined);
   await openJournal(await openLocalStore(join(folder, 'work')), identity, 3);

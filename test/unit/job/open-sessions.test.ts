@@ -2,9 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
 import { RootFailed } from '../../../src/job/collective.js';
 import type { RunContext } from '../../../src/job/context/context.js';
-import { takeTurns } from '../../../src/job/node-turns.js';
+import { firstPerNode } from '../../../src/job/first-per-node.js';
 import { openSessions } from '../../../src/job/sessions.js';
-import { openLanes } from '../../../src/model/session/lanes.js';
+import { openInferenceStreams } from '../../../src/model/session/inference-streams.js';
 import type { OpenedSession } from '../../../src/model/session/session.js';
 import { WarmSessions } from '../../../src/model/session/warm-sessions.js';
 import type { World } from '../../../src/mpi/world.js';
@@ -36,8 +36,8 @@ async function openAll(
       class Sessions extends WarmSessions {
         override async open(): Promise<OpenedSession> {
           const notes = await open(world.rank);
-          const lanes = [session(...notes)] as const;
-          return { lanes, notes, provider: 'tensorrt', precision: 'fp32', fallback: undefined };
+          const streams = [session(...notes)] as const;
+          return { streams, notes, provider: 'tensorrt', precision: 'fp32', fallback: undefined };
         }
       }
       const watchdog = { activity: UNWATCHED };
@@ -116,7 +116,7 @@ t.test('what is slower than it might be is said once', async (t) => {
 t.test('on the root turns give the statements of all who took one, in rank order', async (t) => {
   const results = await Promise.all(
     fakeWorlds(NODES).map((world: World) =>
-      takeTurns(world, true, async () => ({ ok: true, rank: world.rank })),
+      firstPerNode(world, true, async () => ({ ok: true, rank: world.rank })),
     ),
   );
   t.same(
@@ -132,17 +132,17 @@ t.test('a GPU has two sessions where it has the room, a CPU one', async (t) => {
     opened.push(session('slow copies'));
     return opened.at(-1) ?? session();
   };
-  t.equal((await openLanes('cpu', open)).lanes.length, 1);
-  t.same(await openLanes('cuda', open), { lanes: opened.slice(1), notes: ['slow copies'] });
+  t.equal((await openInferenceStreams('cpu', open)).streams.length, 1);
+  t.same(await openInferenceStreams('cuda', open), { streams: opened.slice(1), notes: ['slow copies'] });
   const full = async (): Promise<NativeSession> => {
     if (opened.length === 4) throw new Error('out of memory');
     return open();
   };
-  const { lanes, notes } = await openLanes('tensorrt', full);
-  t.equal(lanes.length, 1);
+  const { streams, notes } = await openInferenceStreams('tensorrt', full);
+  t.equal(streams.length, 1);
   t.match(notes, ['slow copies', /^one batch at a time .* out of memory$/]);
   await t.rejects(
-    openLanes('cuda', async () => Promise.reject(new Error('no device'))),
+    openInferenceStreams('cuda', async () => Promise.reject(new Error('no device'))),
     { message: 'no device' },
   );
 });

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { type Channel, type FromRank, localChannel, type ToRank } from '../../../src/job/split/channel.js';
 import { deal } from '../../../src/job/split/deal.js';
 import { estimate, type Facts } from '../../../src/job/split/estimate.js';
-import { type FromRank, type Line, localLine, type ToRank } from '../../../src/job/split/line.js';
 import { JobError } from '../../../src/system/errors.js';
 import type { CutPiece } from '../../../src/video/split/cut.js';
 
@@ -38,13 +38,13 @@ async function* pieces(count: number): AsyncGenerator<CutPiece, void, undefined>
 }
 
 /** A rank that takes `milliseconds` for a piece, one at a time, and fails at piece `bad`. Gives how many it did. */
-async function rank(line: Line<FromRank, ToRank>, milliseconds: number, bad = -1): Promise<number> {
+async function rank(channel: Channel<FromRank, ToRank>, milliseconds: number, bad = -1): Promise<number> {
   const waiting: (ToRank & { readonly kind: 'piece' })[] = [];
   let over = false;
   let closed = false;
   const listening = (async () => {
     while (!closed) {
-      const { value } = await line.receive();
+      const { value } = await channel.receive();
       if (value.kind === 'piece') waiting.push(value);
       else over = true;
       if (value.kind === 'stop') waiting.length = 0;
@@ -58,17 +58,17 @@ async function rank(line: Line<FromRank, ToRank>, milliseconds: number, bad = -1
     await sleep(order === undefined ? 1 : milliseconds);
     if (order === undefined) continue;
     if (order.index === bad) {
-      await line.send({ kind: 'failed', code: 'input', message: 'bad', hint: null });
+      await channel.send({ kind: 'failed', code: 'input', message: 'bad', hint: null });
       await listening;
       return done;
     }
     done += 1;
-    await line.send(
+    await channel.send(
       { kind: 'done', index: order.index, began: 0, warnings: [], nonFinite: [] },
       Uint8Array.of(order.index),
     );
   }
-  await line.send({ kind: 'ended' });
+  await channel.send({ kind: 'ended' });
   await listening;
   return done;
 }
@@ -77,16 +77,16 @@ async function rank(line: Line<FromRank, ToRank>, milliseconds: number, bad = -1
 function dealt(count: number, speeds: readonly number[], bad = -1, stopped = new AbortController().signal) {
   const looks = new Set<() => void>();
   let frozen = false;
-  const lines = speeds.map(() => localLine());
+  const channels = speeds.map(() => localChannel());
   const recorded: number[] = [];
   const dealing = deal({
-    lines: lines.map(({ root }) => root),
+    channels: channels.map(({ root }) => root),
     pieces: pieces(count),
     count,
     again: async function* (indexes) {
       for await (const piece of pieces(count)) if (indexes.has(piece.piece.index)) yield piece;
     },
-    standsStill: (rank) => frozen && speeds[rank] === Number.POSITIVE_INFINITY,
+    isStalled: (rank) => frozen && speeds[rank] === Number.POSITIVE_INFINITY,
     repeat(look) {
       looks.add(look);
       return () => looks.delete(look);
@@ -98,8 +98,8 @@ function dealt(count: number, speeds: readonly number[], bad = -1, stopped = new
     },
     stopped,
   });
-  const moving = lines.filter((_, i) => speeds[i] !== Number.POSITIVE_INFINITY);
-  const ranks = Promise.all(moving.map((line, i) => rank(line.rank, speeds[i] ?? 0, bad)));
+  const moving = channels.filter((_, i) => speeds[i] !== Number.POSITIVE_INFINITY);
+  const ranks = Promise.all(moving.map((channel, i) => rank(channel.rank, speeds[i] ?? 0, bad)));
   const beat = (): void => {
     frozen = true;
     for (const look of looks) look();

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { type ComposedGraph, compose } from '../../../src/model/compose/compose.js';
 import { DataType, decodeModel, encodeModel } from '../../../src/model/graph/onnx.js';
 import { loadModel } from '../../../src/model/load/registry.js';
-import { inHalf } from '../../../src/model/passes/fp16.js';
+import { toFp16 } from '../../../src/model/passes/fp16.js';
 import { int8Graph } from '../../../src/model/session/precision.js';
 import { modelsFolder } from '../../../src/system/package.js';
 import { asGpusCompute } from '../../fixtures/half-arithmetic.js';
@@ -133,7 +133,7 @@ t.test('an overflow in fp16 is found', async (t) => {
   const large = [node('Mul', ['x', 'hundreds'], 'hundred'), node('Mul', ['hundred', 'hundreds'], 'large')];
   const small = [node('Div', ['large', 'hundreds'], 'less'), node('Div', ['less', 'hundreds'], 'made')];
   const graph = await composed(t, { nodes: [...large, ...small] });
-  const half = inHalf(graph.bytes);
+  const half = toFp16(graph.bytes);
   const bytes = 'bytes' in half ? asGpusCompute(half.bytes) : new Uint8Array(0);
   const frames = [grey(20), grey(220)];
   const checks = (made: readonly Uint8Array[]) => made.map((row) => row.at(-1));
@@ -202,7 +202,7 @@ t.test('the check leaves every sample of the shipped styles as it was, in fp32 a
 t.test('the shipped styles are checked, in fp16 too', async (t) => {
   for (const size of ['fast', 'fine'] as const) {
     const graph = compose(await loadModel('wave', { folder: modelsFolder(), size }), FRAME, 1);
-    const half = inHalf(graph.bytes);
+    const half = toFp16(graph.bytes);
     t.ok('bytes' in half);
     const nodes = 'bytes' in half ? (decodeModel(half.bytes).graph?.node ?? []) : [];
     t.equal(nodes.filter(({ opType }) => opType === 'ReduceMean').length, 2);

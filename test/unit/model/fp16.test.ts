@@ -3,8 +3,8 @@ import t, { type Test } from 'tap';
 import { compose } from '../../../src/model/compose/compose.js';
 import { DataType, decodeModel, type GraphProto } from '../../../src/model/graph/onnx.js';
 import { loadModel } from '../../../src/model/load/registry.js';
-import { halfBits, inHalf } from '../../../src/model/passes/fp16.js';
-import { halfGraph } from '../../../src/model/session/precision.js';
+import { fp16Bits, toFp16 } from '../../../src/model/passes/fp16.js';
+import { fp16Graph } from '../../../src/model/session/precision.js';
 import { openSession } from '../../../src/model/session/session.js';
 import type { NativeSession, ProviderName, SessionOptions } from '../../../src/system/native.js';
 import { CODINGS } from '../../fixtures/float64-reference.js';
@@ -45,7 +45,7 @@ t.test('numbers become the nearest float16, as ONNX Runtime makes it', async (t)
   await session.release();
   const data = output?.data as unknown as ArrayBufferView;
   const expected = new Uint16Array(data.buffer, data.byteOffset, values.length);
-  const wrong = [...values].filter((value, at) => halfBits(value) !== expected[at]);
+  const wrong = [...values].filter((value, at) => fp16Bits(value) !== expected[at]);
   t.same(wrong, []);
 });
 
@@ -53,7 +53,7 @@ async function styleGraph(test: Test, coding: (typeof CODINGS)[number], strength
   const folder = test.testdir(modelFolder(styleNetwork({ skip: true })));
   const model = await loadModel('wild', { folder, strength });
   const graph = compose(model, { width: 130, height: 70, ...coding }, 1);
-  const half = inHalf(graph.bytes);
+  const half = toFp16(graph.bytes);
   if ('obstacle' in half) throw new Error(half.obstacle);
   return { graph, half: { ...graph, bytes: half.bytes } };
 }
@@ -92,7 +92,7 @@ t.test('nothing is left in float32 but sizes, and no cast is added', async (t) =
   const { bytes, manifest } = nearestUpscaler(3);
   const files = { 'model.json': JSON.stringify(manifest), 'model.onnx': Buffer.from(bytes) };
   const enlarging = await loadModel(join(t.testdir(files), 'model.onnx'), { folder: '' });
-  const made = inHalf(compose(enlarging, { width: 64, height: 48, ...BT709 }, 1).bytes);
+  const made = toFp16(compose(enlarging, { width: 64, height: 48, ...BT709 }, 1).bytes);
   const graphs = 'bytes' in made ? decodeModel(made.bytes).graph : undefined;
   const sizes =
     graphs?.node?.flatMap(({ opType, input }) => (opType === 'Resize' ? (input ?? []) : [])) ?? [];
@@ -173,14 +173,14 @@ t.test(
   async (t) => {
     for (const [name, [spec, why]] of Object.entries(OBSTACLES)) {
       const bytes = modelBytes(spec);
-      t.match(inHalf(bytes), { obstacle: why }, name);
+      t.match(toFp16(bytes), { obstacle: why }, name);
       const graph = { bytes };
       const model = { file: 'x.onnx', precision: 'fp16' } as const;
-      t.match(halfGraph(graph, model, { precision: 'auto', provider: 'auto' }), {
+      t.match(fp16Graph(graph, model, { precision: 'auto', provider: 'auto' }), {
         bytes: undefined,
         notes: [why],
       });
-      t.throws(() => halfGraph(graph, model, { precision: 'fp16', provider: 'auto' }), {
+      t.throws(() => fp16Graph(graph, model, { precision: 'fp16', provider: 'auto' }), {
         code: 'model',
         message: why,
         hint: /--precision/,
@@ -209,7 +209,7 @@ t.test('numbers in the nodes themselves become float16, in whichever way they ar
     input: { ...pictures, type: 'uint8' },
     output: { ...pictures, type: 'uint8' },
   });
-  const half = inHalf(bytes);
+  const half = toFp16(bytes);
   const made = 'bytes' in half ? half.bytes : new Uint8Array();
   const session = await ort.InferenceSession.create(made, { logSeverityLevel: 3 });
   const samples = Uint8Array.from({ length: 12 }, (_, at) => at);
@@ -230,7 +230,7 @@ t.test('numbers that two operators share, one of them as a size, keep both types
     input: { dims: [1, 4, 4, 4] },
     output: { dims: ['N', 'C', 'H', 'W'] },
   });
-  const half = inHalf(bytes);
+  const half = toFp16(bytes);
   const { graph } = decodeModel('bytes' in half ? half.bytes : new Uint8Array());
   t.same(
     graph?.initializer?.map(({ name, dataType }) => [name, dataType]),
@@ -262,7 +262,7 @@ t.test(
     ) => {
       const model = await loadModel(spec, { folder });
       const graph = compose(model, { width: 64, height: 48, ...BT709 }, 1);
-      return halfGraph(graph, model, { precision, provider }).bytes !== undefined;
+      return fp16Graph(graph, model, { precision, provider }).bytes !== undefined;
     };
     t.ok(await isHalf('calm', 'auto', 'auto'));
     t.ok(await isHalf('calm:1,wild:2', 'auto', 'tensorrt'));
@@ -316,7 +316,7 @@ t.test("a third party's style network in fp16, where the user asks for it", asyn
   if (file === undefined) return t.comment('skipped: no reference model here');
   const model = await loadModel(file, { folder: '', overrides: { range: '0..255', channels: 'rgb' } });
   const graph = compose(model, { width: 128, height: 72, ...BT709 }, 1);
-  const { bytes } = halfGraph(graph, model, { precision: 'fp16', provider: 'cuda' });
+  const { bytes } = fp16Graph(graph, model, { precision: 'fp16', provider: 'cuda' });
   const frame = photoLike(128, 72, BT709);
   const [full = new Uint8Array()] = await runComposed(graph, [frame]);
   const half = { ...graph, bytes: asGpusCompute(bytes ?? new Uint8Array()) };

@@ -9,7 +9,7 @@ import { compose } from '../../../src/model/compose/compose.js';
 import { decodeModel } from '../../../src/model/graph/onnx.js';
 import type { Int8Conv } from '../../../src/model/load/ranges.js';
 import { loadModel } from '../../../src/model/load/registry.js';
-import { inInt8, quantiseKernel } from '../../../src/model/passes/int8.js';
+import { quantiseKernel, toInt8 } from '../../../src/model/passes/int8.js';
 import { int8Graph, type PrecisionChoice } from '../../../src/model/session/precision.js';
 import { openSession } from '../../../src/model/session/session.js';
 import type { NativeSession, ProviderName } from '../../../src/system/native.js';
@@ -164,7 +164,7 @@ t.test('bytes go through padding and enlarging, and clipping them is the ReLU', 
   const names = made?.initializer?.map(({ name }) => name) ?? [];
   t.notOk(names.includes('model/up.weight'), 'the weights that nothing reads are not sent');
   const down: Int8Conv = { weight: 'down.weight', before: span(4, 0, 9), behind: span(8, -9, 9) };
-  const without = inInt8(graph.bytes, [down]);
+  const without = toInt8(graph.bytes, [down]);
   const nodes = 'bytes' in without ? (decodeModel(without.bytes).graph?.node ?? []) : [];
   const relus = (all: readonly { readonly opType?: string | null }[]) =>
     all.filter(({ opType }) => opType === 'Relu').length;
@@ -219,11 +219,11 @@ t.test('what cannot be in int8 is said', async (t) => {
         ...(more.initializers ?? []),
       ],
     });
-  t.ok('bytes' in inInt8(bytes({}), [one]));
+  t.ok('bytes' in toInt8(bytes({}), [one]));
   for (const [name, [more, obstacle]] of Object.entries(OBSTACLES))
-    t.match(inInt8(bytes(more), [one]), { obstacle }, name);
+    t.match(toInt8(bytes(more), [one]), { obstacle }, name);
   const refused = (conv: Partial<Int8Conv>, obstacle: RegExp) =>
-    t.match(inInt8(bytes({}), [{ ...one, ...conv }]), { obstacle });
+    t.match(toInt8(bytes({}), [{ ...one, ...conv }]), { obstacle });
   refused({ before: span(3, 0, 1) }, /other numbers of channels/);
   refused({ behind: span(2, -1e30, 1e30) }, /far beyond its weights/);
   const model = { file: 'x.onnx', int8: [{ ...one, weight: 'none' }] };

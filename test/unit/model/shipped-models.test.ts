@@ -7,7 +7,7 @@ import { decodeModel, encodeModel } from '../../../src/model/graph/onnx.js';
 import { listModels, type ModelListing } from '../../../src/model/load/catalogue.js';
 import type { LoadedModel } from '../../../src/model/load/loaded-model.js';
 import { loadModel } from '../../../src/model/load/registry.js';
-import { halfGraph, int8Graph } from '../../../src/model/session/precision.js';
+import { fp16Graph, int8Graph } from '../../../src/model/session/precision.js';
 import { modelsFolder } from '../../../src/system/package.js';
 import { multipliesInt8 } from '../../../src/system/processor.js';
 import { CODINGS, type Coding, largestDifference, planes } from '../../fixtures/float64-reference.js';
@@ -133,7 +133,7 @@ t.test('fp16, as GPUs compute it, differs by less than can be seen', async (t) =
   for (const listing of shipped) {
     const model = await load(listing);
     const graph = composed(model, BT709);
-    const { bytes, notes } = halfGraph(graph, model, { precision: 'auto', provider: 'cuda' });
+    const { bytes, notes } = fp16Graph(graph, model, { precision: 'auto', provider: 'cuda' });
     t.same(notes, []);
     const full = await styled(graph, frame);
     const onCpu = psnr(full, await styled({ ...graph, bytes: bytes ?? new Uint8Array() }, frame));

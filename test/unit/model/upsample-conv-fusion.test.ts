@@ -4,7 +4,7 @@ import t from 'tap';
 import { compose } from '../../../src/model/compose/compose.js';
 import { decodeModel, encodeModel, type ModelProto } from '../../../src/model/graph/onnx.js';
 import { loadModel } from '../../../src/model/load/registry.js';
-import { enlargeLast } from '../../../src/model/passes/upsample-conv-fusion.js';
+import { fuseUpsampleConvs } from '../../../src/model/passes/upsample-conv-fusion.js';
 import { modelsFolder } from '../../../src/system/package.js';
 import { floats, integers, modelBytes, node } from '../../fixtures/onnx.js';
 import * as ort from '../../fixtures/onnx-runtime.js';
@@ -65,7 +65,7 @@ function network(shape: Shape): ModelProto {
 
 function rewritten(model: ModelProto, opset: number): ModelProto {
   return decodeModel(
-    encodeModel({ ...model, graph: enlargeLast(model.graph ?? {}, opset, 'input', DIMS, new Set()) }),
+    encodeModel({ ...model, graph: fuseUpsampleConvs(model.graph ?? {}, opset, 'input', DIMS, new Set()) }),
   );
 }
 
@@ -142,12 +142,12 @@ for (const [name, shape] of Object.entries(OTHERS)) {
 
 t.test('weights that are to be kept are', async (t) => {
   const { graph } = network({});
-  t.same(enlargeLast(graph ?? {}, 17, 'input', DIMS, new Set(['weights'])), graph);
+  t.same(fuseUpsampleConvs(graph ?? {}, 17, 'input', DIMS, new Set(['weights'])), graph);
 });
 
 t.test('where sizes cannot be worked out, all is left as it is', async (t) => {
   const { graph } = network({});
-  t.same(enlargeLast(graph ?? {}, 17, 'another', DIMS, new Set()), graph);
+  t.same(fuseUpsampleConvs(graph ?? {}, 17, 'another', DIMS, new Set()), graph);
 });
 
 t.test('shipped styles enlarge last, in both sizes', async (t) => {

@@ -8,7 +8,7 @@ import {
   launcherLocalRank,
   launcherName,
   launcherRank,
-  toldRank,
+  rankFromLauncher,
 } from '../../../src/mpi/launcher.js';
 import { packageRoot } from '../../../src/system/package.js';
 
@@ -42,13 +42,13 @@ const LAUNCHERS: readonly (readonly [launcher: string, variables: Variables, ran
 
 t.test('the rank before MPI is known comes from the launcher', async (t) => {
   for (const [launcher, variables, rank, local] of LAUNCHERS) {
-    t.equal(toldRank(variables), rank, launcher);
+    t.equal(rankFromLauncher(variables), rank, launcher);
     t.equal(launcherLocalRank(variables), local, launcher);
   }
-  t.equal(toldRank({}), undefined, 'started by hand');
+  t.equal(rankFromLauncher({}), undefined, 'started by hand');
   t.equal(launcherRank({}), 0);
   t.equal(launcherLocalRank({}), 0);
-  t.equal(toldRank({ PMIX_RANK: 'x' }), undefined);
+  t.equal(rankFromLauncher({ PMIX_RANK: 'x' }), undefined);
 });
 
 /** Whether slurm/job.bash takes a process with these variables for rank 0, whose pid it notes. */

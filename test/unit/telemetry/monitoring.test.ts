@@ -205,7 +205,7 @@ t.test('whoever cannot be told does not disturb the job', async (t) => {
   const refusing = await collector(t, () => ({ status: 500 }));
   for (const [origin, reason] of [
     [gone.origin, /ECONNREFUSED/],
-    [slow.origin, /does not answer in time/],
+    [slow.origin, /no answer in time/],
     [refusing.origin, /HTTP 500/],
   ] as const) {
     const { log, lines } = listen();
@@ -253,7 +253,7 @@ t.test('what the environment asks for and cannot have is said', async (t) => {
     lines.length = 0;
     t.equal(await openMonitor(log, '1', environment), NO_MONITOR);
     t.equal(lines.length, 1);
-    t.match(lines[0], /monitoring: \w+ is set, but (?:it is no https address|MLFLOW_RUN_ID is not)/);
+    t.match(lines[0], /monitoring: \w+ is set, but (?:it is not an https URL|MLFLOW_RUN_ID is not set)/);
   }
   t.type(
     mlflowSink({ MLFLOW_TRACKING_URI: 'azureml://x.api.azureml.ms/mlflow/v1.0/s', MLFLOW_RUN_ID: '1' }),

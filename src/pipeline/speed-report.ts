@@ -3,10 +3,10 @@ import type { StageMeter } from './meter.js';
 import type { Schedule } from './schedule.js';
 
 /**
- * Gives a function that tells the root's schedule how long a run took each rank since the last call. All ranks call it
- * together.
+ * Returns a function that reports to the root's schedule each rank's seconds per run since the last call. All
+ * ranks must call it together.
  */
-export function paceTeller(world: World, meter: StageMeter, schedule: Schedule): () => Promise<void> {
+export function speedReporter(world: World, meter: StageMeter, schedule: Schedule): () => Promise<void> {
   const mine = new Float64Array(1);
   const all = new Float64Array(world.isRoot ? world.size : 0);
   const one = Array<number>(world.size).fill(1);

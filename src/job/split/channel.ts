@@ -40,24 +40,24 @@ export type FromRank =
     };
 
 /** One end of a connection between the root and a rank. Messages keep their order. */
-export interface Line<Out, In> {
+export interface Channel<Out, In> {
   send(value: Out, bytes?: Uint8Array): Promise<void>;
   /** One call at a time. */
   receive(): Promise<Message<In>>;
 }
 
-/** The line to rank `peer`, which has one to this rank. */
-export function lineTo<Out, In>(world: World, peer: number): Line<Out, In> {
+/** The channel to rank `peer`, which has one to this rank. */
+export function channelTo<Out, In>(world: World, peer: number): Channel<Out, In> {
   return {
     send: (value, bytes) => world.send(peer, value, bytes),
     receive: () => world.receive<In>(peer),
   };
 }
 
-/** A line from the root to itself. */
-export function localLine(): {
-  readonly root: Line<ToRank, FromRank>;
-  readonly rank: Line<FromRank, ToRank>;
+/** A channel from the root to itself. */
+export function localChannel(): {
+  readonly root: Channel<ToRank, FromRank>;
+  readonly rank: Channel<FromRank, ToRank>;
 } {
   const down = mailbox<ToRank>();
   const up = mailbox<FromRank>();

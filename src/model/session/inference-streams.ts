@@ -5,23 +5,23 @@ import type { NativeSession, ProviderName } from '../../system/native.js';
  * Sessions over one graph on one device that take turns: while one computes, the batch of the other is copied. A CPU, which
  * copies nothing, has one.
  */
-export type Lanes = readonly [NativeSession, ...NativeSession[]];
+export type InferenceStreams = readonly [NativeSession, ...NativeSession[]];
 
 /** Opens as many sessions as the provider gains from. What is slower than it might be is in the notes. */
-export async function openLanes(
+export async function openInferenceStreams(
   provider: ProviderName,
   open: () => Promise<NativeSession>,
-): Promise<{ readonly lanes: Lanes; readonly notes: readonly string[] }> {
+): Promise<{ readonly streams: InferenceStreams; readonly notes: readonly string[] }> {
   const first = await open();
-  if (provider === 'cpu') return { lanes: [first], notes: first.notes };
+  if (provider === 'cpu') return { streams: [first], notes: first.notes };
   try {
-    return { lanes: [first, await open()], notes: first.notes };
+    return { streams: [first, await open()], notes: first.notes };
   } catch (error) {
     const note = `one batch at a time is on the GPU: a second session cannot be opened: ${messageOf(error)}`;
-    return { lanes: [first], notes: [...first.notes, note] };
+    return { streams: [first], notes: [...first.notes, note] };
   }
 }
 
-export async function disposeLanes(lanes: Lanes): Promise<void> {
-  for (const lane of lanes) await lane.dispose();
+export async function disposeInferenceStreams(streams: InferenceStreams): Promise<void> {
+  for (const stream of streams) await stream.dispose();
 }

@@ -5,7 +5,7 @@ import type { World } from '../mpi/world.js';
  * begin where one of those failed. All ranks call this together. Gives, in rank order, what those that took it say, on the
  * root. `step` must not reject: the other ranks would wait for its statement.
  */
-export async function takeTurns<T extends { readonly ok: boolean }>(
+export async function firstPerNode<T extends { readonly ok: boolean }>(
   world: World,
   firstAlone: boolean,
   step: () => Promise<T>,

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import type { Lanes } from '../../../src/model/session/lanes.js';
+import type { InferenceStreams } from '../../../src/model/session/inference-streams.js';
 import { inferenceFailure, sessionFailure } from '../../../src/model/session/session-errors.js';
 import { infer } from '../../../src/pipeline/infer-stage.js';
 import { StageMeter } from '../../../src/pipeline/meter.js';
@@ -11,16 +11,16 @@ import { fakeWorlds } from '../../fixtures/fake-worlds.js';
 
 /** A run that the test ends. */
 interface Run {
-  readonly lane: number;
+  readonly stream: number;
   readonly input: number;
   readonly finish: () => void;
   readonly fail: (error: Error) => void;
 }
 
-/** Inference over one-byte frames on lanes that the test controls: each result is the frame and 100. */
+/** Inference over one-byte frames on streams that the test controls: each result is the frame and 100. */
 function rig(count: 1 | 2, rounds: number, idle: readonly number[] = [], rank = 0) {
   const runs: Run[] = [];
-  const lane = (number: number): NativeSession => ({
+  const stream = (number: number): NativeSession => ({
     ...{ inputs: [], outputs: [], notes: [], dispose: async () => {} },
     run: (input, output) =>
       new Promise((resolve, reject) => {
@@ -28,10 +28,10 @@ function rig(count: 1 | 2, rounds: number, idle: readonly number[] = [], rank = 
           output[0] = (input[0] ?? 0) + 100;
           resolve();
         };
-        runs.push({ lane: number, input: input[0] ?? -1, finish, fail: reject });
+        runs.push({ stream: number, input: input[0] ?? -1, finish, fail: reject });
       }),
   });
-  const lanes: Lanes = count === 1 ? [lane(0)] : [lane(0), lane(1)];
+  const streams: InferenceStreams = count === 1 ? [stream(0)] : [stream(0), stream(1)];
   const released: number[] = [];
   async function* shards(): AsyncGenerator<Shard> {
     for (let i = 0; i < rounds; i += 1) {
@@ -51,7 +51,7 @@ function rig(count: 1 | 2, rounds: number, idle: readonly number[] = [], rank = 
     made += 1;
     return new Uint8Array(1);
   });
-  const context = { world, lanes, meter, buffers, batch: 1, frameBytes: 1, styledBytes: 1 };
+  const context = { world, streams, meter, buffers, batch: 1, frameBytes: 1, styledBytes: 1 };
   return { runs, released, meter, styled: infer(shards(), context), made: () => made };
 }
 
@@ -59,12 +59,12 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 10; i += 1) await turn();
 }
 
-t.test('on two lanes two runs are under way, and results keep the order of the rounds', async (t) => {
+t.test('on two streams two runs are under way, and results keep the order of the rounds', async (t) => {
   const { runs, released, meter, styled } = rig(2, 4);
   const first = styled.next();
   await settle();
   t.same(
-    runs.map(({ lane, input }) => [lane, input]),
+    runs.map(({ stream, input }) => [stream, input]),
     [
       [0, 0],
       [1, 1],
@@ -85,7 +85,7 @@ t.test('on two lanes two runs are under way, and results keep the order of the r
   second.value?.shard.release();
   await settle();
   t.same(
-    runs.slice(2).map(({ lane, input }) => [lane, input]),
+    runs.slice(2).map(({ stream, input }) => [stream, input]),
     [[0, 2]],
     'the third took the place of the first',
   );
@@ -100,7 +100,7 @@ t.test('on two lanes two runs are under way, and results keep the order of the r
   t.equal(meter.read().frames, 4);
 });
 
-t.test('on one lane one run is under way', async (t) => {
+t.test('on one stream one run is under way', async (t) => {
   const { runs, styled } = rig(1, 2);
   const first = styled.next();
   await settle();
@@ -115,14 +115,14 @@ t.test('on one lane one run is under way', async (t) => {
   t.equal((await second).value?.shard.data[0], 101);
 });
 
-t.test('a round without frames of this rank takes no lane', async (t) => {
+t.test('a round without frames of this rank takes no stream', async (t) => {
   const { runs, styled } = rig(2, 3, [1]);
   const all = Promise.all([styled.next(), styled.next(), styled.next()]);
   await settle();
   runs[0]?.finish();
   await settle();
   t.same(
-    runs.map(({ lane, input }) => [lane, input]),
+    runs.map(({ stream, input }) => [stream, input]),
     [
       [0, 0],
       [1, 2],

@@ -1,8 +1,8 @@
-import { placeOf } from '../mpi/world.js';
+import { rankName } from '../mpi/world.js';
 import { JobError } from '../system/errors.js';
 import { PIECE_WAIT, TRIAL_RUN, type UnderWay } from './activity.js';
 
-/** What a rank tells of itself at every beat. */
+/** The state that a rank sends at every beat. */
 export interface Beat {
   readonly rank: number;
   readonly host: string;
@@ -10,69 +10,74 @@ export interface Beat {
   readonly underWay: readonly UnderWay[];
 }
 
-/** What the root knows of a rank. Times are in seconds, and stand still while this process is stopped or its machine asleep. */
+/**
+ * A rank as the root knows it. Times are in seconds; they do not advance while this process is stopped or its
+ * machine sleeps.
+ */
 export interface Pulse extends Beat {
-  /** Since it told anything. */
+  /** Seconds since the rank's last beat. */
   readonly silent: number;
-  /** Since it moved anything. */
+  /** Seconds since the rank's last move. */
   readonly still: number;
 }
 
-/** A rank that has told nothing for so long is stopped, or cut off. */
+/** A rank that has been silent for longer is stopped or cut off. */
 const SILENT_SECONDS = 3;
-/** Ranks that one message names. */
+/** Most ranks that one message names. */
 const MOST_NAMED = 4;
 
-/** What ranks do while they wait for others: never what holds a job up. */
+/** Steps in which a rank only waits for others: they never hold a job up. */
 const WAITS: readonly string[] = ['pipeline', 'scatter', 'gather', PIECE_WAIT];
-/** What a rank does, with the frames that it is about, or none. */
-const DOINGS: Readonly<Record<string, string>> = {
+/** Steps in words; % stands for the frames. */
+const STEPS: Readonly<Record<string, string>> = {
   decode: 'waits for ffmpeg to decode % of this run',
-  infer: 'runs the model over % of those that it was given',
-  encode: 'waits for ffmpeg to take % of this run',
-  [TRIAL_RUN]: 'tries the model out',
+  infer: 'runs the model on % of its own',
+  encode: 'waits for ffmpeg to encode % of this run',
+  [TRIAL_RUN]: 'makes the trial run of the model',
   prepare: 'prepares the job',
   'open sessions': 'opens the model',
-  assemble: 'puts the output together',
+  assemble: 'muxes the output',
   verify: 'verifies the output',
-  publish: 'puts the output in its place',
+  publish: 'publishes the output',
 };
 
-/** What is waited for: the ranks that tell nothing, else what those that do are at. */
+/** Returns what the job waits for: the silent ranks or, if there are none, the steps of the others. */
 export function waitedFor(pulses: readonly Pulse[]): string {
   const silent = pulses.filter((pulse) => pulse.silent > SILENT_SECONDS);
   if (silent.length > 0) {
-    const told = ({ silent: seconds }: Pulse) => `has told nothing for ${duration(seconds)}`;
-    return named(silent.map((pulse) => `${placeOf(pulse)} ${told(pulse)}`));
+    return named(silent.map((pulse) => `${rankName(pulse)} has not answered for ${duration(pulse.silent)}`));
   }
   const busy = pulses.flatMap((pulse) => {
     const [first] = holdUps(pulse);
     return first === undefined ? [] : [{ pulse, first }];
   });
-  // Parts of the job go on meanwhile: what has frames tells more.
+  // A part of the job is under way at the same time as its stages; a step with frames says more.
   const exact = busy.filter(({ first }) => first.frames !== undefined || first.what === TRIAL_RUN);
   const texts = (exact.length > 0 ? exact : busy).map(
-    ({ pulse, first }) => `${placeOf(pulse)} ${words(first)}`,
+    ({ pulse, first }) => `${rankName(pulse)} ${describe(first)}`,
   );
   return texts.length > 0 ? named([...new Set(texts)]) : 'all ranks wait for each other';
 }
 
-/** What ends a job that stands still. Resumable, but for a model that does not end at its trial. */
-export function standstill(pulses: readonly Pulse[], seconds: number): JobError {
-  const message = `nothing has moved for ${duration(seconds)}: ${waitedFor(pulses)}`;
+/**
+ * Returns the error that ends a stalled job. The job is resumable, unless the model never ended its trial
+ * run.
+ */
+export function stallError(pulses: readonly Pulse[], seconds: number): JobError {
+  const message = `no progress for ${duration(seconds)}: ${waitedFor(pulses)}`;
   const silent = pulses.some((pulse) => pulse.silent > SILENT_SECONDS);
   const atTrial = pulses.some((pulse) => holdUps(pulse)[0]?.what === TRIAL_RUN);
   if (!silent && atTrial) {
     return new JobError('model', message, {
-      hint: 'a model that loops may never end; where it is only slow, give --stall-timeout more seconds',
+      hint: 'the model may loop forever; if it is only slow, raise --stall-timeout',
     });
   }
   return new JobError('stopped', message, {
-    hint: 'the same command goes on from what is done; --stall-timeout sets how long it waits, 0 for ever',
+    hint: 'the same command resumes the job; --stall-timeout sets how many seconds to wait (0: forever)',
   });
 }
 
-/** The most exact of what a rank is at that others may wait for. */
+/** Returns the steps of a rank that others may wait for, the most exact first. */
 function holdUps({ underWay }: Beat): readonly UnderWay[] {
   const waitsForPiece = underWay.some(({ what }) => what === PIECE_WAIT);
   const held = underWay.filter(({ what }) => !WAITS.includes(what) && !(waitsForPiece && what === 'decode'));
@@ -80,10 +85,10 @@ function holdUps({ underWay }: Beat): readonly UnderWay[] {
   return [...held].sort((a, b) => rank(a) - rank(b));
 }
 
-function words({ what, frames = [0, 0] }: UnderWay): string {
+function describe({ what, frames = [0, 0] }: UnderWay): string {
   const [first, last] = frames;
   const which = first === last ? `frame ${first}` : `frames ${first} to ${last}`;
-  return (DOINGS[what] ?? what).replace('%', which);
+  return (STEPS[what] ?? what).replace('%', which);
 }
 
 function duration(seconds: number): string {
