@@ -3,7 +3,7 @@ import type { RunContext } from './context/context.js';
 import type { JobOptions } from './context/options.js';
 import { runJob } from './job.js';
 
-/** A run of one video, on every rank. */
+/** Runs the job of one video, on every rank. */
 export async function runOne(context: RunContext, job: JobOptions): Promise<void> {
   const { world, options } = context;
   const root = world.isRoot ? (await import('./root-job.js')).rootJob(context, job) : undefined;

@@ -23,35 +23,41 @@ import {
 import type { PieceWork } from './split/piece-work.js';
 import type { RootWork } from './split/root-work.js';
 
-/** What an input can make ffmpeg and us say that is written to, or exchanged, while it is read. */
+/** Errors that an input may cause that is written to, or replaced, while it is read. */
 const EXPLAINED: readonly JobError['code'][] = ['input', 'ffmpeg', 'internal'];
 
-/** One video's job on the root, which alone has it: other ranks do not load what the root needs for it. */
+/** One video's job on the root. Only the root loads this code. */
 export interface RootJob {
   readonly storage: StorageContext;
-  /** Decides everything that is decided before the first frame. Begun before the job's turn, it tries anew after a failure. */
+  /**
+   * Makes every decision before the first frame. A second call joins the first or, if that failed, starts
+   * again.
+   */
   prepare(): Promise<PreparedJob>;
-  /** In place of running the job: ends its preparation, and drops what came of it. */
+  /** Ends the preparation of a job that will not run, and drops its results. */
   drop(): Promise<void>;
-  /** The job's turn has come. */
+  /** Starts the job's clock and opens its monitor. */
   begin(): Promise<Monitor>;
   openWork(prepared: PreparedJob, monitor: Monitor, choices: Choices): Promise<FrameWork | PieceWork>;
   endsOf(work: FrameWork): RootEnds;
-  /** Throws what the frames ended with, or that the input changed meanwhile, where that explains it. */
+  /**
+   * Throws the pipeline's error or, if the input has changed meanwhile and that explains it, that the input
+   * changed.
+   */
   explain(prepared: PreparedJob, error: unknown): Promise<never>;
-  /** Removes the work of an output that an earlier run has put in place. */
+  /** Removes the work of an output that an earlier run has published. */
   tidyUp(prepared: PreparedJob): Promise<void>;
-  /** Makes and publishes the output, and says what there is to say of the job. */
+  /** Muxes, verifies and publishes the output, and logs the summary. */
   conclude(prepared: PreparedJob, work: RootWork, pipeline: PipelineOutcome): Promise<RunFacts>;
 }
 
-/** What the ranks did together. */
+/** The work of all ranks. */
 export interface PipelineOutcome {
   readonly pipelineSeconds: number;
   readonly ranks: readonly RankReport[];
 }
 
-/** The job of a video, which is to be run or dropped. */
+/** Creates the job of a video. The caller must run or drop it. */
 export function rootJob(context: RunContext, job: JobOptions): RootJob {
   const { log, stop, version, world, machines = [] } = context;
   const dropped = new AbortController();

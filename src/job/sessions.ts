@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SessionGraphs } from '../model/session/precision.js';
+import { PROVIDERS } from '../model/session/providers.js';
 import type { OpenedSession } from '../model/session/session.js';
 import type { World } from '../mpi/world.js';
 import type { PipelineShape } from '../pipeline/pipeline.js';
@@ -10,7 +11,7 @@ import { onRoot } from './collective.js';
 import type { RunContext } from './context/context.js';
 import { firstPerNode } from './first-per-node.js';
 
-/** How a rank's session came up, as it tells the root. */
+/** The result of opening a rank's session, as sent to the root. */
 type SessionStatement =
   | {
       readonly ok: true;
@@ -28,12 +29,14 @@ type SessionStatement =
       readonly hint: string | null;
     };
 
-/** The most of a message that travels to the root. */
+/** Most characters of a message that go to the root. */
 const MESSAGE_CHARACTERS = 1000;
 
 /**
- * Opens a session for the root's graph on every rank, unless one is still open from an earlier video. If any fails, the
- * root says so for the first of them and all end. `dryRuns`, on the root, says which ranks try it out; without it all do.
+ * Opens a session for the root's graphs on every rank, unless one is still open from an earlier video.
+ * `dryRuns`, on the root, says which ranks make a dry run; without it all ranks do.
+ *
+ * @throws {RootFailed} when a rank fails: on all ranks, with the error of the first that failed.
  */
 export async function openSessions(
   context: RunContext,
@@ -76,8 +79,9 @@ export async function openSessions(
       return { ok: false, rank: world.rank, host: world.host, code, message, hint: short(hint) };
     }
   };
-  // A node's ranks find the engines that the first of them built.
-  const statements = await firstPerNode(world, options.provider === 'tensorrt', open);
+  // The first rank of a node builds TensorRT's engines for the others.
+  const cachesEngines = options.provider !== 'auto' && PROVIDERS[options.provider].cachesEngines;
+  const statements = await firstPerNode(world, cachesEngines, open);
   await onRoot(world, async () => {
     for (const one of statements ?? []) if (!one.ok) throw sessionFailure(one, world);
     logProviders(log, statements ?? []);
@@ -119,7 +123,7 @@ function logProviders(log: Log, statements: readonly SessionStatement[]): void {
   const notes = new Set(statements.flatMap((one) => (one.ok && one.notes !== null ? [one.notes] : [])));
   for (const note of notes) log.info(note);
   const reason = statements.flatMap((one) => (one.ok && one.fallback !== null ? [one.fallback] : []))[0];
-  if (reason !== undefined) log.warn(`CUDA cannot be used, so the CPU is: ${reason}`);
+  if (reason !== undefined) log.warn(`CUDA is unavailable, falling back to the CPU: ${reason}`);
 }
 
 function short(text: string | undefined): string | null {

@@ -50,7 +50,7 @@ t.test('inputs and outputs that cannot be are refused with a reason, once, and l
     [[clip, at('dangling.mp4')], 1, /exists.*dangling\.mp4/],
     [[clip, at('o.mp4'), '--report', clip], 1, /the report is the input/],
     [[clip, at('o.mp4'), '--report', at('o.mp4')], 1, /the output is the report/],
-    [[clip, at('o.mp4'), '--report', at('taken.mp4')], 1, /taken\.mp4 that is no report/],
+    [[clip, at('o.mp4'), '--report', at('taken.mp4')], 1, /taken\.mp4 exists and is not a report/],
     [[clip, at('o.mp4'), '--work-dir', at('o.mp4')], 1, /the work folder is the output/],
     [[clip, at('o.mp4'), '--work-dir', at('text.mp4')], 1, /text\.mp4 is not a folder/],
     [[at('l.mp4'), at('linked.mp4')], 1, /linked\.mp4\.framescatter is a link/],

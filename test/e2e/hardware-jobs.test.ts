@@ -119,7 +119,7 @@ t.test('NVENC that fails midway: the same command goes on where it works, and no
   theError(
     t,
     elsewhere,
-    /encoded by h264_nvenc with header \w+, which does not work here: .*no capable device/,
+    /encoded with h264_nvenc with header \w+, which does not work here: .*no capable device/,
   );
   t.match(elsewhere.stderr, /--restart/);
   const other = await withGpu(folder, words, { trouble: { STAND_IN_NVENC: 'other' } });

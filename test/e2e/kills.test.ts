@@ -90,7 +90,7 @@ t.test(
         else await fs.cp(work, join(folder, 'kept'), { recursive: true });
         const again = await runJob(ranks, ranks > 0 ? [...args, '--overwrite'] : args);
         t.equal(again.code, 0, again.stderr);
-        t.match(again.stderr, /o\.mp4 is in place: an earlier run finished it/);
+        t.match(again.stderr, /o\.mp4 is complete: an earlier run published it/);
         t.notOk(existsSync(work), 'nothing is left');
         t.match(await fs.stat(output), { ino, mtimeMs }, 'the output is the one that was there');
       });

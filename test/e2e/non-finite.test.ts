@@ -51,7 +51,7 @@ for (const split of ['frames', 'segments']) {
     const { code, stderr } = await runJob(2, [...job, '--batch', '3', '--report', report]);
     t.equal(code, 0, stderr);
     t.match(stderr, WARNING);
-    t.match(stderr, /warning: the model gave NaN or infinity in frame \d+ \(from 0\); the job goes on/);
+    t.match(stderr, /warning: the model gave NaN or infinity in frame \d+ \(from 0\); the job continues/);
     const text = await fs.readFile(report, 'utf8');
     t.same(reported(text), FOUND);
     t.match((JSON.parse(text) as { warnings: unknown }).warnings, [/NaN or infinity in 4 of 40 frames/]);
@@ -72,7 +72,7 @@ for (const split of ['frames', 'segments']) {
       const { code, stderr } = await runJob(2, [...job, '--strict']);
       t.equal(code, 1, stderr);
       t.match(stderr, /error: the model gave NaN or infinity in frame \d+ \(from 0\)/);
-      t.match(stderr, /Without it, the same command resumes from what is done and only warns/);
+      t.match(stderr, /without it the same command resumes the job and only warns/);
       t.equal(ourLines(stderr).filter((line) => line.includes('error:')).length, 1);
       await t.rejects(fs.stat(output), 'nothing is published');
     }

@@ -83,7 +83,7 @@ t.test('one video is damaged: the others are made, as by jobs of their own', asy
       const again = await runJob(ranks, args);
       t.equal(again.code, 0, again.stderr);
       t.same(await states(at('report.json')), ['skipped', 'done', 'skipped', 'skipped']);
-      t.match(again.stderr, /video 1 of 4: .*a\.mp4: skipped, .*a\.mp4 is there already/);
+      t.match(again.stderr, /video 1 of 4: .*a\.mp4: skipped, .*a\.mp4 exists already/);
       t.same(
         (await fs.readdir(at('out'))).sort(),
         ['a.mp4', 'b.mkv', HOSTILE, 'd.mkv'],

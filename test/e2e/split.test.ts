@@ -79,7 +79,7 @@ t.test('what cannot be cut is split into frames, and a line says why', async (t)
     [await makeClip('one-frame'), ['--split', 'segments', ...SHORT], /cannot be cut: there is no place/],
     [await makeClip('interlaced'), ['--split', 'segments', ...SHORT], /cannot be cut: it is interlaced/],
     [await closedGops(), ['--split', 'segments', '--tolerant', ...SHORT], /--tolerant repairs/],
-    [await closedGops(), ['--split', 'auto', ...SHORT], /an estimated [\d.]+ frames a second in segments/],
+    [await closedGops(), ['--split', 'auto', ...SHORT], /an estimated [\d.]+ frames per second in segments/],
   ];
   for (const [input, words, why] of cases) {
     const folder = t.testdir();
@@ -161,7 +161,7 @@ t.test('a signal stops the job in order: 75, and the same command finishes it', 
       args.map((word) => (word === 'segments' ? 'auto' : word)),
     );
     t.equal(again.code, 0, again.stderr);
-    t.match(again.stderr, /segments of the compressed video: the earlier run began so/);
+    t.match(again.stderr, /segments of the compressed video: the earlier run of this job did/);
     t.match(again.stderr, /resuming after/);
     t.equal(decodedFrames(output).length, 100);
   }

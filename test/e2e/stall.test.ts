@@ -107,7 +107,7 @@ t.test('segments: what a stopped rank holds is made by others, and the output is
   const frozen = await freeze(t, 3, options, async (output) => (await jobPids(output))[2]);
   const { code, stderr } = await frozen.job.result;
   t.equal(code, 0, stderr);
-  t.match(stderr, /warning: rank \d on .+ stands still, and is not waited for/);
+  t.match(stderr, /warning: rank \d on .+ has stalled; the job continues without it/);
   await gone(frozen.pid);
   const whole = join(t.testdirName, 'whole.mkv');
   const again = await runJob(0, frozen.args.with(1, whole));

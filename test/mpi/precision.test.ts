@@ -29,7 +29,7 @@ async function run(t: Test, name: string, abilities: readonly boolean[]) {
 t.test('a rank without the instructions keeps all of them in fp32', async (t) => {
   const mixed = await run(t, 'mixed', [true, false]);
   t.same(mixed.precisions, ['fp32', 'fp32']);
-  t.match(mixed.stderr, /CPUs compute in fp32, not in int8: rank 1 on .* neither VNNI nor AMX/);
+  t.match(mixed.stderr, /CPUs run the model in fp32, not in int8: rank 1 on .* neither VNNI nor AMX/);
   t.match(mixed.stderr, /2 ranks: 2 x cpu in fp32/);
   const none = await run(t, 'none', [false]);
   t.same(none.precisions, ['fp32']);

@@ -7,7 +7,7 @@ import type { Watchdog } from '../../watchdog/watchdog.js';
 import type { RankMachine } from './machine.js';
 import type { RunOptions } from './options.js';
 
-/** What a rank has for the whole of a run, be it one video or many. */
+/** The context of a rank for a whole run, of one video or many. */
 export interface RunContext {
   readonly world: World;
   readonly options: RunOptions;
@@ -15,9 +15,9 @@ export interface RunContext {
   readonly stop: StopRequest;
   readonly watchdog: Watchdog;
   readonly version: string;
-  /** What every rank has to compute with. For the root. */
+  /** The machine of every rank, on the root. */
   readonly machines: readonly RankMachine[] | undefined;
-  /** The model, read when it is first asked for. For the root. */
+  /** Returns the model, which the first call reads. For the root. */
   readonly model: () => Promise<LoadedModel>;
   readonly sessions: WarmSessions;
 }

@@ -3,16 +3,16 @@ import { gpuModels, visibleGpus } from '../../system/devices.js';
 import { type MemoryBudget, memoryBudgets } from '../../system/host-memory.js';
 import { channelBlock, multipliesInt8, processorName } from '../../system/processor.js';
 
-/** What a rank has to compute with, known before anything is opened. */
+/** The hardware of a rank, known before any session is opened. */
 export interface Machine {
   readonly gpus: number;
-  /** Whether its processor multiplies bytes exactly, by VNNI or AMX. */
+  /** Whether the processor multiplies bytes exactly, by VNNI or AMX. */
   readonly int8: boolean;
-  /** What its processor and GPUs are called: on machines of one kind a model runs alike. */
+  /** Names of the processor and the GPUs. A model runs alike on machines of one kind. */
   readonly kind: string;
   /** See `channelBlock`. */
   readonly channelBlock: number;
-  /** Memory that may still be taken there, and bytes that this rank holds already. */
+  /** Memory that is still free there, and bytes that this rank holds already. */
   readonly memory: readonly MemoryBudget[];
   readonly resident: number;
 }
@@ -22,7 +22,7 @@ export interface RankMachine extends Machine {
   readonly host: string;
 }
 
-/** What every rank has to compute with, on the root. All ranks call it together. */
+/** Returns the machine of every rank, on the root. All ranks call this together. */
 export async function machinesOf(
   world: World,
   machine: Machine,

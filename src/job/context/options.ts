@@ -6,73 +6,78 @@ import type { LogFormat, Verbosity } from '../../report/log.js';
 import type { ProviderName } from '../../system/native.js';
 import type { Codec } from '../../video/codecs/codec.js';
 
-/** What goes to the ranks: the root's decoded frames, or pieces of the compressed video. */
+/** The split of a video: frames that rank 0 decodes, or segments of the compressed video. */
 export const SPLITS = ['frames', 'segments', 'auto'] as const;
 export type SplitName = (typeof SPLITS)[number];
 
-/** What NVIDIA's video engines do: what they can, nothing, or what is named (`cuda`: both), or else the job fails. */
+/**
+ * The use of NVIDIA's video engines. `auto`: if they work; an engine, or `cuda` for both: required; `none`:
+ * never.
+ */
 export const HWACCELS = ['none', 'auto', 'nvdec', 'nvenc', 'cuda'] as const;
 export type HwaccelName = (typeof HWACCELS)[number];
 
 /**
- * Seconds without a move that end a job, unless told otherwise. TensorRT may build an engine for a quarter of an hour, in which
- * nothing else moves.
+ * Default seconds without progress that end a job. TensorRT may build an engine for a quarter of an hour,
+ * during which nothing else moves.
  */
 export const STALL_TIMEOUT = 1800;
 
-/** What a user can say that holds for every video of a run. Parsed alike on every rank; only the root's files matter. */
+/** The options of every video of a run. Parsed alike on every rank; only the root reads the files. */
 export interface RunOptions {
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
   readonly model: string;
-  /** Of a style that comes in several sizes; undefined is the default size. */
+  /** Size of a style that has several; undefined is the default size. */
   readonly size: ModelSize | undefined;
-  /** From the source (0) to the model's picture (1) and past it (1.5); undefined is 1. */
+  /** Mix of source (0) and model output (1); up to 1.5 exaggerates. Undefined is 1. */
   readonly strength: number | undefined;
   readonly modelOverrides: ModelOverrides;
   readonly provider: 'auto' | ProviderName;
-  /** What is computed in. auto: on GPUs what the model says, on CPUs fp32; int8: on CPUs int8 where all ranks can. */
+  /**
+   * Arithmetic. `auto`: on GPUs what the model says, on CPUs fp32. `int8`: on CPUs int8, if all ranks can.
+   */
   readonly precision: PrecisionChoice;
-  /** Frames a rank infers at once. */
+  /** Frames per run of a rank. */
   readonly batch: 'auto' | number;
   readonly schedule: ScheduleName;
-  /** Intra-op threads a rank on the CPU. */
+  /** Intra-op threads per rank on the CPU. */
   readonly threads: 'auto' | number;
   readonly codec: Codec;
   /** Constant rate factor; undefined is the codec's default. */
   readonly crf: number | undefined;
   readonly preset: string | undefined;
-  /** Container, where the output's name does not tell it. */
+  /** Container; undefined: from the output's name. */
   readonly format: string | undefined;
   readonly segmentSeconds: number;
   readonly split: SplitName;
-  /** Seconds in which nothing moves that end the job; 0: it waits for ever. */
+  /** Seconds without progress that end the job; 0: never. */
   readonly stallTimeout: number;
   readonly hwaccel: HwaccelName;
-  /** Where the journal and the segments go; of many videos, a folder in it for each. */
+  /** Folder of the journal and the segments; for many videos, it contains a folder for each. */
   readonly workDir: string | undefined;
   readonly restart: boolean;
   readonly overwrite: boolean;
   readonly tolerant: boolean;
-  /** NaN or infinity from the model ends the job. */
+  /** Whether NaN or infinity from the model ends the job. */
   readonly strict: boolean;
-  /** Index of the video stream to process, as `probe` prints it; undefined where the file's main one is meant. */
+  /** Index of the video stream to process, as `probe` prints it; undefined: the file's main stream. */
   readonly video: number | undefined;
   readonly report: string | undefined;
   readonly logFormat: LogFormat;
   readonly verbosity: Verbosity;
 }
 
-/** A video and all that can be said of its job. */
+/** A video and the options of its job. */
 export interface JobOptions extends RunOptions {
   readonly input: string;
   readonly output: string;
 }
 
-/** Many videos, and what holds for all of them. */
+/** Many videos and their common options. */
 export interface QueueOptions extends RunOptions {
   /** Videos, and folders of videos. */
   readonly inputs: readonly string[];
-  /** A text file that names more videos. */
+  /** Path of a text file with more videos. */
   readonly list: string | undefined;
   readonly outDir: string;
 }

@@ -1,15 +1,15 @@
 import type { Log } from '../../report/log.js';
 import type { Scratch } from '../../system/scratch.js';
 
-/** What the root has at hand to reach files and storage with. */
+/** The context of downloads from storage. */
 export interface StorageContext extends TransferContext {
-  /** Where what comes from storage is put while the job runs. */
+  /** Temporary folder of downloaded files while the job runs. */
   readonly scratch: Scratch;
 }
 
-/** What storage is reached with where nothing is fetched from it. */
+/** The context of access to storage without downloads. */
 export interface TransferContext {
   readonly log: Log;
-  /** Aborted when a signal asks the job to stop. */
+  /** Aborted when a signal stops the job. */
   readonly stopped: AbortSignal;
 }

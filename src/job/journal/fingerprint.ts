@@ -4,13 +4,15 @@ import { JobError } from '../../system/errors.js';
 import type { Identity } from './identity.js';
 
 const SAMPLE_BYTES = 2 ** 20;
-/** In a journal's identity: when the input was last written to. */
+/** Key, in a journal's identity, of the time of the input's last change. */
 export const MODIFIED = 'input modified';
 
 /**
- * Tells the file at `path`, of which `bytes` bytes have been found, from any other, and from what it was before it was written to:
- * by its size, its two ends and the time of its last change, to the nanosecond. Not by its inode: the same file has another one on
- * another mount, and on some network file systems from one look to the next. JobError `input` where it has another size by now.
+ * Returns the identity of the file at `path`, whose size was found to be `bytes`: its size, a hash of its two
+ * ends and the time of its last change, to the nanosecond. The inode is not part of it: the same file has
+ * another one on another mount, and on some network file systems from one look to the next.
+ *
+ * @throws {JobError} input: when the file has another size by now.
  */
 export async function fileIdentity(path: string, bytes: number): Promise<Identity> {
   const { size, mtimeNs } = await stat(path, { bigint: true });
@@ -19,7 +21,7 @@ export async function fileIdentity(path: string, bytes: number): Promise<Identit
       'input',
       `${path} is still being written: it had ${bytes} bytes, and has ${size} now`,
       {
-        hint: 'run the job when it is whole',
+        hint: 'run the job when the file is complete',
       },
     );
   }
@@ -30,20 +32,20 @@ export async function fileIdentity(path: string, bytes: number): Promise<Identit
   };
 }
 
-/** What a user can do about an input whose time alone has changed since it was `earlier`. */
+/** Returns a hint for an input of which only the time has changed; it was `earlier`. */
 export function sameContentHint(earlier: unknown): string {
   return `if it is the same video, copied or touched: touch -d ${String(earlier)} FILE, and run the same command again`;
 }
 
-/** A time in nanoseconds since 1970 as `touch -d` takes it. */
+/** Returns a time in nanoseconds since 1970 in the format of `touch -d`. */
 function dateOf(nanoseconds: bigint): string {
   const second = new Date(Number(nanoseconds / 1_000_000_000n) * 1000).toISOString().slice(0, 19);
   return `${second}.${String(nanoseconds % 1_000_000_000n).padStart(9, '0')}Z`;
 }
 
 /**
- * Tells one input from another without reading all of it: SHA-256 of the first and the last mebibyte, in hexadecimal.
- * A file changed only in its middle is not noticed by it.
+ * Returns the SHA-256 of the first and the last mebibyte, in hexadecimal. It does not notice a change in the
+ * middle of the file only.
  */
 async function fingerprint(path: string, bytes: number): Promise<string> {
   const file = await open(path, 'r');

@@ -2,15 +2,15 @@ import { gate, inParallel } from '../../system/parallel.js';
 import { inspectSegment, type SegmentFacts } from '../../video/mux/segment-packets.js';
 import type { Journal } from './journal.js';
 
-/** Looks finished segments through while others are still in work, so that putting them together does not begin with it. */
+/** Inspects finished segments while others are still in work, so that muxing need not start with it. */
 export interface Inspections {
-  /** A segment has been recorded. */
+  /** Starts to inspect a recorded segment. */
   begin(index: number): void;
-  /** The segments to put together, of which earlier runs may have made some. */
+  /** Returns the facts of the segments to mux, some of which earlier runs may have made. */
   all(indices: readonly number[]): Promise<readonly SegmentFacts[]>;
 }
 
-/** Segments that are open at once: a resumed job may have thousands of earlier runs'. */
+/** Most segments open at a time: a resumed job may have thousands from earlier runs. */
 const AT_ONCE = 4;
 
 export function inspections(journal: Pick<Journal, 'segmentPath' | 'confirm'>): Inspections {
@@ -34,7 +34,7 @@ export function inspections(journal: Pick<Journal, 'segmentPath' | 'confirm'>): 
 
     async all(indices) {
       const found: SegmentFacts[] = [];
-      // Not all of them at the gate: the first that fails keeps the rest from being begun.
+      // Not all at the gate together: after the first failure the rest must not start.
       await inParallel(indices.entries(), AT_ONCE, async ([place, index]) => {
         found[place] = await inspected(index);
       });

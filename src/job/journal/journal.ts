@@ -3,37 +3,44 @@ import type { WorkStore } from '../../storage/local/work-store.js';
 import { JobError } from '../../system/errors.js';
 import { fileDigest } from '../../system/file-digest.js';
 import { MODIFIED, sameContentHint } from './fingerprint.js';
-import type { Identity } from './identity.js';
-import { isPlainObject, seal, unseal } from './sealed.js';
+import { type Identity, isIdentity } from './identity.js';
+import { seal, unseal } from './sealed.js';
 
-/** A finished segment: `frames` frames in presentation order, with their PTS in ticks of the source's time base. */
+/**
+ * The record of a finished segment: its frames in presentation order, PTS in ticks of the source's time base.
+ */
 export interface SegmentRecord {
   readonly index: number;
   readonly frames: number;
   readonly bytes: number;
   readonly pts: readonly number[];
-  /** Which of its frames, from 0, the model gave NaN or infinity for; left out where there are none. */
+  /** Its frames, from 0, for which the model gave NaN or infinity; absent if there are none. */
   readonly nonFinite?: readonly number[];
-  /** Of the file, in hexadecimal. An earlier version's records have none. */
+  /** SHA-256 of the file, in hexadecimal. Records of early versions have none. */
   readonly sha256?: string;
 }
 
-/** The record of finished segments. A segment is in it only when its file is complete and flushed. */
+/** The journal of finished segments. A segment is recorded only when its file is complete and flushed. */
 export interface Journal {
   readonly store: WorkStore;
   /** Number of earlier runs that worked on this output. */
   readonly resumes: number;
-  /** Finished segments in order: 0, 1, 2, ... without a gap, unless the job is split into segments that end in any order. */
+  /**
+   * Finished segments in order: 0, 1, 2, ... With `split` segments there may be gaps, as they end in any
+   * order.
+   */
   readonly segments: readonly SegmentRecord[];
-  /** Threads that every segment is encoded with: an encoder's output depends on them. */
+  /** Encoder threads of every segment: an encoder's output depends on them. */
   readonly encoderThreads: number;
-  /** Takes over a finished segment file and records it. */
+  /** Moves a finished segment file into the work folder and records it. */
   record(segment: Omit<SegmentRecord, 'bytes' | 'sha256'>, file: string, bytes: number): Promise<void>;
-  /** A local path of a finished segment. */
+  /** Returns a local path of a finished segment. */
   segmentPath(index: number): Promise<string>;
   /**
-   * Refuses a segment that is not what was recorded, now that its SHA-256 is known, and forgets it: the next run makes it
-   * again. JobError `journal`.
+   * Compares a segment's SHA-256 with its record. Forgets a segment that has changed, so that the next run
+   * makes it again.
+   *
+   * @throws {JobError} journal: when the segment has changed.
    */
   confirm(index: number, sha256: string): Promise<void>;
 }
@@ -45,14 +52,16 @@ interface Header {
   readonly runs: number;
 }
 
-/** No journal tells of more runs, nor of more encoder threads. */
+/** Most runs, and most encoder threads, of a valid journal. */
 const MOST_COUNT = 1e6;
 
 /**
- * Opens the journal in `store`, or begins one. An earlier run's journal must agree with `identity`; what disagrees is
- * refused with the reason (JobError `journal`). Segments that have changed since they were recorded are dropped, and where they are
- * made in order, so are those beyond the first gap: they are made again. So is all that lies there without a journal: a removal
- * that was cut leaves it. `onCorrupt` is told of each that has changed, in a line.
+ * Opens the journal in `store`, or creates one. Drops segments that have changed since they were recorded
+ * and, if segments are made in order, those beyond the first gap: they are made again. Without a journal it
+ * clears the folder: an interrupted removal leaves files. `onCorrupt` gets a line for each segment that has
+ * changed.
+ *
+ * @throws {JobError} journal: when an earlier run's journal does not agree with `identity`.
  */
 export async function openJournal(
   store: WorkStore,
@@ -100,19 +109,23 @@ export async function openJournal(
         'journal',
         `segment ${index} in ${store.location} is damaged: its bytes have changed`,
         {
-          hint: 'run the same command again: it makes that segment anew. If it happens again, check the disk',
+          hint: 'run the same command again, which makes that segment again; if it recurs, check the disk',
         },
       );
     },
   };
 }
 
-/** What an earlier run's journal in `store` is of; undefined where there is none. Errors: JobError `journal`. */
+/**
+ * Returns the identity of an earlier run's journal in `store`; undefined if there is none.
+ *
+ * @throws {JobError} journal: when the journal cannot be read.
+ */
 export async function earlierIdentity(store: WorkStore): Promise<Identity | undefined> {
   return (await readHeader(store))?.identity;
 }
 
-/** The same by a glance at where the journal lies, unlocked: undefined too where it cannot be read. */
+/** Returns the identity of a journal without locking it; undefined if there is none, or it cannot be read. */
 export async function readIdentity(place: Pick<WorkStore, 'readText'>): Promise<Identity | undefined> {
   const text = await place.readText(HEADER).catch(() => undefined);
   return text === undefined ? undefined : parseHeader(text)?.identity;
@@ -124,40 +137,37 @@ async function readHeader(store: WorkStore): Promise<Header | undefined> {
   const header = parseHeader(text);
   if (header !== undefined) return header;
   throw new JobError('journal', `the journal in ${store.location} cannot be read`, {
-    hint: '--restart throws it away and begins anew',
+    hint: 'add --restart to discard it and start over',
   });
 }
 
 function parseHeader(text: string): Header | undefined {
-  const header = unseal(text) as Partial<Header> | undefined;
-  if (header?.journal !== 1 || !isIdentity(header.identity)) return undefined;
-  const { encoderThreads = 0, runs = 0 } = header;
-  return isCount(encoderThreads, 1) && isCount(runs, 0) ? (header as Header) : undefined;
+  const { journal, identity, encoderThreads, runs = 0 } = unseal(text) ?? {};
+  if (journal !== 1 || !isIdentity(identity)) return undefined;
+  return isCount(encoderThreads, 1) && isCount(runs, 0)
+    ? { journal, identity, encoderThreads, runs }
+    : undefined;
 }
 
-function isIdentity(value: unknown): value is Identity {
-  return isPlainObject(value) && Object.values(value).every((one) => one === null || typeof one !== 'object');
-}
-
-function isCount(value: unknown, least: number): boolean {
+function isCount(value: unknown, least: number): value is number {
   return Number.isInteger(value) && Number(value) >= least && Number(value) <= MOST_COUNT;
 }
 
 function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): void {
   const keys = [...new Set([...Object.keys(earlier), ...Object.keys(now)])];
   const differing = keys.filter(
-    // An earlier version took no note of the time.
+    // Journals of early versions do not have the time.
     (key) => earlier[key] !== now[key] && !(key === MODIFIED && earlier[key] === undefined),
   );
   if (differing.length === 0) return;
   const differences = differing.map(
     (key) => `${key} was ${String(earlier[key] ?? 'unset')}, now ${String(now[key] ?? 'unset')}`,
   );
-  const restart = 'add --restart to throw its work away';
+  const restart = 'add --restart to discard its work';
   const isTimeAlone = differing.every((key) => key === MODIFIED);
   throw new JobError(
     'journal',
-    `an earlier run's journal in ${store.location} does not fit this job: ${differences.join('; ')}`,
+    `an earlier run's journal in ${store.location} does not match this job: ${differences.join('; ')}`,
     {
       hint: isTimeAlone
         ? `${sameContentHint(earlier[MODIFIED])}; or ${restart}`
@@ -179,7 +189,7 @@ async function readSegments(store: WorkStore, onCorrupt: OnCorrupt): Promise<rea
   return segments;
 }
 
-/** All sound segments, with gaps where there are some. */
+/** Returns the records of all intact segments; there may be gaps. */
 async function readAll(store: WorkStore, onCorrupt: OnCorrupt): Promise<readonly SegmentRecord[]> {
   const indices = (await store.list())
     .map((name) => /^segment-(\d+)\.json$/.exec(name)?.[1])
@@ -196,7 +206,7 @@ async function readAll(store: WorkStore, onCorrupt: OnCorrupt): Promise<readonly
 
 type OnCorrupt = (line: string) => void;
 
-/** A segment's record, where it is sound and its data is there and as it was recorded; where not, neither stays. */
+/** Returns a segment's record if both the record and the data are intact; otherwise removes both. */
 async function readSegment(
   store: WorkStore,
   index: number,
@@ -205,33 +215,46 @@ async function readSegment(
   const text = await store.readText(segmentName(index, 'json'));
   if (text === undefined) return undefined;
   const record = parseRecord(text);
-  const isSound =
+  const isIntact =
     record?.index === index &&
     record.bytes === (await store.size(segmentName(index, 'nut'))) &&
     (record.sha256 === undefined || (await store.holds(segmentName(index, 'nut'), record.sha256)));
-  if (isSound) return record;
-  onCorrupt(`segment ${index} of an earlier run is damaged: it is made again`);
+  if (isIntact) return record;
+  onCorrupt(`segment ${index} of an earlier run is damaged and will be made again`);
   await forget(store, index);
   return undefined;
 }
 
-/** The record goes first: without it the data is nobody's. */
+/** Removes a segment, the record first: data without a record is ignored. */
 async function forget(store: WorkStore, index: number): Promise<void> {
   await store.remove(segmentName(index, 'json'));
   await store.remove(segmentName(index, 'nut'));
 }
 
 function parseRecord(text: string): SegmentRecord | undefined {
-  const record = unseal(text) as Partial<SegmentRecord> | undefined;
-  const { pts, frames, bytes, sha256, nonFinite = [] } = record ?? {};
+  const { index, pts, frames, bytes, sha256, nonFinite } = unseal(text) ?? {};
   const isWhole =
-    Array.isArray(pts) &&
+    isInteger(index) &&
+    isIntegers(pts) &&
     pts.length === frames &&
-    pts.every((time, at) => Number.isSafeInteger(time) && (at === 0 || time > (pts[at - 1] ?? 0))) &&
-    Number.isSafeInteger(bytes) &&
-    Array.isArray(nonFinite) &&
+    pts.every((time, at) => at === 0 || time > (pts[at - 1] ?? 0)) &&
+    isInteger(bytes) &&
+    (nonFinite === undefined || isIntegers(nonFinite)) &&
     (sha256 === undefined || typeof sha256 === 'string');
-  return isWhole ? (record as SegmentRecord) : undefined;
+  if (!isWhole) return undefined;
+  return {
+    ...{ index, frames, bytes, pts },
+    ...(nonFinite === undefined ? {} : { nonFinite }),
+    ...(sha256 === undefined ? {} : { sha256 }),
+  };
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function isIntegers(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every(isInteger);
 }
 
 async function removeBeyond(store: WorkStore, first: number): Promise<void> {

@@ -1,25 +1,25 @@
 import { JobError } from '../../system/errors.js';
 import type { SegmentRecord } from './journal.js';
 
-/** The frames for which the model gave NaN or infinity: how many, and which, counted from 0, as ranges of first and last. */
+/** The frames for which the model gave NaN or infinity: their number, and their ranges, counted from 0. */
 export interface NonFiniteFrames {
   readonly count: number;
   readonly ranges: readonly (readonly [first: number, last: number])[];
 }
 
-/** Ranges in one message. */
+/** Most ranges in one message. */
 const MOST_RANGES = 10;
 
-/** The byte behind a styled frame that says that the model gave finite numbers only for it. */
+/** The value of the byte after a styled frame for which the model gave finite numbers only. */
 const FINITE = 1;
 
-/** A row of the composed graph's result, taken apart. */
-export function readRow(row: Uint8Array): { readonly frame: Uint8Array; readonly sound: boolean } {
+/** Splits a row of the composed graph's result. `frame` is a view into `row`. */
+export function readRow(row: Uint8Array): { readonly frame: Uint8Array; readonly finite: boolean } {
   const end = row.length - 1;
-  return { frame: row.subarray(0, end), sound: row[end] === FINITE };
+  return { frame: row.subarray(0, end), finite: row[end] === FINITE };
 }
 
-/** Collects them from the records of a video's segments, in order. */
+/** Collects the non-finite frames from the records of a video's segments, in order. */
 export function nonFiniteFrames(
   segments: readonly Pick<SegmentRecord, 'frames' | 'nonFinite'>[],
 ): NonFiniteFrames {
@@ -39,7 +39,7 @@ export function nonFiniteFrames(
   return { count, ranges };
 }
 
-/** A warning for the log and the report; undefined where there is nothing to say. */
+/** Returns a warning for the log and the report; undefined if all frames are finite. */
 export function nonFiniteWarning({ count, ranges }: NonFiniteFrames, frames: number): string | undefined {
   if (count === 0) return undefined;
   const some = ranges
@@ -52,17 +52,23 @@ export function nonFiniteWarning({ count, ranges }: NonFiniteFrames, frames: num
   );
 }
 
-/** Tells of such frames as they come: the first is said at once; with `strict` it ends the job. */
+/**
+ * Returns a function that takes each non-finite frame. It warns about the first one; with `strict` it throws.
+ */
 export function nonFiniteWatch(strict: boolean, warn: (line: string) => void): (frame: number) => void {
   let said = false;
   return (frame) => {
     if (strict) throw nonFiniteFailure(frame);
-    if (!said) warn(`the model gave NaN or infinity in frame ${frame} (from 0); the job goes on`);
+    if (!said) warn(`the model gave NaN or infinity in frame ${frame} (from 0); the job continues`);
     said = true;
   };
 }
 
-/** Ends a strict job that would take over an earlier run's work with such frames. */
+/**
+ * Refuses to resume a job with `strict` if an earlier run, without it, recorded non-finite frames.
+ *
+ * @throws {JobError} model: when a segment has such a frame.
+ */
 export function refuseNonFinite(strict: boolean, segments: readonly SegmentRecord[]): void {
   const odd = segments.find(({ nonFinite = [] }) => nonFinite.length > 0);
   const before = segments.filter(({ index }) => odd !== undefined && index < odd.index);
@@ -72,6 +78,6 @@ export function refuseNonFinite(strict: boolean, segments: readonly SegmentRecor
 
 function nonFiniteFailure(frame: number): JobError {
   return new JobError('model', `the model gave NaN or infinity in frame ${frame} (from 0)`, {
-    hint: '--strict makes this an error. Without it, the same command resumes from what is done and only warns',
+    hint: '--strict makes this an error; without it the same command resumes the job and only warns',
   });
 }

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
+import { isPlainObject } from '../../system/plain-object.js';
 
-/** `value` as JSON with a digest of itself in it, by which `unseal` knows that no bit of it has changed. */
+/** Returns `value` as JSON with a digest of itself, by which `unseal` detects any change. */
 export function seal(value: object): string {
   return `${JSON.stringify({ ...value, digest: digestOf(value) })}\n`;
 }
 
 /**
- * The object that `text` holds, without its digest; undefined where it holds none, or the digest is wrong. What an earlier version
- * wrote has no digest, and is taken as it is.
+ * Returns the object in `text`, without its digest; undefined if there is none, or the digest is wrong. Text
+ * of early versions has no digest and is accepted.
  */
 export function unseal(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
@@ -18,11 +19,6 @@ export function unseal(text: string): Readonly<Record<string, unknown>> | undefi
   } catch {
     return undefined;
   }
-}
-
-/** Neither null nor a list. */
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function digestOf(value: object): string {

@@ -9,15 +9,20 @@ import type { Journal, SegmentRecord } from './journal.js';
 import { readRow } from './non-finite.js';
 import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
 
-/** Cuts the styled frames into segments, encodes each on its own, and records it when it is complete and flushed. */
+/**
+ * Cuts the styled frames into segments, encodes each on its own, and records it when it is complete and
+ * flushed.
+ */
 export interface SegmentSink extends FrameSink {
-  /** Frames that need not be made again: recorded segments and spooled frames. Call before the first `write`. */
+  /**
+   * Restores recorded segments and spooled frames of earlier runs. Must be called before the first `write`.
+   */
   restore(): Promise<{ readonly frames: number; readonly lastPts: number | undefined }>;
-  /** Closes the last segment at the end of the video. Gives all segments, of earlier runs too. */
+  /** Closes the last segment at the end of the video. Returns all segments, of earlier runs too. */
   finish(): Promise<readonly SegmentRecord[]>;
-  /** Whether there is anything that a later run could take over. */
+  /** Returns whether there is work that a later run could resume. */
   holdsWork(): boolean;
-  /** Drops the open segment's encoder but keeps its spool: the job ends here for now. */
+  /** Drops the open segment's encoder but keeps its spool, for a later run. */
   abandon(): Promise<void>;
 }
 
@@ -28,9 +33,12 @@ export interface SegmentContext {
   readonly segmentFrames: number;
   /** Bytes of one styled frame. */
   readonly frameBytes: number;
-  /** Told of each frame, counted from 0, for which the model gave NaN or infinity. What it throws, `write` does. */
+  /**
+   * Called for each frame, counted from 0, for which the model gave NaN or infinity. `write` throws what it
+   * throws.
+   */
   readonly onNonFinite: (frame: number) => void;
-  /** Told when a segment is recorded; `began` in milliseconds since 1970. */
+  /** Called when a segment is recorded; `began` in milliseconds since 1970. */
   readonly onSegment?: (index: number, frames: number, began: number) => void;
 }
 
@@ -44,14 +52,14 @@ interface OpenSegment {
   readonly began: number;
 }
 
-/** Segments that may be draining their encoder while the next one is being written. */
+/** Most segments that drain their encoder while the next one is written. */
 const CLOSING_AT_ONCE = 1;
 
 export function segmentSink(context: SegmentContext): SegmentSink {
   const { journal, spec, segmentFrames, frameBytes } = context;
   const finished: SegmentRecord[] = [...journal.segments];
   const closing: Promise<void>[] = [];
-  // Spooled with its check byte, which a later run needs as well.
+  // The spool keeps the check byte, which a later run needs too.
   const rowBytes = frameBytes + 1;
   let taken = finished.reduce((sum, segment) => sum + segment.frames, 0);
   let open: OpenSegment | undefined;
@@ -59,7 +67,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
 
   const spoolPath = (index: number): string => join(journal.store.scratch, scratchNames.spool(index));
 
-  /** What the file system refuses is said with the folder that it happened in. */
+  /** Adds the work folder to an error of the file system. */
   function named(error: unknown): never {
     throw actionable(error, journal.store.location);
   }
@@ -92,17 +100,17 @@ export function segmentSink(context: SegmentContext): SegmentSink {
       await segment.spool.close().catch(() => {}); // it may be closed already
       return named(error);
     });
-    work.catch(() => {}); // thrown where it is awaited: before the next segment but one, or in finish
+    work.catch(() => {}); // thrown where it is awaited: in `begin`, two segments later, or in `finish`
     closing.push(work);
     open = undefined;
   }
 
   async function add(row: Uint8Array, pts: number, spooled: boolean, restored: number): Promise<void> {
-    const { frame, sound } = readRow(row);
-    if (!sound) context.onNonFinite(taken);
+    const { frame, finite } = readRow(row);
+    if (!finite) context.onNonFinite(taken);
     open ??= await begin(restored);
     const segment = open;
-    if (!sound) segment.nonFinite.push(segment.pts.length);
+    if (!finite) segment.nonFinite.push(segment.pts.length);
     segment.pts.push(pts);
     taken += 1;
     await Promise.all([segment.encoder.write(frame), spooled || segment.spool.append(row, pts)]);

@@ -3,10 +3,11 @@ import { crc32 } from 'node:zlib';
 import { openRegular } from '../../system/own-files.js';
 
 /**
- * The styled frames of one unfinished segment, so that a slow job that dies loses only the frames in flight. A record
- * is: frame length (uint32), CRC-32 of what follows (uint32), PTS (float64), the frame; little endian. A torn last
- * record is ignored. A fast job would only fill the disk: past a rate the spool takes no more frames of its segment,
- * because what it would save is less than it costs. Nor does it where the disk is full: the segment needs the room more.
+ * The styled frames of one unfinished segment: a slow job that dies loses only the frames in flight. A record
+ * is: frame length (uint32), CRC-32 of what follows (uint32), PTS (float64), the frame; little endian. A torn
+ * last record is ignored. Above a certain rate the spool takes no more frames of its segment: a fast job
+ * would only fill the disk, and spooling would cost more than it saves. If the disk is full it takes none
+ * either: the segment needs the space.
  */
 export interface Spool {
   append(frame: Uint8Array, pts: number): Promise<void>;
@@ -18,19 +19,19 @@ export interface Spool {
 
 export interface SpooledFrame {
   readonly pts: number;
-  /** Only good until the next frame is asked for. */
+  /** Valid until the next frame is read. */
   readonly frame: Uint8Array;
 }
 
 const RECORD_HEADER = 16;
 /**
- * Bytes that may be spooled at once (but a frame always), and in every second after that. A 1080p frame takes some 2 ms to
- * check and write: at 5 frames a second, where this ends, a hundredth of the time.
+ * Bytes that may be spooled at once (but always one frame), and per second after that. A 1080p frame takes
+ * about 2 ms to check and write: at 5 frames per second, the limit for that size, 1 % of the time.
  */
 const BURST = 16 * 2 ** 20;
 const BYTES_PER_SECOND = 16 * 2 ** 20;
 
-/** Opens the spool at `path`, keeping its first `frames` records (which `readSpool` found sound). */
+/** Opens the spool at `path` and keeps its first `frames` records, which `readSpool` found intact. */
 export async function openSpool(path: string, frameBytes: number, frames: number): Promise<Spool> {
   const { O_RDWR, O_CREAT } = fs.constants;
   const file = await openRegular(path, frames > 0 ? O_RDWR : O_RDWR | O_CREAT);
@@ -71,10 +72,10 @@ export async function openSpool(path: string, frameBytes: number, frames: number
   };
 }
 
-/** A spool that keeps nothing: for a folder that no later run would find again. */
+/** A spool that keeps nothing: for a folder that no later run would find. */
 export const NO_SPOOL: Spool = { append: async () => {}, close: async () => {}, discard: async () => {} };
 
-/** The sound records of the spool at `path`, in order; none where there is no such file. */
+/** Reads the intact records of the spool at `path`, in order; none if there is no such file. */
 export async function* readSpool(
   path: string,
   frameBytes: number,
@@ -85,11 +86,11 @@ export async function* readSpool(
     const record = Buffer.alloc(RECORD_HEADER + frameBytes);
     for (let position = 0; ; position += record.byteLength) {
       const { bytesRead } = await file.read(record, 0, record.byteLength, position);
-      const sound =
+      const intact =
         bytesRead === record.byteLength &&
         record.readUInt32LE(0) === frameBytes &&
         record.readUInt32LE(4) === crc32(record.subarray(8));
-      if (!sound) return;
+      if (!intact) return;
       yield { pts: record.readDoubleLE(8), frame: record.subarray(RECORD_HEADER) };
     }
   } finally {

@@ -15,18 +15,25 @@ import type { Identity } from './identity.js';
 import { earlierIdentity, type Journal, openJournal, readIdentity } from './journal.js';
 
 /**
- * Threads of every encoder, whatever the machine has: x264's, x265's and libvpx's output depends on them. More gain little and
- * cost memory; on two cores these take 2 % more processor time than two threads do.
+ * Threads of every encoder on every machine: the output of x264, x265 and libvpx depends on them. More
+ * threads gain little and cost memory; on two cores 16 threads take 2 % more processor time than two.
  */
 export const ENCODER_THREADS = 16;
 
-/** Where a job's journal is: what `--work-dir` says, else beside the output, in whichever kind of storage that is. */
+/**
+ * Returns the location of a job's journal: `--work-dir`, or a folder beside the output, on disk or in Blob
+ * storage.
+ */
 export function workLocation(options: Pick<JobOptions, 'workDir' | 'output'>): Location {
   if (options.workDir !== undefined) return parseLocation(options.workDir);
   return workBeside(parseLocation(options.output));
 }
 
-/** Refuses a journal that could not be written in Blob storage, before any work is done. */
+/**
+ * Checks, before any work is done, that a journal in Blob storage can be written.
+ *
+ * @throws {JobError} journal: when it cannot.
+ */
 export async function checkWork(options: JobOptions, storage: StorageContext): Promise<void> {
   const location = workLocation(options);
   if (location.kind === 'file') return;
@@ -42,17 +49,17 @@ export async function checkWork(options: JobOptions, storage: StorageContext): P
 }
 
 /**
- * What an earlier run's journal says of the job, before it is opened. What is amiss with it, `openWork` tells; that it changes
- * before then is noticed there too, since it must agree with what was made of this.
+ * Returns the identity of an earlier run's journal, before it is opened. `openWork` reports any problem with
+ * it, and notices if it changes before then, since the identity must agree.
  */
 export async function earlierWork(options: JobOptions): Promise<Identity | undefined> {
   return options.restart ? undefined : readIdentity(await openPlace(workLocation(options)));
 }
 
 /**
- * Opens the job's journal, alone: a second job on the same one is refused. `identify` tells what this job is, given what
- * an earlier run's journal says of it, and what it chose for that; where it refuses a job that has no earlier run, nothing
- * is left of the journal.
+ * Opens and locks the job's journal; a second job on the same journal is refused. `identify` gets the
+ * identity of an earlier run, and returns this job's identity and what it chose for it. If it throws and
+ * there is no earlier run, the journal is removed.
  */
 export async function openWork<T>(
   options: JobOptions,
@@ -75,16 +82,16 @@ export async function openWork<T>(
   }
 }
 
-/** Whoever wants the work elsewhere says so: a link of a name that nobody gave may be a trap. */
+/** Refuses a link in place of the default work folder: nobody gave its name, so it may be a trap. */
 async function refuseLink(location: Location): Promise<void> {
   const stats = location.kind === 'file' ? await lstat(location.path).catch(() => undefined) : undefined;
   if (stats?.isSymbolicLink() !== true) return;
-  throw new JobError('journal', `${display(location)} is a link, and the work is not kept where it leads`, {
-    hint: 'remove it, or give --work-dir the folder itself',
+  throw new JobError('journal', `${display(location)} is a link, which is not followed for the work folder`, {
+    hint: 'remove it, or give its target by --work-dir',
   });
 }
 
-/** Gives the place of the work back; without `keep` the work goes first. */
+/** Closes and unlocks the work folder; without `keep` removes the work first. */
 export async function closeWork(
   store: WorkStore,
   { keep, log }: { readonly keep: boolean; readonly log: Log },
@@ -93,7 +100,7 @@ export async function closeWork(
   await store.close();
 }
 
-/** Removes the work. What cannot be removed is only said: it neither undoes an output nor hides what a job failed with. */
+/** Removes the work. A failure is only logged: it must neither undo an output nor hide the error of a job. */
 export async function discardWork(store: WorkStore, log: Log): Promise<void> {
   const remove = async (): Promise<void> => {
     await store.clear();
@@ -104,7 +111,7 @@ export async function discardWork(store: WorkStore, log: Log): Promise<void> {
   });
 }
 
-/** Opens the place of the work, alone. Errors: those of `openLocalStore` and `openBlobStore`. */
+/** Opens and locks the work folder. Throws what `openLocalStore` and `openBlobStore` throw. */
 export async function openStore(location: Location, storage: StorageContext): Promise<WorkStore> {
   await endOrphans();
   if (location.kind === 'file') return openLocalStore(location.path);
@@ -113,7 +120,7 @@ export async function openStore(location: Location, storage: StorageContext): Pr
     signal: storage.stopped,
     onWait: (holder) =>
       storage.log.info(
-        `${location.url} is locked${holder === '' ? '' : ` by ${holder}`}: waiting to see if that job still lives`,
+        `${location.url} is locked${holder === '' ? '' : ` by ${holder}`}: waiting to see if that job is still running`,
       ),
   });
 }

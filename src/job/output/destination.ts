@@ -10,25 +10,29 @@ import { actionable, JobError, messageOf, OutputExists, UNDECODED, undecoded } f
 import { removeFile } from '../../system/own-files.js';
 import type { TransferContext } from '../context/storage-context.js';
 
-/** What is said of a blob beside its bytes. */
+/** The content type and metadata of a blob. */
 export interface BlobLabels {
   readonly contentType: string;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Where the output goes. */
+/** The destination of the output: a file or a blob. */
 export interface Destination {
-  /** What may be shown of it. */
+  /** The path or URL for messages, without secrets. */
   readonly display: string;
-  /** Its name, to tell the container by. */
+  /** The name, whose suffix gives the container. */
   readonly name: string;
-  /** Refuses before any work is done what could not be written in the end. */
+  /**
+   * Checks, before any work is done, that the output can be written.
+   *
+   * @throws {JobError} output: when it cannot. `OutputExists` if something is there and `overwrite` is false.
+   */
   check(input: Location, overwrite: boolean): Promise<void>;
-  /** Tells what is there from anything else that could be; null where there is nothing. */
+  /** Returns a stamp that identifies the file or blob that is there now; null if there is none. */
   stamp(): Promise<string | null>;
-  /** Puts a finished, flushed file there as one act. `announce` is told what it will be known by. */
+  /** Publishes a finished, flushed file atomically. `announce` gets its future stamp first. */
   publish(finished: string, labels: BlobLabels, overwrite: boolean, announce: Announce): Promise<void>;
-  /** Removes a copy that a killed run has left there, of which `announce` was told. */
+  /** Removes a temporary copy, announced earlier, that a killed run has left there. */
   removeCopy(name: string): Promise<void>;
 }
 
@@ -85,8 +89,10 @@ async function blobDestination(location: BlobLocation, storage: TransferContext)
 }
 
 /**
- * Refuses an output that cannot be written before any work is done: it exists and `overwrite` is false, it is the input
- * (under whatever name), a folder, or in a folder that is missing or read-only.
+ * Checks, before any work is done, that an output file can be written.
+ *
+ * @throws {JobError} output: when it exists and `overwrite` is false; when it is the input (under any name)
+ *   or a folder; when its folder is missing or read-only.
  */
 export async function checkDestination(
   input: string | undefined,
@@ -98,19 +104,19 @@ export async function checkDestination(
   const folderStats = await fs.stat(folder).catch(() => undefined);
   if (folderStats?.isDirectory() !== true) {
     throw new JobError('output', `the folder of the output does not exist: ${folder}`, {
-      hint: 'make it first',
+      hint: 'create it first',
     });
   }
   await fs.access(folder, fs.constants.W_OK).catch((error) => {
-    throw new JobError('output', `nothing can be written in ${folder}: ${messageOf(error)}`);
+    throw new JobError('output', `the folder ${folder} is not writable: ${messageOf(error)}`);
   });
   const existing = await fs.stat(output).catch((error) => {
-    // It would come to light only when the finished file is put in place.
+    // Otherwise it would fail only when the finished file is published.
     if (error.code === 'ENAMETOOLONG') throw actionable(error);
     return undefined;
   });
   if (existing === undefined) {
-    // A link that leads nowhere is in the way as well.
+    // A dangling link is in the way too.
     if ((await fs.lstat(output).catch(() => undefined)) !== undefined && !overwrite)
       throw new OutputExists(output);
     return;

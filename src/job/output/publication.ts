@@ -1,4 +1,7 @@
-/** What is written down before an output is put in place, so that a run that is killed right after that is known to be done. */
+/**
+ * The record that is written before an output is published: if the run is killed right after, the job counts
+ * as done.
+ */
 
 import { lstat, readdir } from 'node:fs/promises';
 import type { Log } from '../../report/log.js';
@@ -10,21 +13,21 @@ import type { Location } from '../../storage/location/location.js';
 import { openPlace } from '../../storage/place.js';
 import type { JobOptions } from '../context/options.js';
 import type { StorageContext } from '../context/storage-context.js';
-import type { Identity } from '../journal/identity.js';
+import { type Identity, isIdentity } from '../journal/identity.js';
 import { seal, unseal } from '../journal/sealed.js';
 import { closeWork, openStore, workLocation } from '../journal/work.js';
 import type { Destination } from './destination.js';
 
 interface Publication {
-  /** Of the job that made the output. */
+  /** The identity of the job that made the output. */
   readonly identity: Identity;
-  /** The output's stamp, once it is in place; null where it cannot be there yet. */
+  /** The output's stamp once it is published; null if it cannot be there yet. */
   readonly stamp: string | null;
-  /** Name of a copy in the output's folder that has not taken its place. */
+  /** Name of a temporary copy in the output's folder. */
   readonly beside: string | null;
 }
 
-/** Puts the output in place, and writes down before each step what would be found of it. */
+/** Publishes the output. Records before each step what a killed run would leave. */
 export async function publish(
   store: WorkStore,
   identity: Identity,
@@ -37,8 +40,8 @@ export async function publish(
 }
 
 /**
- * The identity of the job that made what is at the output now, where an earlier run put it there and was killed before its work
- * folder was gone. Undefined where nothing tells of that.
+ * Returns the identity of the job that made the present output, if an earlier run published it and was killed
+ * before it removed its work folder; otherwise undefined.
  */
 export async function publishedIdentity(
   options: JobOptions,
@@ -51,22 +54,22 @@ export async function publishedIdentity(
   return publication.stamp === (await destination.stamp()) ? publication.identity : undefined;
 }
 
-/** Whether the job `identity` is the one that made the output. What was not asked for is absent in either. */
+/** Returns whether two identities are equal. Options that were not given are absent. */
 export function isSameJob(identity: Identity, made: Identity): boolean {
   const keys = new Set([...Object.keys(identity), ...Object.keys(made)]);
   return [...keys].every((key) => identity[key] === made[key]);
 }
 
-/** Removes what a run that had put its output in place has left of its work. */
+/** Removes the work that a run has left after it published its output. */
 export async function tidyUp(options: JobOptions, display: string, storage: StorageContext): Promise<void> {
   const store = await openStore(workLocation(options), storage);
   await closeWork(store, { keep: false, log: storage.log });
   storage.log.info(
-    `${display} is in place: an earlier run finished it, and what it left of its work is removed`,
+    `${display} is complete: an earlier run published it, and its remaining work files are now removed`,
   );
 }
 
-/** Of an output that exists: a run that was killed in its very last moment has left an empty work folder. */
+/** Removes the empty work folder of an existing output, left by a run that was killed at its very end. */
 export async function removeEmptyWork(location: Location, log: Log): Promise<void> {
   if (location.kind !== 'file') return;
   const names = await readdir(location.path).catch(() => undefined);
@@ -77,6 +80,13 @@ export async function removeEmptyWork(location: Location, log: Log): Promise<voi
     .catch(() => log.detail(`${location.path} is empty, and cannot be removed`));
 }
 
-function parsePublication(text: string | undefined): Partial<Publication> | undefined {
-  return text === undefined ? undefined : unseal(text);
+/** Parses a publication record; undefined if there is none, or it is damaged. */
+function parsePublication(text: string | undefined): Publication | undefined {
+  const { identity, stamp = null, beside = null } = (text === undefined ? undefined : unseal(text)) ?? {};
+  if (!isIdentity(identity) || !isTextOrNull(stamp) || !isTextOrNull(beside)) return undefined;
+  return { identity, stamp, beside };
+}
+
+function isTextOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
 }

@@ -1,15 +1,21 @@
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import type { Size } from '../../model/load/network.js';
 
-/** Pixels that a GPU is given at once with `--batch auto`: four frames of 1080p. Smaller frames need more of them to keep one busy. */
+/**
+ * Pixels per run on a GPU with `--batch auto`: four 1080p frames. It takes more frames of a smaller size to
+ * keep it busy.
+ */
 const GPU_BATCH_PIXELS = 4 * 1920 * 1080;
-/** More would make rounds of many ranks so long that a short video is over before its stages overlap. */
+/**
+ * With a larger batch, rounds of many ranks would be so long that a short video ends before its stages
+ * overlap.
+ */
 const MOST_GPU_BATCH = 8;
 
 /**
- * Frames of one run, at least 1. With `auto` it depends on the model, the frame's size and whether there are GPUs, and on
- * nothing that is measured or that another number of ranks would change: a resumed job must have the same. A CPU gains
- * nothing from more than one.
+ * Returns the frames of one run, at least 1. With `auto` they depend on the model, the frame size and whether
+ * there are GPUs; not on measurements or the number of ranks, since a resumed job must have the same batch. A
+ * CPU gains nothing from more than one frame.
  */
 export function batchFor(
   asked: 'auto' | number,

@@ -2,13 +2,13 @@ import type { ComposedGraph } from '../../model/compose/compose.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { JobError } from '../../system/errors.js';
 
-/** The most that one buffer of the addon's holds: a Uint8Array of Node.js 20 has room for no more. */
+/** Size limit of a buffer: that of a Uint8Array in Node.js 20. */
 const MOST_BYTES = 2 ** 32;
 
-/** MPI counts bytes in 32 bits with a sign. */
+/** Size limit of a frame: MPI counts bytes in signed 32-bit numbers. */
 const MOST_FRAME_BYTES = 2 ** 31 - 1;
 
-/** What the size of the pipeline's buffers follows from. */
+/** The facts that decide the size of the pipeline's buffers. */
 export interface Batches {
   readonly batch: number;
   /** Bytes of one frame in wire format, before and after the model. */
@@ -17,9 +17,11 @@ export interface Batches {
 }
 
 /**
- * Refuses buffers that would be too large, before any is made: a frame, one rank's batch, and the root's round of batches for so many
- * `ranks`. The batch is not made smaller instead: on some devices a frame's last bits depend on it, and the output is the same
- * at any number of ranks. Errors: JobError `limit`.
+ * Refuses buffers that would be too large, before any is allocated: a frame, one rank's batch, and the root's
+ * round of batches for `ranks` ranks. The batch is not reduced instead: on some devices a frame's last bits
+ * depend on it, and the output must be the same at any number of ranks.
+ *
+ * @throws {JobError} limit: when a buffer would be too large. The hint says what fits.
  */
 export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: number): void {
   const frame = Math.max(graph.inputBytes, graph.rowBytes);
@@ -32,7 +34,7 @@ export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: numb
       'limit',
       `a frame of ${gibibytes(frame)} GiB is too large: MPI carries 2 GiB at most`,
       {
-        hint: 'what fits: a smaller video, or a model that enlarges it less',
+        hint: 'what fits: a smaller video, or a model with a smaller scale',
       },
     );
   }
@@ -43,7 +45,7 @@ export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: numb
   if (ranks * batch * frame > MOST_BYTES) {
     const fewer = most(batch * frame);
     const ways = [...smaller(most(ranks * frame)), `at most ${fewer} rank${fewer === 1 ? '' : 's'}`];
-    const hint = `what fits: ${ways.join(', or ')}; with --split segments the root holds no other rank's frames`;
+    const hint = `what fits: ${ways.join(', or ')}; with --split segments rank 0 holds no other rank's frames`;
     throw tooLarge(`a round of ${ranks} ranks x ${frames} is`, ranks * batch * frame, hint);
   }
 }

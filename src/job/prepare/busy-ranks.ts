@@ -1,16 +1,17 @@
 import { type ScheduleName, splitEvenly } from '../../pipeline/schedule.js';
 import type { RankMachine } from '../context/machine.js';
 
-/** What says how many ranks a video keeps busy. */
+/** The facts that decide how many ranks a video keeps busy. */
 export interface Rounds {
   readonly schedule: ScheduleName;
-  /** Frames of a rank in a round. */
+  /** Frames per rank and round. */
   readonly batch: number;
 }
 
 /**
- * Which of `ranks` ranks will get frames of a video of about `frames` frames: all, unless it is over within the first round.
- * Only memory and time follow from it: a rank that gets frames after all makes then what it needs.
+ * Returns which of `ranks` ranks will get frames of a video of about `frames` frames: all, unless it ends
+ * within the first round. This is an estimate for memory and time only: a rank that gets frames after all
+ * allocates what it needs then.
  */
 export function busyRanks(
   frames: number | undefined,
@@ -25,7 +26,10 @@ export function busyRanks(
   return counts.map((count) => count > 0);
 }
 
-/** Which ranks run a grey batch before the first frame: those that will get frames, and one of each kind of machine. */
+/**
+ * Returns which ranks make a dry run before the first frame: those that will get frames, and one per kind of
+ * machine.
+ */
 export function dryRunRanks(
   busy: readonly boolean[],
   machines: readonly Pick<RankMachine, 'kind'>[],

@@ -3,7 +3,10 @@ import type { StorageContext } from '../context/storage-context.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import type { PreparedJob } from './prepare.js';
 
-/** `choose`, but a video that is not cut into pieces after all has to fit into the root's buffers and memory. Errors: JobError `limit`, too. */
+/**
+ * Wraps `choose`: if the video is not cut into pieces after all, its rounds must fit into the root's buffers
+ * and memory. The chooser also throws JobError `limit` then.
+ */
 export function withinLimits(choose: Chooser, ranks: number): Chooser {
   return async (prepared, ...more) => {
     const split = await choose(prepared, ...more);
@@ -15,8 +18,8 @@ export function withinLimits(choose: Chooser, ranks: number): Chooser {
   };
 }
 
-/** How the job's video goes to the ranks. */
+/** The split of the job's video over the ranks. */
 export type Split = { readonly mode: 'frames' } | { readonly mode: 'segments'; readonly plan: CutPlan };
 
-/** Chooses, on the root, given the mode of an earlier run whose journal is there. */
+/** Chooses the split, on the root. `earlier` is the mode of an earlier run, from its journal. */
 export type Chooser = (prepared: PreparedJob, storage: StorageContext, earlier: unknown) => Promise<Split>;

@@ -5,17 +5,18 @@ import type { RankMachine } from '../context/machine.js';
 import type { JobOptions } from '../context/options.js';
 import type { Identity } from '../journal/identity.js';
 
-/** The key of a journal's identity that says what CPUs compute in. */
+/** Key, in a journal's identity, of the precision on CPUs. */
 export const ON_CPUS = 'precision on CPUs';
 
 /**
- * What every rank on a CPU computes in: one of them for all, and for all runs that share a journal, so that a frame does not
- * depend on which rank or run infers it. It is int8 where that is asked for, some rank has no GPU, and every rank has the
- * instructions, those with a GPU too: one whose GPU fails uses its CPU. Otherwise it is fp32, and `warning` says why.
+ * Returns the precision of every rank on a CPU. It is one for all ranks and for all runs that share a
+ * journal, so that a frame does not depend on the rank or run that infers it. It is int8 if the user asks for
+ * it, some rank has no GPU, and every rank has the instructions; ranks with a GPU too, since one whose GPU
+ * fails uses its CPU. Otherwise it is fp32, and `warning` says why.
  *
- * @param earlier what an earlier run's journal of this job says.
- * @throws {JobError} model: when int8 is asked for and the model has no ranges for it; JobError('journal') when the earlier
- *   run began in it and these ranks cannot go on so.
+ * @param earlier the identity in an earlier run's journal of this job.
+ * @throws {JobError} model: when the user asks for int8 and the model has no ranges for it.
+ * @throws {JobError} journal: when the earlier run used int8 and these ranks cannot.
  */
 export function cpuPrecision(
   model: Pick<LoadedModel, 'file' | 'int8'>,
@@ -26,19 +27,19 @@ export function cpuPrecision(
   if (asked.precision !== 'int8') return { precision: 'fp32' };
   if (model.int8 === undefined)
     throw new JobError('model', `"${model.file}" cannot run in int8: it has no ranges`, {
-      hint: 'leave --precision out; models/train/README.md tells how ranges are measured',
+      hint: 'omit --precision; models/train/README.md explains how to measure ranges',
     });
   const lacking = machines.find(({ int8 }) => !int8);
   const lack = lacking && `rank ${lacking.rank} on ${lacking.host} has a processor with neither VNNI nor AMX`;
   const inFp32 = (why: string) => ({
     precision: 'fp32' as const,
-    warning: `CPUs compute in fp32, not in int8: ${why}`,
+    warning: `CPUs run the model in fp32, not in int8: ${why}`,
   });
   const begun = earlier?.[ON_CPUS];
-  if (begun === 'fp32') return inFp32('the earlier run began so');
+  if (begun === 'fp32') return inFp32('the earlier run of this job did');
   if (begun === 'int8' && lack !== undefined)
-    throw new JobError('journal', `the earlier run of this job computed in int8, and ${lack}`, {
-      hint: 'go on with it where every rank has one of them, or add --restart to begin anew in fp32',
+    throw new JobError('journal', `the earlier run of this job used int8, and ${lack}`, {
+      hint: 'resume it where every rank has VNNI or AMX, or add --restart to start over in fp32',
     });
   if (lack !== undefined) return inFp32(lack);
   const someUseCpus = asked.provider === 'cpu' || machines.some(({ gpus }) => gpus === 0);

@@ -1,4 +1,4 @@
-/** Sees to it, before a job begins, that what it writes is none of what it reads, and no two of it the same. */
+/** Checks, before a job starts, that it writes to none of the files that it reads, and to no file twice. */
 import * as fs from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { type Location, parseLocation } from '../../storage/location/location.js';
@@ -9,45 +9,47 @@ import { refuseForeignReport } from '../report/run-report.js';
 
 /** A file or folder that the command line names. */
 interface Named {
-  /** As messages call it: `the input`. */
+  /** The name in messages: `the input`. */
   readonly what: string;
   readonly path: string;
-  /** What else to name so. */
+  /** The option or file to change, for the hint. */
   readonly hint: string;
 }
 
-/** Where a name leads: to a file that is there, and as an entry in a folder. */
-interface Place extends Named {
+/** A named file with its identity in the file system. */
+interface Identified extends Named {
+  /** The path of its entry and, if it exists, its device and inode. */
   readonly keys: readonly string[];
-  /** Path of the entry, without links but for its last part. */
+  /** Path with links resolved, except in the last part. */
   readonly entry: string;
 }
 
 /**
- * Refuses jobs of which one would write over an input, a model, a list, or what another one or itself writes: whatever the names
- * are, links and several names of one file included. So is a report that would replace what is no report. Of Blob storage
- * nothing is looked at. Errors: JobError `output`.
+ * Refuses jobs that would overwrite an input, a model, a list, or an output of their own or of another job,
+ * under any name or link; also a report that would replace something else. Does not look at Blob storage.
+ *
+ * @throws {JobError} output: when a job would.
  */
 export async function refuseSharedFiles(jobs: readonly JobOptions[], list?: string): Promise<void> {
-  const read = new Map<string, Place>();
-  const written = new Map<string, Place>();
+  const read = new Map<string, Identified>();
+  const written = new Map<string, Identified>();
   const [first] = jobs;
   const shared = [
     ...(first === undefined ? [] : await modelFiles(first.model)),
     ...named('the list', list, '--list'),
   ];
   const inputs = jobs.flatMap(({ input }) => local('the input', parseLocation(input), 'output'));
-  for (const place of await placesOf([...inputs, ...shared]))
-    for (const key of place.keys) read.set(key, place);
+  for (const file of await identified([...inputs, ...shared]))
+    for (const key of file.keys) read.set(key, file);
 
-  const folders: Place[] = [];
+  const folders: Identified[] = [];
   const writes = named('the report', first?.report, '--report');
   for (const job of jobs) writes.push(...local('the output', parseLocation(job.output), 'output'));
-  for (const place of await placesOf(writes)) note(place);
+  for (const file of await identified(writes)) note(file);
   for (const job of jobs) {
-    for (const place of await placesOf(local('the work folder', workLocation(job), '--work-dir'))) {
-      note(place);
-      folders.push(place);
+    for (const file of await identified(local('the work folder', workLocation(job), '--work-dir'))) {
+      note(file);
+      folders.push(file);
     }
   }
   for (const folder of folders) {
@@ -59,12 +61,12 @@ export async function refuseSharedFiles(jobs: readonly JobOptions[], list?: stri
   }
   if (first?.report !== undefined) await refuseForeignReport(first.report);
 
-  function note(place: Place): void {
-    for (const key of place.keys) {
+  function note(file: Identified): void {
+    for (const key of file.keys) {
       const other = read.get(key) ?? written.get(key);
-      if (other !== undefined) throw refusal(`${place.what} is ${other.what}: ${place.path}`, place);
+      if (other !== undefined) throw refusal(`${file.what} is ${other.what}: ${file.path}`, file);
     }
-    for (const key of place.keys) written.set(key, place);
+    for (const key of file.keys) written.set(key, file);
   }
 }
 
@@ -80,14 +82,14 @@ function local(what: string, location: Location, hint: string): Named[] {
   return location.kind === 'file' ? named(what, location.path, hint) : [];
 }
 
-/** What a model is read from, where it is no style's name: its file and its manifest. */
+/** Returns the files of a model that is not a style's name: the ONNX file and its manifest. */
 async function modelFiles(model: string): Promise<Named[]> {
   if ((await fs.stat(model).catch(() => undefined))?.isFile() !== true) return [];
   const stem = model.slice(0, model.length - extname(model).length);
   return [model, `${model}.json`, `${stem}.json`].flatMap((path) => named('the model', path, '--model'));
 }
 
-async function placesOf(files: readonly Named[]): Promise<readonly Place[]> {
+async function identified(files: readonly Named[]): Promise<readonly Identified[]> {
   return Promise.all(
     files.map(async (file) => {
       const parent = await fs.realpath(dirname(resolve(file.path))).catch(() => dirname(resolve(file.path)));

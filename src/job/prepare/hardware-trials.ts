@@ -10,38 +10,55 @@ import type { StorageContext } from '../context/storage-context.js';
 import { type HardwareRequest, hardwareRequest, isToBeTried, type RankTrial } from './hardware.js';
 import type { PreparedJob } from './prepare.js';
 
-/** What the root knows after the trials. */
+/** The results of the trials, on the root. */
 export interface HardwareTrials {
   readonly request: HardwareRequest;
-  /** What each rank found, the root first; other ranks only where they may have to decode and encode. */
+  /**
+   * The result of each rank, the root first. Other ranks are tried only if they may have to decode and
+   * encode.
+   */
   readonly ranks: readonly RankTrial[];
 }
 
-/** What the other ranks need for theirs. */
+/** The facts that the other ranks need for their trials. */
 type Task = Pick<PreparedJob, 'source' | 'wire' | 'spec'> & { readonly request: HardwareRequest };
 
-/** As much of a reason as travels to the root. */
+/** Most characters of a reason that go to the root. */
 const MOST_REASON = 500;
 
 /**
- * Tries the engines that are wanted, on the root, and on all ranks together where the video may be split into segments;
- * they have the first packets of the video to try theirs on. Gives what was found, on the root.
+ * Tries the requested engines on the root and, if the video may be split into segments, on all ranks
+ * together: the other ranks, in `followHardwareTrials`, get the first packets of the video for it. Returns
+ * the results.
  */
-export async function tryHardware(
+export async function leadHardwareTrials(
   world: World,
   options: RunOptions,
-  prepared: PreparedJob | undefined,
+  prepared: PreparedJob,
   storage: StorageContext,
-): Promise<HardwareTrials | undefined> {
-  const mine = prepared && taskOf(options, prepared);
-  if (options.hwaccel === 'none') return mine && { request: mine.request, ranks: [] };
-  if (options.split === 'frames')
-    return mine && { request: mine.request, ranks: [await tryHere(world, mine, storage)] };
-  const task = await world.broadcastValue(mine);
-  const sample = await world.broadcastBytes(mine && (await sampleFor(mine)));
-  const trial = await tryHere(world, mine ?? task, storage, world.isRoot ? undefined : sample);
-  const ranks = await world.collect(trial);
-  return ranks && { request: task.request, ranks };
+): Promise<HardwareTrials> {
+  const task = taskOf(options, prepared);
+  const { request } = task;
+  if (options.hwaccel === 'none') return { request, ranks: [] };
+  if (options.split === 'frames') return { request, ranks: [await tryHere(world, task, storage)] };
+  await world.broadcastValue(task);
+  await world.broadcastBytes(await sampleFor(task));
+  const ranks = await world.collect(await tryHere(world, task, storage));
+  return { request, ranks: ranks ?? [] };
+}
+
+/**
+ * Tries the engines of any other rank, if it may have to decode and encode, and sends the result to the root.
+ */
+export async function followHardwareTrials(
+  world: World,
+  options: RunOptions,
+  storage: StorageContext,
+): Promise<void> {
+  if (options.hwaccel === 'none' || options.split === 'frames') return;
+  const task = await world.broadcastValue<Task>();
+  const sample = await world.broadcastBytes();
+  await world.collect(await tryHere(world, task, storage, sample));
 }
 
 function taskOf({ hwaccel, tolerant }: RunOptions, prepared: PreparedJob): Task {
@@ -49,7 +66,10 @@ function taskOf({ hwaccel, tolerant }: RunOptions, prepared: PreparedJob): Task 
   return { source, wire, spec, request: hardwareRequest(hwaccel, prepared, tolerant) };
 }
 
-/** No bytes where it cannot be made: such a video is not cut into segments either. */
+/**
+ * Returns the first packets of the video; no bytes if they cannot be cut: such a video is not split into
+ * segments.
+ */
 async function sampleFor({ request, source }: Task): Promise<Uint8Array> {
   if (!isToBeTried(request, 'nvdec')) return new Uint8Array(0);
   return sampleOf(source).catch(() => new Uint8Array(0));
@@ -78,6 +98,7 @@ async function tryHere(
   return { ...me, nvdec: nvdec && shortened(nvdec), nvenc: nvenc && shortened(nvenc) };
 }
 
+/** Returns an error in the trial itself as its result. */
 function untried(error: unknown): Failed {
   return { works: false, why: messageOf(error) };
 }

@@ -1,4 +1,7 @@
-/** Which of NVIDIA's video engines a job uses: decided once, before the first frame, for every rank that needs them. */
+/**
+ * Decides which of NVIDIA's video engines a job uses: once, before the first frame, for every rank that needs
+ * them.
+ */
 
 import { JobError } from '../../system/errors.js';
 import type { Codec } from '../../video/codecs/codec.js';
@@ -7,7 +10,7 @@ import type { DecodeTrial, EncodeTrial, Failed } from '../../video/frames/nvidia
 import type { HwaccelName } from '../context/options.js';
 import type { PreparedJob } from './prepare.js';
 
-/** Whether an engine is not wanted, wanted where it works, or demanded. */
+/** The request for an engine: not to use it, to use it if it works, or to require it. */
 export type EngineRequest = 'no' | 'try' | 'required';
 
 const REQUESTS: Readonly<
@@ -20,38 +23,38 @@ const REQUESTS: Readonly<
   cuda: { nvdec: 'required', nvenc: 'required' },
 };
 
-/** What is wanted of the engines for one video, and what in it speaks against them. */
+/** The request for both engines for one video, and the reasons against them. */
 export interface HardwareRequest {
   readonly nvdec: EngineRequest;
   readonly nvenc: EngineRequest;
-  /** Why the video, or what is asked for, is nothing for the engine, whatever the device; null where it is. */
+  /** Why the engine cannot handle the video or the options on any device; null if it can. */
   readonly unfit: { readonly nvdec: string | null; readonly nvenc: string | null };
   readonly codec: Codec;
 }
 
-/** What one rank found; null for what was not tried. */
+/** The result of one rank's trials; null for an engine that was not tried. */
 export interface RankTrial {
   readonly rank: number;
   readonly host: string;
-  /** GPUs that it sees. */
+  /** Number of visible GPUs. */
   readonly gpus: number;
   readonly nvdec: DecodeTrial | null;
   readonly nvenc: EncodeTrial | null;
 }
 
-/** What a job uses. */
+/** The engines that a job uses. */
 export interface Hardware {
   readonly nvdec: boolean;
   readonly nvenc: boolean;
-  /** Who encodes, as the journal keeps it: segments of one output are all made alike. */
+  /** The encoder, as the journal records it: all segments of an output must have the same. */
   readonly encoder: string;
-  /** What the user should know, a line each. */
+  /** Notes for the user, one line each. */
   readonly notes: readonly string[];
 }
 
 const SOFTWARE = 'software';
 
-/** What `--hwaccel` asks for, of this video. */
+/** Returns the request of `--hwaccel` for this video. */
 export function hardwareRequest(
   hwaccel: HwaccelName,
   { source, spec }: Pick<PreparedJob, 'source' | 'spec'>,
@@ -68,15 +71,18 @@ export function hardwareRequest(
   };
 }
 
-/** Whether a trial has to tell. */
+/** Returns whether an engine must be tried. */
 export function isToBeTried(request: HardwareRequest, engine: 'nvdec' | 'nvenc'): boolean {
   return request[engine] !== 'no' && request.unfit[engine] === null;
 }
 
 /**
- * Decides by what the ranks that decode and encode found (the root first) and by what an earlier run's journal says of the
- * encoder. Pure. Errors: JobError('input') where an engine is demanded that is nothing for this video, JobError('provider')
- * where it does not work, JobError('journal') where the earlier run's encoder is not to be had.
+ * Decides from the trials of the ranks that decode and encode (the root first) and from the encoder in an
+ * earlier run's journal.
+ *
+ * @throws {JobError} input: when a required engine cannot handle this video.
+ * @throws {JobError} provider: when a required engine does not work.
+ * @throws {JobError} journal: when the earlier run's encoder does not work here.
  */
 export function decideHardware(
   request: HardwareRequest,
@@ -84,7 +90,7 @@ export function decideHardware(
   earlier: unknown,
 ): Hardware {
   const notes: string[] = [];
-  // Where no GPU is, nobody needs to be told that it is not used.
+  // Without a GPU nobody needs a note that it is not used.
   const aGpu = ranks.some(({ gpus }) => gpus > 0);
 
   function uses(engine: 'nvdec' | 'nvenc', trialFailure: string | undefined): boolean {
@@ -105,21 +111,21 @@ export function decideHardware(
   if (request.nvenc === 'try' && begun !== undefined && begun !== SOFTWARE && !works) {
     throw new JobError(
       'journal',
-      `the work so far was encoded by ${begun}, which does not work here: ${request.unfit.nvenc ?? failure}`,
-      { hint: 'go on with it where that works, or begin anew with --restart' },
+      `the earlier run encoded with ${begun}, which does not work here: ${request.unfit.nvenc ?? failure}`,
+      { hint: 'resume it where NVENC works, or add --restart to start over' },
     );
   }
-  const goesOn = request.nvenc === 'try' && begun === SOFTWARE;
-  if (goesOn && works) notes.push('NVENC is not used: the earlier run encoded in software');
-  const nvenc = !goesOn && uses('nvenc', failure);
+  const staysInSoftware = request.nvenc === 'try' && begun === SOFTWARE;
+  if (staysInSoftware && works) notes.push('NVENC is not used: the earlier run encoded in software');
+  const nvenc = !staysInSoftware && uses('nvenc', failure);
   const header = ranks[0]?.nvenc?.works === true ? ranks[0].nvenc.header : '';
   const encoder = nvenc ? `${nvencEncoder(request.codec)} with header ${header}` : SOFTWARE;
-  if (nvdec) notes.push('NVDEC decodes; it does not tell of all damage that software would find');
+  if (nvdec) notes.push('NVDEC decodes; it does not report all damage that a software decoder finds');
   if (nvenc) notes.push(`NVENC encodes (${nvencEncoder(request.codec)})`);
   return { nvdec, nvenc, encoder, notes };
 }
 
-/** Why one of the ranks could not; the first of them. */
+/** Returns the reason of the first rank whose trial failed. */
 function failureOf(
   ranks: readonly RankTrial[],
   trialOf: (rank: RankTrial) => { readonly works: true } | Failed | null,
@@ -131,14 +137,17 @@ function failureOf(
   return undefined;
 }
 
-/** Segments go together only where all ranks' encoders write one header. */
+/**
+ * Returns why NVENC cannot be used. All ranks' encoders must write one header, or their segments do not fit
+ * together.
+ */
 function nvencFailure(ranks: readonly RankTrial[]): string | undefined {
   const failure = failureOf(ranks, (rank) => rank.nvenc);
   if (failure !== undefined) return failure;
   const headers = ranks.map(({ nvenc }) => (nvenc?.works === true ? nvenc.header : ''));
   const odd = ranks[headers.findIndex((header) => header !== headers[0])];
   if (odd === undefined) return undefined;
-  return `${named(odd, ranks)}its encoder writes another header than the root's: another kind of GPU or driver`;
+  return `${named(odd, ranks)}its encoder's header differs from that of rank 0: another kind of GPU or driver`;
 }
 
 function named({ rank, host }: RankTrial, ranks: readonly RankTrial[]): string {
@@ -147,6 +156,6 @@ function named({ rank, host }: RankTrial, ranks: readonly RankTrial[]): string {
 
 function refusal(name: string, why: string, tried: boolean): JobError {
   return new JobError(tried ? 'provider' : 'input', `${name} cannot be used: ${why}`, {
-    hint: '--hwaccel auto uses what works and software for the rest, none software alone',
+    hint: '--hwaccel auto uses the engines that work, --hwaccel none only software',
   });
 }

@@ -2,13 +2,13 @@ import type { ScheduleName } from '../../pipeline/schedule.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 
-/** What a job's memory follows from. */
+/** The facts that decide a job's memory. */
 export interface MemoryFacts {
-  /** Where frames are decoded and encoded: on the root for all, or on every rank for itself. */
+  /** Whether the root decodes and encodes for all ranks, or every rank for itself. */
   readonly split: 'frames' | 'segments';
   readonly schedule: ScheduleName;
   readonly batch: number;
-  /** Frames of the video, as far as that is known, and of a segment. */
+  /** Frames of the video, if known, and of a segment. */
   readonly frames: number | undefined;
   readonly segmentFrames: number;
   /** Bytes of a frame in wire format, before and after the model. */
@@ -23,40 +23,46 @@ export interface MemoryFacts {
 }
 
 export interface RankFacts {
-  /** Whether it is expected to get frames, and whether it runs a grey batch before. */
+  /** Whether it will probably get frames, and whether it makes a dry run before. */
   readonly busy: boolean;
   readonly dryRun: boolean;
-  /** Bytes that a run of the graph takes in the memory of its host: nothing where a GPU runs it. */
+  /** Bytes of host memory that a run of the graph takes: 0 if a GPU runs it. */
   readonly working: number;
 }
 
-/** Bytes of memory at their highest: of a rank's own process, and of the decoder and encoder that it starts. */
+/** Peak memory in bytes: of a rank's own process, and of the decoder and encoder that it starts. */
 export interface RankNeed {
   readonly own: number;
   readonly codecs: number;
 }
 
 const MIB = 2 ** 20;
-/** Node.js, MPI and ONNX Runtime, as measured; the root has more code, and probes. */
+/** Memory of Node.js, MPI and ONNX Runtime, as measured; the root has more code, and probes. */
 const BASE = 120 * MIB;
 const ROOT_MORE = 15 * MIB;
-/** How many times the graph is held: as it came, read, and as weights, also packed for convolutions; on the root as a model, too. */
+/**
+ * Copies of the graph: as received, parsed, as weights, and packed for convolutions; on the root also as a
+ * model.
+ */
 const GRAPHS = 4;
 const ROOT_GRAPHS = 3;
-/** Rounds that a stage runs ahead, and those in work between two stages: see pipeline.ts. */
+/** Rounds ahead and in work between two stages: see pipeline.ts. */
 const ROUNDS: Readonly<Record<ScheduleName, number>> = { even: 3, dynamic: 5 };
-/** An ffmpeg without frames. */
+/** Memory of an ffmpeg without frames. */
 const FFMPEG = 55 * MIB;
-/** Frames that a decoder holds beside two for each thread. */
+/** Frames that a decoder holds, plus two for each thread. */
 const DECODED = 10;
 
-/** What x264's presets look ahead beside `medium`; x265's are taken to be like them. */
+/** Lookahead of x264's presets relative to `medium`; those of x265 are assumed to be alike. */
 const PRESETS: Readonly<Record<string, number>> = {
   ...{ ultrafast: 0.1, superfast: 0.1, veryfast: 0.3, faster: 0.55, fast: 0.75, medium: 1 },
   ...{ slow: 1.25, slower: 1.5, veryslow: 1.5, placebo: 1.5 },
 };
 
-/** The highest memory of each rank, in rank order. Coarse: within a third for ranks, and coarser for encoders. */
+/**
+ * Returns the peak memory of each rank, in rank order. Coarse: within a third for ranks, and coarser for
+ * encoders.
+ */
 export function estimateMemory(facts: MemoryFacts): readonly RankNeed[] {
   return facts.ranks.map((rank, at) => {
     const isRoot = at === 0;
@@ -74,7 +80,7 @@ export function estimateMemory(facts: MemoryFacts): readonly RankNeed[] {
   });
 }
 
-/** The pipeline's: only as many as the frames fill. */
+/** Returns the bytes of the pipeline's buffers: only as many as the frames fill. */
 function buffers({ split, schedule, batch, ranks, ...facts }: MemoryFacts, isRoot: boolean): number {
   const solo = split === 'segments';
   const sharing = solo ? 1 : ranks.length;

@@ -1,12 +1,13 @@
+import { ROOT } from '../../mpi/world.js';
 import { JobError } from '../../system/errors.js';
 import type { RankMachine } from '../context/machine.js';
 import { estimateMemory, type MemoryFacts, type RankNeed } from './memory-estimate.js';
 
-/** What is asked of a check. */
+/** The input of a memory check. */
 export interface MemoryCheck {
   readonly facts: MemoryFacts;
   readonly machines: readonly Pick<RankMachine, 'rank' | 'host' | 'memory' | 'resident'>[];
-  /** Bytes that the ranks of one host may take together, where the user says so. */
+  /** Bytes that the ranks of one host may take together, if the user sets them. */
   readonly override: number | undefined;
   /** The one batch size that the model allows, if there is one. */
   readonly fixedBatch: number | undefined;
@@ -14,8 +15,8 @@ export interface MemoryCheck {
   readonly pixels: number;
 }
 
-/** A limit that several ranks are under, and what they may have of it in all. */
-interface Room {
+/** A memory limit that several ranks share, and the bytes that they may have in all. */
+interface Limit {
   readonly host: string;
   readonly what: string;
   readonly bytes: number;
@@ -23,20 +24,20 @@ interface Room {
 }
 
 /**
- * Refuses a job that needs more memory than its hosts, or the cgroups of its ranks, have: by an estimate, and before anything
- * large is made.
+ * Refuses a job that needs more memory than its hosts, or the cgroups of its ranks, have: by an estimate,
+ * before any large allocation.
  *
- * @throws {JobError} limit: that says what is needed, what there is, and what would fit.
+ * @throws {JobError} limit: when it does. The message says what is needed, what there is, and what would fit.
  */
 export function refuseLackOfMemory(check: MemoryCheck): void {
   const needs = estimateMemory(check.facts);
-  for (const room of rooms(check)) {
-    if (sum(needs, room.ranks) <= room.bytes) continue;
-    throw new JobError('limit', told(room, needs), { hint: ways(check, room, needs) });
+  for (const limit of limitsOf(check)) {
+    if (sum(needs, limit.ranks) <= limit.bytes) continue;
+    throw new JobError('limit', describeLack(limit, needs), { hint: remedies(check, limit, needs) });
   }
 }
 
-function rooms({ machines, override }: MemoryCheck): readonly Room[] {
+function limitsOf({ machines, override }: MemoryCheck): readonly Limit[] {
   const found = new Map<
     string,
     { readonly host: string; what: string; free: number; ranks: number[]; resident: number }
@@ -53,12 +54,12 @@ function rooms({ machines, override }: MemoryCheck): readonly Room[] {
       const known = found.get(key) ?? { host, what, free, ranks: [], resident: 0 };
       known.free = Math.min(known.free, free);
       known.ranks.push(rank);
-      // What ranks hold already is not free, but part of what they need.
+      // The memory that ranks hold already is not free, but part of what they need.
       if (override === undefined) known.resident += resident;
       found.set(key, known);
     }
   }
-  return [...found.values()].map(({ free, resident, ...room }) => ({ ...room, bytes: free + resident }));
+  return [...found.values()].map(({ free, resident, ...limit }) => ({ ...limit, bytes: free + resident }));
 }
 
 function total({ own, codecs }: RankNeed): number {
@@ -69,10 +70,10 @@ function sum(needs: readonly RankNeed[], ranks: readonly number[]): number {
   return ranks.reduce((bytes, rank) => bytes + (needs[rank] === undefined ? 0 : total(needs[rank])), 0);
 }
 
-function told({ host, what, bytes, ranks }: Room, needs: readonly RankNeed[]): string {
-  const others = ranks.filter((rank) => rank !== 0).map((rank) => needs[rank]);
+function describeLack({ host, what, bytes, ranks }: Limit, needs: readonly RankNeed[]): string {
+  const others = ranks.filter((rank) => rank !== ROOT).map((rank) => needs[rank]);
   const most = Math.max(0, ...others.map((need) => (need === undefined ? 0 : total(need))));
-  const root = ranks.includes(0) && needs[0] !== undefined ? needs[0] : undefined;
+  const root = ranks.includes(ROOT) ? needs[ROOT] : undefined;
   const parts = [
     ...(root === undefined ? [] : [`rank 0 about ${size(total(root))}, decoder and encoder included`]),
     ...(most > 0 ? [`${root === undefined ? 'each' : 'each other'} rank up to ${size(most)}`] : []),
@@ -81,14 +82,14 @@ function told({ host, what, bytes, ranks }: Room, needs: readonly RankNeed[]): s
   return `${all}, and ${what} ${size(bytes)}`;
 }
 
-/** What would fit, by the same estimate. */
-function ways(check: MemoryCheck, room: Room, needs: readonly RankNeed[]): string {
+/** Returns what would fit, by the same estimate. */
+function remedies(check: MemoryCheck, limit: Limit, needs: readonly RankNeed[]): string {
   const { facts, fixedBatch, pixels } = check;
-  const fits = (other: MemoryFacts): boolean => sum(estimateMemory(other), room.ranks) <= room.bytes;
+  const fits = (other: MemoryFacts): boolean => sum(estimateMemory(other), limit.ranks) <= limit.bytes;
   const found: string[] = [];
-  const ranks = mostRanks(room, needs);
-  if (ranks > 0 && ranks < room.ranks.length) {
-    found.push(`at most ${ranks} rank${ranks === 1 ? '' : 's'} on ${room.host}`);
+  const ranks = mostRanks(limit, needs);
+  if (ranks > 0 && ranks < limit.ranks.length) {
+    found.push(`at most ${ranks} rank${ranks === 1 ? '' : 's'} on ${limit.host}`);
   }
   for (let batch = facts.batch - 1; batch > 0 && fixedBatch === undefined; batch -= 1) {
     if (!fits(withBatch(facts, batch))) continue;
@@ -98,14 +99,15 @@ function ways(check: MemoryCheck, room: Room, needs: readonly RankNeed[]): strin
   if (facts.split === 'frames' && fits({ ...facts, split: 'segments' })) found.push('--split segments');
   const smaller = [0.75, 0.5, 0.25, 0.1].find((factor) => fits(withPixels(facts, factor)));
   if (smaller !== undefined) {
-    found.push(`a video of at most ${((pixels * smaller) / 1e6).toFixed(1)} million pixels a frame`);
+    found.push(`a video of at most ${((pixels * smaller) / 1e6).toFixed(1)} megapixels per frame`);
   }
-  const fitting = found.length > 0 ? `what fits: ${found.join(', or ')}` : 'it takes a host with more memory';
-  return `${fitting}. The estimate is coarse: FRAMESCATTER_MAX_MEMORY, in bytes a host, overrides what was found`;
+  const fitting =
+    found.length > 0 ? `what fits: ${found.join(', or ')}` : 'the job needs a host with more memory';
+  return `${fitting}. The estimate is coarse; FRAMESCATTER_MAX_MEMORY overrides the limit, in bytes per host`;
 }
 
-/** How many of the ranks of a room fit, rank 0 first. */
-function mostRanks({ ranks, bytes }: Room, needs: readonly RankNeed[]): number {
+/** Returns how many of a limit's ranks fit, rank 0 first. */
+function mostRanks({ ranks, bytes }: Limit, needs: readonly RankNeed[]): number {
   let left = bytes;
   return ranks.filter((rank) => {
     left -= sum(needs, [rank]);

@@ -1,6 +1,7 @@
 import type { ComposedGraph } from '../../model/compose/compose.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import type { CpuPrecision } from '../../model/session/precision.js';
+import { autoProvider, PROVIDERS } from '../../model/session/providers.js';
 import { workingMemory } from '../../model/session/working-memory.js';
 import { memoryOverride } from '../../system/host-memory.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
@@ -11,15 +12,22 @@ import { ENCODER_THREADS } from '../journal/work.js';
 import { busyRanks, dryRunRanks } from './busy-ranks.js';
 import { refuseLackOfMemory } from './memory-limit.js';
 
-/** Which ranks try the model out, and what their memory is held to. */
+/** The ranks that make a dry run, and the check of their memory. */
 export interface MemoryPlan {
-  /** Of each rank: whether it runs a grey batch before the first frame. The others allocate nothing for inference yet. */
+  /**
+   * For each rank, whether it makes a dry run before the first frame. The others allocate nothing for
+   * inference yet.
+   */
   readonly dryRuns: readonly boolean[];
-  /** Refuses a job that does not fit into its hosts' memory where it is split so. Errors: JobError `limit`. */
+  /**
+   * Refuses a job that does not fit into its hosts' memory with this split.
+   *
+   * @throws {JobError} limit: when it does not fit.
+   */
   readonly refuseLack: (split: 'frames' | 'segments') => void;
 }
 
-/** What is known of a job before its first frame. */
+/** The facts of a job before its first frame. */
 export interface PlannedJob {
   readonly options: Pick<JobOptions, 'schedule' | 'provider'>;
   readonly source: Pick<SourceFacts, 'video'>;
@@ -32,10 +40,13 @@ export interface PlannedJob {
   readonly machines: readonly RankMachine[];
 }
 
-/** What a graph in int8 takes beside the same one in fp32, as measured: sums, and bytes with their channels interleaved. */
+/**
+ * Memory of a graph in int8 relative to fp32, as measured: it also holds sums, and bytes with interleaved
+ * channels.
+ */
 const INT8_MORE = 1.08;
 
-/** Plans a job's memory. Where the model has sizes that cannot be worked out nothing is refused. */
+/** Plans a job's memory. If the model has unknown tensor sizes, no job is refused. */
 export function planMemory(job: PlannedJob): MemoryPlan {
   const { options, source, model, batch, graph, onCpus, spec, segmentFrames, machines } = job;
   const { schedule, provider } = options;
@@ -45,7 +56,8 @@ export function planMemory(job: PlannedJob): MemoryPlan {
   const known = new Map<number, number | undefined>();
 
   function working({ gpus, channelBlock }: RankMachine): number | undefined {
-    if (provider !== 'cpu' && (provider !== 'auto' || gpus > 0)) return 0;
+    const expected = provider === 'auto' ? autoProvider(gpus) : provider;
+    if (PROVIDERS[expected].inDeviceMemory) return 0;
     if (!known.has(channelBlock)) known.set(channelBlock, workingMemory(graph.bytes, channelBlock));
     const bytes = known.get(channelBlock);
     return bytes === undefined ? undefined : bytes * (onCpus === 'int8' ? INT8_MORE : 1);

@@ -4,8 +4,9 @@ import type { RunOptions } from '../context/options.js';
 import type { TransferContext } from '../context/storage-context.js';
 
 /**
- * Gives the model that `options` name, from `folder` where it is one of ours. It is read once, at the first call, and what
- * reads it is loaded then: ranks get the graph from the root.
+ * Returns a function that returns the model of `options`; `folder` contains the models that ship with the
+ * program. The first call reads the model, and loads the code for it: other ranks get the graph from the
+ * root.
  */
 export function modelReader(
   options: RunOptions,

@@ -1,6 +1,7 @@
 import { type ComposedGraph, compose } from '../../model/compose/compose.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { fp16Graph, int8Graph, type SessionGraphs } from '../../model/session/precision.js';
+import { autoProvider, PROVIDERS } from '../../model/session/providers.js';
 import { parseLocation } from '../../storage/location/location.js';
 import { visibleGpus } from '../../system/devices.js';
 import { JobError, OutputExists } from '../../system/errors.js';
@@ -28,7 +29,7 @@ import { refuseSharedFiles } from './files-apart.js';
 import { type MemoryPlan, planMemory } from './memory-plan.js';
 import { openSource, type Source, withDisplayName } from './source.js';
 
-/** Everything the root decides before the first frame. */
+/** Every decision of the root before the first frame. */
 export interface PreparedJob {
   readonly input: Source;
   readonly destination: Destination;
@@ -40,15 +41,15 @@ export interface PreparedJob {
   readonly model: LoadedModel;
   readonly batch: number;
   readonly graph: ComposedGraph;
-  /** What the ranks run of it, by what they compute in. */
+  /** The composed graph in the precisions that ranks may run. */
   readonly graphs: SessionGraphs;
   readonly memory: MemoryPlan;
   readonly spec: EncodeSpec;
   readonly segmentFrames: number;
   readonly identity: Identity;
-  /** Whether an earlier run has put this job's output in place: there is nothing left to do but to remove its work. */
+  /** Whether an earlier run has published this job's output, so that only its work is left to remove. */
   readonly published: boolean;
-  /** What the user should know about the decisions, a line each. */
+  /** Notes for the user about the decisions, one line each. */
   readonly notes: readonly string[];
 }
 
@@ -56,8 +57,8 @@ export interface PreparedJob {
 const MOST_KEYFRAME_INTERVAL = 250;
 
 /**
- * Looks at input, output and model, and decides everything; no frame is decoded and nothing is written, but to scratch
- * what comes from storage. The destination is checked before that, and small things are fetched before large ones.
+ * Inspects input, output and model, and makes every decision. Decodes no frame, and writes only downloads to
+ * scratch. Checks the destination first, and fetches small files before large ones.
  */
 export async function prepareJob(
   options: JobOptions,
@@ -86,10 +87,10 @@ export async function prepareJob(
   const model = await readModel();
   const batch = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
-  // Where a video may yet be cut into pieces, the root may have no more than a batch to hold.
+  // If the video may be cut into pieces, the root may hold only its own batch.
   const ranks = options.split === 'frames' ? machines.length : 1;
   refuseLargeBuffers({ batch, graph, model }, ranks);
-  const half = fp16Graph(graph, model, options);
+  const fp16 = fp16Graph(graph, model, options);
   const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
   const onCpus = cpuPrecision(model, options, machines, earlier);
   if (onCpus.warning !== undefined) storage.log.warn(onCpus.warning);
@@ -119,7 +120,7 @@ export async function prepareJob(
     'pixel format': spec.pixelFormat,
     'frames a segment': segmentFrames,
     tolerant: options.tolerant,
-    // Absent where it is not asked for.
+    // Absent unless requested.
     ...(options.video === undefined ? {} : { 'video stream': options.video }),
     ...(source.video.interlaced === 'flagged' ? { deinterlaced: 'frames marked so' } : {}),
   };
@@ -141,7 +142,7 @@ export async function prepareJob(
     batch,
     graph,
     memory,
-    graphs: { fp32: graph.bytes, fp16: half.bytes, int8 },
+    graphs: { fp32: graph.bytes, fp16: fp16.bytes, int8 },
     spec,
     segmentFrames,
     identity,
@@ -153,13 +154,13 @@ export async function prepareJob(
       ...tagNotes(spec, container),
       ...streams.notes,
       ...graph.notes,
-      ...half.notes,
+      ...fp16.notes,
     ],
   };
 }
 
 function onGpu({ provider }: JobOptions): boolean {
-  return provider === 'auto' ? visibleGpus() > 0 : provider !== 'cpu';
+  return PROVIDERS[provider === 'auto' ? autoProvider(visibleGpus()) : provider].inDeviceMemory;
 }
 
 function encodeSpec(

@@ -16,22 +16,22 @@ import type { StorageContext } from '../context/storage-context.js';
 import { fileIdentity } from '../journal/fingerprint.js';
 import type { Identity } from '../journal/identity.js';
 
-/** A file that lies on this machine now, wherever it came from. */
+/** A file on this machine: an original, or a download. */
 export interface LocalCopy {
   readonly path: string;
-  /** What the user knows it by: the path, or an address without its query. */
+  /** The name that the user gave: the path, or a URL without its query. */
   readonly display: string;
 }
 
 /** The input. */
 export interface Source extends LocalCopy {
-  /** Tells it from another input of `bytes` bytes. */
+  /** Returns the identity of the input, whose size was found to be `bytes`. */
   identity(bytes: number): Promise<Identity>;
-  /** What an output in Blob storage says of where it came from. */
+  /** Metadata, for an output in Blob storage, that names the input's version. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Makes an input readable: a local file as it is, a blob by downloading it to scratch. */
+/** Opens an input: a local file as it is; a blob by downloading it to scratch. */
 export async function openSource(location: Location, storage: StorageContext): Promise<Source> {
   if (location.kind === 'file') {
     const { path } = location;
@@ -45,7 +45,7 @@ export async function openSource(location: Location, storage: StorageContext): P
   const access = await connect(location);
   const facts = await blobFacts(access, location.name, { code: 'input', signal: storage.stopped });
   const folder = join(await storage.scratch.folder(), 'input');
-  await mkdir(folder, { recursive: true }); // there after an attempt that failed
+  await mkdir(folder, { recursive: true }); // exists after an attempt that failed
   const path = join(folder, localName(location.name, 'input'));
   await fetchBlob(access, location.name, facts, path, 'input', storage);
   return {
@@ -57,9 +57,9 @@ export async function openSource(location: Location, storage: StorageContext): P
 }
 
 /**
- * A local path for what `--model` says. A model in Blob storage is downloaded, with the manifest beside it (x.json or
- * x.onnx.json) if there is one that the credential may read, and the ranges that the manifest names; everything else is
- * given back as it is.
+ * Returns a local path for `--model`. Downloads a model in Blob storage, the manifest beside it (x.json or
+ * x.onnx.json) if the credential may read it, and the ranges that the manifest names. Returns anything else
+ * as it is.
  */
 export async function openModel(spec: string, storage: StorageContext): Promise<LocalCopy> {
   const location = isAddress(spec) ? parseLocation(spec) : undefined;
@@ -79,12 +79,14 @@ export async function openModel(spec: string, storage: StorageContext): Promise<
     await fetchBlob(access, name, manifest, `${manifestOf(path)}.json`, 'model', storage);
     const { int8 } = await withDisplayName(copy, () => readManifest(`${manifestOf(path)}.json`));
     if (int8 !== undefined) await fetchBeside(access, int8.file, folder, storage);
-    break; // the other one would not be looked at
+    break; // the first manifest counts
   }
   return copy;
 }
 
-/** Fetches what a manifest names, which `parseManifest` holds to the manifest's own folder. */
+/**
+ * Downloads a file that a manifest names. `parseManifest` has checked that it lies in the manifest's folder.
+ */
 async function fetchBeside(
   access: BlobAccess,
   file: string,
@@ -98,7 +100,7 @@ async function fetchBeside(
   await fetchBlob(access, name, facts, path, 'model', storage);
 }
 
-/** Runs `task`, whose errors know only the local path, and puts them in terms of what the user gave. */
+/** Runs `task`. Replaces the local path in its errors by the name that the user gave. */
 export async function withDisplayName<T>(copy: LocalCopy, task: () => T | Promise<T>): Promise<T> {
   try {
     return await task();
@@ -134,7 +136,10 @@ async function fetchBlob(
   }
 }
 
-/** The blob's own last name where it is harmless as a file's, for messages; else `fallback` with its extension. */
+/**
+ * Returns the last part of a blob's name if it is harmless as a file name; else `fallback` with its
+ * extension.
+ */
 function localName(name: string, fallback: string): string {
   const last = basename(name);
   if (/^\w[\w .-]{0,199}$/.test(last)) return last;

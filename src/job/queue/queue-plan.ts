@@ -24,9 +24,12 @@ import { containerFor, containerNamed } from '../../video/formats/container.js';
 import type { JobOptions, QueueOptions, RunOptions } from '../context/options.js';
 
 /**
- * The jobs of a queue, in order: inputs as they were given, a folder's or container's own videos in the order of their
- * names, then the list. Makes the folder of the outputs. `unlisted` is told of what a folder holds that cannot be had.
- * Errors: JobError `usage` where there is no video, a list cannot be read, or two videos would have the same output.
+ * Plans the jobs of a queue, in order: the inputs as given, with a folder's or container's own videos in the
+ * order of their names, then the list. Creates the folder of the outputs. `unlisted` gets what a folder
+ * contains that cannot be used.
+ *
+ * @throws {JobError} usage: when there is no video, the list cannot be read, or two videos would have one
+ *   output.
  */
 export async function planQueue(
   options: QueueOptions,
@@ -37,7 +40,7 @@ export async function planQueue(
   const videos: string[] = [];
   for (const input of inputs) for (const video of await videosOf(input, signal, unlisted)) videos.push(video);
   if (list !== undefined) for (const video of await readList(list)) videos.push(video);
-  if (videos.length === 0) throw new JobError('usage', 'there is no video to do');
+  if (videos.length === 0) throw new JobError('usage', 'there is no video to process');
   const place = parseLocation(outDir);
   const takenBy = new Map<string, string>();
   const jobs = videos.map((input) => {
@@ -54,8 +57,8 @@ export async function planQueue(
 }
 
 /**
- * What the result of a video called `name` is called: the same, in the container that `format` names; else in its own,
- * where that can be written and holds the codec, else in Matroska.
+ * Returns the output name of a video called `name`: with the suffix of the container `format` if given; else
+ * its own, if that container can be written and holds the codec; else .mkv.
  */
 export function resultName(name: string, { format, codec }: Pick<RunOptions, 'format' | 'codec'>): string {
   const dot = name.lastIndexOf('.');
@@ -89,11 +92,14 @@ async function videosOf(input: string, signal: AbortSignal, unlisted: Unlisted):
 function found(input: string, videos: readonly string[]): readonly string[] {
   if (videos.length > 0) return videos;
   throw new JobError('usage', `there is no video in ${displayText(input)}`, {
-    hint: 'videos are taken by their suffix (mp4, mov, mkv, ...), and not from folders in it',
+    hint: 'videos are found by their suffix (mp4, mov, mkv, ...), and not in subfolders',
   });
 }
 
-/** One name a line or, where the list holds NUL characters, one before each of them. Names are taken as they are. */
+/**
+ * Reads a list: one name per line or, if it contains NUL characters, names that end in NUL. Names are used as
+ * they are.
+ */
 async function readList(path: string): Promise<readonly string[]> {
   const text = await fs.readFile(path, 'utf8').catch((error) => {
     throw new JobError('usage', `the list ${path} cannot be read: ${messageOf(error)}`);
@@ -104,18 +110,21 @@ async function readList(path: string): Promise<readonly string[]> {
 function nameOf(input: string): string {
   const name = lastName(parseLocation(input));
   if (name !== '' && name !== '.' && name !== '..' && !name.includes('\0')) return name;
-  throw new JobError('usage', `${JSON.stringify(displayText(input))} has no name that an output could have`);
+  throw new JobError(
+    'usage',
+    `${JSON.stringify(displayText(input))} has no file name from which to name the output`,
+  );
 }
 
 function sameOutput(name: string, one: string, other: string): JobError {
   const [first, second] = [displayText(one), displayText(other)];
   return new JobError('usage', `two videos would have the output ${name}: ${first} and ${second}`, {
-    hint: 'rename one of them, or give it another --out-dir',
+    hint: 'rename one of them, or process it with another --out-dir',
   });
 }
 
 async function makeFolder(path: string): Promise<void> {
   await fs.mkdir(path, { recursive: true }).catch((error) => {
-    throw new JobError('output', `the folder ${path} cannot be made: ${messageOf(error)}`);
+    throw new JobError('output', `the folder ${path} cannot be created: ${messageOf(error)}`);
   });
 }

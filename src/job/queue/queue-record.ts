@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { atName, type Location, lastName, parseLocation } from '../../storage/location/location.js';
 import { openPlace } from '../../storage/place.js';
+import { isPlainObject } from '../../system/plain-object.js';
 import type { JobOptions, QueueOptions } from '../context/options.js';
 
 /**
- * What a queue that replaces outputs has made so far: the command that goes on with it must not begin again with the
- * first video.
+ * The outputs that a queue with --overwrite has made so far: a command that resumes it must not start over.
  */
 export interface QueueRecord {
-  /** Whether an earlier run of this queue made this job's output, of this very input. */
+  /** Returns whether an earlier run of this queue made this job's output from this very input. */
   has(job: JobOptions): Promise<boolean>;
   add(job: JobOptions): Promise<void>;
-  /** The queue is done. */
+  /** Removes the record, once the queue is done. */
   remove(): Promise<void>;
 }
 
@@ -20,13 +20,13 @@ const NAME = '.framescatter-queue.json';
 
 interface Content {
   readonly queue: 1;
-  /** SHA-256 of the options: with others the outputs would be others. */
+  /** SHA-256 of the options that decide the outputs. */
   readonly options: string;
-  /** By the output's name. */
+  /** Stamps of input and output, by the output's name. */
   readonly made: Readonly<Record<string, string>>;
 }
 
-/** For a queue that replaces nothing: the outputs themselves are the record. */
+/** The record of a queue without --overwrite: the outputs themselves show what is done. */
 const NONE: QueueRecord = { has: async () => false, add: async () => {}, remove: async () => {} };
 
 /** Opens the record beside the outputs. */
@@ -50,7 +50,7 @@ export async function openQueueRecord(options: QueueOptions): Promise<QueueRecor
   };
 }
 
-/** What the earlier run's options must agree in. */
+/** Returns a hash of the options that a resumed queue must share. */
 function keyOf(options: QueueOptions): string {
   const { inputs, list, outDir, workDir, restart, report, logFormat, verbosity, ...decisive } = options;
   return createHash('sha256').update(JSON.stringify(decisive)).digest('hex');
@@ -58,14 +58,16 @@ function keyOf(options: QueueOptions): string {
 
 function readMade(text: string | undefined, key: string): Content['made'] {
   try {
-    const content = JSON.parse(text ?? '{}') as Partial<Content>;
-    return content.queue === 1 && content.options === key ? (content.made ?? {}) : {};
+    const content: unknown = JSON.parse(text ?? '{}');
+    if (!isPlainObject(content) || content.queue !== 1 || content.options !== key) return {};
+    const made = isPlainObject(content.made) ? Object.entries(content.made) : [];
+    return Object.fromEntries(made.flatMap(([name, of]) => (typeof of === 'string' ? [[name, of]] : [])));
   } catch {
-    return {}; // cut off: everything is made again
+    return {}; // truncated: everything is made again
   }
 }
 
-/** Tells this input and this output from others of their names. */
+/** Returns stamps of the present input and output. */
 async function stampsOf({ input, output }: JobOptions): Promise<string> {
   const [of, made] = await Promise.all([input, output].map((text) => stampOf(parseLocation(text))));
   return `${of} ${made}`;

@@ -7,9 +7,9 @@ import { runJob } from '../job.js';
 import type { JobEnding, QueueTurn } from './root-queue.js';
 
 /**
- * Runs a job for each video, one after another, on every rank. A video that fails does not keep the others from being
- * done; a signal, a dead rank or failing inference ends the queue, and the same command goes on with it. While a video's
- * frames run the root prepares the next one.
+ * Runs a job for each video, one after another, on every rank. After a video fails the queue continues; a
+ * signal, a dead rank or failing inference ends it, and the same command resumes it. While a video's frames
+ * run, the root prepares the next video.
  */
 export async function runQueue(context: RunContext, options: QueueOptions): Promise<void> {
   const { world } = context;
@@ -19,8 +19,8 @@ export async function runQueue(context: RunContext, options: QueueOptions): Prom
   try {
     for (;;) {
       const turn = await onRoot(world, async () => queue?.next());
-      const goesOn = await world.broadcastValue(turn !== undefined);
-      if (!goesOn) break;
+      const hasTurn = await world.broadcastValue(turn !== undefined);
+      if (!hasTurn) break;
       const ending = await attempt(context, turn);
       await onRoot(world, async () => ending && queue?.settle(ending));
       if (world.missing.size > 0) throw withoutRanks(world);
@@ -31,7 +31,7 @@ export async function runQueue(context: RunContext, options: QueueOptions): Prom
   }
 }
 
-/** Runs a job; nothing on ranks other than the root. Only what all ranks know of is an ending. */
+/** Runs a job. Returns its ending on the root; throws what not all ranks know of. */
 async function attempt(context: RunContext, turn: QueueTurn | undefined): Promise<JobEnding | undefined> {
   try {
     const facts = await runJob(context, turn?.job, turn?.underWay);
@@ -43,9 +43,10 @@ async function attempt(context: RunContext, turn: QueueTurn | undefined): Promis
   }
 }
 
-/** The next video would wait for ranks that do not answer. */
+/** Returns the error that ends a queue whose next video would wait for ranks that no longer answer. */
 function withoutRanks({ missing }: World): JobError {
-  return new JobError('stopped', `not all ranks answer any more (${[...missing].join(', ')})`, {
-    hint: 'the same command goes on with the videos that are left',
+  const ranks = `rank${missing.size === 1 ? '' : 's'} ${[...missing].join(', ')}`;
+  return new JobError('stopped', `no answer from ${ranks}`, {
+    hint: 'the same command resumes with the remaining videos',
   });
 }

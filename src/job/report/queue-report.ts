@@ -2,20 +2,20 @@ import { JobError, messageOf } from '../../system/errors.js';
 import { redact } from '../../system/secret.js';
 import { type RunFacts, runReport } from './run-report.js';
 
-/** What becomes of a video of a queue. `skipped`: its output was there already. */
+/** The outcome of a video of a queue. `skipped`: its output existed already. */
 export type VideoOutcome =
   | { readonly state: 'waiting' | 'running' | 'skipped' | 'stopped' }
   | { readonly state: 'done'; readonly facts: RunFacts }
   | { readonly state: 'failed'; readonly error: unknown };
 
-/** A video of a queue, as a report names it. */
+/** A video of a queue, as a report shows it. */
 export interface QueuedVideo {
   readonly input: string;
   readonly output: string;
   readonly outcome: VideoOutcome;
 }
 
-/** The report of a queue: an entry for each video, with the report of its run where it is done. */
+/** Returns the report of a queue: an entry for each video, with the report of its run if it is done. */
 export function queueReport(version: string, videos: readonly QueuedVideo[]) {
   return {
     report: 1,
@@ -25,7 +25,7 @@ export function queueReport(version: string, videos: readonly QueuedVideo[]) {
   };
 }
 
-/** How many videos there are in each state that there is. */
+/** Returns the number of videos in each state that occurs. */
 export function countStates(videos: readonly QueuedVideo[]): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const { outcome } of videos) counts[outcome.state] = (counts[outcome.state] ?? 0) + 1;

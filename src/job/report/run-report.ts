@@ -9,37 +9,39 @@ import type { NonFiniteFrames } from '../journal/non-finite.js';
 import type { RankReport } from './summary.js';
 import { limitingStage, stageTimes } from './summary.js';
 
-/** How every report begins. */
+/** The beginning of every report. */
 const BEGINNING = /^\{\s*"report":\s*1[,\s]/;
 const BEGINNING_BYTES = 64;
 
-/** What a finished job tells of itself to a program. */
+/** The facts of a finished job, for its report. */
 export interface RunFacts {
   readonly version: string;
   readonly input: Readonly<Record<string, string | number | undefined>>;
   readonly output: Readonly<Record<string, string | number | undefined>>;
   readonly frames: number;
-  /** Those for which the model gave NaN or infinity, counted from 0. */
+  /** Frames for which the model gave NaN or infinity, counted from 0. */
   readonly nonFiniteFrames: NonFiniteFrames;
   readonly framesMadeInThisRun: number;
   readonly resumes: number;
   readonly wallSeconds: number;
-  /** Of the wall time: from the first frame asked for to the last one given to the encoder. */
+  /**
+   * Part of the wall time: from the request for the first frame to the last frame's delivery to the encoder.
+   */
   readonly pipelineSeconds: number;
   readonly ranks: readonly RankReport[];
-  /** Damage of the source that this run went on over (with --tolerant). */
+  /** Damage of the source that this run concealed (with --tolerant). */
   readonly concealed: Concealed;
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** The report of a finished job: input and output facts, frames checked in the output, and where the time went. */
+/** Returns the report of a finished job: input and output, verified frames, and time by stage. */
 export function runReport(facts: RunFacts) {
   const times = stageTimes(facts.ranks);
   return {
     report: 1,
     ...facts,
-    // The job does not come this far unless every frame and timestamp was found in the output.
+    // The job gets here only if every frame and timestamp was found in the output.
     verified: { frames: facts.frames, timestamps: 'equal within one tick of the output' },
     stageSeconds: times,
     limit: limitingStage(times, facts.ranks.length),
@@ -47,8 +49,10 @@ export function runReport(facts: RunFacts) {
 }
 
 /**
- * Writes a report as JSON, whole or not at all: who reads it meanwhile sees the earlier one. What is no report is not replaced.
- * Errors: JobError `output`.
+ * Writes a report as JSON, atomically: a reader sees the old report or the new one. Only a report is ever
+ * replaced.
+ *
+ * @throws {JobError} output: when the report cannot be written, or would replace something else.
  */
 export async function writeReport(path: string, report: object): Promise<void> {
   await refuseForeignReport(path);
@@ -61,20 +65,24 @@ export async function writeReport(path: string, report: object): Promise<void> {
   }
 }
 
-/** Refuses a place for a report that holds anything but an earlier report or an empty file. JobError `output`. */
+/**
+ * Checks that nothing but an earlier report or an empty file is at `path`, and that its folder is writable.
+ *
+ * @throws {JobError} output: otherwise.
+ */
 export async function refuseForeignReport(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (stats === undefined) {
     await access(dirname(path), constants.W_OK).catch((error: unknown) => {
       throw new JobError('output', `the report ${path} cannot be written: ${messageOf(error)}`, {
-        hint: 'name a file in a folder that is there and can be written',
+        hint: 'give a file in an existing, writable folder',
       });
     });
     return;
   }
   if (stats.isFile() && (stats.size === 0 || BEGINNING.test(await beginningOf(path)))) return;
-  throw new JobError('output', `there is something at ${path} that is no report of a run`, {
-    hint: 'it is not replaced: name another file for the report, or move it away',
+  throw new JobError('output', `${path} exists and is not a report, so it is not replaced`, {
+    hint: 'give another --report file, or move it away',
   });
 }
 

@@ -1,23 +1,25 @@
 import { STAGES, type StageSeconds } from '../../pipeline/meter.js';
 import { clock } from '../../report/progress.js';
 
-/** What one rank did. */
+/** The work of one rank. */
 export interface RankReport {
   readonly rank: number;
   readonly host: string;
   readonly provider: string;
-  /** What it computed in: fp32, on GPUs fp16, on CPUs int8. */
+  /** Arithmetic: fp32, fp16 (on GPUs) or int8 (on CPUs). */
   readonly precision: string;
   readonly frames: number;
-  /** Bytes of its own memory at their highest so far. */
+  /** Peak resident memory of its process so far, in bytes. */
   readonly peakMemory?: number;
   readonly seconds: StageSeconds;
 }
 
-/** Where less than this share of a job's time is the pipeline's, the summary says where the rest went. */
+/** If the pipeline took less than this share of a job's time, the summary also shows the rest. */
 const PIPELINE_SHARE = 0.5;
 
-/** Where the time went: of the busiest rank's inference and codec (the root's, unless every rank has one), and the root's ways. */
+/**
+ * Returns the seconds by stage: decode, infer and encode of the busiest rank, scatter and gather of the root.
+ */
 export function stageTimes(ranks: readonly RankReport[]): StageSeconds {
   const root = ranks[0]?.seconds;
   const busiest = (stage: 'decode' | 'infer' | 'encode'): number =>
@@ -32,9 +34,8 @@ export function stageTimes(ranks: readonly RankReport[]): StageSeconds {
 }
 
 /**
- * The stage that held the others up while frames went through the pipeline: the busiest, or `transport` between ranks, where there
- * are several and the root was busy longer with handing frames out and taking them back than any stage was at work. `none`
- * where nothing was left to do.
+ * Returns the stage that limited the pipeline: the busiest one; `transport between ranks` if the root
+ * scattered and gathered for longer than any stage worked; `none` if there was nothing to do.
  */
 export function limitingStage(times: StageSeconds, ranks: number): string {
   const busiest = (['decode', 'infer', 'encode'] as const).reduce((a, b) => (times[b] > times[a] ? b : a));
@@ -43,14 +44,16 @@ export function limitingStage(times: StageSeconds, ranks: number): string {
   return ranks > 1 && transport > times[busiest] ? 'transport between ranks' : busiest;
 }
 
-/** How long a job took, in seconds. */
+/** The duration of a job, in seconds. */
 export interface JobSeconds {
   readonly wallSeconds: number;
-  /** Of the wall time: from the first frame asked for to the last one given to the encoder. */
+  /**
+   * Part of the wall time: from the request for the first frame to the last frame's delivery to the encoder.
+   */
   readonly pipelineSeconds: number;
 }
 
-/** The last lines of a job on `size` ranks for a person to read. */
+/** Returns the summary of a job on `size` ranks: its last lines in the log. */
 export function summaryLines(
   frames: number,
   { wallSeconds, pipelineSeconds }: JobSeconds,
@@ -66,7 +69,7 @@ export function summaryLines(
   const around = wallSeconds - pipelineSeconds;
   const verdict =
     pipelineSeconds < PIPELINE_SHARE * wallSeconds
-      ? `${around.toFixed(1)} of ${wallSeconds.toFixed(1)} s were start-up and finishing; in between the limit was ${limit}`
+      ? `${around.toFixed(1)} of ${wallSeconds.toFixed(1)} s were start-up and finishing; in between, the limit was ${limit}`
       : `the limit was ${limit}`;
   return [total, `busy: ${stages}; ${verdict}`];
 }

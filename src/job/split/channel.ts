@@ -1,34 +1,34 @@
 import type { Message, World } from '../../mpi/world.js';
 import type { ErrorCode } from '../../system/errors.js';
 
-/** What the root says to a rank. A piece's compressed packets go with it, as a NUT file. */
+/** A message from the root to a rank. A piece's compressed packets go with it, as a NUT file. */
 export type ToRank =
   | {
       readonly kind: 'piece';
       readonly index: number;
       /** Frames of the whole video before the piece's first. */
       readonly framesBefore: number;
-      /** Its frames' PTS, as the piece has them, in presentation order. */
+      /** PTS of its frames, as in the piece, in presentation order. */
       readonly pts: readonly number[];
-      /** PTS of the last frame that is decoded but not the piece's own; null where there is none. */
+      /** PTS of the last frame to decode that is not part of the piece; null if there is none. */
       readonly after: number | null;
     }
-  /** There are no more pieces: the rank ends once those it has are done. */
+  /** No more pieces: the rank ends once its pieces are done. */
   | { readonly kind: 'end' }
-  /** Drop what is not done, and end. */
+  /** The rank must drop unfinished pieces and end. */
   | { readonly kind: 'stop' }
-  /** The answer to `ended` and `failed`: nothing comes any more. */
+  /** The answer to `ended` and `failed`: the last message. */
   | { readonly kind: 'close' };
 
-/** What a rank says to the root. A piece's encoded segment goes with `done`, as a NUT file. */
+/** A message from a rank to the root. A piece's encoded segment goes with `done`, as a NUT file. */
 export type FromRank =
   | {
       readonly kind: 'done';
       readonly index: number;
-      /** When work on it began, in milliseconds since 1970. */
+      /** Start of the work on it, in milliseconds since 1970. */
       readonly began: number;
       readonly warnings: readonly string[];
-      /** Which of its frames, from 0, the model gave NaN or infinity for. */
+      /** Its frames, from 0, for which the model gave NaN or infinity. */
       readonly nonFinite: readonly number[];
     }
   | { readonly kind: 'ended' }
@@ -39,14 +39,14 @@ export type FromRank =
       readonly hint: string | null;
     };
 
-/** One end of a connection between the root and a rank. Messages keep their order. */
+/** One end of a channel between the root and a rank. Messages keep their order. */
 export interface Channel<Out, In> {
   send(value: Out, bytes?: Uint8Array): Promise<void>;
-  /** One call at a time. */
+  /** Returns the next message. At most one call may be pending. */
   receive(): Promise<Message<In>>;
 }
 
-/** The channel to rank `peer`, which has one to this rank. */
+/** Opens the channel to rank `peer`, which must open one to this rank. */
 export function channelTo<Out, In>(world: World, peer: number): Channel<Out, In> {
   return {
     send: (value, bytes) => world.send(peer, value, bytes),
@@ -54,7 +54,7 @@ export function channelTo<Out, In>(world: World, peer: number): Channel<Out, In>
   };
 }
 
-/** A channel from the root to itself. */
+/** Opens a channel from the root to itself. */
 export function localChannel(): {
   readonly root: Channel<ToRank, FromRank>;
   readonly rank: Channel<FromRank, ToRank>;

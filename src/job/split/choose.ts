@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { PROVIDERS } from '../../model/session/providers.js';
 import type { OpenedSession } from '../../model/session/session.js';
 import type { World } from '../../mpi/world.js';
 import type { PipelineShape } from '../../pipeline/pipeline.js';
@@ -11,25 +12,25 @@ import type { Chooser, Split } from '../prepare/chooser.js';
 import type { PreparedJob } from '../prepare/prepare.js';
 import { estimate } from './estimate.js';
 
-/** What a rank says of its ffmpeg. */
+/** The ffmpeg of a rank. */
 interface Program {
   readonly rank: number;
   readonly host: string;
-  /** Null where it cannot be run. */
+  /** Null if it cannot run. */
   readonly version: string | null;
 }
 
 const FRAMES: Split = { mode: 'frames' };
-/** A piece of intra-only video would be large long before it is a few seconds long. */
+/** Target size of a piece: of intra-only video, a few seconds would be larger. */
 const PIECE_BYTES = 2 ** 26;
-/** A piece is held in memory on its way. */
+/** Size limit of a piece, which is held in memory on its way. */
 const MOST_PIECE_BYTES = 2 ** 30;
-/** The gain from which on segments are worth that a stopped job loses those that are not whole. */
+/** The least gain that is worth segments: a stopped job loses its unfinished ones. */
 const WORTHWHILE = 1.25;
 
 /**
- * Makes the chooser, on all ranks together: where they may have to decode and encode, they tell whether they can. `nvenc`
- * says, on the root, whether its GPU is to encode.
+ * Creates the chooser, on all ranks together: each rank reports its ffmpeg, since it may have to decode and
+ * encode. `nvenc`, on the root, says whether its GPU will encode.
  */
 export async function splitChooser(
   world: World,
@@ -47,17 +48,17 @@ export async function splitChooser(
       return FRAMES;
     };
     const auto = options.split === 'auto';
-    if (options.tolerant) return frames('--tolerant repairs a video by what comes before');
+    if (options.tolerant) return frames('--tolerant conceals damage by earlier frames');
     const odd = oddProgram(programs ?? []);
     if (odd !== undefined && !auto) throw odd;
     if (odd !== undefined) return frames(odd.message);
     let reason = 'as asked';
     if (auto) {
-      if (earlier === 'frames') return frames('the earlier run began so');
-      if (nvenc && earlier !== 'segments') return frames('the estimate knows no hardware encoders');
+      if (earlier === 'frames') return frames('the earlier run of this job did');
+      if (nvenc && earlier !== 'segments') return frames('the estimate does not cover hardware encoders');
       const decided = await decide(world, opened, shape, prepared);
       if (!decided.segments && earlier !== 'segments') return frames(decided.why);
-      reason = earlier === 'segments' ? 'the earlier run began so' : decided.why;
+      reason = earlier === 'segments' ? 'the earlier run of this job did' : decided.why;
     }
     const size = { frames: prepared.segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES };
     const plan = await planCut(prepared.source, size, await storage.scratch.folder());
@@ -67,18 +68,18 @@ export async function splitChooser(
   };
 }
 
-/** What is wrong with the ranks' ffmpegs: segments by different ones may not fit together. */
+/** Returns an error if the ranks' ffmpegs differ: segments of different versions may not fit together. */
 function oddProgram(programs: readonly Program[]): JobError | undefined {
   const ours = programs[0]?.version ?? null;
   const odd = programs.find(({ version }) => version === null || version !== ours);
   if (odd === undefined) return undefined;
-  const has = odd.version === null ? 'cannot run ffmpeg' : `has ffmpeg ${odd.version}, the root ${ours}`;
+  const has = odd.version === null ? 'cannot run ffmpeg' : `has ffmpeg ${odd.version}, rank 0 has ${ours}`;
   return new JobError('ffmpeg', `rank ${odd.rank} on ${odd.host} ${has}`, {
     hint: 'install the same ffmpeg for every rank, or use --split frames',
   });
 }
 
-/** Whether segments promise to be faster, by the measured speed of inference. */
+/** Decides, from the measured speed of inference, whether segments will be faster. */
 async function decide(
   world: World,
   { streams: [session], provider }: OpenedSession,
@@ -96,13 +97,13 @@ async function decide(
     localRanks: world.localSize,
     cores: availableParallelism(),
     inferred,
-    onCpu: provider === 'cpu',
+    sharesHostCores: PROVIDERS[provider].sharesHostCores,
     codec: spec.codec,
     preset: spec.preset,
     decodedPixels: source.video.width * source.video.height,
     encodedPixels: graph.output.width * graph.output.height,
   });
   const fps = (value: number): string => value.toFixed(value < 10 ? 1 : 0);
-  const why = `an estimated ${fps(speeds.segments)} frames a second in segments, ${fps(speeds.frames)} by way of the root`;
+  const why = `an estimated ${fps(speeds.segments)} frames per second in segments, ${fps(speeds.frames)} through rank 0`;
   return { segments: speeds.segments > WORTHWHILE * speeds.frames, why };
 }

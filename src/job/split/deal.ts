@@ -4,43 +4,43 @@ import type { CutPiece } from '../../video/split/cut.js';
 import type { Channel, FromRank, ToRank } from './channel.js';
 
 export interface DealContext {
-  /** To every rank, in rank order. */
+  /** The channels to every rank, in rank order. */
   readonly channels: readonly Channel<ToRank, FromRank>[];
-  /** The pieces that are to be made, which come while the video is read. */
+  /** The pieces to make, cut while the video is read. */
   readonly pieces: AsyncGenerator<CutPiece, void, undefined>;
-  /** About how many they are. */
+  /** Approximate number of pieces. */
   readonly count: number;
-  /** The pieces of these indexes, cut out once more. */
+  /** Cuts the pieces of these indexes once more. */
   readonly again: (indexes: ReadonlySet<number>) => AsyncGenerator<CutPiece, void, undefined>;
-  /** What a rank is told of a piece. */
+  /** Returns the message that goes to a rank with a piece. */
   readonly describe: (piece: CutPiece['piece']) => ToRank;
-  /** Takes over a finished piece. */
+  /** Records a finished piece. */
   readonly record: (done: FromRank & { readonly kind: 'done' }, data: Uint8Array) => Promise<void>;
-  /** Whether a rank moves nothing any more, so that others had better make its pieces. */
+  /** Returns whether a rank has stalled, so that others should make its pieces. */
   readonly isStalled: (rank: number) => boolean;
-  /** Calls `look` at intervals, until the function that it gives is called. */
+  /** Calls `look` at intervals, until the returned function is called. */
   readonly repeat: (look: () => void) => () => void;
-  /** Aborted when the job is to stop. */
+  /** Aborted when the job must stop. */
   readonly stopped: AbortSignal;
 }
 
-/** How it ended. */
+/** The result of dealing. */
 export interface Dealt {
   /** The first failure of a rank, of the pieces or of `record`. */
   readonly failure: { readonly error: unknown } | undefined;
-  /** Ranks that stood still to the end: nothing that they still do is waited for. */
+  /** Ranks that had stalled at the end. Nothing waits for them. */
   readonly lost: readonly number[];
 }
 
-/** One rank at the table. */
+/** A rank that works on pieces. */
 interface Peer {
   readonly rank: number;
   readonly channel: Channel<ToRank, FromRank>;
-  /** Pieces that it was given and has not finished. */
+  /** Indexes of the pieces that it has been given and has not finished. */
   readonly held: Set<number>;
-  /** Resolves once it stands still: it may not even take what it is sent. */
+  /** Resolves once the rank has stalled: it may not even receive what it is sent. */
   readonly stalled: Deferred;
-  /** Resolves once it is not waited for any more. */
+  /** Resolves once nothing waits for the rank. */
   readonly left: Deferred;
   open: boolean;
   filling: boolean;
@@ -51,79 +51,102 @@ interface Deferred {
   readonly resolve: () => void;
 }
 
-/** Pieces that a rank may have at once: one that is worked on, and the next one on its way or being opened. */
+/** Most pieces that a rank has at a time: one in work, and the next one under way or being opened. */
 const MOST_PER_RANK = 2;
-/** Pieces that the root holds in memory at once, on their way out. */
+/** Most pieces that the root holds in memory at a time, on their way to ranks. */
 const MOST_IN_FLIGHT = 4;
 
 /**
- * Hands the pieces out, the next one to whichever rank has room, and takes in what becomes of them, until every rank has
- * ended. What a rank holds that stands still is cut out again for the next one that has nothing to do: the first answer
- * counts. After a failure, or once the job is to stop, ranks drop what they have. Never rejects.
+ * Deals the pieces out, each to the next rank that has room, and records the finished ones, until every rank
+ * has ended. The pieces of a stalled rank are cut again for a rank that has nothing to do; the first result
+ * counts. After a failure, or once the job must stop, ranks drop their pieces. Never rejects.
  */
 export async function deal(context: DealContext): Promise<Dealt> {
-  const { pieces, again, describe, record, isStalled, stopped } = context;
-  const peers = context.channels.map(peerOf);
-  const oneOfFew = gate(MOST_IN_FLIGHT);
-  const given = new Set<number>();
-  const answered = new Set<number>();
-  const lost: number[] = [];
-  let left = context.count;
-  let exhausted = false;
-  let repeated: AsyncGenerator<CutPiece, void, undefined> | undefined;
-  let over: 'made' | 'halted' | undefined;
-  let failure: { readonly error: unknown } | undefined;
+  return new Dealer(context).run();
+}
 
-  function end(how: NonNullable<typeof over>): void {
-    if (over !== undefined) return;
-    over = how;
-    // What a rank still holds where all pieces are made, others have made.
-    for (const peer of peers)
-      if (peer.open) tell(peer, { kind: how === 'made' && peer.held.size === 0 ? 'end' : 'stop' });
+class Dealer {
+  readonly #context: DealContext;
+  readonly #peers: readonly Peer[];
+  readonly #inFlight = gate(MOST_IN_FLIGHT);
+  /** Indexes of the pieces that were cut, and of those that were recorded. */
+  readonly #given = new Set<number>();
+  readonly #answered = new Set<number>();
+  readonly #lost: number[] = [];
+  /** Approximate number of pieces left to deal. */
+  #left: number;
+  /** Whether all pieces were cut. */
+  #exhausted = false;
+  /** Pieces of stalled ranks, cut again. */
+  #repeated: AsyncGenerator<CutPiece, void, undefined> | undefined;
+  #over: 'made' | 'halted' | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(context: DealContext) {
+    this.#context = context;
+    this.#peers = context.channels.map(peerOf);
+    this.#left = context.count;
   }
 
-  function fail(error: unknown): void {
-    failure ??= { error };
-    end('halted');
-  }
-
-  function tell({ channel }: Peer, value: ToRank): void {
-    channel.send(value).catch(fail);
-  }
-
-  function endIfMade(): void {
-    if (exhausted && answered.size === given.size) end('made');
-  }
-
-  async function nextPiece(): Promise<CutPiece | undefined> {
-    const next = exhausted ? undefined : await pieces.next();
-    if (next?.done === false) {
-      given.add(next.value.piece.index);
-      return next.value;
+  async run(): Promise<Dealt> {
+    const { repeat, stopped, pieces } = this.#context;
+    const endLooks = repeat(() => this.#look());
+    const halt = (): void => this.#end('halted');
+    stopped.addEventListener('abort', halt);
+    if (stopped.aborted) halt();
+    try {
+      const serving = this.#peers.map((peer) =>
+        Promise.race([this.#serve(peer).catch((error) => this.#fail(error)), peer.left.promise]),
+      );
+      await Promise.all(serving);
+    } finally {
+      stopped.removeEventListener('abort', halt);
+      endLooks();
+      await Promise.allSettled([pieces.return(), this.#repeated?.return()]);
     }
-    exhausted = true;
-    endIfMade();
-    const other = await repeated?.next();
-    if (other?.done === false) return other.value;
-    repeated = undefined;
-    return undefined;
+    return { failure: this.#failure, lost: this.#lost };
   }
 
-  /** Gives a rank pieces up to its due. A second one only while there is one for every rank: else others would wait for it. */
-  async function fill(peer: Peer): Promise<void> {
+  /** Takes a rank's messages until it has ended. */
+  async #serve(peer: Peer): Promise<void> {
+    const { channel, held } = peer;
+    void this.#fill(peer);
+    for (;;) {
+      const { value, bytes } = await channel.receive();
+      if (value.kind === 'done') {
+        held.delete(value.index);
+        if (!this.#answered.has(value.index) && this.#over !== 'halted') {
+          this.#answered.add(value.index);
+          await this.#context.record(value, bytes).catch((error) => this.#fail(error));
+          this.#endIfMade();
+        }
+        void this.#fill(peer);
+        continue;
+      }
+      peer.open = false;
+      // A piece that another rank has made meanwhile may fail.
+      if (value.kind === 'failed' && this.#over !== 'made') {
+        const { code, message, hint } = value;
+        this.#fail(new JobError(code, message, hint === null ? {} : { hint }));
+      }
+      await channel.send({ kind: 'close' });
+      return;
+    }
+  }
+
+  /** Gives a rank as many pieces as it may have: a second one only while there is one for every rank. */
+  async #fill(peer: Peer): Promise<void> {
     const { held, channel, rank } = peer;
+    const { describe, isStalled } = this.#context;
     if (peer.filling) return;
     peer.filling = true;
+    const most = (): number => (this.#left >= this.#peers.length ? MOST_PER_RANK : 1);
     try {
-      while (
-        over === undefined &&
-        !isStalled(rank) &&
-        held.size < (left >= peers.length ? MOST_PER_RANK : 1)
-      ) {
-        left -= 1;
-        const gave = await oneOfFew(async () => {
-          const next = await nextPiece();
-          if (next === undefined || over !== undefined) return false;
+      while (this.#over === undefined && !isStalled(rank) && held.size < most()) {
+        this.#left -= 1;
+        const gave = await this.#inFlight(async () => {
+          const next = await this.#nextPiece();
+          if (next === undefined || this.#over !== undefined) return false;
           held.add(next.piece.index);
           await Promise.race([channel.send(describe(next.piece), next.data), peer.stalled.promise]);
           return true;
@@ -131,72 +154,68 @@ export async function deal(context: DealContext): Promise<Dealt> {
         if (!gave) break;
       }
     } catch (error) {
-      fail(error);
+      this.#fail(error);
     } finally {
       peer.filling = false;
     }
   }
 
-  async function serve(peer: Peer): Promise<void> {
-    const { channel, held } = peer;
-    void fill(peer);
-    for (;;) {
-      const { value, bytes } = await channel.receive();
-      if (value.kind === 'done') {
-        held.delete(value.index);
-        if (!answered.has(value.index) && over !== 'halted') {
-          answered.add(value.index);
-          await record(value, bytes).catch(fail);
-          endIfMade();
-        }
-        void fill(peer);
-        continue;
-      }
-      peer.open = false;
-      // A piece that another rank has made meanwhile may fail as it likes.
-      if (value.kind === 'failed' && over !== 'made') {
-        const { code, message, hint } = value;
-        fail(new JobError(code, message, hint === null ? {} : { hint }));
-      }
-      await channel.send({ kind: 'close' });
-      return;
+  /** Returns the next piece to make or, once all were cut, the next one to make again. */
+  async #nextPiece(): Promise<CutPiece | undefined> {
+    const next = this.#exhausted ? undefined : await this.#context.pieces.next();
+    if (next?.done === false) {
+      this.#given.add(next.value.piece.index);
+      return next.value;
     }
+    this.#exhausted = true;
+    this.#endIfMade();
+    const other = await this.#repeated?.next();
+    if (other?.done === false) return other.value;
+    this.#repeated = undefined;
+    return undefined;
   }
 
-  /** At every beat: sees to ranks that stand still, and to those that have nothing to do. */
-  function look(): void {
-    const still = peers.filter(({ rank, open }) => open && isStalled(rank));
-    for (const peer of still) peer.stalled.resolve();
-    if (over !== undefined) {
-      for (const peer of still) {
+  /** Looks, at every beat, for ranks that have stalled and for ranks that have nothing to do. */
+  #look(): void {
+    const stalled = this.#peers.filter(({ rank, open }) => open && this.#context.isStalled(rank));
+    for (const peer of stalled) peer.stalled.resolve();
+    if (this.#over !== undefined) {
+      for (const peer of stalled) {
         peer.open = false;
-        lost.push(peer.rank);
+        this.#lost.push(peer.rank);
         peer.left.resolve();
       }
       return;
     }
-    if (!exhausted || still.length === 0) return;
-    const moving = peers.filter((peer) => peer.open && !still.includes(peer));
+    if (!this.#exhausted || stalled.length === 0) return;
+    const moving = this.#peers.filter((peer) => peer.open && !stalled.includes(peer));
     const inHand = new Set(moving.flatMap(({ held }) => [...held]));
-    const orphans = still
+    const orphans = stalled
       .flatMap(({ held }) => [...held])
-      .filter((at) => !answered.has(at) && !inHand.has(at));
-    if (orphans.length > 0) repeated ??= again(new Set(orphans));
-    for (const peer of moving) void fill(peer);
+      .filter((index) => !this.#answered.has(index) && !inHand.has(index));
+    if (orphans.length > 0) this.#repeated ??= this.#context.again(new Set(orphans));
+    for (const peer of moving) void this.#fill(peer);
   }
 
-  const endLooks = context.repeat(look);
-  const halt = (): void => end('halted');
-  stopped.addEventListener('abort', halt);
-  if (stopped.aborted) halt();
-  try {
-    await Promise.all(peers.map((peer) => Promise.race([serve(peer).catch(fail), peer.left.promise])));
-  } finally {
-    stopped.removeEventListener('abort', halt);
-    endLooks();
-    await Promise.allSettled([pieces.return(), repeated?.return()]);
+  #endIfMade(): void {
+    if (this.#exhausted && this.#answered.size === this.#given.size) this.#end('made');
   }
-  return { failure, lost };
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#end('halted');
+  }
+
+  #end(how: 'made' | 'halted'): void {
+    if (this.#over !== undefined) return;
+    this.#over = how;
+    // Once all pieces are made, others have made those that a rank still holds.
+    for (const { open, held, channel } of this.#peers) {
+      if (!open) continue;
+      const kind = how === 'made' && held.size === 0 ? 'end' : 'stop';
+      channel.send({ kind }).catch((error) => this.#fail(error));
+    }
+  }
 }
 
 function peerOf(channel: Channel<ToRank, FromRank>, rank: number): Peer {

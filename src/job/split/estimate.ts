@@ -1,14 +1,16 @@
+import type { Codec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
-/** What the speed of a job follows from. */
+
+/** The facts that decide the speed of a job. */
 export interface Facts {
   readonly ranks: number;
-  /** Ranks of the root's node, and its cores. Other nodes are taken to be like it. */
+  /** Ranks and cores of the root's node. Other nodes are assumed to be alike. */
   readonly localRanks: number;
   readonly cores: number;
-  /** Frames a second that one rank infers. */
+  /** Frames per second that one rank infers. */
   readonly inferred: number;
-  /** Whether inference takes the cores of the rank, or a GPU. */
-  readonly onCpu: boolean;
+  /** Whether inference uses the host's cores. */
+  readonly sharesHostCores: boolean;
   readonly codec: Codec;
   readonly preset: string;
   /** Pixels of a decoded and of an encoded frame. */
@@ -16,15 +18,17 @@ export interface Facts {
   readonly encodedPixels: number;
 }
 
-/** Frames a second of the whole job, in either mode. */
+/** Frames per second of the whole job, in either mode. */
 export interface Estimate {
   readonly frames: number;
   readonly segments: number;
 }
 
-/** Core-seconds for a million pixels to decode, as measured on a core of an AMD EPYC (Zen 3) over footage of traffic. */
+/**
+ * Core-seconds to decode a million pixels, as measured on a core of an AMD EPYC (Zen 3) with traffic footage.
+ */
 const DECODE = 0.007;
-/** What a preset of x264 takes beside `medium`; x265's are taken to be like them. */
+/** Cost of x264's presets relative to `medium`; those of x265 are assumed to be alike. */
 const PRESETS: Readonly<Record<string, number>> = {
   ultrafast: 0.1,
   superfast: 0.2,
@@ -36,13 +40,13 @@ const PRESETS: Readonly<Record<string, number>> = {
   slower: 3,
   veryslow: 6,
 };
-/** More cores than this do not make one encoder faster. */
+/** More cores do not make one encoder faster. */
 const MOST_CODEC_CORES = 16;
 
 /**
- * A coarse estimate from measured inference and declared codec costs. Split into frames, the root's cores decode and encode
- * for all; split into segments, every rank's share of its node's cores does so for itself. On the CPU inference takes
- * its part of the same cores.
+ * Estimates the speed, coarsely, from measured inference and declared codec costs. With `frames` the root's
+ * cores decode and encode for all ranks; with `segments` each rank's share of its node's cores does so for
+ * itself. Inference on the CPU uses the same cores.
  */
 export function estimate(facts: Facts): Estimate {
   const { ranks, localRanks, cores, inferred } = facts;
@@ -50,7 +54,7 @@ export function estimate(facts: Facts): Estimate {
   const codec =
     (facts.decodedPixels * DECODE + facts.encodedPixels * CODEC_FACTS[facts.codec].cost * preset) / 1e6;
   const coresPerRank = cores / localRanks;
-  const inference = facts.onCpu ? coresPerRank / inferred : 0;
+  const inference = facts.sharesHostCores ? coresPerRank / inferred : 0;
   const most = ranks * inferred;
   const onRoot = Math.min(cores, MOST_CODEC_CORES) / codec;
   const rootNode = cores / (codec + (localRanks / ranks) * inference);
@@ -58,5 +62,3 @@ export function estimate(facts: Facts): Estimate {
   const eachRank = (ranks * Math.min(coresPerRank, MOST_CODEC_CORES)) / codec;
   return { frames: Math.min(most, onRoot, rootNode), segments: Math.min(most, everywhere, eachRank) };
 }
-
-import type { Codec } from '../../video/codecs/codec.js';

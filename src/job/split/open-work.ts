@@ -32,21 +32,21 @@ import { openPieceWork, type PieceWork } from './piece-work.js';
 import type { OpenedWork, RootContext, RootWork } from './root-work.js';
 import { refuseUnfinished } from './unfinished.js';
 
-/** The root decodes and encodes, and frames go to the ranks and back. */
+/** The work of a job split into frames: the root decodes and encodes, and frames go to the ranks and back. */
 export interface FrameWork extends RootWork {
   readonly mode: 'frames';
   readonly decoder: Decoder;
   readonly sink: SegmentSink;
 }
 
-/** How the video is to be split, and what was found of the video engines. */
+/** The chooser of the split, and the trials of the video engines. */
 export interface Choices {
-  /** None: into frames. */
+  /** Undefined: split into frames. */
   readonly choose: Chooser | undefined;
   readonly trials: HardwareTrials;
 }
 
-/** Opens the journal, chooses how the video is split and who decodes and encodes, and takes over what earlier runs did. */
+/** Opens the journal, chooses the split and the codecs' engines, and resumes the work of earlier runs. */
 export async function openRootWork(
   options: JobOptions,
   prepared: PreparedJob,
@@ -55,7 +55,7 @@ export async function openRootWork(
 ): Promise<FrameWork | PieceWork> {
   const { storage } = place;
   const { journal, chosen } = await openWork(options, storage, async (earlier) => {
-    // Whoever had the work before may have put the output in place since this job was prepared.
+    // Another job that had the work may have published the output since this one was prepared.
     if (parseLocation(options.output).kind === 'file')
       await prepared.destination.check(parseLocation(options.input), options.overwrite);
     const split: Split = (await choose?.(prepared, storage, earlier?.split)) ?? { mode: 'frames' };
@@ -72,7 +72,7 @@ export async function openRootWork(
     : openFrameWork(options, prepared, opened);
 }
 
-/** Opens the video where earlier runs ended. */
+/** Opens the video at the point where earlier runs ended. */
 async function openFrameWork(
   options: JobOptions,
   prepared: PreparedJob,
@@ -106,7 +106,7 @@ async function openFrameWork(
   try {
     refuseNonFinite(options.strict, journal.segments);
     const done = await sink.restore();
-    if (done.frames > 0) log.info(`resuming after ${done.frames} frames that an earlier run has done`);
+    if (done.frames > 0) log.info(`resuming after ${done.frames} frames of an earlier run`);
     const resume =
       done.lastPts === undefined ? {} : { resume: { frames: done.frames, lastPts: done.lastPts } };
     const decoder = await openDecoder(source, wire, {
@@ -144,13 +144,13 @@ async function openFrameWork(
   }
 }
 
-/** The root's ends of the pipeline, which never fail within it: all ranks come to its end together. */
+/** The root's ends of the pipeline. They never throw inside it, so all ranks reach its end together. */
 export interface RootEnds extends Ends {
-  /** Ends the job where decoder or encoder failed, or a signal asked for it: what is done stays done. */
+  /** Throws if the decoder or encoder failed, or a signal stopped the job. Finished work stays. */
   refuseUnfinished(): Promise<void>;
 }
 
-/** After a failure no frame is begun, and those in flight are dropped. */
+/** Creates the root's ends. After a failure no frame starts, and those in flight are dropped. */
 export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
   let failure: { readonly error: unknown } | undefined;
   async function unlessFailed<T>(step: () => Promise<T>): Promise<T | undefined> {
@@ -177,7 +177,11 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
   };
 }
 
-/** An input that was still being written, or was exchanged, has no one right output. JobError `input`. */
+/**
+ * Checks that the input has not changed since the job was prepared.
+ *
+ * @throws {JobError} input: when it has.
+ */
 export async function refuseChangedInput({ input, identity }: PreparedJob): Promise<void> {
   const { size } = await stat(input.path).catch(() => ({ size: -1 }));
   const now = size < 0 ? undefined : await input.identity(size).catch(() => undefined);
@@ -185,11 +189,11 @@ export async function refuseChangedInput({ input, identity }: PreparedJob): Prom
   if (now !== undefined && differing.length === 0) return;
   const isTimeAlone = now !== undefined && differing.every(([key]) => key === MODIFIED);
   throw new JobError('input', `${input.display} changed while the job ran`, {
-    hint: `${isTimeAlone ? `${sameContentHint(identity[MODIFIED])}; else, ` : ''}when it is whole, run the same command with --restart`,
+    hint: `${isTimeAlone ? `${sameContentHint(identity[MODIFIED])}; else, ` : ''}when the file is complete, run the same command with --restart`,
   });
 }
 
-/** A published output: its frames, and what the user should know of the streams that were carried over. */
+/** A published output: its frames, and notes and warnings about the other streams. */
 export interface Completed {
   readonly frames: number;
   readonly nonFiniteFrames: NonFiniteFrames;
@@ -198,8 +202,8 @@ export interface Completed {
 }
 
 /**
- * Makes the output of the finished segments, checks every frame's time in it, and puts it in its place as the last act;
- * then the journal goes.
+ * Muxes the finished segments into the output, verifies every frame's time in it, publishes it, and removes
+ * the journal.
  */
 export async function completeOutput(
   options: JobOptions,

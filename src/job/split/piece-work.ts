@@ -15,26 +15,29 @@ import type { PieceTask } from './piece-worker.js';
 import type { OpenedWork, RootWork } from './root-work.js';
 import { refuseUnfinished } from './unfinished.js';
 
-/** The root's side of a job whose ranks each decode, infer and encode pieces of the video: a piece is a segment. */
+/**
+ * The root's side of a job split into segments: each rank decodes, infers and encodes pieces, one segment per
+ * piece.
+ */
 export interface PieceWork extends RootWork {
   readonly mode: 'segments';
   readonly plan: CutPlan;
   readonly task: PieceTask;
-  /** Takes note of the next piece that is cut: whether it is still to be made. */
+  /** Takes the next piece that is cut. Returns whether it must be made. */
   readonly wanted: (piece: Piece) => boolean;
-  /** About how many pieces are still to be made. */
+  /** Approximate number of pieces to make. */
   readonly count: number;
-  /** What a rank is told of a piece. */
+  /** Returns the message that goes to a rank with a piece. */
   readonly describe: (piece: Piece) => ToRank;
-  /** Records a finished piece, once it is on the disk. */
+  /** Writes a finished piece durably, and records it. */
   readonly record: (done: FromRank & { readonly kind: 'done' }, data: Uint8Array) => Promise<void>;
-  /** Keeps what the pieces failed with. */
+  /** Keeps the failure of the pieces. */
   readonly failed: (failure: { readonly error: unknown } | undefined) => void;
-  /** Ends the job where it failed, or a signal asked for it: what is done stays done. */
+  /** Throws if the job failed, or a signal stopped it. Finished work stays. */
   readonly refuseUnfinished: (stop: StopRequest) => Promise<void>;
 }
 
-/** Takes over the pieces that earlier runs finished. */
+/** Opens the work, with the pieces that earlier runs finished. */
 export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: OpenedWork): PieceWork {
   const { journal, monitor, storage, hardware, strict } = opened;
   const { source, wire, input } = prepared;
@@ -48,7 +51,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
   const ptsOf = ({ firstFrame, frames }: Piece): readonly number[] =>
     pts.slice(firstFrame, firstFrame + frames);
   const recorded = journal.segments.reduce((sum, { frames }) => sum + frames, 0);
-  if (recorded > 0) storage.log.info(`resuming after ${recorded} frames that an earlier run has done`);
+  if (recorded > 0) storage.log.info(`resuming after ${recorded} frames of an earlier run`);
   monitor.begin(pts.length, recorded);
   const progress = showProgress(storage.log, pts.length, recorded);
   let restored = 0;
@@ -71,7 +74,9 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       if (record === undefined) return true;
       // Another ffmpeg may cut elsewhere.
       if (!isSame(record.pts, ptsOf(piece))) {
-        storage.log.info(`segment ${piece.index} of the earlier run is another one now, and is made again`);
+        storage.log.info(
+          `segment ${piece.index} of the earlier run has other frames now and will be made again`,
+        );
         return true;
       }
       finished.set(piece.index, record);
@@ -118,11 +123,14 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
 
     async finish() {
       const missing = pieces.find(({ index }) => !finished.has(index));
-      if (missing !== undefined) throw new JobError('internal', `segment ${missing.index} was never made`);
-      if (pieces.at(-1)?.to !== times.length)
-        throw new JobError('internal', 'the video was not cut to its end');
+      if (missing !== undefined) throw new JobError('internal', `segment ${missing.index} is missing`);
+      const cut = pieces.at(-1)?.to ?? 0;
+      if (cut !== times.length) {
+        const found = `${cut} of ${times.length} packets`;
+        throw new JobError('internal', `"${input.display}" was cut into pieces with only ${found}`);
+      }
       if (pieces.length !== plan.foreseen) {
-        storage.log.info(`they were ${pieces.length} segments: decoding cannot begin at every keyframe`);
+        storage.log.info(`${pieces.length} segments were made: decoding cannot start at every keyframe`);
       }
       return [...finished.values()].sort((a, b) => a.index - b.index);
     },

@@ -18,10 +18,10 @@ import { type LocalCopy, withDisplayName } from '../prepare/source.js';
 import type { Channel, FromRank, ToRank } from './channel.js';
 import { soloWorld } from './solo-world.js';
 
-/** What every rank knows of the pieces before the first comes. */
+/** The facts that every rank knows before the first piece. */
 export interface PieceTask {
   readonly source: SourceFacts;
-  /** What the user knows the source by. */
+  /** The source's name for messages, as the user gave it. */
   readonly display: string;
   readonly wire: WirePlan;
   readonly spec: EncodeSpec;
@@ -35,9 +35,9 @@ export interface PieceWorker {
   readonly streams: InferenceStreams;
   readonly shape: PipelineShape;
   readonly task: PieceTask;
-  /** This rank's CUDA device, where its engines are used. */
+  /** This rank's CUDA device, if its video engines are used. */
   readonly gpu: number;
-  /** A folder of this rank's own. */
+  /** Temporary folder of this rank. */
   readonly folder: string;
   readonly channel: Channel<FromRank, ToRank>;
   readonly activity: Activity;
@@ -45,7 +45,7 @@ export interface PieceWorker {
 
 type PieceOrder = ToRank & { readonly kind: 'piece' };
 
-/** A piece at hand: its decoder is opened as soon as it comes. */
+/** A received piece. Its decoder opens as soon as the piece is received. */
 interface OpenPiece {
   readonly order: PieceOrder;
   readonly copy: LocalCopy;
@@ -62,12 +62,13 @@ interface OpenSegment {
   frames: number;
 }
 
-/** In place of a frame's PTS: a frame that only fills a batch up. */
+/** The PTS of a frame that only fills a batch. */
 const FILLER = Number.NaN;
 
 /**
- * Decodes, infers and encodes the pieces that the root hands to this rank, one after another through one pipeline, until the
- * root says that it is enough. A failure of its decoder or encoder is told to the root; only MPI and inference reject.
+ * Decodes, infers and encodes the pieces that the root sends, one after another through one pipeline, until
+ * the root ends it. Reports a failure of the decoder or encoder to the root; rejects only if MPI or inference
+ * fails.
  */
 export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   const { world, streams, shape, channel, activity } = context;
@@ -81,7 +82,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   let given = 0;
   let fillers = 0;
 
-  /** Nothing is begun any more, nor waited for. */
+  /** Keeps the first failure. No piece starts any more. */
   function fail(error: unknown): void {
     failure ??= { error };
     queue.end();
@@ -129,7 +130,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
       }
       current.warnings = decoder.warnings;
       await closePiece(current);
-      // The next piece may be long in coming: the batch goes without it.
+      // The next piece may take long to arrive: fill the batch up.
       fillers = (shape.batch - (given % shape.batch)) % shape.batch;
       current = undefined;
       given = 0;
@@ -165,7 +166,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   return { frames, seconds: { ...others, decode: decode - waited, scatter: waited } };
 }
 
-/** Pieces that have come and are not begun. */
+/** Creates the queue of received pieces that have not started. */
 function pieceQueue() {
   const waiting: OpenPiece[] = [];
   let ended = false;
@@ -206,7 +207,7 @@ function openPiece(context: PieceWorker, order: PieceOrder, data: Uint8Array): O
     );
   };
   const decoder = open();
-  decoder.catch(() => {}); // thrown where the piece is begun
+  decoder.catch(() => {}); // thrown when the piece starts
   return { order, copy, decoder, warnings: [] };
 }
 
@@ -215,7 +216,9 @@ async function closePiece({ decoder, copy }: OpenPiece): Promise<void> {
   await rm(copy.path, { force: true });
 }
 
-/** Encodes the frames of piece after piece, each on its own, and hands in what is finished while the next one is begun. */
+/**
+ * Creates a writer that encodes each piece on its own, and sends a finished one while the next one starts.
+ */
 function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (error: unknown) => void) {
   const spec = task.nvenc ? { ...task.spec, gpu } : task.spec;
   const expected: OpenPiece[] = [];
@@ -224,7 +227,7 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
 
   function begin(): OpenSegment {
     const piece = expected.shift();
-    if (piece === undefined) throw new JobError('internal', 'a frame of no piece');
+    if (piece === undefined) throw new JobError('internal', 'a frame belongs to no piece');
     const file = join(folder, `segment-${piece.order.index}.nut`);
     return { piece, file, encoder: openEncoder(spec, file), began: Date.now(), nonFinite: [], frames: 0 };
   }
@@ -242,8 +245,8 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
 
     async write(row: Uint8Array): Promise<void> {
       open ??= begin();
-      const { frame, sound } = readRow(row);
-      if (!sound) open.nonFinite.push(open.frames);
+      const { frame, finite } = readRow(row);
+      if (!finite) open.nonFinite.push(open.frames);
       await open.encoder.write(frame);
       open.frames += 1;
       if (open.frames < open.piece.order.pts.length) return;
@@ -251,7 +254,7 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
       open = undefined;
     },
 
-    /** Hands in what has been written whole, and drops what has not. */
+    /** Sends the complete segments, and drops an incomplete one. */
     async end(): Promise<void> {
       await Promise.all(finishing);
       await open?.encoder.abort();
@@ -259,16 +262,16 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
   };
 }
 
-/** The whole's frames and times are known from its packets: a piece that gives others must not go in. */
+/** Returns the error of a piece whose frames or times differ from those in the video's packets. */
 function unexpected(task: PieceTask, order: PieceOrder, given: number, pts: number | undefined): JobError {
   const { num, den } = task.source.video.timeBase;
   const due = order.pts[given];
   const at = due === undefined ? 'after its last frame' : `at ${((due * num) / den).toFixed(3)} s`;
-  const found = pts === undefined ? 'is missing' : 'is another one';
+  const found = pts === undefined ? 'is missing' : 'has another timestamp';
   return new JobError(
     'input',
     `"${task.display}" cannot be decoded in pieces: frame ${order.framesBefore + given} ${at} ${found}`,
-    { hint: 'run it with --split frames --restart; where the video is damaged, add --tolerant' },
+    { hint: 'use --split frames --restart; if the video is damaged, add --tolerant' },
   );
 }
 

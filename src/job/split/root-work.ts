@@ -6,33 +6,33 @@ import type { Inspections } from '../journal/inspections.js';
 import type { Journal, SegmentRecord } from '../journal/journal.js';
 import type { Hardware } from '../prepare/hardware.js';
 
-/** The root's side of a running job, however its video is split. */
+/** The root's side of a running job, with either split. */
 export interface RootWork {
   readonly journal: Journal;
   readonly progress: Progress;
   readonly monitor: Monitor;
   readonly hardware: Hardware;
-  /** Frames that earlier runs had done. */
+  /** Frames of earlier runs. */
   readonly restored: number;
-  /** What was concealed, repaired or scaled so far. */
+  /** Warnings so far about damage that was concealed or repaired, and frames that were scaled. */
   readonly warnings: readonly string[];
   readonly concealed: Concealed;
-  /** At the end of the video: all segments, of earlier runs too. */
+  /** Finishes the last segment at the end of the video. Returns all segments, of earlier runs too. */
   finish(): Promise<readonly SegmentRecord[]>;
   readonly inspections: Inspections;
-  /** Ends what still runs. Keeps the journal if there is anything in it to resume from. */
+  /** Ends everything that still runs. Keeps the journal if there is work to resume. */
   close(): Promise<void>;
 }
 
-/** Where the root works. */
+/** The context of the root's work. */
 export interface RootContext {
   readonly storage: StorageContext;
   readonly monitor: Monitor;
-  /** Its CUDA device. */
+  /** The root's CUDA device. */
   readonly device: number;
 }
 
-/** What both kinds of work begin with. */
+/** The start of both kinds of work. */
 export interface OpenedWork extends RootContext {
   readonly journal: Journal;
   readonly hardware: Hardware;

@@ -12,9 +12,10 @@ import type { PieceWork } from './piece-work.js';
 import { workOnPieces } from './piece-worker.js';
 
 /**
- * The job in pieces: the root hands pieces of the compressed video out and records what becomes of them; every rank, the root
- * among them, decodes, infers and encodes. All ranks run this together; only the root has `work`, which keeps what failed.
- * Ranks that stood still to the end are left out of the world. Gives what this rank did.
+ * Runs the job in pieces: the root deals out pieces of the compressed video and records the results; every
+ * rank, the root too, decodes, infers and encodes. All ranks call this together; only the root has `work`,
+ * which keeps a failure. Ranks that had stalled at the end are left out of the world. Returns the work of
+ * this rank.
  */
 export async function runSegments(
   { world, watchdog, log }: Pick<RunContext, 'world' | 'watchdog' | 'log'>,
@@ -47,7 +48,9 @@ export async function runSegments(
   const { failure, lost } = await Promise.race([dealing, working.then(() => dealing)]);
   work.failed(failure);
   for (const one of lost) {
-    log.warn(`${rankName({ rank: one, host: watchdog.hostOf(one) })} stands still, and is not waited for`);
+    log.warn(
+      `${rankName({ rank: one, host: watchdog.hostOf(one) })} has stalled; the job continues without it`,
+    );
     world.leaveOut(one);
   }
   return lost.includes(ROOT) ? new StageMeter().read() : working;

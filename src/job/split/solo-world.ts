@@ -1,6 +1,6 @@
 import { ROOT, type World } from '../../mpi/world.js';
 
-/** A world of this rank alone, for a pipeline that no other rank takes part in: the root's own frames stay where they are. */
+/** Returns a world of this rank alone, for a pipeline without other ranks: its frames stay in place. */
 export function soloWorld(world: World): World {
   return {
     ...world,

@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../../system/errors.js';
 import type { StopRequest } from '../../system/stop.js';
 
-/** How much later than its children a process may learn of a signal that all of them were sent. */
+/** How much later than its children a process may receive a signal that was sent to all of them. */
 const SIGNAL_MS = 200;
 
 /**
- * Ends the job where something failed in the pipeline, or a signal asked for it: what is done stays done, at `location`.
+ * Throws if something failed in the pipeline, or a signal stopped the job. Finished work stays in `location`.
  */
 export async function refuseUnfinished(
   failure: { readonly error: unknown } | undefined,
   stop: StopRequest,
   location: string,
 ): Promise<void> {
-  // A scheduler's signal may reach ffmpeg first, or alone; then this rank's own is not far.
+  // A scheduler's signal may reach ffmpeg first; then this process gets its own soon.
   if (failure !== undefined) await sleep(SIGNAL_MS);
   if (stop.signal() !== undefined) {
     throw new JobError('stopped', `stopped by ${stop.signal()}; the work so far is in ${location}`, {

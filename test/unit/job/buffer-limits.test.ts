@@ -20,7 +20,7 @@ t.test("the root's round of all ranks' batches fits into 4 GiB, or what would is
   };
   t.throws(() => refuseLargeBuffers(UPSCALED, 22), {
     ...refused,
-    hint: "what fits: --batch 3, or at most 21 ranks; with --split segments the root holds no other rank's frames",
+    hint: "what fits: --batch 3, or at most 21 ranks; with --split segments rank 0 holds no other rank's frames",
   });
   refuseLargeBuffers({ ...UPSCALED, batch: 3 }, 22);
   t.throws(() => refuseLargeBuffers({ ...UPSCALED, model: { fixedBatch: 4 } }, 22), {
@@ -42,7 +42,7 @@ t.test("so does one rank's batch", async (t) => {
     {
       code: 'limit',
       message: 'a frame of 2.00 GiB is too large: MPI carries 2 GiB at most',
-      hint: /a smaller video, or a model that enlarges it less/,
+      hint: /a smaller video, or a model with a smaller scale/,
     },
   );
   const huge = { ...UPSCALED, batch: 1, graph: { inputBytes: 2 ** 32 + 1, rowBytes: 1 } };

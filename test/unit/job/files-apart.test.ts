@@ -47,9 +47,9 @@ t.test('files that the command line names twice, under whatever names', async (t
     [{ output: 'work/o.mp4', workDir: 'sub/again/work' }, /the output lies in the work folder/],
     [[{ output: 'b.mp4' }, { input: 'b.mp4', output: 'x.mp4' }], /the output is the input: .*b\.mp4/],
     [[{}, { input: 'b.mp4' }], /the output is the output/],
-    [{ report: 'b.mp4' }, /b\.mp4 that is no report/],
-    [{ report: 'm.json' }, /m\.json that is no report/],
-    [{ report: 'sub' }, /sub that is no report/],
+    [{ report: 'b.mp4' }, /b\.mp4 exists and is not a report/],
+    [{ report: 'm.json' }, /m\.json exists and is not a report/],
+    [{ report: 'sub' }, /sub exists and is not a report/],
     [{ report: 'none/r.json' }, /none\/r\.json cannot be written/],
   ];
   for (const [files, message] of refused) {

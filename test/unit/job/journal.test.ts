@@ -150,7 +150,7 @@ t.test('a segment that has changed since it was recorded is made again, and a li
   for (const [name, damage] of Object.entries(damages)) {
     const pieces = await afterDamage(t, 'segments', damage);
     t.same(pieces.indices, [0, 2], name);
-    t.same(pieces.said, ['segment 1 of an earlier run is damaged: it is made again'], name);
+    t.same(pieces.said, ['segment 1 of an earlier run is damaged and will be made again'], name);
     t.notOk(
       pieces.names.some((one) => one.startsWith('segment-000001')),
       `${name}: nothing of it stays`,
@@ -158,7 +158,7 @@ t.test('a segment that has changed since it was recorded is made again, and a li
   }
   const frames = await afterDamage(t, 'frames', (work) => flipBit(join(work, data), 20));
   t.same(frames.indices, [0]);
-  t.same(frames.said, ['segment 1 of an earlier run is damaged: it is made again, with those after it']);
+  t.same(frames.said, ['segment 1 of an earlier run is damaged and will be made again, with those after it']);
 });
 
 t.test('what an earlier version recorded, without digests, is taken over', async (t) => {

@@ -62,7 +62,7 @@ t.test('a job that does not fit is refused, with what would', async (t) => {
     code: 'limit',
     message:
       /^the job needs about 3\d\.\d GiB of memory on node1 \(rank 0 about \d+\.\d GiB, decoder and encoder included; each other rank up to 8\.\d GiB\), and node1 has 20\.4 GiB$/,
-    hint: /^what fits: at most 2 ranks on node1, or a video of at most 16\.5 million pixels a frame\. .*FRAMESCATTER_MAX_MEMORY/,
+    hint: /^what fits: at most 2 ranks on node1, or a video of at most 16\.5 megapixels per frame\. .*FRAMESCATTER_MAX_MEMORY/,
   });
   t.throws(
     () =>
@@ -78,7 +78,7 @@ t.test('a job that does not fit is refused, with what would', async (t) => {
   );
   t.throws(() => refuseLackOfMemory(check(2, 0.01 * GIB)), {
     code: 'limit',
-    hint: /^it takes a host with more memory/,
+    hint: /^the job needs a host with more memory/,
   });
 });
 

@@ -142,8 +142,8 @@ t.test('what cannot be a queue is refused before anything is made', async (t) =>
     [['a.mp4', 'a.mp4'], /output a\.mp4/],
     [[join(folder, 'empty')], /no video in/],
     [['--list', join(folder, 'none')], /list .*none cannot be read/],
-    [['--list', join(folder, 'dots')], /no name/],
-    [['..\0.mp4'], /no name/],
+    [['--list', join(folder, 'dots')], /no file name/],
+    [['..\0.mp4'], /no file name/],
   ];
   for (const [argv, message] of cases)
     await t.rejects(plan(...argv, '--out-dir', out), { code: 'usage', message }, JSON.stringify(argv));

@@ -7,7 +7,7 @@ import { JobError } from '../../../src/system/errors.js';
 import type { CutPiece } from '../../../src/video/split/cut.js';
 
 const FACTS: Facts = {
-  ...{ ranks: 8, localRanks: 1, cores: 16, inferred: 100, onCpu: false },
+  ...{ ranks: 8, localRanks: 1, cores: 16, inferred: 100, sharesHostCores: false },
   ...{ codec: 'h264', preset: 'medium', decodedPixels: 2e6, encodedPixels: 2e6 },
 };
 
@@ -16,7 +16,7 @@ t.test('the estimate: GPUs outrun the root, CPUs of one node do not', async (t) 
   t.ok(gpus.segments > 4 * gpus.frames, 'eight fast GPUs on eight nodes');
   const slow = estimate({ ...FACTS, inferred: 1 });
   t.same(slow, { frames: 8, segments: 8 }, 'slow devices are the limit themselves');
-  const node = estimate({ ...FACTS, localRanks: 8, onCpu: true, inferred: 5 });
+  const node = estimate({ ...FACTS, localRanks: 8, sharesHostCores: true, inferred: 5 });
   t.ok(Math.abs(node.segments / node.frames - 1) < 1e-9, 'the cores of one node are the same cores');
   const small = estimate({ ...FACTS, encodedPixels: 2e5, decodedPixels: 2e5, inferred: 10 });
   t.equal(small.frames, 80, 'a root that keeps up');

@@ -284,12 +284,12 @@ t.test('asked for, CPUs compute in int8 where all ranks can, and some rank uses 
 
 t.test('a job goes on in what it was begun in', async (t) => {
   const [yes, no] = [machine(true), machine(false)];
-  t.match(chosen([yes], {}, 'fp32'), { precision: 'fp32', warning: /the earlier run began so/ });
+  t.match(chosen([yes], {}, 'fp32'), { precision: 'fp32', warning: /the earlier run of this job did/ });
   t.equal(chosen([yes], {}, 'int8').precision, 'int8');
   t.equal(chosen([machine(true, 1)], {}, 'int8').precision, 'int8');
   t.throws(() => chosen([yes, no], {}, 'int8'), {
     code: 'journal',
-    message: /computed in int8, and rank 1 on node/,
+    message: /used int8, and rank 1 on node/,
     hint: /--restart/,
   });
 });

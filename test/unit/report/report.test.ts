@@ -58,7 +58,7 @@ t.test('the summary of a short job says what its time went to', async (t) => {
   t.same(summaryLines(3, job, alone, 1), [
     '3 frames in 0:02 (1.50 fps) on 1 rank',
     'busy: decode 0.1 s, scatter 0.0 s, infer 0.3 s, gather 0.0 s, encode 0.1 s; ' +
-      '1.6 of 2.0 s were start-up and finishing; in between the limit was infer',
+      '1.6 of 2.0 s were start-up and finishing; in between, the limit was infer',
   ]);
   t.same(summaryLines(0, job, alone, 1), ['0 frames in 0:02 (0.00 fps) on 1 rank'], 'nothing was left to do');
 });

@@ -1,0 +1,56 @@
+/** Frames for which the model gave NaN or infinity: how they are reported, and what --strict makes of earlier runs'. */
+import t from 'tap';
+import {
+  nonFiniteFrames,
+  nonFiniteWarning,
+  nonFiniteWatch,
+  readRow,
+  refuseNonFinite,
+} from '../../../src/job/journal/non-finite.js';
+
+const record = (index: number, nonFinite?: readonly number[]) => ({
+  index,
+  frames: 10,
+  bytes: 1,
+  pts: Array.from({ length: 10 }, (_, at) => index * 10 + at),
+  ...(nonFinite === undefined ? {} : { nonFinite }),
+});
+
+t.test('--strict refuses to resume an earlier run without it that recorded such frames', async (t) => {
+  const clean = [record(0), record(1)];
+  const spoiled = [...clean, record(2, [3, 4])];
+  t.doesNotThrow(() => refuseNonFinite(true, clean));
+  t.doesNotThrow(() => refuseNonFinite(false, spoiled));
+  t.throws(() => refuseNonFinite(true, spoiled), {
+    code: 'model',
+    message: 'the model gave NaN or infinity in frame 23 (from 0)',
+    hint: /without it the same command resumes the job/,
+  });
+});
+
+t.test('in a run the first such frame is a warning, or with --strict an error', async (t) => {
+  const said: string[] = [];
+  const lenient = nonFiniteWatch(false, (line) => said.push(line));
+  lenient(7);
+  lenient(8);
+  t.same(said, ['the model gave NaN or infinity in frame 7 (from 0); the job continues']);
+  t.throws(() => nonFiniteWatch(true, () => {})(7), { code: 'model', message: /frame 7/ });
+});
+
+t.test('ranges go across segments', async (t) => {
+  const found = nonFiniteFrames([record(0, [9]), record(1, [0, 1, 5])]);
+  t.same(found, {
+    count: 4,
+    ranges: [
+      [9, 11],
+      [15, 15],
+    ],
+  });
+  t.match(nonFiniteWarning(found, 20), /in 4 of 20 frames: 9 to 11, 15 \(from 0\)/);
+  t.equal(nonFiniteWarning(nonFiniteFrames([record(0)]), 10), undefined);
+});
+
+t.test('a row is a frame and its check byte', async (t) => {
+  t.same(readRow(Uint8Array.of(5, 6, 1)), { frame: Uint8Array.of(5, 6), finite: true });
+  t.equal(readRow(Uint8Array.of(5, 6, 0)).finite, false);
+});
