@@ -181,7 +181,7 @@ t.test('split into segments every rank uses its GPU, all with one kind of encode
 
   for (const [STAND_IN_NVENC, why] of [
     ['broken', /rank 1 on \S+: nvenc: no capable device/],
-    ['other', /rank 1 on \S+: its encoder writes another header/],
+    ['other', /rank 1 on \S+: its encoder's header differs/],
   ] as const) {
     const lacking = await run(2, `${STAND_IN_NVENC}.mp4`, 'nvenc', { STAND_IN_NVENC, STAND_IN_RANK: '1' });
     t.equal(lacking.code, 1, lacking.stderr);

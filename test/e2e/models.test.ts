@@ -86,7 +86,7 @@ t.test('NHWC of uint8, described by options alone', async (t) => {
     '--model-range=0..255',
     '--model-channels=rgb',
   ]);
-  t.match(stderr, /taken as uint8 nhwc rgb 0\.\.255 -> rgb, scale 1/, 'what it was taken for is said');
+  t.match(stderr, /treated as uint8 nhwc rgb 0\.\.255 -> rgb, scale 1/, 'what it was taken for is said');
   const all = difference(decodedSamples(output), decodedSamples(input));
   t.ok(all.mean < 1, `differs by ${all.mean}`);
 });

@@ -16,9 +16,10 @@ import { finiteCheck } from '../passes/finite-check.js';
 import { after, type ColourCoding, recodeBlock, uniform } from './colour.js';
 
 /**
- * Blocks through an I420-native network. What lies between the wire's levels and the network's numbers - division by
- * 255, another matrix or range, the strength, the rounding - is one linear map of the six channels on either side, and
- * goes into the weights of its first and last convolutions where those allow it.
+ * Runs blocks through an I420-native network. The conversions between the wire's levels and the network's
+ * numbers (division by 255, another matrix or range, the strength, the rounding) are one linear map of the
+ * six channels on either side. They are fused into the weights of the network's first and last convolutions
+ * if possible.
  */
 export function blocksThroughNetwork(
   builder: GraphBuilder,
@@ -34,9 +35,9 @@ export function blocksThroughNetwork(
   ) {
     throw new JobError(
       'model',
-      `"${model.file}" takes blocks of ${model.fixedSize.width}x${model.fixedSize.height} pictures only, ` +
+      `"${model.file}" takes only blocks of ${model.fixedSize.width}x${model.fixedSize.height} frames, ` +
         `and the video is ${input.width}x${input.height}`,
-      { hint: 'Export the model with height and width left open.' },
+      { hint: 'export the model with dynamic height and width' },
     );
   }
   const dims = (factor: number) => [batch, 6, (factor * padded.height) / 2, (factor * padded.width) / 2];
@@ -72,7 +73,7 @@ function enter(builder: GraphBuilder, blocks: string, before: Affine, io: BlockI
   return toSampleType(builder, fits, io.input.type);
 }
 
-/** A linear map of the six channels as nodes: none, a product and a sum, or a 1x1 convolution. */
+/** Adds the nodes of a linear map of the six channels: none, a product and a sum, or a 1x1 convolution. */
 function map(builder: GraphBuilder, blocks: string, affine: Affine): string {
   const factor = affine.rows[0]?.[0] ?? 1;
   const offset = affine.offset[0] ?? 0;

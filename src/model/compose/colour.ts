@@ -1,20 +1,26 @@
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
 import type { Affine } from '../passes/affine-conv-fusion.js';
 
-/** What coded samples mean. */
+/** The meaning of coded samples. */
 export interface ColourCoding {
   readonly matrix: ColourMatrix;
   readonly range: ColourRange;
 }
 
-/** Weights of R' and B' in Y': ITU-R BT.601-7 2.5.1, BT.709-6 item 3.2, BT.2020-2 table 4 (non-constant luminance). */
+/**
+ * Weights of R' and B' in Y': ITU-R BT.601-7 2.5.1, BT.709-6 item 3.2, BT.2020-2 table 4 (non-constant
+ * luminance).
+ */
 const LUMA_WEIGHTS: Readonly<Record<ColourMatrix, { readonly red: number; readonly blue: number }>> = {
   bt601: { red: 0.299, blue: 0.114 },
   bt709: { red: 0.2126, blue: 0.0722 },
   bt2020: { red: 0.2627, blue: 0.0593 },
 };
 
-/** 8-bit levels: BT.709-6 item 3.4 (limited); ITU-T T.871 (JFIF) for full range. Chroma is neutral at 128 in both. */
+/**
+ * 8-bit levels: BT.709-6 item 3.4 (limited); ITU-T T.871 (JFIF) for full range. Chroma is neutral at 128 in
+ * both.
+ */
 const LEVELS: Readonly<
   Record<ColourRange, { readonly black: number; readonly luma: number; readonly chroma: number }>
 > = {
@@ -24,7 +30,7 @@ const LEVELS: Readonly<
 
 export const NEUTRAL_CHROMA = 128;
 
-/** Coded (Y, U, V), 0..255 -> (R, G, B), 0..1. */
+/** Returns the map coded (Y, U, V), 0..255 -> (R, G, B), 0..1. */
 export function rgbFromCoded(coding: ColourCoding): Affine {
   const { red, blue } = LUMA_WEIGHTS[coding.matrix];
   const green = 1 - red - blue;
@@ -41,7 +47,7 @@ export function rgbFromCoded(coding: ColourCoding): Affine {
   );
 }
 
-/** (R, G, B), 0..1 -> coded (Y, U, V), 0..255, not rounded. */
+/** Returns the map (R, G, B), 0..1 -> coded (Y, U, V), 0..255, not rounded. */
 export function codedFromRgb(coding: ColourCoding): Affine {
   const { red, blue } = LUMA_WEIGHTS[coding.matrix];
   const green = 1 - red - blue;
@@ -58,21 +64,22 @@ export function codedFromRgb(coding: ColourCoding): Affine {
   };
 }
 
-/** Coded Y, 0..255 -> grey, 0..1. */
+/** Returns the map coded Y, 0..255 -> grey, 0..1. */
 export function greyFromLuma(range: ColourRange): { readonly factor: number; readonly offset: number } {
   const { black, luma } = LEVELS[range];
   return { factor: 1 / luma, offset: -black / luma };
 }
 
-/** Grey, 0..1 -> coded Y, 0..255, not rounded. */
+/** Returns the map grey, 0..1 -> coded Y, 0..255, not rounded. */
 export function lumaFromGrey(range: ColourRange): { readonly factor: number; readonly offset: number } {
   const { black, luma } = LEVELS[range];
   return { factor: luma, offset: black };
 }
 
 /**
- * The six samples of a 2x2 block (four luma, U, V; coded, 0..255) in one coding -> the same in another. Exact where a
- * chroma sample stands for the four pixels of its block: then greys keep no chroma, so chroma never depends on luma.
+ * Returns the map of the six samples of a 2x2 block (four luma, U, V; coded, 0..255) from one coding to
+ * another. It is exact if a chroma sample is that of all four pixels of its block: then greys have no chroma,
+ * so chroma does not depend on luma.
  */
 export function recodeBlock(from: ColourCoding, to: ColourCoding): Affine {
   const pixel = after(codedFromRgb(to), rgbFromCoded(from));
@@ -88,7 +95,7 @@ export function recodeBlock(from: ColourCoding, to: ColourCoding): Affine {
   };
 }
 
-/** x -> second(first(x)). */
+/** Returns the map x -> second(first(x)). */
 export function after(second: Affine, first: Affine): Affine {
   const columns = first.rows[0]?.length ?? 0;
   return {
@@ -103,7 +110,7 @@ export function after(second: Affine, first: Affine): Affine {
   };
 }
 
-/** x -> factor * x + offset, for each of `size` numbers. */
+/** Returns the map x -> factor * x + offset, for each of `size` numbers. */
 export function uniform(size: number, factor: number, offset: number): Affine {
   return {
     rows: Array.from({ length: size }, (_, row) =>
@@ -113,7 +120,7 @@ export function uniform(size: number, factor: number, offset: number): Affine {
   };
 }
 
-/** x -> rows (x - zero). */
+/** Returns the map x -> rows (x - zero). */
 function shifted(rows: readonly (readonly number[])[], zero: readonly number[]): Affine {
   return {
     rows,

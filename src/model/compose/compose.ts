@@ -14,7 +14,7 @@ import { blocksThroughPixels } from './pixel-model.js';
 export const INPUT_NAME = 'frames';
 export const OUTPUT_NAME = 'styled';
 
-/** A whole graph from wire frames to wire frames, for one video. */
+/** A complete graph from wire frames to wire frames, for one video. */
 export interface ComposedGraph {
   /** An ONNX file: `frames` uint8 [batch, inputBytes] -> `styled` uint8 [batch, rowBytes]. */
   readonly bytes: Uint8Array;
@@ -24,33 +24,35 @@ export interface ComposedGraph {
   readonly inputBytes: number;
   readonly outputBytes: number;
   /**
-   * Bytes of one row of the result: a frame, and a byte that is 1 where the network gave finite numbers only for it. That
-   * byte goes with the frame to the root.
+   * Bytes of one row of the result: a frame, and a check byte that is 1 if the network gave finite numbers
+   * only for it. The check byte goes to the root with the frame.
    */
   readonly rowBytes: number;
-  /** Multiply-adds of the network a source pixel; undefined where neither graph nor manifest tells. */
+  /** MACs of the network per source pixel; undefined if neither the graph nor the manifest says. */
   readonly macsPerPixel: number | undefined;
   /**
-   * Whether the network's output size was worked out and is right. If not, a wrong size makes the first run fail: run
-   * the graph once, on any frame, before real work starts.
+   * Whether the network's output size was inferred and is right. If not, a wrong size makes the first run
+   * fail: make a dry run before the first frame.
    */
   readonly verified: boolean;
-  /** What the user should know, one line each: resizing. */
+  /** Notes for the user, one line each: resizing. */
   readonly notes: readonly string[];
 }
 
-/** Initializers that are no inputs came with IR version 4; 8 is what the ONNX schema used here is. */
+/** Initializers that are not inputs need IR version 4; the ONNX schema used here is 8. */
 const IR_VERSION = 8;
 
 /**
- * Builds `wire frames -> what the network eats -> network -> wire frames` for one frame size, colour coding and batch;
- * every shape is static. Results are clipped to 0..255 and rounded, halves up.
+ * Builds `wire frames -> the network's input -> network -> wire frames` for one frame size, colour coding and
+ * batch. Every shape is static. Results are clipped to 0..255 and rounded half up.
  *
- * Blocks of I420, float [batch, 6, h/2, w/2] in coded levels 0..255, are the common ground of both kinds of model.
+ * Both kinds of model are connected through blocks of I420: float [batch, 6, h/2, w/2] in coded levels
+ * 0..255.
  *
  * @param input format of the source frames.
- * @param batch frames a run, at least 1; must equal `model.fixedBatch` where that is set.
- * @throws {JobError} model: when the model cannot take such frames, or its output is known to have the wrong size.
+ * @param batch frames per run, at least 1; must equal `model.fixedBatch` if that is set.
+ * @throws {JobError} model: when the model cannot take such frames, or its output is known to have the wrong
+ *   size.
  */
 export function compose(model: LoadedModel, input: FrameFormat, batch: number): ComposedGraph {
   checkRequest(model, batch);
@@ -66,13 +68,13 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     strength === 1
       ? network.blocks
       : builder.node('Add', [network.blocks, builder.scaleAndShift(blocks, [], [1 - strength], [0])]);
-  // Either network has added 0.5: cutting off the fraction rounds.
+  // Both kinds of network have added 0.5, so the cast, which truncates, rounds.
   const samples = builder.cast(builder.clip(mixed, 0, 255), 'uint8');
   const size = upscaled(input, scale);
   const frames = framesFromBlocks(builder, samples, size, upscaled(padded, scale), batch, network.finite);
   builder.nameOutput(frames, OUTPUT_NAME);
 
-  // What runs in int8 is found by its weights.
+  // The int8 pass finds its convolutions by their weights, so those must stay.
   const kept = new Set(model.int8?.map(({ weight }) => prefixed(weight)));
   const inputBytes = frameBytes(input.width, input.height);
   const outputBytes = frameBytes(size.width, size.height);
@@ -116,24 +118,27 @@ function checkRequest(model: LoadedModel, batch: number): void {
   if (model.fixedBatch !== undefined && model.fixedBatch !== batch) {
     throw new JobError(
       'model',
-      `"${model.file}" takes ${model.fixedBatch} frames at a time, and ${batch} were asked for`,
+      `"${model.file}" takes ${model.fixedBatch} frames per batch, and --batch is ${batch}`,
       {
-        hint: `Use --batch ${model.fixedBatch}, or export the model with its batch dimension left open.`,
+        hint: `use --batch ${model.fixedBatch}, or export the model with a dynamic batch dimension`,
       },
     );
   }
   if (model.scale !== 1 && model.strength !== 1) {
     throw new JobError(
       'model',
-      `"${model.file}" enlarges frames ${model.scale} times: it takes no --strength`,
+      `"${model.file}" upscales frames ${model.scale} times, which --strength cannot be combined with`,
       {
-        hint: 'A strength mixes a frame with its result, which must be of one size.',
+        hint: 'omit --strength: it mixes a frame with its result, and both must have one size',
       },
     );
   }
 }
 
-/** A frame that is just what a model of fixed size takes stays as it is; else padding, or none before a resize. */
+/**
+ * Returns the padded size. For a model of fixed size a frame of another size is resized, and needs only even
+ * sides.
+ */
 function padding(model: LoadedModel, input: FrameFormat): Size {
   const { fixedSize } = model;
   if (fixedSize === undefined) return paddedSize(input, model.multiple);

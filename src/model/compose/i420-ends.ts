@@ -3,11 +3,15 @@ import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Size } from '../load/network.js';
 
 /**
- * Networks that pad by reflection need room inside, deep in their pyramid too: smaller frames are padded to this size.
+ * Smaller frames are padded to this size: networks that pad by reflection need it, also in their downsampled
+ * layers.
  */
 const LEAST_SIDE = 32;
 
-/** The size, even and a multiple of `multiple`, that a frame of `size` is padded to on its right and at its bottom. */
+/**
+ * Returns the size, even and a multiple of `multiple`, to which a frame is padded on the right and at the
+ * bottom.
+ */
 export function paddedSize(size: Size, multiple: number): Size {
   const step = multiple % 2 === 0 ? multiple : 2 * multiple;
   const pad = (side: number) => Math.ceil(Math.max(side, LEAST_SIDE) / step) * step;
@@ -15,12 +19,12 @@ export function paddedSize(size: Size, multiple: number): Size {
 }
 
 /**
- * Wire frames, uint8 [batch, frameBytes], to blocks: uint8 [batch, 6, h/2, w/2] for the padded size w x h. Channels:
- * Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V, as coded. Padding goes on by reflection; an odd side first
- * repeats its last sample, so that the last block is whole.
+ * Converts wire frames, uint8 [batch, frameBytes], to blocks: uint8 [batch, 6, h/2, w/2] for the padded size
+ * w x h. Channels: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V, as coded. Pads by reflection; an odd
+ * side first repeats its last sample, so that the last block is complete.
  *
- * The luma goes through two transposes, rows then columns, each of which ONNX Runtime has a fast path for: on one core
- * 1 ms a 1080p frame, where the one five-dimensional transpose takes 20.
+ * The luma goes through two transposes, rows then columns. ONNX Runtime has a fast path for each: 1 ms per
+ * 1080p frame on one core, where a single five-dimensional transpose takes 20 ms.
  */
 export function blocksFromFrames(
   builder: GraphBuilder,
@@ -48,8 +52,8 @@ export function blocksFromFrames(
 }
 
 /**
- * The inverse: uint8 [batch, 6, h/2, w/2] for the padded size w x h -> [batch, frameBytes], cropped to `size`. Each frame is
- * followed by its row of `beside`, uint8 [batch, n].
+ * Converts blocks, uint8 [batch, 6, h/2, w/2] for the padded size w x h, to wire frames [batch, frameBytes],
+ * cropped to `size`. Appends to each frame its row of `beside`, uint8 [batch, n].
  */
 export function framesFromBlocks(
   builder: GraphBuilder,
@@ -83,7 +87,7 @@ export function framesFromBlocks(
   );
 }
 
-/** Extends [N, C, H, W] at its bottom and right. Gather does it for uint8 on every provider, which Pad does not. */
+/** Pads [N, C, H, W] at the bottom and right, by Gather: unlike Pad it takes uint8 on every provider. */
 function extend(builder: GraphBuilder, x: string, from: Size, to: Size): string {
   const along = (tensor: string, axis: number, side: number, wanted: number) =>
     side === wanted
@@ -98,7 +102,9 @@ function crop(builder: GraphBuilder, x: string, to: Size, from: Size): string {
   return along(along(x, 2, from.height, to.height), 3, from.width, to.width);
 }
 
-/** Which samples of a row of `side` follow it: as many times to and fro as it takes. */
+/**
+ * Returns the indexes of `count` samples that follow a row of `side` by reflection, several times if needed.
+ */
 function reflection(side: number, count: number): readonly number[] {
   const whole = side % 2 === 0 ? side : side + 1;
   const period = Math.max(1, 2 * (whole - 1));

@@ -15,7 +15,7 @@ import { finiteCheck } from '../passes/finite-check.js';
 import { resizePixels } from './resize.js';
 import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
 
-/** Blocks through a network on RGB or grey pictures. A network of one fixed size gets its pictures resized to that. */
+/** Runs blocks through a network on RGB or grey images. For a network of fixed size, images are resized. */
 export function blocksThroughPixels(
   builder: GraphBuilder,
   blocks: string,
@@ -46,7 +46,7 @@ export function blocksThroughPixels(
     blocks: blocksFromPixels(builder, styled, input, io.output, io.chroma, strength, 0.5),
     finite,
     notes: resized
-      ? [`frames are resized to the ${size.width}x${size.height} that the model is fixed to, and back`]
+      ? [`frames are resized to ${size.width}x${size.height}, the model's fixed size, and back`]
       : [],
   };
 }
@@ -60,7 +60,10 @@ function dimsOf(tensor: PixelTensor, batch: number, { width, height }: Size): re
   return tensor.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
 }
 
-/** Float NCHW -> the tensor's type and layout; the transpose comes last, where samples may be one byte. */
+/**
+ * Converts float NCHW to the tensor's type and layout. The transpose comes last, when samples may be one
+ * byte.
+ */
 function toTensor(builder: GraphBuilder, pixels: string, { type, layout }: PixelTensor): string {
   const samples = toSampleType(builder, pixels, type);
   return layout === 'nchw' ? samples : builder.transpose(samples, [0, 2, 3, 1]);

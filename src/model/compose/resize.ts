@@ -2,8 +2,9 @@ import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Size } from '../load/network.js';
 
 /**
- * Resizes pictures, float [N, C, from.height, from.width], with a triangle filter that widens when it shrinks (so it does
- * not alias). Two products with constant matrices: any operator set and any provider has those.
+ * Resizes images, float [N, C, from.height, from.width], with a triangle filter, which is wider when
+ * downscaling (against aliasing). Uses two products with constant matrices: every operator set and provider
+ * has those.
  */
 export function resizePixels(builder: GraphBuilder, pixels: string, from: Size, to: Size): string {
   const columns =
@@ -21,7 +22,10 @@ export function resizePixels(builder: GraphBuilder, pixels: string, from: Size, 
       ]);
 }
 
-/** Row i: the weights of the `from` samples in sample i of `to`; each row sums to 1. Sample centres at (i + 0.5) / side. */
+/**
+ * Returns, in row i, the weights of the `from` samples in sample i of `to`; rows sum to 1. Centres: (i + 0.5)
+ * / side.
+ */
 function triangleWeights(from: number, to: number): number[][] {
   const ratio = from / to;
   const reach = Math.max(1, ratio);

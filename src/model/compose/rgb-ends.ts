@@ -12,9 +12,11 @@ import {
 } from './colour.js';
 
 /**
- * Where a chroma sample lies, as weights of the pixels round the first row and column of its block.
- * nearest: in the middle of its four pixels; there and back is exact. linear: as H.264 and MPEG-2 have it by default
- * (ITU-T H.264 figure E-1, type 0): on the left column, halfway between the rows; bilinear there, [1 2 1] / 4 back.
+ * Positions of a chroma sample, as weights of the pixels around the first row and column of its block.
+ *
+ * - nearest: in the middle of its four pixels; the round trip is exact.
+ * - linear: the default of H.264 and MPEG-2 (ITU-T H.264 figure E-1, type 0), on the left column, halfway
+ *   between the rows; bilinear upsampling, [1 2 1] / 4 downsampling.
  */
 const SITING = {
   nearest: {
@@ -27,7 +29,7 @@ const SITING = {
   },
 } as const;
 
-/** What black and white are as a tensor's numbers, where one pair holds for all channels. */
+/** The numbers of black and white, for ranges that are the same in all channels. */
 const BOUNDS: Readonly<Record<NamedRange, readonly [low: number, high: number]>> = {
   '0..1': [0, 1],
   '0..255': [0, 255],
@@ -35,8 +37,9 @@ const BOUNDS: Readonly<Record<NamedRange, readonly [low: number, high: number]>>
 };
 
 /**
- * Blocks, float [N, 6, h, w], coded 0..255 -> pictures, float [N, C, 2h, 2w] in `tensor`'s range and channel order,
- * clipped to that range as a stored picture would be. One transposed convolution does chroma, matrix, range and order.
+ * Converts blocks, float [N, 6, h, w], coded 0..255, to images, float [N, C, 2h, 2w] in `tensor`'s range and
+ * channel order, clipped to that range as a stored image would be. One transposed convolution does chroma,
+ * matrix, range and order.
  */
 export function pixelsFromBlocks(
   builder: GraphBuilder,
@@ -70,7 +73,7 @@ export function pixelsFromBlocks(
     weights,
     bias: colour.offset.map((one) => low + (high - low) * one + rounding),
     stride: 2,
-    // Twice the extension, and what the kernel reaches beyond its block.
+    // Twice the extension, and the reach of the kernel beyond its block.
     pads: sampling === 'linear' ? [3, 1, 3, 2] : [0, 0, 0, 0],
   });
   const clipped = builder.clip(pixels, low, high);
@@ -85,8 +88,8 @@ export function pixelsFromBlocks(
 }
 
 /**
- * The inverse: pictures, float [N, C, 2h, 2w] in `tensor`'s range -> blocks, float [N, 6, h, w], coded 0..255, times
- * `gain`, plus `bias`. Pictures are clipped to their range first. Grey pictures get neutral chroma.
+ * Converts images, float [N, C, 2h, 2w] in `tensor`'s range, to blocks, float [N, 6, h, w], coded 0..255,
+ * times `gain`, plus `bias`. Clips images to their range first. Grey images get neutral chroma.
  */
 export function blocksFromPixels(
   builder: GraphBuilder,
@@ -139,7 +142,7 @@ function toBounds(builder: GraphBuilder, pixels: string, range: ValueRange, chan
     : builder.scaleAndShift(pixels, [1, channels, 1, 1], range.std, range.mean);
 }
 
-/** Coded (Y, U, V), 0..255 -> the channels in their order, 0..1. */
+/** Returns the map coded (Y, U, V), 0..255 -> the channels in their order, 0..1. */
 function channelsFromCoded(coding: ColourCoding, channels: ChannelOrder): Affine {
   if (channels === 'grey') {
     const { factor, offset } = greyFromLuma(coding.range);
@@ -149,7 +152,7 @@ function channelsFromCoded(coding: ColourCoding, channels: ChannelOrder): Affine
   return channels === 'rgb' ? rgb : { rows: rgb.rows.toReversed(), offset: rgb.offset.toReversed() };
 }
 
-/** The channels in their order, 0..1 -> coded (Y, U, V), 0..255. */
+/** Returns the map the channels in their order, 0..1 -> coded (Y, U, V), 0..255. */
 function codedFromChannels(coding: ColourCoding, channels: ChannelOrder): Affine {
   if (channels === 'grey') return codedFromGrey(coding.range);
   const coded = codedFromRgb(coding);
@@ -163,7 +166,7 @@ function codedFromGrey(range: ColourRange): Affine {
   return { rows: [[factor], [0], [0]], offset: [offset, NEUTRAL_CHROMA, NEUTRAL_CHROMA] };
 }
 
-/** [N, C, h, w] -> [N, C, h + 2, w + 1]: a row above and below and a column on the right, as their neighbours. */
+/** Extends [N, C, h, w] to [N, C, h + 2, w + 1]: repeats the top and bottom rows and the right column. */
 function repeatEdges(
   builder: GraphBuilder,
   x: string,

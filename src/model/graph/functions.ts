@@ -3,23 +3,23 @@ import { type GraphProto, type ModelProto, type NodeProto, toNumber, walkGraphs 
 
 type FunctionProto = ModelProto['functions'][number];
 
-const INLINE = 'Inline its functions (onnx.inliner.inline_local_functions).';
+const INLINE = 'inline its functions (onnx.inliner.inline_local_functions)';
 
 /**
- * Refuses local functions that would mean something else once the model is written again: this program's schema of ONNX
- * lacks two fields of theirs, and drops them.
+ * Refuses local functions whose meaning would change when the model is written again: this program's ONNX
+ * schema lacks two of their fields, and drops them.
  *
- * @throws {JobError} model: naming the function.
+ * @throws {JobError} model: when there is such a function; the message names it.
  */
 export function refuseDroppedFields(model: ModelProto, path: string): void {
   const names = model.functions.map(nameOf);
-  // IR version 10 tells such functions apart by their field `overload`.
+  // From IR version 10 on, the field `overload` distinguishes such functions.
   if (toNumber(model.irVersion) >= 10 && new Set(names).size !== names.length) {
-    throw new JobError('model', `"${path}" has several functions of one name, which is not supported`, {
+    throw new JobError('model', `"${path}" has several functions with one name, which is not supported`, {
       hint: INLINE,
     });
   }
-  // Attributes with a default (from IR version 9 on) are listed, with it, in `attribute_proto` alone.
+  // From IR version 9 on, only `attribute_proto` lists attributes with a default.
   const defaulted = new Map(model.functions.map((one) => [nameOf(one), defaultedBy(one)]));
   const bodies: readonly GraphProto[] = [model.graph ?? {}, ...model.functions.map(bodyOf)];
   for (const node of bodies.flatMap(nodesIn)) {
@@ -41,7 +41,10 @@ function nameOf({ domain, name }: Name): string {
   return `${domain ?? ''}/${name ?? ''}`;
 }
 
-/** The attributes that a function's body reads and its list of those without a default lacks. */
+/**
+ * Returns the attributes with a default: those that a function's body reads and that `attribute` does not
+ * list.
+ */
 function defaultedBy(one: FunctionProto): readonly string[] {
   const read = nodesIn(bodyOf(one)).flatMap((node) =>
     (node.attribute ?? []).map(({ refAttrName }) => refAttrName ?? ''),
@@ -55,7 +58,7 @@ function bodyOf(one: FunctionProto): GraphProto {
 
 function nodesIn(graph: GraphProto): readonly NodeProto[] {
   const nodes: NodeProto[] = [];
-  // One by one: as arguments of one call, 125,000 nodes overflow the stack.
+  // One by one: 125,000 nodes as arguments of one call overflow the stack.
   walkGraphs(graph, (inner) => {
     for (const node of inner.node ?? []) nodes.push(node);
   });

@@ -23,42 +23,48 @@ export interface ConvSpec {
 }
 
 /**
- * Collects nodes and initializers; every method that adds a node returns the name of that node's output. Only operators
- * that the CPU and CUDA providers run on the types used here, written as the operator set at hand wants them.
- * Names hold no `/`, so they never meet those of a network inlined under a prefix that ends in one.
+ * Collects nodes and initializers. A method that adds a node returns the name of its output. Uses only
+ * operators that the CPU and CUDA providers run on the types used here, in the form of the model's operator
+ * set. Names contain no `/`, so they never collide with those of a network inlined under a prefix that ends
+ * in one.
  */
 export interface GraphBuilder {
   node(opType: string, inputs: readonly string[], attributes?: readonly AttributeProto[]): string;
-  /** Takes in a graph made elsewhere: its nodes, and the numbers it holds. */
+  /** Adds the nodes and initializers of another graph. */
   include(graph: GraphProto): void;
   floats(dims: readonly number[], values: readonly number[]): string;
   bytes(dims: readonly number[], values: readonly number[]): string;
   reshape(x: string, dims: readonly number[]): string;
   transpose(x: string, order: readonly number[]): string;
   concat(inputs: readonly string[], axis: number): string;
-  /** Elements `from` (included) to `to` (excluded) along one axis. */
+  /** Adds a slice: elements `from` (included) to `to` (excluded) along one axis. */
   slice(x: string, axis: number, from: number, to: number): string;
   gather(x: string, axis: number, indices: readonly number[]): string;
   cast(x: string, type: keyof typeof DataType): string;
   clip(x: string, low: number, high: number): string;
-  /** x * factor + offset, with no node where that is x. `factor` and `offset` broadcast: [] or e.g. [1, 3, 1, 1]. */
+  /**
+   * Adds x * factor + offset; no node if that is x. `factor` and `offset` broadcast: [] or e.g. [1, 3, 1, 1].
+   */
   scaleAndShift(
     x: string,
     dims: readonly number[],
     factor: readonly number[],
     offset: readonly number[],
   ): string;
-  /** The mean along `axes`, which stay as dimensions of 1. */
+  /** Adds the mean along `axes`, which stay as dimensions of 1. */
   mean(x: string, axes: readonly number[]): string;
   conv(x: string, spec: ConvSpec): string;
   convTranspose(x: string, spec: ConvSpec): string;
-  /** Gives the node that makes `x` the output name `name`. Nothing may read `x` any more. */
+  /** Renames the output `x` of a node to `name`. No node may read `x`. */
   nameOutput(x: string, name: string): void;
-  /** What has been collected, without the initializers that nothing reads. */
+  /** Returns the collected graph, without the initializers that nothing reads. */
   graph(): Pick<GraphProto, 'node' | 'initializer' | 'sparseInitializer' | 'quantizationAnnotation'>;
 }
 
-/** `opset` is the version of the default operator set that the nodes have to be valid in: 7 or later. */
+/**
+ * Creates a builder. `opset` is the version of the default operator set in which the nodes must be valid: 7
+ * or later.
+ */
 export function createGraphBuilder(opset: number): GraphBuilder {
   const nodes: NodeProto[] = [];
   const initializers: TensorProto[] = [];

@@ -26,7 +26,10 @@ export interface Kernel {
   readonly bias: ArrayLike<number> & Iterable<number>;
 }
 
-/** An ungrouped two-dimensional Conv whose float32 numbers are in the file. */
+/**
+ * Returns a node as a convolution if it is an ungrouped two-dimensional Conv with float32 weights in the
+ * file.
+ */
 export function plainConv(graph: GraphProto, node: NodeProto): PlainConv | undefined {
   if (node.opType !== 'Conv' || !isDefaultDomain(node) || intAttribute(node, 'group', 1) !== 1)
     return undefined;
@@ -42,7 +45,7 @@ export function plainConv(graph: GraphProto, node: NodeProto): PlainConv | undef
   return { node, kernel: { dims, outputs, inputs, area: height * width, weights, bias } };
 }
 
-/** Uses of a value: by nodes, those of inner graphs too, and as a result of the graph. */
+/** Counts the readers of a value: nodes, also in inner graphs, and outputs of inner graphs. */
 export function countReaders(graph: GraphProto, value: string): number {
   let count = 0;
   walkGraphs(graph, (inner) => {
@@ -52,7 +55,7 @@ export function countReaders(graph: GraphProto, value: string): number {
   return count;
 }
 
-/** The graph without the initializers that nothing reads any more. */
+/** Returns the graph without the initializers that nothing reads. */
 export function withoutUnread(graph: GraphProto): GraphProto {
   const read = new Set<string>();
   walkGraphs(graph, (inner) => {

@@ -3,15 +3,15 @@ import type { GraphProto, NodeProto, TensorProto, ValueInfoProto } from './onnx.
 const MODEL_PREFIX = 'model/';
 
 /**
- * The network's nodes and initializers with `model/` before every name, so that they meet no other's; `input` is read
- * from the tensor `feed` instead. Shapes that the file states are left behind: they may hold for other sizes. The
- * original is not touched.
+ * Returns the network's nodes and initializers with the prefix `model/` on every name, so that none collides;
+ * they read the tensor `feed` in place of `input`. Drops the shapes in the file, which may be for other
+ * sizes. The original is not modified.
  */
 export function inlineGraph(graph: GraphProto, input: string, feed: string): GraphProto {
   return renameGraph(graph, (name) => (name === input ? feed : prefixed(name)));
 }
 
-/** What a value of the network is called once inlined. An empty name stays: it stands for an input left out. */
+/** Returns the name of a network's value once inlined. An empty name, that of an omitted input, stays. */
 export function prefixed(name: string): string {
   return name === '' ? '' : MODEL_PREFIX + name;
 }
@@ -57,7 +57,7 @@ function renameNode(node: NodeProto, rename: Rename): NodeProto {
   };
 }
 
-/** The fields that are set: protobufjs keeps the defaults of the others on the prototype. */
+/** Returns the fields that are set: protobufjs keeps the defaults of the others on the prototype. */
 function own<T extends object>(message: T): T {
   return { ...message };
 }

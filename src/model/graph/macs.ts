@@ -2,10 +2,10 @@ import { elements, intAttribute } from './onnx.js';
 import type { ShapedNode, Shapes } from './shapes.js';
 
 /**
- * Multiply-adds of one run of a graph: convolutions and matrix products, which is where the work is; the rest goes
- * uncounted, as it does in the literature.
+ * Counts the MACs (multiply-accumulate operations) of one run of a graph: convolutions and matrix products
+ * only, as in the literature.
  *
- * @returns undefined where some operator's result, and so perhaps a convolution's size, is not known.
+ * @returns undefined if the shape of some operator's result, and so perhaps a convolution's size, is unknown.
  */
 export function countMacs(shapes: Shapes): number | undefined {
   let sum = 0;
@@ -20,10 +20,10 @@ export function countMacs(shapes: Shapes): number | undefined {
 function nodeMacs({ node, inputs: [a, b], outputs: [output] }: ShapedNode): number | undefined {
   switch (node.opType) {
     case 'Conv':
-      // Each output takes one product for each weight of its filter.
+      // One product per output and weight of its filter.
       return output && b && elements(output.dims) * elements(b.dims.slice(1));
     case 'ConvTranspose':
-      // Each input goes, times each weight it meets, to the outputs round it.
+      // One product per input and weight of its filter.
       return a && b && elements(a.dims) * elements(b.dims.slice(1));
     case 'MatMul':
       return output && a && elements(output.dims) * (a.dims.at(-1) ?? 0);

@@ -1,6 +1,7 @@
 import onnxProto, { type onnx as types } from 'onnx-proto';
 
-// The only importer of onnx-proto (ONNX IR version 8; what later ones added to functions is dropped: see functions.ts).
+// The only importer of onnx-proto (ONNX IR version 8; later fields of functions are dropped: see
+// functions.ts).
 const { onnx } = onnxProto;
 
 export type ModelProto = types.ModelProto;
@@ -11,7 +12,7 @@ export type TensorProto = types.ITensorProto;
 export type ValueInfoProto = types.IValueInfoProto;
 export type ModelFields = types.IModelProto;
 
-/** TensorProto.DataType, of what is used here. */
+/** TensorProto.DataType: the types used here. */
 export const DataType = {
   float32: 1,
   uint8: 2,
@@ -34,7 +35,11 @@ export const AttributeType = {
 /** TensorProto.DataLocation.EXTERNAL: the numbers lie in another file. */
 export const EXTERNAL = 1;
 
-/** @throws {Error} when `bytes` are not a ModelProto. */
+/**
+ * Decodes a model.
+ *
+ * @throws {Error} when `bytes` are not a ModelProto.
+ */
 export function decodeModel(bytes: Uint8Array): ModelProto {
   return onnx.ModelProto.decode(bytes);
 }
@@ -43,13 +48,16 @@ export function encodeModel(model: ModelFields): Uint8Array {
   return onnx.ModelProto.encode(model).finish();
 }
 
-/** An int64 field as a number; beyond 2^53 it loses digits, which no dimension or attribute here reaches. */
+/**
+ * Returns an int64 field as a number. Above 2^53 it loses digits; no dimension or attribute here is that
+ * large.
+ */
 export function toNumber(value: number | { toNumber(): number } | null | undefined): number {
   if (value === null || value === undefined) return 0;
   return typeof value === 'number' ? value : value.toNumber();
 }
 
-/** The version of the default operator set that a model is written in. */
+/** Returns the version of a model's default operator set. */
 export function opsetOf(model: ModelProto): number | undefined {
   const entry = model.opsetImport.find((one) => !one.domain || one.domain === 'ai.onnx');
   return entry && toNumber(entry.version);
@@ -59,12 +67,14 @@ export function dimsOf(tensor: TensorProto): number[] {
   return (tensor.dims ?? []).map(toNumber);
 }
 
-/** Number of elements of a tensor of these dimensions; 1 for a scalar. */
+/** Returns the number of elements of a tensor; 1 for a scalar. */
 export function elements(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
-/** Dimensions of a value, undefined where it has no static size; undefined altogether where the rank is unknown. */
+/**
+ * Returns the dimensions of a value, each undefined if dynamic; undefined altogether if the rank is unknown.
+ */
 export function valueDims(value: ValueInfoProto): (number | undefined)[] | undefined {
   const dims = value.type?.tensorType?.shape?.dim;
   return dims?.map((dim) => {
@@ -105,7 +115,7 @@ export function int64Tensor(name: string, dims: readonly number[], values: reado
   return { name, dataType: DataType.int64, dims: [...dims], rawData: new Uint8Array(data.buffer) };
 }
 
-/** The numbers of a float32 tensor, however they are stored. Undefined when it is of another type or malformed. */
+/** Returns the values of a float32 tensor; undefined if it has another type or is malformed. */
 export function float32Values(tensor: TensorProto): Float32Array | undefined {
   if (tensor.dataType !== DataType.float32) return undefined;
   const count = elements(dimsOf(tensor));
@@ -114,11 +124,11 @@ export function float32Values(tensor: TensorProto): Float32Array | undefined {
     const data = tensor.floatData ?? [];
     return data.length === count ? Float32Array.from(data) : undefined;
   }
-  // ONNX stores raw numbers little endian, as are the machines this runs on; the copy is aligned.
+  // ONNX stores raw numbers in little endian, like the supported machines; the copy is aligned.
   return raw.length === 4 * count ? new Float32Array(new Uint8Array(raw).buffer) : undefined;
 }
 
-/** The numbers of an int64 or int32 tensor, however they are stored; undefined when it is of another type or malformed. */
+/** Returns the values of an int64 or int32 tensor; undefined if it has another type or is malformed. */
 export function intValues(tensor: TensorProto): number[] | undefined {
   const count = elements(dimsOf(tensor));
   const raw = tensor.rawData;

@@ -1,11 +1,11 @@
 import type { NodeProto } from './onnx.js';
 
-/** What is known of a value before anything runs. */
+/** The shape of a value, and its values if known before a run. */
 export interface Known {
   readonly dims: readonly number[];
-  /** The numbers themselves, of small constants and of what is computed from shapes. */
+  /** The values of small constants and of results computed from shapes. */
   readonly values?: readonly number[];
-  /** Whether the numbers are integers: division then cuts. */
+  /** Whether the values are integers: then division truncates. */
   readonly integer?: boolean;
 }
 
@@ -15,5 +15,5 @@ export interface ShapeContext {
   readonly inputs: readonly (Known | undefined)[];
 }
 
-/** The outputs of a node, in order; undefined where a size cannot be known. */
+/** Returns the outputs of a node, in order; undefined if a size is unknown. */
 export type ShapeRule = (context: ShapeContext) => readonly (Known | undefined)[] | undefined;

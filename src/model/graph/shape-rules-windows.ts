@@ -1,7 +1,9 @@
 import { attribute, intAttribute, intsAttribute, stringAttribute } from './onnx.js';
 import type { Known, ShapeContext, ShapeRule } from './shape-rule.js';
 
-/** Operators that slide a window over height and width, or stretch them. Rules as in the ONNX specification. */
+/**
+ * Rules of operators that slide a window over height and width, or resize them, as in the ONNX specification.
+ */
 export const windowRules: readonly (readonly [string, ShapeRule])[] = [
   ['Conv', (context) => convolution(context)],
   ['ConvTranspose', (context) => transposedConvolution(context)],

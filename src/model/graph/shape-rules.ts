@@ -16,7 +16,7 @@ const BROADCASTING =
 const REDUCTIONS =
   'ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp';
 
-/** By operator type; of the default domain. */
+/** The rules by operator type, for the default domain. */
 export const RULES: ReadonlyMap<string, ShapeRule> = new Map<string, ShapeRule>([
   ...SAME_AS_FIRST.split(' ').map((type): [string, ShapeRule] => [type, sameAsFirst]),
   ...BROADCASTING.split(' ').map((type): [string, ShapeRule] => [type, broadcasting]),
@@ -189,7 +189,7 @@ function split({ node, opset, inputs: [x, sizes] }: ShapeContext) {
   return given?.map((size) => ({ dims: x.dims.with(axis, size) }));
 }
 
-/** Equal parts of a side; the last one has the rest where they may be `uneven`. */
+/** Splits a side into equal parts; the last one may be smaller if `uneven`. */
 function parts(side: number, count: number, uneven: boolean): readonly number[] | undefined {
   if (!uneven && side % count !== 0) return undefined;
   const each = Math.ceil(side / count);

@@ -22,12 +22,12 @@ export interface Shapes {
   of(value: string): Known | undefined;
 }
 
-/** Numbers are followed through graphs in tensors of at most this size: shapes, scales, paddings. */
+/** Most elements of tensors whose values are followed: shapes, scales, paddings. */
 const SMALL = 64;
 
 /**
- * Static shape inference: follows `dims` of the input through the graph, and the small integer tensors that exporters
- * compute sizes with. Operators it does not know make their results unknown, never wrong.
+ * Infers static shapes: follows the input's `dims` through the graph, and the small integer tensors by which
+ * exporters compute sizes. The results of unsupported operators are unknown, never wrong.
  */
 export function inferShapes(
   graph: GraphProto,
@@ -51,13 +51,16 @@ export function inferShapes(
   return { nodes, of: (value) => known.get(value) };
 }
 
-/** The first node on the way to `value` whose result is not known, though what it reads is; undefined if there is none. */
+/**
+ * Returns the first node on the path to `value` whose inputs are known and whose result is not; undefined if
+ * none.
+ */
 export function firstUnknownNode(shapes: Shapes, value: string): NodeProto | undefined {
   const unknown = new Set([value]);
   let lost: NodeProto | undefined;
   for (const { node, inputs, outputs } of shapes.nodes.toReversed()) {
-    const isOnTheWay = (node.output ?? []).some((name, at) => unknown.has(name) && outputs[at] === undefined);
-    if (!isOnTheWay) continue;
+    const isOnPath = (node.output ?? []).some((name, at) => unknown.has(name) && outputs[at] === undefined);
+    if (!isOnPath) continue;
     lost = node;
     for (const [at, name] of (node.input ?? []).entries())
       if (name !== '' && inputs[at] === undefined) unknown.add(name);

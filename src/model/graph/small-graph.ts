@@ -8,7 +8,7 @@ const DIMS = [1, 1, 8, 8] as const;
 /** Bytes of the small graph's input and output. */
 export const SMALL_BYTES = 64;
 
-/** A graph that gives its input back by way of a convolution: what a device needs to run any model, tried in no time. */
+/** Returns a graph that convolves its input with 1: a quick test of what a device needs to run any model. */
 export function smallGraph(): Uint8Array {
   const builder = createGraphBuilder(OPSET);
   const weights = { dims: [1, 1, 1, 1], weights: [1], bias: [0] } as const;

@@ -4,29 +4,29 @@ import { JobError, messageOf } from '../../system/errors.js';
 import { didYouMean } from '../../system/suggestion.js';
 import type { ImageManifest, Manifest, StylesManifest } from './manifest.js';
 
-/** Networks of one set of styles, by the manifest's name: what `--size` can say. */
+/** The values of `--size`: networks of one set of styles, by the manifest's name. */
 export const MODEL_SIZES = ['fast', 'fine'] as const;
 export type ModelSize = (typeof MODEL_SIZES)[number];
 
-/** The size of a style that comes in several, where none is asked for. */
+/** The default size of a style that has several. */
 export const DEFAULT_SIZE: ModelSize = 'fast';
 
-/** One thing that `--model`, with `--size` where styles come in several sizes, can name. */
+/** An entry that `--model`, with `--size` if a style has several sizes, can name. */
 export interface ModelListing {
   readonly name: string;
   readonly kind: 'style' | 'image';
   readonly size?: ModelSize;
-  /** Whether its name alone, without a size, means this one. */
+  /** Whether its name without a size means this entry. */
   readonly isDefault: boolean;
-  /** The manifest's own name: the network's. */
+  /** The network's name: that of the manifest. */
   readonly network: string;
-  /** Path of the manifest, and of the ONNX file. */
+  /** Paths of the manifest and of the ONNX file. */
   readonly manifest: string;
   readonly file: string;
   readonly title?: string;
   readonly artist?: string;
   readonly year?: number | string;
-  /** Path of a picture of what it does. */
+  /** Path of a sample image. */
   readonly picture?: string;
   readonly licence?: string;
   readonly macsPerPixel?: number;
@@ -37,11 +37,11 @@ export interface FoundManifest<M extends Manifest = Manifest> {
   readonly manifest: M;
 }
 
-/** What the manifests of one folder offer. */
+/** The manifests of a folder. */
 export type Catalogue = readonly FoundManifest[];
 
 /**
- * Every style and model that the manifests (*.json) of `folder` name, sorted by name, then by size.
+ * Lists every style and model in the manifests (*.json) of `folder`, sorted by name, then by size.
  *
  * @throws {JobError} model: when the folder cannot be read, a manifest is wrong, or two give the same name.
  */
@@ -56,7 +56,7 @@ export async function listModels(folder: string): Promise<readonly ModelListing[
 /**
  * Reads every manifest of a folder.
  *
- * @throws {JobError} model: as `listModels` does.
+ * @throws {JobError} model: when `listModels` would.
  */
 export async function readCatalogue(folder: string): Promise<Catalogue> {
   let files: string[];
@@ -67,7 +67,7 @@ export async function readCatalogue(folder: string): Promise<Catalogue> {
       cause,
     });
   }
-  // Loaded only now: the command line needs but the names of sizes, on every rank.
+  // Loaded here: the command line, on every rank, needs only the names of sizes.
   const { readManifest } = await import('./model-files.js');
   const paths = files.filter((file) => file.endsWith('.json')).map((file) => join(folder, file));
   const found = await Promise.all(
@@ -77,7 +77,7 @@ export async function readCatalogue(folder: string): Promise<Catalogue> {
   return found;
 }
 
-/** The image model of that name. */
+/** Returns the image model called `name`. */
 export function findImage(catalogue: Catalogue, name: string): FoundManifest<ImageManifest> | undefined {
   for (const { path, manifest } of catalogue) {
     if (manifest.kind === 'image' && manifest.name === name) return { path, manifest };
@@ -86,9 +86,9 @@ export function findImage(catalogue: Catalogue, name: string): FoundManifest<Ima
 }
 
 /**
- * The one network that has all of the styles: of the size asked for, or else the default size, or else any.
+ * Returns the network that has all of the styles: of the given size, else of the default size, else any.
  *
- * @throws {JobError} model: that says which style is not there, not in that size, or not in the same network.
+ * @throws {JobError} model: when a style does not exist, or not in that size, or no network has all of them.
  */
 export function findStyles(
   catalogue: Catalogue,
@@ -100,10 +100,10 @@ export function findStyles(
   const home = preferred(networksOf(catalogue, styles).filter(({ manifest }) => fits(manifest, size)));
   if (home !== undefined) return home;
   const names = styles.map((style) => `"${style}"`).join(' and ');
-  throw new JobError('model', `the styles ${names} belong to different networks: they cannot be blended`);
+  throw new JobError('model', `the styles ${names} belong to different networks and cannot be blended`);
 }
 
-/** The networks that have all of the styles. */
+/** Returns the networks that have all of the styles. */
 function networksOf(
   catalogue: Catalogue,
   styles: readonly string[],
@@ -138,8 +138,8 @@ function refuseUnknown(
     throw new JobError('model', `the style "${style}" does not come in the size "${size}"`, {
       hint:
         sizes.length === 0
-          ? 'It comes in one size: leave --size out'
-          : `It comes in: ${sizes.join(', ')}. The command models lists all that is at hand`,
+          ? 'it has one size: omit --size'
+          : `it comes in: ${sizes.join(', ')}; framescatter models lists all styles`,
     });
   }
   const names = [...new Set(catalogue.flatMap(({ manifest }) => namesIn(manifest)))].toSorted();
@@ -149,8 +149,8 @@ function refuseUnknown(
     {
       hint:
         names.length === 0
-          ? 'It has none at all.'
-          : `It has: ${names.join(', ')}. A model of your own is given by its path`,
+          ? 'it contains no models'
+          : `it has ${names.join(', ')}; give a model of your own by its path`,
     },
   );
 }
@@ -159,12 +159,12 @@ function namesIn(manifest: Manifest): readonly string[] {
   return manifest.kind === 'image' ? [manifest.name] : manifest.styles.map((style) => style.name);
 }
 
-/** The size that a network of styles is, by its name. */
+/** Returns the size of a network of styles, by its name. */
 export function sizeOf(manifest: Manifest): ModelSize | undefined {
   return manifest.kind === 'styles' ? MODEL_SIZES.find((size) => size === manifest.name) : undefined;
 }
 
-/** A name stands for one thing, but for styles that come in several sizes. */
+/** Refuses a name that two manifests use, unless it is a style of several sizes. */
 function refuseSameNames(catalogue: Catalogue): void {
   const owners = new Map<string, FoundManifest[]>();
   for (const found of catalogue) {
@@ -175,7 +175,7 @@ function refuseSameNames(catalogue: Catalogue): void {
         ({ manifest }) => size === undefined || [undefined, size].includes(sizeOf(manifest)),
       );
       if (same !== undefined) {
-        throw new JobError('model', `Both "${same.path}" and "${found.path}" name a model "${name}"`);
+        throw new JobError('model', `both "${same.path}" and "${found.path}" name a model "${name}"`);
       }
       owners.set(name, [...others, found]);
     }

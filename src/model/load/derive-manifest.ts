@@ -13,12 +13,12 @@ import {
   type TensorLayout,
 } from './manifest.js';
 
-/** What the command line says about an image model, over its manifest or in its place. */
+/** The description of an image model on the command line. It overrides or replaces the manifest. */
 export interface ModelOverrides {
   readonly layout?: TensorLayout;
-  /** Of the three-channel tensors. */
+  /** Order of the three-channel tensors. */
   readonly channels?: Exclude<ChannelOrder, 'grey'>;
-  /** Of input and output alike. */
+  /** Range of both input and output. */
   readonly range?: NamedRange;
   readonly scale?: number;
   readonly multiple?: number;
@@ -33,10 +33,11 @@ export interface DerivedModel {
 }
 
 /**
- * Describes a model that has no manifest by what its graph says for certain and `overrides` add. What numbers black and
- * white are, no graph says; which of three channels is red, none either.
+ * Derives the description of a model without a manifest from its graph and `overrides`. No graph says which
+ * numbers are black and white, or which of three channels is red.
  *
- * @throws {JobError} model: with all that is still open, and how to answer.
+ * @throws {JobError} model: when facts are missing; the message lists them, the hint the options that give
+ *   them.
  */
 export function deriveImageModel(
   graph: GraphProto,
@@ -54,23 +55,24 @@ export function deriveImageModel(
   const output = tensor(ends.output, file, layout ?? 'nchw', outputCount, overrides, open);
   const scale = overrides.scale ?? trial?.scale ?? (layout && declaredScale(ends, layout));
   if (scale === undefined && layout !== undefined) {
-    open.set('how much larger its output is than its input', `--model-scale 1..${MAX_SCALE}`);
+    open.set('by what factor it upscales', `--model-scale 1..${MAX_SCALE}`);
   }
   const multiple = overrides.multiple ?? trial?.multiple;
   if (multiple === undefined && layout !== undefined) {
     open.set(
-      'what width and height must be multiples of, 1 if of nothing',
+      'of what number width and height must be multiples (1: of any)',
       `--model-multiple 1..${MAX_MULTIPLE}`,
     );
   }
   const isMissing = scale === undefined || multiple === undefined;
   if (input === undefined || output === undefined || isMissing || open.size > 0) {
-    const why = isMissing && trial?.lost ? ` (its operator ${nodeName(trial.lost)} cannot be followed)` : '';
+    const why =
+      isMissing && trial?.lost ? ` (its operator ${nodeName(trial.lost)} is not supported for this)` : '';
     throw new JobError(
       'model',
       `"${file}" has no manifest, and its graph does not say ${[...open.keys()].join('; ')}${why}`,
       {
-        hint: `Pass ${[...open.values()].join(' ')}, or write a manifest beside the model.`,
+        hint: `add ${[...open.values()].join(' ')}, or write a manifest beside the model`,
       },
     );
   }
@@ -79,7 +81,7 @@ export function deriveImageModel(
     io: { io: 'rgb', input, output, chroma: overrides.chroma ?? defaultChroma(scale) },
     scale,
     multiple,
-    notes: [`model without manifest, taken as ${described}, scale ${scale}, multiple ${multiple}`],
+    notes: [`model without a manifest, treated as ${described}, scale ${scale}, multiple ${multiple}`],
   };
 }
 
@@ -87,7 +89,10 @@ function nodeName({ opType, name }: NodeProto): string {
   return name ? `${opType} "${name}"` : `${opType}`;
 }
 
-/** There and back is exact with `nearest`; enlarged, its blocks would show. */
+/**
+ * Returns the default. The round trip is exact with `nearest`, but after upscaling its blocks would be
+ * visible.
+ */
 export function defaultChroma(scale: number): ChromaSampling {
   return scale === 1 ? 'nearest' : 'linear';
 }
@@ -119,11 +124,11 @@ function tensor(
   open: Map<string, string>,
 ): Required<PixelTensor> | undefined {
   if (count !== undefined && count !== 1 && count !== 3) {
-    throw new JobError('model', `"${name}" of "${file}" has ${count} channels; pictures have 1 or 3`, {
+    throw new JobError('model', `"${name}" of "${file}" has ${count} channels; images have 1 or 3`, {
       hint:
         count === 6
-          ? 'For blocks of I420, write a manifest with "io": "i420".'
-          : 'Export the model for RGB or grey.',
+          ? 'for blocks of I420, write a manifest with "io": "i420"'
+          : 'export the model for RGB or grey images',
     });
   }
   const range = type === 'uint8' ? '0..255' : overrides.range;
@@ -146,20 +151,20 @@ function isScale(ratio: number): boolean {
   return Number.isInteger(ratio) && ratio >= 1 && ratio <= MAX_SCALE;
 }
 
-/** What following pictures through the graph shows; what it does not is undefined. */
+/** The facts found by following shapes through the graph; unknown ones are undefined. */
 interface Trial {
   readonly scale?: number | undefined;
   readonly multiple?: number | undefined;
   readonly channels?: number | undefined;
-  /** Where the way to the output was lost. */
+  /** The first node whose output shape is unknown. */
   readonly lost?: NodeProto | undefined;
 }
 
 const MULTIPLES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
-/** Sides that all of them divide, large enough for any padding inside. */
+/** Sides that are multiples of all of them, and large enough for any padding inside. */
 const [TRIAL_HEIGHT, TRIAL_WIDTH] = [1024, 1536];
 
-/** Follows pictures of several sizes through the graph: what it makes of them shows scale and multiple. */
+/** Follows the shapes of several image sizes through the graph, which shows scale and multiple. */
 function trialOf(graph: GraphProto, opset: number, ends: GraphEnds, layout: TensorLayout): Trial {
   const axes = axesOf(layout);
   const { dims } = ends.input;

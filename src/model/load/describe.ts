@@ -4,7 +4,7 @@ import { axesOf, channelCount, fixedSizeOf, type GraphEnd, type GraphEnds } from
 import type { BlockIo, LoadedModel, ModelIo, PixelIo } from './loaded-model.js';
 import type { BlockManifest, PixelTensor, RgbManifest, StylesManifest } from './manifest.js';
 
-/** What a styles manifest and its graph say together. */
+/** Describes a network of styles by its manifest and its graph. */
 export function describeStyles(manifest: StylesManifest, ends: GraphEnds, file: string): BlockIo {
   const tensor = { type: 'float32', range: '0..1' } as const;
   const io: BlockIo = {
@@ -18,7 +18,7 @@ export function describeStyles(manifest: StylesManifest, ends: GraphEnds, file: 
   return io;
 }
 
-/** What an image manifest, its graph and the command line say together; the command line has the last word. */
+/** Describes an image model by its manifest, its graph and the command line, which has precedence. */
 export function describeImage(
   manifest: RgbManifest | BlockManifest,
   ends: GraphEnds,
@@ -32,7 +32,7 @@ export function describeImage(
       (key) => overrides[key] !== undefined,
     );
     if (refused !== undefined) {
-      throw new JobError('model', `"${file}" works on blocks of I420, where --model-${refused} says nothing`);
+      throw new JobError('model', `"${file}" takes blocks of I420, so --model-${refused} does not apply`);
     }
     const io: BlockIo = {
       io: 'i420',
@@ -72,8 +72,8 @@ function checkPixels(tensor: Required<PixelTensor>, end: GraphEnd, file: string,
   if (channels !== undefined && channels !== expected) {
     throw new JobError(
       'model',
-      `the ${what} of "${file}" has ${channels} channels where layout ${tensor.layout} puts them; ${tensor.channels} has ${expected}`,
-      { hint: `Correct ${what}.layout or ${what}.channels in its manifest, or pass --model-layout.` },
+      `the ${what} of "${file}" has ${channels} channels in layout ${tensor.layout}; ${tensor.channels} has ${expected}`,
+      { hint: `correct ${what}.layout or ${what}.channels in its manifest, or add --model-layout` },
     );
   }
 }
@@ -96,7 +96,7 @@ function checkType(tensor: { readonly type: string }, end: GraphEnd, file: strin
   );
 }
 
-/** The one batch and the one picture size that the file allows. */
+/** Returns the only batch size and the only frame size that the file allows. */
 export function fixedBy(
   io: ModelIo,
   { input }: GraphEnds,

@@ -2,11 +2,11 @@ import { JobError } from '../../system/errors.js';
 import { DataType, elementType, type GraphProto, type ValueInfoProto, valueDims } from '../graph/onnx.js';
 import type { ChannelOrder, SampleType, TensorLayout } from './manifest.js';
 
-/** One end of a network as its file declares it. */
+/** The input or the output of a network, as its file declares it. */
 export interface GraphEnd {
   readonly name: string;
   readonly type: SampleType;
-  /** Four of them; undefined where left open. All undefined when the file does not even say how many there are. */
+  /** Four dimensions, undefined if dynamic; all undefined if the file does not even give their number. */
   readonly dims: readonly (number | undefined)[];
 }
 
@@ -22,9 +22,10 @@ const TYPES: ReadonlyMap<number | undefined, SampleType> = new Map([
 ]);
 
 /**
- * The one input and the one output of an image-to-image network. `names` say which, where the file has several outputs.
+ * Returns the only input and the only output of an image-to-image network. `names` select them if the file
+ * has several outputs.
  *
- * @throws {JobError} model: when there is no such pair, or one is no picture of a known type.
+ * @throws {JobError} model: when there is no such pair, or one is not an image of a supported type.
  */
 export function graphEnds(
   graph: GraphProto,
@@ -38,7 +39,7 @@ export function graphEnds(
   if (inputs.length > 1) {
     throw new JobError(
       'model',
-      `"${file}" has ${inputs.length} inputs (${list(inputs)}): a picture must be the only one`,
+      `"${file}" has ${inputs.length} inputs (${list(inputs)}); an image must be the only one`,
     );
   }
   const output = only(outputs, names.output, file, 'output');
@@ -64,7 +65,7 @@ function only(
     'model',
     `"${file}" has ${values.length} ${what}s (${list(values)}) where one was expected`,
     {
-      hint: `Name the one to use in a manifest, as ${what}.name.`,
+      hint: `name the one to use in a manifest, as ${what}.name`,
     },
   );
 }
@@ -76,16 +77,13 @@ function list(values: readonly ValueInfoProto[]): string {
 function end(value: ValueInfoProto, file: string, what: string): GraphEnd {
   const type = TYPES.get(elementType(value));
   if (type === undefined) {
-    throw new JobError(
-      'model',
-      `the ${what} of "${file}" is neither float32, float16 nor uint8: no picture this program knows`,
-    );
+    throw new JobError('model', `the ${what} of "${file}" is neither float32, float16 nor uint8`);
   }
   const dims = valueDims(value) ?? [undefined, undefined, undefined, undefined];
   if (dims.length !== 4) {
     throw new JobError(
       'model',
-      `the ${what} of "${file}" has ${dims.length} dimensions; a batch of pictures has 4`,
+      `the ${what} of "${file}" has ${dims.length} dimensions; a batch of images has 4`,
     );
   }
   return { name: value.name ?? '', type, dims };
@@ -95,7 +93,7 @@ export function channelCount(channels: ChannelOrder): number {
   return channels === 'grey' ? 1 : 3;
 }
 
-/** Where batch, channels, height and width lie among the four dimensions. */
+/** Returns the indexes of channels, height and width among the four dimensions. */
 export function axesOf(layout: TensorLayout): {
   readonly channels: number;
   readonly height: number;
@@ -105,9 +103,10 @@ export function axesOf(layout: TensorLayout): {
 }
 
 /**
- * The one picture size that a file allows, as its height and width dimensions; undefined where both are open.
+ * Returns the only image size that a file allows, as its width and height dimensions; undefined if both are
+ * dynamic.
  *
- * @throws {JobError} model: when just one of them is fixed.
+ * @throws {JobError} model: when only one of them is fixed.
  */
 export function fixedSizeOf(
   { dims }: GraphEnd,
@@ -119,6 +118,6 @@ export function fixedSizeOf(
   if (height === undefined && width === undefined) return undefined;
   if (height !== undefined && width !== undefined) return { width, height };
   throw new JobError('model', `"${file}" fixes the height or the width of its input, but not both`, {
-    hint: 'Export it with both left open, or both fixed.',
+    hint: 'export it with both dynamic, or both fixed',
   });
 }

@@ -1,4 +1,5 @@
 import { JobError } from '../../system/errors.js';
+import { isPlainObject } from '../../system/plain-object.js';
 
 interface NumberRule {
   readonly integer?: boolean;
@@ -6,7 +7,10 @@ interface NumberRule {
   readonly max: number;
 }
 
-/** Strict access to one JSON object: every getter checks, and `end` refuses the keys that none of them asked for. */
+/**
+ * Strict access to a JSON object: every getter checks its value, and `end` refuses keys that no getter has
+ * read.
+ */
 export interface Fields {
   has(key: string): boolean;
   isObject(key: string): boolean;
@@ -27,7 +31,11 @@ export interface Fields {
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** @throws {JobError} model: when `text` is not one JSON object. */
+/**
+ * Parses a JSON object.
+ *
+ * @throws {JobError} model: when `text` is not a JSON object.
+ */
 export function parseJsonObject(text: string, path: string): JsonObject {
   let value: unknown;
   try {
@@ -35,11 +43,13 @@ export function parseJsonObject(text: string, path: string): JsonObject {
   } catch (cause) {
     throw new JobError('model', `the manifest "${path}" is not JSON`, { cause });
   }
-  if (!isJsonObject(value)) throw new JobError('model', `the manifest "${path}" is not a JSON object`);
+  if (!isPlainObject(value)) throw new JobError('model', `the manifest "${path}" is not a JSON object`);
   return value;
 }
 
-/** `path` is the manifest, `where` the keys that lead to `object` in it: both for messages. */
+/**
+ * Opens a JSON object. For messages, `path` is the manifest and `where` the keys that lead to `object` in it.
+ */
 export function fields(object: JsonObject, path: string, where = ''): Fields {
   const asked = new Set<string>();
   const fail = (key: string, what: string): never => {
@@ -77,7 +87,7 @@ export function fields(object: JsonObject, path: string, where = ''): Fields {
   };
   const object_ = <T>(key: string, value: unknown, read: (value: Fields) => T): T => {
     if (value === undefined) return fail(key, 'is missing');
-    if (!isJsonObject(value)) return fail(key, 'must be an object');
+    if (!isPlainObject(value)) return fail(key, 'must be an object');
     const inner = fields(value, path, `${where}${key}.`);
     const result = read(inner);
     inner.end();
@@ -85,7 +95,7 @@ export function fields(object: JsonObject, path: string, where = ''): Fields {
   };
   return {
     has: (key) => get(key) !== undefined,
-    isObject: (key) => isJsonObject(get(key)),
+    isObject: (key) => isPlainObject(get(key)),
     string,
     optionalString: (key) => (get(key) === undefined ? undefined : string(key)),
     number,
@@ -95,9 +105,9 @@ export function fields(object: JsonObject, path: string, where = ''): Fields {
     },
     numbers(key, length) {
       const value = get(key);
-      const fits =
-        Array.isArray(value) && value.length === length && value.every((one) => Number.isFinite(one));
-      return fits ? (value as readonly number[]) : fail(key, `must be a list of ${length} numbers`);
+      const found = Array.isArray(value) ? value.filter((one): one is number => Number.isFinite(one)) : [];
+      const fits = Array.isArray(value) && value.length === length && found.length === length;
+      return fits ? found : fail(key, `must be a list of ${length} numbers`);
     },
     choice,
     optionalChoice: (key, values) => (get(key) === undefined ? undefined : choice(key, values)),
@@ -114,8 +124,4 @@ export function fields(object: JsonObject, path: string, where = ''): Fields {
     },
     fail,
   };
-}
-
-function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

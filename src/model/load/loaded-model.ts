@@ -9,12 +9,12 @@ export interface BlockIo {
   readonly io: 'i420';
   readonly input: Required<BlockTensor>;
   readonly output: Required<BlockTensor>;
-  /** What the network was trained in; undefined where it takes coded samples whatever they mean. */
+  /** The coding the network was trained with; undefined if it takes coded samples of any meaning. */
   readonly matrix: ColourMatrix | undefined;
   readonly range: ColourRange | undefined;
 }
 
-/** A network on RGB or grey pictures. */
+/** A network on RGB or grey images. */
 export interface PixelIo {
   readonly io: 'rgb';
   readonly input: Required<PixelTensor>;
@@ -24,11 +24,11 @@ export interface PixelIo {
 
 export type ModelIo = BlockIo | PixelIo;
 
-/** A model that is ready to be composed: file, manifest, styles and overrides have become one description. */
+/** A model that is ready to be composed: one description from file, manifest, styles and overrides. */
 export interface LoadedModel {
-  /** What the user asked for: a style, a blend of styles, or a file. */
+  /** The value of --model: a style, a blend of styles, or a file. */
   readonly name: string;
-  /** Of a style that comes in several sizes. */
+  /** Size of a style that has several. */
   readonly size: ModelSize | undefined;
   /** Path of the ONNX file. */
   readonly file: string;
@@ -37,22 +37,25 @@ export interface LoadedModel {
   readonly io: ModelIo;
   /** Output width (and height) over input width: 1..4. */
   readonly scale: number;
-  /** Width and height of what the network is given are padded to a multiple of this many pixels. */
+  /** Width and height of the network's input are padded to a multiple of this many pixels. */
   readonly multiple: number;
-  /** 1 is the network's own picture, 0 the source's, in between a mix; up to 1.5 exaggerates. */
+  /** 1 is the network's own output, 0 the source, in between a mix; up to 1.5 exaggerates. */
   readonly strength: number;
-  /** The one batch size that the file allows, where its batch dimension is fixed. */
+  /** The only batch size that the file allows, if its batch dimension is fixed. */
   readonly fixedBatch: number | undefined;
-  /** The one picture size, in pixels, that the file allows, where its height and width are fixed. */
+  /** The only frame size, in pixels, that the file allows, if its height and width are fixed. */
   readonly fixedSize: { readonly width: number; readonly height: number } | undefined;
-  /** Multiply-adds a source pixel as the manifest says it; `compose` counts them from the graph where it can. */
+  /** MACs per source pixel from the manifest; `compose` counts them in the graph if it can. */
   readonly macsPerPixel: number | undefined;
-  /** What GPUs compute it in unless told otherwise. */
+  /** Default precision on GPUs. */
   readonly precision: Precision;
-  /** The convolutions that CPUs may run in int8; undefined where none may. */
+  /** The convolutions that CPUs may run in int8; undefined if there are none. */
   readonly int8: readonly Int8Conv[] | undefined;
-  /** SHA-256 in hexadecimal over everything that decides the output: file, vectors, weights, strength, description. */
+  /**
+   * SHA-256 in hexadecimal over everything that decides the output: file, vectors, weights, strength,
+   * description.
+   */
   readonly sha256: string;
-  /** One line each, for the log: what was inferred from the graph, what was overridden. */
+  /** Lines for the log: facts derived from the graph. */
   readonly notes: readonly string[];
 }

@@ -3,22 +3,24 @@ import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format
 import { type Fields, fields, parseJsonObject } from './json-fields.js';
 
 export type TensorLayout = 'nchw' | 'nhwc';
-/** What a GPU computes in. */
+/** The precision of a GPU. */
 export type Precision = 'fp32' | 'fp16';
 export type SampleType = 'float32' | 'float16' | 'uint8';
 export type ChannelOrder = 'rgb' | 'bgr' | 'grey';
 /** The numbers that stand for black and white. */
 export type NamedRange = '0..1' | '0..255' | '-1..1';
-/** value = (x - mean) / std a channel, x in 0..1 and in the tensor's own channel order. */
+/** value = (x - mean) / std per channel, x in 0..1 and in the tensor's own channel order. */
 export interface ChannelStatistics {
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
 export type ValueRange = NamedRange | ChannelStatistics;
-/** How chroma gets to full resolution and back: a block's one sample for its four pixels, or interpolated. */
+/**
+ * Chroma resampling to full resolution and back: one sample for the four pixels of a block, or interpolated.
+ */
 export type ChromaSampling = 'nearest' | 'linear';
 
-/** One picture tensor of an RGB model. `name` may be left out where the graph has just one such tensor. */
+/** An image tensor of an RGB model. `name` may be omitted if the graph has only one such tensor. */
 export interface PixelTensor {
   readonly name?: string;
   readonly layout: TensorLayout;
@@ -27,20 +29,20 @@ export interface PixelTensor {
   readonly range: ValueRange;
 }
 
-/** One [N, 6, H/2, W/2] tensor of 2x2 blocks: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V. */
+/** A [N, 6, H/2, W/2] tensor of 2x2 blocks: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V. */
 export interface BlockTensor {
   readonly name?: string;
   readonly type: SampleType;
-  /** Of the coded 8-bit sample: `0..1` is sample / 255. */
+  /** Range of the coded 8-bit sample: `0..1` is sample / 255. */
   readonly range: NamedRange;
 }
 
-/** What convolutions in int8 need to know: the ranges of what goes in and comes out, measured when the model was made. */
+/** The ranges of the inputs and outputs of convolutions in int8, measured when the model was trained. */
 export interface Int8Entry {
-  /** File of little-endian float32: see `readRanges`. A row for each style, or the one of an image model. */
+  /** File of little-endian float32: see `readRanges`. A row for each style, or one row for an image model. */
   readonly file: string;
   readonly sha256: string;
-  /** Each with the initializer that holds its weights, and its numbers of channels. */
+  /** For each, the initializer with its weights, and its numbers of channels. */
   readonly convolutions: readonly {
     readonly weight: string;
     readonly inputs: number;
@@ -52,7 +54,7 @@ interface ManifestBase {
   readonly name: string;
   /** The ONNX file, relative to the manifest's folder and inside it. */
   readonly file: string;
-  /** Width and height of what the network is given must be multiples of this many pixels. */
+  /** Width and height of the network's input must be multiples of this many pixels. */
   readonly multiple: number;
   readonly macsPerPixel?: number;
   readonly parameters?: number;
@@ -61,7 +63,7 @@ interface ManifestBase {
   readonly licence?: string;
 }
 
-/** An instance norm whose scale and shift a style vector replaces: initializer names. */
+/** The initializers of an instance norm's scale and shift, which a style vector replaces. */
 export interface StyleNorm {
   readonly scale: string;
   readonly shift: string;
@@ -80,7 +82,7 @@ export interface StyleEntry {
   readonly picture: string;
 }
 
-/** One I420-native network and the styles it has vectors for. */
+/** An I420-native network and its styles. */
 export interface StylesManifest extends ManifestBase {
   readonly kind: 'styles';
   readonly sha256: string;
@@ -98,20 +100,20 @@ interface ImageManifestBase extends ManifestBase {
   readonly sha256?: string;
   /** Output width (and height) over input width. */
   readonly scale: number;
-  /** What GPUs compute it in unless told otherwise; default fp32. */
+  /** Default precision on GPUs; fp32 if absent. */
   readonly precision?: Precision;
 }
 
-/** Anybody's image-to-image network on RGB or grey pictures. */
+/** Any image-to-image network on RGB or grey images. */
 export interface RgbManifest extends ImageManifestBase {
   readonly io: 'rgb';
   readonly input: PixelTensor;
   readonly output: PixelTensor;
-  /** Default: `nearest` at scale 1 (exact there and back), `linear` above. */
+  /** Default: `nearest` at scale 1 (an exact round trip), `linear` above. */
   readonly chroma?: ChromaSampling;
 }
 
-/** Anybody's network on blocks of I420. Without `matrix` and `range` it takes samples as they are coded. */
+/** Any network on blocks of I420. Without `matrix` and `range` it takes samples as they are coded. */
 export interface BlockManifest extends ImageManifestBase {
   readonly io: 'i420';
   readonly input: BlockTensor;
@@ -137,9 +139,10 @@ const COUNT = { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER };
 const CHANNELS = { integer: true, min: 1, max: 65536 };
 
 /**
- * Reads a manifest. `path` names it in messages.
+ * Parses a manifest. `path` is for messages.
  *
- * @throws {JobError} model: naming file and key: not JSON, a key missing, unknown or of the wrong form.
+ * @throws {JobError} model: when it is not JSON, or a key is missing, unknown or invalid; the message names
+ *   file and key.
  */
 export function parseManifest(text: string, path: string): Manifest {
   const top = fields(parseJsonObject(text, path), path);
@@ -294,7 +297,9 @@ function digest(object: Fields, key: string): string {
   return value;
 }
 
-/** A manifest may come from anywhere: what it points at has to lie in its own folder (symlinks: see registry). */
+/**
+ * Reads a path. A manifest is untrusted: its files must lie in its own folder (links: see `resolveInside`).
+ */
 function fileReference(object: Fields, key: string): string {
   const value = object.string(key);
   const inside = !posix.isAbsolute(value) && !value.split('/').includes('..') && !/[\0\\]/.test(value);

@@ -14,12 +14,12 @@ import {
 import { type Manifest, parseManifest } from './manifest.js';
 
 const GIB = 2 ** 30;
-/** Manifests are a few kilobytes; what is larger is none. */
+/** Size limit of manifests, which are a few kilobytes. */
 const MAX_MANIFEST_BYTES = 2 ** 20;
-/** ONNX Runtime promises nothing below this default operator set. */
+/** The oldest default operator set that ONNX Runtime supports. */
 const LEAST_OPSET = 7;
 
-/** Largest ONNX file to be read, in bytes: FRAMESCATTER_MAX_MODEL_BYTES, or 1 GiB. */
+/** Returns the size limit of ONNX files, in bytes: FRAMESCATTER_MAX_MODEL_BYTES, or 1 GiB. */
 export function modelBytesLimit(environment: NodeJS.ProcessEnv): number {
   const text = environment.FRAMESCATTER_MAX_MODEL_BYTES;
   if (text === undefined || text === '') return GIB;
@@ -28,14 +28,19 @@ export function modelBytesLimit(environment: NodeJS.ProcessEnv): number {
   throw new JobError('usage', `FRAMESCATTER_MAX_MODEL_BYTES is "${text}"; it must be a number of bytes`);
 }
 
-/** Reads a file that a model needs, refusing what is no file or larger than `limit` bytes. */
+/**
+ * Reads a file of a model.
+ *
+ * @throws {JobError} model: when it is not a file or cannot be read.
+ * @throws {JobError} limit: when it is larger than `limit` bytes.
+ */
 export async function readLimited(path: string, limit: number): Promise<Uint8Array> {
   try {
     const found = await stat(path);
     if (!found.isFile()) throw new JobError('model', `"${path}" is not a file`);
     if (found.size > limit) {
       throw new JobError('limit', `"${path}" has ${found.size} bytes; the limit is ${limit}`, {
-        hint: 'Set FRAMESCATTER_MAX_MODEL_BYTES to allow larger models.',
+        hint: 'set FRAMESCATTER_MAX_MODEL_BYTES to allow larger models',
       });
     }
     return await readFile(path);
@@ -50,7 +55,11 @@ export async function readManifest(path: string): Promise<Manifest> {
   return parseManifest(Buffer.from(bytes).toString('utf8'), path);
 }
 
-/** Where a file named in a manifest is, once links are followed: nowhere but in the manifest's folder. */
+/**
+ * Returns the path of a file that a manifest names, with links resolved.
+ *
+ * @throws {JobError} model: when the file does not exist, or lies outside the manifest's folder.
+ */
 export async function resolveInside(manifest: string, reference: string): Promise<string> {
   const folder = dirname(manifest);
   try {
@@ -71,7 +80,11 @@ export async function resolveInside(manifest: string, reference: string): Promis
   );
 }
 
-/** @throws {JobError} model: when `expected` is given and differs: the file is damaged or another. */
+/**
+ * Returns the SHA-256 of a file.
+ *
+ * @throws {JobError} model: when `expected` is given and differs: the file is damaged, or another one.
+ */
 export function checkedDigest(bytes: Uint8Array, expected: string | undefined, path: string): string {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (expected !== undefined && sha256 !== expected) {
@@ -79,7 +92,7 @@ export function checkedDigest(bytes: Uint8Array, expected: string | undefined, p
       'model',
       `"${path}" is not the file its manifest describes: its SHA-256 is ${sha256}`,
       {
-        hint: 'Fetch the model again, or correct the manifest.',
+        hint: 'download the model again, or correct the manifest',
       },
     );
   }
@@ -87,9 +100,10 @@ export function checkedDigest(bytes: Uint8Array, expected: string | undefined, p
 }
 
 /**
- * Decodes an ONNX file and refuses what could not be composed.
+ * Decodes an ONNX file.
  *
- * @throws {JobError} model: no ONNX, tensors in other files, too old an operator set, functions that cannot be written again.
+ * @throws {JobError} model: when it is not ONNX, has external tensors, too old an operator set, or functions
+ *   that cannot be written again.
  */
 export function parseModel(bytes: Uint8Array, path: string): ModelProto {
   let model: ModelProto;
@@ -99,15 +113,15 @@ export function parseModel(bytes: Uint8Array, path: string): ModelProto {
     throw new JobError('model', `"${path}" is not an ONNX model: ${messageOf(cause)}`, { cause });
   }
   if (!model.graph || (model.graph.node ?? []).length === 0) {
-    throw new JobError('model', `"${path}" is not an ONNX model: it holds no graph`);
+    throw new JobError('model', `"${path}" is not an ONNX model: it has no graph`);
   }
   const opset = opsetOf(model);
   if (opset === undefined || opset < LEAST_OPSET) {
     throw new JobError(
       'model',
-      `"${path}" is written in ONNX operator set ${opset ?? 'none'}; ${LEAST_OPSET} is the oldest supported`,
+      `"${path}" uses ONNX operator set ${opset ?? 'none'}; the oldest supported one is ${LEAST_OPSET}`,
       {
-        hint: 'Export it again, at opset 17 for instance.',
+        hint: 'export it again, for instance with opset 17',
       },
     );
   }
@@ -119,8 +133,8 @@ export function parseModel(bytes: Uint8Array, path: string): ModelProto {
 function refuseExternalData(model: ModelProto, path: string): void {
   const check = (tensor: TensorProto | null | undefined): void => {
     if (tensor?.dataLocation !== EXTERNAL) return;
-    throw new JobError('model', `"${path}" keeps the numbers of "${tensor.name ?? ''}" in another file`, {
-      hint: 'Save it as one self-contained file (onnx.save with save_as_external_data=False).',
+    throw new JobError('model', `"${path}" stores the data of "${tensor.name ?? ''}" in another file`, {
+      hint: 'save it as one self-contained file (onnx.save with save_as_external_data=False)',
     });
   };
   const checkNodes = (graph: Parameters<typeof walkGraphs>[0]): void =>

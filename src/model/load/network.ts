@@ -12,7 +12,7 @@ export interface Size {
   readonly height: number;
 }
 
-/** What is being composed. */
+/** The input of `compose`, and facts derived from it. */
 export interface ComposePlan {
   readonly model: LoadedModel;
   readonly graph: GraphProto;
@@ -24,27 +24,27 @@ export interface ComposePlan {
 }
 
 export interface NetworkFacts {
-  /** Multiply-adds of one run; undefined where the graph has operators whose sizes cannot be worked out. */
+  /** MACs of one run; undefined if the graph has operators with unknown shapes. */
   readonly macs: number | undefined;
-  /** Whether the output's size could be worked out (and then it is right). */
+  /** Whether the output's size was inferred, and is right. */
   readonly verified: boolean;
-  /** Of the network's own values, by their names in the file. */
+  /** Shapes of the network's values, by their names in the file. */
   readonly shapes: Shapes;
 }
 
-/** What one kind of model makes of the blocks. */
+/** A network with its conversions from and to blocks, as part of a composed graph. */
 export interface ComposedNetwork extends NetworkFacts {
   /** Float [batch, 6, h, w] at output size: coded levels times the strength, plus 0.5. */
   readonly blocks: string;
-  /** uint8 [batch, 1]: 1 for each frame for which the network gave finite numbers only, else 0. See `finiteCheck`. */
+  /** uint8 [batch, 1]: 1 for each frame with finite numbers only, else 0. See `finiteCheck`. */
   readonly finite: string;
   readonly notes: readonly string[];
 }
 
 /**
- * Works out what the network gives for an input of `inputDims`.
+ * Infers the shapes of the network for an input of `inputDims`.
  *
- * @throws {JobError} model: when that is known not to be `outputDims`.
+ * @throws {JobError} model: when the output is known not to be `outputDims`.
  */
 export function checkNetwork(
   plan: ComposePlan,
@@ -60,14 +60,18 @@ export function checkNetwork(
       `the network in "${model.file}" gives [${dims.join(', ')}] for an input of [${inputDims.join(', ')}], ` +
         `where [${outputDims.join(', ')}] was expected`,
       {
-        hint: 'Check scale, multiple, layout and channels: in its manifest, or with --model-scale, --model-multiple and so on.',
+        hint:
+          'check scale, multiple, layout and channels in its manifest, or --model-scale, --model-multiple, ' +
+          '--model-layout and --model-channels',
       },
     );
   }
   return { macs: countMacs(shapes), verified: dims !== undefined, shapes };
 }
 
-/** A dry run trips over this where the size could not be worked out: it takes no other number of elements. */
+/**
+ * Adds a Reshape if the output's size is unknown: it fails in the dry run if the number of elements is wrong.
+ */
 export function guardSize(
   builder: GraphBuilder,
   output: string,
@@ -77,7 +81,7 @@ export function guardSize(
   return facts.verified ? output : builder.reshape(output, dims);
 }
 
-/** Float32 to what a network reads. */
+/** Converts float32 to the type that a network reads. */
 export function toSampleType(builder: GraphBuilder, x: string, type: SampleType): string {
   return type === 'float32' ? x : builder.cast(x, type);
 }

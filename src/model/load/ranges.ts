@@ -2,27 +2,28 @@ import { JobError } from '../../system/errors.js';
 import type { Int8Entry } from './manifest.js';
 import { checkedDigest, readLimited, resolveInside } from './model-files.js';
 
-/** Least and greatest value of each channel. What lies beyond is clipped. */
+/** Least and greatest value of each channel. Values beyond them are clipped. */
 export interface ChannelRange {
   readonly low: readonly number[];
   readonly high: readonly number[];
 }
 
-/** A convolution that may run in int8: the network's name of its weights, and what goes in and comes out. */
+/** A convolution that may run in int8: the name of its weights in the network, and its channels' ranges. */
 export interface Int8Conv {
   readonly weight: string;
-  readonly before: ChannelRange;
-  readonly behind: ChannelRange;
+  readonly input: ChannelRange;
+  readonly output: ChannelRange;
 }
 
 const MOST_BYTES = 2 ** 24;
 
 /**
- * The ranges for `chosen` rows, out of `rows`, of the file that a manifest's key `int8` names: for several, which are
- * blended, the least and the greatest of them. A row holds for each convolution the least values of its inputs' channels,
- * their greatest, the outputs' least and their greatest, as little-endian float32.
+ * Reads the ranges in the `chosen` rows, out of `rows`, of the file of a manifest's key `int8`. For several
+ * rows, of styles that are blended, it takes the least and the greatest values. A row has, for each
+ * convolution, the least values of the input channels, their greatest, the least of the output channels and
+ * their greatest, as little-endian float32.
  *
- * @throws {JobError} model: when the file is not what the manifest says, or holds what are no ranges.
+ * @throws {JobError} model: when the file is not as the manifest says, or contains invalid ranges.
  */
 export async function readRanges(
   manifest: string,
@@ -37,7 +38,7 @@ export async function readRanges(
   if (bytes.length !== 4 * rows * length) {
     throw new JobError(
       'model',
-      `the ranges "${path}" have ${bytes.length} bytes; the manifest tells of ${4 * rows * length}`,
+      `the ranges "${path}" have ${bytes.length} bytes; by the manifest they must have ${4 * rows * length}`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -49,15 +50,15 @@ export async function readRanges(
   const range = (count: number) => {
     const found = { low: across(from, count, Math.min), high: across(from + count, count, Math.max) };
     from += 2 * count;
-    const sound = found.low.every((low, at) => low <= (found.high[at] ?? Number.NaN));
-    if (!sound || ![...found.low, ...found.high].every(Number.isFinite))
-      throw new JobError('model', `"${path}" holds numbers that are no ranges`);
+    const ordered = found.low.every((low, at) => low <= (found.high[at] ?? Number.NaN));
+    if (!ordered || ![...found.low, ...found.high].every(Number.isFinite))
+      throw new JobError('model', `"${path}" contains invalid ranges`);
     return found;
   };
   const convs = entry.convolutions.map(({ weight, inputs, outputs }) => ({
     weight,
-    before: range(inputs),
-    behind: range(outputs),
+    input: range(inputs),
+    output: range(outputs),
   }));
   return { convs, sha256 };
 }

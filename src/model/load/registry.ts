@@ -20,11 +20,11 @@ import { readRanges } from './ranges.js';
 import { blendVectors, parseStyles, withStyle } from './styles.js';
 
 export interface LoadOptions {
-  /** Folder of the manifests that names are looked up in. */
+  /** Folder of the manifests in which names are looked up. */
   readonly folder: string;
-  /** Of styles that come in several sizes; default: `DEFAULT_SIZE` where it is there. */
+  /** Size of a style that has several; default: `DEFAULT_SIZE` if it exists. */
   readonly size?: ModelSize;
-  /** 0 (the source) to 1.5 (exaggerated); default 1, the network's own picture. */
+  /** 0 (the source) to 1.5 (exaggerated); default 1, the network's own output. */
   readonly strength?: number;
   readonly overrides?: ModelOverrides;
   /** Largest ONNX file in bytes; default: FRAMESCATTER_MAX_MODEL_BYTES in the environment, or 1 GiB. */
@@ -34,11 +34,12 @@ export interface LoadOptions {
 export const MAX_STRENGTH = 1.5;
 
 /**
- * Loads what `--model` says: a style (`wave`), a blend (`wave:0.6,starry-night:0.4`: weights are divided by their sum), an
- * image model's name, or the path of an ONNX file (anything with a `/` or ending in `.onnx`). A manifest beside such a
- * file, `x.json` or `x.onnx.json`, describes it; without one its graph and `overrides` have to.
+ * Loads the model of `--model`: a style (`wave`), a blend (`wave:0.6,starry-night:0.4`; weights are divided
+ * by their sum), an image model's name, or the path of an ONNX file (anything with a `/` or ending in
+ * `.onnx`). A manifest beside such a file, `x.json` or `x.onnx.json`, describes it; without one, its graph
+ * and `overrides` must.
  *
- * @throws {JobError} model: that says which file or name, and what is wrong with it.
+ * @throws {JobError} model: when a file or name is missing or wrong; the message names it.
  */
 export async function loadModel(spec: string, options: LoadOptions): Promise<LoadedModel> {
   const { strength = 1, overrides = {} } = options;
@@ -66,8 +67,8 @@ export async function loadModel(spec: string, options: LoadOptions): Promise<Loa
 
 function refuseSize(spec: string, size: ModelSize | undefined): void {
   if (size === undefined) return;
-  throw new JobError('usage', `"${spec}" comes in one size: it takes no --size`, {
-    hint: 'Sizes are for the styles that the command models lists with one',
+  throw new JobError('usage', `"${spec}" has only one size, so --size does not apply`, {
+    hint: 'omit --size: it is for the styles that framescatter models lists with a size',
   });
 }
 
@@ -83,7 +84,7 @@ async function loadStyles(request: Request, path: string, manifest: StylesManife
   if (given !== undefined) {
     throw new JobError(
       'model',
-      `"${request.spec}" is fully described by "${path}": it takes no --model-${given[0]}`,
+      `"${request.spec}" is fully described by "${path}", so --model-${given[0]} does not apply`,
     );
   }
   const styles = parseStyles(request.spec);
@@ -127,15 +128,19 @@ async function loadFile(request: Request): Promise<LoadedModel> {
       const file = await resolveInside(path, manifest.file);
       if (file !== (await realpath(spec).catch(() => undefined))) {
         throw new JobError('model', `"${path}" describes "${file}", not "${spec}"`, {
-          hint: 'Correct its key "file".',
+          hint: 'correct its key "file"',
         });
       }
       return loadImage(request, path, manifest);
     }
     const names = manifest.styles.map((style) => style.name).join(', ');
-    throw new JobError('model', `"${spec}" is a network of several styles: name one instead of the file`, {
-      hint: `Styles: ${names}.`,
-    });
+    throw new JobError(
+      'model',
+      `"${spec}" is a network of several styles: give a style's name instead of the file`,
+      {
+        hint: `styles: ${names}`,
+      },
+    );
   }
   const bytes = await readLimited(spec, request.limit);
   const digest = checkedDigest(bytes, undefined, spec);

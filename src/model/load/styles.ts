@@ -3,16 +3,17 @@ import { dimsOf, float32Tensor, float32Values, type GraphProto, type TensorProto
 import type { StyleEntry, StylesManifest } from './manifest.js';
 import { checkedDigest, readLimited, resolveInside } from './model-files.js';
 
-/** One style of a blend; the weights of a blend sum to 1. */
+/** A style of a blend. The weights of a blend sum to 1. */
 export interface WeightedStyle {
   readonly name: string;
   readonly weight: number;
 }
 
 /**
- * Reads `wave` or `wave:0.6,starry-night:0.4`. A style without a number weighs 1; weights are divided by their sum.
+ * Parses `wave` or `wave:0.6,starry-night:0.4`. A style without a weight has weight 1; weights are divided by
+ * their sum.
  *
- * @throws {JobError} model: when that is not what `spec` is.
+ * @throws {JobError} model: when `spec` has another form.
  */
 export function parseStyles(spec: string): readonly WeightedStyle[] {
   const styles = spec.split(',').map((part): WeightedStyle => {
@@ -21,9 +22,9 @@ export function parseStyles(spec: string): readonly WeightedStyle[] {
     if (name === '' || rest.length > 0 || !Number.isFinite(value) || value < 0) {
       throw new JobError(
         'model',
-        `"${spec}" names no model: "${part}" is not a style, or a style and its weight`,
+        `"${spec}" is not a model: "${part}" is neither a style nor a style with a weight`,
         {
-          hint: 'Write for instance wave, or wave:0.6,starry-night:0.4.',
+          hint: 'examples: wave, or wave:0.6,starry-night:0.4',
         },
       );
     }
@@ -32,11 +33,14 @@ export function parseStyles(spec: string): readonly WeightedStyle[] {
   const twice = styles.find((style, at) => styles.findIndex((other) => other.name === style.name) !== at);
   if (twice !== undefined) throw new JobError('model', `"${spec}" names the style "${twice.name}" twice`);
   const sum = styles.reduce((total, style) => total + style.weight, 0);
-  if (sum === 0) throw new JobError('model', `the weights in "${spec}" sum to nothing`);
+  if (sum === 0) throw new JobError('model', `the weights in "${spec}" sum to 0`);
   return styles.map(({ name, weight }) => ({ name, weight: weight / sum }));
 }
 
-/** The vector of a blend: the weighted mean of its styles' vectors. `digests` are those of the vectors' files. */
+/**
+ * Returns the vector of a blend: the weighted mean of its styles' vectors. `digests` are those of the
+ * vectors' files.
+ */
 export async function blendVectors(
   manifest: StylesManifest,
   path: string,
@@ -62,20 +66,20 @@ async function readVector(manifest: string, entry: StyleEntry, length: number) {
   if (bytes.length !== 4 * length) {
     throw new JobError(
       'model',
-      `the style vector "${path}" has ${bytes.length} bytes; its network takes ${4 * length}`,
+      `the style vector "${path}" has ${bytes.length} bytes; its network needs ${4 * length}`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const values = Array.from({ length }, (_, at) => view.getFloat32(4 * at, true));
   if (!values.every(Number.isFinite))
-    throw new JobError('model', `the style vector "${path}" holds numbers that are not finite`);
+    throw new JobError('model', `the style vector "${path}" contains numbers that are not finite`);
   return { values, sha256 };
 }
 
 /**
- * The network with a style vector in its instance norms: for each norm its scales, then its shifts.
+ * Returns the network with a style vector in its instance norms: for each norm its scales, then its shifts.
  *
- * @throws {JobError} model: when the graph has not the norms that the manifest lists.
+ * @throws {JobError} model: when the graph lacks a norm that the manifest lists.
  */
 export function withStyle(
   graph: GraphProto,

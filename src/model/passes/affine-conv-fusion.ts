@@ -14,31 +14,34 @@ import {
   stringAttribute,
 } from '../graph/onnx.js';
 
-/** y = rows x + offset, in float64. */
+/** An affine map y = rows x + offset, in float64. */
 export interface Affine {
   readonly rows: readonly (readonly number[])[];
   readonly offset: readonly number[];
 }
 
 /**
- * Puts a per-pixel linear map of the channels before everything that reads `input`, into weights: none of it is left to
- * be done per frame. Only where that is exact: all that reads the input are convolutions with their weights in the file,
- * whose padding (if any) is made of the input's own samples.
+ * Fuses an affine map of `input`'s channels into the weights of the convolutions that read it, so that it
+ * costs nothing per frame. Only if that is exact: every reader must be a convolution with its weights in the
+ * file, and padding, if any, must consist of the input's own samples.
  *
- * @returns the graph with those convolutions rewritten, undefined if it cannot be.
+ * @returns the graph with those convolutions rewritten; undefined if that is impossible.
  */
 export function fuseIntoFirst(graph: GraphProto, input: string, map: Affine): GraphProto | undefined {
   const convs = convsReading(graph, input);
   if (!convs?.every(({ kernel }) => kernel.inputs === map.rows.length)) return undefined;
   return rewritten(
     graph,
-    convs.map(({ node, kernel }) => ({ node, kernel: behindMap(kernel, map) })),
+    convs.map(({ node, kernel }) => ({ node, kernel: afterMap(kernel, map) })),
   );
 }
 
 /**
- * The same after what makes `output`: a convolution, whatever its padding, or a sum of several (a skip from the input is
- * such a term). Each term gets the map's matrix, one of them its offset.
+ * Fuses an affine map of `output`'s channels into the convolution that makes it, with any padding, or into
+ * the terms of a sum of several (such as a skip connection). Each term gets the map's matrix, and one of them
+ * its offset.
+ *
+ * @returns the graph with those convolutions rewritten; undefined if that is impossible.
  */
 export function fuseIntoLast(graph: GraphProto, output: string, map: Affine): GraphProto | undefined {
   const convs = countReaders(graph, output) === 0 ? convsMaking(graph, output) : undefined;
@@ -50,10 +53,13 @@ export function fuseIntoLast(graph: GraphProto, output: string, map: Affine): Gr
   );
 }
 
-/** All that reads `value`, directly or behind a Pad; undefined where any of it is no convolution of its samples alone. */
+/**
+ * Returns all convolutions that read `value`, directly or through a Pad; undefined if it has any other
+ * reader.
+ */
 function convsReading(graph: GraphProto, value: string): readonly PlainConv[] | undefined {
   const readers = (graph.node ?? []).filter((node) => node.input?.includes(value));
-  // More uses than readers: a node reads it twice, or one in an inner graph does.
+  // With more uses than readers, a node reads it twice, or a node of an inner graph does.
   if (readers.length === 0 || countReaders(graph, value) !== readers.length) return undefined;
   const found = readers.map((node) => {
     if (node.input?.[0] !== value) return undefined;
@@ -64,7 +70,10 @@ function convsReading(graph: GraphProto, value: string): readonly PlainConv[] | 
   return found.every((one) => one !== undefined) ? found.flat() : undefined;
 }
 
-/** The convolutions that `value` is the sum of; undefined where it is anything else, or a term is read elsewhere too. */
+/**
+ * Returns the convolutions whose sum `value` is; undefined if it is anything else, or a term has other
+ * readers.
+ */
 function convsMaking(graph: GraphProto, value: string): readonly PlainConv[] | undefined {
   const maker = graph.node?.find((node) => node.output?.includes(value));
   if (maker === undefined) return undefined;
@@ -78,8 +87,8 @@ function convsMaking(graph: GraphProto, value: string): readonly PlainConv[] | u
   return terms.every((one) => one !== undefined) ? terms.flat() : undefined;
 }
 
-/** A convolution of mapped samples as one of the samples themselves. */
-function behindMap(kernel: Kernel, map: Affine): Kernel {
+/** Returns the kernel that gives, from the samples, what `kernel` gives from the mapped samples. */
+function afterMap(kernel: Kernel, map: Affine): Kernel {
   const { outputs, inputs, area } = kernel;
   const weights = new Float64Array(outputs * inputs * area);
   const bias = Float64Array.from(kernel.bias);
@@ -98,7 +107,7 @@ function behindMap(kernel: Kernel, map: Affine): Kernel {
   return { ...kernel, weights, bias };
 }
 
-/** A convolution whose results are mapped as one that gives the mapped ones. */
+/** Returns the kernel that gives the mapped results of `kernel`. */
 function beforeMap(kernel: Kernel, map: Affine): Kernel {
   const each = kernel.inputs * kernel.area;
   const weights = new Float64Array(kernel.outputs * each);
@@ -122,17 +131,23 @@ function padsWithZeros({ node, kernel }: PlainConv): boolean {
   return mode !== 'NOTSET' || (intsAttribute(node, 'pads') ?? []).some((pad) => pad !== 0);
 }
 
-/** A Pad of height and width by reflection or repetition: a map of the channels goes through it unchanged. */
+/**
+ * Returns whether a node pads height and width by reflection or repetition: it commutes with a map of the
+ * channels.
+ */
 function repeatsSamples(graph: GraphProto, pad: NodeProto): boolean {
   if (pad.opType !== 'Pad' || !isDefaultDomain(pad)) return false;
   const mode = stringAttribute(pad, 'mode', 'constant');
   if (mode !== 'reflect' && mode !== 'edge' && mode !== 'wrap') return false;
-  if (pad.input?.[3]) return false; // an `axes` input: rare, and then the order of the amounts is another
+  if (pad.input?.[3]) return false; // an `axes` input, which is rare, changes the order of the amounts
   const amounts = intsAttribute(pad, 'pads') ?? constantInts(graph, pad.input?.[1]);
   return amounts?.length === 8 && [0, 1, 4, 5].every((at) => amounts[at] === 0);
 }
 
-/** Other kernels for some convolutions. Their names hold no prefix that those of a network or a builder begin with. */
+/**
+ * Replaces the kernels of some convolutions. The prefix of their names is that of neither a network nor a
+ * builder.
+ */
 function rewritten(graph: GraphProto, convs: readonly PlainConv[]): GraphProto {
   const initializers = [...(graph.initializer ?? [])];
   const added = (dims: readonly number[], values: ArrayLike<number>): string => {

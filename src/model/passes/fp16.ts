@@ -1,3 +1,4 @@
+import type { Refusal } from '../../system/refusal.js';
 import {
   type AttributeProto,
   AttributeType,
@@ -14,12 +15,12 @@ import {
   toNumber,
 } from '../graph/onnx.js';
 
-/** A composed graph in float16, or the reason why there is none. */
-export type Fp16Graph = { readonly bytes: Uint8Array } | { readonly obstacle: string };
+/** A composed graph in fp16, or why there is none. */
+export type Fp16Graph = { readonly bytes: Uint8Array } | Refusal;
 
 /**
- * Operators whose float tensors are all of one type, which may be float16 on GPUs: `CUDAExecutionProvider` in ONNX Runtime's
- * OperatorKernels.md. InstanceNormalization is one of them: its means and variances are still worked out in float32 there.
+ * Operators whose float tensors all have one type, which may be float16 on GPUs: `CUDAExecutionProvider` in
+ * ONNX Runtime's OperatorKernels.md. InstanceNormalization computes its means and variances in float32 there.
  */
 const FP16_OPERATORS: ReadonlySet<string> = new Set([
   ...['Abs', 'Add', 'Clip', 'Div', 'Exp', 'Floor', 'LeakyRelu', 'Max', 'Min', 'Mul', 'Neg', 'PRelu', 'Pow'],
@@ -42,24 +43,24 @@ const FP16_OPERATORS: ReadonlySet<string> = new Set([
   ...['SpaceToDepth', 'Split', 'Squeeze', 'Transpose', 'Unsqueeze', 'Upsample'],
 ]);
 
-/** Inputs from this one on stay what they are: sizes and scales, which are float32 in any graph. */
+/** Index of the first input that keeps its type: sizes and scales, which are float32 in any graph. */
 const OWN_TYPE_FROM: ReadonlyMap<string, number> = new Map([
   ['Resize', 1],
   ['Upsample', 1],
 ]);
 
-/** The largest number that float16 holds, and half a step more, from where on rounding leads to infinity. */
+/** The largest float16 plus half a step: numbers from here on round to infinity. */
 const TOO_LARGE = 65520;
 
 /**
- * A composed graph, uint8 in and out, computing in float16 what it computed in float32: the numbers it holds and what its
- * casts give. Everything between is then of that type, without casts in between.
+ * Converts a composed graph, uint8 in and out, from float32 to float16: its constants, and the results of its
+ * casts. All tensors between are then float16, without further casts.
  */
 export function toFp16(bytes: Uint8Array): Fp16Graph {
   const model = decodeModel(bytes);
   const graph = model.graph ?? {};
-  const obstacle = obstacleIn(graph);
-  if (obstacle !== undefined) return { obstacle };
+  const refusal = obstacleIn(graph);
+  if (refusal !== undefined) return { refusal };
   return { bytes: encodeModel({ ...model, graph: converted(graph) }) };
 }
 
@@ -67,22 +68,22 @@ function obstacleIn(graph: GraphProto): string | undefined {
   const constants = new Map((graph.initializer ?? []).map((one) => [one.name, one]));
   for (const node of graph.node ?? []) {
     const known = (!node.domain || node.domain === 'ai.onnx') && FP16_OPERATORS.has(node.opType ?? '');
-    if (!known) return `its operator ${node.opType} is not known to work in float16`;
+    if (!known) return `its operator ${node.opType} is not known to work in fp16`;
     const computed = (node.input ?? [])
       .slice(ownTypeFrom(node))
       .some((name) => name !== '' && !constants.has(name));
-    if (computed) return `its operator ${node.opType} has a size that is worked out on the way`;
+    if (computed) return `its operator ${node.opType} has a size that is computed at run time`;
   }
   if ((graph.node ?? []).some((node) => attribute(node, 'sparse_value') !== undefined))
-    return 'it holds sparse numbers';
+    return 'it has sparse tensors';
   const tensors = [...constants.values(), ...(graph.node ?? []).map(constantOf)];
   for (const tensor of tensors) {
     const values = tensor && float32Values(tensor);
     if (values?.some((value) => Math.abs(value) >= TOO_LARGE))
-      return 'it holds numbers that float16 does not';
-    if (tensor?.dataType === DataType.float32 && values === undefined) return 'its numbers cannot be read';
+      return 'it has constants beyond the range of fp16';
+    if (tensor?.dataType === DataType.float32 && values === undefined) return 'its constants cannot be read';
   }
-  return (graph.sparseInitializer ?? []).length > 0 ? 'it holds sparse numbers' : undefined;
+  return (graph.sparseInitializer ?? []).length > 0 ? 'it has sparse tensors' : undefined;
 }
 
 function converted(graph: GraphProto): GraphProto {
@@ -117,7 +118,7 @@ function fp16Attribute(node: NodeProto, value: AttributeProto): AttributeProto {
   return { name: 'value', type: AttributeType.tensor, t: fp16Tensor(constant.name ?? '', constant) };
 }
 
-/** The numbers that a `Constant` holds, in whichever of its attributes, if they are a tensor or float32. */
+/** Returns the value of a `Constant`, from any of its attributes, if it is a tensor or float32. */
 function constantOf(node: NodeProto): TensorProto | undefined {
   if (node.opType !== 'Constant') return undefined;
   const [float, floats] = [attribute(node, 'value_float'), attribute(node, 'value_floats')?.floats];
@@ -135,11 +136,13 @@ function ownTypeFrom(node: NodeProto): number {
   return OWN_TYPE_FROM.get(node.opType ?? '') ?? Number.POSITIVE_INFINITY;
 }
 
-/** The float16 (IEEE 754 binary16) nearest to a number below `TOO_LARGE`, as its bits; halfway, the even one. */
+/**
+ * Returns the bits of the float16 (IEEE 754 binary16) nearest to a number below `TOO_LARGE`; ties to even.
+ */
 export function fp16Bits(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);
-  // Below 2^-14 steps are of one size; above, 1024 of them lead from one power of 2 to the next.
+  // Below 2^-14 all steps have one size; above, 1024 steps lie between two powers of 2.
   const exponent = Math.max(-14, Math.floor(Math.log2(size)));
   const steps = size / 2 ** (exponent - 10);
   const below = Math.floor(steps);

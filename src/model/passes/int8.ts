@@ -1,3 +1,5 @@
+import { isRefusal, type Refusal } from '../../system/refusal.js';
+import { withoutUnread } from '../graph/graph-reading.js';
 import { prefixed } from '../graph/inline.js';
 import {
   attribute,
@@ -18,71 +20,78 @@ import {
 } from '../graph/onnx.js';
 import type { ChannelRange, Int8Conv } from '../load/ranges.js';
 
-/** A composed graph with convolutions in int8, or the reason why there is none. */
-export type Int8Graph = { readonly bytes: Uint8Array } | { readonly obstacle: string };
+/** A composed graph with convolutions in int8, or why there is none. */
+export type Int8Graph = { readonly bytes: Uint8Array } | Refusal;
 
-/** QuantizeLinear and DequantizeLinear by channel. */
+/** The first operator set with QuantizeLinear and DequantizeLinear per channel. */
 const LEAST_OPSET = 13;
-/** A channel that never changed is given a range of this, so that there is something to divide by. */
+/** The range of a channel that never changes, to avoid a division by 0. */
 const LEAST_RANGE = 1e-6;
-/** Largest byte, and largest weight: symmetrical, so that the same number of either sign is as exact. */
+/** The largest byte, and the largest weight: symmetrical, so that both signs are equally exact. */
 const LEVELS = 255;
 const WEIGHT_LEVELS = 127;
 const INT32 = 2 ** 31;
 
 /**
- * A composed graph whose convolutions `convs` take unsigned bytes, have signed bytes for weights and give unsigned bytes.
+ * Converts the convolutions `convs` of a composed graph to int8: unsigned bytes in and out, signed bytes as
+ * weights.
  *
- * Every channel has a step of its own on both sides: of the inputs it goes into the weights, whose own steps are by output
- * channel. Each output's least value becomes the byte 0, and what that adds to the channel an instance norm, which must
- * follow, takes out again. Bytes are made before padding and enlarging, and a ReLU before that is the clipping at byte 0.
+ * Every input and output channel has its own step. Those of the inputs go into the weights, whose steps are
+ * per output channel. The least value of an output channel becomes byte 0; an instance norm, which must
+ * follow, removes this offset. Quantisation comes before padding and upsampling; a ReLU before them becomes
+ * the clipping at byte 0.
  */
 export function toInt8(bytes: Uint8Array, convs: readonly Int8Conv[]): Int8Graph {
   const model = decodeModel(bytes);
   let graph: GraphProto = model.graph ?? {};
   const opset = opsetOf(model) ?? 0;
-  if (opset < LEAST_OPSET) return { obstacle: `its operator set is ${opset}, not ${LEAST_OPSET} or later` };
+  if (opset < LEAST_OPSET) return { refusal: `its operator set is ${opset}, not ${LEAST_OPSET} or later` };
   for (const [at, conv] of convs.entries()) {
     const found = plan(graph, conv);
-    if (typeof found === 'string') return { obstacle: `${found} (weights "${conv.weight}")` };
+    if (isRefusal(found)) return { refusal: `${found.refusal} (weights "${conv.weight}")` };
     graph = rewritten(graph, found, `int8/${at}/`);
   }
-  return { bytes: encodeModel({ ...model, graph: withoutUnread(graph) }) };
+  return { bytes: encodeModel({ ...model, graph: withoutUnreadRelus(graph) }) };
 }
 
-/** What is done for one convolution. */
+/** The plan for one convolution. */
 interface Plan {
   readonly conv: NodeProto;
-  /** What bytes are made of. */
+  /** The value to quantise. */
   readonly source: string;
-  /** Nodes between there and the convolution, which bytes go through: padding, enlarging. */
+  /** The nodes between it and the convolution, which will move bytes: padding, upsampling. */
   readonly moving: readonly NodeProto[];
   readonly numbers: QuantisedKernel;
 }
 
-function plan(graph: GraphProto, { weight, before, behind }: Int8Conv): Plan | string {
+function plan(graph: GraphProto, conv: Int8Conv): Plan | Refusal {
+  const found = planOrReason(graph, conv);
+  return typeof found === 'string' ? { refusal: found } : found;
+}
+
+function planOrReason(graph: GraphProto, { weight, input, output }: Int8Conv): Plan | string {
   const readers = readersOf(graph, prefixed(weight));
   const [conv] = readers;
   if (conv?.opType !== 'Conv' || readers.length !== 1 || conv.input?.[1] !== prefixed(weight))
-    return 'no convolution has these weights for itself';
-  if (intAttribute(conv, 'group', 1) !== 1 || conv.input?.[2]) return 'it is in groups, or adds a bias';
+    return 'these weights do not belong to exactly one convolution';
+  if (intAttribute(conv, 'group', 1) !== 1 || conv.input?.[2]) return 'it is grouped, or has a bias';
   const padding = intsAttribute(conv, 'pads')?.some((pad) => pad !== 0);
   if (padding || stringAttribute(conv, 'auto_pad', 'NOTSET') !== 'NOTSET') return 'it pads with zeros';
   const norms = readersOf(graph, conv.output?.[0] ?? '');
   if (norms.length !== 1 || norms[0]?.opType !== 'InstanceNormalization')
-    return 'no instance norm follows it alone';
+    return 'its result is not read by exactly one instance norm';
   const tensor = graph.initializer?.find((one) => one.name === conv.input?.[1]);
   const values = tensor && float32Values(tensor);
-  if (tensor === undefined || values === undefined) return 'its weights are no float32 numbers of the file';
+  if (tensor === undefined || values === undefined) return 'its weights are not float32 values in the file';
   const dims = dimsOf(tensor);
-  if (dims.length !== 4 || dims[0] !== behind.low.length || dims[1] !== before.low.length)
+  if (dims.length !== 4 || dims[0] !== output.low.length || dims[1] !== input.low.length)
     return `its weights are [${dims.join(', ')}], and the ranges are for other numbers of channels`;
-  const numbers = quantiseKernel(values, dims, before, behind);
+  const numbers = quantiseKernel(values, dims, input, output);
   if (!numbers.offsets.every((one) => Math.abs(one) < INT32)) return 'its ranges are far beyond its weights';
-  return { conv, ...bytesFrom(graph, conv, before), numbers };
+  return { conv, ...bytesFrom(graph, conv, input), numbers };
 }
 
-/** How far up bytes can go: they take the same way through what only picks samples. */
+/** Finds the first value that can be quantised: nodes that only pick samples can move bytes as well. */
 function bytesFrom(
   graph: GraphProto,
   conv: NodeProto,
@@ -105,35 +114,35 @@ function picksSamples(node: NodeProto): boolean {
   return node.opType === 'Resize' && stringAttribute(node, 'mode', 'nearest') === 'nearest';
 }
 
-/** The numbers of a convolution in int8. */
+/** The parameters of a convolution in int8. */
 export interface QuantisedKernel {
-  /** Of each input channel: value = step * (byte - zero). */
+  /** Per input channel: value = step * (byte - zero). */
   readonly inputSteps: readonly number[];
   readonly inputZeros: readonly number[];
-  /** As the kernel lies, -127..127. */
+  /** In the order of the kernel, -127..127. */
   readonly weights: readonly number[];
-  /** Of each output channel: what is added to its sum of products. */
+  /** Per output channel: the number added to its sum of products. */
   readonly offsets: readonly number[];
-  /** Of each output channel: by how much a sum is multiplied to be a byte. */
+  /** Per output channel: the factor from a sum to a byte. */
   readonly factors: readonly number[];
-  /** Of each output channel: value = step * byte, and the least value of the channel. */
+  /** Per output channel: value = step * byte + the channel's least value. */
   readonly outputSteps: readonly number[];
 }
 
-/** Quantises a kernel [outputs, inputs, height, width] by the ranges of what goes in and comes out. */
+/** Quantises a kernel [outputs, inputs, height, width] by the ranges of its input and output channels. */
 export function quantiseKernel(
   kernel: ArrayLike<number>,
   dims: readonly number[],
-  before: ChannelRange,
-  behind: ChannelRange,
+  input: ChannelRange,
+  output: ChannelRange,
 ): QuantisedKernel {
   const [outputs = 0, inputs = 0, height = 0, width = 0] = dims;
   const area = height * width;
-  // Zero, which ReLU gives most of the time, is to be a byte.
-  const lows = before.low.map((low) => Math.min(low, 0));
-  const inputSteps = lows.map((low, at) => step(low, Math.max(before.high[at] ?? 0, 0)));
+  // Zero, the most frequent result of ReLU, must be exact.
+  const lows = input.low.map((low) => Math.min(low, 0));
+  const inputSteps = lows.map((low, at) => step(low, Math.max(input.high[at] ?? 0, 0)));
   const inputZeros = lows.map((low, at) => Math.round(-low / (inputSteps[at] ?? 1)));
-  const outputSteps = behind.low.map((low, at) => step(low, behind.high[at] ?? 0));
+  const outputSteps = output.low.map((low, at) => step(low, output.high[at] ?? 0));
   const weights = new Array<number>(outputs * inputs * area);
   const offsets: number[] = [];
   const factors: number[] = [];
@@ -151,7 +160,7 @@ export function quantiseKernel(
       weights[first + at] = weight;
       ofZeros += weight * (inputZeros[Math.floor(at / area)] ?? 0);
     }
-    offsets.push(Math.round(-(behind.low[out] ?? 0) / unit) - ofZeros);
+    offsets.push(Math.round(-(output.low[out] ?? 0) / unit) - ofZeros);
     factors.push(unit / (outputSteps[out] ?? 1));
   }
   return { inputSteps, inputZeros, weights, offsets, factors, outputSteps };
@@ -161,7 +170,7 @@ function step(low: number, high: number): number {
   return Math.max(high - low, LEAST_RANGE) / LEVELS;
 }
 
-/** Puts a plan's nodes in place of what they stand for. `prefix` begins the names of all that is new. */
+/** Replaces the nodes of a plan. All new names begin with `prefix`. */
 function rewritten(graph: GraphProto, { conv, source, moving, numbers }: Plan, prefix: string): GraphProto {
   const initializers: TensorProto[] = [];
   const add = (tensor: TensorProto): string => {
@@ -236,20 +245,17 @@ function kernelOf(graph: GraphProto, conv: NodeProto): TensorProto {
   return graph.initializer?.find((one) => one.name === conv.input?.[1]) ?? {};
 }
 
-/** Without the numbers and the ReLUs that nothing reads any more. */
-function withoutUnread(graph: GraphProto): GraphProto {
+/** Returns the graph without the ReLUs and initializers that nothing reads. */
+function withoutUnreadRelus(graph: GraphProto): GraphProto {
   const node = (graph.node ?? []).filter(
     ({ opType, output }) => opType !== 'Relu' || readersOf(graph, output?.[0] ?? '').length > 0,
   );
-  const read = new Set<string>();
-  walkGraphs({ node }, (inner) => {
-    for (const one of inner.node ?? []) for (const name of one.input ?? []) read.add(name);
-    for (const one of inner.output ?? []) read.add(one.name ?? '');
-  });
-  return { ...graph, node, initializer: graph.initializer?.filter((one) => read.has(one.name ?? '')) ?? [] };
+  return withoutUnread({ ...graph, node });
 }
 
-/** The nodes that read a value, once for each time; the graph's own outputs and inner graphs count as some. */
+/**
+ * Returns the nodes that read a value, once per use; outputs of the graph and of inner graphs count as nodes.
+ */
 function readersOf(graph: GraphProto, value: string): readonly NodeProto[] {
   const found: NodeProto[] = [];
   walkGraphs(graph, (inner) => {

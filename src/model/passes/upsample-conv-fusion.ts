@@ -20,10 +20,13 @@ import {
 } from '../graph/onnx.js';
 import { inferShapes, type Shapes } from '../graph/shapes.js';
 
-/** Resize with its scales in third place, and Pad and Slice with their amounts as inputs. */
+/**
+ * The first operator set with Resize's scales as its third input, and Pad and Slice with their amounts as
+ * inputs.
+ */
 const LEAST_OPSET = 11;
 
-/** How Resize may pick the nearest sample so that each is simply repeated once in either direction. */
+/** Modes of Resize by the nearest sample that repeat each sample once in either direction. */
 const REPEATING = new Set([
   'asymmetric floor',
   'asymmetric round_prefer_floor',
@@ -34,14 +37,15 @@ const REPEATING = new Set([
 ]);
 
 /**
- * A graph in which 3x3 convolutions of pictures that nearest-neighbour enlarging made twice as large are worked out before
- * enlarging: each of the four pixels of a 2x2 block sees only 2x2 different samples, so four kernels of 2x2 give the same
- * numbers (but for rounding) with 4/9 of the multiply-adds, and nothing of that size is padded or stored.
+ * Moves 3x3 convolutions before a nearest-neighbour upsampling by 2. Each of the four pixels of a 2x2 block
+ * sees only 2x2 different samples, so four 2x2 kernels give the same numbers, except for rounding, with 4/9
+ * of the MACs, and no tensor of the large size is padded or stored.
  *
- * Only where all sizes are known, and the convolution pads by one: by reflection or repetition, which after enlarging are the same, or with zeros.
+ * Only if all sizes are known and the convolution pads by one: with zeros, or by reflection or repetition,
+ * which are the same after upsampling.
  *
  * @param inputDims dimensions of the graph's value `input`.
- * @param kept names of weights whose convolutions stay as they are.
+ * @param kept names of weights whose convolutions must stay.
  */
 export function fuseUpsampleConvs(
   graph: GraphProto,
@@ -58,13 +62,13 @@ export function fuseUpsampleConvs(
   return found.reduce((changed, one, at) => rewritten(changed, one, `enlarged/${at}/`), graph);
 }
 
-/** Enlarging, padding (by a node or by the convolution), convolving. */
+/** An upsampling, a padding (by a node or by the convolution), and a convolution. */
 interface UpsampledConv {
   readonly resize: NodeProto;
   readonly pad: NodeProto | undefined;
   readonly conv: NodeProto;
   readonly kernel: Kernel;
-  /** Of the small picture: [batch, inputs, height, width]. */
+  /** Dimensions before upsampling: [batch, inputs, height, width]. */
   readonly dims: readonly number[];
 }
 
@@ -85,7 +89,7 @@ function upsampledConv(graph: GraphProto, shapes: Shapes, node: NodeProto): Upsa
   return dims?.length === 4 ? { resize, pad, conv: node, kernel: plain.kernel, dims } : undefined;
 }
 
-/** What makes `value`, if nothing else reads it. */
+/** Returns the node that makes `value`, if `value` has one reader only. */
 function soleMaker(graph: GraphProto, value: string | undefined): NodeProto | undefined {
   if (!value || countReaders(graph, value) !== 1 || graph.output?.some((one) => one.name === value))
     return undefined;
@@ -99,7 +103,10 @@ function hasUnitSteps(conv: NodeProto): boolean {
   );
 }
 
-/** One sample on all sides of a picture; reflected, the sample beside a pair of equal ones is that one again. */
+/**
+ * Returns whether a node pads by one sample on all sides, by repetition or by reflection of a pair of equal
+ * samples.
+ */
 function repeatsOneSample(graph: GraphProto, pad: NodeProto): boolean {
   const mode = stringAttribute(pad, 'mode', 'constant');
   if ((mode !== 'reflect' && mode !== 'edge') || pad.input?.[3]) return false;
@@ -122,9 +129,10 @@ function constantTensor(graph: GraphProto, name: string | undefined): TensorProt
 }
 
 /**
- * The kernels of the four convolutions as one: [outputs * 4, inputs, 2, 2]. The window at (i, j) covers rows i - 1 and i of
- * the small picture: all that row 2i of the result sees, and row 2i - 1 too; columns likewise. So the four results of a window
- * are a block of the picture that begins one row and one column early: row 2i - 1 is its upper one.
+ * Returns the four kernels as one: [outputs * 4, inputs, 2, 2]. The window at (i, j) covers rows i - 1 and i
+ * of the small tensor: all that rows 2i - 1 and 2i of the result depend on; columns likewise. So the four
+ * results of a window are a 2x2 block that begins one row and one column early, with row 2i - 1 as its upper
+ * row.
  */
 function fourKernels({ outputs, inputs, weights }: Kernel): Float64Array {
   const small = new Float64Array(outputs * 4 * inputs * 4);
@@ -138,12 +146,15 @@ function fourKernels({ outputs, inputs, weights }: Kernel): Float64Array {
   return small;
 }
 
-/** Which of a window's two samples tap 0, 1 or 2 falls on, for the first result of a window (an odd row of the whole) or the second. */
+/**
+ * Returns which of a window's two samples tap 0, 1 or 2 reads, for its first result (an odd row) or its
+ * second.
+ */
 function tapIn(tap: number, first: boolean): 0 | 1 {
   return tap < (first ? 2 : 1) ? 0 : 1;
 }
 
-/** `prefix` begins the names of all that is new. */
+/** Replaces the nodes of `found`. All new names begin with `prefix`. */
 function rewritten(graph: GraphProto, found: UpsampledConv, prefix: string): GraphProto {
   const { resize, pad, conv, kernel, dims } = found;
   const [batch = 0, , height = 0, width = 0] = dims;
@@ -173,7 +184,7 @@ function rewritten(graph: GraphProto, found: UpsampledConv, prefix: string): Gra
     attribute: [ints('perm', order)],
   });
   const [h, w, all] = [height + 1, width + 1, batch * kernel.outputs];
-  // In two steps that each move whole runs or single samples: several times faster than DepthToSpace on CPUs.
+  // In two steps that each move whole runs or single samples: on CPUs several times faster than DepthToSpace.
   const interleaved = [
     reshaped('columns', 'convolved', [2 * all, 2, h * w]),
     transposed('columnsBeside', 'columns', [0, 2, 1]),

@@ -4,15 +4,20 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { messageOf } from '../../system/errors.js';
 
-/** TensorRT's engines, which take minutes to build: one folder for each graph, GPU and ONNX Runtime, for this user alone. */
+/**
+ * The cache of TensorRT's engines, which take minutes to build: one folder for each graph, GPU and ONNX
+ * Runtime. Only this user may write to it.
+ */
 export interface EngineCache {
-  /** The folder that holds all folders of engines; undefined where this user has none. */
+  /** The folder of all engine folders; undefined if this user has none. */
   readonly root: string | undefined;
   /** The name of this graph's folder. */
   readonly key: string;
 }
 
-/** In the user's cache folder, as the XDG Base Directory Specification has it; undefined for a user without a home. */
+/**
+ * Returns the cache's folder, by the XDG Base Directory Specification; undefined for a user without a home.
+ */
 export function engineRoot(
   environment: NodeJS.ProcessEnv = process.env,
   home: () => string = homedir,
@@ -22,11 +27,14 @@ export function engineRoot(
     const cache = named !== undefined && isAbsolute(named) ? named : join(home(), '.cache');
     return join(cache, 'framescatter', 'tensorrt');
   } catch {
-    return undefined; // a container's user may be a number that no file knows
+    return undefined; // a container's user may be a number without a passwd entry
   }
 }
 
-/** A name for a graph's engines. `facts` are what else they depend on: ONNX Runtime's version, the kinds of GPU. */
+/**
+ * Returns the key of a graph's engines. They also depend on `facts`: ONNX Runtime's version and the GPU
+ * models.
+ */
 export function engineKey(graph: Uint8Array, facts: readonly string[]): string {
   const digest = createHash('sha256').update(graph).digest('hex');
   return createHash('sha256')
@@ -35,9 +43,10 @@ export function engineKey(graph: Uint8Array, facts: readonly string[]): string {
 }
 
 /**
- * Opens a session by `create`, which is given the folder that TensorRT takes engines from and puts new ones into; none where
- * nothing can be kept, which a note says. New engines are built aside and appear whole, so ranks and nodes that share a
- * home never read half of one. Engines that no session opens with, of another TensorRT or damaged, are replaced.
+ * Opens a session by `create`, which gets the folder where TensorRT reads engines and writes new ones;
+ * undefined if engines cannot be cached, which goes to `note`. New engines are built in a temporary folder
+ * and renamed, so that ranks and nodes with a shared home never read half of one. Engines with which no
+ * session opens (of another TensorRT, or damaged) are replaced.
  */
 export async function withEngines<T>(
   cache: EngineCache,
@@ -49,7 +58,7 @@ export async function withEngines<T>(
   let found: boolean;
   let building: string;
   try {
-    if (root === undefined) throw new Error('this user has no home folder; XDG_CACHE_HOME may name a place');
+    if (root === undefined) throw new Error('this user has no home folder, and XDG_CACHE_HOME is not set');
     kept = join(root, key);
     await mkdir(root, { recursive: true, mode: 0o700 });
     await refuseOthers(root);
@@ -57,12 +66,12 @@ export async function withEngines<T>(
     if (found) await refuseOthers(kept);
     building = await mkdtemp(join(root, 'building-'));
   } catch (error) {
-    note(`TensorRT's engines cannot be kept, and each job builds them: ${messageOf(error)}`);
+    note(`TensorRT's engines cannot be cached, so each job builds them: ${messageOf(error)}`);
     return create(undefined);
   }
   try {
     if (found) {
-      // What fails with these engines may fail without them too, and says why then.
+      // If it fails without these engines too, that error is thrown.
       const opened = await create(kept).then(
         (session) => ({ session }),
         () => undefined,
@@ -71,7 +80,7 @@ export async function withEngines<T>(
     }
     const session = await create(building);
     if (found) await rm(kept, { recursive: true, force: true });
-    // Another node may have been first.
+    // Another node may have finished first.
     await rename(building, kept).catch(() => {});
     return session;
   } finally {
@@ -86,7 +95,7 @@ async function exists(folder: string): Promise<boolean> {
   );
 }
 
-/** Engines are programs: whoever can write them decides what runs here. */
+/** Refuses a folder that others can write to: engines are programs. */
 async function refuseOthers(folder: string): Promise<void> {
   const found = await lstat(folder);
   const mine = process.getuid === undefined || found.uid === process.getuid();

@@ -11,26 +11,26 @@ import {
 } from '../graph/onnx.js';
 import { inferShapes, type ShapedNode } from '../graph/shapes.js';
 
-/** One operator of a run on a CPU: what it reads, and the tensor that it makes. */
+/** An operator of a run on a CPU: its inputs, and the tensor that it makes. */
 export interface Step {
   readonly reads: readonly string[];
   readonly makes: string;
   readonly bytes: number;
-  /** Of one shape and element size: such tensors may take each other's memory. */
+  /** Shape and element size: tensors of one kind may share memory. */
   readonly kind: string;
-  /** Whether it may write over what it reads. */
+  /** Whether it may overwrite its input. */
   readonly inPlace: boolean;
-  /** Bytes that it needs only while it works. */
+  /** Bytes that it needs only while it runs. */
   readonly scratch: number;
 }
 
 export interface ExecutionPlan {
   readonly steps: readonly Step[];
-  /** The tensor that the caller has memory for. */
+  /** The output tensor, whose memory is the caller's. */
   readonly result: string;
 }
 
-/** Operators that give what they read another shape, and no memory. */
+/** Operators that only give their input another shape, and take no memory. */
 const RESHAPING: ReadonlySet<string> = new Set([
   ...['Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Identity', 'Dropout'],
 ]);
@@ -54,7 +54,7 @@ const IN_PLACE: ReadonlySet<string> = new Set([
 const BOOLEAN: ReadonlySet<string> = new Set([
   ...['And', 'Equal', 'Greater', 'GreaterOrEqual', 'IsInf', 'IsNaN', 'Less', 'LessOrEqual', 'Not', 'Or'],
 ]);
-/** Bytes of an element. CPUs compute float16 in float32. */
+/** Bytes per element. CPUs compute float16 in float32. */
 const ELEMENT_BYTES: Readonly<Record<number, number>> = {
   [DataType.float32]: 4,
   [DataType.float16]: 4,
@@ -67,10 +67,11 @@ const ELEMENT_BYTES: Readonly<Record<number, number>> = {
 const FLOAT_BYTES = 4;
 
 /**
- * The operators of a graph of fixed sizes as ONNX Runtime executes them on a CPU. Its convolutions work on channels in blocks of
- * `channelBlock`: what they read is rearranged, and what they make is rearranged back before anything else reads it.
+ * Plans the operators of a graph of static shapes as ONNX Runtime executes them on a CPU. Its convolutions
+ * work on channels in blocks of `channelBlock`: their input is reordered, and their output is reordered back
+ * before any other operator reads it.
  *
- * @returns undefined where some tensor's size cannot be worked out.
+ * @returns undefined if the size of some tensor is unknown.
  */
 export function executionPlan(model: ModelProto, channelBlock: number): ExecutionPlan | undefined {
   const graph: GraphProto = model.graph ?? {};
@@ -86,7 +87,9 @@ export function executionPlan(model: ModelProto, channelBlock: number): Executio
   );
   const constants = new Set(elementBytes.keys());
   elementBytes.set(input.name ?? '', 1);
-  /** Tensors under other names, and the dimensions of those whose channels are in blocks. */
+  /**
+   * Tensors that are only reshaped, by their new names; and the dimensions of tensors with blocked channels.
+   */
   const renamed = new Map<string, string>();
   const blocked = new Map<string, readonly number[]>();
   const made = new Set<string>();
@@ -107,7 +110,7 @@ export function executionPlan(model: ModelProto, channelBlock: number): Executio
     steps.push({ reads, makes, bytes: element * elements(size), kind, inPlace: false, scratch: 0, ...more });
   }
 
-  /** The tensor with its channels one after another. */
+  /** Returns the tensor with unblocked channels. */
   function plain(value: string): string {
     const size = blocked.get(value);
     if (size === undefined) return value;
@@ -183,7 +186,10 @@ function elementOf({ node }: ShapedNode, type: string, known: (name: string) => 
   return known(node.input?.[0] ?? '') ?? FLOAT_BYTES;
 }
 
-/** A transposed convolution of one picture is a product of matrices first, whose sums it then adds up. */
+/**
+ * Returns the scratch bytes of a transposed convolution of one image: a matrix product, whose sums are then
+ * added up.
+ */
 function columns([source, kernel]: ShapedNode['inputs']): number {
   const [, , height = 0, width = 0] = source?.dims ?? [];
   return FLOAT_BYTES * elements(kernel?.dims.slice(1) ?? []) * height * width;

@@ -1,23 +1,24 @@
 import { messageOf } from '../../system/errors.js';
 import type { NativeSession, ProviderName } from '../../system/native.js';
+import { PROVIDERS } from './providers.js';
 
 /**
- * Sessions over one graph on one device that take turns: while one computes, the batch of the other is copied. A CPU, which
- * copies nothing, has one.
+ * Sessions of one graph on one device that run in turns: while one computes, the other's batch is copied. On
+ * a CPU, which copies nothing, there is one.
  */
 export type InferenceStreams = readonly [NativeSession, ...NativeSession[]];
 
-/** Opens as many sessions as the provider gains from. What is slower than it might be is in the notes. */
+/** Opens as many sessions as the provider gains from. `notes` say what is slower than possible. */
 export async function openInferenceStreams(
   provider: ProviderName,
   open: () => Promise<NativeSession>,
 ): Promise<{ readonly streams: InferenceStreams; readonly notes: readonly string[] }> {
   const first = await open();
-  if (provider === 'cpu') return { streams: [first], notes: first.notes };
+  if (!PROVIDERS[provider].inDeviceMemory) return { streams: [first], notes: first.notes };
   try {
     return { streams: [first, await open()], notes: first.notes };
   } catch (error) {
-    const note = `one batch at a time is on the GPU: a second session cannot be opened: ${messageOf(error)}`;
+    const note = `a second session cannot be opened, so copies do not overlap computation: ${messageOf(error)}`;
     return { streams: [first], notes: [...first.notes, note] };
   }
 }

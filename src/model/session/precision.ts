@@ -1,17 +1,19 @@
 import { JobError } from '../../system/errors.js';
 import type { ProviderName } from '../../system/native.js';
+import { isRefusal } from '../../system/refusal.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { Precision } from '../load/manifest.js';
 import { toFp16 } from '../passes/fp16.js';
 import { toInt8 } from '../passes/int8.js';
+import { PROVIDERS } from './providers.js';
 
-/** What a CPU computes in. */
+/** The precision of a CPU. */
 export type CpuPrecision = 'fp32' | 'int8';
 
-/** What the user says of it: `auto` is what the model says; `int8` too, but on CPUs. */
+/** The value of --precision. `auto`: the model's own; `int8`: int8 on CPUs, the model's own on GPUs. */
 export type PrecisionChoice = 'auto' | Precision | CpuPrecision;
 
-/** A composed graph as it is, in fp16 where GPUs are to compute in that, and in int8 where CPUs are. */
+/** A composed graph: in fp32; in fp16 if GPUs run that; in int8 if CPUs run that. */
 export interface SessionGraphs {
   readonly fp32: Uint8Array;
   readonly fp16: Uint8Array | undefined;
@@ -19,25 +21,26 @@ export interface SessionGraphs {
 }
 
 /**
- * A composed graph in int8, for CPUs.
+ * Converts a composed graph to int8, for CPUs.
  *
- * @throws {JobError} model: when the model's ranges are not those of its graph.
+ * @throws {JobError} model: when the model's ranges do not fit its graph.
  */
 export function int8Graph(
   graph: { readonly bytes: Uint8Array },
   model: Pick<LoadedModel, 'file' | 'int8'>,
 ): Uint8Array {
   const made = toInt8(graph.bytes, model.int8 ?? []);
-  if ('bytes' in made) return made.bytes;
-  throw new JobError('model', `"${model.file}" cannot run in int8: ${made.obstacle}`, {
-    hint: '--precision fp32 runs it without the ranges that its manifest names',
+  if (!isRefusal(made)) return made.bytes;
+  throw new JobError('model', `"${model.file}" cannot run in int8: ${made.refusal}`, {
+    hint: 'use --precision fp32, which does not need the ranges in its manifest',
   });
 }
 
 /**
- * A composed graph in fp16, where the model or the user wants that on GPUs; nothing where every rank is to use the CPU.
+ * Converts a composed graph to fp16, if the model or the user wants fp16 on GPUs. Returns no graph if no rank
+ * runs fp16. If the model's default is fp16 and it cannot be converted, a note says why.
  *
- * @throws {JobError} model: when the user asks for what cannot be had; where the model does, a note says so.
+ * @throws {JobError} model: when the user asks for fp16 and the graph cannot be converted.
  */
 export function fp16Graph(
   graph: { readonly bytes: Uint8Array },
@@ -46,13 +49,14 @@ export function fp16Graph(
 ): { readonly bytes: Uint8Array | undefined; readonly notes: readonly string[] } {
   const forGpus = asked.precision !== 'auto' && asked.precision !== 'int8';
   const wanted = forGpus ? asked.precision : model.precision;
-  if (wanted === 'fp32' || asked.provider === 'cpu') return { bytes: undefined, notes: [] };
-  const half = toFp16(graph.bytes);
-  if ('bytes' in half) return { bytes: half.bytes, notes: [] };
+  const possible = asked.provider === 'auto' || PROVIDERS[asked.provider].runsFp16;
+  if (wanted === 'fp32' || !possible) return { bytes: undefined, notes: [] };
+  const made = toFp16(graph.bytes);
+  if (!isRefusal(made)) return { bytes: made.bytes, notes: [] };
   if (!forGpus) {
-    return { bytes: undefined, notes: [`GPUs run the model in fp32: ${half.obstacle}`] };
+    return { bytes: undefined, notes: [`GPUs run the model in fp32: ${made.refusal}`] };
   }
-  throw new JobError('model', `"${model.file}" cannot run in fp16: ${half.obstacle}`, {
-    hint: 'Leave --precision out',
+  throw new JobError('model', `"${model.file}" cannot run in fp16: ${made.refusal}`, {
+    hint: 'omit --precision',
   });
 }

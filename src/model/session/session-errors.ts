@@ -2,12 +2,12 @@ import { JobError, messageOf } from '../../system/errors.js';
 import { type NativeSession, native } from '../../system/native.js';
 
 const LESS_MEMORY =
-  'this host, or the cgroup of its ranks, has no more memory: fewer ranks there, a smaller --batch or a smaller video need less';
+  'this host, or the cgroup of its ranks, is out of memory: use fewer ranks there, a smaller --batch or a smaller video';
 
 /**
- * Memory for frames, as `Native.allocate` gives it.
+ * Allocates memory for frames, by `Native.allocate`.
  *
- * @throws {JobError} limit: where there is not that much.
+ * @throws {JobError} limit: when there is not enough memory.
  */
 export function allocateBuffer(bytes: number, session: NativeSession): Uint8Array {
   try {
@@ -15,47 +15,49 @@ export function allocateBuffer(bytes: number, session: NativeSession): Uint8Arra
   } catch (error) {
     if (errorCode(error) !== 'ERR_MEMORY') throw error;
     throw new JobError('limit', messageOf(error), {
-      hint: `${LESS_MEMORY}; the same command resumes from what is done`,
+      hint: `${LESS_MEMORY}; the same command resumes the job`,
       cause: error,
     });
   }
 }
 
-/** What a session, or its run on a grey batch, failed with: as JobError `provider`, `limit` or `model`. */
+/** Returns the failure of a session, or of its dry run, as JobError `provider`, `limit` or `model`. */
 export function sessionFailure(error: unknown): JobError {
   const code = errorCode(error);
   if (code === 'ERR_PROVIDER') {
     return new JobError('provider', messageOf(error), {
-      hint: 'run doctor to see what is missing, or use --provider cpu',
+      hint: 'run framescatter doctor to see what is missing, or use --provider cpu',
       cause: error,
     });
   }
   if (code === 'ERR_MEMORY') {
-    return new JobError('limit', `the model cannot be run: ${messageOf(error)}`, {
-      hint: `${LESS_MEMORY}. If the block is far larger than a frame, the model is at fault`,
+    return new JobError('limit', `the model cannot run: ${messageOf(error)}`, {
+      hint: `${LESS_MEMORY}. If the block is far larger than a frame, the model is wrong`,
       cause: error,
     });
   }
-  return new JobError('model', `the model cannot be run: ${messageOf(error)}`, {
-    hint: 'It was tried on one grey batch. Where shapes disagree, check scale, multiple, layout and channels: in its manifest, or with --model-scale and so on',
+  return new JobError('model', `the model cannot run: ${messageOf(error)}`, {
+    hint:
+      'it failed in the dry run, on a grey batch; if shapes disagree, check scale, multiple, layout and channels ' +
+      'in its manifest, or --model-scale and the other --model-... options',
     cause: error,
   });
 }
 
-/** Where in a video a run failed. */
+/** The position of a failed run in a video. */
 export interface FailedRun {
-  /** Its first and last frame, counted from 1 among those that this rank was given. */
+  /** Its first and last frame, counted from 1 among this rank's frames. */
   readonly first: number;
   readonly last: number;
   readonly batch: number;
 }
 
-/** ONNX Runtime's words, CUDA's and those of the C++ library. */
+/** Messages of ONNX Runtime, CUDA and the C++ library. */
 const NO_MEMORY = /out of memory|failed to allocate|bad_alloc|OUT_OF_MEMORY/i;
 
 /**
- * What a run in the midst of a video failed with, though the grey batch went well: as JobError `provider`, `limit` or
- * `model`. What is neither the device's nor the model's failure, nor want of memory, stays what it is.
+ * Returns the failure of a run in the middle of a video, after the dry run succeeded, as JobError `provider`,
+ * `limit` or `model`. Returns an error that is due to neither the device, the model nor memory as it is.
  */
 export function inferenceFailure(error: unknown, { first, last, batch }: FailedRun): unknown {
   const code = errorCode(error);
@@ -63,23 +65,24 @@ export function inferenceFailure(error: unknown, { first, last, batch }: FailedR
   const message = messageOf(error);
   const frames = first === last ? `frame ${first}` : `frames ${first} to ${last}`;
   const failed = (kind: 'provider' | 'limit' | 'model', hint: string): JobError =>
-    new JobError(kind, `at ${frames} of those that this rank was given: ${message}`, { hint, cause: error });
+    new JobError(kind, `at ${frames} of this rank's frames: ${message}`, { hint, cause: error });
   if (code === 'ERR_MEMORY' || NO_MEMORY.test(message)) {
-    const less = batch === 1 ? '' : `; a smaller --batch than ${batch}, with --restart, needs less`;
+    const less = batch === 1 ? '' : `; a --batch below ${batch}, with --restart, needs less`;
     return failed(
       code === 'ERR_MEMORY' ? 'limit' : 'provider',
-      `make room there, or run fewer ranks on that host, and the same command goes on from what is done${less}`,
+      `free memory on that host or run fewer ranks there; the same command resumes the job${less}`,
     );
   }
   if (code === 'ERR_PROVIDER') {
     return failed(
       'provider',
-      'the same command goes on from what is done; if the GPU fails again, dmesg and nvidia-smi on that host may say why',
+      'the same command resumes the job; if the GPU fails again, dmesg and nvidia-smi on that host may say why',
     );
   }
   return failed(
     'model',
-    'It ran on a grey batch, so the model fails on what is in these frames: the same command tries them again, and then it is the model that needs mending',
+    'the dry run on a grey batch succeeded, so the content of these frames makes the model fail; if the same command ' +
+      'fails again, correct the model',
   );
 }
 

@@ -6,6 +6,7 @@ import type { Precision } from '../load/manifest.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
 import { type InferenceStreams, openInferenceStreams } from './inference-streams.js';
 import type { CpuPrecision, SessionGraphs } from './precision.js';
+import { autoProvider, FALLBACK_ORDER, PROVIDERS } from './providers.js';
 import { sessionFailure } from './session-errors.js';
 
 export interface SessionRequest {
@@ -16,7 +17,10 @@ export interface SessionRequest {
   /** Bytes of the graph's input and output. */
   readonly inputBytes: number;
   readonly outputBytes: number;
-  /** Whether it is tried out at once. A rank that will hardly be given a frame need not, and takes no memory for it. */
+  /**
+   * Whether to make a dry run. A rank that will probably get no frame makes none, and allocates no memory for
+   * it.
+   */
   readonly dryRun: boolean;
 }
 
@@ -24,22 +28,24 @@ export interface OpenedSession {
   readonly streams: InferenceStreams;
   readonly provider: ProviderName;
   readonly precision: Precision | CpuPrecision;
-  /** Why `auto` did not take a GPU that is there. */
+  /** Why `auto` did not use an existing GPU; undefined if it did. */
   readonly fallback: string | undefined;
-  /** What is slower than it might be, and why, a line each. */
+  /** Notes for the user, one line each: what is slower than possible, and why. */
   readonly notes: readonly string[];
 }
 
-/** What of the addon a session takes. */
+/** The addon functions that a session uses. */
 export type SessionFactory = Pick<Native, 'createSession' | 'allocate' | 'runtimeInfo'>;
 
-/** Mid-grey in Y, U and V: what the dry run feeds. */
+/** The input of the dry run: mid-grey in Y, U and V. */
 const GREY = 128;
 
 /**
- * Opens this rank's sessions for a composed graph, on the device of its node-local rank, and, with `dryRun`, runs one grey
- * batch through each, so that a model that fails at run time fails before any frame is decoded. `auto` takes CUDA where it works. Errors:
- * JobError `provider` or `model`.
+ * Opens this rank's sessions for a composed graph, on the device of its local rank. With `dryRun` it runs one
+ * grey batch in each, so that a model that fails at run time fails before the first frame is decoded. `auto`
+ * uses CUDA if it works.
+ *
+ * @throws {JobError} provider, limit or model: when a session cannot be opened, or its dry run fails.
  */
 export async function openSession(
   graphs: SessionGraphs,
@@ -56,28 +62,31 @@ export async function openSession(
       if (request.dryRun) await dryRun(session, request, addon);
       return session;
     };
-    const unkept = new Set<string>();
+    const uncached = new Set<string>();
     const { streams, notes } = await openInferenceStreams(provider, () =>
-      provider === 'tensorrt' ? createKept(graph, create, addon, (line) => unkept.add(line)) : create(),
+      PROVIDERS[provider].cachesEngines
+        ? createCached(graph, create, addon, (line) => uncached.add(line))
+        : create(),
     );
-    return { streams, provider, precision, notes: [...notes, ...unkept] };
+    return { streams, provider, precision, notes: [...notes, ...uncached] };
   };
   if (request.provider !== 'auto') {
     return { ...(await open(request.provider).catch(refuse)), fallback: undefined };
   }
+  const [first, last] = FALLBACK_ORDER;
   let fallback: string | undefined;
-  if (gpus > 0) {
+  if (autoProvider(gpus) === first) {
     try {
-      return { ...(await open('cuda')), fallback };
+      return { ...(await open(first)), fallback };
     } catch (error) {
       fallback = messageOf(error);
     }
   }
-  return { ...(await open('cpu').catch(refuse)), fallback };
+  return { ...(await open(last).catch(refuse)), fallback };
 }
 
-/** With TensorRT's engines out of the user's cache, or into it. */
-async function createKept(
+/** Creates a session with TensorRT's engines from the user's cache; new engines go into it. */
+async function createCached(
   graph: Uint8Array,
   create: (cache?: { readonly cacheFolder?: string }) => Promise<NativeSession>,
   addon: SessionFactory,
@@ -89,7 +98,9 @@ async function createKept(
   return withEngines({ root: engineRoot(), key }, build, note);
 }
 
-/** The cores of this node, shared evenly by its ranks; the affinity that a scheduler sets is honoured. */
+/**
+ * Returns this rank's threads: an equal share of the node's cores, within the affinity that a scheduler sets.
+ */
 function threadsFor(request: SessionRequest): number {
   if (request.threads !== 'auto') return request.threads;
   return Math.max(1, Math.floor(availableParallelism() / request.localSize));
@@ -109,11 +120,13 @@ function refuse(error: unknown): never {
   throw sessionFailure(error);
 }
 
-/** What a rank runs. ONNX Runtime has no arithmetic in fp16 for most CPUs. */
+/** Returns the graph that a provider runs, and its precision. */
 function graphFor(
   provider: ProviderName,
   { fp32, fp16, int8 }: SessionGraphs,
 ): { readonly graph: Uint8Array; readonly precision: Precision | CpuPrecision } {
-  const [graph, precision] = provider === 'cpu' ? [int8, 'int8' as const] : [fp16, 'fp16' as const];
-  return graph === undefined ? { graph: fp32, precision: 'fp32' } : { graph, precision };
+  const { runsFp16, runsInt8 } = PROVIDERS[provider];
+  if (runsInt8 && int8 !== undefined) return { graph: int8, precision: 'int8' };
+  if (runsFp16 && fp16 !== undefined) return { graph: fp16, precision: 'fp16' };
+  return { graph: fp32, precision: 'fp32' };
 }

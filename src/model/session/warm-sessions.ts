@@ -2,15 +2,15 @@ import { disposeInferenceStreams } from './inference-streams.js';
 import type { SessionGraphs } from './precision.js';
 import { type OpenedSession, openSession, type SessionRequest } from './session.js';
 
-/** Each session holds its model's weights and working memory on the device. */
+/** Most sessions kept open: each has its model's weights and working memory on the device. */
 const MOST_SESSIONS = 3;
 
-/** This rank's sessions, kept open for the next video whose graph is one of theirs. */
+/** This rank's sessions, kept open for later videos with the same graph. */
 export class WarmSessions {
-  /** By graph, the one that was used last at the end. */
+  /** Sessions by graph, the most recently used one last. */
   readonly #sessions = new Map<string, OpenedSession>();
 
-  /** The session of the graphs that `key` stands for, if it is still open. */
+  /** Returns the session for the graphs of `key`, if it is still open. */
   find(key: string): OpenedSession | undefined {
     const found = this.#sessions.get(key);
     if (found !== undefined) {
@@ -20,7 +20,7 @@ export class WarmSessions {
     return found;
   }
 
-  /** Opens a session and keeps it, in place of the one that was not used for longest where there are many. */
+  /** Opens a session and keeps it, in place of the least recently used one if there are many. */
   async open(key: string, graphs: SessionGraphs, request: SessionRequest): Promise<OpenedSession> {
     while (this.#sessions.size >= MOST_SESSIONS) await this.#disposeOldest();
     let opened: OpenedSession;
@@ -28,7 +28,7 @@ export class WarmSessions {
       opened = await openSession(graphs, request);
     } catch (error) {
       if (this.#sessions.size === 0) throw error;
-      // The device may not have the memory for one more.
+      // The device may lack memory for one more.
       await this.dispose();
       opened = await openSession(graphs, request);
     }

@@ -1,31 +1,35 @@
 import { decodeModel } from '../graph/onnx.js';
 import { type ExecutionPlan, executionPlan, type Step } from './execution-plan.js';
 
-/** Tensors that take turns in one piece of memory: needed from step to step, both included. */
+/** A piece of memory that tensors share in turn, used from one step to another, both included. */
 interface Slot {
   readonly bytes: number;
   readonly from: number;
   to: number;
 }
 
-/** As in native/system/block_pool.cc: smaller blocks are not kept, larger ones are whole pages. */
+/** As in native/block_pool.cc: smaller blocks are not kept; larger ones are whole pages. */
 const LARGE_BLOCK = 256 * 1024;
 const PAGE = 4096;
 
 /**
- * The memory that one run of a graph on a CPU takes beside its input and output, in bytes: what the pool of the addon
- * (native/system/block_pool.cc) has mapped in the end. It follows ONNX Runtime's plan tensor by tensor. Weights are not counted.
+ * Returns the memory, in bytes, that one run of a graph takes on a CPU in addition to its input and output:
+ * what the addon's pool (native/block_pool.cc) has mapped in the end. It follows ONNX Runtime's memory plan
+ * tensor by tensor. Weights are not counted.
  *
- * @param bytes a composed graph in float32: all its sizes are fixed.
- * @param channelBlock as `executionPlan` takes it.
- * @returns undefined where some tensor's size cannot be worked out.
+ * @param bytes a composed graph in float32, whose shapes are all static.
+ * @param channelBlock see `executionPlan`.
+ * @returns undefined if the size of some tensor is unknown.
  */
 export function workingMemory(bytes: Uint8Array, channelBlock: number): number | undefined {
   const plan = executionPlan(decodeModel(bytes), channelBlock);
   return plan && mapped(plan.steps, slots(plan));
 }
 
-/** Which tensors share memory: an operator writes over what it alone reads, or where a tensor of its kind was before. */
+/**
+ * Returns the slots: an operator overwrites an input that nothing else reads, or reuses a free slot of its
+ * kind.
+ */
 function slots({ steps, result }: ExecutionPlan): readonly Slot[] {
   const last = new Map<string, number>();
   const readers = new Map<string, number>();
@@ -73,7 +77,10 @@ function slots({ steps, result }: ExecutionPlan): readonly Slot[] {
   return all;
 }
 
-/** What the pool maps: a block is used again for at most half as much less, and never given back in between. */
+/**
+ * Returns the bytes that the pool maps. It reuses a block for more than half of its size only, and frees
+ * none.
+ */
 function mapped(steps: readonly Step[], all: readonly Slot[]): number {
   const unused: number[] = [];
   let total = 0;

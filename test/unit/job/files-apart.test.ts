@@ -84,6 +84,6 @@ t.test('a report is written whole, and replaces no more than a report', async (t
   }
   await fs.symlink(at('new.json'), at('link.json'));
   for (const name of ['mine.json', 'link.json', '.'])
-    await t.rejects(writeReport(at(name), { report: 1 }), { code: 'output', message: /no report/ }, name);
+    await t.rejects(writeReport(at(name), { report: 1 }), { code: 'output', message: /not a report/ }, name);
   t.same((await fs.readdir(folder)).sort(), ['empty.json', 'link.json', 'mine.json', 'new.json']);
 });

@@ -93,7 +93,7 @@ t.test('a model of fixed size takes frames of that size as they are', async (t) 
 
 t.test('other frames are resized to it and back', async (t) => {
   const graph = await composed(t, fixedIdentity([1, 3, 45, 71]), [96, 64]);
-  t.match(graph.notes.join('\n'), /resized to the 71x45/);
+  t.match(graph.notes.join('\n'), /resized to 71x45/);
   const smooth = new Float64Array(3 * 96 * 64).map((_, at) => {
     const pixel = Math.floor(at / 3);
     return 0.5 + 0.3 * Math.sin((pixel % 96) / 15 + (at % 3)) * Math.cos(Math.floor(pixel / 96) / 15);
@@ -117,7 +117,7 @@ t.test('blocks of fixed size take no other frames', async (t) => {
   t.ok(await composed(t, { bytes, manifest }, [64, 64]));
   await t.rejects(composed(t, { bytes, manifest }, [96, 64]), {
     code: 'model',
-    message: /64x64 pictures only/,
+    message: /only blocks of 64x64 frames/,
   });
 });
 

@@ -31,15 +31,15 @@ t.test('what no graph tells is asked for, all at once', async (t) => {
   });
   await t.rejects(inferred(t, pictureIdentity(), { channels: 'rgb' }), {
     code: 'model',
-    hint: /^Pass --model-range \S+, or/,
+    hint: /^add --model-range \S+, or/,
   });
   await t.rejects(inferred(t, pictureIdentity(), { range: '0..1' }), {
     code: 'model',
-    hint: /^Pass --model-channels \S+, or/,
+    hint: /^add --model-channels \S+, or/,
   });
   await t.rejects(inferred(t, pictureIdentity({ channels: 'grey' })), {
     code: 'model',
-    hint: /^Pass --model-range \S+, or/,
+    hint: /^add --model-range \S+, or/,
   });
 });
 
@@ -97,12 +97,12 @@ t.test('scale and multiple that cannot be worked out are asked for', async (t) =
   const answers = { range: '0..1', channels: 'rgb' } as const;
   await t.rejects(inferred(t, hiddenUpscaler(), answers), {
     code: 'model',
-    message: /how much larger .*multiples of.* \(its operator Einsum cannot be followed\)/,
+    message: /by what factor .*multiples.* \(its operator Einsum is not supported for this\)/,
     hint: /--model-scale 1\.\.4 --model-multiple 1\.\.256/,
   });
   await t.rejects(inferred(t, hiddenUpscaler(), { ...answers, scale: 2 }), {
-    message: /does not say what width and height must be multiples of/,
-    hint: /^Pass --model-multiple 1\.\.256, or/,
+    message: /does not say of what number width and height must be multiples/,
+    hint: /^add --model-multiple 1\.\.256, or/,
   });
   const { multiple } = await inferred(t, hiddenUpscaler(), { ...answers, scale: 2, multiple: 8 });
   t.equal(multiple, 8);

@@ -150,7 +150,7 @@ t.test('without a folder of its own it works, and says so', async (t) => {
     const root = join(folder, name);
     t.equal(await withEngines({ root, key: KEY }, create, (line) => void notes.push(line)), 'e');
     t.same(folders, [undefined]);
-    t.match(notes, [/^TensorRT's engines cannot be kept/]);
+    t.match(notes, [/^TensorRT's engines cannot be cached/]);
     t.match(notes, [why]);
   }
 });

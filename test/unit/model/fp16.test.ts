@@ -7,6 +7,7 @@ import { fp16Bits, toFp16 } from '../../../src/model/passes/fp16.js';
 import { fp16Graph } from '../../../src/model/session/precision.js';
 import { openSession } from '../../../src/model/session/session.js';
 import type { NativeSession, ProviderName, SessionOptions } from '../../../src/system/native.js';
+import { isRefusal } from '../../../src/system/refusal.js';
 import { CODINGS } from '../../fixtures/float64-reference.js';
 import { asGpusCompute, halfValue } from '../../fixtures/half-arithmetic.js';
 import {
@@ -54,7 +55,7 @@ async function styleGraph(test: Test, coding: (typeof CODINGS)[number], strength
   const model = await loadModel('wild', { folder, strength });
   const graph = compose(model, { width: 130, height: 70, ...coding }, 1);
   const half = toFp16(graph.bytes);
-  if ('obstacle' in half) throw new Error(half.obstacle);
+  if (isRefusal(half)) throw new Error(half.refusal);
   return { graph, half: { ...graph, bytes: half.bytes } };
 }
 
@@ -133,7 +134,7 @@ const OBSTACLES: Readonly<Record<string, readonly [Parameters<typeof modelBytes>
       input: { dims: PICTURES },
       output: { dims: PICTURES },
     },
-    /Resize has a size that is worked out/,
+    /Resize has a size that is computed at run time/,
   ],
   'a number beyond float16': [
     {
@@ -142,7 +143,7 @@ const OBSTACLES: Readonly<Record<string, readonly [Parameters<typeof modelBytes>
       input: { dims: PICTURES },
       output: { dims: PICTURES },
     },
-    /holds numbers that float16 does not/,
+    /constants beyond the range of fp16/,
   ],
   'such a number in a node': [
     {
@@ -153,7 +154,7 @@ const OBSTACLES: Readonly<Record<string, readonly [Parameters<typeof modelBytes>
       input: { dims: PICTURES },
       output: { dims: PICTURES },
     },
-    /holds numbers that float16 does not/,
+    /constants beyond the range of fp16/,
   ],
   'numbers that are not all written': [
     {
@@ -173,7 +174,7 @@ t.test(
   async (t) => {
     for (const [name, [spec, why]] of Object.entries(OBSTACLES)) {
       const bytes = modelBytes(spec);
-      t.match(toFp16(bytes), { obstacle: why }, name);
+      t.match(toFp16(bytes), { refusal: why }, name);
       const graph = { bytes };
       const model = { file: 'x.onnx', precision: 'fp16' } as const;
       t.match(fp16Graph(graph, model, { precision: 'auto', provider: 'auto' }), {

@@ -199,7 +199,7 @@ t.test('what failed in a run is said with its frames, and what to do', async (t)
       (error: unknown) => error,
     );
   };
-  const at = 'at frame 2 of those that this rank was given: ';
+  const at = "at frame 2 of this rank's frames: ";
   t.match(
     await failing('ERR_PROVIDER', 'CUDA cannot be used: CUDA failure 719: unspecified launch failure'),
     {
@@ -213,17 +213,17 @@ t.test('what failed in a run is said with its frames, and what to do', async (t)
       name: 'JobError',
       code: 'provider',
       message: `${at}${lost}`,
-      hint: /^make room there.*what is done$/,
+      hint: /^free memory on that host.*resumes the job$/,
     },
   });
   const little = 'inference failed: there is not enough memory for a block of 99 bytes';
   t.match(await failing('ERR_MEMORY', little), {
-    ...{ name: 'JobError', code: 'limit', message: `${at}${little}`, hint: /^make room there/ },
+    ...{ name: 'JobError', code: 'limit', message: `${at}${little}`, hint: /^free memory on that host/ },
   });
   const before = sessionFailure(Object.assign(new Error(little), { code: 'ERR_MEMORY' }));
   t.match(before, {
     code: 'limit',
-    message: `the model cannot be run: ${little}`,
+    message: `the model cannot run: ${little}`,
     hint: /fewer ranks there/,
   });
   t.match(await failing('ERR_ORT', 'inference failed: no such index'), { name: 'JobError', code: 'model' });
@@ -231,7 +231,7 @@ t.test('what failed in a run is said with its frames, and what to do', async (t)
   const large = inferenceFailure(Object.assign(new Error('CUDA out of memory'), { code: 'ERR_PROVIDER' }), {
     ...{ first: 5, last: 8, batch: 4 },
   });
-  t.match(large, { message: /^at frames 5 to 8 of/, hint: /smaller --batch than 4, with --restart/ });
+  t.match(large, { message: /^at frames 5 to 8 of/, hint: /--batch below 4, with --restart/ });
 });
 
 t.test('time that runs overlap is booked once', async (t) => {

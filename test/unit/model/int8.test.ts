@@ -78,8 +78,8 @@ t.test('channels and kernels of nothing have steps too', async (t) => {
 
 /** Ranges for the small network's `block` and `up` in its style `calm`, roughly. */
 const RANGES: readonly Int8Conv[] = [
-  { weight: 'block.weight', before: span(8, 0, 3), behind: span(8, -4, 4) },
-  { weight: 'up.weight', before: span(8, -3, 4), behind: span(4, -6, 6) },
+  { weight: 'block.weight', input: span(8, 0, 3), output: span(8, -4, 4) },
+  { weight: 'up.weight', input: span(8, -3, 4), output: span(4, -6, 6) },
 ];
 
 function span(channels: number, low: number, high: number) {
@@ -89,11 +89,11 @@ function span(channels: number, low: number, high: number) {
 /** The small network's folder with ranges for its styles: `RANGES` for `calm`, twice that for `wild`. */
 function withRanges(convs: readonly Int8Conv[] = RANGES, rows: readonly number[] = [1, 2]) {
   const fixture = styleNetwork();
-  const row = convs.flatMap(({ before, behind }) => [
-    ...before.low,
-    ...before.high,
-    ...behind.low,
-    ...behind.high,
+  const row = convs.flatMap(({ input, output }) => [
+    ...input.low,
+    ...input.high,
+    ...output.low,
+    ...output.high,
   ]);
   const bytes = new Uint8Array(
     Float32Array.from(rows.flatMap((times) => row.map((one) => times * one))).buffer,
@@ -101,10 +101,10 @@ function withRanges(convs: readonly Int8Conv[] = RANGES, rows: readonly number[]
   const int8 = {
     file: 'small.ranges.f32',
     sha256: sha256(bytes),
-    convolutions: convs.map(({ weight, before, behind }) => ({
+    convolutions: convs.map(({ weight, input, output }) => ({
       weight,
-      inputs: before.low.length,
-      outputs: behind.low.length,
+      inputs: input.low.length,
+      outputs: output.low.length,
     })),
   };
   const manifest = { ...fixture.manifest, int8 };
@@ -118,7 +118,7 @@ t.test('ranges come from the file that the manifest names; a blend has those of 
     other: withRanges(RANGES, [1.5, 2]),
   });
   const folder = join(top, 'own');
-  const lows = async (spec: string) => (await loadModel(spec, { folder })).int8?.[1]?.before.low[0];
+  const lows = async (spec: string) => (await loadModel(spec, { folder })).int8?.[1]?.input.low[0];
   t.same(await Promise.all(['calm', 'wild', 'calm,wild:3', 'calm,wild:0'].map(lows)), [-3, -6, -6, -3]);
   t.same((await loadModel('calm', { folder })).int8, RANGES);
   t.equal((await loadModel('calm', { folder: join(top, 'plain') })).int8, undefined);
@@ -133,9 +133,9 @@ t.test('ranges come from the file that the manifest names; a blend has those of 
 t.test('what are no ranges is refused', async (t) => {
   const refused = async (files: ReturnType<typeof withRanges>, message: RegExp) =>
     t.rejects(loadModel('calm', { folder: t.testdir(files) }), { code: 'model', message });
-  await refused(withRanges(RANGES, [1]), /have \d+ bytes; the manifest tells of \d+/);
-  await refused(withRanges(RANGES, [-1, 1]), /no ranges/);
-  await refused(withRanges(RANGES, [Number.NaN, 1]), /no ranges/);
+  await refused(withRanges(RANGES, [1]), /have \d+ bytes; by the manifest they must have \d+/);
+  await refused(withRanges(RANGES, [-1, 1]), /contains invalid ranges/);
+  await refused(withRanges(RANGES, [Number.NaN, 1]), /contains invalid ranges/);
 });
 
 async function graphs(test: Test) {
@@ -163,7 +163,7 @@ t.test('bytes go through padding and enlarging, and clipping them is the ReLU', 
   t.same(way(/int8\/1\//), ['Pad', 'Resize', 'QuantizeLinear']);
   const names = made?.initializer?.map(({ name }) => name) ?? [];
   t.notOk(names.includes('model/up.weight'), 'the weights that nothing reads are not sent');
-  const down: Int8Conv = { weight: 'down.weight', before: span(4, 0, 9), behind: span(8, -9, 9) };
+  const down: Int8Conv = { weight: 'down.weight', input: span(4, 0, 9), output: span(8, -9, 9) };
   const without = toInt8(graph.bytes, [down]);
   const nodes = 'bytes' in without ? (decodeModel(without.bytes).graph?.node ?? []) : [];
   const relus = (all: readonly { readonly opType?: string | null }[]) =>
@@ -187,26 +187,29 @@ const PICTURES = ['N', 2, 'H', 'W'];
 const norm = node('InstanceNormalization', ['y', 'ones', 'ones'], 'output');
 const conv = (more: Parameters<typeof node>[3] = {}) => node('Conv', ['input', 'model/w'], 'y', more);
 const OBSTACLES: Readonly<Record<string, readonly [Partial<Parameters<typeof modelBytes>[0]>, RegExp]>> = {
-  'no norm behind': [{ nodes: [conv(), node('Relu', ['y'], 'output')] }, /no instance norm follows/],
+  'no norm behind': [
+    { nodes: [conv(), node('Relu', ['y'], 'output')] },
+    /not read by exactly one instance norm/,
+  ],
   'a norm that is not alone': [
     { nodes: [conv(), { ...norm, output: ['n'] }, node('Add', ['n', 'y'], 'output')] },
-    /no instance norm follows it alone/,
+    /not read by exactly one instance norm/,
   ],
   'padding with zeros': [{ nodes: [conv({ pads: [1, 1, 1, 1] }), norm] }, /pads with zeros/],
   'padding by itself': [{ nodes: [conv({ auto_pad: 'SAME_UPPER' }), norm] }, /pads with zeros/],
-  'a bias': [{ nodes: [node('Conv', ['input', 'model/w', 'ones'], 'y'), norm] }, /in groups, or adds a bias/],
+  'a bias': [{ nodes: [node('Conv', ['input', 'model/w', 'ones'], 'y'), norm] }, /grouped, or has a bias/],
   'other weights': [
     {
       nodes: [node('Conv', ['input', 'v'], 'y'), norm],
       initializers: [floats('v', [2, 2, 1, 1], [1, 2, 3, 4])],
     },
-    /no convolution has these weights/,
+    /these weights do not belong to exactly one convolution/,
   ],
   'an old operator set': [{ nodes: [conv(), norm], opset: 12 }, /operator set is 12/],
 };
 
 t.test('what cannot be in int8 is said', async (t) => {
-  const one: Int8Conv = { weight: 'w', before: span(2, 0, 1), behind: span(2, -1, 1) };
+  const one: Int8Conv = { weight: 'w', input: span(2, 0, 1), output: span(2, -1, 1) };
   const bytes = (more: Partial<Parameters<typeof modelBytes>[0]>) =>
     modelBytes({
       nodes: [conv(), norm],
@@ -220,12 +223,12 @@ t.test('what cannot be in int8 is said', async (t) => {
       ],
     });
   t.ok('bytes' in toInt8(bytes({}), [one]));
-  for (const [name, [more, obstacle]] of Object.entries(OBSTACLES))
-    t.match(toInt8(bytes(more), [one]), { obstacle }, name);
-  const refused = (conv: Partial<Int8Conv>, obstacle: RegExp) =>
-    t.match(toInt8(bytes({}), [{ ...one, ...conv }]), { obstacle });
-  refused({ before: span(3, 0, 1) }, /other numbers of channels/);
-  refused({ behind: span(2, -1e30, 1e30) }, /far beyond its weights/);
+  for (const [name, [more, refusal]] of Object.entries(OBSTACLES))
+    t.match(toInt8(bytes(more), [one]), { refusal }, name);
+  const refused = (conv: Partial<Int8Conv>, refusal: RegExp) =>
+    t.match(toInt8(bytes({}), [{ ...one, ...conv }]), { refusal });
+  refused({ input: span(3, 0, 1) }, /other numbers of channels/);
+  refused({ output: span(2, -1e30, 1e30) }, /far beyond its weights/);
   const model = { file: 'x.onnx', int8: [{ ...one, weight: 'none' }] };
   t.throws(() => int8Graph({ bytes: bytes({}) }, model), {
     code: 'model',

@@ -182,12 +182,12 @@ t.test('a style may come in two sizes', async (t) => {
 t.test('a size that is not there is an error that says which are', async (t) => {
   const folder = t.testdir(sizes());
   const wrong: readonly [string, ModelSize, string, RegExp, RegExp][] = [
-    ['loud', 'fast', 'model', /"loud" does not come in the size "fast"/, /It comes in: fine/],
-    ['wild,loud', 'fast', 'model', /"loud" does not come in the size "fast"/, /It comes in: fine/],
-    ['mine', 'fine', 'model', /"mine" does not come in the size "fine"/, /leave --size out/],
+    ['loud', 'fast', 'model', /"loud" does not come in the size "fast"/, /it comes in: fine/],
+    ['wild,loud', 'fast', 'model', /"loud" does not come in the size "fast"/, /it comes in: fine/],
+    ['mine', 'fine', 'model', /"mine" does not come in the size "fine"/, /omit --size/],
     ['waev', 'fine', 'model', /no model or style "waev"/, /calm, loud, mine, plain, wild/],
-    ['plain', 'fine', 'usage', /"plain" comes in one size/, /models lists/],
-    [`${folder}/model.onnx`, 'fine', 'usage', /comes in one size/, /models lists/],
+    ['plain', 'fine', 'usage', /"plain" has only one size/, /models lists/],
+    [`${folder}/model.onnx`, 'fine', 'usage', /has only one size/, /models lists/],
   ];
   for (const [spec, size, code, message, hint] of wrong) {
     await t.rejects(loadModel(spec, { folder, size }), { code, message, hint }, `${spec} --size ${size}`);
