@@ -15,7 +15,10 @@ const STATEMENT_BYTES = 16_384;
 /** Size of a status message, and the limit of its JSON, in bytes. */
 export const STATUS_BYTES = 512;
 
-/** A message from one rank to another: a JSON value, and bytes that go with it. */
+/**
+ * A message from one rank to another: a JSON value, and bytes that go with it. The value is not checked here:
+ * its type is what the other rank, which runs the same program, should send.
+ */
 export interface Message<T> {
   readonly value: T;
   readonly bytes: Uint8Array;

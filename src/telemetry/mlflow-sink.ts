@@ -1,3 +1,4 @@
+import { isPlainObject } from '../system/plain-object.js';
 import { getJson, HttpError, postJson, secureUrl } from './http-exporter.js';
 import type { Metric, Sink } from './sink.js';
 
@@ -35,10 +36,8 @@ export function mlflowSink(environment: NodeJS.ProcessEnv): Sink {
     } catch (error) {
       if (!(error instanceof HttpError && (error.status === 401 || error.status === 403))) throw error;
       if (token === '' || tokens === undefined) throw error;
-      const answer = (await getJson({ url: tokens, headers: authorization(), signal })) as {
-        token?: unknown;
-      };
-      if (typeof answer.token !== 'string') throw error;
+      const answer = await getJson({ url: tokens, headers: authorization(), signal });
+      if (!isPlainObject(answer) || typeof answer.token !== 'string') throw error;
       token = answer.token;
       await send();
     }

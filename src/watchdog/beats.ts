@@ -1,4 +1,5 @@
 import type { World } from '../mpi/world.js';
+import { isPlainObject } from '../system/plain-object.js';
 import type { Beat } from './stall.js';
 
 /** The heartbeat of this rank. */
@@ -12,15 +13,23 @@ export interface Beats {
 /** The last beat of a rank. */
 const LAST = 'last';
 
+/** Returns whether a status is a beat. */
+function isBeat(status: unknown): status is Beat {
+  if (!isPlainObject(status)) return false;
+  const { rank, host, moves, underWay } = status;
+  const isNumbered = typeof rank === 'number' && typeof moves === 'number';
+  return isNumbered && typeof host === 'string' && Array.isArray(underWay) && underWay.every(isPlainObject);
+}
+
 /** Receives the beats of all other ranks, on the root. */
 export function receiveBeats(world: World, hear: (beat: Beat) => void): Beats {
   const listening = listen();
   listening.catch(() => {}); // thrown by `end`; until then the rank counts as silent
   async function listen(): Promise<void> {
     for (let left = world.size - 1; left > 0; ) {
-      const beat = await world.receiveStatus<Beat | typeof LAST>();
-      if (beat === LAST) left -= 1;
-      else hear(beat);
+      const status = await world.receiveStatus<unknown>();
+      if (status === LAST) left -= 1;
+      else if (isBeat(status)) hear(status);
     }
   }
   return { beat: () => {}, end: () => listening };

@@ -94,7 +94,7 @@ t.test('NHWC of uint8, described by options alone', async (t) => {
 t.test('one fixed size: frames are resized to it and back, and a line says so', async (t) => {
   const folder = await inFolder(t, fixedIdentity([1, 3, 90, 120]));
   const { input, output, stderr } = await finished(t, folder, join(folder, 'model.onnx'));
-  t.match(stderr, /resized to the 120x90 that the model is fixed to, and back/);
+  t.match(stderr, /resized to 120x90, the model.s fixed size, and back/);
   const all = difference(decodedSamples(output), decodedSamples(input));
   t.ok(all.mean > 0.1 && all.mean < 8, `a somewhat softer picture: ${all.mean}`);
 });

@@ -6,7 +6,7 @@ import { channelBlock, multipliesInt8, processorName } from '../../system/proces
 /** The hardware of a rank, known before any session is opened. */
 export interface Machine {
   readonly gpus: number;
-  /** Whether the processor multiplies bytes exactly, by VNNI or AMX. */
+  /** True if the processor multiplies bytes exactly, by VNNI or AMX. */
   readonly int8: boolean;
   /** Names of the processor and the GPUs. A model runs alike on machines of one kind. */
   readonly kind: string;

@@ -58,7 +58,7 @@ export interface RunOptions {
   readonly restart: boolean;
   readonly overwrite: boolean;
   readonly tolerant: boolean;
-  /** Whether NaN or infinity from the model ends the job. */
+  /** True if NaN or infinity from the model ends the job. */
   readonly strict: boolean;
   /** Index of the video stream to process, as `probe` prints it; undefined: the file's main stream. */
   readonly video: number | undefined;

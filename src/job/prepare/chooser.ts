@@ -5,7 +5,7 @@ import type { PreparedJob } from './prepare.js';
 
 /**
  * Wraps `choose`: if the video is not cut into pieces after all, its rounds must fit into the root's buffers
- * and memory. The chooser also throws JobError `limit` then.
+ * and memory. If they do not, the chooser rejects with JobError `limit`.
  */
 export function withinLimits(choose: Chooser, ranks: number): Chooser {
   return async (prepared, ...more) => {

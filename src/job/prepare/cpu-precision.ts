@@ -1,5 +1,6 @@
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import type { CpuPrecision } from '../../model/session/precision.js';
+import { PROVIDERS } from '../../model/session/providers.js';
 import { JobError } from '../../system/errors.js';
 import type { RankMachine } from '../context/machine.js';
 import type { JobOptions } from '../context/options.js';
@@ -42,6 +43,7 @@ export function cpuPrecision(
       hint: 'resume it where every rank has VNNI or AMX, or add --restart to start over in fp32',
     });
   if (lack !== undefined) return inFp32(lack);
-  const someUseCpus = asked.provider === 'cpu' || machines.some(({ gpus }) => gpus === 0);
+  const onlyCpus = asked.provider !== 'auto' && PROVIDERS[asked.provider].runsInt8;
+  const someUseCpus = onlyCpus || machines.some(({ gpus }) => gpus === 0);
   return { precision: someUseCpus || begun === 'int8' ? 'int8' : 'fp32' };
 }

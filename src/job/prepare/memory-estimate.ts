@@ -4,7 +4,7 @@ import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 
 /** The facts that decide a job's memory. */
 export interface MemoryFacts {
-  /** Whether the root decodes and encodes for all ranks, or every rank for itself. */
+  /** `frames`: the root decodes and encodes for all ranks; `segments`: every rank for itself. */
   readonly split: 'frames' | 'segments';
   readonly schedule: ScheduleName;
   readonly batch: number;
@@ -23,7 +23,7 @@ export interface MemoryFacts {
 }
 
 export interface RankFacts {
-  /** Whether it will probably get frames, and whether it makes a dry run before. */
+  /** True if it will probably get frames, and if it makes a dry run before. */
   readonly busy: boolean;
   readonly dryRun: boolean;
   /** Bytes of host memory that a run of the graph takes: 0 if a GPU runs it. */

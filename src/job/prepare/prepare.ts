@@ -47,7 +47,7 @@ export interface PreparedJob {
   readonly spec: EncodeSpec;
   readonly segmentFrames: number;
   readonly identity: Identity;
-  /** Whether an earlier run has published this job's output, so that only its work is left to remove. */
+  /** True if an earlier run has published this job's output, so that only its work is left to remove. */
   readonly published: boolean;
   /** Notes for the user about the decisions, one line each. */
   readonly notes: readonly string[];

@@ -1,5 +1,6 @@
-import type { Message, World } from '../../mpi/world.js';
-import type { ErrorCode } from '../../system/errors.js';
+import { type Message, ROOT, type World } from '../../mpi/world.js';
+import { type ErrorCode, JobError } from '../../system/errors.js';
+import { isPlainObject } from '../../system/plain-object.js';
 
 /** A message from the root to a rank. A piece's compressed packets go with it, as a NUT file. */
 export type ToRank =
@@ -46,12 +47,76 @@ export interface Channel<Out, In> {
   receive(): Promise<Message<In>>;
 }
 
-/** Opens the channel to rank `peer`, which must open one to this rank. */
-export function channelTo<Out, In>(world: World, peer: number): Channel<Out, In> {
+/** Opens the root's channel to another rank, which must call `channelToRoot`. */
+export function channelToRank(world: World, rank: number): Channel<ToRank, FromRank> {
+  return checkedChannel(world, rank, parseFromRank);
+}
+
+/** Opens another rank's channel to the root, which must call `channelToRank`. */
+export function channelToRoot(world: World): Channel<FromRank, ToRank> {
+  return checkedChannel(world, ROOT, parseToRank);
+}
+
+function checkedChannel<Out, In>(
+  world: World,
+  peer: number,
+  parse: (value: unknown) => In | undefined,
+): Channel<Out, In> {
   return {
     send: (value, bytes) => world.send(peer, value, bytes),
-    receive: () => world.receive<In>(peer),
+    async receive() {
+      const { value, bytes } = await world.receive<unknown>(peer);
+      const message = parse(value);
+      if (message !== undefined) return { value: message, bytes };
+      throw new JobError('internal', `rank ${world.rank} got an invalid message from rank ${peer}`);
+    },
   };
+}
+
+const CODES: Readonly<Record<ErrorCode, true>> = {
+  ...{ usage: true, input: true, output: true, model: true, provider: true, ffmpeg: true, addon: true },
+  ...{ mpi: true, journal: true, limit: true, cloud: true, cluster: true, videos: true, stopped: true },
+  internal: true,
+};
+
+function parseToRank(value: unknown): ToRank | undefined {
+  if (!isPlainObject(value)) return undefined;
+  const { kind, index, framesBefore, pts, after } = value;
+  if (kind === 'end' || kind === 'stop' || kind === 'close') return { kind };
+  const isPiece = kind === 'piece' && isNumber(index) && isNumber(framesBefore);
+  if (!isPiece || !isList(pts, isNumber) || !(after === null || isNumber(after))) return undefined;
+  return { kind, index, framesBefore, pts, after };
+}
+
+function parseFromRank(value: unknown): FromRank | undefined {
+  if (!isPlainObject(value)) return undefined;
+  const { kind } = value;
+  if (kind === 'ended') return { kind };
+  if (kind === 'failed') {
+    const { code, message, hint } = value;
+    const isFailure = isCode(code) && isString(message) && (hint === null || isString(hint));
+    return isFailure ? { kind, code, message, hint } : undefined;
+  }
+  const { index, began, warnings, nonFinite } = value;
+  if (kind !== 'done' || !isNumber(index) || !isNumber(began)) return undefined;
+  if (!isList(warnings, isString) || !isList(nonFinite, isNumber)) return undefined;
+  return { kind, index, began, warnings, nonFinite };
+}
+
+function isCode(value: unknown): value is ErrorCode {
+  return isString(value) && Object.hasOwn(CODES, value);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
+}
+
+function isList<T>(value: unknown, isOne: (one: unknown) => one is T): value is readonly T[] {
+  return Array.isArray(value) && value.every(isOne);
 }
 
 /** Opens a channel from the root to itself. */

@@ -75,7 +75,7 @@ class Dealer {
   readonly #lost: number[] = [];
   /** Approximate number of pieces left to deal. */
   #left: number;
-  /** Whether all pieces were cut. */
+  /** True if all pieces were cut. */
   #exhausted = false;
   /** Pieces of stalled ranks, cut again. */
   #repeated: AsyncGenerator<CutPiece, void, undefined> | undefined;

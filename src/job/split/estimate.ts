@@ -9,7 +9,7 @@ export interface Facts {
   readonly cores: number;
   /** Frames per second that one rank infers. */
   readonly inferred: number;
-  /** Whether inference uses the host's cores. */
+  /** True if inference uses the host's cores. */
   readonly sharesHostCores: boolean;
   readonly codec: Codec;
   readonly preset: string;

@@ -122,13 +122,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
     refuseUnfinished: (stop) => refuseUnfinished(failure, stop, journal.store.location),
 
     async finish() {
-      const missing = pieces.find(({ index }) => !finished.has(index));
-      if (missing !== undefined) throw new JobError('internal', `segment ${missing.index} is missing`);
-      const cut = pieces.at(-1)?.to ?? 0;
-      if (cut !== times.length) {
-        const found = `${cut} of ${times.length} packets`;
-        throw new JobError('internal', `"${input.display}" was cut into pieces with only ${found}`);
-      }
+      refuseMissing(pieces, finished, times.length, input.display);
       if (pieces.length !== plan.foreseen) {
         storage.log.info(`${pieces.length} segments were made: decoding cannot start at every keyframe`);
       }
@@ -147,6 +141,20 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       await closeWork(journal.store, { keep, log: storage.log });
     },
   };
+}
+
+/** Checks that every piece was made, and that the pieces contain all packets of the video. */
+function refuseMissing(
+  pieces: readonly Piece[],
+  finished: ReadonlyMap<number, SegmentRecord>,
+  packets: number,
+  display: string,
+): void {
+  const missing = pieces.find(({ index }) => !finished.has(index));
+  if (missing !== undefined) throw new JobError('internal', `segment ${missing.index} is missing`);
+  const cut = pieces.at(-1)?.to ?? 0;
+  if (cut === packets) return;
+  throw new JobError('internal', `the pieces of "${display}" have only ${cut} of its ${packets} packets`);
 }
 
 function isSame(a: readonly number[], b: readonly number[]): boolean {

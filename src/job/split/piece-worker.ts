@@ -25,7 +25,7 @@ export interface PieceTask {
   readonly display: string;
   readonly wire: WirePlan;
   readonly spec: EncodeSpec;
-  /** Whether the ranks' GPUs decode and encode. */
+  /** True if the ranks' GPUs decode and encode. */
   readonly nvdec: boolean;
   readonly nvenc: boolean;
 }

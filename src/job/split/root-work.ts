@@ -36,6 +36,6 @@ export interface RootContext {
 export interface OpenedWork extends RootContext {
   readonly journal: Journal;
   readonly hardware: Hardware;
-  /** Whether NaN or infinity from the model ends the job. */
+  /** True if NaN or infinity from the model ends the job. */
   readonly strict: boolean;
 }

@@ -6,7 +6,7 @@ import { deviceOf } from '../../system/devices.js';
 import { readPieces } from '../../video/split/cut.js';
 import type { RunContext } from '../context/context.js';
 import type { StorageContext } from '../context/storage-context.js';
-import { channelTo, type FromRank, localChannel, type ToRank } from './channel.js';
+import { channelToRank, channelToRoot, localChannel } from './channel.js';
 import { deal } from './deal.js';
 import type { PieceWork } from './piece-work.js';
 import { workOnPieces } from './piece-worker.js';
@@ -28,10 +28,10 @@ export async function runSegments(
   const gpu = deviceOf(world.localRank);
   const { activity } = watchdog;
   const rank = { world, streams, shape, task, gpu, activity, folder: await storage.scratch.folder() };
-  if (work === undefined) return workOnPieces({ ...rank, channel: channelTo<FromRank, ToRank>(world, ROOT) });
+  if (work === undefined) return workOnPieces({ ...rank, channel: channelToRoot(world) });
 
   const local = localChannel();
-  const others = Array.from({ length: world.size - 1 }, (_, i) => channelTo<ToRank, FromRank>(world, i + 1));
+  const others = Array.from({ length: world.size - 1 }, (_, i) => channelToRank(world, i + 1));
   const dealing = deal({
     channels: [local.root, ...others],
     pieces: readPieces(task.source, work.plan, work.wanted),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../../system/errors.js';
 import type { StopRequest } from '../../system/stop.js';
 
-/** How much later than its children a process may receive a signal that was sent to all of them. */
+/** Delay, after its children, with which a process may receive a signal that was sent to all of them. */
 const SIGNAL_MS = 200;
 
 /**

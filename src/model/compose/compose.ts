@@ -31,7 +31,7 @@ export interface ComposedGraph {
   /** MACs of the network per source pixel; undefined if neither the graph nor the manifest says. */
   readonly macsPerPixel: number | undefined;
   /**
-   * Whether the network's output size was inferred and is right. If not, a wrong size makes the first run
+   * True if the network's output size was inferred and is right. If not, a wrong size makes the first run
    * fail: make a dry run before the first frame.
    */
   readonly verified: boolean;

@@ -5,7 +5,7 @@ export interface Known {
   readonly dims: readonly number[];
   /** The values of small constants and of results computed from shapes. */
   readonly values?: readonly number[];
-  /** Whether the values are integers: then division truncates. */
+  /** True if the values are integers: then division truncates. */
   readonly integer?: boolean;
 }
 

@@ -16,7 +16,7 @@ export interface ModelListing {
   readonly name: string;
   readonly kind: 'style' | 'image';
   readonly size?: ModelSize;
-  /** Whether its name without a size means this entry. */
+  /** True if its name without a size means this entry. */
   readonly isDefault: boolean;
   /** The network's name: that of the manifest. */
   readonly network: string;

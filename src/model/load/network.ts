@@ -26,7 +26,7 @@ export interface ComposePlan {
 export interface NetworkFacts {
   /** MACs of one run; undefined if the graph has operators with unknown shapes. */
   readonly macs: number | undefined;
-  /** Whether the output's size was inferred, and is right. */
+  /** True if the output's size was inferred, and is right. */
   readonly verified: boolean;
   /** Shapes of the network's values, by their names in the file. */
   readonly shapes: Shapes;

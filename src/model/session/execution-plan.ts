@@ -18,7 +18,7 @@ export interface Step {
   readonly bytes: number;
   /** Shape and element size: tensors of one kind may share memory. */
   readonly kind: string;
-  /** Whether it may overwrite its input. */
+  /** True if it may overwrite its input. */
   readonly inPlace: boolean;
   /** Bytes that it needs only while it runs. */
   readonly scratch: number;

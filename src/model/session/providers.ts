@@ -5,17 +5,17 @@ export interface ProviderTraits {
   /** The name in messages. */
   readonly title: string;
   /**
-   * Whether it computes in the memory of a device: batches are copied there and back, and the host needs
+   * True if it computes in the memory of a device: batches are copied there and back, and the host needs
    * none.
    */
   readonly inDeviceMemory: boolean;
-  /** Whether it runs a graph in fp16, if there is one. */
+  /** True if it runs a graph in fp16, if there is one. */
   readonly runsFp16: boolean;
-  /** Whether it runs a graph in int8, if there is one. */
+  /** True if it runs a graph in int8, if there is one. */
   readonly runsInt8: boolean;
-  /** Whether it computes on the host's cores, which decoders and encoders use too. */
+  /** True if it computes on the host's cores, which decoders and encoders use too. */
   readonly sharesHostCores: boolean;
-  /** Whether it builds engines, which are cached for the next session. */
+  /** True if it builds engines, which are cached for the next session. */
   readonly cachesEngines: boolean;
 }
 

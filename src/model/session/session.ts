@@ -18,7 +18,7 @@ export interface SessionRequest {
   readonly inputBytes: number;
   readonly outputBytes: number;
   /**
-   * Whether to make a dry run. A rank that will probably get no frame makes none, and allocates no memory for
+   * True to make a dry run. A rank that will probably get no frame makes none, and allocates no memory for
    * it.
    */
   readonly dryRun: boolean;

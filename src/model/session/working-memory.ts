@@ -8,13 +8,13 @@ interface Slot {
   to: number;
 }
 
-/** As in native/block_pool.cc: smaller blocks are not kept; larger ones are whole pages. */
+/** As in native/system/block_pool.cc: smaller blocks are not kept; larger ones are whole pages. */
 const LARGE_BLOCK = 256 * 1024;
 const PAGE = 4096;
 
 /**
  * Returns the memory, in bytes, that one run of a graph takes on a CPU in addition to its input and output:
- * what the addon's pool (native/block_pool.cc) has mapped in the end. It follows ONNX Runtime's memory plan
+ * what the addon's pool (native/system/block_pool.cc) has mapped in the end. It follows ONNX Runtime's memory plan
  * tensor by tensor. Weights are not counted.
  *
  * @param bytes a composed graph in float32, whose shapes are all static.
