@@ -1,13 +1,13 @@
-/** The child processes of this program: what they are given of the environment, and how they end with it. */
+/** The child processes of this program: what they get of the environment, and how they end with it. */
 import type { ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
 import { redact } from './secret.js';
 
 /**
- * The variables that FFmpeg, its libraries and drivers read: programs and libraries, language, folders, fonts, and devices; and
- * which rank this is, for scripts in FFmpeg's place. All others stay here, FFREPORT among them: launchers keep whole command
- * lines in variables, and their names change.
+ * The variables that FFmpeg, its libraries and drivers read: programs and libraries, language, folders,
+ * fonts, devices; and the rank, for scripts that stand in for FFmpeg. No others are passed on, not even
+ * FFREPORT: launchers keep whole command lines in variables, whose names change.
  */
 const NEEDED = new RegExp(
   `^(?:${[
@@ -31,7 +31,10 @@ const NEEDED = new RegExp(
 const PARENT = 'FRAMESCATTER_PARENT';
 const OURSELVES = JSON.stringify(await identityOf());
 
-/** `env` for a child process, which parses what strangers sent: what FFmpeg needs, and nothing that holds a secret. */
+/**
+ * Returns the environment for a child process, which parses untrusted files: what FFmpeg needs, and no
+ * secret.
+ */
 export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   const needed = Object.entries(env).filter(
     ([name, value = '']) => NEEDED.test(name) && redact(value) === value,
@@ -42,12 +45,12 @@ export function childEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.P
 const children = new Set<ChildProcess>();
 
 /**
- * Ends `child` with this process where that ends in an orderly way. Where it is killed, the ends of its pipes stop most
- * children, but one that writes a file takes that for the end of its input. (Linux can kill a child with its parent, but
- * only the child itself can ask for it before it becomes ffmpeg, and Node runs no code there.) What such a child writes no later
- * run uses, and `endOrphans` ends it.
+ * Kills `child` when this process exits in order. If this process is killed, the closed pipes stop most
+ * children. But a child that writes a file takes a closed pipe for the end of its input. (Linux can kill a
+ * child with its parent, but only the child itself can ask for it, before it becomes ffmpeg, and Node runs no
+ * code there.) No later run uses what such a child writes, and `endOrphans` ends it.
  */
-export function dieWithUs(child: ChildProcess): void {
+export function killOnExit(child: ChildProcess): void {
   if (child.pid === undefined) return;
   if (children.size === 0) process.on('exit', killChildren);
   children.add(child);
@@ -57,17 +60,17 @@ export function dieWithUs(child: ChildProcess): void {
   });
 }
 
-/** The children that run, or have been stopped. */
+/** Returns the pids of the children that run or have been stopped. */
 export function childPids(): readonly number[] {
   return [...children].flatMap(({ pid }) => pid ?? []);
 }
 
-/** For an end that is not orderly. */
+/** Kills all children, for an end that is not orderly. */
 export function killChildren(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-/** Kills this user's children of framescatter processes of this machine that are dead. Gives their number. */
+/** Kills this user's children of dead framescatter processes on this machine. Returns their number. */
 export async function endOrphans(): Promise<number> {
   let ended = 0;
   for (const entry of await fs.readdir('/proc').catch(() => [])) {

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * How many NVIDIA GPUs this process may use: the entries of CUDA_VISIBLE_DEVICES where it is set (CUDA numbers devices
- * within it), else what the driver lists.
+ * Returns the number of NVIDIA GPUs that this process may use. If CUDA_VISIBLE_DEVICES is set, these are its
+ * entries (CUDA numbers devices within it), otherwise all that the driver lists.
  */
 export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): number {
   const visible = environment.CUDA_VISIBLE_DEVICES;
@@ -13,13 +13,16 @@ export function visibleGpus(environment: NodeJS.ProcessEnv = process.env): numbe
   return Math.min(listed.length, present);
 }
 
-/** The CUDA device of a rank that is number `localRank` of its node: ranks go round the GPUs. */
+/** Returns the CUDA device of the rank with number `localRank` on its node. Ranks take the GPUs in turn. */
 export function deviceOf(localRank: number): number {
   const gpus = visibleGpus();
   return gpus > 0 ? localRank % gpus : 0;
 }
 
-/** The kinds of NVIDIA GPU in this machine, by the driver's names for them; none where it does not tell. */
+/**
+ * Returns the models of NVIDIA GPU in this machine, by the driver's names; empty if the driver does not list
+ * them.
+ */
 export function gpuModels(folder = '/proc/driver/nvidia/gpus'): readonly string[] {
   const models = entries(folder, /./).flatMap((gpu) => {
     try {

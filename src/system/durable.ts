@@ -2,30 +2,39 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** The file calls that make something last. A parameter so that tests can make each of them fail. */
+/** The file calls that make something last. A parameter, so that tests can make each of them fail. */
 export type DurableFiles = Pick<typeof fs, 'open' | 'rename'>;
 
-/** What file systems without hard links answer to `link` (exFAT, SMB, some of FUSE). */
+/** Errors of `link` on file systems without hard links (exFAT, SMB, some of FUSE). */
 export const NO_LINKS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 const TEMPORARY = /^\.framescatter-[0-9a-f]{16}\.new$/;
 
 /**
- * A name beside `path` for what is to take its place. Nobody can foresee it, so nothing waits there for what is written, and
- * it is no longer where `path` is as long as a name can be.
+ * Returns a name beside `path` for the file that is to replace it. The name is random, so nothing exists
+ * there yet, and it is short enough even if `path` is as long as a name can be.
  */
 export function temporaryBeside(path: string): string {
   return join(dirname(path), `.framescatter-${randomBytes(8).toString('hex')}.new`);
 }
 
-/** True of the last part of what `temporaryBeside` gives. */
+/** Returns whether `name` is the last part of a path that `temporaryBeside` returned. */
 export function isTemporary(name: string): boolean {
   return TEMPORARY.test(name);
 }
 
+/** Flushes the file at `path` to the disk. */
+export async function syncFile(path: string): Promise<void> {
+  await sync(path, 'r+', fs);
+}
+
 /** Flushes a folder's entries, so that a rename in it outlasts a power cut. */
 export async function syncFolder(folder: string, files: DurableFiles = fs): Promise<void> {
-  const handle = await files.open(folder, 'r');
+  await sync(folder, 'r', files);
+}
+
+async function sync(path: string, flags: 'r' | 'r+', files: DurableFiles): Promise<void> {
+  const handle = await files.open(path, flags);
   try {
     await handle.sync();
   } finally {
@@ -40,8 +49,8 @@ export async function moveIntoPlace(from: string, to: string, files: DurableFile
 }
 
 /**
- * Writes a small file whole or not at all: whoever reads `path` sees the old text or the new, never a part. A link at `path` is
- * replaced, not followed.
+ * Writes a small file whole or not at all: readers of `path` see the old text or the new, never a part. A
+ * link at `path` is replaced, not followed.
  */
 export async function writeAtomically(path: string, text: string, files: DurableFiles = fs): Promise<void> {
   const temporary = temporaryBeside(path);

@@ -1,10 +1,10 @@
-/** What went wrong, as a machine reads it. The exit code follows from it (see `exitCode`). */
+/** The kind of an error, for machines. The exit code follows from it (see `exitCode`). */
 export type ErrorCode =
   | 'usage' // the command line is wrong
   | 'input' // the source video cannot be used
   | 'output' // the destination cannot be written, or exists
   | 'model' // the model file, its manifest or its shapes
-  | 'provider' // an execution provider (CUDA, TensorRT) cannot be had
+  | 'provider' // an execution provider (CUDA, TensorRT) is unavailable
   | 'ffmpeg' // ffmpeg or ffprobe is missing, died or refused
   | 'addon' // the native addon, or a library that it needs, cannot be loaded
   | 'mpi' // the world of ranks
@@ -16,7 +16,7 @@ export type ErrorCode =
   | 'stopped' // asked to stop by a signal; the same command resumes
   | 'internal';
 
-/** An error a user can act on: `message` says what happened to which file or rank, `hint` what to do. */
+/** An error that a user can act on: `message` says what happened to which file or rank, `hint` what to do. */
 export class JobError extends Error {
   override readonly name = 'JobError';
   readonly code: ErrorCode;
@@ -33,24 +33,24 @@ export class JobError extends Error {
   }
 }
 
-/** There is something at the output already, and nothing is replaced unasked. */
+/** The output exists already. Nothing is replaced without --overwrite. */
 export class OutputExists extends JobError {
   constructor(output: string) {
     super('output', `the output exists: ${output}`, { hint: '--overwrite replaces it' });
   }
 }
 
-/** What Node.js puts in place of bytes of a name that are not UTF-8: the name itself is lost. */
+/** Node.js puts this in place of bytes of a name that are not UTF-8. The name itself is lost. */
 export const UNDECODED = '\ufffd';
 
-/** A file or folder that cannot be reached, since its name was not passed on whole. */
+/** Returns the error for a file or folder whose name was not passed on whole. */
 export function undecoded(code: 'input' | 'output', path: string): JobError {
   return new JobError(code, `the name "${path}" is not valid UTF-8, and Node.js cannot pass it on`, {
     hint: 'Rename the file or folder, or make a link to it with another name.',
   });
 }
 
-/** Another job has the lock on this one's work: nothing is wrong with the video. */
+/** Another job holds the lock on this job's work. Nothing is wrong with the video. */
 export class AnotherJobWorks extends JobError {
   constructor(where: string, who: string) {
     super('output', `another job is working in ${where}${who}`, {
@@ -59,11 +59,17 @@ export class AnotherJobWorks extends JobError {
   }
 }
 
-/** Set by `watch` for its jobs: one that fails as another job works on its output then ends with `BUSY` instead of 1. */
+/**
+ * Set by `watch` for its jobs. A job that fails because another one works on its output then exits with
+ * `BUSY`.
+ */
 export const TELL_BUSY = 'FRAMESCATTER_TELL_BUSY';
 export const BUSY = 79;
 
-/** The process exit code: 2 usage, 75 (sysexits' EX_TEMPFAIL) stopped but resumable, 1 anything else; and see `TELL_BUSY`. */
+/**
+ * Returns the process exit code: 2 for usage, 75 (EX_TEMPFAIL of sysexits) if the job was stopped and can be
+ * resumed, 1 for anything else. See also `TELL_BUSY`.
+ */
 export function exitCode(error: unknown, environment: NodeJS.ProcessEnv = process.env): number {
   if (error instanceof AnotherJobWorks && environment[TELL_BUSY] === '1') return BUSY;
   if (!(error instanceof JobError)) return 1;
@@ -71,33 +77,36 @@ export function exitCode(error: unknown, environment: NodeJS.ProcessEnv = proces
   return error.code === 'stopped' ? 75 : 1;
 }
 
-/** `error` as text, without its stack: what a log line or another message may carry. */
+/** Returns `error` as text without its stack, for a log line or another message. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What a user can do about an error of the operating system, by its code. */
-const MENDS: Readonly<Record<string, string>> = {
+/** Remedies for errors of the operating system, by code. */
+const REMEDIES: Readonly<Record<string, string>> = {
   ENOSPC: 'make room on that file system and run the same command again',
   EDQUOT: 'the quota is used up: make room and run the same command again',
   EFBIG: 'the file system, or a limit on file sizes, allows no larger file',
-  EROFS: 'the file system can only be read',
-  EACCES: 'see who owns it and who may write',
-  EPERM: 'see who owns it and who may write',
-  ENOENT: 'a file or folder has gone while the job ran: put it back, or begin again',
+  EROFS: 'the file system is read-only',
+  EACCES: 'check its owner and its permissions',
+  EPERM: 'check its owner and its permissions',
+  ENOENT: 'a file or folder disappeared while the job ran: put it back, or start over',
   EIO: 'the disk or the network file system has failed',
   ESTALE: 'the network file system has lost the file: run the same command again',
   EMFILE: 'raise the limit on open files (ulimit -n)',
   ENAMETOOLONG:
-    'names may have 255 bytes and paths 4095, with all that a job adds: give --work-dir a short path, or rename',
+    'a name may have 255 bytes and a path 4095, including what the job adds: give --work-dir a short path, or rename the file',
   ENFILE: 'the machine has too many open files',
 };
 
-/** An error of the operating system's file calls at `place` as one that a user can act on; any other as it is. */
+/**
+ * Returns an error of the operating system's file calls at `place` as one that a user can act on; any other
+ * as it is.
+ */
 export function actionable(error: unknown, place?: string): unknown {
   if (!(error instanceof Error) || error instanceof JobError) return error;
   const { code, syscall } = error as NodeJS.ErrnoException;
-  const hint = code === undefined || syscall === undefined ? undefined : MENDS[code];
+  const hint = code === undefined || syscall === undefined ? undefined : REMEDIES[code];
   if (hint === undefined) return error;
   return new JobError('output', place === undefined ? error.message : `${place}: ${error.message}`, {
     hint,

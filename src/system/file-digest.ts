@@ -3,7 +3,10 @@ import { openRegular } from './own-files.js';
 
 const PIECE_BYTES = 2 ** 20;
 
-/** SHA-256 of the regular file at `path`, in hexadecimal: a second for each one to two gigabytes. Errors as `openRegular`. */
+/**
+ * Returns the SHA-256 of the regular file at `path`, in hexadecimal. Takes a second per one to two gigabytes.
+ * Throws as `openRegular`.
+ */
 export async function fileDigest(path: string): Promise<string> {
   const file = await openRegular(path);
   try {

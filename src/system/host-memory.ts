@@ -6,25 +6,29 @@ import { JobError } from './errors.js';
 export interface MemoryBudget {
   /** The cgroup's path, as this process sees it; "" for the machine. */
   readonly cgroup: string;
-  /** Bytes that are still to be had. */
+  /** Bytes that are still free. */
   readonly free: number;
 }
 
-/** Gives a file's text; undefined where it cannot be read. */
+/** Reads a file as text; undefined if it cannot be read. */
 export type ReadText = (path: string) => string | undefined;
 
-/** Version 1 says "no limit" by a number near 2^63. */
+/** Version 1 means "no limit" by a number near 2^63. */
 const NO_LIMIT = 2 ** 60;
 
-/** What a rank may still take: of the machine's memory, swap included, and of each cgroup above it that has a limit. */
+/**
+ * Returns the memory that a rank may still take: the machine's, swap included, and that of each cgroup above
+ * the rank that has a limit.
+ */
 export function memoryBudgets(read: ReadText = readText): readonly MemoryBudget[] {
   return [...machineBudget(read), ...cgroupBudgets(read)];
 }
 
 /**
- * Bytes that the ranks of one host may take together, where the user says so (FRAMESCATTER_MAX_MEMORY): instead of what is found.
+ * Returns the bytes that the ranks of one host may take together, if the user sets them
+ * (FRAMESCATTER_MAX_MEMORY). They replace what is found.
  *
- * @throws JobError('usage') when it is no number.
+ * @throws {JobError} usage: when it is not a number.
  */
 export function memoryOverride(environment: NodeJS.ProcessEnv = process.env): number | undefined {
   const text = environment.FRAMESCATTER_MAX_MEMORY;
@@ -41,11 +45,11 @@ function machineBudget(read: ReadText): readonly MemoryBudget[] {
   return Number.isFinite(free) ? [{ cgroup: '', free }] : [];
 }
 
-/** How a version of cgroups calls things. */
+/** The file and field names of a version of cgroups. */
 interface Version {
   readonly limit: string;
   readonly used: string;
-  /** In memory.stat: what the kernel takes back when memory runs short. */
+  /** In memory.stat: memory that the kernel takes back when it runs short. */
   readonly reclaimable: string;
 }
 
@@ -77,7 +81,7 @@ interface Mount {
   readonly options: readonly string[];
 }
 
-/** A line of mountinfo: see proc(5). */
+/** Parses a line of mountinfo: see proc(5). */
 function parseMount(line: string): readonly Mount[] {
   const [before = '', behind = ''] = line.split(' - ');
   const [root, point] = before.split(' ').slice(3);
@@ -87,7 +91,7 @@ function parseMount(line: string): readonly Mount[] {
     : [{ root, point, type, options: options.split(',') }];
 }
 
-/** A cgroup and those above it, up to where they are mounted. */
+/** Returns the budgets of a cgroup and of those above it, up to the mount point. */
 function upwards(
   { root, point }: Mount,
   path: string,
@@ -95,7 +99,7 @@ function upwards(
   read: ReadText,
 ): readonly MemoryBudget[] {
   const below = root === '/' ? path : path.startsWith(root) ? path.slice(root.length) : '';
-  // In a name space of cgroups a path outside it begins with /.., and what is mounted is all there is to see.
+  // In a cgroup namespace a path outside it begins with /.., and the mount is all that can be seen.
   const inside = posix.normalize(`/${below}`);
   const budgets: MemoryBudget[] = [];
   for (let at = inside; ; at = posix.dirname(at)) {

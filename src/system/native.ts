@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { JobError, messageOf } from './errors.js';
 import { packageRoot } from './package.js';
 
-/** Where this process stands in the MPI world. Local means: among the ranks of this node. */
+/** The place of this process in the MPI world. "Local" means among the ranks of this node. */
 export interface WorldInfo {
   readonly rank: number;
   readonly size: number;
@@ -23,7 +23,7 @@ export interface SessionOptions {
   readonly device: number;
   /** Intra-op threads on the CPU; at least 1. */
   readonly threads: number;
-  /** Whether TensorRT may compute in float16; the other providers go by the types in the graph. Default: no. */
+  /** True if TensorRT may compute in float16. Other providers use the types in the graph. Default: false. */
   readonly half?: boolean;
   /** Folder for TensorRT's engine cache; ignored elsewhere. */
   readonly cacheFolder?: string;
@@ -33,7 +33,7 @@ export interface TensorInfo {
   readonly name: string;
   /** ONNX element type in lower case: `uint8`, `float`, `float16`, ... */
   readonly type: string;
-  /** Dimensions; -1 where the graph leaves one open. */
+  /** Dimensions; -1 if the graph leaves one open. */
   readonly shape: readonly number[];
 }
 
@@ -41,12 +41,12 @@ export interface TensorInfo {
 export interface NativeSession {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
-  /** What is slower on this GPU than it might be, and why, a line each. */
+  /** Notes on what is slower on this GPU than it could be, and why, one line each. */
   readonly notes: readonly string[];
   /**
-   * Runs a graph of one input and one output, both uint8 of static shape. `input` and `output` must be exactly as
-   * long as the tensors and must not be touched until the promise settles. Runs are carried out in the order of the
-   * calls.
+   * Runs a graph of one input and one output, both uint8 of static shape. `input` and `output` must be
+   * exactly as long as the tensors, and must not be touched until the promise settles. Runs are carried out
+   * in the order of the calls.
    */
   run(input: Uint8Array, output: Uint8Array): Promise<void>;
   /** Frees the session once its runs are done; later runs are refused. */
@@ -54,18 +54,18 @@ export interface NativeSession {
 }
 
 /**
- * The addon's verbs. It knows nothing of videos, files, options, logging or retries. Every error it raises has a `code`:
- * `ERR_MPI`, `ERR_ORT`, `ERR_PROVIDER`, `ERR_ARGUMENT`, `ERR_STATE` or `ERR_MEMORY`.
+ * The functions of the addon. It knows nothing of videos, files, options, logging or retries. Every error has
+ * a `code`: `ERR_MPI`, `ERR_ORT`, `ERR_PROVIDER`, `ERR_ARGUMENT`, `ERR_STATE` or `ERR_MEMORY`.
  */
 export interface Native {
-  /** Starts the thread that owns MPI and initialises MPI on it (MPI_THREAD_FUNNELED). Once a process. */
+  /** Starts the thread that owns MPI, and initialises MPI on it (MPI_THREAD_FUNNELED). Once per process. */
   initWorld(): Promise<WorldInfo>;
   /** Sends `buffer` of rank 0 to every other rank's `buffer` of the same length. */
   broadcast(buffer: Uint8Array): Promise<void>;
   /**
-   * Splits frames of `frameBytes` each: rank r receives `counts[r]` frames, in order. `send` is given on rank 0 only and
-   * holds at least the sum of counts; `receive` holds at least this rank's count. Zero counts are fine. On rank 0
-   * `receive` may be null: its own frames, the first ones, then stay in `send`.
+   * Splits frames of `frameBytes` each: rank r receives `counts[r]` frames, in order. `send` is given on rank
+   * 0 only and holds at least the sum of counts; `receive` holds at least this rank's count. Counts may be
+   * zero. On rank 0 `receive` may be null: its own frames, the first ones, then stay in `send`.
    */
   scatter(
     send: Uint8Array | null,
@@ -74,8 +74,8 @@ export interface Native {
     receive: Uint8Array | null,
   ): Promise<void>;
   /**
-   * The inverse of `scatter`: `receive` is given on rank 0 only, where `send` may be null: its own frames are then
-   * in `receive` already, the first ones.
+   * The inverse of `scatter`. `receive` is given on rank 0 only. There `send` may be null: its own frames,
+   * the first ones, are then in `receive` already.
    */
   gather(
     send: Uint8Array | null,
@@ -84,8 +84,8 @@ export interface Native {
     receive: Uint8Array | null,
   ): Promise<void>;
   /**
-   * Sends `buffer` to rank `to`, which must receive just as many bytes from this rank. What one rank sends to another
-   * arrives in the order of the calls.
+   * Sends `buffer` to rank `to`, which must receive exactly as many bytes from this rank. Messages from one
+   * rank to another arrive in the order of the calls.
    */
   send(buffer: Uint8Array, to: number): Promise<void>;
   /** The counterpart of `send`: fills `buffer` with what rank `from` sends. */
@@ -101,16 +101,17 @@ export interface Native {
 
   createSession(model: Uint8Array, options: SessionOptions): Promise<NativeSession>;
   /**
-   * Memory that MPI and sessions use in place, aligned to 64 bytes and at most 4 GiB; page-locked when `session` runs on a GPU. Freed
-   * when the buffer is garbage collected. Throws `ERR_MEMORY` where there is not that much.
+   * Allocates memory that MPI and sessions use in place: aligned to 64 bytes, at most 4 GiB, page-locked if
+   * `session` runs on a GPU. It is freed when the buffer is garbage collected. Throws `ERR_MEMORY` if there
+   * is not enough.
    */
   allocate(bytes: number, session: NativeSession | null): ArrayBuffer;
   /**
-   * Opens a pipe that holds `capacity` bytes, or what the system allows, and gives the file descriptors of its ends, for
-   * the caller to close. A child process has one only where it is handed it.
+   * Opens a pipe that holds `capacity` bytes, or as many as the system allows. Returns the file descriptors
+   * of its ends, for the caller to close. A child process inherits one only if it is passed on.
    */
   openPipe(capacity: number): { readonly readEnd: number; readonly writeEnd: number };
-  /** ONNX Runtime's version and the providers that this build of it could load: `cpu`, `cuda`, `tensorrt`. */
+  /** Returns ONNX Runtime's version and the providers that this build can load: `cpu`, `cuda`, `tensorrt`. */
   runtimeInfo(): { readonly version: string; readonly providers: readonly string[] };
   /**
    * Calls `listener` with each message of ONNX Runtime's log, from warnings up, in place of an earlier listener. Without
@@ -121,13 +122,17 @@ export interface Native {
 
 let loaded: Native | undefined;
 
-/** Loads the addon, once. The only place that knows where the .node file lies. Errors: JobError('addon'). */
+/**
+ * Loads the addon, once. Only this file knows the path of the .node file.
+ *
+ * @throws {JobError} addon: when it cannot be loaded.
+ */
 export function native(): Native {
-  // ONNX Runtime would send usage data and leave files of it; it looks at this when it is loaded.
+  // ONNX Runtime reads this when it is loaded. Without it, it sends usage data and leaves files of it.
   process.env.ORT_DISABLE_TELEMETRY ??= '1';
-  // UCX, where the MPI library has it, tries out its memory hooks while it is loaded, by sbrk(+4096) and sbrk(-4096). Upstream's
-  // Node.js 20 has code right above the heap: where the heap touches it the first call fails and the second takes malloc's last
-  // page, in one start of 64.
+  // UCX, if the MPI library uses it, tests its memory hooks while it is loaded, by sbrk(+4096) and
+  // sbrk(-4096). The upstream build of Node.js 20 has code right above the heap. If the heap touches it, the
+  // first call fails and the second takes away malloc's last page: in one start of 64.
   process.env.UCX_MEM_EVENTS ??= 'no';
   loaded ??= load(join(packageRoot(), 'build/Release/framescatter.node'));
   return loaded;
@@ -142,23 +147,23 @@ function load(file: string): Native {
   }
 }
 
-/** What kept the addon from being loaded, of which the dynamic loader said `text`, and what to do. */
+/** Returns why the addon cannot be loaded and what to do. `text` is the dynamic loader's message. */
 function whyNot(file: string, text: string): readonly [message: string, hint: string] {
   if (!existsSync(file)) {
     return [
       `the addon is not built: there is no ${file}`,
-      'npm run build makes it, on every host that has its own copy of framescatter; doctor says what else is missing there',
+      'run npm run build on every host that has its own copy of framescatter; framescatter doctor lists what else is missing',
     ];
   }
   const library = /(\S+): cannot open shared object file/.exec(text)?.[1];
   if (library !== undefined) {
     return [
       `the addon cannot be loaded: the library ${library} is missing`,
-      "install it on that host (bash scripts/setup.sh, or load the cluster's MPI module); doctor, run there, says whether it is found",
+      "install it on that host (bash scripts/setup.sh), or load the cluster's MPI module; then run framescatter doctor there",
     ];
   }
   return [
     `the addon cannot be loaded: ${text}`,
-    'it may be built for another system: npm run build, on that host, builds it anew',
+    'it may be built for another system: run npm run build on that host',
   ];
 }

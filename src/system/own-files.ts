@@ -1,17 +1,20 @@
-/** File calls for folders that others may have put something into: no link is followed, and only regular files are opened. */
+/**
+ * File calls for folders that others may have written to. They follow no link and open only regular files.
+ */
 import * as fs from 'node:fs/promises';
 import { JobError } from './errors.js';
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-const HINT = 'no job made it: remove it, or give another --work-dir';
+const HINT = 'framescatter did not create it: remove it, or give another --work-dir';
 
 /**
- * Opens the regular file at `path`. Errors: JobError `journal` where it is a link, a folder, a pipe or a device, which is not
- * waited for; otherwise those of the file system.
+ * Opens the regular file at `path`. Never waits for a pipe or a device.
+ *
+ * @throws {JobError} journal: when it is a link, a folder, a pipe or a device.
  */
 export async function openRegular(path: string, flags: number = O_RDONLY): Promise<fs.FileHandle> {
   const handle = await fs.open(path, flags | O_NOFOLLOW | O_NONBLOCK, 0o666).catch((error: unknown) => {
-    // ELOOP: a link; EISDIR: a folder; ENXIO: a pipe that nobody reads, or a socket.
+    // ELOOP: a link; EISDIR: a folder; ENXIO: a pipe that no one reads, or a socket.
     throw ['ELOOP', 'EISDIR', 'ENXIO'].includes(codeOf(error)) ? notAFile(path) : error;
   });
   try {
@@ -24,7 +27,7 @@ export async function openRegular(path: string, flags: number = O_RDONLY): Promi
   throw notAFile(path);
 }
 
-/** The text of the regular file at `path`. Errors as `openRegular`. */
+/** Returns the text of the regular file at `path`. Throws as `openRegular`. */
 export async function readRegular(path: string): Promise<string> {
   const handle = await openRegular(path);
   try {
@@ -34,7 +37,7 @@ export async function readRegular(path: string): Promise<string> {
   }
 }
 
-/** The size in bytes of the regular file at `path`; undefined where there is none. */
+/** Returns the size in bytes of the regular file at `path`; undefined if there is none. */
 export async function sizeOfRegular(path: string): Promise<number | undefined> {
   const stats = await fs.lstat(path).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return undefined;
@@ -43,7 +46,11 @@ export async function sizeOfRegular(path: string): Promise<number | undefined> {
   return stats?.isFile() === true ? stats.size : undefined;
 }
 
-/** Removes the name `path`, where there is one. Errors: JobError `journal` where it is a folder. */
+/**
+ * Removes the name `path`, if it exists.
+ *
+ * @throws {JobError} journal: when it is a folder.
+ */
 export async function removeFile(path: string): Promise<void> {
   await fs.unlink(path).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return;
@@ -52,7 +59,11 @@ export async function removeFile(path: string): Promise<void> {
   });
 }
 
-/** Makes the folder `path` where it is missing. Errors: JobError `journal` where it is a link or anything else. */
+/**
+ * Makes the folder `path` if it is missing.
+ *
+ * @throws {JobError} journal: when it is a link or anything else.
+ */
 export async function makeFolder(path: string): Promise<void> {
   await fs.mkdir(path).catch((error: unknown) => {
     if (codeOf(error) !== 'EEXIST') throw error;
@@ -61,7 +72,7 @@ export async function makeFolder(path: string): Promise<void> {
     throw new JobError('journal', `${path} is not a folder`, { hint: HINT });
 }
 
-/** The code of an error of the operating system; empty where it is another error. */
+/** Returns the code of an error of the operating system; empty for any other error. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

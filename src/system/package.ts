@@ -3,7 +3,10 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The folder of this package, wherever it was compiled to: the nearest one above that holds a package.json. */
+/**
+ * Returns the folder of this package, wherever it was compiled to: the nearest one above that holds a
+ * package.json.
+ */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json'))) {
@@ -14,12 +17,12 @@ export function packageRoot(): string {
   return folder;
 }
 
-/** Where the models that come with the program lie. */
+/** Returns the folder of the models that come with the program. */
 export function modelsFolder(): string {
   return join(packageRoot(), 'models');
 }
 
-/** This program's version. */
+/** Returns the version of this program. */
 export function packageVersion(): string {
   const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
     version: string;
@@ -27,7 +30,9 @@ export function packageVersion(): string {
   return manifest.version;
 }
 
-/** Where npm put ONNX Runtime's library: beside this package's own files, or above them. */
+/**
+ * Returns the folder of ONNX Runtime's library, which npm puts beside this package's own files or above them.
+ */
 export function onnxRuntimeFolder(): string {
   const manifest = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
   return join(dirname(manifest), 'bin', 'napi-v6', process.platform, process.arch);

@@ -1,6 +1,6 @@
 /**
- * Runs `work` over `items`, at most `limit` at once. The first failure aborts the others and is thrown when all of them
- * have ended, so that nothing still uses what the caller then closes.
+ * Runs `work` over `items`, at most `limit` at once. The first failure aborts the others. It is thrown when
+ * all of them have ended, so that nothing still uses what the caller closes next.
  */
 export async function inParallel<T>(
   items: Iterable<T>,
@@ -32,7 +32,7 @@ export async function inParallel<T>(
   if (failure !== undefined) throw (failure as { readonly error: unknown }).error;
 }
 
-/** Gives a function that runs tasks as they come, at most `limit` at once, in order. */
+/** Returns a function that runs tasks in the order of the calls, at most `limit` at once. */
 export function gate(limit: number): <T>(task: () => Promise<T>) => Promise<T> {
   let running = 0;
   const waiting: (() => void)[] = [];
@@ -42,7 +42,7 @@ export function gate(limit: number): <T>(task: () => Promise<T>) => Promise<T> {
     try {
       return await task();
     } finally {
-      // The place is handed on, not given up, so that nobody slips in between.
+      // The place goes straight to the next task, so that no later one slips in between.
       const next = waiting.shift();
       if (next === undefined) running -= 1;
       else next();

@@ -1,22 +1,27 @@
 import * as fs from 'node:fs/promises';
 
 /**
- * Names a process among all that share a folder, so that it can be told later whether it still runs. A host name would
- * not do: containers may share one, and each counts pids of its own.
+ * Names a process among all that share a folder, so that others can find out whether it still runs. A host
+ * name is not enough: containers may share one, and each has pids of its own.
  */
 export interface ProcessIdentity {
-  /** Of the kernel's present run: another after every start of the machine. Empty where the system does not tell. */
+  /** Identifies the kernel's present run: it changes with every start of the machine. Empty if unknown. */
   readonly boot: string;
   readonly pidNamespace: string;
   readonly pid: number;
-  /** Start time in clock ticks since boot: a reused pid is another process. Empty where there is no such process. */
+  /**
+   * Start time in clock ticks since boot: a reused pid is another process. Empty if there is no such process.
+   */
   readonly started: string;
 }
 
-/** `unknown`: of another machine or container, so only what it does there can tell. */
+/**
+ * The state of a process. `unknown`: it is on another machine or in another container, so only its files can
+ * tell.
+ */
 export type ProcessState = 'runs' | 'dead' | 'unknown';
 
-/** The identity of a process of this machine and container; of this process unless told otherwise. */
+/** Returns the identity of a process of this machine and container; by default that of this process. */
 export async function identityOf(pid: number = process.pid): Promise<ProcessIdentity> {
   return {
     boot: (await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')).trim(),
@@ -26,7 +31,7 @@ export async function identityOf(pid: number = process.pid): Promise<ProcessIden
   };
 }
 
-/** Whether the process that `identity`, perhaps read from a file of unknown age, names still runs. */
+/** Returns whether the process still runs that `identity` names, perhaps read from a file of unknown age. */
 export async function stateOf(identity: Partial<ProcessIdentity>): Promise<ProcessState> {
   const { boot, pidNamespace, pid, started } = identity;
   if (!boot || !pidNamespace || pid === undefined || !started) return 'unknown';
@@ -36,8 +41,9 @@ export async function stateOf(identity: Partial<ProcessIdentity>): Promise<Proce
 }
 
 /**
- * proc(5): field 22 of /proc/PID/stat; counted after the command name, which may hold spaces and brackets. Nothing of a zombie
- * (field 3): it has ended, and in a container without an init nobody may ask for its exit code.
+ * Returns field 22 of /proc/PID/stat (proc(5)), counted after the command name, which may hold spaces and
+ * brackets. Empty for a zombie (field 3): it has ended, and in a container without an init no one may collect
+ * its exit code.
  */
 async function startTime(pid: number): Promise<string> {
   const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');

@@ -10,9 +10,13 @@ import { identityOf, type ProcessIdentity, stateOf } from './process-identity.js
 export interface Scratch {
   /** The folder's path. */
   folder(): Promise<string>;
-  /** JobError `limit` unless its file system has room for `bytes` more. */
+  /**
+   * Checks that its file system has room for `bytes` more.
+   *
+   * @throws {JobError} limit: when it has not; the message says that `what` needs the room.
+   */
   refuseIfFull(bytes: number, what: string): Promise<void>;
-  /** Removes it with all that is in it. Idempotent. */
+  /** Removes the folder and everything in it. Idempotent. */
   dispose(): Promise<void>;
 }
 
@@ -20,8 +24,9 @@ const PREFIX = 'framescatter-';
 const OWNER = 'owner.json';
 
 /**
- * Opens a scratch in TMPDIR, else SLURM_TMPDIR, else the system's folder for temporary files. It is removed at the latest
- * when the process exits; what a killed process of this user left is removed by the next one on the same machine.
+ * Opens a scratch in TMPDIR, else in SLURM_TMPDIR, else in the system's folder for temporary files. It is
+ * removed when the process exits, at the latest. The next process of this user on this machine removes what a
+ * killed one left.
  */
 export function openScratch(env: NodeJS.ProcessEnv = process.env, user = process.geteuid?.()): Scratch {
   const base = env.TMPDIR || env.SLURM_TMPDIR || tmpdir();
@@ -37,13 +42,13 @@ export function openScratch(env: NodeJS.ProcessEnv = process.env, user = process
     try {
       const path = await fs.mkdtemp(join(base, PREFIX));
       own = openPrivate(path, user);
-      if (own === undefined) throw new Error(`${path} is not this user's alone`);
+      if (own === undefined) throw new Error(`other users have access to ${path}`);
       process.once('exit', removeNow);
       await fs.writeFile(join(inside(own), OWNER), JSON.stringify(await identityOf()), { flag: 'wx' });
       return path;
     } catch (error) {
-      throw new JobError('limit', `no scratch folder can be made in ${base}: ${messageOf(error)}`, {
-        hint: 'set TMPDIR to a folder on this machine that can be written',
+      throw new JobError('limit', `cannot make a scratch folder in ${base}: ${messageOf(error)}`, {
+        hint: 'set TMPDIR to a writable folder on this machine',
       });
     }
   }
@@ -75,15 +80,15 @@ export function openScratch(env: NodeJS.ProcessEnv = process.env, user = process
   };
 }
 
-/** A folder that is held open: whatever its name comes to stand for, this is still the same one. */
+/** A folder that is held open. It stays the same one, even if its name comes to refer to another. */
 interface OpenFolder {
   readonly path: string;
   readonly descriptor: number;
 }
 
 /**
- * Opens the folder at `path` if it is a real one that belongs to `user` and that nobody else can look into, let alone write to:
- * what lies in it is that user's. Undefined for any other.
+ * Opens the folder at `path` if it is a real folder that belongs to `user` and that no one else can access.
+ * What lies in it then is that user's. Undefined for any other.
  */
 function openPrivate(path: string, user: number | undefined): OpenFolder | undefined {
   let descriptor: number;
@@ -102,22 +107,25 @@ function inside({ descriptor }: OpenFolder): string {
   return `/proc/self/fd/${descriptor}`;
 }
 
-/** Removes a private folder and what is in it. Its name may be somebody else's by now: then that is no empty folder. */
+/**
+ * Removes a private folder and what is in it. If its name has become someone else's, rmdir fails and nothing
+ * is lost.
+ */
 function removeOpened(folder: OpenFolder): void {
   try {
     for (const name of readdirSync(inside(folder)))
       rmSync(join(inside(folder), name), { recursive: true, force: true });
     rmdirSync(folder.path);
   } catch {
-    // What cannot be removed stays: there is nobody to tell when a process ends.
+    // What cannot be removed stays: there is no one to tell when a process ends.
   } finally {
     closeSync(folder.descriptor);
   }
 }
 
 /**
- * Removes the scratches of this user's processes that are surely dead. Anybody may make folders of such names: of those nothing is
- * removed, and a link is not followed.
+ * Removes the scratches of this user's dead processes. Anyone may make folders of such names: those stay, and
+ * links are not followed.
  */
 async function removeLeftovers(base: string, user: number | undefined): Promise<void> {
   const names = await fs.readdir(base).catch(() => []);

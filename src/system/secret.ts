@@ -2,7 +2,10 @@ import { inspect } from 'node:util';
 
 const MASK = 'REDACTED';
 
-/** A secret in memory. However it is printed, converted or serialised it shows a mask: only `reveal` gives it. */
+/**
+ * A secret in memory. It shows a mask when it is printed, converted or serialised. Only `reveal` returns the
+ * text.
+ */
 export class Secret {
   readonly #text: string;
 
@@ -28,8 +31,8 @@ export class Secret {
 }
 
 /**
- * What gives access, in the forms in which it turns up in texts: a SAS's signature, a connection string's key, an
- * Authorization header, a token endpoint's answer, a JSON Web Token. The group is what may stay.
+ * The forms of credentials in texts: a SAS's signature, a connection string's key, an Authorization header, a
+ * token endpoint's answer, a JSON Web Token. The group is the part that stays.
  */
 const SECRETS: readonly RegExp[] = [
   /((?:\b|%26|%3F)(?:sig|signature)(?:=|%3D))(?:(?!%26)[^\s&"'<>;,])+/gi,
@@ -40,14 +43,14 @@ const SECRETS: readonly RegExp[] = [
   /()\beyJ[\w-]+\.[\w-]+\.[\w-]*/g,
 ];
 
-/** `text` without what would give access to storage: signatures, keys and tokens become a mask. */
+/** Returns `text` with a mask in place of each credential: signatures, keys and tokens. */
 export function redact(text: string): string {
   return SECRETS.reduce((kept, pattern) => kept.replace(pattern, `$1${MASK}`), text);
 }
 
 /**
- * Where an argument holds a secret, takes this process's arguments out of the sight of other users (ps, /proc). Setting
- * the title overwrites them in memory; `process.argv` stays.
+ * Hides this process's arguments from other users (ps, /proc) if one holds a secret. Setting the title
+ * overwrites them in memory; `process.argv` stays.
  */
 export function hideArguments(argv: readonly string[]): void {
   if (argv.some((word) => redact(word) !== word)) process.title = 'framescatter';

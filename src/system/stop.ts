@@ -1,27 +1,28 @@
 import { JobError } from './errors.js';
 
 /**
- * Signals that ask a job to stop: schedulers and terminals send INT and TERM, a terminal that goes HUP, Ctrl-\ QUIT; USR2 is
- * what our batch scripts send, since srun and mpirun pass it on to every rank without killing anything (USR1 belongs to Node).
+ * Signals that ask a job to stop. Schedulers and terminals send INT and TERM, a closed terminal HUP, Ctrl-\
+ * QUIT. Our batch scripts send USR2: srun and mpirun pass it on to every rank without killing anything (USR1
+ * is Node's).
  */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 
-/** How long the frames in flight may take after a signal before the process ends without them. */
+/** Time for the frames in flight after a signal; then the process ends without them. */
 const GRACE_MS = 30_000;
 
 export interface StopRequest {
-  /** The first signal that came, if any. */
+  /** Returns the first signal that came, if any. */
   readonly signal: () => NodeJS.Signals | undefined;
-  /** Aborted by it, for what need not be brought to an end: transfers. */
+  /** Aborted by that signal, for work that need not finish: transfers. */
   readonly aborted: AbortSignal;
   /** Lets the signals have their default effect again. */
   dispose(): void;
 }
 
 /**
- * Watches for signals. The first one is remembered: the root finishes the frames in flight and ends the job in order.
- * A second one, or half a minute, of which `onLate` is told, ends this process at once, and with it the job, which can still
- * be resumed.
+ * Watches for signals. After the first one, rank 0 finishes the frames in flight and ends the job in order. A
+ * second one, or `GRACE_MS` after `onLate` is called, ends this process at once, and with it the job. The job
+ * can still be resumed.
  */
 export function watchForStop(
   onFirst: (signal: NodeJS.Signals) => void,
@@ -38,7 +39,7 @@ export function watchForStop(
     }, GRACE_MS).unref();
     onFirst(signal);
     controller.abort(
-      new JobError('stopped', `stopped by ${signal}`, { hint: 'the same command goes on with it' }),
+      new JobError('stopped', `stopped by ${signal}`, { hint: 'run the same command again to resume' }),
     );
   };
   for (const name of SIGNALS) process.on(name, listener);

@@ -1,15 +1,23 @@
-/** What this ffmpeg is, and can do. */
+/** Finds out the version and the encoders of this ffmpeg. */
 import { askFfmpeg } from './ffmpeg.js';
 
 let encoderNames: Promise<ReadonlySet<string>> | undefined;
 
-/** ffmpeg's version as it names itself, e.g. `5.1.9-0+deb12u1`. Errors: JobError('ffmpeg'). */
+/**
+ * Returns ffmpeg's version as it names itself, e.g. `5.1.9-0+deb12u1`.
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be run.
+ */
 export async function ffmpegVersion(): Promise<string> {
   const text = await askFfmpeg(['-version']);
   return /^ffmpeg version (\S+)/.exec(text)?.[1] ?? 'unknown';
 }
 
-/** Whether this ffmpeg has the encoder `name` (e.g. `libx264`). Errors: JobError('ffmpeg'). */
+/**
+ * Returns whether this ffmpeg has the encoder `name` (e.g. `libx264`).
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be run.
+ */
 export async function hasEncoder(name: string): Promise<boolean> {
   encoderNames ??= askFfmpeg(['-encoders']).then(
     // ` V....D libx264   description`

@@ -1,19 +1,22 @@
-/** What ffmpeg and ffprobe say on standard error, and what it means that they did not end well. */
+/** Reads the messages of ffmpeg and ffprobe on standard error, and makes errors of their failures. */
 import type { Readable } from 'node:stream';
 import { JobError, messageOf } from '../../system/errors.js';
 
-/** ffmpeg or ffprobe did not end well. */
+/** The error of an ffmpeg or ffprobe that failed. */
 export class FfmpegFailure extends JobError {
-  /** Undefined where it could not be started or was killed by a signal. */
+  /** Undefined if it could not be started or was killed by a signal. */
   readonly exitCode: number | undefined;
-  /** The first error that it told of, if any: those that follow often only follow from it. */
+  /** The first error that it reported, if any. Later ones often follow from it. */
   readonly first: string | undefined;
+  /** The messages that `message` quotes. */
+  readonly messages: readonly string[];
 
   constructor(
     message: string,
     options: {
-      readonly exitCode?: number;
+      readonly exitCode?: number | undefined;
       readonly first?: string | undefined;
+      readonly messages?: readonly string[];
       readonly hint?: string;
       readonly cause: unknown;
     },
@@ -21,6 +24,7 @@ export class FfmpegFailure extends JobError {
     super('ffmpeg', message, options);
     this.exitCode = options.exitCode;
     this.first = options.first;
+    this.messages = options.messages ?? [];
   }
 }
 
@@ -29,21 +33,27 @@ const INSTALL_HINT =
 /** Complaints of strict demuxers and decoders about streams that decode well. */
 const FORGIVEN =
   /mmco: unref short failure|co located POCs unavailable|number of reference frames|read_timestamp failed/;
-/** What ffmpeg puts before each message (`-v level+...`): the parts of it that speak, if any, and the level. What follows is anybody's text. */
+/**
+ * The marks before each message (`-v level+...`): the components that speak, if any, and the level. The rest
+ * of the line may come from an untrusted file.
+ */
 const MARKS = /^((?:\[[^\]]* @ 0x[0-9a-f]+\] ?)*)\[(\w+)\] /;
-/** What the libraries of encoders print by themselves, without ffmpeg's marks. */
+/** Messages that encoder libraries print themselves, without ffmpeg's marks. */
 const LIBRARY_ERROR = /^(?:Svt|x26[45]) ?\[error\]:/;
-/** What FFmpeg 6 and later add when another part of it has failed and said why. */
+/** Messages that FFmpeg 6 and later add when another component has failed and said why. */
 const FOLLOWS =
   /Task finished with error code|Terminating thread with return code|Nothing was written into output file|Error sending frames to consumers|Could not open encoder before EOF|Error muxing a packet$|Error opening (?:in|out)put files:|Error initializing output stream \d+:\d+ --$/;
 const KEPT_MESSAGES = 64;
-const TOLD_MESSAGES = 3;
+const SHOWN_MESSAGES = 3;
 const LONGEST_MESSAGE = 1024;
 
-/** Calls `onLine` with each line of text, in bounded memory: of a long line that comes bit by bit, with its beginning alone. */
+/**
+ * Calls `onLine` with each line of text, in bounded memory: of a line that is longer, with its beginning
+ * only.
+ */
 export function eachLine(stream: Readable | null, onLine: (line: string) => void): void {
   let rest = '';
-  let told = false; // the beginning of what is still coming
+  let told = false; // true if the beginning of the present line was passed on
   stream?.setEncoding('utf8').on('data', (text: string) => {
     const lines = (rest + text).split(/[\r\n]+/);
     rest = lines.pop() ?? '';
@@ -62,7 +72,7 @@ export function eachLine(stream: Readable | null, onLine: (line: string) => void
   });
 }
 
-/** The last lines of a program's stderr, in bounded memory. */
+/** Collects the last lines of a program's stderr, in bounded memory. */
 export function messageTail(onMessage?: (line: string) => void) {
   const kept: string[] = [];
   return {
@@ -77,12 +87,13 @@ export function messageTail(onMessage?: (line: string) => void) {
   };
 }
 
-/** A program's end, which was not well, with its last words. */
+/** Returns the error for a program that failed, with its most telling messages. */
 export function runError(
   program: string,
   task: string,
   error: Error,
   messages: readonly string[],
+  exitCode?: number,
 ): FfmpegFailure {
   const systemCode = 'code' in error ? error.code : undefined;
   if (systemCode === 'ENOENT' || systemCode === 'EACCES') {
@@ -93,55 +104,58 @@ export function runError(
   const [happened = ''] = messageOf(error)
     .replace(/^ffmpeg /, '')
     .split(/[\n:]/, 1);
-  const exitCode = /exited with code (\d+)/.exec(happened)?.[1];
-  const words = tellingWords(messages);
-  const message = `${program} ${happened} while ${task}${words === '' ? '' : `: ${words}`}`;
+  const quoted = tellingMessages(messages);
+  const message = `${program} ${happened} while ${task}${quoted.length === 0 ? '' : `: ${quoted.join('; ')}`}`;
   return new FfmpegFailure(message, {
-    ...(exitCode === undefined ? {} : { exitCode: Number(exitCode) }),
+    exitCode,
     first: firstError(messages),
+    messages: quoted,
     cause: error,
   });
 }
 
 /**
- * The first message and the last two, without the addresses ffmpeg prints: those of errors where there are any, and not
- * those that only say that something before them failed. The first is mostly the cause.
+ * Returns the first message and the last two, without the addresses that ffmpeg prints. Errors come before
+ * other messages, and errors that only follow from another are left out. The first is mostly the cause.
  */
-function tellingWords(messages: readonly string[]): string {
+function tellingMessages(messages: readonly string[]): readonly string[] {
   const errors = messages.filter((line) => isError(line) || LIBRARY_ERROR.test(line));
   const causes = errors.filter((line) => !FOLLOWS.test(line));
   const telling = [causes, errors, messages].find((lines) => lines.length > 0) ?? [];
   const texts = [...new Set(telling.map(plainMessage))];
-  return texts.toSpliced(1, Math.max(0, texts.length - TOLD_MESSAGES)).join('; ');
+  return texts.toSpliced(1, Math.max(0, texts.length - SHOWN_MESSAGES));
 }
 
-/** The first of the messages that tells of an error which matters. */
+/** Returns the first error that matters. */
 export function firstError(messages: readonly string[]): string | undefined {
   const error = messages.find((line) => isError(line) && !isForgiven(line));
   return error === undefined ? undefined : plainMessage(error);
 }
 
-/** Whether a message tells of an error, not of something to note. */
+/** Returns whether a message is an error. */
 export function isError(line: string): boolean {
   return /^(error|fatal|panic)$/.test(levelOf(line));
 }
 
-/** Whether a message tells of what ends ffmpeg. */
+/** Returns whether a message is about an error that ends ffmpeg. */
 export function isFatal(line: string): boolean {
   return /^(fatal|panic)$/.test(levelOf(line));
 }
 
-/** The level that a message is of, in ffmpeg's name; empty where it has none. */
+/** Returns the level of a message by ffmpeg's name; empty if it has none. */
 function levelOf(line: string): string {
   return MARKS.exec(line)?.[2] ?? '';
 }
 
-/** Whether what an error tells of does no harm. */
+/** Returns whether an error does no harm. */
 export function isForgiven(line: string): boolean {
   return FORGIVEN.test(line);
 }
 
-/** A message without ffmpeg's memory addresses, level marks and lists: `[h264 @ 0x55d] [error] x` becomes `h264: x`. */
+/**
+ * Returns a message without ffmpeg's memory addresses, level marks and lists: `[h264 @ 0x55d] [error] x`
+ * becomes `h264: x`.
+ */
 export function plainMessage(line: string): string {
   return line
     .replace(MARKS, '$1')

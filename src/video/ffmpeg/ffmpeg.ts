@@ -4,51 +4,57 @@ import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Writable } from 'node:stream';
 import fluent from 'fluent-ffmpeg';
-import { childEnvironment, dieWithUs } from '../../system/children.js';
+import { childEnvironment, killOnExit } from '../../system/children.js';
 import { JobError } from '../../system/errors.js';
 import { eachLine, messageTail, runError } from './ffmpeg-messages.js';
 import { READABLE_FORMATS } from './readable-formats.js';
 
-/** Where an input comes from. A file name is always data: it reaches ffmpeg as `file:NAME`. */
+/** The source of an input. A file name is always data: it reaches ffmpeg as `file:NAME`. */
 export type FfmpegSource = { readonly file: string } | { readonly lavfi: string } | 'stdin';
 
-/** Where an output goes. `null` discards it (`-f null`). */
+/** The target of an output. `null` discards it (`-f null`). */
 export type FfmpegTarget = { readonly file: string } | 'stdout' | 'null';
 
-/** One run of ffmpeg. Options are its own, one array entry an argument. */
+/** One run of ffmpeg. Options are ffmpeg's own, one array entry per argument. */
 export interface FfmpegCommand {
-  /** What the run is for, as error messages say it: `decoding "in.mp4"`. */
+  /** The task of the run, as error messages name it: `decoding "in.mp4"`. */
   readonly task: string;
   readonly inputs: readonly { readonly from: FfmpegSource; readonly options?: readonly string[] }[];
-  /** Whether `onMessage` is to see what ffmpeg tells of its progress (level `verbose`), not warnings and errors alone. */
-  readonly talkative?: boolean;
-  /** At most one goes to stdout, which is discarded unless a descriptor is given for it. Existing files are overwritten. */
+  /** True if `onMessage` needs messages of level `verbose`, not only warnings and errors. */
+  readonly verbose?: boolean;
+  /**
+   * The outputs. At most one is `stdout`, which is discarded unless a descriptor is given. Existing files are
+   * overwritten.
+   */
   readonly outputs: readonly { readonly to: FfmpegTarget; readonly options?: readonly string[] }[];
 }
 
 /** A running ffmpeg. */
 export interface FfmpegProcess {
   /**
-   * ffmpeg's standard input; undefined unless an input is `'stdin'` and no descriptor was given for it. The caller
-   * handles its errors (EPIPE once ffmpeg died).
+   * ffmpeg's standard input; undefined unless an input is `'stdin'` and no descriptor was given for it. The
+   * caller handles its errors (EPIPE when ffmpeg has died).
    */
   readonly stdin: Writable | undefined;
   /**
-   * Resolves with `messages()` once ffmpeg ended well; rejects with JobError('ffmpeg') carrying ffmpeg's last words.
+   * Resolves with `messages()` when ffmpeg has succeeded; rejects with a `FfmpegFailure` when it has not.
    * Never counts as an unhandled rejection.
    */
   readonly done: Promise<readonly string[]>;
-  /** The last 64 warnings and errors of stderr, each with its level in brackets after the part of ffmpeg that speaks, if any. */
+  /**
+   * Returns the last 64 warnings and errors of stderr, each with its level in brackets, after the name of the
+   * component, if any.
+   */
   messages(): readonly string[];
   /** Sends SIGKILL. Idempotent. */
   kill(): void;
 }
 
-/** What may go with a run. */
+/** Options of a run. */
 export interface FfmpegOptions {
   /**
-   * File descriptors for ffmpeg's standard input and output, where the command has them: only ffmpeg has them afterwards.
-   * Without one for its input, `FfmpegProcess.stdin` is that.
+   * File descriptors for ffmpeg's standard input and output, if the command uses them. They are closed here.
+   * Without one for its input, `FfmpegProcess.stdin` is a pipe to it.
    */
   readonly stdin?: number;
   readonly stdout?: number;
@@ -58,12 +64,15 @@ export interface FfmpegOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a file may make ffmpeg open: not the network, and by its format no other file. */
+/**
+ * The protocols and formats that a file may make ffmpeg open: no network, and no format that opens other
+ * files.
+ */
 const PROTOCOLS = ['-protocol_whitelist', 'file,crypto,data'] as const;
 const FORMATS = ['-format_whitelist', READABLE_FORMATS.join()] as const;
 const MOST_JSON_BYTES = 64 * 2 ** 20;
 
-/** What this file uses of fluent-ffmpeg that its types leave out. Tried with 2.1.3, the last version there will be. */
+/** The parts of fluent-ffmpeg that its types leave out. Tested with 2.1.3, its last version. */
 interface FluentInternals {
   ffmpegProc?: ChildProcess;
   _checkCapabilities(callback: (error: null) => void): void;
@@ -77,13 +86,14 @@ interface LineRing {
 type OnProcess = (child: ChildProcess, stdout: LineRing, stderr: LineRing) => void;
 type OnEnd = (error: Error | null, stdout?: LineRing, stderr?: LineRing) => void;
 
-/** An option of `_spawnFfmpeg` beside those of `spawn`. */
+/** An option of `_spawnFfmpeg` besides those of `spawn`. */
 const NOTHING_CAPTURED = { captureStdout: false };
 const NO_LINES: LineRing = { get: () => '' };
 
 /**
- * Starts ffmpeg; resolves once it runs. Standard input is the caller's to end.
- * Errors: JobError('ffmpeg'), with a hint where the program is missing.
+ * Starts ffmpeg; resolves when it runs. The caller ends standard input.
+ *
+ * @throws {JobError} ffmpeg: when it cannot be started, with a hint if the program is missing.
  */
 export async function startFfmpeg(
   command: FfmpegCommand,
@@ -109,7 +119,7 @@ function run(command: FfmpegCommand, options: FfmpegOptions): Promise<FfmpegProc
           ? new JobError('ffmpeg', `ffmpeg was stopped while ${command.task}`, {
               cause: options.signal.reason,
             })
-          : runError('ffmpeg', command.task, error, tail.lines()),
+          : runError('ffmpeg', command.task, error, tail.lines(), exitCodeIn(error)),
       );
     });
   });
@@ -127,7 +137,10 @@ function run(command: FfmpegCommand, options: FfmpegOptions): Promise<FfmpegProc
   });
 }
 
-/** Runs ffmpeg to its end, without pipes, and gives its last messages. Errors as `startFfmpeg` and its `done`. */
+/**
+ * Runs ffmpeg to its end, without pipes, and returns its last messages. Throws as `startFfmpeg` and its
+ * `done`.
+ */
 export async function runFfmpeg(
   command: FfmpegCommand,
   options: Omit<FfmpegOptions, 'stdin' | 'stdout'> = {},
@@ -137,8 +150,10 @@ export async function runFfmpeg(
 }
 
 /**
- * Runs ffprobe with `args` on a file and gives what it printed as JSON; `signal` ends it. Errors: JobError('ffmpeg') with
- * ffprobe's words; JobError('limit') past 64 MiB of output.
+ * Runs ffprobe with `args` on a file and returns its output, parsed as JSON. `signal` ends it.
+ *
+ * @throws {JobError} ffmpeg: when ffprobe fails, with its messages.
+ * @throws {JobError} limit: when it writes more than 64 MiB.
  */
 export async function runFfprobe(
   file: string,
@@ -153,7 +168,7 @@ export async function runFfprobe(
     bytes += chunk.length;
     if (bytes > MOST_JSON_BYTES) {
       probe.kill();
-      throw new JobError('limit', `ffprobe said more than ${MOST_JSON_BYTES} bytes about "${file}"`);
+      throw new JobError('limit', `ffprobe wrote more than ${MOST_JSON_BYTES} bytes about "${file}"`);
     }
     chunks.push(chunk);
   }
@@ -162,9 +177,11 @@ export async function runFfprobe(
 }
 
 /**
- * Runs ffprobe with `args` (with an `-of` of one line a record, e.g. `csv=p=0`) on a file and gives its output line
- * by line, in bounded memory. Leaving the loop early ends ffprobe. `onMessage` is called with each warning and error, the last
- * of them before the end. Errors: JobError('ffmpeg') with ffprobe's words.
+ * Runs ffprobe with `args` (including an `-of` of one line per record, e.g. `csv=p=0`) on a file, and yields
+ * its output line by line, in bounded memory. Leaving the loop early ends ffprobe. `onMessage` is called with
+ * each warning and error, the last of them before the end.
+ *
+ * @throws {JobError} ffmpeg: when ffprobe fails, with its messages.
  */
 export async function* ffprobeLines(
   file: string,
@@ -186,12 +203,12 @@ function build(command: FfmpegCommand, options: FfmpegOptions, onMessage: (line:
   const stdin = wantsStdin ? (options.stdin ?? 'pipe') : 'ignore';
   tame(builder, [stdin, options.stdout ?? 'ignore', 'pipe'], onMessage);
   for (const { from, options = [] } of command.inputs) {
-    // Two arguments at least: fluent-ffmpeg splits a lone option at a space.
-    const level = `repeat+level+${command.talkative ? 'verbose' : 'warning'}`;
+    // At least two arguments: fluent-ffmpeg splits a single option at a space.
+    const level = `repeat+level+${command.verbose ? 'verbose' : 'warning'}`;
     const common = ['-nostdin', '-hide_banner', '-nostats', '-v', level];
     if (from === 'stdin') builder.input('pipe:0').inputOptions(...common, ...options);
     else if ('file' in from) {
-      // A format that is given is not guessed from what the file holds.
+      // With an explicit format, ffmpeg does not guess one from the file's content.
       const limits = options.includes('-f') ? PROTOCOLS : [...PROTOCOLS, ...FORMATS];
       builder.input(fileUrl(from.file)).inputOptions(...common, ...limits, ...options);
     } else builder.input(from.lavfi).inputOptions(...common, ...options, '-f', 'lavfi');
@@ -206,10 +223,11 @@ function build(command: FfmpegCommand, options: FfmpegOptions, onMessage: (line:
 }
 
 /**
- * Works round fluent-ffmpeg's defects that matter here: it probes for formats and encoders before each command (and
- * misreads FFmpeg 7's list of formats), swallows a wrong FFMPEG_PATH, throws where no one can catch when the program
- * cannot be started, keeps a line of stderr however long, takes ffmpeg's output through a stream only, and leaves ffmpeg
- * in the terminal's process group, where Ctrl-C would end it before us.
+ * Works around fluent-ffmpeg's defects that matter here. It probes for formats and encoders before each
+ * command (and misreads FFmpeg 7's list of formats). It ignores a wrong FFMPEG_PATH. If the program cannot be
+ * started, it throws where no one can catch. It keeps a line of stderr of any length, and takes ffmpeg's
+ * output through a stream only. It leaves ffmpeg in the terminal's process group, where Ctrl-C would end it
+ * before us.
  */
 function tame(
   builder: fluent.FfmpegCommand,
@@ -236,7 +254,7 @@ function tame(
         args,
         spawnOptions,
         (child, out, err) => {
-          dieWithUs(child);
+          killOnExit(child);
           child.stderr?.removeAllListeners('data');
           eachLine(child.stderr, onMessage);
           onProcess(child, out, err);
@@ -249,6 +267,14 @@ function tame(
   };
 }
 
+/**
+ * Returns the exit code of ffmpeg, which fluent-ffmpeg gives only in its message; undefined if there is none.
+ */
+function exitCodeIn(error: Error): number | undefined {
+  const code = /^ffmpeg exited with code (\d+)/.exec(error.message)?.[1];
+  return code === undefined ? undefined : Number(code);
+}
+
 function internals(builder: fluent.FfmpegCommand): FluentInternals {
   return builder as unknown as FluentInternals;
 }
@@ -259,16 +285,20 @@ function startFfprobe(file: string, args: readonly string[], onMessage?: (line: 
   return start('ffprobe', all, `reading "${file}"`, onMessage);
 }
 
-/** What ffmpeg prints on stdout when asked about itself. Errors: JobError('ffmpeg'). */
+/**
+ * Returns what ffmpeg prints on stdout.
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be run.
+ */
 export async function askFfmpeg(args: readonly string[]): Promise<string> {
-  const run = start('ffmpeg', ['-hide_banner', ...args], 'telling about itself');
+  const run = start('ffmpeg', ['-hide_banner', ...args], 'answering about itself');
   const chunks: Buffer[] = [];
   for await (const chunk of run.stdout) chunks.push(chunk);
   await run.done;
   return Buffer.concat(chunks).toString();
 }
 
-/** Starts a program without fluent-ffmpeg, which has no way to stream ffprobe's output. */
+/** Starts a program without fluent-ffmpeg, which cannot stream ffprobe's output. */
 function start(
   program: 'ffmpeg' | 'ffprobe',
   args: readonly string[],
@@ -281,22 +311,24 @@ function start(
     env: childEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  dieWithUs(child);
+  killOnExit(child);
   const tail = messageTail(onMessage);
   eachLine(child.stderr, tail.push);
   const done = new Promise<void>((resolve, reject) => {
-    const fail = (error: Error) => reject(runError(program, task, error, tail.lines()));
-    child.on('error', fail);
+    const fail = (error: Error, exitCode?: number) =>
+      reject(runError(program, task, error, tail.lines(), exitCode));
+    child.on('error', (error) => fail(error));
     child.on('close', (code, signal) => {
       if (code === 0) resolve();
-      else fail(new Error(signal === null ? `exited with code ${code}` : `was killed with signal ${signal}`));
+      else if (code === null) fail(new Error(`was killed with signal ${signal}`));
+      else fail(new Error(`exited with code ${code}`), code);
     });
   });
   done.catch(() => undefined);
   return { stdout: child.stdout, done, kill: () => void child.kill('SIGKILL') };
 }
 
-/** A file name as an ffmpeg URL in which nothing has a meaning. */
+/** Returns a file name as an ffmpeg URL without special characters. */
 function fileUrl(path: string): string {
   return `file:${path}`;
 }

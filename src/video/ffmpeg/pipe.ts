@@ -1,4 +1,4 @@
-/** Pipes to and from ffmpeg for raw frames: large, and read and written in place on libuv's threads. */
+/** Pipes to and from ffmpeg for raw frames: large, and used in place on libuv's threads. */
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import { JobError, messageOf } from '../../system/errors.js';
@@ -9,7 +9,7 @@ import type { ByteSource } from '../formats/byte-source.js';
 export interface IncomingPipe extends ByteSource {
   /** File descriptor of the child's end; whoever starts the child closes it here. */
   readonly childEnd: number;
-  /** Closes our end, once the read under way has ended: the child's end must be closed by then. Idempotent. */
+  /** Closes our end when the present read has ended: the child's end must be closed by then. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -17,20 +17,29 @@ export interface IncomingPipe extends ByteSource {
 export interface OutgoingPipe {
   /** File descriptor of the child's end; whoever starts the child closes it here. */
   readonly childEnd: number;
-  /** Resolves when the kernel has all of `bytes`. One call at a time. Errors: EPIPE when the child is gone. */
+  /**
+   * Resolves when the kernel has all of `bytes`. One call at a time. Rejects with EPIPE when the child is
+   * gone.
+   */
   write(bytes: Uint8Array): Promise<void>;
-  /** Closes our end, which tells the child that there is no more, once the write under way has ended. Idempotent. */
+  /**
+   * Closes our end when the present write has ended: the child then sees the end of its input. Idempotent.
+   */
   close(): Promise<void>;
 }
 
-/** What Linux lets any user have; its own choice is 64 KiB, which is a fiftieth of a 1080p frame. */
+/** The largest capacity that Linux allows any user. Its default is 64 KiB, a fiftieth of a 1080p frame. */
 const CAPACITY = 2 ** 20;
 
 const read = promisify(fs.read);
 const write = promisify(fs.write);
 const closeDescriptor = promisify(fs.close);
 
-/** Errors: JobError('limit') where this process has too many open files. */
+/**
+ * Opens a pipe that a child process writes into.
+ *
+ * @throws {JobError} limit: when this process has too many open files.
+ */
 export function incomingPipe(): IncomingPipe {
   const { readEnd, writeEnd } = openPipe();
   const use = exclusive(readEnd);
@@ -41,7 +50,11 @@ export function incomingPipe(): IncomingPipe {
   };
 }
 
-/** Errors: as `incomingPipe`. */
+/**
+ * Opens a pipe that a child process reads from.
+ *
+ * @throws {JobError} limit: when this process has too many open files.
+ */
 export function outgoingPipe(): OutgoingPipe {
   const { readEnd, writeEnd } = openPipe();
   const use = exclusive(writeEnd);
@@ -61,11 +74,14 @@ function openPipe() {
   try {
     return native().openPipe(CAPACITY);
   } catch (error) {
-    throw new JobError('limit', messageOf(error), { hint: 'see ulimit -n', cause: error });
+    throw new JobError('limit', messageOf(error), {
+      hint: 'raise the limit on open files (ulimit -n)',
+      cause: error,
+    });
   }
 }
 
-/** Sees to it that a descriptor is not closed, and its number given to another file, while it is in use. */
+/** Keeps a descriptor from being closed, and its number from going to another file, while it is in use. */
 function exclusive(descriptor: number) {
   let busy: Promise<unknown> = Promise.resolve();
   let closed: Promise<void> | undefined;

@@ -1,7 +1,8 @@
 /**
- * The demuxers that an input may be read by, by FFmpeg's names: those that read one file and no other. Playlists (`hls`,
- * `dash`, `concat`, `imf`, `sdp`), name patterns (`image2`), scripts, devices and text drawn as video (`tty`) are not among
- * them: FFmpeg would open other files on their word. Audio and subtitles are, so that messages can say what a file is.
+ * The demuxers that may read an input, by FFmpeg's names: those that read one file and no other. Playlists
+ * (`hls`, `dash`, `concat`, `imf`, `sdp`), name patterns (`image2`), scripts, devices and text drawn as video
+ * (`tty`) are left out: they would make FFmpeg open other files. Audio and subtitle formats are in, so that
+ * messages can name them.
  */
 export const READABLE_FORMATS: readonly string[] = [
   'mov matroska webm avi asf asf_o flv live_flv kux mpegts mpegtsraw mpeg mpegvideo mxf gxf lxf nut ogg',
