@@ -8,26 +8,26 @@ import { isAbsent } from './azure/blob-errors.js';
 import { readText } from './azure/blob-input.js';
 import { atName, type Location, nameBelow } from './location/location.js';
 
-/** A folder, or a folder of a container, that small files are kept in and outputs go to. */
-export interface Place {
-  /** For messages, and what a job is given as its OUTPUT. */
+/** A folder on a file system or in a container. It holds small files, and outputs go to it. */
+export interface Folder {
+  /** Returns the address of `name`, for messages and as a job's OUTPUT. */
   address(name: string): string;
   /** Makes the folder that `name` belongs in. */
   prepare(name: string): Promise<void>;
-  /** Tells one content of `name` from another; null where there is none. */
+  /** Returns a stamp that differs between two contents of `name`; null if there is none. */
   stamp(name: string): Promise<string | null>;
-  /** Undefined where there is none. */
+  /** Reads the text of `name`; undefined if there is none. */
   readText(name: string): Promise<string | undefined>;
-  /** Whole or not at all. */
+  /** Writes the text whole or not at all. */
   writeText(name: string, text: string): Promise<void>;
   remove(name: string): Promise<void>;
 }
 
-export async function openPlace(location: Location): Promise<Place> {
-  return location.kind === 'file' ? folderPlace(resolve(location.path)) : blobPlace(await connect(location));
+export async function openFolder(location: Location): Promise<Folder> {
+  return location.kind === 'file' ? localFolder(resolve(location.path)) : blobFolder(await connect(location));
 }
 
-function folderPlace(folder: string): Place {
+function localFolder(folder: string): Folder {
   const path = (name: string): string => join(folder, name);
   const prepare = async (name: string): Promise<void> => {
     await fs.mkdir(dirname(path(name)), { recursive: true });
@@ -53,7 +53,7 @@ function absentFile(error: NodeJS.ErrnoException): null {
   throw error;
 }
 
-function blobPlace(access: BlobAccess): Place {
+function blobFolder(access: BlobAccess): Folder {
   const { location, container } = access;
   const full = (name: string): string => nameBelow(location, name);
   const purpose = (verb: Purpose['verb'], name: string): Purpose => ({

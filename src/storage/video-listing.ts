@@ -4,12 +4,12 @@ import { JobError, messageOf } from '../system/errors.js';
 import type { BlobAccess } from './azure/blob-access.js';
 import { ask } from './azure/blob-client.js';
 
-/** Suffixes of what is taken for a video. */
+/** Suffixes of the names of videos. */
 const VIDEO = /\.(?:mp4|m4v|mov|qt|mkv|webm|avi|mpg|mpeg|m2v|ts|mts|m2ts|wmv|flv|3gp|mxf|ogv)$/i;
-/** Folders of jobs at work and of watchers. */
+/** Names of folders that belong to running jobs and to watchers. */
 const OURS = /\.framescatter(?:-watch)?$/;
 
-/** A blob whose name is a video's; `name` is below the folder that was listed. */
+/** A blob that is a video by its name. `name` is relative to the folder that was listed. */
 export interface ListedBlob {
   readonly name: string;
   readonly etag: string;
@@ -17,8 +17,9 @@ export interface ListedBlob {
 }
 
 /**
- * Whether what is called `name` is taken: a video by its suffix, not hidden, and in no folder of a job or a watcher. A
- * name with `.` or `..` between its slashes, as a blob's may have, would be another name on a file system: never taken.
+ * Returns whether `name` is a video by its suffix, not hidden, and not in a folder of a job or a watcher. A
+ * blob's name may have `.` or `..` between its slashes. On a file system that would be another name: it is no
+ * video's.
  */
 export function isVideoName(name: string): boolean {
   const parts = name.split('/');
@@ -29,13 +30,17 @@ function isLookedInto(part: string): boolean {
   return part !== '' && !part.startsWith('.') && !OURS.test(part);
 }
 
-/** Is told of a folder that cannot be listed, and of a video or folder whose name no program in Node.js can pass on. */
+/**
+ * Called with a folder that cannot be listed, and with a video or folder whose name Node.js cannot pass on.
+ */
 export type Unlisted = (path: string, error: unknown) => void;
 
 /**
- * Names of the videos below `folder`, or only in it, sorted. Files only: what a link leads to may lie anywhere. A folder
- * in it that cannot be listed (`lost+found`) is left out and told of; one that has vanished meanwhile is only left out.
- * Errors: JobError `input` where `folder` itself cannot be listed.
+ * Returns the names of the videos below `folder`, or only in it, sorted. Links are left out: their targets
+ * may lie anywhere. `unlisted` is called with a subfolder that cannot be listed (`lost+found`), but not with
+ * one that has vanished meanwhile.
+ *
+ * @throws {JobError} input: when `folder` itself cannot be listed.
  */
 export async function videosInFolder(
   folder: string,
@@ -75,7 +80,7 @@ export async function videosInFolder(
   return names.sort();
 }
 
-/** What `folder` holds; a name that is not UTF-8 is not faithful. */
+/** Returns the entries of `folder`. A name that is not UTF-8 is not faithful. */
 async function entriesOf(folder: string) {
   const entries = await fs.readdir(folder, { withFileTypes: true, encoding: 'buffer' });
   return entries.map((entry) => {
@@ -90,7 +95,7 @@ async function entriesOf(folder: string) {
   });
 }
 
-/** The videos below the container or folder of blobs that `access` is to, in the order of their names. */
+/** Returns the videos below the container or folder of `access`, in the order of their names. */
 export async function videosInContainer(
   access: BlobAccess,
   signal: AbortSignal,

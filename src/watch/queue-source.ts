@@ -3,8 +3,8 @@ import { printable, printableJson } from '../report/printable.js';
 import { connect } from '../storage/azure/blob-client.js';
 import { blobFactsIfThere } from '../storage/azure/blob-input.js';
 import { type HeldMessage, openQueue, type QueueOptions } from '../storage/azure/queue.js';
+import type { Folder } from '../storage/folder.js';
 import { atName, type BlobLocation, nameBelow, type QueueLocation } from '../storage/location/location.js';
-import type { Place } from '../storage/place.js';
 import { redact } from '../system/secret.js';
 import type { Offer, Source, TakeResult } from './source.js';
 import { readUpload, returned, returnsOf } from './upload-event.js';
@@ -12,7 +12,7 @@ import { blobVideo } from './videos.js';
 
 export interface QueueSourceOptions extends QueueOptions {
   /** The folder for messages that are set aside. */
-  readonly state: Place;
+  readonly state: Folder;
   readonly log: Log;
   /** The delay before a video is tried again. */
   readonly pollMs: number;

@@ -1,5 +1,5 @@
 import { printableJson } from '../report/printable.js';
-import type { Place } from '../storage/place.js';
+import type { Folder } from '../storage/folder.js';
 import { messageOf } from '../system/errors.js';
 import type { Video } from './videos.js';
 
@@ -45,7 +45,7 @@ export interface Records {
 const SLUG_CHARACTERS = 60;
 
 /** Opens the records in `state`. The name of each file begins like the video's. */
-export function openRecords(state: Place): Records {
+export function openRecords(state: Folder): Records {
   return {
     async read(video) {
       const text = await state.readText(recordName(video));

@@ -3,8 +3,8 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../report/log.js';
 import { printable, printableJson } from '../report/printable.js';
+import type { Folder } from '../storage/folder.js';
 import { derivedPath } from '../storage/location/derived-names.js';
-import type { Place } from '../storage/place.js';
 import { JobError, messageOf } from '../system/errors.js';
 import { redact } from '../system/secret.js';
 import type { Claim, Claims } from './claim.js';
@@ -16,7 +16,7 @@ import { outputName, type Video } from './videos.js';
 /** The parts of a watcher. */
 export interface Watcher {
   readonly source: Source;
-  readonly outputs: Place;
+  readonly outputs: Folder;
   readonly records: Records;
   readonly claims: Claims;
   readonly runner: Runner;

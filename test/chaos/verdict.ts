@@ -18,7 +18,7 @@ export interface Tally {
 /** The permitted errors of a disturbed job; each names the cause or a remedy. */
 const KNOWN = [
   /^another job is working in .* \(process \d+ on \S+\)/,
-  /^another job has taken over .*, as this one stood still/,
+  /^another job has taken over .*, because this one did not respond/,
   /^the lock of this job in .* is gone/,
   /^the output exists: /,
   /^stopped by SIG(?:TERM|HUP|INT)/,

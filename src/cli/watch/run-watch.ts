@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { createLog, type Log } from '../../report/log.js';
+import { type Folder, openFolder } from '../../storage/folder.js';
 import { below, parseLocation, parseQueue } from '../../storage/location/location.js';
-import { openPlace, type Place } from '../../storage/place.js';
 import { packageVersion } from '../../system/package.js';
 import { openScratch } from '../../system/scratch.js';
 import { watchForStop } from '../../system/stop.js';
@@ -33,10 +33,10 @@ export async function runWatch(
   const scratch = openScratch();
   try {
     const logs = state.kind === 'file' ? join(state.path, 'logs') : await scratch.folder();
-    const statePlace = await openPlace(state);
+    const statePlace = await openFolder(state);
     const watcher = {
       source: await sourceFor(command, { state: statePlace, log, signal: stop.aborted }),
-      outputs: await openPlace(output),
+      outputs: await openFolder(output),
       records: openRecords(statePlace),
       claims: await openClaims(state),
       runner: await runnerFor(command, { log, logs, signal: stop.aborted, environment }),
@@ -57,7 +57,7 @@ export async function runWatch(
 }
 
 interface SourceNeeds {
-  readonly state: Place;
+  readonly state: Folder;
   readonly log: Log;
   readonly signal: AbortSignal;
 }

@@ -2,11 +2,11 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../report/log.js';
 import { checkBlobStore, openBlobStore } from '../../storage/azure/blob-work-store.js';
+import { openFolder } from '../../storage/folder.js';
 import { PUBLICATION } from '../../storage/local/work-names.js';
 import { openLocalStore, type WorkStore } from '../../storage/local/work-store.js';
 import { workBeside } from '../../storage/location/derived-names.js';
 import { display, type Location, parseLocation } from '../../storage/location/location.js';
-import { openPlace } from '../../storage/place.js';
 import { endOrphans } from '../../system/children.js';
 import { JobError, messageOf } from '../../system/errors.js';
 import type { JobOptions } from '../context/options.js';
@@ -53,7 +53,7 @@ export async function checkWork(options: JobOptions, storage: StorageContext): P
  * it, and notices if it changes before then, since the identity must agree.
  */
 export async function earlierWork(options: JobOptions): Promise<Identity | undefined> {
-  return options.restart ? undefined : readIdentity(await openPlace(workLocation(options)));
+  return options.restart ? undefined : readIdentity(await openFolder(workLocation(options)));
 }
 
 /**

@@ -5,12 +5,12 @@
 
 import { lstat, readdir } from 'node:fs/promises';
 import type { Log } from '../../report/log.js';
+import { openFolder } from '../../storage/folder.js';
 import { isLock } from '../../storage/local/folder-lock.js';
 import type { Announce } from '../../storage/local/publish-file.js';
 import { PUBLICATION } from '../../storage/local/work-names.js';
 import { openLocalStore, type WorkStore } from '../../storage/local/work-store.js';
 import type { Location } from '../../storage/location/location.js';
-import { openPlace } from '../../storage/place.js';
 import type { JobOptions } from '../context/options.js';
 import type { StorageContext } from '../context/storage-context.js';
 import { type Identity, isIdentity } from '../journal/identity.js';
@@ -48,7 +48,7 @@ export async function publishedIdentity(
   destination: Destination,
 ): Promise<Identity | undefined> {
   if (options.restart) return undefined;
-  const place = await openPlace(workLocation(options));
+  const place = await openFolder(workLocation(options));
   const publication = parsePublication(await place.readText(PUBLICATION).catch(() => undefined));
   if (typeof publication?.stamp !== 'string') return undefined;
   return publication.stamp === (await destination.stamp()) ? publication.identity : undefined;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
+import { openFolder } from '../../storage/folder.js';
 import { atName, type Location, lastName, parseLocation } from '../../storage/location/location.js';
-import { openPlace } from '../../storage/place.js';
 import { isPlainObject } from '../../system/plain-object.js';
 import type { JobOptions, QueueOptions } from '../context/options.js';
 
@@ -32,7 +32,7 @@ const NONE: QueueRecord = { has: async () => false, add: async () => {}, remove:
 /** Opens the record beside the outputs. */
 export async function openQueueRecord(options: QueueOptions): Promise<QueueRecord> {
   if (!options.overwrite) return NONE;
-  const place = await openPlace(parseLocation(options.outDir));
+  const place = await openFolder(parseLocation(options.outDir));
   const key = keyOf(options);
   const made = new Map(Object.entries(readMade(await place.readText(NAME), key)));
 
@@ -78,5 +78,5 @@ async function stampOf(location: Location): Promise<string | null> {
     location.kind === 'file'
       ? { kind: 'file', path: dirname(location.path) }
       : atName(location, location.name.slice(0, Math.max(0, location.name.lastIndexOf('/'))));
-  return (await openPlace(folder)).stamp(lastName(location));
+  return (await openFolder(folder)).stamp(lastName(location));
 }

@@ -4,16 +4,16 @@ import type { BlobLocation } from '../location/location.js';
 import type { RetryPolicy } from './retry.js';
 import type { Credential } from './service-client.js';
 
-/** A container of Blob storage that can be talked to. */
+/** A connection to a container of Blob storage. */
 export interface BlobAccess {
-  /** Of what was connected to; its name may be any blob's or folder's in the container, or empty. */
+  /** The location that was opened. Its name may be that of any blob or folder in the container, or empty. */
   readonly location: BlobLocation;
   readonly container: ContainerClient;
   readonly credential: Credential;
   readonly retry: RetryPolicy;
 }
 
-/** What a request is for: decides which right an error says is missing, and which code it has. */
+/** The purpose of a request. It decides which right an error reports as missing, and the error's code. */
 export interface Purpose {
   readonly verb: 'read' | 'write' | 'list' | 'delete';
   /** Name of the blob, or of the folder to list. */

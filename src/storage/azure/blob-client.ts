@@ -6,8 +6,8 @@ import { type Attempt, PATIENT, type RetryPolicy, withRetries } from './retry.js
 import { openService } from './service-client.js';
 
 /**
- * Opens the container of `location`, with the first credential of those that `openService` names. No request is made yet.
- * The Azure packages are loaded here, at the first use: a job on local files does without them.
+ * Opens the container of `location` with the first credential that `openService` finds. Makes no request yet.
+ * The Azure packages are loaded here, at the first use: a job on local files does not need them.
  */
 export async function connect(
   location: BlobLocation,
@@ -20,7 +20,7 @@ export async function connect(
   return { location, container, credential, retry: options.retry ?? PATIENT };
 }
 
-/** Makes a request with retries; what it fails with for good becomes a JobError that says what to do. */
+/** Makes a request with retries. Its final error becomes a JobError that says what to do. */
 export async function ask<T>(
   access: BlobAccess,
   purpose: Purpose,

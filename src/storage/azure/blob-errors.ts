@@ -3,12 +3,12 @@ import { atName, type BlobLocation } from '../location/location.js';
 import type { BlobAccess, Purpose } from './blob-access.js';
 import { refusal, type Say, serviceCode, statusOf } from './service-errors.js';
 
-/** True where there is no such blob; a missing container is another matter. */
+/** Returns whether there is no such blob. A missing container is another matter. */
 export function isAbsent(error: unknown): boolean {
   return statusOf(error) === 404 && serviceCode(error) !== 'ContainerNotFound';
 }
 
-/** How messages tell of each kind of request, and what it needs. */
+/** The terms for each kind of request in error messages, and the rights that it needs. */
 const VERBS = {
   read: { doing: 'reading', letters: ['r'], role: 'Storage Blob Data Reader' },
   list: { doing: 'listing', letters: ['l'], role: 'Storage Blob Data Reader' },
@@ -16,7 +16,7 @@ const VERBS = {
   delete: { doing: 'deleting', letters: ['d'], role: 'Storage Blob Data Contributor' },
 } as const satisfies Record<Purpose['verb'], { doing: string; letters: readonly string[]; role: string }>;
 
-/** What to tell the user of a request about blobs that failed for good. */
+/** Returns the error for a request about blobs that failed for good. */
 export function blobRefusal(error: unknown, access: BlobAccess, purpose: Purpose): JobError {
   const { credential, retry } = access;
   const location = atName(access.location, purpose.name);
@@ -37,7 +37,7 @@ function meaningOf(location: BlobLocation, code: string, status: number, say: Sa
   if (code === 'ContainerNotFound') {
     return say(
       `the account ${account} has no container "${container}"`,
-      'make it first, or check the address',
+      'create it first, or check the address',
     );
   }
   if (status === 404) return say(`there is no blob ${url}`, 'names are case-sensitive');

@@ -17,18 +17,18 @@ export interface BlobFacts {
 }
 
 export interface TransferOptions {
-  /** The code of what goes wrong. */
+  /** The code of errors. */
   readonly code: JobError['code'];
-  /** Told of every run of bytes that has been moved. */
+  /** Called with the number of bytes each time some have been moved. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Large enough that a request's latency does not count, small enough that a broken one loses little. */
+/** Large enough that a request's latency does not matter, small enough that a broken one loses little. */
 const RANGE_BYTES = 8 * 2 ** 20;
 const RANGES_AT_ONCE = 8;
 
-/** ETag and length of the blob `name`. */
+/** Returns ETag and length of the blob `name`. */
 export async function blobFacts(
   access: BlobAccess,
   name: string,
@@ -37,7 +37,7 @@ export async function blobFacts(
   return ask(access, readingOf(name, options), (attempt) => readFacts(access, name, attempt), options.signal);
 }
 
-/** ETag and length of the blob `name`; undefined where there is none. */
+/** Returns ETag and length of the blob `name`; undefined if there is none. */
 export async function blobFactsIfThere(
   access: BlobAccess,
   name: string,
@@ -46,7 +46,10 @@ export async function blobFactsIfThere(
   return factsUnless(access, name, options, isAbsent);
 }
 
-/** ETag and length of the blob `name`; undefined where there is none, or none that the credential may read. */
+/**
+ * Returns ETag and length of the blob `name`; undefined if there is none, or none that the credential may
+ * read.
+ */
 export async function blobFactsIfReadable(
   access: BlobAccess,
   name: string,
@@ -88,9 +91,9 @@ function readingOf(name: string, options: TransferOptions): Purpose {
 }
 
 /**
- * Copies the blob `name`, as it is in `facts`, to the local file `path`: ranges in parallel, each written as it comes, so
- * that memory does not grow with the blob. The blob must keep its ETag meanwhile, and every byte must arrive; else, and
- * on any failure, the file is removed.
+ * Copies the blob `name`, in the state of `facts`, to the local file `path`. Ranges are copied in parallel
+ * and written as they come, so that memory does not grow with the blob. The blob must keep its ETag, and
+ * every byte must arrive. On any failure the file is removed.
  */
 export async function downloadBlob(
   access: BlobAccess,
@@ -123,7 +126,7 @@ export async function downloadBlob(
   }
 }
 
-/** The whole of a small blob as text; a request for `ask`. */
+/** Reads a small blob as text; a request for `ask`. */
 export async function readText(access: BlobAccess, name: string, attempt: Attempt): Promise<string> {
   const { readableStreamBody, contentLength } = await access.container
     .getBlobClient(name)

@@ -9,18 +9,22 @@ import { readText } from './blob-input.js';
 import { type Attempt, refuseIfAborted } from './retry.js';
 import { serviceCode } from './service-errors.js';
 
-/** A lock that is held, in a blob that carries a lease. */
+/** A lock that is held: a blob with a lease. */
 export interface BlobLock {
-  /** JobError if the lease was lost: another job may have taken over. */
+  /**
+   * Checks that the lease still holds.
+   *
+   * @throws {JobError} journal: when it was lost. Another job may have taken over.
+   */
   check(): Promise<void>;
   release(): Promise<void>;
 }
 
 export interface BlobLockOptions {
-  /** What the lock keeps others from, for messages. */
+  /** The folder that the lock protects, for messages. */
   readonly what: string;
   readonly code: JobError['code'];
-  /** Told once, if the lock is taken and its holder is given time to prove that it lives. */
+  /** Called once, if the lock is taken and its holder gets time to prove that it is alive. */
   readonly onWait?: (holder: string) => void;
   readonly signal?: AbortSignal | undefined;
   /** Seconds that a dead holder's lease lasts: 15 to 60, the service's limits. */
@@ -31,7 +35,7 @@ const LEASE_SECONDS = 30;
 /** Three tries to renew before the lease runs out. */
 const RENEWALS_PER_LEASE = 3;
 const POLL_MS = 1000;
-/** What the service answers to a renewal when the lease is another's, or nobody's any more. */
+/** The service's codes for a renewal when the lease belongs to another, or to no one any more. */
 const TAKEN: ReadonlySet<string> = new Set([
   'LeaseIdMismatchWithLeaseOperation',
   'LeaseNotPresentWithLeaseOperation',
@@ -40,8 +44,10 @@ const TAKEN: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Takes the lock `name`: a small blob with a lease, renewed while this process lives. A dead holder's lease runs out, so
- * one that is taken is waited for as long as a lease lasts; whoever still holds it then is alive, and this is a JobError.
+ * Takes the lock `name`: a small blob with a lease, renewed while this process lives. If it is taken, waits
+ * for as long as a lease lasts: a dead holder's lease runs out by then.
+ *
+ * @throws {JobError} output: when someone holds it after that, and so is alive.
  */
 export async function lockBlob(
   access: BlobAccess,
@@ -63,7 +69,7 @@ export async function lockBlob(
   }
 }
 
-/** As `lockBlob`, without waiting: undefined where another holds the lock, or died less than a lease ago. */
+/** Takes the lock `name` without waiting. Undefined if another holds it, or died less than a lease ago. */
 export async function tryLockBlob(
   access: BlobAccess,
   name: string,
@@ -106,7 +112,7 @@ interface Held {
   readonly leaseId: string;
   readonly blob: BlockBlobClient;
   readonly seconds: number;
-  /** When the acquiring request was sent, on performance.now's clock. */
+  /** The time at which the acquiring request was sent, on the clock of performance.now. */
   readonly acquired: number;
   readonly what: string;
 }
@@ -125,7 +131,7 @@ function holdLease(access: BlobAccess, lease: BlobLeaseClient, held: Held): Blob
     }
   }
   const timer = setInterval(
-    // What fails here may pass: the next renewal tells, or the next check.
+    // A failed renewal is ignored: the next renewal or the next check may succeed.
     () => void renew().catch(() => {}),
     (held.seconds * 1000) / RENEWALS_PER_LEASE,
   );
@@ -133,7 +139,7 @@ function holdLease(access: BlobAccess, lease: BlobLeaseClient, held: Held): Blob
   return {
     async check() {
       if (!taken && performance.now() - renewed < held.seconds * 1000) return;
-      // After a pause of the network or of this process the lease can still be had, if nobody took it.
+      // After a pause of the network or of this process the lease can still be renewed, if no one took it.
       const purpose: Purpose = { verb: 'write', name: held.name, code: held.code };
       await ask(access, purpose, ({ signal }) => renew(signal)).catch((error) => {
         if (!taken) throw error;
@@ -144,7 +150,7 @@ function holdLease(access: BlobAccess, lease: BlobLeaseClient, held: Held): Blob
     },
     async release() {
       clearInterval(timer);
-      // A lease that is not given back runs out, and a blob that stays is the next job's: nothing to report.
+      // A lease that is not released runs out, and the next job uses a blob that stays: errors do not matter.
       await held.blob
         .delete({ conditions: { leaseId: held.leaseId } })
         .catch(() => lease.releaseLease().catch(() => {}));

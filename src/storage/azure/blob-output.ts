@@ -11,12 +11,12 @@ import { Incomplete } from './retry.js';
 import { serviceCode, statusOf } from './service-errors.js';
 
 export interface UploadOptions extends TransferOptions {
-  /** Replace what is there; otherwise a blob of that name is an error. */
+  /** Replaces an existing blob; otherwise one of that name is an error. */
   readonly overwrite: boolean;
   readonly contentType: string;
   /** Names are C# identifiers, values ASCII: they travel as headers. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Told just before the upload is committed what `uploadOf` will give then. */
+  /** Called just before the upload is committed, with what `uploadOf` returns from then on. */
   readonly onCommit?: (upload: string) => Promise<void>;
 }
 
@@ -25,19 +25,21 @@ const LEAST_BLOCK = 8 * MIB;
 /** Limits of a block blob (Blob storage's scalability targets). */
 const MOST_BLOCKS = 50_000;
 const BLOCKS_AT_ONCE = 4;
-/** Another client's commit discards the blocks that were staged: then all of them are sent again. */
+/**
+ * Uploads that are tried: another client's commit discards the staged blocks, and all of them are sent again.
+ */
 const UPLOADS = 3;
 /**
- * Ids of a blob's blocks must all have one length, leftovers of an interrupted upload by another client included. 48
- * bytes are what Microsoft's own clients use.
+ * Bytes of a block's id. All blocks of a blob must have ids of one length, even leftovers of another client's
+ * interrupted upload. Microsoft's own clients use 48 bytes.
  */
 const BLOCK_ID_BYTES = 48;
-/** Marks a blob with the upload that made it, so that a commit whose answer was lost is known again. */
+/** Marks a blob with the upload that made it, so that a commit is recognised if its answer was lost. */
 const UPLOAD_ID = 'framescatter_upload';
 
 /**
- * Copies a local file to the blob `name`: blocks in parallel, each tried again on its own, and committed as the last
- * act. Until then nothing of it can be seen, and what an interrupted upload leaves the service discards after a week.
+ * Copies a local file to the blob `name`: blocks in parallel, each with its own retries, and a commit at the
+ * end. Nothing can be seen until then. The service discards the blocks of an interrupted upload after a week.
  */
 export async function uploadBlob(
   access: BlobAccess,
@@ -70,7 +72,10 @@ export async function uploadBlob(
   }
 }
 
-/** What marks the upload that made the blob `name`; null where there is no such blob, or none that may be read. */
+/**
+ * Returns the mark of the upload that made the blob `name`; null if there is no such blob, or none that may
+ * be read.
+ */
 export async function uploadOf(
   access: BlobAccess,
   name: string,
@@ -128,9 +133,9 @@ async function stage(
 }
 
 /**
- * Finds out before any work whether the blob `name` could be written: stages a block that is never committed, which
- * needs the same rights and shows nothing. Without `overwrite` an existing blob is an error; where the credential may not
- * look, only the commit can tell.
+ * Finds out before any work whether the blob `name` could be written: stages a block that is never committed,
+ * which needs the same rights and shows nothing. Without `overwrite` an existing blob is an error. If the
+ * credential may not look, only the commit can tell.
  */
 export async function checkWritable(
   access: BlobAccess,
@@ -192,7 +197,7 @@ async function readBlock(file: fs.FileHandle, path: string, start: number, lengt
   return block;
 }
 
-/** Makes a blob of its blocks; false if the service has them no more. */
+/** Makes a blob of its blocks. Returns false if the service has them no more. */
 async function commit(
   access: BlobAccess,
   name: string,

@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError } from '../../system/errors.js';
 import { gate, inParallel } from '../../system/parallel.js';
-import { HEADER, isKept, PUBLICATION, refuseStrangers } from '../local/work-names.js';
+import { HEADER, isKept, PUBLICATION, refuseForeignFiles } from '../local/work-names.js';
 import type { WorkStore } from '../local/work-store.js';
 import type { BlobLocation } from '../location/location.js';
 import type { BlobAccess, Purpose } from './blob-access.js';
@@ -14,7 +14,7 @@ import { uploadBlob } from './blob-output.js';
 import type { RetryPolicy } from './retry.js';
 
 export interface BlobStoreOptions {
-  /** An empty local folder of this process: files that are being written, and copies of those that are finished. */
+  /** An empty local folder of this process, for files that are being written and copies of finished ones. */
   readonly scratch: string;
   readonly onWait?: (holder: string) => void;
   readonly signal?: AbortSignal | undefined;
@@ -22,7 +22,7 @@ export interface BlobStoreOptions {
   readonly leaseSeconds?: number;
 }
 
-/** Each in ranges of its own. */
+/** Files that are downloaded at once, each in ranges of its own. */
 const DOWNLOADS_AT_ONCE = 4;
 const REMOVALS_AT_ONCE = 16;
 const LOCK = 'lock';
@@ -32,11 +32,14 @@ const BINARY = 'application/octet-stream';
 const TEXT = 'application/json';
 
 /**
- * A work store in a folder of a container, locked against other jobs by a lease. Finished files are uploaded, and a local
- * copy is kept, so that assembling them downloads only what an earlier run made elsewhere. What is still being written
- * (spools among it) lives in local scratch alone: a successor on another machine begins at the last finished segment.
- * An aborted `signal` ends its waiting and downloading, but not what ends a job in order: uploads, removals. Errors: JobError
- * `output` where another job works there, `journal` where the folder holds what is not a journal's.
+ * Opens a work store in a folder of a container, locked against other jobs by a lease. Finished files are
+ * uploaded, and a local copy is kept, so that muxing downloads only what an earlier run made on another
+ * machine. Files that are still being written (the spool, too) stay in local scratch: a successor on another
+ * machine begins after the last finished segment. An aborted `signal` ends waiting and downloads, but not
+ * uploads and removals, which end a job in order.
+ *
+ * @throws {JobError} output: when another job works there.
+ * @throws {JobError} journal: when the folder holds files that are not a journal's.
  */
 export async function openBlobStore(location: BlobLocation, options: BlobStoreOptions): Promise<WorkStore> {
   const access = await connect(location, options.retry === undefined ? {} : { retry: options.retry });
@@ -52,7 +55,7 @@ export async function openBlobStore(location: BlobLocation, options: BlobStoreOp
   const store = blobStore(access, prefix, { ...options, copies, lock });
   try {
     const names = await store.list();
-    refuseStrangers(
+    refuseForeignFiles(
       location.url,
       names,
       names.filter((name) => !isKept(name)),
@@ -66,8 +69,10 @@ export async function openBlobStore(location: BlobLocation, options: BlobStoreOp
 }
 
 /**
- * Finds out before any work whether a work store could be kept at `location`: lists, writes and deletes there. JobError
- * `journal` if not; nothing stays behind.
+ * Finds out before any work whether a work store could be kept at `location`: lists, writes and deletes
+ * there. Leaves nothing behind.
+ *
+ * @throws {JobError} journal: when it could not.
  */
 export async function checkBlobStore(location: BlobLocation, signal?: AbortSignal): Promise<void> {
   const access = await connect(location);
@@ -79,7 +84,7 @@ export async function checkBlobStore(location: BlobLocation, signal?: AbortSigna
   await ask(access, purpose('delete'), ({ signal }) => blob.deleteIfExists({ abortSignal: signal }), signal);
 }
 
-/** Names of the container's blobs that begin with `prefix`. */
+/** Returns the names of the container's blobs that begin with `prefix`. */
 async function listed(access: BlobAccess, prefix: string, abortSignal: AbortSignal): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of access.container.listBlobsFlat({ prefix, abortSignal })) names.push(name);
@@ -107,7 +112,7 @@ interface StoreParts extends BlobStoreOptions {
 function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkStore {
   const { copies, lock, signal } = parts;
   const copied = new Set<string>();
-  const oneOfFew = gate(DOWNLOADS_AT_ONCE);
+  const limited = gate(DOWNLOADS_AT_ONCE);
   const blob = (name: string) => access.container.getBlockBlobClient(`${prefix}${name}`);
   const purpose = (verb: Purpose['verb'], name: string): Purpose => ({
     verb,
@@ -168,7 +173,7 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
     async localPath(name) {
       const copy = join(copies, name);
       if (copied.has(name)) return copy;
-      await oneOfFew(async () => {
+      await limited(async () => {
         const facts = await blobFacts(access, `${prefix}${name}`, { code: 'journal', signal });
         await downloadBlob(access, `${prefix}${name}`, facts, copy, { code: 'journal', signal });
       });

@@ -5,48 +5,51 @@ import { type Attempt, PATIENT, type RetryPolicy, withRetries } from './retry.js
 import { type Credential, openService } from './service-client.js';
 import { refusal, serviceCode } from './service-errors.js';
 
-/** A queue of Azure Queue storage, as one who takes messages from it sees it. */
+/** A queue of Azure Queue storage that messages are taken from. */
 export interface Queue {
   /** For messages to the user. */
   readonly url: string;
-  /** The next message, or undefined where none can be had now. */
+  /** Takes the next message; undefined if there is none now. */
   take(): Promise<HeldMessage | undefined>;
 }
 
-/** A message that nobody else gets while this process lives, until it is removed or given back. */
+/** A message that no one else gets while this process lives, until it is removed or given back. */
 export interface HeldMessage {
   readonly id: string;
   readonly text: string;
   readonly inserted: Date;
-  /** How often it has been taken, this time included. */
+  /** The number of times it has been taken, this one included. */
   readonly deliveries: number;
   remove(): Promise<void>;
-  /** Puts `text` in its place, which can be taken after `seconds`. */
+  /** Replaces it by `text`, which can be taken after `seconds`. */
   giveBack(text: string, seconds: number): Promise<void>;
 }
 
 export interface QueueOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly retry?: RetryPolicy;
-  /** Seconds that a dead holder's message stays away. */
+  /** Seconds until a dead holder's message can be taken again. */
   readonly holdSeconds?: number;
   readonly signal?: AbortSignal;
 }
 
 const HOLD_SECONDS = 60;
-/** Three tries to renew before others can take it. */
+/** Three tries to renew before others can take the message. */
 const RENEWALS_PER_HOLD = 3;
-/** What the service answers when others have the message by now, or had and removed it. */
+/** The service's codes when others have the message by now, or have removed it. */
 const LOST: ReadonlySet<string> = new Set(['MessageNotFound', 'PopReceiptMismatch']);
 
-/** How messages tell of each kind of request, and what it needs. A Message Processor may not extend what it took. */
+/**
+ * The terms for each kind of request in error messages, and the rights that it needs. A Message Processor may
+ * not extend what it took.
+ */
 const VERBS = {
   take: { doing: 'taking messages from', letters: ['p'], role: 'Storage Queue Data Message Processor' },
   update: { doing: 'updating messages in', letters: ['u'], role: 'Storage Queue Data Contributor' },
   remove: { doing: 'removing messages from', letters: ['p'], role: 'Storage Queue Data Message Processor' },
 } as const;
 
-/** Opens a queue, with the first credential of those that `openService` names. No request is made yet. */
+/** Opens a queue with the first credential that `openService` finds. Makes no request yet. */
 export async function openQueue(location: QueueLocation, options: QueueOptions = {}): Promise<Queue> {
   const { env = process.env, retry = PATIENT, holdSeconds = HOLD_SECONDS } = options;
   const { QueueServiceClient } = await import('@azure/storage-queue');
@@ -100,7 +103,7 @@ function hold(queue: QueueClient, item: DequeuedMessageItem, ask: Ask, seconds: 
   const { messageId: id, messageText: text } = item;
   let receipt = item.popReceipt;
   let lost = false;
-  // Each change of a message makes its receipt void: one after the other.
+  // Each change of a message makes its receipt invalid, so changes run one after the other.
   let changes = Promise.resolve();
   const change = (
     verb: 'update' | 'remove',
@@ -125,7 +128,8 @@ function hold(queue: QueueClient, item: DequeuedMessageItem, ask: Ask, seconds: 
       receipt = popReceipt ?? receipt;
     });
   const timer = setInterval(
-    // What fails here may pass: the next renewal tells. What others take meanwhile is in nobody's way.
+    // A failed renewal is ignored: the next one may succeed. If others take the message meanwhile, nothing
+    // breaks.
     () => void update(text, seconds).catch(() => {}),
     (seconds * 1000) / RENEWALS_PER_HOLD,
   );

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../../system/errors.js';
 
-/** How patiently a request is tried again. The waits double from `firstMs` up to `longestMs`. */
+/** The limits of retries. The waits double from `firstMs` up to `longestMs`. */
 export interface RetryPolicy {
   readonly tries: number;
   readonly firstMs: number;
   readonly longestMs: number;
-  /** An attempt in which nothing moves for so long is given up. */
+  /** An attempt ends after this time without any data. */
   readonly idleMs: number;
 }
 
@@ -19,11 +19,11 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** 1 for the first. */
   readonly number: number;
-  /** Says that bytes have moved. */
+  /** Reports that bytes have moved. */
   alive(): void;
 }
 
-/** Longest wait that a server may ask for by Retry-After. */
+/** The longest wait that a server may ask for by Retry-After. */
 const LONGEST_RETRY_AFTER_MS = 120_000;
 
 const TRANSIENT_STATUS: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
@@ -49,9 +49,11 @@ export class Incomplete extends Error {
 }
 
 /**
- * Runs `request` until it succeeds, fails for good or has had its tries. Between tries it waits, longer each time and
- * for a random part, so that many clients do not come back together; a Retry-After is heeded. Gives the last error.
- * Errors: JobError `stopped` when `signal` is aborted.
+ * Runs `request` until it succeeds, fails for good or has used up its tries, and throws the last error. The
+ * waits between tries grow and are partly random, so that many clients do not come back together. A
+ * Retry-After is obeyed.
+ *
+ * @throws {JobError} stopped: when `signal` is aborted.
  */
 export async function withRetries<T>(
   request: (attempt: Attempt) => Promise<T>,
@@ -76,23 +78,27 @@ export async function withRetries<T>(
   }
 }
 
-/** JobError `stopped` where a signal asked the job to stop. */
+/**
+ * Checks that no signal asked the job to stop.
+ *
+ * @throws {JobError} stopped: when one did.
+ */
 export function refuseIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return;
   if (signal.reason instanceof JobError) throw signal.reason;
   throw new JobError('stopped', 'stopped while moving data to or from storage', {
-    hint: 'the same command resumes it',
+    hint: 'run the same command again to resume',
   });
 }
 
-/** True for what another try may cure: overload, a server that restarts, a connection that broke. */
+/** Returns whether another try may help: after overload, a server's restart, a broken connection. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof Incomplete) return true;
   if (!(error instanceof Error)) return false;
   const { statusCode, code } = error as { statusCode?: unknown; code?: unknown };
   if (typeof statusCode === 'number') return TRANSIENT_STATUS.has(statusCode);
   if (typeof code === 'string' && TRANSIENT_CODE.has(code)) return true;
-  // What a connection that broke in mid-body is called differs with where it broke.
+  // The name of the error for a connection that broke in mid-body depends on where it broke.
   if (error.cause !== undefined && isTransient(error.cause)) return true;
   return /socket hang up|aborted|premature close|terminated/i.test(error.message);
 }

@@ -2,13 +2,13 @@ import type { TokenCredential } from '@azure/identity';
 import { JobError } from '../../system/errors.js';
 import type { AzureLocation } from '../location/location.js';
 
-/** What a request shows to be let in; `note` says why a better one was not taken. */
+/** The credential of a request. `note` says why a better one was not used. */
 export type Credential =
   | { readonly kind: 'sas' }
   | { readonly kind: 'connection string' }
   | { readonly kind: 'identity'; readonly note: string | undefined };
 
-/** Our own retries are the only ones: the client's know neither 429 nor 502 nor 504, and wait without jitter. */
+/** Only our own retries are used: the client's do not cover 429, 502 and 504, and wait without jitter. */
 const CLIENT_OPTIONS = { retryOptions: { maxTries: 1 } };
 
 /** A class of the Azure clients for one service of an account: Blob, Queue. */
@@ -19,13 +19,13 @@ interface ServiceClass<Client extends { readonly url: string }> {
 
 const CONNECTION_STRING = 'AZURE_STORAGE_CONNECTION_STRING';
 
-/** One for the process: it caches tokens and renews them. */
+/** One per process: it caches tokens and renews them. */
 let identity: Promise<TokenCredential> | undefined;
 
 /**
- * A client for the account of `location`. Credentials: the SAS in the address; else AZURE_STORAGE_CONNECTION_STRING, if
- * it is for this account and this service (`endpointName` is what the string calls the service's address); else whatever
- * identity DefaultAzureCredential finds. No request is made yet.
+ * Opens a client for the account of `location`. The credential is the SAS in the address; else
+ * AZURE_STORAGE_CONNECTION_STRING, if it is for this account and this service (`endpointName` is the string's
+ * key for the service's address); else the identity that DefaultAzureCredential finds. Makes no request yet.
  */
 export async function openService<Client extends { readonly url: string }>(
   service: ServiceClass<Client>,
@@ -39,10 +39,10 @@ export async function openService<Client extends { readonly url: string }>(
     return { client, credential: { kind: 'sas' } };
   }
   const text = env[CONNECTION_STRING];
-  // A string with a SAS is for the services whose addresses it names; one with a key is for all.
+  // A connection string with a SAS is for the services whose addresses it names; one with a key is for all.
   if (text && !(/SharedAccessSignature=/.test(text) && !text.includes(`${endpointName}=`))) {
     const client = fromConnectionString(service, text);
-    // It would give another account's signature away to this one, and be refused.
+    // Otherwise this account would get another account's signature, and refuse it.
     if (withoutQuery(client.url) === endpoint) return { client, credential: { kind: 'connection string' } };
   }
   if (endpoint.startsWith('http:')) {
@@ -67,7 +67,7 @@ function fromConnectionString<Client extends { readonly url: string }>(
   try {
     return service.fromConnectionString(text, CLIENT_OPTIONS);
   } catch {
-    // The client's own message may hold what it could not read.
+    // The client's own message may hold the secret that it could not parse.
     throw new JobError('usage', `${CONNECTION_STRING} is not a connection string`, {
       hint: 'copy it whole from the account, or unset it to sign in with an identity',
     });

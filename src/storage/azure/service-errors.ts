@@ -4,37 +4,37 @@ import type { AzureLocation } from '../location/location.js';
 import { isTransient } from './retry.js';
 import type { Credential } from './service-client.js';
 
-/** HTTP status of a failed request; undefined where there was no answer. */
+/** Returns the HTTP status of a failed request; undefined if there was no answer. */
 export function statusOf(error: unknown): number | undefined {
   const status = (error as { statusCode?: unknown } | undefined)?.statusCode;
   return typeof status === 'number' ? status : undefined;
 }
 
-/** The service's name for what went wrong, such as `BlobNotFound`. */
+/** Returns the service's code for an error, such as `BlobNotFound`. */
 export function serviceCode(error: unknown): string {
   const { details, code } = error as { details?: { errorCode?: unknown }; code?: unknown };
   const named = details?.errorCode ?? code;
   return typeof named === 'string' ? named : '';
 }
 
-/** A request to a service of Azure Storage, as messages tell of it. */
+/** A request to a service of Azure Storage, as error messages describe it. */
 export interface StorageRequest {
-  /** Of what it is about. */
+  /** The location that the request is about. */
   readonly location: AzureLocation;
   readonly credential: Credential;
   readonly tries: number;
-  /** The code of what goes wrong. */
+  /** The code of errors. */
   readonly code: JobError['code'];
-  /** `reading`: goes before the address. */
+  /** A verb that goes before the address: `reading`. */
   readonly doing: string;
   readonly needs: Rights;
-  /** What an answer means that only this service gives. */
+  /** Returns the error for an answer that only this service gives. */
   readonly meaning: (code: string, status: number, say: Say) => JobError | undefined;
 }
 
 export type Say = (message: string, hint?: string) => JobError;
 
-/** What lets a request in: letters of a SAS's `sp`, or a built-in role on something. */
+/** The rights that a request needs: letters of a SAS's `sp`, or a built-in role on `scope`. */
 export interface Rights {
   readonly letters: readonly string[];
   readonly role: string;
@@ -52,8 +52,8 @@ const PERMISSION_NAMES: Readonly<Record<string, string>> = {
 };
 
 /**
- * What to tell the user of a request that failed for good, as far as all services of Azure Storage fail alike. The
- * service's error is not made the cause: it holds the whole request, with its address and headers.
+ * Returns the error for a request that failed for good, as far as all services of Azure Storage fail alike.
+ * The service's own error is not made the cause: it holds the whole request, with its address and headers.
  */
 export function refusal(error: unknown, request: StorageRequest): JobError {
   const {
@@ -82,7 +82,7 @@ export function refusal(error: unknown, request: StorageRequest): JobError {
   return say(`${doing} ${url} failed (${facts}): ${firstLine(error)}`);
 }
 
-/** True for the errors of @azure/identity, some of which carry a status of their own. */
+/** Returns whether an error comes from @azure/identity. Some of these carry a status of their own. */
 function isSignIn(error: unknown): boolean {
   return (
     error instanceof Error &&
@@ -139,7 +139,7 @@ function forbidden(error: unknown, request: StorageRequest, say: Say): JobError 
   }
 }
 
-/** Why a SAS was refused, from what it says of itself. */
+/** Returns why a SAS was refused, from its own fields. */
 function sasFault(sas: Secret | undefined, { letters }: Rights): string {
   const said = new URLSearchParams(sas?.reveal());
   const [starts, ends, allowed] = [said.get('st'), said.get('se'), said.get('sp')];

@@ -14,97 +14,106 @@ import {
 
 const BEAT_MS = 2000;
 const LOOK_MS = 200;
-/** A lock's file keeps its length when its beat changes: whoever reads while it is written sees no torn text. */
+/**
+ * The length of a lock's file. It stays the same when the beat changes, so that readers never see torn text.
+ */
 const LOCK_BYTES = 512;
-/** The second form is an earlier version's. */
+/** The names of locks. The second form is an earlier version's. */
 const LOCK = /^lock-(?:[0-9a-f]{16}|\d{1,15}(?:\.[^/]*\.new)?)$/;
 
 /** A lock that is held. */
 export interface FolderLock {
-  /** JobError `journal` if the lock is lost: another job has taken it over, or somebody has removed it. */
+  /**
+   * Checks that the lock is still held.
+   *
+   * @throws {JobError} journal: when another job has taken it over, or someone has removed it.
+   */
   check(): Promise<void>;
   release(): Promise<void>;
 }
 
-/** The files of a folder. A parameter so that a test can try every order in which several contenders' calls may come. */
+/** The files of a folder. A parameter, so that a test can try every order of several contenders' calls. */
 export interface LockFiles {
   names(): Promise<readonly string[]>;
-  /** Undefined where there is no such file. */
+  /** Reads a file; undefined if there is none. */
   read(name: string): Promise<string | undefined>;
   /** Makes a file that did not exist. */
   create(name: string, text: string): Promise<void>;
-  /** Writes over a file of that length; nothing where there is none. */
+  /** Overwrites a file of that length; does nothing if there is none. */
   write(name: string, text: string): Promise<void>;
-  /** Nothing where there is none. */
+  /** Removes a file, if there is one. */
   remove(name: string): Promise<void>;
 }
 
-/** What else a contender learns of the others. */
-export interface LockSurroundings {
+/** The other means by which a contender learns of others. */
+export interface LockContext {
   stateOf(holder: Partial<ProcessIdentity>): Promise<ProcessState>;
   /** Waits until it is time to look again. */
   pause(): Promise<void>;
-  /** Calls `beat` at intervals; gives what ends that. */
+  /** Calls `beat` at intervals. Returns the function that stops it. */
   repeat(beat: () => void): () => void;
-  /** Looks at a lock of another machine after which it is taken for dead if its beat has stood still. */
+  /** Looks at a lock of another machine, with its beat unchanged, after which its holder counts as dead. */
   readonly watchLooks: number;
-  /** Looks at a holder on this machine, which may have been told to stop, before it counts as one that goes on. */
+  /** Looks at a holder on this machine before it counts as alive: it may just have been told to stop. */
   readonly endingLooks: number;
 }
 
 interface Contender extends ProcessIdentity {
   /** For messages. */
   readonly host: string;
-  /** An earlier version has none: it wrote only what it held. */
+  /** Missing in files of an earlier version, which wrote only locks that it held. */
   readonly state?: 'asking' | 'holding';
 }
 
-/** What is known of another's lock. */
-interface Seen {
+/** What has been seen of another contender's lock. */
+interface Observation {
   readonly text: string;
   /** Looks since its text changed. */
   readonly still: number;
   /** Looks at it altogether. */
   readonly looks: number;
-  /** Whether its text has been seen to change. */
+  /** True if its text has changed while it was watched. */
   readonly beats: boolean;
 }
 
-/** True of the names of locks. */
+/** Returns whether `name` is that of a lock. */
 export function isLock(name: string): boolean {
   return LOCK.test(name);
 }
 
 /**
- * Keeps two jobs from working in one folder. On the same machine a dead holder is seen at once; another machine's or
- * container's is taken for dead when its beat stands still, so no two clocks are compared. Errors: JobError `output` where
- * another job holds it.
+ * Locks a folder, so that two jobs never work in it. On the same machine a dead holder is recognised at once.
+ * A holder on another machine or in another container counts as dead when its beat stops, so no two clocks
+ * are compared.
+ *
+ * @throws {JobError} output: when another job holds the lock.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const me = { host: hostname(), ...(await identityOf()) };
-  return contend(folder, me, filesOf(folder), SURROUNDINGS);
+  return contend(folder, me, filesOf(folder), CONTEXT);
 }
 
 /**
- * The way of it: a contender puts down a file of its own, whose name nobody else ever uses, and then looks at the others'. Of
- * two, the one that looked last has seen the other, so they cannot both have seen nobody. Who sees nobody alive holds the lock.
- * Who sees one that asks as well gives way if the other's name comes first, and otherwise waits until that one has given way or
- * holds it. Dead ones' files are removed: a name that is used once cannot be a living one's meanwhile.
+ * Takes the lock. A contender first creates a file of its own, whose name no one else ever uses, and then
+ * looks at the files of the others. Of two contenders, the one that looked last has seen the other, so they
+ * cannot both have seen no one. A contender that sees no one alive holds the lock. If it sees another that is
+ * still asking, the one whose name comes first goes on: the other gives way. Files of dead contenders are
+ * removed, which is safe because a name is never used again.
  */
 export async function contend(
   folder: string,
   me: Omit<Contender, 'state'>,
   files: LockFiles,
-  surroundings: LockSurroundings,
+  context: LockContext,
   name: string = `lock-${randomBytes(8).toString('hex')}`,
 ): Promise<FolderLock> {
   let beat = 0;
   let state: NonNullable<Contender['state']> = 'asking';
   const text = (): string => JSON.stringify({ ...me, state, beat }).padEnd(LOCK_BYTES);
   await files.create(name, text());
-  const stop = surroundings.repeat(() => {
+  const stop = context.repeat(() => {
     beat += 1;
-    // A lock that has vanished is reported by `check`, not by this one.
+    // `check` reports a lock that has vanished.
     files.write(name, text()).catch(() => {});
   });
   const release = async (): Promise<void> => {
@@ -112,7 +121,7 @@ export async function contend(
     await files.remove(name).catch(() => {}); // seen to be a dead job's, once this process has ended
   };
   try {
-    await outlast(folder, name, files, surroundings);
+    await waitForOthers(folder, name, files, context);
     state = 'holding';
     await files.write(name, text());
   } catch (error) {
@@ -128,42 +137,46 @@ export async function contend(
       throw other === undefined
         ? new JobError(
             'journal',
-            `the lock of this job in ${folder} is gone: another job has taken over and ended, or somebody has removed it`,
+            `the lock of this job in ${folder} is gone: another job has taken over and ended, or someone has removed it`,
             {
-              hint: 'where the output is missing, put it back if it was moved, and run the same command again; leave that folder alone while the job runs',
+              hint: 'if the output is missing, put the folder back if it was moved, and run the same command again; leave that folder alone while a job runs',
             },
           )
         : new JobError(
             'journal',
-            `another job has taken over ${folder}${named(parse(await files.read(other)))}, as this one stood still`,
-            { hint: 'that job goes on with the work; if it does not, run the same command again' },
+            `another job has taken over ${folder}${holderOf(parse(await files.read(other)))}, because this one did not respond`,
+            { hint: 'that job continues the work; if it does not, run the same command again' },
           );
     },
   };
 }
 
-/** Resolves when no other contender is alive. Errors: JobError `output` where one is that has the lock, or comes first. */
-async function outlast(
+/**
+ * Waits until no other contender is alive.
+ *
+ * @throws {JobError} output: when one holds the lock, or comes first.
+ */
+async function waitForOthers(
   folder: string,
   mine: string,
   files: LockFiles,
-  surroundings: LockSurroundings,
+  context: LockContext,
 ): Promise<void> {
-  const known = new Map<string, Seen>();
+  const known = new Map<string, Observation>();
   for (;;) {
     let wait = false;
     for (const name of (await files.names()).filter((one) => isLock(one) && one !== mine)) {
       const text = await files.read(name);
       if (text === undefined) continue;
       const holder = parse(text);
-      const seen = look(known.get(name), text);
+      const seen = observe(known.get(name), text);
       known.set(name, seen);
-      switch (await conditionOf(holder, seen, surroundings)) {
+      switch (await conditionOf(holder, seen, context)) {
         case 'dead':
           await files.remove(name);
           break;
         case 'alive':
-          if (holder?.state !== 'asking' || name < mine) throw new AnotherJobWorks(folder, named(holder));
+          if (holder?.state !== 'asking' || name < mine) throw new AnotherJobWorks(folder, holderOf(holder));
           wait = true;
           break;
         case 'unsure':
@@ -171,11 +184,11 @@ async function outlast(
       }
     }
     if (!wait) return;
-    await surroundings.pause();
+    await context.pause();
   }
 }
 
-function look(before: Seen | undefined, text: string): Seen {
+function observe(before: Observation | undefined, text: string): Observation {
   if (before === undefined) return { text, still: 0, looks: 1, beats: false };
   const changed = before.text !== text;
   const still = changed ? 0 : before.still + 1;
@@ -184,23 +197,23 @@ function look(before: Seen | undefined, text: string): Seen {
 
 async function conditionOf(
   holder: Contender | undefined,
-  seen: Seen,
-  { stateOf, watchLooks, endingLooks }: LockSurroundings,
+  seen: Observation,
+  { stateOf, watchLooks, endingLooks }: LockContext,
 ): Promise<'alive' | 'dead' | 'unsure'> {
   const state = holder === undefined ? 'unknown' : await stateOf(holder);
   if (state === 'dead') return 'dead';
-  // A job that was just told to stop may need a moment to be gone.
+  // A job that was just told to stop may need a moment to end.
   if (state === 'runs') return holder?.state === 'asking' || seen.looks > endingLooks ? 'alive' : 'unsure';
   if (seen.still >= watchLooks) return 'dead';
   return seen.beats && holder !== undefined ? 'alive' : 'unsure';
 }
 
 /** For messages. */
-function named(holder: Contender | undefined): string {
+function holderOf(holder: Contender | undefined): string {
   return holder === undefined ? '' : ` (process ${holder.pid} on ${holder.host})`;
 }
 
-/** Undefined for what is just being written, or was torn by a crash. */
+/** Parses the text of a lock; undefined while it is being written, or if a crash tore it. */
 function parse(text: string | undefined): Contender | undefined {
   try {
     const value: unknown = JSON.parse(text ?? '');
@@ -210,7 +223,7 @@ function parse(text: string | undefined): Contender | undefined {
   }
 }
 
-const SURROUNDINGS: LockSurroundings = {
+const CONTEXT: LockContext = {
   stateOf,
   pause: () => sleep(LOOK_MS),
   repeat(beat) {
@@ -229,7 +242,7 @@ function filesOf(folder: string): LockFiles {
     read: (name) =>
       readRegular(path(name)).catch((error: unknown) => {
         if (codeOf(error) === 'ENOENT') return undefined;
-        // Something that no job made: it stands still, and its name is removed.
+        // Not made by a job: it never changes, so it counts as dead and its name is removed.
         if (error instanceof JobError) return '';
         throw error;
       }),

@@ -1,13 +1,15 @@
 import * as fs from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { moveIntoPlace, NO_LINKS, syncFolder, temporaryBeside } from '../../system/durable.js';
+import { moveIntoPlace, NO_LINKS, syncFile, syncFolder, temporaryBeside } from '../../system/durable.js';
 import { JobError, messageOf } from '../../system/errors.js';
 import { codeOf } from '../../system/own-files.js';
 
-/** The calls that decide how it is done. A parameter so that tests can be other file systems. */
+/**
+ * The calls that decide how a file is published. A parameter, so that tests can simulate other file systems.
+ */
 export type PublishFiles = Pick<typeof fs, 'link' | 'open' | 'rename'>;
 
-/** Told, before each step, what can be found of it where the process is killed in it. */
+/** Called before each step with what could be found of it if the process were killed in it. */
 export type Announce = (found: {
   /** The output's `stampOf`, once it is in place. */
   readonly stamp: string | null;
@@ -15,11 +17,11 @@ export type Announce = (found: {
   readonly beside: string | null;
 }) => Promise<void>;
 
-const UNHEARD: Announce = async () => {};
+const UNANNOUNCED: Announce = async () => {};
 
 /**
- * Tells the regular file at `path` from any other, and from what it was before it was written to; a file keeps it when it is
- * renamed or linked. Null where there is no such file.
+ * Returns a stamp that identifies the regular file at `path` and its content. A write changes it; a rename or
+ * a link does not. Null if there is no such file.
  */
 export async function stampOf(path: string): Promise<string | null> {
   const stats = await fs.lstat(path, { bigint: true }).catch(() => undefined);
@@ -27,21 +29,23 @@ export async function stampOf(path: string): Promise<string | null> {
 }
 
 /**
- * Puts a finished, flushed file at its destination as one act: readers see nothing (or the old file) or all of it. A file
- * that appeared at the destination since the job began is refused unless `overwrite`. Errors: JobError `output`.
+ * Puts a finished, flushed file at its destination as one act: readers see nothing (or the old file) or all
+ * of it. A file that appeared there since the job began is refused unless `overwrite`.
+ *
+ * @throws {JobError} output: when the file cannot be put there.
  */
 export async function publishFile(
   finished: string,
   output: string,
   overwrite: boolean,
-  announce: Announce = UNHEARD,
+  announce: Announce = UNANNOUNCED,
   files: PublishFiles = fs,
 ): Promise<void> {
   await announce({ stamp: await stampOf(finished), beside: null });
   try {
     await putInPlace(finished, output, overwrite, files);
   } catch (error) {
-    // Another file system, or the same one mounted twice, which only the attempt tells.
+    // The destination is on another file system, or on the same one mounted twice: only the attempt shows it.
     if (codeOf(error) !== 'EXDEV') throw error;
     const beside = temporaryBeside(output);
     await announce({ stamp: null, beside: basename(beside) });
@@ -70,7 +74,7 @@ async function putInPlace(
       if (codeOf(error) === 'EEXIST') throw appeared(output);
       if (!NO_LINKS.includes(codeOf(error))) throw error;
     }
-    // Without hard links a file that appears in the moment between these two is replaced.
+    // Without hard links, a file that appears between these two calls is replaced.
     if (await exists(output)) throw appeared(output);
   }
   await moveIntoPlace(from, output, files);
@@ -79,12 +83,7 @@ async function putInPlace(
 async function copyBeside(finished: string, beside: string, output: string): Promise<void> {
   try {
     await fs.copyFile(finished, beside, fs.constants.COPYFILE_EXCL);
-    const handle = await fs.open(beside, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await syncFile(beside);
   } catch (error) {
     throw new JobError('output', `${output} cannot be written: ${messageOf(error)}`, { cause: error });
   }
@@ -92,7 +91,7 @@ async function copyBeside(finished: string, beside: string, output: string): Pro
 
 function appeared(output: string): JobError {
   return new JobError('output', `${output} appeared while the job ran`, {
-    hint: 'move it away, or add --overwrite, and run the same command again: it only has to publish',
+    hint: 'move it away, or add --overwrite, and run the same command again: it only has to publish the output',
   });
 }
 

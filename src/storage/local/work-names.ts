@@ -1,20 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import { JobError } from '../../system/errors.js';
 
-/** What the journal is of. It goes last of all, so that what a cut removal leaves is still a journal. */
+/**
+ * The journal's header: what the job is. It is removed last, so that an interrupted removal still leaves a
+ * journal.
+ */
 export const HEADER = 'journal.json';
 
-/** What the output will be known by, written just before it is put in place. It outlasts the header. */
+/**
+ * The record by which the output is recognised, written just before it is put in place. It outlasts the
+ * header.
+ */
 export const PUBLICATION = 'publication.json';
 
-/** Name of a segment's record or data. */
+/** Returns the name of a segment's record or data. */
 export function segmentName(index: number, suffix: 'json' | 'nut'): string {
   return `segment-${String(index).padStart(6, '0')}.${suffix}`;
 }
 
 /**
- * Names of files that are being written, in the scratch folder. All but a spool's, which the next run looks for, get a mark of
- * the run in front of them (`markOfRun`).
+ * Names of files that are being written, in the scratch folder. All get the run's prefix (`runPrefix`),
+ * except a spool, which the next run looks for.
  */
 export const scratchNames = {
   segment: (index: number): string => `segment-${index}.nut`,
@@ -23,42 +29,49 @@ export const scratchNames = {
 } as const;
 
 const KEPT = /^(?:journal\.json|publication\.json|segment-\d{6,}\.(?:json|nut))$/;
-const OF_A_RUN =
+const RUN_FILE =
   /^run-[0-9a-f]{16}-(?:segment-\d+\.nut|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
 const SPOOL = /^spool-\d+\.i420$/;
 
-/** True of what a job keeps. Nothing of another name is ever removed: it is not ours. */
+/**
+ * Returns whether `name` is that of a file that a job keeps. Files of other names are not ours and never
+ * removed.
+ */
 export function isKept(name: string): boolean {
   return KEPT.test(name);
 }
 
-/** True of what a job makes in its scratch folder, likewise. */
+/** Returns whether `name` is that of a file that a job makes in its scratch folder; likewise. */
 export function isInScratch(name: string): boolean {
-  return SPOOL.test(name) || isOfARun(name);
+  return SPOOL.test(name) || isRunFile(name);
 }
 
-/** True of what only the run that made it has a use for: nothing of the name is ever opened by a later one. */
-export function isOfARun(name: string): boolean {
-  return OF_A_RUN.test(name);
+/** Returns whether only the run that made a file of this name uses it: no later one ever opens it. */
+export function isRunFile(name: string): boolean {
+  return RUN_FILE.test(name);
 }
 
 /**
- * What a run puts in front of the names of files that its child processes write. A child may outlive its run and write on: no
- * later run uses a name of an earlier one's, so it does no harm.
+ * Returns a prefix for the names of files that a run's child processes write. A child may outlive its run and
+ * write on. It does no harm, because no later run uses the name.
  */
-export function markOfRun(): string {
+export function runPrefix(): string {
   return `run-${randomBytes(8).toString('hex')}-`;
 }
 
-/** Refuses a place that holds `strangers` and no journal: it is somebody else's. JobError `journal`. */
-export function refuseStrangers(
+/**
+ * Refuses a folder that holds `foreign` files and no journal: it is someone else's.
+ *
+ * @throws {JobError} journal: when it does.
+ */
+export function refuseForeignFiles(
   location: string,
   names: readonly string[],
-  strangers: readonly string[],
+  foreign: readonly string[],
 ): void {
-  const [stranger] = strangers;
-  if (stranger === undefined || names.includes(HEADER)) return;
-  throw new JobError('journal', `${location} holds files but no journal (${stranger}, ...)`, {
+  const [first] = foreign;
+  if (first === undefined || names.includes(HEADER)) return;
+  throw new JobError('journal', `${location} holds files but no journal (${first}, ...)`, {
     hint: 'give another --work-dir, or empty that folder',
   });
 }

@@ -9,67 +9,76 @@ import {
   HEADER,
   isInScratch,
   isKept,
-  isOfARun,
-  markOfRun,
+  isRunFile,
   PUBLICATION,
-  refuseStrangers,
+  refuseForeignFiles,
+  runPrefix,
 } from './work-names.js';
 
 /**
- * Where a journal and its segments live, locked against other jobs. Names are those of work-names.ts. What changes something
- * there is a JobError `journal` once the lock is lost.
+ * The folder of a journal and its segments, locked against other jobs. Names are those of work-names.ts. Once
+ * the lock is lost, every change is a JobError `journal`.
  */
 export interface WorkStore {
   /** For messages. */
   readonly location: string;
   /** A local folder for files that are still being written. */
   readonly scratch: string;
-  /** A path there for a file that only this run uses; `name` is one of `scratchNames`. */
+  /** Returns a path there for a file that only this run uses; `name` is one of `scratchNames`. */
   temporary(name: string): string;
-  /** Whether the next run finds again what this one leaves in `scratch`. */
+  /** True if the next run finds what this one leaves in `scratch`. */
   readonly scratchLasts: boolean;
   list(): Promise<readonly string[]>;
-  /** The text, or undefined where there is none of that name. */
+  /** Reads a text; undefined if there is none of that name. */
   readText(name: string): Promise<string | undefined>;
-  /** Whole or not at all, and lasting once it returns. */
+  /** Writes a text whole or not at all. It lasts once this returns. */
   writeText(name: string, text: string): Promise<void>;
-  /** Takes over a finished and flushed file from the scratch folder. */
+  /** Moves a finished and flushed file here from the scratch folder. */
   adopt(path: string, name: string): Promise<void>;
-  /** A local path at which the named file can be read. */
+  /** Returns a local path at which the named file can be read. */
   localPath(name: string): Promise<string>;
-  /** Size in bytes, or undefined where there is none of that name. */
+  /** Returns the size in bytes; undefined if there is none of that name. */
   size(name: string): Promise<number | undefined>;
-  /** Whether the named file has this SHA-256, as far as can be told without fetching it: else true. */
+  /** Returns whether the named file has this SHA-256. True if only fetching it would tell. */
   holds(name: string, sha256: string): Promise<boolean>;
   remove(name: string): Promise<void>;
-  /** JobError `journal` if another job may work here by now. */
+  /**
+   * Checks that no other job may work here.
+   *
+   * @throws {JobError} journal: when one may.
+   */
   check(): Promise<void>;
-  /** Removes all that jobs keep here, the journal's header last, and nothing else; a publication's record stays. */
+  /**
+   * Removes all files that jobs keep here and nothing else; the journal's header last. A publication's record
+   * stays.
+   */
   clear(): Promise<void>;
-  /** Gives the lock back; of a local folder, nothing stays that is empty. */
+  /** Releases the lock, and removes a local folder if it is empty. */
   close(): Promise<void>;
 }
 
 const SCRATCH = 'scratch';
-/** How an earlier version ended the name of what it was writing. */
+/** The suffix that an earlier version gave to files that it was writing. */
 const EARLIER_NEW = '.new';
-/** A job that ends removes the folder that another one is about to lock. */
+/** Tries to lock the folder: a job that ends may remove it just before it is locked. */
 const TRIES = 5;
 
 /**
- * A work store in a local (or shared) folder, which is made where it is missing. Errors: JobError `output` where another job
- * works there, `journal` where the folder holds what is not a journal's.
+ * Opens a work store in a local (or shared) folder, which is made if it is missing.
+ *
+ * @throws {JobError} output: when another job works there.
+ * @throws {JobError} journal: when the folder holds files that are not a journal's.
  */
 export async function openLocalStore(folder: string, files: DurableFiles = fs): Promise<WorkStore> {
   const scratch = join(folder, SCRATCH);
-  const mark = markOfRun();
+  const mark = runPrefix();
   const path = (name: string): string => join(folder, name);
   const lock = await makeAndLock(folder);
   try {
     const names = await fs.readdir(folder);
-    refuseStrangers(folder, names, await strangersIn(folder, names));
+    refuseForeignFiles(folder, names, await foreignFilesIn(folder, names));
     await makeFolder(scratch);
-    for (const name of (await fs.readdir(scratch)).filter(isOfARun)) await removeFile(join(scratch, name));
+    for (const name of (await fs.readdir(scratch)).filter(isRunFile)) await removeFile(join(scratch, name));
   } catch (error) {
     await lock.release();
     throw error;
@@ -112,7 +121,7 @@ export async function openLocalStore(folder: string, files: DurableFiles = fs): 
         () => true,
         () => false,
       );
-      // A folder that stays because it is not empty, not ours to remove, or a mount point does no harm.
+      // A folder stays if it is not empty, not ours to remove, or a mount point: that does no harm.
       if (ours) await fs.rmdir(scratch).catch(() => {});
       await lock.release();
       if (ours) await fs.rmdir(folder).catch(() => {});
@@ -136,15 +145,15 @@ async function makeAndLock(folder: string): Promise<FolderLock> {
   }
 }
 
-/** What no job has put into `folder`, of its `names`. */
-async function strangersIn(folder: string, names: readonly string[]): Promise<readonly string[]> {
-  const strangers = names.filter((name) => name !== SCRATCH && !isOurs(name) && !isLock(name));
-  if (!names.includes(SCRATCH)) return strangers;
+/** Returns those of the `names` in `folder` that no job has put there. */
+async function foreignFilesIn(folder: string, names: readonly string[]): Promise<readonly string[]> {
+  const foreign = names.filter((name) => name !== SCRATCH && !isOurs(name) && !isLock(name));
+  if (!names.includes(SCRATCH)) return foreign;
   const inScratch = await fs.readdir(join(folder, SCRATCH)).catch(() => ['']); // '': it is no folder
-  return [...strangers, ...inScratch.filter((name) => !isInScratch(name)).map((name) => join(SCRATCH, name))];
+  return [...foreign, ...inScratch.filter((name) => !isInScratch(name)).map((name) => join(SCRATCH, name))];
 }
 
-/** What jobs keep in the folder, or were about to. */
+/** Returns whether a file is one that jobs keep in the folder, or were writing. */
 function isOurs(name: string): boolean {
   return (
     isKept(name) ||

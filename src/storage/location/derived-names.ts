@@ -1,30 +1,30 @@
-/** Names that are made of the user's own, and that file systems and Blob storage still take. Pure. */
+/** Names that are made from the user's own, and that file systems and Blob storage still accept. Pure. */
 import { createHash } from 'node:crypto';
 import { atName, type Location } from './location.js';
 
-/** Bytes: file systems take no longer name. */
+/** The longest name that file systems accept, in bytes. */
 const LONGEST_FILE_NAME = 255;
-/** Characters of a whole blob name, less what a job's files add to its folder's. */
+/** Characters of a whole blob name, less those that a job's files add to the name of its folder. */
 const LONGEST_BLOB_NAME = 1024 - 32;
-/** Hexadecimal digits that tell shortened names apart. */
+/** Hexadecimal digits that distinguish shortened names. */
 const DIGITS = 16;
 const WORK = '.framescatter';
 
 /**
- * `name` between `prefix` and `suffix`. Where that would be longer than a file's name may be, the end of `name` gives way
- * to a digest of the whole: always the same one, so that what was made under it is found again.
+ * Returns `name` between `prefix` and `suffix`. If that is longer than a file's name may be, a digest of the
+ * whole replaces the end of `name`: always the same one, so that what was made under the name is found again.
  */
 export function derivedName(name: string, suffix: string, prefix = ''): string {
   return fitted(name, suffix, prefix, LONGEST_FILE_NAME);
 }
 
-/** The same for a path: only its last part is changed. */
+/** Returns the same for a path: only its last part changes. */
 export function derivedPath(path: string, suffix: string, prefix = ''): string {
   const at = path.lastIndexOf('/') + 1;
   return path.slice(0, at) + derivedName(path.slice(at), suffix, prefix);
 }
 
-/** Where a job keeps its work by default: beside its output. */
+/** Returns the default location of a job's work: beside its output. */
 export function workBeside(output: Location): Location {
   if (output.kind === 'file') return { kind: 'file', path: derivedPath(output.path, WORK) };
   const at = output.name.lastIndexOf('/') + 1;
@@ -34,7 +34,7 @@ export function workBeside(output: Location): Location {
   );
 }
 
-/** The folder in `--work-dir` that the job with the output `name` gets, of many. */
+/** Returns the name of the folder in `--work-dir` that the job with the output `name` gets, of many. */
 export function workFolderName(name: string): string {
   return derivedName(name, WORK);
 }

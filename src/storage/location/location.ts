@@ -2,7 +2,7 @@ import { basename, resolve } from 'node:path';
 import { JobError } from '../../system/errors.js';
 import { Secret } from '../../system/secret.js';
 
-/** Where something lies: on a file system, or in Azure Blob storage. */
+/** A location on a file system or in Azure Blob storage. */
 export type Location = FileLocation | BlobLocation;
 
 export interface FileLocation {
@@ -10,16 +10,19 @@ export interface FileLocation {
   readonly path: string;
 }
 
-/** What an Azure Storage address says beside the name of what is meant. */
+/** The parts that all Azure Storage addresses share. */
 export interface AzureLocation {
-  /** Address of the account: `https://ACCOUNT.blob.core.windows.net`, `http://127.0.0.1:10000/devstoreaccount1`. */
+  /**
+   * Address of the account: `https://ACCOUNT.blob.core.windows.net`,
+   * `http://127.0.0.1:10000/devstoreaccount1`.
+   */
   readonly endpoint: string;
   readonly account: string;
-  /** The address without its query: what may be shown and kept. */
+  /** The address without its query, which may be shown and kept. */
   readonly url: string;
-  /** The query, where the address has one. */
+  /** The query, if the address has one. */
   readonly sas: Secret | undefined;
-  /** The same for every address of one account: its secondary and private link endpoints are the account. */
+  /** The same for every address of one account: its secondary and private link endpoints belong to it. */
   readonly service: string;
 }
 
@@ -40,11 +43,14 @@ export interface QueueLocation extends AzureLocation {
 /** Endpoints of the public cloud and of the sovereign ones, with their private link and DNS zone forms. */
 const HOST =
   /^([a-z0-9]{3,24}?)(?:-secondary)?(?:\.z\d{1,2})?(?:\.privatelink)?\.(blob|queue)\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net|core\.cloudapi\.de|storage\.azure\.net)$/;
-/** docs of Blob storage, "Naming containers"; the three with a dollar sign are the service's own. Queues: the same. */
+/**
+ * docs of Blob storage, "Naming containers"; the three with a dollar sign are the service's own. Queues: the
+ * same.
+ */
 const CONTAINER = /^(?:(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])*|\$root|\$web|\$logs)$/;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
 const LONGEST_NAME = 1024;
-/** How messages speak of either service. */
+/** The terms that messages use for each service. */
 const SERVICES = {
   blob: {
     title: 'Blob storage',
@@ -58,58 +64,65 @@ const SERVICES = {
   },
 } as const;
 
-/** True for text that is an address and not a path. */
+/** Returns whether `text` is an address and not a path. */
 export function isAddress(text: string): boolean {
   return /^https?:\/\//i.test(text) || /^(?:wasbs?|abfss?|azureml):\/\//i.test(text);
 }
 
 /**
- * Tells a path from an address of Blob storage. Bad addresses are JobErrors `usage`, whose messages never hold the
- * query. http is refused, but for loopback (the Azurite emulator, whose addresses are ORIGIN/ACCOUNT/CONTAINER/NAME).
+ * Parses a path or an address of Blob storage. http is refused except for loopback (the Azurite emulator,
+ * whose addresses are ORIGIN/ACCOUNT/CONTAINER/NAME).
+ *
+ * @throws {JobError} usage: when an address is not valid. The message never holds the query.
  */
 export function parseLocation(text: string): Location {
   return isAddress(text) ? parseBlob(text) : { kind: 'file', path: text };
 }
 
-/** What may be said of a location: a path, or an address without its query. */
+/** Returns the part of a location that may be shown: a path, or an address without its query. */
 export function display(location: Location): string {
   return location.kind === 'file' ? location.path : location.url;
 }
 
-/** `text`, a path or an address, without anything secret; unlike `parseLocation` it takes whatever it is given. */
+/**
+ * Returns `text`, a path or an address, without anything secret. Unlike `parseLocation` it accepts any text.
+ */
 export function displayText(text: string): string {
   return isAddress(text) ? text.replace(/[?#].*$/s, '') : text;
 }
 
-/** The address of `name` in the same container, with the same credential. */
+/** Returns the address of `name` in the same container, with the same credential. */
 export function atName(location: BlobLocation, name: string): BlobLocation {
   return { ...location, name, url: urlOf(location.endpoint, location.container, name) };
 }
 
-/** Name of the blob `name` below the folder that `location` is. */
+/** Returns the name of the blob `name` below the folder `location`. */
 export function nameBelow(location: BlobLocation, name: string): string {
   return location.name === '' ? name : `${location.name}/${name}`;
 }
 
-/** What is called `name` in the folder that `location` is, with the same credential. */
+/** Returns the location of `name` in the folder `location`, with the same credential. */
 export function below(location: Location, name: string): Location {
   return location.kind === 'file'
     ? { kind: 'file', path: resolve(location.path, name) }
     : atName(location, nameBelow(location, name));
 }
 
-/** The text that `parseLocation` makes `location` of, credential and all: never to be shown. */
+/** Returns the text that `parseLocation` parses into `location`, with its credential: never show it. */
 export function textOf(location: Location): string {
   if (location.kind === 'file') return location.path;
   return location.sas === undefined ? location.url : `${location.url}?${location.sas.reveal()}`;
 }
 
-/** The last part of its name: of a path, or of a blob's name. */
+/** Returns the last part of a path or of a blob's name. */
 export function lastName(location: Location): string {
   return basename(location.kind === 'file' ? location.path : location.name);
 }
 
-/** True where both are the same blob, through whichever endpoint. False for files: only a file system can tell. */
+/**
+ * Returns true if both are the same blob, through whichever endpoint. False for files: only a file system can
+ * tell.
+ */
 export function sameBlob(a: Location, b: Location): boolean {
   return (
     a.kind === 'blob' &&
@@ -120,7 +133,7 @@ export function sameBlob(a: Location, b: Location): boolean {
   );
 }
 
-/** The address of a queue. Errors as `parseLocation`. */
+/** Parses the address of a queue. Throws as `parseLocation`. */
 export function parseQueue(text: string): QueueLocation {
   const { holder, name, ...address } = parseAddress(text, 'queue');
   if (name !== '') throw bad(`${displayText(text)} names more than a queue`, SERVICES.queue.expected);
@@ -132,7 +145,7 @@ function parseBlob(text: string): BlobLocation {
   return { kind: 'blob', ...address, container: holder };
 }
 
-/** `holder` is the container or queue, `name` what follows it. */
+/** Parses an address. `holder` is the container or queue, `name` what follows it. */
 function parseAddress(
   text: string,
   kind: keyof typeof SERVICES,
@@ -140,7 +153,7 @@ function parseAddress(
   const { title, holder: what, expected } = SERVICES[kind];
   const refuse = (message: string, hint: string = expected): JobError => bad(message, hint);
   const shown = displayText(text);
-  // The URL parser drops tabs and line ends, which would name another blob than the one that was meant.
+  // The URL parser drops tabs and line ends, so that the address would name another blob.
   if (hasControlCharacter(text)) throw refuse(`${JSON.stringify(shown)} has control characters`);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) throw refuse(`${shown} is not a valid address`);

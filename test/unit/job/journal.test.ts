@@ -7,9 +7,9 @@ import t, { type Test } from 'tap';
 import { fileIdentity } from '../../../src/job/journal/fingerprint.js';
 import { openJournal, readIdentity } from '../../../src/job/journal/journal.js';
 import { openSpool, readSpool } from '../../../src/job/journal/spool.js';
+import { openFolder } from '../../../src/storage/folder.js';
 import { lockFolder } from '../../../src/storage/local/folder-lock.js';
 import { openLocalStore } from '../../../src/storage/local/work-store.js';
-import { openPlace } from '../../../src/storage/place.js';
 import type { DurableFiles } from '../../../src/system/durable.js';
 import type { JobError } from '../../../src/system/errors.js';
 import { fileDigest } from '../../../src/system/file-digest.js';
@@ -48,7 +48,7 @@ t.test('segments that were recorded are there for the next run, on whatever thre
 t.test('a glance at a journal tells what it is of, and nothing where there is none', async (t) => {
   const folder = t.testdir({ garbled: { 'journal.json': '{"journal": 1' } });
   const glance = async (name: string) =>
-    readIdentity(await openPlace({ kind: 'file', path: join(folder, name) }));
+    readIdentity(await openFolder({ kind: 'file', path: join(folder, name) }));
   t.equal(await glance('work'), undefined);
   t.equal(await glance('garbled'), undefined);
   await openJournal(await openLocalStore(join(folder, 'work')), identity, 3);

@@ -1,11 +1,6 @@
 /** The lock of a work folder: every order in which contenders' file calls can come, tried with the lock's own code. */
 import t from 'tap';
-import {
-  contend,
-  isLock,
-  type LockFiles,
-  type LockSurroundings,
-} from '../../../src/storage/local/folder-lock.js';
+import { contend, isLock, type LockContext, type LockFiles } from '../../../src/storage/local/folder-lock.js';
 import { JobError } from '../../../src/system/errors.js';
 import { type Ask, explore, sample, type Trial } from '../../fixtures/interleavings.js';
 import { randomNumbers } from '../../fixtures/random.js';
@@ -53,7 +48,7 @@ function trial({ contenders, oneHost, left, kills, careless = false }: Setting):
           ask(`write ${name}`, () => void (files.has(name) && files.set(name, text.trim()))),
         remove: (name) => ask(`remove ${name}`, () => void files.delete(name)),
       };
-      const surroundings: LockSurroundings = {
+      const surroundings: LockContext = {
         stateOf: ({ pid = DEAD }) =>
           ask(`look at ${pid}`, () => (oneHost ? (living.has(pid) ? 'runs' : 'dead') : 'unknown')),
         pause: () => ask('pause', passTime, true),
@@ -106,7 +101,7 @@ function trial({ contenders, oneHost, left, kills, careless = false }: Setting):
 /** Looks first and puts its file down then. */
 async function carelessLock(
   place: LockFiles,
-  { stateOf }: LockSurroundings,
+  { stateOf }: LockContext,
   name: string,
   pid: number,
 ): Promise<{ release(): Promise<void> }> {

@@ -1,10 +1,11 @@
 /** How a watcher works on videos: what becomes of each, whatever its jobs do. */
+
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { slurmRequest } from '../../../src/cli/watch/parse-watch.js';
+import { openFolder } from '../../../src/storage/folder.js';
 import { parseLocation } from '../../../src/storage/location/location.js';
-import { openPlace } from '../../../src/storage/place.js';
 import { JobError } from '../../../src/system/errors.js';
 import { localRunner } from '../../../src/watch/local-runner.js';
 import { recordName } from '../../../src/watch/records.js';
@@ -108,7 +109,7 @@ t.test('how runs end', async (t) => {
     t.not(afterBusy, first, 'a job that found another at work has ended');
     await fs.rm(join(work.out, '.framescatter-watch', recordName(work.video)));
     const anew = await idOf(work);
-    const outputs = await openPlace(parseLocation(join(folder, 'elsewhere')));
+    const outputs = await openFolder(parseLocation(join(folder, 'elsewhere')));
     await fs.rm(join(work.out, '.framescatter-watch', recordName(work.video)));
     const other = await idOf({ ...work, watcher: { ...work.watcher, outputs } });
     t.equal(new Set([first, afterBusy, anew, other]).size, 4);
