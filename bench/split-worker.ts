@@ -10,6 +10,7 @@ import { runSegments } from '../src/job/split/segment-run.js';
 import { joinWorld } from '../src/mpi/world.js';
 import { createLog } from '../src/report/log.js';
 import { openLocalStore } from '../src/storage/local/work-store.js';
+import { isRefusal } from '../src/system/refusal.js';
 import { openScratch } from '../src/system/scratch.js';
 import { NO_MONITOR } from '../src/telemetry/metrics.js';
 import { containerFor } from '../src/video/formats/container.js';
@@ -45,7 +46,7 @@ async function openRoot() {
   const wire = wirePlan(source.video, containerFor('x.mp4', undefined));
   const frames = Math.round((Number(pieceSeconds) * rate.num) / rate.den);
   const plan = await planCut(source, { frames, bytes: 2 ** 26, mostBytes: 2 ** 30 }, folder);
-  if (typeof plan === 'string') throw new Error(plan);
+  if (isRefusal(plan)) throw new Error(plan.refusal);
   const spec = {
     ...{ codec: 'h264', crf: 23, preset: 'ultrafast', pixelFormat: 'yuv420p', width, height, rate },
     ...{ keyframeInterval: 250, tags: wire.tags, sampleAspectRatio: undefined, threads: 1 },

@@ -207,7 +207,7 @@ t.test('what cannot be put together is refused, and nothing is left', async (t) 
   await refused({ pts: pts.slice(0, 12) }, /more than the 12 frames/, 'internal');
   await refused({ segments: [] }, /no segment/, 'internal');
   const [other] = await makeSegments(5, 'h264', ['-profile:v', 'baseline', '-bf', '0']);
-  await refused({ segments: [...segments.slice(0, 2), other] }, /does not fit.*codec header/, 'internal');
+  await refused({ segments: [...segments.slice(0, 2), other] }, /does not match.*codec header/, 'internal');
   const damaged = join(clipFolder(), 'damaged.nut');
   copyFileSync(segments[0]?.path ?? '', damaged);
   truncateSync(damaged, statSync(damaged).size - 50);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { isRefusal } from '../../src/system/refusal.js';
 import { runFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
 import { containerFor } from '../../src/video/formats/container.js';
 import { frameBytes } from '../../src/video/formats/frame-format.js';
@@ -38,14 +39,14 @@ async function framesOfPieces(source: SourceFacts, wire: WirePlan, plan: CutPlan
     await writeFile(path, data);
     const video = { ...source.video, index: 0, startPts: undefined };
     const lifted = { ...source, path, format: 'nut', video };
-    const lastPts = piece.after === undefined ? undefined : piece.after + plan.lift;
+    const lastPts = piece.after === undefined ? undefined : piece.after + plan.offset;
     const place = { frames: piece.firstFrame, lastPts };
     const own = await frames(
       await openPieceDecoder(lifted, wire, place, { threads: 1, gpu: undefined }),
       wire,
     );
     t.equal(own.length, piece.frames, `piece ${piece.index} has its frames`);
-    for (const one of own) seen.push(one.replace(/^\d+/, (pts) => String(Number(pts) - plan.lift)));
+    for (const one of own) seen.push(one.replace(/^\d+/, (pts) => String(Number(pts) - plan.offset)));
   }
   return { seen, pieces };
 }
@@ -55,8 +56,8 @@ async function compared(t: Test, path: string, least: number): Promise<void> {
   const wire = wirePlan(source.video, containerFor('x.mp4', undefined));
   const folder = t.testdir();
   const plan = await planCut(source, SIZE, folder);
-  if (typeof plan === 'string') {
-    t.fail(`it is not cut: ${plan}`);
+  if (isRefusal(plan)) {
+    t.fail(`it is not cut: ${plan.refusal}`);
     return;
   }
   const whole = await frames(await openDecoder(source, wire, { tolerant: false }), wire);
@@ -168,7 +169,7 @@ t.test('what cannot be cut is said', async (t) => {
     [await makeClipAs('animation.gif', []), /gif is not known/],
   ];
   for (const [path, why] of refused) {
-    t.match(await planCut(await probe(path), SIZE, t.testdir()), why, path);
+    t.match(await planCut(await probe(path), SIZE, t.testdir()), { refusal: why }, path);
   }
 });
 
@@ -204,7 +205,8 @@ t.test(
     const inSuperframes = await withHiddenPictures('libvpx-vp9');
     const vp9 = await filtered(inSuperframes, 'vp9_superframe_split', 'hidden.nut');
     for (const path of [vp8, vp9]) {
-      t.match(await planCut(await probe(path), SIZE, t.testdir()), /packets give no frame/, path);
+      const refused = await planCut(await probe(path), SIZE, t.testdir());
+      t.match(refused, { refusal: /packets give no frame/ }, path);
     }
     await compared(t, inSuperframes, 2);
   },
@@ -213,12 +215,12 @@ t.test(
 t.test('packets that are not those of the list end the cutting with an error', async (t) => {
   const source = await probe(await makeClip('open-gop'));
   const plan = await planCut(source, SIZE, t.testdir());
-  if (typeof plan === 'string') throw new Error(plan);
+  if (isRefusal(plan)) throw new Error(plan.refusal);
   const { times } = plan.timeline;
   const others: readonly (readonly [Float64Array, RegExp])[] = [
-    [times.map((time, at) => (at === 60 ? time + 1 : time)), /its times are not the same/],
-    [times.subarray(0, 60), /its packets are not the same/],
-    [Float64Array.from([...times, 1e6]), /its times are not the same/],
+    [times.map((time, at) => (at === 60 ? time + 1 : time)), /its timestamps differ/],
+    [times.subarray(0, 60), /its packets differ/],
+    [Float64Array.from([...times, 1e6]), /its timestamps differ/],
   ];
   for (const [listed, why] of others) {
     const pieces: number[] = [];

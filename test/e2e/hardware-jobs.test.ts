@@ -111,7 +111,7 @@ t.test('NVENC that fails midway: the same command goes on where it works, and no
   t.equal(undisturbed.code, 0, undisturbed.stderr);
   const failed = await withGpu(folder, words, { trouble: { STAND_IN_NVENC: '3' } });
   theError(t, failed, /while encoding .*nvenc: the device has gone/);
-  t.match(failed.stderr, /the same command goes on where it works; --hwaccel none --restart/);
+  t.match(failed.stderr, /run the same command where NVENC works to resume, or add --hwaccel none --restart/);
   t.notOk((await fs.readdir(folder)).includes('o.mp4'));
   t.same(codecProcesses(folder), [], 'no ffmpeg is left');
 

@@ -117,8 +117,8 @@ t.test('a trial of NVDEC believes what it sees', async (t) => {
   const cases: readonly (readonly [string | undefined, object])[] = [
     [undefined, { works: true }],
     ['broken', { works: false, why: 'nvdec: no capable device' }],
-    ['wrong', { works: false, why: 'its frame 0 is not the one that software decodes' }],
-    ['software', { works: false, why: /decodes the video in software all the same/ }],
+    ['wrong', { works: false, why: 'its frame 0 differs from the one that software decodes' }],
+    ['software', { works: false, why: /still decodes the video in software/ }],
   ];
   for (const [STAND_IN_NVDEC, expected] of cases) {
     await t.test(STAND_IN_NVDEC ?? 'fine', async (t) => {

@@ -38,7 +38,7 @@ function copied(input: string, output: string, options: readonly string[]): Prom
 
 t.test('subtitles that begin together go into mp4', async (t) => {
   const { path, streams, warnings } = await finish(await overlappingSubtitles(), 'mp4');
-  t.match(streams.notes, [/converted to mov_text, .*; of lines that overlap only the latest is shown\.$/]);
+  t.match(streams.notes, [/converted to mov_text, .*; where lines overlap, only the latest is shown\.$/]);
   t.same(warnings, []);
   const text = await fs.readFile(path, 'latin1');
   for (const words of ['One', 'Two', 'Three', 'Four']) t.ok(text.includes(words), words);
@@ -47,7 +47,7 @@ t.test('subtitles that begin together go into mp4', async (t) => {
 t.test('subtitles that are not UTF-8 cost the lines that are not, and mkv keeps them', async (t) => {
   const some = await finish(await latinSubtitles(false), 'mp4');
   t.match(some.warnings, [
-    /^Subtitle stream 2 \(subrip\): 1 of its lines is left out: the text is not UTF-8; mend it .* \.mkv/,
+    /^Subtitle stream 2 \(subrip\): 1 of its lines is left out: the text is not UTF-8; fix it .* \.mkv/,
   ]);
   t.equal(probed(some.path).streams[2]?.codec_name, 'mov_text');
   const none = await finish(await latinSubtitles(true), 'mp4');

@@ -54,7 +54,7 @@ t.test('a video that is announced and never comes is refused', async (t) => {
   await fs.writeFile(path, whole.subarray(0, 188 * Math.floor(whole.length / 376)));
   await t.rejects(probe(path), {
     code: 'input',
-    message: /does not tell the size/,
+    message: /does not declare the size/,
     hint: /too far from its start/,
   });
 });

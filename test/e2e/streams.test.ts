@@ -63,7 +63,7 @@ t.test('what mp4 cannot hold is converted or left out, and said', async (t) => {
   const subtitle = source.streams.find((stream) => stream.type === 'subtitle')?.index;
   const attachment = source.streams.find((stream) => stream.type === 'attachment')?.index;
   t.same(streams.notes, [
-    `Subtitle stream ${subtitle} (subrip, deu) is converted to mov_text, because .mp4 cannot hold subrip; of lines that overlap only the latest is shown.`,
+    `Subtitle stream ${subtitle} (subrip, deu) is converted to mov_text, because .mp4 cannot hold subrip; where lines overlap, only the latest is shown.`,
     `Attachment ${attachment} (notes.txt) is left out: .mp4 cannot hold it; .mkv keeps it.`,
   ]);
   const output = await probe(path);

@@ -5,6 +5,7 @@ import type { World } from '../../mpi/world.js';
 import type { PipelineShape } from '../../pipeline/pipeline.js';
 import { JobError } from '../../system/errors.js';
 import { native } from '../../system/native.js';
+import { isRefusal } from '../../system/refusal.js';
 import { ffmpegVersion } from '../../video/ffmpeg/ffmpeg-facts.js';
 import { planCut } from '../../video/split/cut.js';
 import type { RunOptions } from '../context/options.js';
@@ -62,7 +63,7 @@ export async function splitChooser(
     }
     const size = { frames: prepared.segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES };
     const plan = await planCut(prepared.source, size, await storage.scratch.folder());
-    if (typeof plan === 'string') return frames(`the video cannot be cut: ${plan}`);
+    if (isRefusal(plan)) return frames(`the video cannot be cut: ${plan.refusal}`);
     storage.log.info(`split into ${plan.foreseen} segments of the compressed video: ${reason}`);
     return { mode: 'segments', plan };
   };

@@ -92,8 +92,8 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       kind: 'piece',
       index: piece.index,
       framesBefore: piece.firstFrame,
-      pts: ptsOf(piece).map((time) => time + plan.lift),
-      after: piece.after === undefined ? null : piece.after + plan.lift,
+      pts: ptsOf(piece).map((time) => time + plan.offset),
+      after: piece.after === undefined ? null : piece.after + plan.offset,
     }),
 
     async record({ index, began, warnings: told, nonFinite }, data) {

@@ -1,4 +1,6 @@
-/** The names of the output codecs, and what an encoder is told. All facts of each codec are in `codecs.ts`. */
+/**
+ * The names of the output codecs, and the options of an encoder. All facts of each codec are in `codecs.ts`.
+ */
 import type { ColourTags } from '../formats/colour-names.js';
 import type { ColourMatrix } from '../formats/frame-format.js';
 import type { Rational } from '../formats/rational.js';
@@ -7,14 +9,14 @@ export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'dnxhr', 'ffv1'] 
 
 export type Codec = (typeof CODECS)[number];
 
-/** How a segment is encoded. The frames written are I420 of `width` x `height`. */
+/** The specification of a segment's encoding. The frames to encode are I420 of `width` x `height`. */
 export interface EncodeSpec {
   readonly codec: Codec;
   /** Constant quality on the codec's own scale; ignored by codecs without one. */
   readonly crf: number;
   /** One of the codec's presets (`CODEC_FACTS`); ignored by ffv1. */
   readonly preset: string;
-  /** What is encoded, e.g. yuv420p: `CODEC_FACTS` gives one that the codec takes at this size. */
+  /** The pixel format to encode, e.g. yuv420p: `CODEC_FACTS` has one that the codec takes at this size. */
   readonly pixelFormat: string;
   readonly width: number;
   readonly height: number;
@@ -22,13 +24,13 @@ export interface EncodeSpec {
   readonly rate: Rational;
   /** Frames from one keyframe to the next, at most. */
   readonly keyframeInterval: number;
-  /** What the frames' chroma is coded by, whether or not `tags` say it. */
+  /** The matrix of the frames, whether or not `tags` name it. */
   readonly matrix: ColourMatrix;
   readonly tags: ColourTags;
   readonly sampleAspectRatio: Rational | undefined;
   readonly threads: number;
-  /** The CUDA device whose NVENC encodes, where it can (`unfitForNvenc`); software does where there is none. */
+  /** The CUDA device whose NVENC encodes, if it can (`unfitForNvenc`); undefined means software. */
   readonly gpu?: number;
-  /** Further output options for ffmpeg, one entry an argument. */
+  /** Further output options for ffmpeg, one entry per argument. */
   readonly extra?: readonly string[];
 }

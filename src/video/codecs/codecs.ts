@@ -1,59 +1,68 @@
 /**
- * The one table of output codecs. A new codec is its name in `codec.ts` and an entry here; the compiler asks for the
- * rest. Its tests: test/e2e/encode.test.ts runs every codec of the table.
+ * The one table of output codecs. A new codec is its name in `codec.ts` and an entry here; the compiler asks
+ * for the rest. Its tests: test/e2e/encode.test.ts runs every codec of the table.
  */
 import { hasEncoder } from '../ffmpeg/ffmpeg-facts.js';
 import type { ContainerName } from '../formats/container.js';
 import type { Codec, EncodeSpec } from './codec.js';
 
 export interface CodecFacts {
-  /** As people write it. */
+  /** The name as people write it. */
   readonly title: string;
-  /** What else people call it. */
+  /** Other names that people use. */
   readonly aliases: readonly string[];
-  /** Whether every frame stands alone. */
+  /** True if every frame is coded on its own. */
   readonly intraOnly: boolean;
   /** ffmpeg's encoders, the preferred one first. */
   readonly encoders: readonly string[];
   /** The containers that hold it. */
   readonly containers: readonly ContainerName[];
-  /** The constant rate factor, from 0 to `most`, lower is better; or why the codec has none. */
+  /** The constant rate factor, from 0 to `most`, lower is better; or the reason why the codec has none. */
   readonly crf: { readonly byDefault: number; readonly most: number } | string;
-  /** Speeds or profiles; or why the codec has none. */
+  /** Speeds or profiles; or the reason why the codec has none. */
   readonly preset: { readonly byDefault: string; readonly allowed: readonly string[] } | string;
-  /** The frames that it takes, where not all: from a size on, and of even width and height alone. */
+  /** The smallest frames that it takes, of even width and height only; undefined if it takes all. */
   readonly evenFrom?: { readonly width: number; readonly height: number };
-  /** ffmpeg's options for a frame that stands in for the video, where the codec's name alone is not enough. */
+  /** ffmpeg's options for a frame that stands in for the video, if the codec's name alone is not enough. */
   readonly plain?: readonly string[];
-  /** What I420 of this size is encoded as: 4:2:0 where codec and size allow it. */
+  /** Returns the pixel format in which I420 of this size is encoded: 4:2:0 if codec and size allow it. */
   pixelFormat(size: { readonly width: number; readonly height: number }, preset: string): string;
-  /** ffmpeg's options for codec, quality and speed; `tagParams` go among x264's and x265's own settings. */
+  /**
+   * Returns ffmpeg's options for codec, quality and speed. `tagParams` join x264's and x265's own settings.
+   */
   options(spec: EncodeSpec, tagParams: readonly string[]): Promise<readonly string[]> | readonly string[];
   /** Colour tags that codec and containers can hold. */
   readonly colour: {
-    /** ffmpeg's bitstream filter that writes tags, where there is one. */
+    /** ffmpeg's bitstream filter that writes tags, if there is one. */
     readonly metadataFilter?: string;
-    /** ITU-T H.273 matrices that it has numbers for; undefined where it has all. */
+    /** ITU-T H.273 matrices that it has numbers for; undefined if it has all. */
     readonly matrices?: readonly string[];
     readonly fullRange: boolean;
-    /** The one matrix that decoders read its frames in, where there is but one: other frames are converted. */
+    /** The only matrix that decoders read its frames in, if there is only one: other frames are converted. */
     readonly onlyMatrix?: 'bt709';
-    /** Where 4:2:0 chroma may lie, in a bitstream or by a container that says it. */
+    /** Returns the locations of 4:2:0 chroma that a bitstream or this container can express. */
     chromaLocations(container: { readonly isoMedia: boolean }): readonly string[];
-    /** Whether ISO media holds matrix, primaries and transfer all together or not at all, with no range beside. */
+    /**
+     * `three or none` if ISO media holds matrix, primaries and transfer together or not at all, and no range
+     * besides.
+     */
     readonly isoTags: 'all' | 'three or none';
   };
-  /** NVENC's encoder, where it has one. */
+  /** NVENC's encoder, if it has one. */
   readonly nvenc?: string;
-  /** Core-seconds for a million pixels at the defaults, as measured on an AMD EPYC (Zen 3) over footage of traffic. */
+  /**
+   * Core-seconds per million pixels at the defaults, measured on an AMD EPYC (Zen 3) with footage of traffic.
+   */
   readonly cost: number;
-  /** Frames that the encoder looks ahead, more for each thread, and bytes for each byte of such a frame. As measured. */
+  /**
+   * Frames that the encoder looks ahead, more per thread, and bytes per byte of such a frame. All measured.
+   */
   readonly lookahead: { readonly frames: number; readonly perThread: number; readonly factor: number };
 }
 
 const SPEEDS = 'ultrafast superfast veryfast faster fast medium slow slower veryslow placebo'.split(' ');
 const H26X_SITES = ['left', 'center', 'topleft', 'top', 'bottomleft', 'bottom'];
-/** Matroska says for each direction whether chroma lies with the first luma sample or half way to the next. */
+/** Matroska distinguishes, in each direction, chroma at the first luma sample and half way to the next. */
 const MATROSKA_SITES = ['left', 'center', 'topleft', 'top'];
 const ALL: readonly ContainerName[] = ['mp4', 'mov', 'mkv', 'webm'];
 const NOT_WEBM: readonly ContainerName[] = ['mp4', 'mov', 'mkv'];
@@ -67,7 +76,7 @@ const DNXHR_PROFILES: ReadonlyMap<string, string> = new Map([
   ['444', 'yuv444p10le'],
 ]);
 
-/** SVT-AV1 takes no smaller sizes, and no more frames per second. */
+/** The smallest size and the highest rate in frames per second that SVT-AV1 takes. */
 const LEAST_SVT_SIZE = 64;
 const MOST_SVT_RATE = 240;
 /** libaom's fastest speed; SVT-AV1's presets go on to 13. */
@@ -141,7 +150,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
       // VP9 specification, 7.2.2.
       matrices: ['bt709', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020nc'],
       fullRange: true,
-      // `vpcC` has numbers for two; ffprobe does not read them.
+      // `vpcC` has numbers for two of them; ffprobe does not read them.
       chromaLocations: ({ isoMedia }) => (isoMedia ? ['left', 'topleft'] : MATROSKA_SITES),
       isoTags: 'all',
     },
@@ -220,7 +229,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     crf: 'it is lossless',
     preset: 'it has no speed presets',
     pixelFormat: () => 'yuv420p',
-    // Not every size can be cut into any number of slices: ffmpeg chooses by the size alone, four for most.
+    // Not every size can be cut into any number of slices. ffmpeg chooses by the size alone: four for most.
     options: () => ['-c:v', 'ffv1', '-level', '3', '-slicecrc', '1'],
     colour: {
       fullRange: true,
@@ -228,7 +237,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
       isoTags: 'three or none',
     },
     cost: 0.02,
-    // Its buffers are for the worst frame there may be.
+    // Its buffers are as large as the worst frame.
     lookahead: { frames: 1, perThread: 0, factor: 105 },
   },
 };
@@ -246,7 +255,10 @@ function vpxOptions(speed: string): readonly string[] {
   return ['-b:v', '0', '-cpu-used', speed, '-row-mt', '1'];
 }
 
-/** SVT-AV1 is much the faster, but takes even sizes from 64 only, and no high-speed footage; libaom takes the rest. */
+/**
+ * Returns whether SVT-AV1 takes the video. It is much faster than libaom, but takes only even sizes from 64
+ * and no high-speed footage.
+ */
 async function takesSvt({ width, height, rate }: EncodeSpec): Promise<boolean> {
   const fits = width % 2 === 0 && height % 2 === 0 && Math.min(width, height) >= LEAST_SVT_SIZE;
   return fits && rate.num <= MOST_SVT_RATE * rate.den && (await hasEncoder('libsvtav1'));
@@ -258,7 +270,7 @@ export function plainEncoding(codec: Codec): readonly string[] {
   return [...plain, '-pix_fmt', pixelFormat({ width: 256, height: 144 }, codecDefaults(codec).preset)];
 }
 
-/** Quality and speed where the user asks for none. */
+/** Returns the default quality and speed. */
 export function codecDefaults(codec: Codec): { readonly crf: number; readonly preset: string } {
   const { crf, preset } = CODEC_FACTS[codec];
   return {

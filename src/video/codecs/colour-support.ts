@@ -1,16 +1,19 @@
-/** Which colour tags codecs and containers can carry, and ffprobe can read back. Pure. */
+/** Works out which colour tags codecs and containers can carry, and ffprobe can read back. Pure. */
 
 import type { ColourTags } from '../formats/colour-names.js';
 import type { Container } from '../formats/container.js';
 import type { EncodeSpec } from './codec.js';
 import { CODEC_FACTS } from './codecs.js';
 
-/** How a video is encoded, as far as its colour tags go. */
+/** The part of an encoding that matters for colour tags. */
 export type Tagged = Pick<EncodeSpec, 'codec' | 'pixelFormat' | 'tags'>;
 
 type Tag = keyof ColourTags;
 
-/** Returns what the encoded frames are, once levels and matrix are converted as the codec wants them; a site is one of 4:2:0's. */
+/**
+ * Returns the tags of the encoded frames, after levels and matrix are converted for the codec. A chroma
+ * location is one of 4:2:0's.
+ */
 export function codedTags({ codec, pixelFormat, tags }: Tagged): ColourTags {
   const { fullRange, onlyMatrix } = CODEC_FACTS[codec].colour;
   return {
@@ -21,12 +24,13 @@ export function codedTags({ codec, pixelFormat, tags }: Tagged): ColourTags {
   };
 }
 
-/** The tags that ffprobe must find in the finished file; undefined for what need not be there. */
+/** Returns the tags that ffprobe must find in the finished file; undefined for those that may be missing. */
 export function readableTags(video: Tagged, container: Container): ColourTags {
   const tags = codedTags(video);
   const lost = lostTags(video, container);
   const { matrix, primaries, transfer, chromaLocation } = tags;
-  // QuickTime's `colr` holds all three or nothing; what ProRes has in its frames, FFmpeg 7 does not tell of the stream.
+  // QuickTime's `colr` holds all three or nothing. ProRes has tags in its frames, which FFmpeg 7 does not
+  // report for the stream.
   const frameOnly = container.isoMedia && video.codec === 'prores' && !hasAllThree(tags);
   const inVpcc = video.codec === 'vp9' && container.isoMedia;
   const sited = !inVpcc && sitesOf(video, container).includes(chromaLocation ?? '');
@@ -40,7 +44,7 @@ export function readableTags(video: Tagged, container: Container): ColourTags {
   };
 }
 
-/** What the user should know of tags that the output cannot carry, one line each. */
+/** Returns notes on tags that the output cannot carry, one line each. */
 export function tagNotes(
   video: Tagged & Pick<EncodeSpec, 'matrix'>,
   container: Container,
@@ -76,7 +80,10 @@ const TAG_NAMES: Readonly<Record<Tag, string>> = {
   chromaLocation: 'chroma location',
 };
 
-/** The tags that neither codec nor container can say. Without a tag, players take chroma for `left` and levels for limited. */
+/**
+ * Returns the tags that neither codec nor container can hold. Without a tag, players assume chroma location
+ * `left` and limited range.
+ */
 function lostTags(video: Tagged, container: Container): readonly Tag[] {
   const { matrices, isoTags } = CODEC_FACTS[video.codec].colour;
   const tags = codedTags(video);
@@ -87,7 +94,8 @@ function lostTags(video: Tagged, container: Container): readonly Tag[] {
     if (!hasAllThree(tags)) lost.push(...three.filter((tag) => tags[tag] !== undefined));
     if (tags.range === 'full') lost.push('range');
   }
-  // Of the source: of other formats than 4:2:0 too, whose chroma was made from 4:2:0 as if it lay `left`.
+  // The source's location: even formats other than 4:2:0 may have one, but their chroma was made from 4:2:0
+  // at `left`.
   const site = video.tags.chromaLocation;
   if (site !== undefined && site !== 'left' && !sitesOf(video, container).includes(site)) {
     lost.push('chromaLocation');

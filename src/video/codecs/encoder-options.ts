@@ -1,10 +1,10 @@
-/** What the encoders are told. */
+/** The options of the encoders. */
 import type { EncodeSpec } from './codec.js';
 import { CODEC_FACTS } from './codecs.js';
 import { type EncoderTags, encoderTags } from './encoder-tags.js';
 import { nvencOptions } from './nvidia.js';
 
-/** Returns ffmpeg's output options for encoding as `spec` says: the same frames give the same bytes. */
+/** Returns ffmpeg's output options for an encoding. The same frames give the same bytes. */
 export async function encoderOptions(spec: EncodeSpec): Promise<string[]> {
   const tags = encoderTags(spec);
   const { intraOnly, options } = CODEC_FACTS[spec.codec];

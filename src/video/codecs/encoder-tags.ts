@@ -1,31 +1,31 @@
-/** How encoders are made to write colour tags into the bitstream, with any version of ffmpeg. Pure. */
+/** Makes encoders write colour tags into the bitstream, with any version of ffmpeg. Pure. */
 
 import type { ColourTags } from '../formats/colour-names.js';
 import type { EncodeSpec } from './codec.js';
 import { CODEC_FACTS } from './codecs.js';
 import { codedTags } from './colour-support.js';
 
-/** What goes where on ffmpeg's command line. */
+/** The tags in the places of ffmpeg's command line. */
 export interface EncoderTags {
-  /** What the frames' levels are once they are converted for the encoder. */
+  /** The range of the frames after their conversion for the encoder. */
   readonly range: ColourTags['range'];
   /** A video filter: FFmpeg 7 takes the tags from the frames. */
   readonly filter: string;
   /** Output options: FFmpeg 5 takes the tags from these. */
   readonly options: readonly string[];
-  /** Settings in x264's and x265's own words. */
+  /** Settings in the syntax of x264 and x265. */
   readonly params: readonly string[];
 }
 
-/** FFmpeg's options call two transfer characteristics otherwise than its probes and filters do. */
+/** FFmpeg's options have other names for two transfer characteristics than its probes and filters. */
 const TRANSFER_OPTIONS: Readonly<Record<string, string>> = { bt470m: 'gamma22', bt470bg: 'gamma28' };
-/** Where chroma lies, in the order of H.264's and HEVC's `chroma_sample_loc_type`. */
+/** Chroma locations, in the order of H.264's and HEVC's `chroma_sample_loc_type`. */
 const CHROMA_SITES = ['left', 'center', 'topleft', 'top', 'bottomleft', 'bottom'];
-/** Those that AV1 knows, in the words of ffmpeg's `av1_metadata`. */
+/** The locations that AV1 has, by the names of ffmpeg's `av1_metadata`. */
 const AV1_SITES: Readonly<Record<string, string>> = { left: 'vertical', topleft: 'colocated' };
-/** `ebu3213` in ITU-T H.273: encoders do not know it, bitstreams do. */
+/** `ebu3213` in ITU-T H.273. Encoders do not know it; bitstreams can hold it. */
 const EBU3213 = 22;
-/** What ffmpeg is told so that `spec.tags` reach the bitstream as far as the codec has a place for them. */
+/** Returns what ffmpeg needs so that `spec.tags` reach the bitstream, as far as the codec can hold them. */
 export function encoderTags(spec: EncodeSpec): EncoderTags {
   const { codec } = spec;
   const { metadataFilter } = CODEC_FACTS[codec].colour;

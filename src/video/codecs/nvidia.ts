@@ -1,15 +1,19 @@
-/** What the video engines of an NVIDIA GPU may do in place of software codecs, and what ffmpeg is told then. Pure. */
+/**
+ * Decides when the video engines of an NVIDIA GPU may replace software codecs, and gives ffmpeg's options
+ * then. Pure.
+ */
 
 import type { VideoFacts } from '../source/source-facts.js';
 import type { Codec, EncodeSpec } from './codec.js';
 import { CODEC_FACTS } from './codecs.js';
 
 /**
- * Codecs whose standards say every sample of every frame, and which ffmpeg decodes by NVDEC of its own accord when told
- * to. MPEG-2 and MPEG-4 leave the inverse transform's rounding open; AV1's film grain may be put on in other ways.
+ * Codecs whose standards define every sample of every frame, and which ffmpeg decodes by NVDEC when told to
+ * use it. MPEG-2 and MPEG-4 leave the rounding of the inverse transform open; AV1's film grain may be applied
+ * in other ways.
  */
 const NVDEC_CODECS: readonly string[] = ['h264', 'hevc', 'vp9'];
-/** x264's and x265's names of speeds, as NVENC's. */
+/** x264's and x265's names of speeds, as NVENC's presets. */
 const NVENC_PRESETS: Readonly<Record<string, string>> = {
   ultrafast: 'p1',
   superfast: 'p1',
@@ -22,22 +26,23 @@ const NVENC_PRESETS: Readonly<Record<string, string>> = {
   veryslow: 'p7',
   placebo: 'p7',
 };
-/** NVENC takes 0 for "choose by yourself". */
+/** 0 would let NVENC choose by itself. */
 const LEAST_CQ = 1;
 const MOST_CQ = 51;
 
-/** Why frames of this video might not come out of NVDEC as they come out of software; undefined where they do. */
+/** Returns why NVDEC might not give the same frames as software; undefined if it does. */
 export function unfitForNvdec(video: VideoFacts): string | undefined {
   if (!NVDEC_CODECS.includes(video.codec)) {
-    return `${video.codec} is decoded in software, only ${NVDEC_CODECS.join(', ')} are sure to be the same`;
+    return `${video.codec} is decoded in software: only ${NVDEC_CODECS.join(', ')} are known to give the same frames`;
   }
-  if (!/^yuvj?420p$/.test(video.pixelFormat)) return `it is ${video.pixelFormat}, not 4:2:0 of 8 bits`;
+  if (!/^yuvj?420p$/.test(video.pixelFormat)) return `it is ${video.pixelFormat}, not 8-bit 4:2:0`;
   if (video.interlaced) return 'it is interlaced';
-  if (video.width % 2 === 1 || video.height % 2 === 1) return `${video.width}x${video.height} is odd`;
+  if (video.width % 2 === 1 || video.height % 2 === 1)
+    return `${video.width}x${video.height} has an odd side`;
   return undefined;
 }
 
-/** Why NVENC has no equal to this way of encoding; undefined where it has. */
+/** Returns why NVENC has no equivalent of this encoding; undefined if it has. */
 export function unfitForNvenc(spec: EncodeSpec): string | undefined {
   const { codec, crf, preset, pixelFormat, tags } = spec;
   if (CODEC_FACTS[codec].nvenc === undefined) return `it encodes h264 and hevc, not ${codec}`;
@@ -51,20 +56,22 @@ export function unfitForNvenc(spec: EncodeSpec): string | undefined {
   return undefined;
 }
 
-/** ffmpeg's name of the NVENC encoder for a codec that has one (`unfitForNvenc`). */
+/** Returns ffmpeg's name of the NVENC encoder for a codec that has one (`unfitForNvenc`). */
 export function nvencEncoder(codec: Codec): string {
   return CODEC_FACTS[codec].nvenc ?? codec;
 }
 
 /**
- * ffmpeg's input options for decoding by NVDEC on CUDA device `gpu`; frames come down to system memory as NV12. Each
- * thread would take one of the engine's 32 surfaces and speed nothing up.
+ * Returns ffmpeg's input options for decoding by NVDEC on CUDA device `gpu`. Frames arrive in system memory
+ * as NV12. More threads would each take one of the engine's 32 surfaces and speed nothing up.
  */
 export function nvdecOptions(gpu: number): readonly string[] {
   return ['-hwaccel', 'cuda', '-hwaccel_device', String(gpu), '-threads', '1'];
 }
 
-/** ffmpeg's filters that give what NVDEC gives the form in which software gives it: NV12's samples in three planes. */
+/**
+ * Returns the filters that bring NVDEC's frames into the form of software's: NV12's samples in three planes.
+ */
 export function nvdecFilters({ pixelFormat }: VideoFacts, range: 'limited' | 'full'): readonly string[] {
   return [
     `scale=in_range=${range}:out_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`,
@@ -72,7 +79,10 @@ export function nvdecFilters({ pixelFormat }: VideoFacts, range: 'limited' | 'fu
   ];
 }
 
-/** ffmpeg's output options for encoding by NVENC on CUDA device `gpu`, at constant quality on x264's scale as it stands. */
+/**
+ * Returns ffmpeg's output options for encoding by NVENC on CUDA device `gpu`, at constant quality on x264's
+ * scale.
+ */
 export function nvencOptions({ codec, crf, preset }: EncodeSpec, gpu: number): readonly string[] {
   return [
     ...['-c:v', nvencEncoder(codec), '-gpu', String(gpu)],

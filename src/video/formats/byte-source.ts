@@ -1,10 +1,10 @@
 import { open } from 'node:fs/promises';
 
-/** Bytes in order. */
+/** A source of bytes in order. */
 export interface ByteSource {
   /**
-   * Puts the next bytes at the beginning of `into` (which has room for one at least) as soon as there are any, and gives
-   * their number; 0 at the end. One call at a time.
+   * Reads the next bytes into the beginning of `into` (which has room for one at least), as soon as there are
+   * any. Returns their number; 0 at the end. One call at a time.
    */
   read(into: Uint8Array): Promise<number>;
 }
@@ -17,7 +17,7 @@ export interface FileSource extends ByteSource {
   close(): Promise<void>;
 }
 
-/** Opens a file as a byte source. Errors: those of the file system. */
+/** Opens a file as a byte source. Throws the errors of the file system. */
 export async function fileSource(path: string): Promise<FileSource> {
   const file = await open(path, 'r');
   const { size } = await file.stat();

@@ -14,7 +14,9 @@ export const TRANSFERS: readonly string[] = [
   'arib-std-b67',
 ];
 
-/** What the frames' numbers mean, in ffmpeg's names; undefined where unspecified. Goes into the bitstream. */
+/**
+ * The meaning of the frames' numbers, by ffmpeg's names; undefined if unspecified. Goes into the bitstream.
+ */
 export interface ColourTags {
   /** `-colorspace`: bt709, smpte170m, bt470bg, bt2020nc ... */
   readonly matrix: string | undefined;

@@ -1,10 +1,10 @@
-/** What the output file's container is and what it can hold; what codecs it takes is asked of ffmpeg (streams.ts). */
+/** The output containers and what they can hold. streams.ts asks ffmpeg which codecs they take. */
 import { JobError } from '../../system/errors.js';
 
 /** The containers an output can have. */
 export type ContainerName = 'mp4' | 'mov' | 'mkv' | 'webm';
 
-/** One output container, as the muxing command and the planning of streams need it. */
+/** An output container, as muxing and the planning of streams need it. */
 export interface Container {
   readonly name: ContainerName;
   /** Media type of its files. */
@@ -13,13 +13,15 @@ export interface Container {
   readonly muxer: string;
   /** An ISO base media file (QuickTime's family): boxes, a timescale for each track. Otherwise Matroska. */
   readonly isoMedia: boolean;
-  /** Whether a track can carry a display matrix; where not, rotation is applied to the pixels. */
+  /** True if a track can carry a display matrix; otherwise rotation is applied to the pixels. */
   readonly carriesDisplayMatrix: boolean;
-  /** Whether a track can say that its frames hold two views arranged as `mode` says (Matroska's names). */
+  /**
+   * Returns whether a track can declare that its frames hold two views arranged as `mode` (Matroska's names).
+   */
   readonly carriesStereo: (mode: string) => boolean;
-  /** Whether cover art and files (fonts) can be attached, and how. */
+  /** The way to attach cover art and files (fonts), if any. */
   readonly coverArt: 'stream' | 'attachment' | 'none';
-  /** ffmpeg's encoders to convert with, best first, where a stream cannot be copied. */
+  /** ffmpeg's encoders for streams that cannot be copied, best first. */
   readonly textSubtitles: readonly string[];
   readonly audioFallback: { readonly encoder: string; readonly bitRate: string; readonly label: string };
 }
@@ -27,7 +29,7 @@ export interface Container {
 const AAC = { encoder: 'aac', bitRate: '256k', label: 'AAC, 256 kbit/s' } as const;
 const OPUS = { encoder: 'libopus', bitRate: '192k', label: 'Opus, 192 kbit/s' } as const;
 
-/** WebM's guidelines leave the others out, and ffmpeg's muxer refuses them. */
+/** WebM's guidelines omit other modes, and ffmpeg's muxer refuses them. */
 const WEBM_STEREO = ['left_right', 'right_left', 'top_bottom', 'bottom_top'];
 const NO_STEREO = (): boolean => false;
 
@@ -89,8 +91,10 @@ const ALIASES: Readonly<Record<string, ContainerName>> = {
 };
 
 /**
- * The container of the output called `outputName` (a path or the name of a blob), from `format` where it is given and
- * from the name's extension otherwise. Errors: JobError('usage') where neither names one of the four.
+ * Returns the container of the output `outputName` (a path or the name of a blob), from `format` if given and
+ * otherwise from the name's extension.
+ *
+ * @throws {JobError} usage: when neither names one of the four.
  */
 export function containerFor(outputName: string, format?: string): Container {
   const asked = (format ?? extensionOf(outputName)).toLowerCase();

@@ -1,17 +1,17 @@
-/** The display matrix of a video track: what it does to the picture, and writing it into a finished MP4 or QuickTime file. */
+/** Reads the display matrix of a video track, and writes one into a finished MP4 or QuickTime file. */
 import { open } from 'node:fs/promises';
 import { JobError } from '../../system/errors.js';
 import { isoBoxAt, isoFile, isoTracks } from './iso-boxes.js';
 
-/** How a frame is turned for display. */
+/** A rotation by quarters or a reflection of a frame for display. */
 export interface Turn {
   /** ffmpeg filters that do it to the pixels, in order. */
   readonly filters: readonly string[];
-  /** Whether width and height change places. */
+  /** True if width and height are swapped. */
   readonly sideways: boolean;
 }
 
-/** By the signs of a, b, c and d in x' = ax + cy, y' = bx + dy; y points down. */
+/** The turns by the signs of a, b, c and d in x' = ax + cy, y' = bx + dy; y points down. */
 const TURNS: Readonly<Record<string, Turn>> = {
   '1,0,0,1': { filters: [], sideways: false },
   '0,1,-1,0': { filters: ['transpose=clock'], sideways: true },
@@ -23,7 +23,7 @@ const TURNS: Readonly<Record<string, Turn>> = {
   '0,-1,-1,0': { filters: ['transpose=clock_flip'], sideways: true },
 };
 
-/** What the matrix does, where that is turning by quarters and mirroring; undefined for any other (a slant, a scale). */
+/** Returns the turn that the matrix means; undefined for any other (a slant, a scale). */
 export function turnOf(matrix: readonly number[]): Turn | undefined {
   const [a = 0, b = 0, , c = 0, d = 0] = matrix;
   const unit = Math.max(Math.abs(a), Math.abs(b));
@@ -31,7 +31,10 @@ export function turnOf(matrix: readonly number[]): Turn | undefined {
   return even ? TURNS[[a, b, c, d].map(Math.sign).join()] : undefined;
 }
 
-/** The matrix for frames `x` times as wide and `y` times as high: its translation, which is in pixels, scaled along. */
+/**
+ * Returns the matrix for frames `x` times as wide and `y` times as high: its translation, in pixels, is
+ * scaled.
+ */
 export function scaleMatrix(matrix: readonly number[], x: number, y: number): readonly number[] {
   return matrix.map((value, place) => {
     if (place === 6) return Math.round(value * x);
@@ -40,8 +43,10 @@ export function scaleMatrix(matrix: readonly number[], x: number, y: number): re
 }
 
 /**
- * Writes `matrix` (nine integers) into the header (`tkhd`: ISO/IEC 14496-12, 8.3.2) of the track that is number
- * `track` (from 0) in the MP4 or QuickTime file at `path`, in place. Errors: JobError('output') where that is no video track.
+ * Writes `matrix` (nine integers) into the header (`tkhd`: ISO/IEC 14496-12, 8.3.2) of the track that is
+ * number `track` (from 0) in the MP4 or QuickTime file at `path`, in place.
+ *
+ * @throws {JobError} output: when that is no video track.
  */
 export async function writeDisplayMatrix(
   path: string,

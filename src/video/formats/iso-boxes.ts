@@ -1,7 +1,10 @@
-/** Walks the boxes of an ISO base media file (MP4, QuickTime: ISO/IEC 14496-12) by their headers, in bounded memory. */
+/**
+ * Walks the boxes of an ISO base media file (MP4, QuickTime: ISO/IEC 14496-12) by their headers, in bounded
+ * memory.
+ */
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** One box: where its payload lies in the file. */
+/** A box, by the position of its payload in the file. */
 export interface IsoBox {
   /** Four characters. */
   readonly type: string;
@@ -10,24 +13,26 @@ export interface IsoBox {
   readonly end: number;
 }
 
-/** More boxes than any real movie's headers have: what one look at a damaged or hostile file may make us read. */
+/**
+ * More boxes than any real movie's headers have: the most that one pass over a damaged or hostile file reads.
+ */
 const MOST_BOXES = 100_000;
-/** Headers lie close together: they are read in blocks of this many bytes. */
+/** Headers are close together: they are read in blocks of this many bytes. */
 const WINDOW_BYTES = 65_536;
-/** As many edits as matter: two tell that there are several. */
+/** The bytes of edits that are read: two edits are enough to know that there are several. */
 const MOST_EDIT_BYTES = 4096;
 
 /** An open file whose boxes are walked. */
 export interface IsoFile {
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** Up to `length` bytes from `at`, fewer at the end of the file; at most `WINDOW_BYTES`. */
+  /** Reads up to `length` bytes from `at`, fewer at the end of the file; at most `WINDOW_BYTES`. */
   read(at: number, length: number): Promise<Buffer>;
-  /** Counts one more box; false once there were more than any real file has. */
+  /** Counts one more box. Returns false after more than any real file has. */
   countBox(): boolean;
 }
 
-/** The caller closes `file`. */
+/** Opens the boxes of `file`, which the caller closes. */
 export async function isoFile(file: FileHandle): Promise<IsoFile> {
   const { size } = await file.stat();
   const window = Buffer.alloc(WINDOW_BYTES);
@@ -50,7 +55,7 @@ export async function isoFile(file: FileHandle): Promise<IsoFile> {
   };
 }
 
-/** The boxes between `start` and `end`; stops quietly where a header makes no sense. */
+/** Yields the boxes between `start` and `end`. Stops at a header that makes no sense. */
 export async function* isoBoxes(
   file: IsoFile,
   start: number,
@@ -65,7 +70,7 @@ export async function* isoBoxes(
     const large = size32 === 1;
     if (large && header.length < 16) return;
     const headerBytes = large ? 16 : 8;
-    // 0: to the end of what holds it.
+    // 0 means: to the end of the enclosing box.
     const size = large ? Number(header.readBigUInt64BE(8)) : size32 === 0 ? end - at : size32;
     if (size < headerBytes || at + size > end) return;
     yield { type, start: at + headerBytes, end: at + size };
@@ -73,7 +78,10 @@ export async function* isoBoxes(
   }
 }
 
-/** The first box called `path[0]` between `start` and `end`, in it the first called `path[1]`, and so on. */
+/**
+ * Returns the first box called `path[0]` between `start` and `end`, in it the first called `path[1]`, and so
+ * on.
+ */
 export async function isoBoxAt(
   file: IsoFile,
   within: { readonly start: number; readonly end: number },
@@ -86,14 +94,14 @@ export async function isoBoxAt(
   return undefined;
 }
 
-/** A track, as much of it as its headers tell. */
+/** A track, by its headers. */
 export interface IsoTrack {
   readonly box: IsoBox;
-  /** `vide`, `soun`, ...; empty where the track does not say. */
+  /** `vide`, `soun`, ...; empty if the track has no handler. */
   readonly handler: string;
 }
 
-/** The tracks of the movie in their order. */
+/** Returns the tracks of the movie in order. */
 export async function isoTracks(file: IsoFile): Promise<readonly IsoTrack[]> {
   const movie = await isoBoxAt(file, { start: 0, end: file.size }, ['moov']);
   if (movie === undefined) return [];
@@ -107,7 +115,7 @@ export async function isoTracks(file: IsoFile): Promise<readonly IsoTrack[]> {
   return tracks;
 }
 
-/** Each track's handler and the format of its first sample entry (`avc1`, `encv`, ...). */
+/** Returns each track's handler and the format of its first sample entry (`avc1`, `encv`, ...). */
 export async function isoSampleEntries(
   path: string,
 ): Promise<readonly { readonly handler: string; readonly format: string }[]> {
@@ -126,25 +134,25 @@ export async function isoSampleEntries(
   }
 }
 
-/** The edits of a sound track that show something of it (ISO/IEC 14496-12, 8.6.6). */
-export interface SoundEdits {
+/** The edits of an audio track that play a part of it (ISO/IEC 14496-12, 8.6.6). */
+export interface AudioEdits {
   readonly count: number;
-  /** Seconds of the track that are passed over before the first. */
+  /** Seconds of the track that are skipped before the first. */
   readonly hidden: number;
 }
 
-/** The edits of each sound track that has any, in the file's order. */
-export async function isoSoundEdits(path: string): Promise<readonly SoundEdits[]> {
+/** Returns the edits of each audio track that has any, in the file's order. */
+export async function isoAudioEdits(path: string): Promise<readonly AudioEdits[]> {
   const handle = await open(path);
   try {
     const file = await isoFile(handle);
-    const found: SoundEdits[] = [];
+    const found: AudioEdits[] = [];
     for (const { box, handler } of await isoTracks(file)) {
       if (handler !== 'soun') continue;
       const list = await isoBoxAt(file, box, ['edts', 'elst']);
       const header = await isoBoxAt(file, box, ['mdia', 'mdhd']);
       if (list === undefined || header === undefined) continue;
-      // Times are 64 bits wide in version 1. An edit from -1 on shows nothing.
+      // Times are 64 bits wide in version 1. An edit from -1 on plays nothing.
       const wide = (await numberAt(file, header.start, 1)) === 1;
       const timescale = (await numberAt(file, header.start + (wide ? 20 : 12), 4)) || 1;
       const starts = (await editStarts(file, list)).filter((start) => start >= 0);
@@ -157,7 +165,7 @@ export async function isoSoundEdits(path: string): Promise<readonly SoundEdits[]
   }
 }
 
-/** The media times at which a list's first edits begin. */
+/** Returns the media times at which a list's first edits begin. */
 async function editStarts(file: IsoFile, list: IsoBox): Promise<readonly number[]> {
   const bytes = await file.read(list.start, Math.min(list.end - list.start, MOST_EDIT_BYTES));
   if (bytes.length < 8) return [];

@@ -1,12 +1,12 @@
 /** Walks the elements of a Matroska file (RFC 8794, RFC 9559) by their headers, in bounded memory. */
 import type { FileHandle } from 'node:fs/promises';
 
-/** One element: where it and its payload lie in the file, or in the bytes that were given. */
+/** An element, by its position and that of its payload in the file or in the given bytes. */
 export interface Element {
   readonly id: number;
   readonly at: number;
   readonly start: number;
-  /** Undefined where it does not say. */
+  /** Undefined if its size is unknown. */
   readonly end: number | undefined;
 }
 
@@ -27,10 +27,13 @@ export const ID = {
 } as const;
 
 const LONGEST_HEADER = 12;
-/** More elements than any real file has at one level: what a damaged or hostile one may make us read. */
+/** More elements than any real file has at one level: the most that are read of a damaged or hostile one. */
 const MOST_ELEMENTS = 1_000_000;
 
-/** The element that begins at `at` in `bytes`, whose first byte is at `origin` of the file. Undefined where none does. */
+/**
+ * Parses the element at `at` in `bytes`, whose first byte is at `origin` of the file. Undefined if there is
+ * none.
+ */
 export function elementAt(bytes: Uint8Array, at: number, origin = 0): Element | undefined {
   const id = coded(bytes, at, 4, false);
   if (id === undefined) return undefined;
@@ -47,7 +50,10 @@ export function elementAt(bytes: Uint8Array, at: number, origin = 0): Element | 
   };
 }
 
-/** A number whose first byte tells its length by its leading zeros, with or without the bit that ends them. */
+/**
+ * Parses a number whose first byte encodes its length in leading zeros, with or without the bit that ends
+ * them.
+ */
 function coded(bytes: Uint8Array, at: number, longest: number, unmarked: boolean) {
   const first = bytes[at];
   if (first === undefined) return undefined;
@@ -58,7 +64,7 @@ function coded(bytes: Uint8Array, at: number, longest: number, unmarked: boolean
   return { value, length };
 }
 
-/** The elements within `bytes` from `start` to `end`; stops quietly where a header makes no sense. */
+/** Yields the elements within `bytes` from `start` to `end`. Stops at a header that makes no sense. */
 export function* elementsIn(
   bytes: Uint8Array,
   start: number,
@@ -72,7 +78,7 @@ export function* elementsIn(
   }
 }
 
-/** The segment and what it holds, up to its first element of unknown size. */
+/** Yields the elements of the segment, up to the first of unknown size. */
 export async function* segmentElements(file: FileHandle): AsyncGenerator<Element> {
   const segment = await segmentOf(file);
   if (segment === undefined) return;
@@ -88,7 +94,7 @@ export async function* segmentElements(file: FileHandle): AsyncGenerator<Element
   }
 }
 
-/** Whether the file is as long as its segment says; true where that does not say. */
+/** Returns whether the file is as long as its segment declares; true if it declares no size. */
 export async function matroskaIsWhole(file: FileHandle): Promise<boolean> {
   const segment = await segmentOf(file);
   return segment?.end === undefined || segment.end <= (await file.stat()).size;

@@ -1,26 +1,30 @@
 /**
- * Gives the last frame of a Matroska file its own duration, which FFmpeg's muxer writes for subtitles only: the frame's packet
- * goes to the muxer with a mark that becomes an element of the same block, and that element's place is then taken.
+ * Gives the last frame of a Matroska file its own duration. FFmpeg's muxer writes durations only for
+ * subtitles. So the frame's packet goes to the muxer with a mark, which becomes an element of its block, and
+ * the duration then replaces that element.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { type Element, elementsIn, ID, segmentElements } from './matroska-elements.js';
 import type { Rational } from './rational.js';
 
-/** What goes with the last frame's packet, as its block addition. */
+/** The block addition of the last frame's packet. */
 export const LAST_BLOCK_MARK = Buffer.from('framescatter: last', 'latin1');
 
-/** Seconds a tick in the files that FFmpeg's muxer makes. */
+/** The time base of files that FFmpeg's muxer makes. */
 export const MATROSKA_FILE_TIME_BASE: Rational = { num: 1, den: 1000 };
 
-/** Within so many milliseconds after its time a frame's cluster may begin: with B-frames a later frame opens it. */
+/**
+ * The most milliseconds by which a frame's cluster may begin after its time: with B-frames a later frame
+ * opens it.
+ */
 const MOST_AHEAD = 60_000;
-/** A cluster of FFmpeg's is 5 MB and a frame at most. */
+/** The largest cluster that is read. FFmpeg's are 5 MB and one frame at most. */
 const LARGEST_CLUSTER = 2 ** 30;
 
 /**
- * Writes into the marked block of the Matroska file at `path` that it lasts `milliseconds`; its time is `time`, in
- * milliseconds, too. Where FFmpeg has carried no mark over, nothing is changed.
+ * Writes the duration `milliseconds` into the marked block of the Matroska file at `path`. The block's time
+ * is `time`, also in milliseconds. Changes nothing if FFmpeg has not carried the mark over.
  */
 export async function setLastBlockDuration(path: string, time: number, milliseconds: number): Promise<void> {
   const file = await open(path, 'r+');
@@ -42,7 +46,7 @@ export async function setLastBlockDuration(path: string, time: number, milliseco
   }
 }
 
-/** Whether the marked block is in `cluster`: it has its duration then. */
+/** Replaces the mark in `cluster` by the duration. Returns false if the mark is not there. */
 async function markReplaced(
   file: FileHandle,
   cluster: Element,
@@ -70,7 +74,9 @@ async function markReplaced(
   });
 }
 
-/** The muxer has seen the mark and says in the track's entry that its blocks have additions. */
+/**
+ * Removes from the track's entry that its blocks have additions: the muxer wrote that because of the mark.
+ */
 function forgetAdditions(bytes: Buffer): boolean {
   let found = false;
   for (const entry of elementsIn(bytes, 0, bytes.length)) {
@@ -84,13 +90,13 @@ function forgetAdditions(bytes: Buffer): boolean {
   return found;
 }
 
-/** Makes the bytes from `at` to `end` an element that readers pass over. */
+/** Replaces the bytes from `at` to `end` by an element that readers ignore. */
 function emptied(bytes: Buffer, at: number, end: number): void {
   bytes.fill(0, at, end);
   bytes.set([ID.void, 0x80 | (end - at - 2)], at);
 }
 
-/** Lets `change` change what `element` holds, of the same length; where it does, its checksum follows. */
+/** Rewrites the payload of `element` by `change`, which keeps its length, and updates its checksum. */
 async function rewrite(
   file: FileHandle,
   element: Element,

@@ -1,20 +1,24 @@
 /**
- * Writes one video stream of encoded packets as Matroska, for codecs whose packets do not say what NUT cannot either:
- * colour tags. It gives bytes and does no I/O. Source of identifiers and numbers: RFC 9559; of colours: ITU-T H.273.
+ * Writes one video stream of encoded packets as Matroska, for codecs whose packets do not hold colour tags:
+ * NUT does not either. It returns bytes and does no I/O. Source of identifiers and numbers: RFC 9559; of
+ * colours: ITU-T H.273.
  */
 
 import { type ColourTags, MATRICES, PRIMARIES, TRANSFERS } from './colour-names.js';
 import type { NutStream } from './nut.js';
 import { type Rational, reduced } from './rational.js';
 
-/** Seconds a tick in what `createMatroskaWriter` writes. */
+/** The time base of what `createMatroskaWriter` writes. */
 export const MATROSKA_TIME_BASE: Rational = { num: 1, den: 1_000_000_000 };
 
-/** What both containers' writers give. */
+/** The interface of both containers' writers. */
 export interface PacketWriter {
   /** The bytes before the first packet. */
   readonly header: Uint8Array;
-  /** The bytes of one packet, in decoding order; times and durations in the stream's ticks, `addition` as block addition. */
+  /**
+   * Returns the bytes of one packet, in decoding order. Times and durations are in the stream's ticks;
+   * `addition` becomes a block addition.
+   */
   packet(
     pts: number,
     keyframe: boolean,
@@ -28,13 +32,13 @@ const PRORES = 'V_PRORES';
 const FOURCC = 'V_MS/VFW/FOURCC';
 const CODECS: Readonly<Record<string, string>> = {
   ...{ FFV1: 'V_FFV1', VP90: 'V_VP9', AVdh: FOURCC },
-  // One for each profile.
+  // One per profile.
   ...{ apco: PRORES, apcs: PRORES, apcn: PRORES, apch: PRORES, ap4h: PRORES, ap4x: PRORES },
 };
-/** Matroska leaves out what begins each ProRes frame: its size and `icpf`. */
+/** Bytes at the beginning of each ProRes frame that Matroska leaves out: its size and `icpf`. */
 const PRORES_HEADER_BYTES = 8;
 
-/** Where chroma lies, across and down: 1 is with the first luma sample, 2 is half way. */
+/** Chroma locations, across and down: 1 is at the first luma sample, 2 is half way to the next. */
 const CHROMA_SITES: Readonly<Record<string, readonly [number, number]>> = {
   left: [1, 2],
   center: [2, 2],
@@ -44,12 +48,18 @@ const CHROMA_SITES: Readonly<Record<string, readonly [number, number]>> = {
 const UNKNOWN_SIZE = Buffer.from('01ffffffffffffff', 'hex');
 const DISPLAY_ASPECT_RATIO = 3;
 
-/** Whether streams with this codec tag need this writer. None of them has B-frames: packets come in presentation order. */
+/**
+ * Returns whether streams with this codec tag need this writer. None of them has B-frames: packets come in
+ * presentation order.
+ */
 export function needsMatroska(fourcc: string): boolean {
   return Object.hasOwn(CODECS, fourcc);
 }
 
-/** A writer for the video stream `stream`, whose codec tag `needsMatroska`, tagged with `tags`. Ticks are `MATROSKA_TIME_BASE`. */
+/**
+ * Returns a writer for the video stream `stream`, whose codec tag `needsMatroska`, tagged with `tags`. Its
+ * ticks are `MATROSKA_TIME_BASE`.
+ */
 export function createMatroskaWriter(stream: NutStream, tags: ColourTags): PacketWriter {
   const codec = CODECS[stream.fourcc] ?? '';
   const codecPrivate = privateOf(codec, stream);
@@ -77,7 +87,7 @@ export function createMatroskaWriter(stream: NutStream, tags: ColourTags): Packe
     element('1a45dfa3', [element('4282', [Buffer.from('matroska')]), number('4287', 4), number('4285', 2)]),
     Buffer.from('18538067', 'hex'),
     UNKNOWN_SIZE,
-    // One nanosecond a tick.
+    // One nanosecond per tick.
     element('1549a966', [number('2ad7b1', 1)]),
     element('1654ae6b', [track]),
   ]);
@@ -110,11 +120,12 @@ export function createMatroskaWriter(stream: NutStream, tags: ColourTags): Packe
   };
 }
 
-/** What Matroska keeps beside a codec's name. */
+/** Returns the codec's private data in Matroska. */
 function privateOf(codec: string, { fourcc, width, height, extradata }: NutStream): Uint8Array {
   if (codec === PRORES) return Buffer.from(fourcc, 'latin1');
   if (codec !== FOURCC) return extradata;
-  // BITMAPINFOHEADER (Microsoft, wingdi.h): size, width, height, planes, bits of a pixel, compression, bytes of a frame.
+  // BITMAPINFOHEADER (Microsoft, wingdi.h): size, width, height, planes, bits per pixel, compression, bytes
+  // per frame.
   const header = Buffer.alloc(40);
   header.writeUInt32LE(header.length, 0);
   header.writeInt32LE(width, 4);
@@ -141,7 +152,7 @@ function colour(tags: ColourTags): readonly Uint8Array[] {
   ];
 }
 
-/** An unsigned integer, or a signed one byte. */
+/** Returns an element with an unsigned integer, or with a signed one of one byte. */
 function number(id: string, value: number): Uint8Array {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(BigInt(value));
@@ -154,7 +165,7 @@ function element(id: string, children: readonly Uint8Array[]): Buffer {
   return Buffer.concat([Buffer.from(id, 'hex'), size(body.length), body]);
 }
 
-/** A size in eight bytes. */
+/** Returns a size in eight bytes. */
 function size(bytes: number): Buffer {
   const coded = Buffer.alloc(8);
   coded.writeBigUInt64BE(BigInt(bytes) | (1n << 56n));

@@ -1,21 +1,21 @@
 /**
  * The NUT container as FFmpeg writes and reads it: constants, types and the byte-level codes.
  *
- * Source: FFmpeg's `libavformat/nut.h`, `nutenc.c` and `nutdec.c` (the behaviour, versions 3 and 4 of the format)
- * and the NUT specification they implement.
+ * Source: FFmpeg's `libavformat/nut.h`, `nutenc.c` and `nutdec.c` (the behaviour, versions 3 and 4 of the
+ * format) and the NUT specification they implement.
  */
 import type { Rational } from './rational.js';
 
-/** What a NUT stream header says. Audio streams have `width` and `height` 0. */
+/** The facts in a NUT stream header. Audio streams have `width` and `height` 0. */
 export interface NutStream {
   readonly kind: 'video' | 'audio' | 'subtitle' | 'data';
   /** The codec tag: two or four bytes, e.g. `H264`, as Latin-1 text. */
   readonly fourcc: string;
-  /** Seconds a tick. FFmpeg's muxer may refine the one it was asked for: see `rescaleExact`. */
+  /** Seconds per tick. FFmpeg's muxer may choose a finer one than it was asked for: see `rescaleExact`. */
   readonly timeBase: Rational;
   readonly width: number;
   readonly height: number;
-  /** Undefined where unknown. */
+  /** Undefined if unknown. */
   readonly sampleAspectRatio: Rational | undefined;
   readonly extradata: Uint8Array;
   /** Frames by which decoding order may lag presentation order (B-frames): FFmpeg's `video_delay`. */
@@ -37,7 +37,7 @@ export interface NutPacket extends NutPacketHeader {
   readonly data: Uint8Array;
 }
 
-/** What a NUT file begins with (`ID_STRING` and its zero byte). */
+/** The beginning of a NUT file (`ID_STRING` and its zero byte). */
 export const FILE_ID = Buffer.from('nut/multimedia container\0', 'latin1');
 
 /** The eight-byte marks that packets other than frames begin with. */
@@ -71,7 +71,7 @@ export const FLAG = {
 export const CHECKED_HEADER_BYTES = 4096;
 /** Frames longer than this have no elided header. */
 export const LONGEST_ELIDING_FRAME = 4096;
-/** The shortest and longest number of fractions of a PTS that a stream may abbreviate to, in bits. */
+/** The most bits of an abbreviated PTS. */
 export const MOST_PTS_BITS = 15;
 
 const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
@@ -81,8 +81,8 @@ const CRC_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * NUT's checksum: CRC-32 with polynomial 0x04C11DB7, most significant bit first, starting from `crc`, not inverted.
- * Stored big-endian after the data, so that the checksum of both is 0.
+ * NUT's checksum: CRC-32 with polynomial 0x04C11DB7, most significant bit first, starting from `crc`, not
+ * inverted. Stored big-endian after the data, so that the checksum of both is 0.
  */
 export function crc32(data: Uint8Array, crc = 0): number {
   let value = crc;
@@ -90,13 +90,13 @@ export function crc32(data: Uint8Array, crc = 0): number {
   return value;
 }
 
-/** Thrown by `Cursor` where the bytes end before the value does. */
+/** Thrown by `Cursor` when the bytes end before the value does. */
 export const NEED_MORE: unique symbol = Symbol('the bytes end here');
 
-/** Thrown by `Cursor` for a value that no sound file has: the text says which. */
-export class Unsound extends Error {}
+/** Thrown for a value that no valid NUT file has. The message says which. */
+export class CorruptNut extends Error {}
 
-/** Reads NUT's codes from bytes at hand, moving on. */
+/** Reads NUT's codes from bytes in memory, and moves on. */
 export class Cursor {
   constructor(
     readonly bytes: Uint8Array,
@@ -111,7 +111,7 @@ export class Cursor {
     return byte;
   }
 
-  /** The next `length` bytes, as a view. */
+  /** Returns the next `length` bytes, as a view. */
   take(length: number): Uint8Array {
     if (this.bytes.length - this.at < length) throw NEED_MORE;
     this.at += length;
@@ -123,7 +123,7 @@ export class Cursor {
     return new DataView(buffer, byteOffset, 8).getBigUint64(0);
   }
 
-  /** An unsigned number of variable length (`v`), seven bits a byte, at most 2^53 - 1. */
+  /** Reads an unsigned number of variable length (`v`), seven bits per byte, at most 2^53 - 1. */
   v(): number {
     let value = 0;
     for (let length = 1; length <= 10; length++) {
@@ -132,10 +132,10 @@ export class Cursor {
       if (value > Number.MAX_SAFE_INTEGER) break;
       if (byte < 128) return value;
     }
-    throw new Unsound('a number is too large');
+    throw new CorruptNut('a number is too large');
   }
 
-  /** As `v`, of 64 bits, read as two's complement: FFmpeg writes a time before zero so. */
+  /** Reads a `v` of 64 bits as two's complement: FFmpeg writes times before zero so. */
   v64(): bigint {
     let value = 0n;
     for (let length = 1; length <= 10; length++) {
@@ -143,17 +143,17 @@ export class Cursor {
       value = (value << 7n) | BigInt(byte & 127);
       if (byte < 128) return BigInt.asIntN(64, value);
     }
-    throw new Unsound('a number is too large');
+    throw new CorruptNut('a number is too large');
   }
 
-  /** A signed number of variable length (`s`). */
+  /** Reads a signed number of variable length (`s`). */
   s(): number {
     const value = this.v() + 1;
     return value % 2 === 1 ? -(value - 1) / 2 : value / 2;
   }
 }
 
-/** `value` (a whole number from 0 to 2^53 - 1) as a `v`. */
+/** Returns `value` (a whole number from 0 to 2^53 - 1) as a `v`. */
 export function putV(value: number): number[] {
   const bytes = [value % 128];
   for (let rest = Math.floor(value / 128); rest > 0; rest = Math.floor(rest / 128))

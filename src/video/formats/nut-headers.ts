@@ -1,8 +1,15 @@
 /** The bodies of NUT's main and stream headers. */
-import { type Cursor, FLAG, MOST_PTS_BITS, type NutStream, STARTCODE_BYTE, Unsound } from './nut-format.js';
+import {
+  CorruptNut,
+  type Cursor,
+  FLAG,
+  MOST_PTS_BITS,
+  type NutStream,
+  STARTCODE_BYTE,
+} from './nut-format.js';
 import { type Rational, reduced } from './rational.js';
 
-/** What a frame's first byte stands for. */
+/** The defaults that a frame's first byte stands for. */
 export interface FrameCode {
   readonly flags: number;
   readonly stream: number;
@@ -13,7 +20,7 @@ export interface FrameCode {
   readonly headerIdx: number;
 }
 
-/** What a main header says. */
+/** The facts in a main header. */
 export interface MainHeader {
   readonly streamCount: number;
   /** Bytes after a syncpoint within which a frame may begin without another. */
@@ -21,11 +28,11 @@ export interface MainHeader {
   readonly timeBases: readonly Rational[];
   /** 256 of them. */
   readonly frameCodes: readonly FrameCode[];
-  /** Beginnings that frames leave out, by index; the first is empty. */
+  /** Beginnings that frames may leave out, by index; the first is empty. */
   readonly elided: readonly Uint8Array[];
 }
 
-/** What a stream header says, for the world and for the reader. */
+/** The facts in a stream header. */
 export interface StreamHeader {
   readonly id: number;
   readonly stream: NutStream;
@@ -51,13 +58,13 @@ const INVALID: FrameCode = {
 };
 const KINDS = ['video', 'audio', 'subtitle', 'data'] as const;
 
-/** Parses a main header's body, without its checksum. Throws `Unsound` or NEED_MORE. */
+/** Parses a main header's body, without its checksum. Throws `CorruptNut` or NEED_MORE. */
 export function parseMainHeader(cursor: Cursor): MainHeader {
   const version = cursor.v();
-  if (!VERSIONS.includes(version)) throw new Unsound(`version ${version} is unknown`);
+  if (!VERSIONS.includes(version)) throw new CorruptNut(`version ${version} is unknown`);
   if (version > 3) cursor.v(); // minor version
   const streamCount = cursor.v();
-  if (streamCount < 1 || streamCount > MOST_STREAMS) throw new Unsound(`${streamCount} streams`);
+  if (streamCount < 1 || streamCount > MOST_STREAMS) throw new CorruptNut(`${streamCount} streams`);
   const maxDistance = Math.min(cursor.v(), MOST_DISTANCE);
   const timeBaseCount = cursor.v();
   const timeBases: Rational[] = [];
@@ -72,9 +79,9 @@ export function parseMainHeader(cursor: Cursor): MainHeader {
 
 function parseTimeBase(cursor: Cursor): Rational {
   const base = { num: cursor.v(), den: cursor.v() };
-  const sound =
+  const valid =
     [base.num, base.den].every((part) => part > 0 && part < 2 ** 31) && reduced(base).num === base.num;
-  if (!sound) throw new Unsound(`time base ${base.num}/${base.den}`);
+  if (!valid) throw new CorruptNut(`time base ${base.num}/${base.den}`);
   return base;
 }
 
@@ -94,10 +101,11 @@ function parseFrameCodes(cursor: Cursor, streamCount: number): FrameCode[] {
     if (fields > 7) headerIdx = cursor.v();
     for (let extra = fields; extra > 8; extra--) cursor.v();
     const skipsN = codes.length <= STARTCODE_BYTE ? 1 : 0;
-    if (count < 1 || count > 256 - skipsN - codes.length) throw new Unsound(`${count} frame codes in a row`);
-    if (stream >= streamCount) throw new Unsound(`a frame code for stream ${stream}`);
+    if (count < 1 || count > 256 - skipsN - codes.length)
+      throw new CorruptNut(`${count} frame codes in a row`);
+    if (stream >= streamCount) throw new CorruptNut(`a frame code for stream ${stream}`);
     if (Math.max(sizeMul, size + count, reserved) > MOST_SIDE)
-      throw new Unsound('a frame code is out of range');
+      throw new CorruptNut('a frame code is out of range');
     for (let j = 0; j < count; j++) {
       if (codes.length === STARTCODE_BYTE) codes.push(INVALID);
       codes.push({ flags, stream, sizeMul, sizeLsb: size + j, ptsDelta, reserved, headerIdx });
@@ -107,33 +115,33 @@ function parseFrameCodes(cursor: Cursor, streamCount: number): FrameCode[] {
   return codes;
 }
 
-/** Parses a stream header's body, without its checksum. Throws `Unsound` or NEED_MORE. */
+/** Parses a stream header's body, without its checksum. Throws `CorruptNut` or NEED_MORE. */
 export function parseStreamHeader(cursor: Cursor, main: MainHeader): StreamHeader {
   const id = cursor.v();
-  if (id >= main.streamCount) throw new Unsound(`a header for stream ${id} of ${main.streamCount}`);
+  if (id >= main.streamCount) throw new CorruptNut(`a header for stream ${id} of ${main.streamCount}`);
   const kind = KINDS[cursor.v()];
-  if (kind === undefined) throw new Unsound('a stream of an unknown kind');
+  if (kind === undefined) throw new CorruptNut('a stream of an unknown kind');
   const tagBytes = cursor.v();
-  if (tagBytes !== 2 && tagBytes !== 4) throw new Unsound(`a codec tag of ${tagBytes} bytes`);
+  if (tagBytes !== 2 && tagBytes !== 4) throw new CorruptNut(`a codec tag of ${tagBytes} bytes`);
   const fourcc = Buffer.from(cursor.take(tagBytes)).toString('latin1');
   const timeBaseId = cursor.v();
   const timeBase = main.timeBases[timeBaseId];
-  if (timeBase === undefined) throw new Unsound(`time base number ${timeBaseId}`);
+  if (timeBase === undefined) throw new CorruptNut(`time base number ${timeBaseId}`);
   const ptsBits = cursor.v();
-  if (ptsBits > MOST_PTS_BITS) throw new Unsound(`PTS of ${ptsBits} bits`);
+  if (ptsBits > MOST_PTS_BITS) throw new CorruptNut(`PTS of ${ptsBits} bits`);
   const maxPtsDistance = cursor.v();
   const decodeDelay = cursor.v();
   cursor.v(); // flags: fixed frame rate, an index is present
   const extradata = cursor.take(cursor.v()).slice();
-  const picture =
-    kind === 'video' ? parsePicture(cursor) : { width: 0, height: 0, sampleAspectRatio: undefined };
-  const stream = { kind, fourcc, timeBase, decodeDelay, extradata, ...picture };
+  const size =
+    kind === 'video' ? parseFrameSize(cursor) : { width: 0, height: 0, sampleAspectRatio: undefined };
+  const stream = { kind, fourcc, timeBase, decodeDelay, extradata, ...size };
   return { id, stream, timeBaseId, ptsBits, maxPtsDistance };
 }
 
-function parsePicture(cursor: Cursor): Pick<NutStream, 'width' | 'height' | 'sampleAspectRatio'> {
+function parseFrameSize(cursor: Cursor): Pick<NutStream, 'width' | 'height' | 'sampleAspectRatio'> {
   const [width, height] = [cursor.v(), cursor.v()];
-  if (width === 0 || height === 0) throw new Unsound(`a picture of ${width}x${height}`);
+  if (width === 0 || height === 0) throw new CorruptNut(`a frame size of ${width}x${height}`);
   const [num, den] = [cursor.v(), cursor.v()];
   return { width, height, sampleAspectRatio: num > 0 && den > 0 ? { num, den } : undefined };
 }

@@ -2,15 +2,21 @@ import { JobError } from '../../system/errors.js';
 import { crc32, FILE_ID, FLAG, type NutStream, putV, STARTCODE } from './nut-format.js';
 import { type Rational, reduced } from './rational.js';
 
-/** Writes one video stream of encoded packets as NUT. It gives bytes and does no I/O: feed them to `ffmpeg -f nut -i pipe:0`. */
+/**
+ * Writes one video stream of encoded packets as NUT. It returns bytes and does no I/O: feed them to `ffmpeg
+ * -f nut -i pipe:0`.
+ */
 export interface NutWriter {
   /** The bytes before the first packet. */
   readonly header: Uint8Array;
   /**
-   * The bytes of one packet, to be written one after the other (the last is `data` itself, not a copy). Packets come
-   * in decoding order; `pts` (ticks of the stream's time base, a whole number from 0 to 2^53 - 2^15) may go back and
-   * forth. `addition` goes with the packet as Matroska's additional data of a block. Errors: JobError('internal') for another
-   * `pts`, and for an addition in a stream that was not begun for any.
+   * Returns the bytes of one packet, to be written one after the other (the last is `data` itself, not a
+   * copy). Packets come in decoding order; `pts` (ticks of the stream's time base, a whole number from 0 to
+   * 2^53 - 2^15) may go back and forth. `addition` goes with the packet as Matroska's additional data of a
+   * block.
+   *
+   * @throws {JobError} internal: when `pts` is another number, or an addition comes in a stream opened
+   *   without any.
    */
   packet(
     pts: number,
@@ -20,22 +26,23 @@ export interface NutWriter {
   ): readonly [Uint8Array, Uint8Array];
 }
 
-/** The second one has side data, and a minor version. */
+/** The versions of the format. The second has side data, and a minor version. */
 const VERSION = [3];
 const VERSION_WITH_SIDE_DATA = [4, 0];
-/** FFmpeg's name for what Matroska's block additions hold, with the identifier that they have there. */
+/** FFmpeg's name for the content of Matroska's block additions, with its identifier there. */
 const ADDITION = 'CodecSpecificSide1';
-/** As FFmpeg's own writer: a reader loses no more than this much to damage. */
+/** As in FFmpeg's own writer: a reader loses no more than this to damage. */
 const MAX_DISTANCE = 32 * 1024 - 1;
 const PTS_BITS = 14;
-/** The one frame code in use: everything about a frame is spelled out after it. */
+/** The only frame code in use: every field of a frame follows it. */
 const FRAME_CODE = 1;
 const FRAME_FLAGS = FLAG.codedPts | FLAG.sizeMsb | FLAG.checksum;
 const LONGEST_FRAME_HEADER = 40;
 
 /**
- * A writer for the one video stream `stream`; with `additions`, packets may have them. Errors: JobError('internal') where the
- * time base is not in lowest terms.
+ * Returns a writer for the video stream `stream`. With `additions`, packets may have them.
+ *
+ * @throws {JobError} internal: when the time base is not in lowest terms.
  */
 export function createNutWriter(stream: NutStream, additions = false): NutWriter {
   if (stream.kind !== 'video') throw new JobError('internal', `NUT writing is for video, not ${stream.kind}`);
@@ -78,7 +85,7 @@ export function createNutWriter(stream: NutStream, additions = false): NutWriter
   };
 }
 
-/** The side data of a packet: one entry, and no metadata. */
+/** Returns the side data of a packet: one entry, and no metadata. */
 function sideData(addition: Uint8Array): number[] {
   const name = Buffer.from(ADDITION, 'latin1');
   const type = Buffer.from('bin', 'latin1');
@@ -98,7 +105,8 @@ function mainHeader(timeBase: Rational, additions: boolean): number[] {
     ...putV(timeBase.num),
     ...putV(timeBase.den),
   ];
-  // Runs of frame codes: flags, how many fields follow, PTS delta, size factor, stream, size rest, reserved, count.
+  // Runs of frame codes: flags, how many fields follow, PTS delta, size factor, stream, size rest, reserved,
+  // count.
   body.push(...putV(FLAG.invalid), 6, 0, 1, 0, 0, 0, 1);
   body.push(...putV(FLAG.coded), 6, 0, 1, 0, 0, 0, 1);
   body.push(...putV(FLAG.invalid), 6, 0, 1, 0, 0, 0, ...putV(256 - 3)); // 'N' does not count.

@@ -1,6 +1,6 @@
 /**
- * The NUT container: how raw frames leave ffmpeg and encoded packets enter it, each with its exact PTS.
- * This file reads whole files; see nut-reader.ts for streams and nut-writer.ts for writing.
+ * The NUT container. Raw frames leave ffmpeg in it, and encoded packets enter it, each with its exact PTS.
+ * This file reads whole files; nut-reader.ts reads streams, and nut-writer.ts writes.
  */
 import { JobError, messageOf } from '../../system/errors.js';
 import { fileSource } from './byte-source.js';
@@ -16,15 +16,21 @@ export { createNutWriter, type NutWriter } from './nut-writer.js';
 export interface NutFile {
   readonly streams: readonly NutStream[];
   /**
-   * The packets in file (decoding) order, once. Each has a fresh `data`; memory is bounded by the largest packet.
-   * Errors: JobError('ffmpeg') naming the file where it is damaged or ends within a packet.
+   * Yields the packets in file (decoding) order, once. Each has a fresh `data`; memory is bounded by the
+   * largest packet.
+   *
+   * @throws {JobError} ffmpeg: when the file is damaged or ends within a packet; the message names the file.
    */
   packets(): AsyncGenerator<NutPacket, void, undefined>;
-  /** Closes the file. Idempotent; done by `packets` when it ends or is left, too. */
+  /** Closes the file. Idempotent. `packets` does it, too, when it ends or is left. */
   close(): Promise<void>;
 }
 
-/** Opens the NUT file at `path` and reads its headers. Errors: JobError('ffmpeg') naming the file. */
+/**
+ * Opens the NUT file at `path` and reads its headers.
+ *
+ * @throws {JobError} ffmpeg: when that fails; the message names the file.
+ */
 export async function openNutFile(path: string): Promise<NutFile> {
   const source = await fileSource(path).catch((error: unknown) => {
     throw new JobError('ffmpeg', `"${path}" cannot be read: ${messageOf(error)}`, { cause: error });
@@ -56,8 +62,10 @@ export async function openNutFile(path: string): Promise<NutFile> {
 }
 
 /**
- * Makes sure that the NUT file at `path` is whole: one video stream that begins with a keyframe and has one packet for
- * each of `frames` frames at a constant `rate`, the first at 0. Errors: JobError('ffmpeg') naming the file.
+ * Checks that the NUT file at `path` is whole: one video stream that begins with a keyframe and has one
+ * packet for each of `frames` frames at a constant `rate`, the first at 0.
+ *
+ * @throws {JobError} ffmpeg: when it is not; the message names the file.
  */
 export async function checkSegment(path: string, frames: number, rate: Rational): Promise<void> {
   const source = await fileSource(path);

@@ -1,12 +1,19 @@
 import { JobError } from '../../system/errors.js';
 
-/** A ratio of whole numbers: a time base (seconds a tick), a frame rate or a sample aspect ratio. */
+/** Thrown for a time that has no exact value in another time base, or none that a JavaScript number holds. */
+export class InexactTime extends JobError {
+  constructor(message: string) {
+    super('internal', message);
+  }
+}
+
+/** A ratio of whole numbers: a time base (seconds per tick), a frame rate or a sample aspect ratio. */
 export interface Rational {
   readonly num: number;
   readonly den: number;
 }
 
-/** `ratio` in lowest terms. Both parts must be whole numbers above zero. */
+/** Returns `ratio` in lowest terms. Both parts must be whole numbers above zero. */
 export function reduced(ratio: Rational): Rational {
   let [a, b] = [ratio.num, ratio.den];
   while (b !== 0) [a, b] = [b, a % b];
@@ -14,8 +21,8 @@ export function reduced(ratio: Rational): Rational {
 }
 
 /**
- * `ratio` in lowest terms where both are at most `most`; else the last of its continued fraction's approximations whose are.
- * Both parts must be whole numbers above zero, and are.
+ * Returns `ratio` in lowest terms if both parts are at most `most`; otherwise the last approximation of its
+ * continued fraction with such parts. Both parts must be whole numbers above zero, and are in the result.
  */
 export function approximated(ratio: Rational, most: number): Rational {
   let { num: a, den: b } = reduced(ratio);
@@ -33,8 +40,10 @@ export function approximated(ratio: Rational, most: number): Rational {
 }
 
 /**
- * A time of `ticks` in time base `from`, in ticks of `to`. Errors: JobError('internal') where it is not a whole number
- * of ticks, or not one that a JavaScript number holds exactly.
+ * Returns a time of `ticks` in time base `from`, in ticks of `to`.
+ *
+ * @throws {InexactTime} when it is not a whole number of ticks, or not one that a JavaScript number holds
+ *   exactly.
  */
 export function rescaleExact(ticks: number, from: Rational, to: Rational): number {
   const result = rescaleDown(ticks, from, to);
@@ -42,19 +51,22 @@ export function rescaleExact(ticks: number, from: Rational, to: Rational): numbe
     BigInt(result) * BigInt(from.den) * BigInt(to.num) !==
     BigInt(ticks) * BigInt(from.num) * BigInt(to.den)
   ) {
-    throw new JobError(
-      'internal',
+    throw new InexactTime(
       `time ${ticks} at ${from.num}/${from.den} has no exact value at ${to.num}/${to.den}`,
     );
   }
   return result;
 }
 
-/** As `rescaleExact`, of times from 0 on, rounded down. */
+/**
+ * Returns the same, rounded down, for times from 0 on.
+ *
+ * @throws {InexactTime} when a JavaScript number does not hold it exactly.
+ */
 export function rescaleDown(ticks: number, from: Rational, to: Rational): number {
   const result = Number(
     (BigInt(ticks) * BigInt(from.num) * BigInt(to.den)) / (BigInt(from.den) * BigInt(to.num)),
   );
-  if (!Number.isSafeInteger(result)) throw new JobError('internal', `time ${ticks} is too large`);
+  if (!Number.isSafeInteger(result)) throw new InexactTime(`time ${ticks} is too large`);
   return result;
 }

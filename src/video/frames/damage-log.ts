@@ -1,18 +1,25 @@
-/** What ffmpeg says of a video while it decodes it, and what of that is damage. */
+/** Sorts the messages of an ffmpeg that decodes a video: which of them are damage. */
 import { isError, isFatal, isForgiven, plainMessage } from '../ffmpeg/ffmpeg-messages.js';
 import type { WirePlan } from './wire.js';
 
-/** What ffmpeg has said about the video so far. It is heard as soon as it is said, and so may be ahead of the frames. */
+/**
+ * The damage that ffmpeg has reported so far. Messages are heard at once, and so may be ahead of the frames.
+ */
 export interface DamageLog {
-  /** Messages of error level about what is being decoded. */
+  /** Number of errors about what is being decoded. */
   errors: number;
   /** The first of them. */
   first: string | undefined;
-  /** Frames, counted from 0, that were moved to a tick after the last one, since they were no later than it. */
+  /**
+   * Frames, counted from 0, whose timestamp was not later than the last one's: moved to one tick after it.
+   */
   readonly slips: number[];
-  /** Frames from which on another recording seems to follow, so many ticks earlier: it follows on after the last one. */
+  /**
+   * Frames at which the timestamps jump back by so many ticks, as where another recording begins: they follow
+   * on after the last frame.
+   */
   readonly jumps: { readonly frame: number; readonly back: number }[];
-  /** Other things that the user should know, one line each. */
+  /** Other notes for the user, one line each. */
   readonly notes: Set<string>;
 }
 
@@ -21,25 +28,29 @@ export interface DamageListener {
   readonly log: DamageLog;
   hear(line: string): void;
   /**
-   * Decides about errors that were told before the first frame was: they are damage, unless the video begins where
-   * decoding cannot. `beginsWhole` is asked once, and only where there are such errors. Errors: those of `beginsWhole`.
+   * Judges errors that came before the first frame: they are damage, unless decoding could not start at the
+   * video's beginning. `beginsWhole` is called once, and only if there are such errors. Throws what it
+   * throws.
    */
   judgeEarly(beginsWhole: () => Promise<boolean>): Promise<void>;
 }
 
-/** What demuxers say of damage while ffmpeg looks for streams: those packets are not read again. */
+/** Demuxers' messages about damage while ffmpeg looks for streams: it does not read those packets again. */
 const BROKEN_FILE =
   /ended prematurely|partial file|truncat|invalid as first byte|exceeds|Unknown-sized|Invalid (data|length)|corrupt/i;
-/** What ffmpeg takes for fatal unless it is to go on over damage (fftools); FFmpeg 7 names the stream in its marks. */
+/**
+ * Messages that ffmpeg takes for fatal unless told to continue past damage (fftools). FFmpeg 7 adds the
+ * stream's name.
+ */
 const CORRUPT =
   /^(?:\[[^\]]* @ 0x[0-9a-f]+\] ?)*\[warning\] (?:.*: )?corrupt (?:input packet|decoded frame)(?: in stream \d+)?$/;
 
-/** Listens to ffmpeg decoding a video that its demuxer `format` reads. */
+/** Returns the listener for an ffmpeg that decodes a video which its demuxer `format` reads. */
 export function damageListener(wire: WirePlan, format: string): DamageListener {
   const log: DamageLog = { errors: 0, first: undefined, slips: [], jumps: [], notes: new Set() };
-  // While ffmpeg looks for streams, the decoders of all of them speak.
+  // While ffmpeg looks for streams, the decoders of all of them report errors.
   let decoding = false;
-  // The first frame is told of by another thread than its decoder's (from FFmpeg 7 on), and so possibly much later.
+  // From FFmpeg 7 on, another thread than the decoder's reports the first frame, possibly much later.
   let writing = false;
   let early: string[] = [];
   let whole: Promise<boolean> | undefined;
@@ -69,7 +80,7 @@ export function damageListener(wire: WirePlan, format: string): DamageListener {
     if (size !== undefined && size !== next) {
       const { format } = wire;
       log.notes.add(
-        `the frames change from ${size} to ${next} on the way: scaled to ${format.width}x${format.height}`,
+        `the frame size changes from ${size} to ${next}: frames are scaled to ${format.width}x${format.height}`,
       );
     }
     size = next;

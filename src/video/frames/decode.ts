@@ -1,46 +1,51 @@
-/** Raw frames out of ffmpeg, each with its own PTS. */
+/** Decodes a video with ffmpeg into raw frames, each with its own PTS. */
 import { setImmediate } from 'node:timers/promises';
 import { JobError } from '../../system/errors.js';
 import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
 import type { SourceFacts } from '../source/source-facts.js';
-import { openRawFrames, type RawFrames, type RunOptions } from './raw-frames.js';
+import { openRawFrames, type RawFrameOptions, type RawFrames } from './raw-frames.js';
 import type { WirePlan } from './wire.js';
 
 /** The frames of one video, in presentation order. */
 export interface Decoder {
   /**
-   * Fills `into` (exactly one frame in wire format, I420) and gives its PTS: ticks of the source stream's time base,
-   * absolute as in the file, and greater than the last one's. Undefined at the end. One call at a time. Errors:
-   * JobError('input') where the video is damaged, naming about which frame and time; JobError('ffmpeg') where ffmpeg
-   * was killed.
+   * Fills `into` (exactly one frame in wire format, I420) and returns its PTS in ticks of the source stream's
+   * time base: absolute as in the file, and greater than the last one's. Undefined at the end. One call at a
+   * time.
+   *
+   * @throws {JobError} input: when the video is damaged; the message names about which frame and time.
+   * @throws {JobError} ffmpeg: when ffmpeg was killed.
    */
   read(into: Uint8Array): Promise<number | undefined>;
-  /** Stops ffmpeg if it runs. Idempotent. */
+  /** Stops ffmpeg if it still runs. Idempotent. */
   close(): Promise<void>;
-  /** What was concealed, repaired or scaled so far, one line each. */
+  /** Warnings about what was concealed, repaired or scaled so far, one line each. */
   readonly warnings: readonly string[];
-  /** What was concealed and repaired so far, counted. */
+  /** Counts of what was concealed and repaired so far. */
   readonly concealed: Concealed;
 }
 
-/** Damage that a tolerant decoder went on over. */
+/** Counts of the damage that a tolerant decoder continued past. */
 export interface Concealed {
-  /** Messages in which ffmpeg told of damage: it concealed or dropped what they are about. */
+  /** Messages of ffmpeg about damage that it concealed or dropped. */
   readonly messages: number;
-  /** Frames whose timestamp was no later than the last one's. */
+  /** Frames whose timestamp was not later than the last one's. */
   readonly timestampsMoved: number;
-  /** Times that the timestamps went back. */
+  /** The number of times that the timestamps jumped back. */
   readonly timestampJumps: number;
 }
 
 export interface DecodeOptions {
-  /** Go on over damage, telling of it in `warnings`; otherwise damage is an error. */
+  /** Continue past damage with a warning; otherwise damage is an error. */
   readonly tolerant: boolean;
-  /** Continue after `frames` frames, the last of which had PTS `lastPts`: the next `read` gives the one after it. */
+  /**
+   * Continue after `frames` frames, the last of which had PTS `lastPts`: the next `read` returns the one
+   * after it.
+   */
   readonly resume?: Resume;
-  /** Threads of software's decoding; ffmpeg's choice where undefined. */
+  /** Threads for decoding in software; undefined leaves the choice to ffmpeg. */
   readonly threads?: number;
-  /** The CUDA device whose NVDEC decodes; software does where undefined. */
+  /** The CUDA device whose NVDEC decodes; undefined means software. */
   readonly gpu?: number | undefined;
 }
 
@@ -49,21 +54,29 @@ interface Resume {
   readonly lastPts: number;
 }
 
-/** A place in the video: after so many frames, the last of which had this PTS (undefined: at its beginning). */
-type Place = Omit<Resume, 'lastPts'> & { readonly lastPts: number | undefined };
-
-/** Seconds before the place to resume at which decoding starts: what decodes badly after a seek is past by then. */
-const RUN_UP_SECONDS = 12;
-/** Seconds of frames that must have come before the place to resume for them to be trusted. */
-const LEAST_RUN_UP_SECONDS = 6;
-const NVDEC_HINT =
-  'run the same command with --hwaccel none, or with nvenc if NVENC encodes: in software it goes on, or tells what is damaged';
-const TOLERANT_HINT = 'repair the video, or give --tolerant to go on over the damage';
+/**
+ * A position in the video: after `frames` frames, the last of which had this PTS (undefined at the
+ * beginning).
+ */
+type Position = Omit<Resume, 'lastPts'> & { readonly lastPts: number | undefined };
 
 /**
- * Opens `source` for decoding, and where `options.resume` is given brings it to that place: by a seek where that leads
- * to the same frames for certain, else by decoding from the beginning.
- * Errors: JobError('ffmpeg') where ffmpeg cannot be started; JobError('input') where the place is not in the video.
+ * Seconds before the position at which decoding starts after a seek: the errors that follow a seek are past
+ * by then.
+ */
+const RUN_UP_SECONDS = 12;
+/** Seconds of frames before the position that a seek must give for the frames after it to be trusted. */
+const LEAST_RUN_UP_SECONDS = 6;
+const NVDEC_HINT =
+  'run the same command with --hwaccel none, or with --hwaccel nvenc if NVENC encodes: software decoding continues, or reports what is damaged';
+const TOLERANT_HINT = 'repair the video, or add --tolerant to continue past the damage';
+
+/**
+ * Opens `source` for decoding, at `options.resume` if given. It seeks there if that surely leads to the same
+ * frames, and otherwise decodes from the beginning.
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be started.
+ * @throws {JobError} input: when the position is not in the video.
  */
 export async function openDecoder(
   source: SourceFacts,
@@ -75,7 +88,7 @@ export async function openDecoder(
     openRawFrames(source, wire, { tolerant, threads, gpu, from });
   const kind = { tolerant, nvdec: gpu !== undefined };
   if (resume === undefined) return decoder(source, await open(undefined), kind, undefined);
-  // Timestamps of damaged videos may be repaired ones, which a seek would not find.
+  // Timestamps of damaged videos may have been repaired: a seek would not find those.
   const sought = tolerant ? undefined : await seek(source, resume, open);
   if (sought !== undefined) return decoder(source, sought, kind, resume);
   const fromStart = decoder(source, await open(undefined), kind, undefined);
@@ -89,30 +102,35 @@ export async function openDecoder(
 }
 
 /**
- * Opens a piece of a video for decoding: the next `read` gives the frame after `place`, whose own the piece may begin with
- * (`place.frames` counts the frames of the whole video). Errors: as `openDecoder`; JobError('input') where the piece
- * does not lead to its first frame.
+ * Opens a piece of a video for decoding. The next `read` returns the frame after `position`; the piece may
+ * begin with the frame at `position` or earlier ones (`position.frames` counts frames of the whole video).
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be started.
+ * @throws {JobError} input: when the piece does not lead to its first frame.
  */
 export async function openPieceDecoder(
   piece: SourceFacts,
   wire: WirePlan,
-  place: Place,
-  means: Pick<RunOptions, 'threads' | 'gpu'>,
+  position: Position,
+  resources: Pick<RawFrameOptions, 'threads' | 'gpu'>,
 ): Promise<Decoder> {
-  const frames = await openRawFrames(piece, wire, { tolerant: false, from: undefined, ...means });
-  const { lastPts } = place;
-  const opened = decoder(piece, frames, { tolerant: false, nvdec: means.gpu !== undefined }, place);
+  const frames = await openRawFrames(piece, wire, { tolerant: false, from: undefined, ...resources });
+  const { lastPts } = position;
+  const opened = decoder(piece, frames, { tolerant: false, nvdec: resources.gpu !== undefined }, position);
   if (lastPts === undefined) return opened;
   try {
     if ((await framesUpTo(frames, lastPts)).last === lastPts) return opened;
-    throw opened.damaged('its frames cannot be reached from the keyframe before');
+    throw opened.damaged('its frames cannot be decoded from the keyframe before them');
   } catch (error) {
     await opened.close();
     throw error;
   }
 }
 
-/** Frames after the place to resume, reached by a seek; undefined where they might differ from those of a whole run. */
+/**
+ * Seeks to the frames after a position; undefined if they might differ from those of a decoding from the
+ * beginning.
+ */
 async function seek(
   source: SourceFacts,
   { lastPts }: Resume,
@@ -128,8 +146,8 @@ async function seek(
     const { first, last } = await framesUpTo(frames, lastPts);
     const runUp = first === undefined ? 0 : seconds(lastPts - first);
     const { errors, slips, jumps } = frames.damage;
-    const sound = errors + slips.length + jumps.length === 0;
-    met = last === lastPts && runUp >= LEAST_RUN_UP_SECONDS && sound;
+    const undamaged = errors + slips.length + jumps.length === 0;
+    met = last === lastPts && runUp >= LEAST_RUN_UP_SECONDS && undamaged;
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
   } finally {
@@ -138,81 +156,49 @@ async function seek(
   return met ? frames : undefined;
 }
 
-/** Passes over frames up to `lastPts`; gives the first and last PTS that came. */
+/** Passes over the frames up to `lastPts`. Returns the first and the last PTS that came. */
 async function framesUpTo(frames: RawFrames, lastPts: number) {
   const first = await frames.next();
   let last = first;
   while (last !== undefined && last < lastPts) last = await frames.next();
-  // What ffmpeg said before it wrote that frame has arrived after a turn of the event loop.
+  // Messages that ffmpeg wrote before that frame arrive within a turn of the event loop.
   await setImmediate();
   await setImmediate();
-  frames.damage.notes.clear(); // What a beginning in mid-stream makes decoders say.
+  frames.damage.notes.clear(); // Decoders complain about a start in mid-stream.
   return { first, last };
 }
 
-/** A decoder over `frames`, the first of which comes after `place` (the beginning where undefined). */
+/**
+ * Returns a decoder over `frames`, the first of which comes after `position` (the beginning if undefined).
+ */
 function decoder(
   source: SourceFacts,
   frames: RawFrames,
   { tolerant, nvdec }: { readonly tolerant: boolean; readonly nvdec: boolean },
-  place: Place | undefined,
+  position: Position | undefined,
 ) {
-  const { path, video } = source;
-  const { num, den } = video.timeBase;
-  let count = place?.frames ?? 0;
-  let last = place?.lastPts;
+  let count = position?.frames ?? 0;
+  let last = position?.lastPts;
+  const report = damageReport(source, frames, nvdec, () => ({ frames: count, lastPts: last }));
 
-  const where = (): string => {
-    const time = last === undefined ? '' : `, at about ${((last * num) / den).toFixed(2)} s`;
-    return `near frame ${count}${time}`;
-  };
-
-  function damaged(why: string, cause?: unknown): JobError {
-    const what =
-      count === 0 ? `"${path}" is damaged or cannot be decoded` : `"${path}" is damaged ${where()}`;
-    const text = nvdec ? `${what}, or NVDEC failed` : what;
-    return new JobError('input', `${text}: ${why}`, { hint: nvdec ? NVDEC_HINT : TOLERANT_HINT, cause });
-  }
-
-  /** What `work` gives; ffmpeg's giving up is the video's fault, being killed is not. */
+  /** Waits for `work`. That ffmpeg gave up is the video's fault; that it was killed is not. */
   async function checked<T>(work: Promise<T>): Promise<T> {
     try {
       const value = await work;
-      if (!tolerant) refuseDamage();
+      if (!tolerant) report.refuse();
       return value;
     } catch (error) {
       if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
-      throw damaged(frames.damage.first ?? error.message, error);
+      throw report.damaged(frames.damage.first ?? error.message, error);
     }
   }
 
-  function refuseDamage(): void {
-    if (frames.damage.first !== undefined) throw damaged(frames.damage.first);
-    const jump = frames.damage.jumps.find(given);
-    if (jump !== undefined)
-      throw damaged(`its timestamps go back by ${((jump.back * num) / den).toFixed(2)} s`);
-  }
-
-  /** Whether something befell a frame that was given: ffmpeg runs ahead, and speaks of the end as of a frame, too. */
-  function given({ frame }: { readonly frame: number }): boolean {
-    return frame < frames.given;
-  }
-
-  function concealed(): Concealed {
-    const { errors, slips, jumps } = frames.damage;
-    return {
-      messages: errors,
-      timestampsMoved: slips.filter((frame) => given({ frame })).length,
-      timestampJumps: jumps.filter(given).length,
-    };
-  }
-
-  /** The next frame's PTS. */
+  /** Returns the next frame's PTS. */
   async function next(): Promise<number | undefined> {
     const pts = await checked(frames.next());
     if (pts === undefined) return undefined;
     count += 1;
-    if (!tolerant) refuseDamage();
+    if (!tolerant) report.refuse();
     last = last === undefined ? pts : Math.max(pts, last + 1);
     return last;
   }
@@ -226,31 +212,21 @@ function decoder(
 
     close: frames.close,
 
-    damaged,
+    damaged: report.damaged,
 
     get warnings(): readonly string[] {
-      const { messages, timestampsMoved, timestampJumps } = concealed();
-      const lines = [...frames.damage.notes];
-      if (messages > 0) {
-        lines.push(
-          `the video is damaged: ffmpeg concealed or dropped what ${messages} messages tell of, the first: ${frames.damage.first}`,
-        );
-      }
-      if (timestampsMoved > 0) {
-        lines.push(
-          `${timestampsMoved} frames had a timestamp no later than the last one's: moved to a tick after it`,
-        );
-      }
-      if (timestampJumps > 0)
-        lines.push(`the timestamps went back ${timestampJumps} times: the frames after follow on`);
-      return lines;
+      return report.warnings();
     },
 
     get concealed(): Concealed {
-      return concealed();
+      return report.concealed();
     },
 
-    /** Passes over the frames up to `resume`. Errors: JobError('input') where that is not a place of this video. */
+    /**
+     * Passes over the frames up to `resume`.
+     *
+     * @throws {JobError} input: when that is not a position in this video.
+     */
     async skip(resume: Resume): Promise<void> {
       let pts: number | undefined;
       while (count < resume.frames) {
@@ -260,11 +236,83 @@ function decoder(
       if (pts === resume.lastPts) return;
       throw new JobError(
         'input',
-        `"${path}" has no frame ${resume.frames} at time ${resume.lastPts} any more`,
-        {
-          hint: 'the video has changed since the work on it began; begin again',
-        },
+        `"${source.path}" has no frame ${resume.frames} at time ${resume.lastPts} any more`,
+        { hint: 'the video has changed since the job began; start over with --restart' },
       );
+    },
+  };
+}
+
+/** Reports the damage among the frames that were given, as errors and as warnings. */
+interface DamageReport {
+  /** Returns the error for damage at the present position. */
+  damaged(this: void, why: string, cause?: unknown): JobError;
+  /** Throws that error when there is damage. */
+  refuse(): void;
+  concealed(): Concealed;
+  warnings(): readonly string[];
+}
+
+function damageReport(
+  { path, video }: SourceFacts,
+  frames: RawFrames,
+  nvdec: boolean,
+  position: () => Position,
+): DamageReport {
+  const seconds = (ticks: number): string => ((ticks * video.timeBase.num) / video.timeBase.den).toFixed(2);
+
+  /** Returns whether a frame was given: ffmpeg runs ahead, and counts the end as a frame, too. */
+  const given = ({ frame }: { readonly frame: number }): boolean => frame < frames.given;
+
+  function damaged(why: string, cause?: unknown): JobError {
+    const { frames: count, lastPts } = position();
+    const time = lastPts === undefined ? '' : `, at about ${seconds(lastPts)} s`;
+    const where =
+      count === 0
+        ? `"${path}" is damaged or cannot be decoded`
+        : `"${path}" is damaged near frame ${count}${time}`;
+    const text = nvdec ? `${where}, or NVDEC failed` : where;
+    return new JobError('input', `${text}: ${why}`, { hint: nvdec ? NVDEC_HINT : TOLERANT_HINT, cause });
+  }
+
+  function concealed(): Concealed {
+    const { errors, slips, jumps } = frames.damage;
+    return {
+      messages: errors,
+      timestampsMoved: slips.filter((frame) => given({ frame })).length,
+      timestampJumps: jumps.filter(given).length,
+    };
+  }
+
+  return {
+    damaged,
+    concealed,
+
+    refuse() {
+      if (frames.damage.first !== undefined) throw damaged(frames.damage.first);
+      const jump = frames.damage.jumps.find(given);
+      if (jump !== undefined) throw damaged(`its timestamps go back by ${seconds(jump.back)} s`);
+    },
+
+    warnings() {
+      const { messages, timestampsMoved, timestampJumps } = concealed();
+      const lines = [...frames.damage.notes];
+      if (messages > 0) {
+        lines.push(
+          `the video is damaged: ffmpeg reported ${messages} errors and concealed or dropped the damaged data; the first: ${frames.damage.first}`,
+        );
+      }
+      if (timestampsMoved > 0) {
+        lines.push(
+          `${timestampsMoved} frames had a timestamp no later than the frame before: moved to one tick after it`,
+        );
+      }
+      if (timestampJumps > 0) {
+        lines.push(
+          `the timestamps jumped back ${timestampJumps} times: the frames after each jump continue where the last one ended`,
+        );
+      }
+      return lines;
     },
   };
 }

@@ -1,6 +1,7 @@
-/** Raw frames into ffmpeg, one segment of encoded packets out. */
+/** Encodes raw frames with ffmpeg into one segment of packets. */
 
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
+import { syncFile } from '../../system/durable.js';
 import { JobError, messageOf } from '../../system/errors.js';
 import type { EncodeSpec } from '../codecs/codec.js';
 import { encoderOptions } from '../codecs/encoder-options.js';
@@ -12,22 +13,24 @@ import { checkSegment } from '../formats/nut.js';
 /** Takes the frames of one segment. */
 export interface Encoder {
   /**
-   * Takes one I420 frame; resolves when its buffer may be reused. One call at a time. Errors: JobError('output') where
-   * the file cannot be written, JobError('ffmpeg') for anything else, both naming the file.
+   * Takes one I420 frame; resolves when its buffer may be reused. One call at a time. Messages name the file.
+   *
+   * @throws {JobError} output: when the file cannot be written.
+   * @throws {JobError} ffmpeg: when anything else fails.
    */
   write(frame: Uint8Array): Promise<void>;
-  /** Ends the segment: all frames are encoded, counted, and flushed to the disk. Errors as `write`. */
+  /** Ends the segment: all frames are encoded, counted, and flushed to the disk. Throws as `write`. */
   finish(): Promise<void>;
-  /** Stops ffmpeg and removes the file. Idempotent; right after a failure, too. */
+  /** Stops ffmpeg and removes the file. Idempotent, and allowed right after a failure. */
   abort(): Promise<void>;
 }
 
 const NVENC_HINT =
-  'NVENC failed: the same command goes on where it works; --hwaccel none --restart begins anew in software';
+  'NVENC failed: run the same command where NVENC works to resume, or add --hwaccel none --restart to start over in software';
 
 /**
- * Starts encoding one segment into a NUT file at `segmentPath`: one run of packets that begins with a keyframe and
- * refers to nothing before it; frame n has PTS n in units of 1 / `spec.rate`. Errors come from `write` and `finish`.
+ * Starts encoding one segment into a NUT file at `segmentPath`: packets that begin with a keyframe and refer
+ * to nothing before it. Frame n has PTS n in units of 1 / `spec.rate`. `write` and `finish` throw the errors.
  */
 export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
   const bytes = frameBytes(spec.width, spec.height);
@@ -65,7 +68,7 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
         await pipe.close();
         await done;
         await checkSegment(segmentPath, frames, spec.rate);
-        await flush(segmentPath);
+        await syncFile(segmentPath);
       } catch (error) {
         refuse(spec, segmentPath, error);
       }
@@ -87,7 +90,7 @@ async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
   const { width, height, rate } = spec;
   const input = ['-f', 'rawvideo', '-pixel_format', 'yuv420p', '-video_size', `${width}x${height}`];
   const segment = [
-    '-xerror', // Without it ffmpeg says that all is well after it could not write the end of the file.
+    '-xerror', // Without it ffmpeg exits with 0 even if it could not write the end of the file.
     ...['-fflags', '+bitexact', '-avoid_negative_ts', 'disabled', '-f', 'nut', '-write_index', '0'],
   ];
   const options = [...(await encoderOptions(spec)), ...segment];
@@ -96,7 +99,8 @@ async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
     const run = await startFfmpeg(
       {
         task: `encoding "${segmentPath}"`,
-        // `-framerate` alone is taken for a usual rate where it is near one; a slash would be worked out, to a ratio that is near.
+        // `-framerate` alone would be rounded to a usual rate near it, and a rate with a slash to a ratio
+        // near it.
         inputs: [{ from: 'stdin', options: [...input, '-r', `${rate.num}:${rate.den}`] }],
         outputs: [{ to: { file: segmentPath }, options }],
       },
@@ -109,21 +113,12 @@ async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
   }
 }
 
-async function flush(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
 function refuse({ gpu }: EncodeSpec, segmentPath: string, error: unknown): never {
   const said = messageOf(error);
   const hint = /No space left|quota exceeded|File too large|ENOSPC|EDQUOT/i.test(said)
     ? 'make room on that file system and run the same command again'
     : /No such file or directory/i.test(said)
-      ? 'its folder has gone while the job ran: put it back and run the same command again'
+      ? 'its folder disappeared while the job ran: put it back and run the same command again'
       : undefined;
   if (hint === undefined && gpu !== undefined && error instanceof JobError && error.code === 'ffmpeg')
     throw new JobError('ffmpeg', said, { hint: NVENC_HINT, cause: error });

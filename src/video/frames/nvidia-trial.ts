@@ -1,4 +1,6 @@
-/** Whether NVDEC and NVENC work here, found out by using them: what drivers, FFmpeg and devices claim does not tell. */
+/**
+ * Finds out whether NVDEC and NVENC work by using them: drivers, FFmpeg and devices may claim what is not so.
+ */
 
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -20,17 +22,20 @@ export interface Failed {
 
 export type DecodeTrial = { readonly works: true } | Failed;
 
-/** `header` tells the codec headers that encoders write apart: segments go together only where it is the same. */
+/**
+ * `header` identifies the codec headers that an encoder writes: segments can be joined only if it is the
+ * same.
+ */
 export type EncodeTrial = { readonly works: true; readonly header: string } | Failed;
 
-/** Frames that are decoded both ways, and that are encoded. */
+/** Frames that are decoded both ways, and frames that are encoded. */
 const FRAMES = 16;
-/** CUDA takes seconds to come up where a machine has many devices and nothing keeps the driver loaded. */
+/** CUDA takes seconds to start on a machine with many devices if nothing keeps the driver loaded. */
 const TRIAL_MS = 30_000;
 
 /**
- * Decodes the first frames of a video by NVDEC on CUDA device `gpu` and in software, as a job would, and compares every
- * sample and time. Never rejects; ends within `limitMs` even where the driver hangs.
+ * Decodes the first frames of a video by NVDEC on CUDA device `gpu` and in software, as a job would, and
+ * compares all samples and times. Never rejects. Ends within `limitMs` even if the driver hangs.
  */
 export function tryNvdec(
   source: SourceFacts,
@@ -71,16 +76,16 @@ async function compare(
   for (let frame = 0; frame < FRAMES; frame += 1) {
     const pts = frame === 0 ? first : await read(nvdec, mine);
     const same = pts === (await read(software, theirs)) && Buffer.compare(mine, theirs) === 0;
-    if (!same) return failed(`its frame ${frame} is not the one that software decodes`);
+    if (!same) return failed(`its frame ${frame} differs from the one that software decodes`);
     if (pts === undefined) break;
   }
   if (nvdec.decodedFormat === 'nv12') return { works: true };
-  return failed(firstError(nvdec.messages()) ?? 'this ffmpeg decodes the video in software all the same');
+  return failed(firstError(nvdec.messages()) ?? 'this ffmpeg still decodes the video in software');
 }
 
 /**
- * Encodes a few frames with NVENC on CUDA device `gpu` as a job would, in `folder`. Never rejects; ends within `limitMs`
- * even where the driver hangs.
+ * Encodes a few frames with NVENC on CUDA device `gpu` in `folder`, as a job would. Never rejects. Ends
+ * within `limitMs` even if the driver hangs.
  */
 export function tryNvenc(
   spec: EncodeSpec,
@@ -104,14 +109,14 @@ export function tryNvenc(
   return limited(encode(), end, limitMs);
 }
 
-/** Encodes a few frames, each of another grey, as a whole segment. */
+/** Encodes a few frames, each in another grey, as a whole segment. */
 export async function encodeGrey(encoder: Encoder, { width, height }: EncodeSpec): Promise<void> {
   const frame = new Uint8Array(frameBytes(width, height));
   for (let n = 0; n < FRAMES; n += 1) await encoder.write(frame.fill(16 + 8 * n));
   await encoder.finish();
 }
 
-/** H.264 as a job encodes it that is asked for nothing else: for a trial without a job. */
+/** Returns the specification of H.264 at a job's defaults, for a trial without a job. */
 export function plainSpec(width: number, height: number): EncodeSpec {
   return {
     ...{ codec: 'h264', crf: 18, preset: 'medium', pixelFormat: 'yuv420p', matrix: 'bt601' },
@@ -124,7 +129,10 @@ export function plainSpec(width: number, height: number): EncodeSpec {
   };
 }
 
-/** What `trial` finds, or that it failed. `end` stops what it began, and is not waited for where the trial hangs. */
+/**
+ * Returns the outcome of `trial`, or that it failed. `end` stops what it started; it is not waited for if the
+ * trial hangs.
+ */
 async function limited<T>(
   trial: Promise<T | Failed>,
   end: () => Promise<void>,
@@ -141,7 +149,7 @@ async function limited<T>(
     await ending;
     return outcome;
   }
-  // It may be about to begin something more.
+  // The trial may be about to start something more.
   void trial.catch(() => {}).then(() => end().catch(() => {}));
   return failed(`the driver did not answer within ${limitMs / 1000} s`);
 }
@@ -150,7 +158,7 @@ function failed(why: string): Failed {
   return { works: false, why };
 }
 
-/** The first thing that ffmpeg said was wrong: what it says after it follows from it. */
+/** Returns ffmpeg's first error: later ones follow from it. */
 function reason(error: unknown): string {
   const failure = error instanceof JobError && error.cause instanceof FfmpegFailure ? error.cause : error;
   return (failure instanceof FfmpegFailure ? failure.first : undefined) ?? messageOf(error);

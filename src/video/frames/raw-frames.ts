@@ -1,4 +1,4 @@
-/** One run of ffmpeg that decodes a video into raw frames. */
+/** Runs ffmpeg once to decode a video into raw frames. */
 import { JobError } from '../../system/errors.js';
 import { nvdecFilters, nvdecOptions } from '../codecs/nvidia.js';
 import { type FfmpegProcess, startFfmpeg } from '../ffmpeg/ffmpeg.js';
@@ -13,15 +13,18 @@ import { type DamageLog, damageListener } from './damage-log.js';
 import { colourInputOptions, wireColours } from './decode-colour.js';
 import type { WirePlan } from './wire.js';
 
-/** The frames of one run, as ffmpeg gives them. */
+/** The frames of one run, in ffmpeg's order. */
 export interface RawFrames {
-  /** The next frame's PTS in ticks of the source; its pixels are skipped unless read. Undefined at the end. */
+  /**
+   * Returns the next frame's PTS in ticks of the source. Its pixels are skipped unless read. Undefined at the
+   * end.
+   */
   next(): Promise<number | undefined>;
-  /** How many frames `next` has given. */
+  /** The number of frames that `next` has given. */
   readonly given: number;
   /** Copies the pixels of the frame that `next` gave last. */
   pixels(into: Uint8Array): Promise<void>;
-  /** What ffmpeg has complained of in decoding so far, beyond what it forgives. */
+  /** The damage that ffmpeg has reported so far. */
   readonly damage: DamageLog;
   /** ffmpeg's name of the pixel format that the decoder gave first; undefined before the first frame. */
   readonly decodedFormat: string | undefined;
@@ -31,25 +34,32 @@ export interface RawFrames {
   close(): Promise<void>;
 }
 
-export interface RunOptions {
+export interface RawFrameOptions {
   readonly tolerant: boolean;
   readonly threads: number | undefined;
-  /** The CUDA device whose NVDEC decodes; software does where undefined. */
+  /** The CUDA device whose NVDEC decodes; undefined means software. */
   readonly gpu: number | undefined;
-  /** Seconds, as timestamps in the file have them: start at the last keyframe before it. From the beginning where undefined. */
+  /**
+   * Seconds, as in the file's timestamps: decoding starts at the last keyframe before it. Undefined: at the
+   * beginning.
+   */
   readonly from: number | undefined;
 }
 
-/** Seconds added to every PTS on the way, since NUT holds none below zero. */
+/** Seconds added to every PTS in the pipe: NUT holds none below zero. */
 const SHIFT_SECONDS = 60;
-/** Timestamps that go back by more seconds than these are not a slip of rounding. */
+/** Timestamps that go back by more seconds are a jump, not a slip of rounding. */
 const MOST_SLIP_SECONDS = 1;
 
-/** Starts decoding. Errors: JobError('ffmpeg') where ffmpeg cannot be started. */
+/**
+ * Starts decoding.
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be started.
+ */
 export async function openRawFrames(
   source: SourceFacts,
   wire: WirePlan,
-  options: RunOptions,
+  options: RawFrameOptions,
 ): Promise<RawFrames> {
   const { path, video } = source;
   const { num, den } = video.timeBase;
@@ -64,7 +74,7 @@ export async function openRawFrames(
   const run = await startFfmpeg(
     {
       task: `decoding "${path}"`,
-      talkative: true,
+      verbose: true,
       inputs: [
         {
           from: { file: path },
@@ -89,7 +99,7 @@ export async function openRawFrames(
   let closed = false;
   let given = 0;
 
-  /** After a seek errors may be about what lies before the place where it ended: whoever seeks looks at the frames. */
+  /** After a seek, early errors may be about packets before its target: the caller judges by the frames. */
   const judgeEarly = () =>
     damage.judgeEarly(async () => options.from === undefined && (await beginsWhole(source)));
 
@@ -105,10 +115,11 @@ export async function openRawFrames(
     async next() {
       if (closed) throw new JobError('internal', `a read of "${path}" after its end`);
       const header = await unlessFailed(run, async () => {
-        reader ??= await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
+        reader ??= await openNutReader(pipe, `ffmpeg's output for "${path}"`);
         return reader.next();
       });
-      if (header === undefined) await run.done; // An end is one only if ffmpeg says so, and all that it said is heard.
+      // Only the exit code confirms the end; all messages are in by then.
+      if (header === undefined) await run.done;
       await judgeEarly();
       if (header === undefined) return undefined;
       if (header.bytes !== bytes) {
@@ -116,7 +127,8 @@ export async function openRawFrames(
       }
       given += 1;
       const timeBase = reader?.streams[0]?.timeBase ?? video.timeBase;
-      // A change of size makes ffmpeg forget the last time: its muxer may then move a damaged one by less than a tick.
+      // A change of size makes ffmpeg forget the last time: its muxer may then move a damaged one by less
+      // than a tick.
       const rescale = options.tolerant ? rescaleDown : rescaleExact;
       return rescale(header.pts, timeBase, video.timeBase) - shift;
     },
@@ -130,7 +142,7 @@ export async function openRawFrames(
   };
 }
 
-/** What `read` gives; where that fails because ffmpeg did, ffmpeg's own words are the error. */
+/** Returns what `read` returns. If it fails because ffmpeg failed, throws ffmpeg's own error. */
 async function unlessFailed<T>(run: FfmpegProcess, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
@@ -140,10 +152,10 @@ async function unlessFailed<T>(run: FfmpegProcess, read: () => Promise<T>): Prom
   }
 }
 
-function inputOptions({ tolerant, threads, gpu, from }: RunOptions): string[] {
+function inputOptions({ tolerant, threads, gpu, from }: RawFrameOptions): string[] {
   return [
     ...(gpu !== undefined ? nvdecOptions(gpu) : threads === undefined ? [] : ['-threads', String(threads)]),
-    // Exploding at each error would refuse recordings that start between keyframes.
+    // An exit at each error would refuse recordings that start between keyframes.
     ...(tolerant ? ['-flags', '+output_corrupt'] : ['-xerror']),
     '-noautorotate',
     '-copyts',
@@ -165,16 +177,17 @@ function filters(wire: WirePlan, first: readonly string[], times: string): strin
     `setpts='${times}'`,
     ...first,
     ...wire.filters,
-    // Does nothing unless the size changes in mid-stream.
+    // Has an effect only if the size changes in mid-stream.
     `scale=${width}:${height}:flags=bicubic+accurate_rnd+full_chroma_int`,
     `format=${wire.pixelFormat}`,
   ].join(',');
 }
 
 /**
- * The expression for frames' times, shifted by `shift` ticks, always advancing: a muxer would refuse others, or move
- * them by less than a tick. What it has to move, it tells of: a slip of frame N by printing -N-1, a jump by printing N
- * and then the ticks. Variable 0 is the frame's own time, 1 what jumps add to it.
+ * Returns the expression for the frames' times: shifted by `shift` ticks, always increasing. A muxer would
+ * refuse other times or move them by less than a tick. The expression reports each time that it moves: a slip
+ * of frame N by printing -N-1, a jump by printing N and then the ticks. Variable 0 is the frame's own time,
+ * variable 1 the sum of the jumps.
  */
 function advancingTimes(shift: number, { timeBase, averageRate }: SourceFacts['video']): string {
   const second = timeBase.den / timeBase.num;

@@ -1,4 +1,7 @@
-/** Decides what the frames on the wire are (planar I420, 8 bit) and how the decoder's frames become them. Pure. */
+/**
+ * Decides the format of the frames on the wire (planar I420, 8 bit), and how the decoder's frames become
+ * that. Pure.
+ */
 import { type ColourTags, MATRICES as MATRIX_NAMES, PRIMARIES, TRANSFERS } from '../formats/colour-names.js';
 import type { Container } from '../formats/container.js';
 import { turnOf } from '../formats/display-matrix.js';
@@ -6,28 +9,37 @@ import type { ColourMatrix, ColourRange, FrameFormat } from '../formats/frame-fo
 import type { Rational } from '../formats/rational.js';
 import type { DolbyVision, VideoFacts } from '../source/source-facts.js';
 
-/** What the frames on the wire are. */
+/** The format of the frames on the wire, and how they are made. */
 export interface WirePlan {
   readonly format: FrameFormat;
-  /** `yuvj420p` is ffmpeg's name for full range, where the decoder or a filter gives frames of that name. */
+  /** `yuvj420p` is ffmpeg's name for full range, if the decoder or a filter gives frames of that name. */
   readonly pixelFormat: 'yuv420p' | 'yuvj420p';
   /**
-   * ffmpeg video filters in order, one an entry, for `-noautorotate` decoding. They may change the time base (bwdif
-   * halves it), but neither a frame's time nor the number of frames.
+   * ffmpeg video filters in order, one per entry, for decoding with `-noautorotate`. They may change the time
+   * base (bwdif halves it), but not the frames' times or their number.
    */
   readonly filters: readonly string[];
-  /** What the finished video is to be tagged with: as the source is, as far as it still holds. */
+  /** The tags of the finished video: the source's, as far as they still hold. */
   readonly tags: ColourTags;
-  /** Of the frames on the wire: the source's, inverted where the frame is turned on its side. */
+  /**
+   * The sample aspect ratio of the frames on the wire: the source's, inverted if the frame is rotated by a
+   * quarter.
+   */
   readonly sampleAspectRatio: Rational | undefined;
-  /** What the user should know, one line each. */
+  /** Notes for the user, one line each. */
   readonly notes: readonly string[];
 }
 
-/** What of the output's `Container` decides about the wire; a container that is not said to carry stereo marks does. */
+/**
+ * The properties of the output's `Container` that affect the wire. Without `carriesStereo`, it carries all
+ * marks.
+ */
 export type WireOutput = Pick<Container, 'carriesDisplayMatrix'> & Partial<Pick<Container, 'carriesStereo'>>;
 
-/** ffmpeg's names of matrix coefficients, as the wire's. BT.470BG and SMPTE 170M are BT.601's two rasters; FCC and SMPTE 240M differ from these by less than a level or two. */
+/**
+ * Matrix coefficients on the wire, by ffmpeg's names. BT.470BG and SMPTE 170M are BT.601's two rasters. FCC
+ * and SMPTE 240M differ from the matrices here by less than a level or two.
+ */
 const MATRICES: Readonly<Record<string, ColourMatrix>> = {
   bt709: 'bt709',
   smpte240m: 'bt709',
@@ -38,14 +50,14 @@ const MATRICES: Readonly<Record<string, ColourMatrix>> = {
   bt2020c: 'bt2020',
 };
 
-/** Times that pixels are wider than high, or higher than wide. */
+/** The most that pixels are believed to be wider than high, or higher than wide. */
 const MOST_ASPECT = 100;
 const RANGES: Readonly<Record<string, ColourRange>> = { tv: 'limited', pc: 'full' };
 
 /**
- * Plans the wire. Untagged video is taken as BT.709 from 1280 pixels across or 720 down and as BT.601 below, which is
- * what players assume, and as limited range. `output.carriesDisplayMatrix` is the container's (`Container`): where it
- * is false, the frames are turned as the source's display matrix says.
+ * Plans the wire. Untagged video is read as BT.709 from 1280 pixels across or 720 down, otherwise as BT.601,
+ * and as limited range: players assume the same. If `output.carriesDisplayMatrix` is false, the frames are
+ * rotated as the source's display matrix says.
  */
 export function wirePlan(video: VideoFacts, output: WireOutput): WirePlan {
   const colour = colourOf(video);
@@ -69,7 +81,7 @@ export function wirePlan(video: VideoFacts, output: WireOutput): WirePlan {
     tags: {
       ...writableTags(video),
       range: colour.range,
-      // Converted and turned chroma lies elsewhere.
+      // Converted and rotated chroma has another location.
       chromaLocation: is420(video) && !sideways ? video.chromaLocationTag : undefined,
     },
     sampleAspectRatio: sideways && sar !== undefined ? { num: sar.den, den: sar.num } : sar,
@@ -78,8 +90,8 @@ export function wirePlan(video: VideoFacts, output: WireOutput): WirePlan {
 }
 
 /**
- * One frame for each frame. Frames that say what they are decide for themselves: those that are progressive pass as they
- * are. Frames that say nothing would be taken as top field first.
+ * Returns the filter that deinterlaces, one output frame per frame. Frames with an interlacing flag decide
+ * for themselves: progressive ones pass unchanged. Without flags they would all be taken as top field first.
  */
 function deinterlacer({ interlaced }: VideoFacts): readonly string[] {
   if (interlaced === false) return [];
@@ -87,14 +99,20 @@ function deinterlacer({ interlaced }: VideoFacts): readonly string[] {
   return [`bwdif=mode=send_frame:${which}`];
 }
 
-/** Whether pixels could have that shape: damaged and hostile files declare what no container carries on. */
+/**
+ * Returns whether pixels could have that shape. Damaged and hostile files declare shapes that no container
+ * holds.
+ */
 function isSensible(aspect: Rational | undefined): boolean {
   if (aspect === undefined) return true;
   const ratio = aspect.num / aspect.den;
   return ratio <= MOST_ASPECT && ratio >= 1 / MOST_ASPECT;
 }
 
-/** The source's tags that encoders can write: `gbr` says that the planes are green, blue and red, which these are not. */
+/**
+ * Returns the source's tags that encoders can write. `gbr` stands for planes of green, blue and red: not
+ * these.
+ */
 function writableTags(video: VideoFacts): Pick<ColourTags, 'matrix' | 'primaries' | 'transfer'> {
   const known = (names: readonly string[], tag: string | undefined) =>
     tag !== undefined && names.includes(tag) ? tag : undefined;
@@ -115,14 +133,17 @@ function colourOf(video: VideoFacts): { readonly matrix: ColourMatrix; readonly 
   };
 }
 
-/** The filter that brings other pixel formats to 4:2:0 at 8 bits, each end's matrix and range said outright: swscale's guesses differ between versions. */
+/**
+ * Returns the filters that convert other pixel formats to 8-bit 4:2:0. They name matrix and range at each
+ * end, because swscale's guesses differ between versions.
+ */
 function conversion(
   video: VideoFacts,
   colour: { readonly matrix: ColourMatrix; readonly range: ColourRange },
 ): readonly string[] {
   if (/^yuvj?420p$/.test(video.pixelFormat)) return [];
   const { matrix, range } = colour;
-  // Untagged grey from still-picture codecs is full range; swscale takes all grey so.
+  // Untagged grey of image codecs is full range, and swscale reads all grey so.
   const from = video.grey && video.rangeTag === undefined ? 'full' : range;
   const input = video.rgb ? '' : `in_color_matrix=${matrix}:in_range=${from}:`;
   const format = range === 'full' && video.pixelFormat.startsWith('yuvj') ? 'yuvj420p' : 'yuv420p';
@@ -139,15 +160,15 @@ function notes(
   const lines: string[] = [];
   if (video.interlaced === 'flagged') {
     lines.push(
-      'The video is interlaced: the frames that are marked so are deinterlaced (bwdif), one frame for each frame.',
+      'The video is interlaced: the frames that are marked so are deinterlaced (bwdif), one output frame per frame.',
     );
   } else if (video.interlaced)
-    lines.push('The video is interlaced: it is deinterlaced (bwdif), one frame for each frame.');
+    lines.push('The video is interlaced: it is deinterlaced (bwdif), one output frame per frame.');
   if (video.bitDepth > 8)
-    lines.push(`The video has ${video.bitDepth} bits a sample: it is processed and written at 8 bits.`);
+    lines.push(`The video has ${video.bitDepth} bits per sample: it is processed and written at 8 bits.`);
   if (video.hdr)
     lines.push(
-      `The video is HDR (${video.transferTag}): it is processed at 8 bits as it stands; its colour tags are kept, its HDR metadata is not.`,
+      `The video is HDR (${video.transferTag}): it is processed at 8 bits without tone mapping; its colour tags are kept, its HDR metadata is not.`,
     );
   if (video.dolbyVision !== undefined) lines.push(dolbyVisionNote(video.dolbyVision));
   if (video.alpha) lines.push('The video has transparency (alpha): it is dropped.');
@@ -160,7 +181,7 @@ function notes(
   const { matrixTag } = video;
   if (!video.rgb && matrixTag !== undefined && !Object.hasOwn(MATRICES, matrixTag)) {
     lines.push(
-      `The video's colour matrix (${matrixTag}) is not known here: colours are taken as ${colourOf(video).matrix}.`,
+      `The video's colour matrix (${matrixTag}) is unknown: colours are read as ${colourOf(video).matrix}.`,
     );
   }
   if (!isSensible(video.sampleAspectRatio)) {
@@ -183,14 +204,14 @@ function notes(
   }
   if (video.stereoMode !== undefined && !carriesStereo(video.stereoMode)) {
     lines.push(
-      `The video is marked as stereo 3D (${video.stereoMode}): this container cannot say so here and the mark is left out; .mkv keeps it.`,
+      `The video is marked as stereo 3D (${video.stereoMode}): this container cannot carry the mark, which is left out; .mkv keeps it.`,
     );
   }
   if (video.displayMatrix !== undefined && !carriesDisplayMatrix) {
     lines.push(
       turnOf(video.displayMatrix) === undefined
-        ? `The video is marked to be shown turned by ${video.rotation} degrees or scaled: this container cannot say so and it is left out; .mp4 and .mov keep it.`
-        : 'The video is marked to be shown turned or mirrored: this container cannot say so, and the frames themselves are turned.',
+        ? `The video is marked to be shown rotated by ${video.rotation} degrees or scaled: this container cannot carry the mark, which is left out; .mp4 and .mov keep it.`
+        : 'The video is marked to be shown rotated or mirrored: this container cannot carry the mark, so the frames themselves are rotated.',
     );
   }
   return lines;
@@ -200,7 +221,7 @@ function dolbyVisionNote({ profile, compatible }: DolbyVision): string {
   const video = `The video is Dolby Vision (profile ${profile})`;
   return compatible
     ? `${video}: its base layer is processed as ordinary video; the dynamic metadata and any enhancement layer are left out.`
-    : `${video}, whose base layer is no ordinary video: without its metadata, which is left out, colours will be wrong. Convert it first.`;
+    : `${video}, whose base layer is not ordinary video: its metadata is left out, and without it colours are wrong. Convert it first.`;
 }
 
 function is420(video: VideoFacts): boolean {

@@ -1,8 +1,12 @@
-/** Puts the finished file together: the encoded segments at the source's own times, and everything else the source holds. */
+/**
+ * Muxes the finished file: the encoded segments at the source's own times, and everything else that the
+ * source holds.
+ */
 
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { syncFile } from '../../system/durable.js';
 import { JobError } from '../../system/errors.js';
 import { type FfmpegProcess, runFfmpeg, startFfmpeg } from '../ffmpeg/ffmpeg.js';
 import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
@@ -45,62 +49,72 @@ import {
 } from './segment-packets.js';
 import type { StreamPlan } from './stream-plan.js';
 
-/** No codec's packets are further from their place in presentation. */
+/** The furthest that any codec's packets are from their place in presentation. */
 const MOST_REORDERED = 32;
 
-/** What to put together. */
+/** The file to mux. */
 export interface AssembleJob {
   readonly source: SourceFacts;
   readonly streams: StreamPlan;
   readonly container: Container;
-  /** NUT files in order, each one run of encoded packets that begins with a keyframe and refers to nothing before it. */
+  /**
+   * NUT files in order, each one run of encoded packets that begins with a keyframe and refers to nothing
+   * before it.
+   */
   readonly segments: readonly SegmentFacts[];
-  /** Every frame's PTS in presentation order, ticks of `source.video.timeBase`, each above the one before. */
+  /** Every frame's PTS in presentation order, in ticks of `source.video.timeBase`, strictly increasing. */
   readonly pts: readonly number[];
-  /** What the segments were encoded as: for codecs whose packets do not say. */
+  /** The tags with which the segments were encoded, for codecs whose packets do not hold them. */
   readonly tags: ColourTags;
-  /** Where to write: a temporary path, replaced if it exists. */
+  /** The path to write: a temporary one, replaced if it exists. */
   readonly output: string;
-  /** Called with the number of video packets written so far, for each one. */
+  /** Called for each video packet, with the number written so far. */
   readonly onProgress?: (packets: number) => void;
   readonly signal?: AbortSignal;
-  /** Makes a trial of it: how much is written, as ffmpeg's options. */
+  /** Makes the run a trial: ffmpeg's options that limit how much is written. */
   readonly trial?: readonly string[];
 }
 
-/** Muxers refuse some damaged packets, and the whole file with them. */
+/**
+ * Input options for the source: without them muxers refuse some damaged packets, and the whole file with
+ * them.
+ */
 export const SOURCE_READING: readonly string[] = ['-fflags', '+discardcorrupt'];
 
-/** ffmpeg refused to write the file for the sake of what is in it: the streams, not the system. */
+/** ffmpeg refused to write the file because of the streams in it, not because of the system. */
 export class MuxRefusal extends JobError {
-  /** What it said first. */
-  readonly words: string;
-  /** The stream that is to blame, by its index in the source; undefined where that is not known. */
+  /** ffmpeg's first error. */
+  readonly reason: string;
+  /** The index in the source of the stream that caused it; undefined if not known. */
   readonly stream: number | undefined;
 
-  constructor(message: string, words: string, cause: unknown, stream?: number) {
+  constructor(message: string, reason: string, cause: unknown, stream?: number) {
     super('ffmpeg', message, { cause });
-    this.words = words;
+    this.reason = reason;
     this.stream = stream;
   }
 }
 
 /** A finished file. */
 export interface Assembled {
-  /** The job's plan, without the streams of which there was nothing to carry over. */
+  /** The job's plan, without the streams that had nothing to carry over. */
   readonly streams: StreamPlan;
-  /** When its frames are shown, for the verification. */
+  /** The times of its frames, for the verification. */
   readonly times: OutputTimes;
-  /** What the user should know, one line each. */
+  /** Notes for the user, one line each. */
   readonly notes: readonly string[];
-  /** What of the source's other streams is damaged, one line each. */
+  /** Warnings about damage in the source's other streams, one line each. */
   readonly warnings: readonly string[];
 }
 
 /**
- * Writes the finished file: `job.output` is whole and flushed to the disk when the promise resolves, and removed when it
- * rejects. Errors: MuxRefusal where ffmpeg refuses a stream; JobError('ffmpeg') with ffmpeg's words; JobError('internal') where
- * segments and times disagree; JobError('output') where the file cannot be flushed.
+ * Writes the finished file. `job.output` is whole and flushed to the disk when the promise resolves, and
+ * removed when it rejects.
+ *
+ * @throws {MuxRefusal} when ffmpeg refuses a stream.
+ * @throws {JobError} ffmpeg: when ffmpeg fails otherwise.
+ * @throws {JobError} internal: when segments and times disagree.
+ * @throws {JobError} output: when the file cannot be flushed.
  */
 export async function assemble(job: AssembleJob): Promise<Assembled> {
   const run = segmentRun(job.segments);
@@ -109,7 +123,7 @@ export async function assemble(job: AssembleJob): Promise<Assembled> {
     const { carried, notes, warnings } = await muxFile(job, run, times);
     await carryDisplayMatrix(job, run, carried);
     if (!job.container.isoMedia) await carryLastDuration(job, times);
-    await flush(job.output);
+    await syncFile(job.output);
     return { streams: carried, times, notes: [...times.notes, ...notes], warnings };
   } catch (error) {
     await rm(job.output, { force: true });
@@ -118,8 +132,8 @@ export async function assemble(job: AssembleJob): Promise<Assembled> {
 }
 
 /**
- * Writes `job.output`, as far as a trial's limits go, without flushing it. By default the last frame is shown as long as the
- * others. Errors: as `assemble`.
+ * Writes `job.output`, as far as a trial's limits go, without flushing it. By default the last frame is shown
+ * as long as the others. Throws as `assemble`.
  */
 export async function muxFile(
   job: AssembleJob,
@@ -128,7 +142,7 @@ export async function muxFile(
 ): Promise<MuxListener> {
   const attachments: Attachment[] = [];
   try {
-    await extractPictures(job, attachments);
+    await extractCoverArt(job, attachments);
     return await mux(job, await withDeclaredDelay(run), times, attachments);
   } finally {
     for (const { path } of attachments) await rm(path, { force: true });
@@ -150,7 +164,7 @@ async function mux(
   const ffmpeg = await startFfmpeg(
     {
       task: `writing "${job.output}"`,
-      talkative: true,
+      verbose: true,
       inputs: [
         { from: 'stdin', options: ['-copyts', '-f', video.format] },
         {
@@ -191,29 +205,31 @@ async function mux(
   return listener;
 }
 
-/** ffmpeg may say that all is well after it could not write the end of the file. */
+/**
+ * Throws the error of a run, if any. ffmpeg may exit with 0 even if it could not write the end of the file.
+ */
 function refuseFailure(job: AssembleJob, { failure, refusal }: MuxListener, ended: unknown): void {
-  const unfinished = `ffmpeg did not write "${job.output}" to its end`;
+  const unfinished = `ffmpeg did not finish writing "${job.output}"`;
   if (failure !== undefined) {
     throw new JobError('ffmpeg', `${unfinished}: ${failure}`, {
       cause: ended,
       hint: /No space left|quota/.test(failure)
         ? 'make room on that file system and run the same command again'
-        : 'see to the file systems of input and work folder and run the same command again',
+        : 'check the file systems of the input and the work folder, then run the same command again',
     });
   }
   if (ended instanceof FfmpegFailure && ended.exitCode !== undefined && !isSystemFault(ended.message)) {
     throw new MuxRefusal(ended.message, ended.first ?? refusal ?? ended.message, ended);
   }
-  // A trial may have seen enough before it has read its video.
+  // A trial may end before it has read all of its video.
   if (ended !== undefined && !(ended instanceof StoppedReading && job.trial !== undefined)) throw ended;
   if (refusal !== undefined) throw new MuxRefusal(`${unfinished}: ${refusal}`, refusal, ended);
 }
 
-/** ffmpeg ended well, but before it had all of the video. */
+/** ffmpeg succeeded, but before it had all of the video. */
 class StoppedReading extends JobError {}
 
-/** Writes `bytes` to ffmpeg. Of two failures the first cause is thrown: ffmpeg's own where it died. */
+/** Writes `bytes` to ffmpeg. Of two failures it throws the first cause: ffmpeg's own if it died. */
 async function feed(ffmpeg: FfmpegProcess, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   if (ffmpeg.stdin === undefined) throw new JobError('internal', 'ffmpeg was started without an input pipe');
   try {
@@ -236,7 +252,7 @@ function muxVideo(job: AssembleJob, run: SegmentRun, times: OutputTimes): MuxVid
   const format = needsMatroska(fourcc) ? 'matroska' : 'nut';
   const longest = longestSpan(pts, end);
   const timescale = timescaleFor(sourceBase, (longest * sourceBase.num) / sourceBase.den);
-  // FFmpeg 5 filters the packets of Matroska output in the ticks that it has in the file.
+  // FFmpeg 5 filters the packets of Matroska output in the file's own ticks.
   const nutBase = container.isoMedia ? { num: 1, den: timescale } : MATROSKA_FILE_TIME_BASE;
   const timeBase = format === 'matroska' ? MATROSKA_TIME_BASE : nutBase;
   const ours = (ticks: number) => rescale(ticks, sourceBase, timeBase);
@@ -259,12 +275,12 @@ function muxVideo(job: AssembleJob, run: SegmentRun, times: OutputTimes): MuxVid
   };
 }
 
-/** The most ticks between a packet's decoding and the end of its frame, or a little more. */
+/** Returns the most ticks between a packet's decoding and the end of its frame, or a little more. */
 function longestSpan(pts: readonly number[], end: number): number {
   return pts.reduce((most, time, frame) => Math.max(most, (pts[frame + MOST_REORDERED] ?? end) - time), 0);
 }
 
-/** What comes too early in Matroska unless it is told otherwise, by index: milliseconds. */
+/** Returns the milliseconds by which Opus streams would come too early in Matroska, by their index. */
 async function opusEarly({ source, streams, container, output }: AssembleJob) {
   const early = new Map<number, number>();
   if (container.isoMedia) return early;
@@ -275,17 +291,19 @@ async function opusEarly({ source, streams, container, output }: AssembleJob) {
   return early;
 }
 
-/** Takes the cover art that is to be attached out of the source, beside the output; `into` fills as files appear. */
-async function extractPictures(job: AssembleJob, into: Attachment[]): Promise<void> {
+/**
+ * Extracts the cover art that is to be attached into files beside the output. `into` fills as files appear.
+ */
+async function extractCoverArt(job: AssembleJob, into: Attachment[]): Promise<void> {
   for (const action of job.streams.actions) {
     if (action.kind !== 'attach') continue;
     const path = `${job.output}.cover-${action.index}`;
     into.push({ path, fileName: action.fileName, mimeType: action.mimeType });
-    const picture = ['-map', `0:${action.index}`, '-c', 'copy', '-frames:v', '1', '-f', 'image2pipe'];
+    const options = ['-map', `0:${action.index}`, '-c', 'copy', '-frames:v', '1', '-f', 'image2pipe'];
     const command = {
       task: `taking cover art out of "${job.source.path}"`,
       inputs: [{ from: { file: job.source.path }, options: job.source.openOptions }],
-      outputs: [{ to: { file: path }, options: picture }],
+      outputs: [{ to: { file: path }, options }],
     };
     try {
       await runFfmpeg(command, job.signal === undefined ? {} : { signal: job.signal });
@@ -305,7 +323,7 @@ async function carryDisplayMatrix(job: AssembleJob, run: SegmentRun, carried: St
   await writeDisplayMatrix(job.output, videoTrack(job.source, carried), matrix);
 }
 
-/** A NUT writer as the Matroska writer is: NUT has no durations. */
+/** Returns a NUT writer in the form of the Matroska writer. NUT has no durations. */
 function nutWriter(stream: NutStream, additions: boolean): PacketWriter {
   const { header, packet } = createNutWriter(stream, additions);
   return { header, packet: (pts, keyframe, data, _, addition) => packet(pts, keyframe, data, addition) };
@@ -315,13 +333,4 @@ async function carryLastDuration({ source, pts, output }: AssembleJob, times: Ou
   const ms = (ticks: number) => rescale(ticks + times.shift, source.video.timeBase, MATROSKA_FILE_TIME_BASE);
   const shown = ms(pts.at(-1) ?? 0);
   await setLastBlockDuration(output, shown, ms(times.end) - shown);
-}
-
-async function flush(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }

@@ -1,4 +1,4 @@
-/** Reads what the headers of H.265 (ITU-T H.265, 7.3.2.2) say of the order of frames. Pure. */
+/** Reads the order of frames from the headers of H.265 (ITU-T H.265, 7.3.2.2). Pure. */
 import { unitsOf } from './packet-digest.js';
 
 /** The type of a unit that holds a sequence parameter set. */
@@ -10,8 +10,8 @@ const MOST_SUB_LAYERS = 8;
 const LONGEST_CODE = 32;
 
 /**
- * By how many frames decoding may lag presentation, as `extradata` with start codes declares it in its first sequence parameter
- * set. Undefined where there is none in it, or it makes no sense.
+ * Returns the number of frames by which decoding may lag presentation, from the first sequence parameter set
+ * in `extradata` (with start codes). Undefined if there is none, or if it is not valid.
  */
 export function declaredReordering(extradata: Uint8Array): number | undefined {
   for (const unit of unitsOf(extradata, undefined)) {
@@ -53,16 +53,16 @@ function skipProfiles(bits: BitReader['bits'], subLayers: number): void {
 }
 
 interface BitReader {
-  /** The next `count` bits as a number, where they are 32 at most. */
+  /** Returns the next `count` bits, 32 at most, as a number. */
   bits(this: void, count: number): number;
-  /** The next number in the Exp-Golomb code. */
+  /** Returns the next number in the Exp-Golomb code. */
   code(this: void): number;
-  /** Whether more was read than there is. */
+  /** Returns whether more was read than there is. */
   exhausted(this: void): boolean;
 }
 
 function bitReader(unit: Uint8Array): BitReader {
-  // A third zero byte in a row is kept from looking like a start code by a 3.
+  // A 3 follows two zero bytes where a third could look like a start code: these bytes are removed.
   const data = unit.filter((byte, at) => !(byte === 3 && unit[at - 1] === 0 && unit[at - 2] === 0));
   let at = 0;
   const bits = (count: number): number => {

@@ -6,25 +6,30 @@ import { matroskaIsWhole } from '../formats/matroska-elements.js';
 import type { SourceFacts } from '../source/source-facts.js';
 import { constantGap } from './output-times.js';
 
-/** Formats whose packets and headers say how long frames are shown; others only tell a rate. */
+/** Formats whose packets and headers hold the durations of frames. Others only hold a rate. */
 const EXPLICIT = /^(?:mov,|matroska|gif$|apng$)/;
 /** Seconds before the last frame from which on packets are listed. */
 const RUN_UP_SECONDS = 1;
-/** A track's end is believed where it lies no more seconds after its last packet's: the file may have been cut off. */
+/**
+ * A track's end is believed if it is at most so many seconds after its last packet's: the file may have been
+ * cut off.
+ */
 const MOST_BEYOND_SECONDS = 1;
 
 /** The last packets of a stream, in its ticks. */
 interface Tail {
-  /** How long the packet of the last frame says that it is shown. */
+  /** The duration of the last frame's packet. */
   readonly duration: number | undefined;
-  /** When the last of the packets is over. */
+  /** The end of the last of the packets. */
   readonly end: number;
 }
 
 /**
- * How long `source` shows its last frame: ticks of the video stream. `pts` has the times of all that were decoded,
- * ascending. Undefined where the file does not say, or where frames after the last of them could not be decoded. Reads the
- * end of the file, but where its headers tell already. Errors: JobError('ffmpeg') where ffprobe cannot be started.
+ * Returns how long `source` shows its last frame, in ticks of the video stream. `pts` has the times of all
+ * decoded frames, ascending. Undefined if the file does not say, or if frames after the last of them could
+ * not be decoded. Reads the end of the file unless its headers are enough.
+ *
+ * @throws {JobError} ffmpeg: when ffprobe cannot be started.
  */
 export async function lastFrameDuration(
   source: SourceFacts,
@@ -42,19 +47,20 @@ export async function lastFrameDuration(
     const end = durationTicks === undefined ? undefined : startPts + durationTicks;
     const believed = end !== undefined && end <= tail.end + MOST_BEYOND_SECONDS * second;
     const declared = believed ? end - last : 0;
-    // Where B-frames are decoded after it, the frame's own packet is as long as any; an edit may end within a frame.
+    // If B-frames are decoded after it, the frame's own packet is as long as any. An edit may end within a
+    // frame.
     return declared >= 2 * (tail.duration ?? 0) && declared > 0 ? declared : tail.duration;
   }
   if (!source.format.startsWith('matroska')) return tail.duration;
   const end = await matroskaEnd(source);
   const rest = end === undefined ? 0 : Math.round(end * second) - last;
-  // A packet tells its own duration or the usual one: where the track ends later, it is the usual one.
+  // A packet has its own duration or the usual one: if the track ends later, it is the usual one.
   return rest > (tail.duration ?? 0) ? rest : tail.duration;
 }
 
 /**
- * How long every frame of an ISO file is shown where all that it declares were decoded, equally far apart, and its track is
- * as long as they are together: the last one then is as long as the others.
+ * Returns the duration of every frame of an ISO file whose frames were all decoded, are equally far apart,
+ * and add up to the length of the track: the last one is then as long as the others.
  */
 function evenTicks({ format, video }: SourceFacts, pts: readonly number[]): number | undefined {
   const gap = constantGap(pts);
@@ -63,7 +69,9 @@ function evenTicks({ format, video }: SourceFacts, pts: readonly number[]): numb
   return all && video.durationTicks === gap * pts.length ? gap : undefined;
 }
 
-/** The stream's last packets; undefined where the frame at `last` is not among them, or is not the last. */
+/**
+ * Reads the stream's last packets; undefined if the frame at `last` is not among them, or is not the last.
+ */
 async function readTail(source: SourceFacts, last: number): Promise<Tail | undefined> {
   const { index, timeBase } = source.video;
   const from = (last * timeBase.num) / timeBase.den - RUN_UP_SECONDS;
@@ -94,7 +102,10 @@ async function readTail(source: SourceFacts, last: number): Promise<Tail | undef
   return found ? { duration, end } : undefined;
 }
 
-/** Seconds at which a Matroska file's video ends, by its headers; undefined where they do not tell or the file was cut off. */
+/**
+ * Returns the end of a Matroska file's video in seconds, from its headers; undefined if they do not hold it
+ * or the file was cut off.
+ */
 async function matroskaEnd(source: SourceFacts): Promise<number | undefined> {
   const file = await open(source.path);
   try {
@@ -109,7 +120,7 @@ async function matroskaEnd(source: SourceFacts): Promise<number | undefined> {
   const [, hours, minutes, seconds] = /^(\d+):(\d\d):(\d\d(?:\.\d+)?)$/.exec(tag ?? '') ?? [];
   if (hours !== undefined && fileEnd !== undefined) {
     const end = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
-    // A tag may be another file's, which this one was cut out of.
+    // The tag may come from another file, which this one was cut from.
     return Math.min(end, fileEnd);
   }
   const alone = source.streams.every(

@@ -1,14 +1,19 @@
-/** The file's own metadata: what is carried, and what an MP4 or QuickTime file has no place for. Pure. */
+/**
+ * Plans the file's own metadata: what is carried over, and what an MP4 or QuickTime file cannot hold. Pure.
+ */
 import type { Container } from '../formats/container.js';
 import type { SourceFacts } from '../source/source-facts.js';
 
-/** Says what the source's container is, not what the film is. */
+/** Tags that describe the source's container, not the video. */
 export const CONTAINER_TAGS: readonly string[] = ['major_brand', 'minor_version', 'compatible_brands'];
-/** Says how a stream was encoded, which a new encoding makes untrue. Matroska appends a language to its names (`BPS-eng`). */
+/**
+ * Tags that describe how a stream was encoded: a new encoding makes them untrue. Matroska appends a language
+ * to their names (`BPS-eng`).
+ */
 const STALE_TAG = /^(encoder|BPS|DURATION|NUMBER_OF_FRAMES|NUMBER_OF_BYTES|_STATISTICS_\w+)(-\w+)?$/i;
-/** Carried otherwise, or rightly not at all. */
+/** Keys that are carried in another way, or must not be carried. */
 const NOT_KEYS = new Set(['creation_time', 'encoder', 'timecode', 'duration', ...CONTAINER_TAGS]);
-/** The keys for which FFmpeg's muxers have a place that every player knows. */
+/** The keys that FFmpeg's muxers write in a form that every player knows. */
 const PLAIN_KEYS = {
   mp4: new Set(
     (
@@ -20,20 +25,26 @@ const PLAIN_KEYS = {
   mov: new Set('title artist author album date comment genre copyright description'.split(' ')),
 } as const;
 
-/** Of a stream's tags those that no longer hold once it is encoded anew. */
+/** Returns the tags of a stream that no longer hold after a new encoding. */
 export function staleTags(tags: Readonly<Record<string, string>>): readonly string[] {
   return Object.keys(tags).filter((tag) => STALE_TAG.test(tag));
 }
 
-/** How the file's metadata goes into `container`. */
+/** The plan for the file's metadata in a container. */
 export interface MetadataPlan {
-  /** Whether an MP4 or QuickTime file is written with keys of any name (`use_metadata_tags`); it then holds no cover art. */
+  /**
+   * True if an MP4 or QuickTime file is written with keys of any name (`use_metadata_tags`). It then holds no
+   * cover art.
+   */
   readonly anyKeys: boolean;
   /** Keys that are left out. */
   readonly lost: readonly string[];
 }
 
-/** Plans the metadata. Where the plain keys do not suffice, any names are used, unless cover art is carried, which matters more. */
+/**
+ * Plans the metadata. If the plain keys are not enough, any names are used, unless there is cover art: it
+ * matters more.
+ */
 export function planMetadata(source: SourceFacts, container: Container, coverArt: boolean): MetadataPlan {
   if (!container.isoMedia) return { anyKeys: false, lost: [] };
   const plain: ReadonlySet<string> = PLAIN_KEYS[container.name === 'mov' ? 'mov' : 'mp4'];

@@ -1,4 +1,7 @@
-/** The options with which ffmpeg puts the finished file together. Pure. Inputs: 0 is the new video, 1 the source. */
+/**
+ * The options with which ffmpeg puts the finished file together. Pure. Inputs: 0 is the new video, 1 the
+ * source.
+ */
 import type { Container } from '../formats/container.js';
 import { type Rational, reduced } from '../formats/rational.js';
 import { hasBroadcastClock, type SourceFacts, type StreamFacts } from '../source/source-facts.js';
@@ -12,34 +15,46 @@ export interface MuxVideo {
   readonly fourcc: string;
   /** Frames by which decoding lags presentation. */
   readonly decodeDelay: number;
-  /** What the stream is piped as: NUT in the finished track's own time base (ISO files) or the source's, or Matroska. */
+  /**
+   * The format of the piped stream: NUT in the finished track's time base (ISO files) or the source's, or
+   * Matroska.
+   */
   readonly format: 'nut' | 'matroska';
-  /** Of the piped stream. */
+  /** The time base of the piped stream. */
   readonly timeBase: Rational;
-  /** Ticks a second of the track, in ISO files. */
+  /** Ticks per second of the track, in ISO files. */
   readonly timescale: number;
   readonly frames: number;
-  /** In ticks of `timeBase`. */
+  /** The times of its packets, in ticks of `timeBase`. */
   readonly times: PacketTimes;
-  /** Frames a second, for containers that name a rate; undefined where there is no knowing. */
+  /** Frames per second, for containers that name a rate; undefined if there is no knowing. */
   readonly rate: Rational | undefined;
 }
 
-/** A picture that becomes an attached file. */
+/** An image that becomes an attached file. */
 export interface Attachment {
   readonly path: string;
   readonly fileName: string;
   readonly mimeType: string;
 }
 
-/** Finer timescales than this overflow the 32-bit durations of samples within minutes, and some players' arithmetic. */
+/**
+ * Finer timescales than this overflow the 32-bit durations of samples within minutes, and some players'
+ * arithmetic.
+ */
 const FINEST_TIMESCALE = 1_000_000;
-/** FFmpeg's demuxer passes over a track's offsets between decoding and presentation where any is longer. */
+/** FFmpeg's demuxer ignores a track's offsets between decoding and presentation if any is longer. */
 const LONGEST_OFFSET_TICKS = 2 ** 28;
-/** As FFmpeg's own muxer does: a coarser timescale would round the sound of files that share it. */
+/**
+ * The coarsest timescale, as in FFmpeg's own muxer: a coarser one would round the audio of files that share
+ * it.
+ */
 const COARSEST_TIMESCALE = 10_000;
 
-/** The output options, in order. `attachments` belong to the plan's `attach` actions; `early` are `opusEarlyBy`'s, by index. */
+/**
+ * Returns the output options, in order. `attachments` belong to the plan's `attach` actions; `early` holds
+ * the results of `opusEarlyBy`, by index.
+ */
 export function muxOptions(
   source: SourceFacts,
   plan: StreamPlan,
@@ -52,11 +67,11 @@ export function muxOptions(
   return [
     ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video, early)),
     ...attachments.flatMap((file, number) => attachmentOptions(file, placed.length + number)),
-    // Damage in what is carried over costs what is damaged, not the file: what ffmpeg says of it is heard (mux-messages.ts).
+    // Damage in copied streams must not fail the file. mux-messages.ts reads ffmpeg's messages about it.
     ...['-max_error_rate', '1'],
     ...['-map_metadata', '1', '-map_chapters', '1'],
     ...CONTAINER_TAGS.flatMap((tag) => ['-metadata', `${tag}=`]),
-    // Each stream keeps its own times: no shift to zero, neither of an input nor of the output.
+    // Each stream keeps its own times: neither an input nor the output is shifted to zero.
     ...['-avoid_negative_ts', 'disabled', '-max_muxing_queue_size', '100000'],
     // The same input gives the same file: no random identifiers.
     '-bitexact',
@@ -65,7 +80,10 @@ export function muxOptions(
   ];
 }
 
-/** The video's place among the tracks of the finished file: cover art and attached files are none. */
+/**
+ * Returns the video's number among the tracks of the finished file. Cover art and attached files are no
+ * tracks.
+ */
 export function videoTrack(source: SourceFacts, plan: StreamPlan): number {
   const tracks = mappedActions(plan).filter((action) => {
     const stream = streamAt(source, action.index);
@@ -74,14 +92,16 @@ export function videoTrack(source: SourceFacts, plan: StreamPlan): number {
   return tracks.findIndex((action) => action.kind === 'video');
 }
 
-/** The facts of stream `index`, which the plan took from the same source. */
+/** Returns the facts of stream `index` of the source. */
 export function streamAt(source: SourceFacts, index: number): StreamFacts {
   const stream = source.streams.find((candidate) => candidate.index === index);
   if (stream === undefined) throw new RangeError(`"${source.path}" has no stream ${index}`);
   return stream;
 }
 
-/** What becomes a stream of the finished file, in that file's order; attached files follow. */
+/**
+ * Returns the actions that make a stream of the finished file, in that file's order. Attached files follow.
+ */
 export function mappedActions(plan: StreamPlan): readonly StreamAction[] {
   return plan.actions.filter(isMapped);
 }
@@ -113,8 +133,8 @@ function streamOptions(
 }
 
 /**
- * A transport stream's AAC needs another form, for which muxers have a filter: within them, a packet that is damaged ends
- * the run; before them it is left out.
+ * Returns the filter that brings a transport stream's AAC into another form. Muxers have it built in, but
+ * there a damaged packet ends the run; here it is left out.
  */
 function bareAac(
   action: StreamAction,
@@ -136,12 +156,14 @@ function videoOptions(
   const { rate } = video;
   const hevc = video.fourcc.toUpperCase() === 'HEVC' || video.fourcc.toLowerCase() === 'hvc1';
   return [
-    // Set outright: from other containers it does not come as a tag, and some muxers refuse what they cannot say.
+    // Set explicitly: from other containers it does not come as a tag, and some muxers refuse values that
+    // they cannot write.
     ...(stereoMode === undefined
       ? []
       : [`-metadata:s:${place}`, `stereo_mode=${container.carriesStereo(stereoMode) ? stereoMode : ''}`]),
     ...['-map', '0:0', `-c:${place}`, 'copy', ...timesFilter(place, video, container.isoMedia)],
-    // Without it FFmpeg 7 gives the filter above a time base of one frame of `-r`, and rounds every time to that.
+    // Without it FFmpeg 7 gives the filter above a time base of one frame of `-r`, and rounds every time to
+    // that.
     ...[`-time_base:${place}`, `${video.timeBase.num}:${video.timeBase.den}`],
     ...(rate === undefined ? [] : [`-r:${place}`, `${rate.num}/${rate.den}`]),
     // Apple's players refuse FFmpeg's default, `hev1`.
@@ -150,9 +172,10 @@ function videoOptions(
 }
 
 /**
- * The bitstream filter that says what NUT cannot: the decoding times of the first frames (with B-frames they lie before
- * the first PTS) and how long frames are shown. Matroska output holds no decoding times: one tick does for order's sake. A
- * stream piped as Matroska has no B-frames and says its durations itself.
+ * Returns the bitstream filter for times that NUT cannot hold: the decoding times of the first frames (with
+ * B-frames they lie before the first PTS), and the frames' durations. Matroska output holds no decoding
+ * times: one tick apart keeps them in order. A stream piped as Matroska has no B-frames and holds its own
+ * durations.
  */
 function timesFilter(place: number, video: MuxVideo, isoMedia: boolean): readonly string[] {
   if (video.format === 'matroska') return [];
@@ -162,7 +185,7 @@ function timesFilter(place: number, video: MuxVideo, isoMedia: boolean): readonl
   const first = `STARTPTS-trunc((${decodeDelay}-N)*${lead}/${decodeDelay})`;
   const dts = decodeDelay === 0 ? 'DTS' : `if(lt(N,${decodeDelay}),${first},DTS)`;
   const shown = `if(eq(N,${lastShown}),${end}-PTS,min(${frameTicks},${end}-PTS))`;
-  // An ISO file's packets last until the next one is decoded, and the last one as long as it says.
+  // An ISO file's packets last until the next one is decoded, and the last one as long as it declares.
   const duration = isoMedia ? `if(eq(N,${frames - 1}),${lastDecodedTicks},${shown})` : shown;
   return [`-bsf:${place}`, `setts=pts=PTS:dts='${dts}':duration='${duration}'`];
 }
@@ -195,8 +218,9 @@ function isoOptions(
 }
 
 /**
- * Ticks a second of an ISO file's track, such that every tick of `source` is a whole number of them; where that would
- * be too fine for `longestSeconds` from a packet's decoding to its frame's end, the finest that is not.
+ * Returns the ticks per second of an ISO file's track, such that every tick of `source` is a whole number of
+ * them. If that is too fine for `longestSeconds` from a packet's decoding to its frame's end, returns the
+ * finest that is not.
  */
 export function timescaleFor(source: Rational, longestSeconds: number): number {
   const finest = Math.min(FINEST_TIMESCALE, Math.floor(LONGEST_OFFSET_TICKS / Math.max(1, longestSeconds)));
@@ -205,7 +229,7 @@ export function timescaleFor(source: Rational, longestSeconds: number): number {
   return Math.min(den, finest);
 }
 
-/** `ticks` of `from` in ticks of `to`, to the nearest. */
+/** Returns `ticks` of `from` in ticks of `to`, rounded to the nearest. */
 export function rescale(ticks: number, from: Rational, to: Rational): number {
   const numerator = BigInt(ticks) * BigInt(from.num) * BigInt(to.den);
   const denominator = BigInt(from.den) * BigInt(to.num);

@@ -1,5 +1,6 @@
-/** Asks ffmpeg's muxers what they take at all, by runs that write a header and nothing else. */
+/** Asks ffmpeg's muxers which streams they accept, by runs that write a header and nothing else. */
 
+import type { Refusal } from '../../system/refusal.js';
 import type { Codec } from '../codecs/codec.js';
 import { plainEncoding } from '../codecs/codecs.js';
 import { type FfmpegCommand, runFfmpeg } from '../ffmpeg/ffmpeg.js';
@@ -7,47 +8,43 @@ import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
 import type { SourceFacts } from '../source/source-facts.js';
 import { codecOptions, type StreamAction } from './stream-plan.js';
 
-/** A muxer's answer. */
-export interface MuxerAnswer {
-  readonly accepted: boolean;
-  /** The muxer's, where it refuses. */
-  readonly words: string;
-}
-
-/** A muxer that takes a stream and then leaves it out says so only in a warning. */
+/** A muxer that accepts a stream and then leaves it out only warns of it. */
 const LEFT_OUT = /will be ignored/;
 
-/** What a muxer is asked. */
+/** A question to a muxer. */
 export interface MuxQuestion {
   readonly source: SourceFacts;
-  /** ffmpeg's name of it. */
+  /** The muxer's name in ffmpeg. */
   readonly muxer: string;
-  /** The streams beside the video. */
+  /** The streams besides the video. */
   readonly actions: readonly StreamAction[];
-  /** The video's. */
+  /** The codec of the video. */
   readonly codec: Codec;
 }
 
-/** Returns whether a muxer writes a header for these streams, with a video of a codec before them. */
-export async function askMuxer(question: MuxQuestion): Promise<MuxerAnswer> {
+/** Asks a muxer to write a header for a video of a codec and these streams. Returns its refusal, if any. */
+export async function askMuxer(question: MuxQuestion): Promise<Refusal | undefined> {
   const { source, muxer } = question;
   const command: FfmpegCommand = {
     task: `asking what ${muxer} can hold of "${source.path}"`,
-    inputs: [{ from: { file: source.path }, options: source.openOptions }, PLAIN_PICTURE],
+    inputs: [{ from: { file: source.path }, options: source.openOptions }, PLAIN_FRAME],
     outputs: [headerOutput(question)],
   };
   try {
-    return answered(await runFfmpeg(command));
+    return headerRefusal(await runFfmpeg(command));
   } catch (error) {
     if (!(error instanceof FfmpegFailure) || error.exitCode === undefined) throw error;
-    return refused(error, command.task, muxer);
+    return { refusal: ownComplaint(error, muxer) };
   }
 }
 
-/** Frames for a video that stands in for the job's own, as an input: a second, should nothing else end the run. */
-export const PLAIN_PICTURE = { from: { lavfi: 'color=s=256x144:r=25:d=1' } } as const;
+/**
+ * An input of frames for a video that stands in for the job's own: one second, in case nothing else ends the
+ * run.
+ */
+export const PLAIN_FRAME = { from: { lavfi: 'color=s=256x144:r=25:d=1' } } as const;
 
-/** The output of a run that writes the header; inputs: 0 is the source, 1 `PLAIN_PICTURE`. */
+/** Returns the output of a run that writes the header. Input 0 is the source, input 1 is `PLAIN_FRAME`. */
 export function headerOutput({ muxer, actions, codec }: MuxQuestion): FfmpegCommand['outputs'][number] {
   const options = ['-map', '1:0', ...plainEncoding(codec)];
   let place = 1;
@@ -62,15 +59,16 @@ export function headerOutput({ muxer, actions, codec }: MuxQuestion): FfmpegComm
   };
 }
 
-/** The answer of a muxer that wrote its header. */
-export function answered(messages: readonly string[]): MuxerAnswer {
+/** Returns the refusal of a muxer that wrote its header without one of the streams, if it did. */
+export function headerRefusal(messages: readonly string[]): Refusal | undefined {
   const leftOut = messages.find((message) => LEFT_OUT.test(message));
-  return { accepted: leftOut === undefined, words: leftOut ?? '' };
+  return leftOut === undefined ? undefined : { refusal: leftOut };
 }
 
-function refused(error: FfmpegFailure, task: string, muxer: string): MuxerAnswer {
-  const words = error.message.slice(error.message.indexOf(task) + task.length + 2).split('; ');
-  // The source may have been complained of first, and what follows the muxer's own words follows from them.
-  const own = words.find((said) => said.startsWith(`${muxer}: `)) ?? words[0] ?? '';
-  return { accepted: false, words: own };
+/**
+ * Returns the muxer's first message: errors of the source may come before it, and later ones only follow from
+ * it.
+ */
+function ownComplaint({ messages }: FfmpegFailure, muxer: string): string {
+  return messages.find((message) => message.startsWith(`${muxer}: `)) ?? messages[0] ?? '';
 }

@@ -1,6 +1,7 @@
 /**
- * Finds out whether Opus would come early in Matroska. What decoders skip of Opus is told there as the track's delay, by which
- * readers take every block to be earlier; FFmpeg 5 writes the delay, and its blocks as if there were none.
+ * Finds out whether Opus would come early in Matroska. Matroska holds the samples that decoders skip as the
+ * track's delay, and readers take every block to be earlier by it. FFmpeg 5 writes the delay, but the blocks
+ * as if there were none.
  */
 import { rm } from 'node:fs/promises';
 import { JobError } from '../../system/errors.js';
@@ -8,14 +9,14 @@ import { type FfmpegCommand, ffprobeLines, runFfmpeg } from '../ffmpeg/ffmpeg.js
 import type { SourceFacts } from '../source/source-facts.js';
 import type { StreamAction } from './stream-plan.js';
 
-/** By how much FFmpeg's encoder lets Opus begin before its first sample: 312 samples. */
+/** The time before its first sample at which FFmpeg's encoder lets Opus begin: 312 samples. */
 const ENCODER_DELAY_SECONDS = 312 / 48_000;
 /** Times in Matroska are rounded to milliseconds, more than once. */
 const ROUNDING_SECONDS = 0.002;
 
 /**
- * By how many milliseconds ffmpeg would write the audio of `action`, carried over from `source` into Matroska, too early. 0
- * for all but Opus. Writes `scratch`, a path of the caller's, and removes it.
+ * Returns the milliseconds by which ffmpeg would write the audio of `action`, copied from `source` into
+ * Matroska, too early. 0 for all codecs but Opus. Writes the file `scratch` and removes it.
  */
 export async function opusEarlyBy(
   source: SourceFacts,
@@ -35,7 +36,7 @@ export async function opusEarlyBy(
     const written = await firstWritten(input, copy, scratch);
     return early(await firstTime(source.path, `${action.index}`, source.openOptions), written);
   } catch (error) {
-    // Whatever is wrong with the stream shows when it is carried over.
+    // Errors in the stream are reported when it is carried over.
     if (!(error instanceof JobError)) throw error;
     return 0;
   } finally {
@@ -49,7 +50,7 @@ async function firstWritten(
   scratch: string,
 ): Promise<number | undefined> {
   await runFfmpeg({
-    task: 'trying how Opus is written',
+    task: 'testing how Opus is written',
     inputs: [input],
     outputs: [
       {

@@ -1,4 +1,4 @@
-/** When the frames of the finished file are shown, and for how long. Pure. */
+/** Works out when the frames of the finished file are shown, and for how long. Pure. */
 
 import type { Rational } from '../formats/rational.js';
 import { UNKNOWN_RATE } from '../source/frame-rate.js';
@@ -6,28 +6,33 @@ import { hasBroadcastClock, type SourceFacts } from '../source/source-facts.js';
 
 /** The times of the finished file, in ticks of the source's video stream. */
 export interface OutputTimes {
-  /** Added to every time of every stream: below zero, everything is shown earlier than the source says. */
+  /** Added to every time of every stream. Below zero, everything is shown earlier than in the source. */
   readonly shift: number;
-  /** How long a frame is shown as a rule: exact where all frames but the last are shown equally long. */
+  /** The usual duration of a frame. Exact if all frames but the last have the same. */
   readonly interval: number;
-  /** Whether they are. */
+  /** True if they have. */
   readonly constant: boolean;
-  /** When the last frame's time is over, before the shift. */
+  /** The end of the last frame, before the shift. */
   readonly end: number;
-  /** What the user should know, one line each. */
+  /** Notes for the user, one line each. */
   readonly notes: readonly string[];
 }
 
-/** A clock that begins no later than this many seconds is left as it is: one stream may well begin after another. */
+/**
+ * Timestamps that begin no later than this many seconds stay as they are: one stream may well begin after
+ * another.
+ */
 const LATEST_START_SECONDS = 1;
-/** The last frame is shown for no longer, whatever the file's headers say. */
+/** The longest that the last frame is shown, whatever the file's headers say. */
 const LONGEST_LAST_FRAME_SECONDS = 3600;
-/** Containers round durations to a millisecond: a last frame that differs by no more is as long as the others. */
+/**
+ * Containers round durations to milliseconds: a last frame that differs by no more is as long as the others.
+ */
 const ROUNDING_SECONDS = 0.002;
 
 /**
- * The times of the finished file, for the frames of `source` at `pts` (ascending). `lastTicks` is how long the source
- * shows the last frame; undefined where it does not say.
+ * Returns the times of the finished file for the frames of `source` at `pts` (ascending). `lastTicks` is the
+ * duration of the last frame in the source; undefined if it does not say.
  */
 export function outputTimes(
   source: SourceFacts,
@@ -58,7 +63,7 @@ export function outputTimes(
   };
 }
 
-/** The ticks between any frame and the next where they are always the same; undefined elsewhere. */
+/** Returns the ticks between any frame and the next if they are always the same; otherwise undefined. */
 export function constantGap(pts: readonly number[]): number | undefined {
   const [first, second] = pts;
   if (first === undefined || second === undefined) return undefined;
@@ -67,8 +72,9 @@ export function constantGap(pts: readonly number[]): number | undefined {
 }
 
 /**
- * By how many ticks everything is shifted: a broadcast's clock and one that begins late begin at zero in the output, and
- * no frame lies before zero, where no container here shows it. 0 for nearly every other video.
+ * Returns the ticks by which everything is shifted. A broadcast's clock and timestamps that begin late begin
+ * at zero in the output. No frame lies before zero, because no container here shows it there. 0 for nearly
+ * every other video.
  */
 function timelineShift(source: SourceFacts, pts: readonly number[]): number {
   const { num, den } = source.video.timeBase;
@@ -80,7 +86,10 @@ function timelineShift(source: SourceFacts, pts: readonly number[]): number {
   return 0 - Math.min(first, origin);
 }
 
-/** Seconds at which the first stream begins. FFmpeg's figure leaves out subtitles, which would lie before zero. */
+/**
+ * Returns the second at which the first stream begins. FFmpeg's figure ignores subtitles, which would lie
+ * before zero.
+ */
 function startOf(source: SourceFacts): number | undefined {
   const { startTime } = source;
   if (startTime === undefined || hasBroadcastClock(source)) return startTime;
@@ -98,23 +107,27 @@ function shiftNotes(shift: number, { num, den }: Rational): readonly string[] {
   ];
 }
 
-/** What the packets of a track say of their frames, in its own ticks. */
+/** The times in the packets of a track, in its own ticks. */
 export interface PacketTimes {
-  /** How long a frame is shown as a rule, and when the last one's time is over. */
+  /** The usual duration of a frame, and the end of the last one. */
   readonly frameTicks: number;
   readonly end: number;
-  /** By how much the first packet is decoded before its frame is shown. */
+  /** The time by which the first packet is decoded before its frame is shown. */
   readonly lead: number;
   /** The packet of the last frame in presentation, counted in decoding order. */
   readonly lastShown: number;
-  /** How long the packet that is decoded last is, in decoding time: an ISO file's packets add up to the track's length. */
+  /**
+   * The duration of the packet that is decoded last, in decoding time: an ISO file's packets add up to the
+   * track's length.
+   */
   readonly lastDecodedTicks: number;
 }
 
 /**
- * The packets' times of a track whose decoding lags presentation by `decodeDelay` frames: packet `k` is decoded when frame
- * `k - decodeDelay` is shown, the first ones at even distances before the first frame. `timeOf` is the time of a frame, by
- * its number; `lastShown` and `lastDecoded` are the packet of the last frame and the frame of the last packet.
+ * Returns the packets' times of a track whose decoding lags presentation by `decodeDelay` frames. Packet `k`
+ * is decoded when frame `k - decodeDelay` is shown, the first ones at even distances before the first frame.
+ * `timeOf` returns the time of a frame by its number. `lastShown` is the packet of the last frame,
+ * `lastDecoded` the frame of the last packet.
  */
 export function packetTimes(track: {
   readonly frames: number;
@@ -131,11 +144,12 @@ export function packetTimes(track: {
   if (decodeDelay === 0 || frames === 1) {
     return { ...base, lead: decodeDelay * frameTicks, lastDecodedTicks: end - last };
   }
-  // The frame that is shown when the last packet is decoded; before the first one, in a track of few frames.
+  // The frame that is shown when the last packet is decoded. It is before the first one in a track of few
+  // frames.
   const shown = frames - 1 - decodeDelay;
   const before = timeOf(Math.max(0, shown));
   const part = shown >= 0 ? 1 : (frames - 1) / decodeDelay;
-  // The last packet is to end the track, and neither lie beyond the last frame's end nor last no time.
+  // The last packet must end the track, must not lie beyond the last frame's end, and must last some time.
   const least = Math.ceil((last - before) / part);
   const most = lastDecoded === frames - 1 ? least : Math.floor((end - 1 - before) / part);
   const lead = Math.max(decodeDelay, least, Math.min(decodeDelay * frameTicks, most));
@@ -143,7 +157,10 @@ export function packetTimes(track: {
   return { ...base, lead, lastDecodedTicks: Math.max(1, end - lastDts - lead) };
 }
 
-/** By how much packet `number`, one of the first `decodeDelay`, is decoded before the first frame is shown. */
+/**
+ * Returns the time by which packet `number`, one of the first `decodeDelay`, is decoded before the first
+ * frame is shown.
+ */
 function leadBefore(number: number, lead: number, decodeDelay: number): number {
   return Math.trunc(((decodeDelay - number) * lead) / decodeDelay);
 }

@@ -1,20 +1,26 @@
-/** Tells one packet of compressed video from another, whatever container it is in. */
+/** Identifies a packet of compressed video, whatever container it is in. */
 import { crc32 } from 'node:zlib';
 import type { NutStream } from '../formats/nut.js';
 
-/** A number for a packet's picture data: the same in every container, another (but for one in 2^32) after any change of it. */
+/**
+ * Returns a number for a packet's image data: the same in every container, and another (but for one in 2^32)
+ * after any change of it.
+ */
 export type PacketDigest = (data: Uint8Array) => number;
 
 const START = Buffer.from([0, 0, 1]);
-/** Open bitstream units of AV1 that hold picture data: frame headers, tile groups, frames. */
+/** Open bitstream units of AV1 that hold image data: frame headers, tile groups, frames. */
 const AV1_PICTURES: readonly number[] = [3, 4, 6];
 
-/** The least of an avcC or hvcC: units have lengths of four bytes before them, as ffmpeg's muxers write them. */
+/**
+ * The shortest avcC or hvcC for units with lengths of four bytes before them, as ffmpeg's muxers write them.
+ */
 const WITH_LENGTHS = Uint8Array.of(1);
 
 /**
- * The digest for packets of `stream`, or for the same packets as they lie in a file of a container. Containers rewrite what stands around the pictures (start codes or lengths, parameter sets,
- * delimiters), so only the pictures' own units count where a codec has such; of other codecs every byte.
+ * Returns the digest for packets of `stream`, or for the same packets in a container's file. Containers
+ * rewrite what surrounds the image data (start codes or lengths, parameter sets, delimiters). So only the
+ * units with image data count if a codec has units, and every byte otherwise.
  */
 export function packetDigest(
   { fourcc, extradata: own }: Pick<NutStream, 'fourcc' | 'extradata'>,
@@ -50,14 +56,17 @@ function digestOf(units: Iterable<Uint8Array>, counts: (unit: Uint8Array) => boo
   return digest;
 }
 
-/** Bytes of the lengths before units, as avcC and hvcC tell them at `place`; undefined where start codes stand before them. */
+/**
+ * Returns the bytes of the lengths before units, from `place` in avcC or hvcC; undefined if start codes stand
+ * there.
+ */
 function lengthBytes(extradata: Uint8Array, place: number): number | undefined {
   return extradata[0] === 1 ? ((extradata[place] ?? 3) & 3) + 1 : undefined;
 }
 
 /**
- * The NAL units of a packet, without the zeros that may follow one; `lengths` are the bytes of the length before each, undefined
- * where start codes stand before them.
+ * Yields the NAL units of a packet, without the zeros that may follow one. `lengths` is the number of bytes
+ * of the length before each; undefined if start codes stand there.
  */
 export function* unitsOf(packet: Uint8Array, lengths: number | undefined): Generator<Uint8Array> {
   const data = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
@@ -82,7 +91,10 @@ function trimmed(unit: Uint8Array): Uint8Array {
   return unit.subarray(0, end);
 }
 
-/** The payloads of AV1's units that hold picture data. Of the form that containers use: each tells its size, but maybe the last. */
+/**
+ * Yields the payloads of AV1's units that hold image data, in the form that containers use: every unit has a
+ * size, except perhaps the last.
+ */
 function* bitstreamUnits(data: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < data.length; ) {
     const header = data[at] ?? 0;

@@ -1,4 +1,4 @@
-/** The encoded segments as one run of packets, each at its frame's true time. */
+/** Joins the encoded segments to one run of packets, each at its frame's true time. */
 import { createHash } from 'node:crypto';
 import { JobError, messageOf } from '../../system/errors.js';
 import { ffprobeLines } from '../ffmpeg/ffmpeg.js';
@@ -8,10 +8,10 @@ import { type NutStream, openNutFile, openNutReader } from '../formats/nut.js';
 import { declaredReordering } from './hevc-headers.js';
 import { packetDigest } from './packet-digest.js';
 
-/** A segment that was looked through. */
+/** The facts of an inspected segment. */
 export interface SegmentFacts {
   readonly path: string;
-  /** Its one video stream, as it tells of it. */
+  /** Its one video stream, as its header declares it. */
   readonly stream: NutStream;
   /** For each packet, in decoding order, its frame's place in presentation order. */
   readonly order: Uint32Array;
@@ -21,7 +21,7 @@ export interface SegmentFacts {
   readonly sha256: string;
 }
 
-/** What the segments hold together. */
+/** The contents of all segments together. */
 export interface SegmentRun {
   /** The one video stream that all segments share. */
   readonly stream: NutStream;
@@ -29,8 +29,10 @@ export interface SegmentRun {
 }
 
 /**
- * Looks a finished segment through: which need not wait for the others. Errors: JobError('internal') where it is not one video
- * stream with a time for each frame, JobError('ffmpeg') where it is damaged.
+ * Inspects a finished segment. It need not wait for other segments.
+ *
+ * @throws {JobError} internal: when it is not one video stream with a time for each frame.
+ * @throws {JobError} ffmpeg: when it is damaged.
  */
 export async function inspectSegment(path: string): Promise<SegmentFacts> {
   const source = await fileSource(path).catch((error: unknown) => {
@@ -73,26 +75,28 @@ export async function inspectSegment(path: string): Promise<SegmentFacts> {
 function presentationOrder(path: string, times: readonly number[]): Uint32Array {
   const places = new Map(times.toSorted((a, b) => a - b).map((time, place) => [time, place]));
   if (places.size !== times.length) {
-    throw new JobError('internal', `segment "${path}" holds two frames with one time`);
+    throw new JobError('internal', `segment "${path}" holds two frames with the same timestamp`);
   }
   return Uint32Array.from(times, (time) => places.get(time) ?? 0);
 }
 
 /**
- * Sees that the segments fit together: of one codec, size and extradata. Errors: JobError('internal') where they do not.
+ * Checks that the segments match: that codec, size and extradata are the same.
+ *
+ * @throws {JobError} internal: when they are not.
  */
 export function segmentRun(segments: readonly SegmentFacts[]): SegmentRun {
   const [first] = segments;
-  if (first === undefined) throw new JobError('internal', 'there is no segment to put together');
+  if (first === undefined) throw new JobError('internal', 'there is no segment to join');
   let decodeDelay = 0;
   for (const { path, stream, order } of segments) {
     const differing = difference(first.stream, stream);
     if (differing !== undefined) {
       throw new JobError(
         'internal',
-        `segment "${path}" does not fit the first one: its ${differing} differs`,
+        `segment "${path}" does not match the first one: its ${differing} differs`,
         {
-          hint: 'Was ffmpeg exchanged between two runs of this job? Start it afresh with --restart.',
+          hint: 'Was ffmpeg replaced between two runs of this job? Start over with --restart.',
         },
       );
     }
@@ -103,9 +107,11 @@ export function segmentRun(segments: readonly SegmentFacts[]): SegmentRun {
 }
 
 /**
- * `run` with the lag of decoding that H.265's own headers declare, by which FFmpeg reckons decoding times: it may be more than
- * the frames of a short or still video need, and libx265 leaves it out of the stream's header.
- * Errors: JobError('ffmpeg') where ffprobe cannot read the first segment.
+ * Returns `run` with the decoding delay that H.265's headers declare. FFmpeg computes decoding times by it.
+ * It may be more than the frames of a short or still video need, and libx265 leaves it out of the stream's
+ * header.
+ *
+ * @throws {JobError} ffmpeg: when ffprobe cannot read the first segment.
  */
 export async function withDeclaredDelay(run: SegmentRun): Promise<SegmentRun> {
   const [first] = run.segments;
@@ -115,7 +121,7 @@ export async function withDeclaredDelay(run: SegmentRun): Promise<SegmentRun> {
   return { ...run, stream: { ...run.stream, decodeDelay } };
 }
 
-/** As FFmpeg reads it. */
+/** Returns the delay as FFmpeg reads it. */
 async function probedReordering(path: string): Promise<number> {
   let declared = 0;
   for await (const line of ffprobeLines(path, ['-show_entries', 'stream=has_b_frames', '-of', 'csv=p=0'])) {
@@ -124,7 +130,10 @@ async function probedReordering(path: string): Promise<number> {
   return declared;
 }
 
-/** Where presentation and decoding end apart: the packet of the last frame, and the frame of the last packet. */
+/**
+ * Returns the ends of presentation and decoding: the packet of the last frame, and the frame of the last
+ * packet.
+ */
 export function runEnd({ segments }: SegmentRun): {
   readonly lastShown: number;
   readonly lastDecoded: number;
@@ -137,36 +146,41 @@ export function runEnd({ segments }: SegmentRun): {
   };
 }
 
-/** By how many frames decoding lags presentation: the furthest that a packet comes after its place in presentation. */
+/**
+ * Returns the number of frames by which decoding lags presentation: the furthest that a packet comes after
+ * its place in presentation.
+ */
 function reorderDelay(order: Uint32Array): number {
   return order.reduce((most, place, index) => Math.max(most, index - place), 0);
 }
 
-/** When frames are shown, in ticks of the stream that is written. */
-export interface Schedule {
+/** The times of frames, in ticks of the stream that is written. */
+export interface FrameTimes {
   /** The source's PTS of every frame, in presentation order. */
   readonly pts: readonly number[];
-  /** One of them, in the stream's ticks. */
+  /** Converts one of them to the stream's ticks. */
   readonly timeOf: (pts: number) => number;
-  /** How long a frame is shown as a rule, and when the last one's time is over. */
+  /** The usual duration of a frame, and the end of the last one. */
   readonly frameTicks: number;
   readonly end: number;
-  /** Goes with the last frame's packet, as its block addition. */
+  /** The block addition of the last frame's packet. */
   readonly mark: Uint8Array | undefined;
 }
 
 /**
- * The bytes of a stream of all packets in decoding order, made by `writer`, frame `i` in presentation order at its own
- * time. Memory is bounded by the largest packet. Errors: JobError('internal') where there are
- * not as many packets as times, JobError('ffmpeg') where a segment is damaged.
+ * Yields the bytes of a stream of all packets in decoding order, made by `writer`: frame `i` in presentation
+ * order at its own time. Memory is bounded by the largest packet.
+ *
+ * @throws {JobError} internal: when there are not as many packets as times.
+ * @throws {JobError} ffmpeg: when a segment is damaged.
  */
 export async function* timedStream(
   run: SegmentRun,
   writer: PacketWriter,
-  schedule: Schedule,
+  frameTimes: FrameTimes,
   onPacket: (written: number) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { pts, timeOf, frameTicks, end, mark } = schedule;
+  const { pts, timeOf, frameTicks, end, mark } = frameTimes;
   yield writer.header;
   let base = 0;
   for (const { path, order } of run.segments) {
@@ -200,7 +214,7 @@ function miscounted(path: string, frames: number): JobError {
   );
 }
 
-/** What differs between two streams that are to become one. */
+/** Returns what differs between two streams that are to become one; undefined if nothing does. */
 function difference(a: NutStream, b: NutStream): string | undefined {
   if (a.fourcc !== b.fourcc) return `codec (${b.fourcc}, not ${a.fourcc})`;
   if (a.width !== b.width || a.height !== b.height) return 'frame size';

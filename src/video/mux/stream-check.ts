@@ -4,13 +4,10 @@ import type { SourceFacts, StreamFacts } from '../source/source-facts.js';
 import { mappedActions, streamAt } from './mux-command.js';
 import type { StreamAction, StreamPlan } from './stream-plan.js';
 
-/** The codecs that encoders make, where the two have different names. */
+/** The codecs of encoders that have another name. */
 const CODEC_OF_ENCODER: Readonly<Record<string, string>> = { libopus: 'opus', srt: 'subrip' };
 
-/**
- * Returns what is wrong with the streams of `output`, by their index in `source`: empty where all are as
- * planned.
- */
+/** Returns the faults in the streams of `output`, by their index in `source`: empty if all are as planned. */
 export function wrongStreams(
   output: Pick<SourceFacts, 'streams'>,
   source: SourceFacts,
@@ -19,7 +16,7 @@ export function wrongStreams(
   const wrong = new Map<number, string>();
   const attached = plan.actions.filter(({ kind }) => kind === 'attach');
   const wanted = [...mappedActions(plan), ...attached];
-  // Demuxers list cover art and attachments behind the tracks; within each class the order stays.
+  // Demuxers list cover art and attachments after the tracks; within each group the order stays.
   for (const group of ['track', 'cover art', 'attachment']) {
     const found = output.streams.filter((stream) => classOf(stream) === group);
     const planned = wanted.filter(({ index }) => classOf(streamAt(source, index)) === group);
@@ -31,7 +28,7 @@ export function wrongStreams(
   return wrong;
 }
 
-/** Whether a stream is neither cover art nor an attached file. */
+/** Returns whether a stream is neither cover art nor an attached file. */
 export function isTrack(stream: StreamFacts): boolean {
   return classOf(stream) === 'track';
 }
@@ -56,8 +53,9 @@ function differenceOf(
 }
 
 /**
- * A container may have another name for a variant of a copied codec (MP4 tells MP2 and MP3 apart as little as
- * their headers): the letters that the name begins with stay.
+ * Returns the letters at the beginning of a codec's name. A container may have another name for a variant of
+ * a copied codec (MP4 does not distinguish MP2 and MP3, and neither do their headers), but these letters
+ * stay.
  */
 function familyOf(codec: string): string {
   return /^[a-z]*/.exec(codec)?.[0] ?? codec;

@@ -1,13 +1,11 @@
 /** The plan for the streams of a source, and the names and options that follow from it. Pure. */
 import type { StreamFacts } from '../source/source-facts.js';
 
-/** What becomes of one stream of the source. `index` is ffmpeg's index in the source. */
+/** The action for one stream of the source. `index` is ffmpeg's index in the source. */
 export type StreamAction =
   /** The processed video. */
   | { readonly kind: 'video'; readonly index: number }
-  /**
-   * Copied bit for bit. `timeBase`: seconds per tick (`1/1000`) of the new track, where its own is too fine.
-   */
+  /** Copied bit for bit. `timeBase`: seconds per tick (`1/1000`) of the new track, if its own is too fine. */
   | { readonly kind: 'copy'; readonly index: number; readonly timeBase?: string }
   /** Decoded and encoded again with ffmpeg's `encoder`. */
   | {
@@ -19,18 +17,18 @@ export type StreamAction =
     }
   /** Cover art that the container holds as an attached file. */
   | { readonly kind: 'attach'; readonly index: number; readonly fileName: string; readonly mimeType: string }
-  /** Not copied, because the muxer writes it anew: a timecode or chapter track. */
+  /** Not copied: the muxer writes this timecode or chapter track itself. */
   | { readonly kind: 'remade'; readonly index: number }
   | { readonly kind: 'drop'; readonly index: number };
 
-/** Every stream of the source, in its order, with what becomes of it. */
+/** Every stream of the source in its order, with its action. */
 export interface StreamPlan {
   readonly actions: readonly StreamAction[];
-  /** What the user should know, one line for each stream that is not carried over as it is. */
+  /** Notes for the user, one line for each stream that is not carried over as it is. */
   readonly notes: readonly string[];
 }
 
-/** The name of a stream in messages: `Subtitle stream 3 (subrip, ger, Forced)`. */
+/** Returns the name of a stream in messages: `Subtitle stream 3 (subrip, ger, Forced)`. */
 export function nameOf(stream: StreamFacts): string {
   const what = stream.attachedPicture
     ? 'cover art'
@@ -46,7 +44,7 @@ export function nameOf(stream: StreamFacts): string {
   return `${what.charAt(0).toUpperCase()}${what.slice(1)} ${stream.index}${details}`;
 }
 
-/** The output options for one stream that is number `place` in the output, mapped from input `input`. */
+/** Returns the output options for one stream: number `place` in the output, mapped from input `input`. */
 export function codecOptions(action: StreamAction, place: number, input: number): readonly string[] {
   const map = ['-map', `${input}:${action.index}`];
   switch (action.kind) {

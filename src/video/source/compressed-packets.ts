@@ -1,4 +1,4 @@
-/** A video's compressed packets, as FFmpeg demuxes them: nothing is decoded. */
+/** Reads a video's compressed packets as FFmpeg demuxes them, without decoding. */
 import { JobError } from '../../system/errors.js';
 import { ffprobeLines, startFfmpeg } from '../ffmpeg/ffmpeg.js';
 import { isError, isForgiven, plainMessage } from '../ffmpeg/ffmpeg-messages.js';
@@ -20,17 +20,23 @@ export interface CompressedPacket {
 
 /** The packets of one video stream, in decoding order. */
 export interface CompressedPackets {
-  /** How the stream is coded. Its own time base is not the packets'. */
+  /** The codec facts of the stream. Its own time base is not the packets'. */
   readonly stream: NutStream;
-  /** The next packet; undefined at the end. Errors: JobError('ffmpeg'). */
+  /**
+   * Returns the next packet; undefined at the end.
+   *
+   * @throws {JobError} ffmpeg: when ffmpeg fails.
+   */
   next(): Promise<CompressedPacket | undefined>;
-  /** Stops ffmpeg if it runs. Idempotent. */
+  /** Stops ffmpeg if it still runs. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the video stream of `source`, whose first packet has PTS `firstPts`. A muxer may shift all times alike: they are
- * given as they are in the file. Errors: JobError('ffmpeg') where ffmpeg cannot be started or cannot read the file.
+ * Opens the video stream of `source`, whose first packet has PTS `firstPts`. A muxer may shift all times
+ * alike: the packets have those of the file.
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be started or cannot read the file.
  */
 export async function openCompressedPackets(
   source: SourceFacts,
@@ -63,7 +69,7 @@ export async function openCompressedPackets(
     await pipe.close();
   };
   try {
-    const reader = await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
+    const reader = await openNutReader(pipe, `ffmpeg's output for "${path}"`);
     const [stream] = reader.streams;
     if (stream === undefined) throw new JobError('internal', `ffmpeg gave no stream of "${path}"`);
     let shift: number | undefined;
@@ -73,7 +79,7 @@ export async function openCompressedPackets(
       async next() {
         const header = await reader.next();
         if (header === undefined) {
-          await run.done; // An end is one only if ffmpeg says so.
+          await run.done; // Only ffmpeg's exit code confirms the end.
           return undefined;
         }
         const data = new Uint8Array(header.bytes);
@@ -90,8 +96,8 @@ export async function openCompressedPackets(
 }
 
 /**
- * Whether decoding gives everything from the video's first packet on. False too where that cannot be told: where the
- * codec's packets are not known here, or ffmpeg cannot copy them.
+ * Returns whether decoding gives all frames from the video's first packet on. False, too, if that is unknown:
+ * if the codec's packets cannot be parsed here, or ffmpeg cannot copy them.
  */
 export async function beginsWhole(source: SourceFacts): Promise<boolean> {
   const { codec, startPts } = source.video;
@@ -110,21 +116,23 @@ export async function beginsWhole(source: SourceFacts): Promise<boolean> {
   }
 }
 
-/** Packets' side data, in ffprobe's names, that what is cut out of the stream would not have. */
+/** Side data of packets, by ffprobe's names, that a piece cut out of the stream would lack. */
 const CHANGES = /New Extradata|Param Change|Palette/;
-/** What demuxers warn of where a packet is not as it was written. */
+/** Demuxers' warnings about damaged packets. */
 const CORRUPT = /Packet corrupt \(stream = \d+/;
 
 /**
- * Lists the video stream's packets in decoding order. `onDamage` is called with what ffprobe says of damage in the file.
- * Errors: JobError('ffmpeg') where ffprobe cannot read the file.
+ * Lists the video stream's packets in decoding order. `onDamage` is called with ffprobe's messages about
+ * damage.
+ *
+ * @throws {JobError} ffmpeg: when ffprobe cannot read the file.
  */
 export async function* listPackets(
   source: SourceFacts,
   onDamage?: (message: string) => void,
 ): AsyncGenerator<ListedPacket, void, undefined> {
   const entries = 'packet=pts,dts,size,flags:packet_side_data=side_data_type';
-  // A line a packet, with all that is told of it.
+  // One line per packet, with all fields.
   const shown = ['-select_streams', `${source.video.index}`, '-show_entries', entries, '-of', 'compact=p=0'];
   const args = [...source.openOptions, ...shown];
   const hear = (line: string): void => {

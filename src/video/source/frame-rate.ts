@@ -1,30 +1,33 @@
-/** What is taken for a video's frame rate: for rate control and segment lengths, never for timestamps. */
+/** Finds a video's frame rate for rate control and segment lengths; timestamps never depend on it. */
 import { JobError } from '../../system/errors.js';
 import { approximated, type Rational } from '../formats/rational.js';
 import { listPackets } from './compressed-packets.js';
 import type { SourceFacts } from './source-facts.js';
 
-/** Where a video does not tell its rate. */
+/** The rate of a video without a known one. */
 export const UNKNOWN_RATE: Rational = { num: 25, den: 1 };
-/** ffmpeg replaces rates of larger terms by others, unasked. */
+/** ffmpeg silently replaces rates of larger terms by others. */
 const MOST_RATE_TERM = 1_001_000;
-/** Packets whose times tell the rate. */
+/** Packets whose times are measured. */
 const PACKETS = 100;
-/** A gap between two times that is so much longer than the others is a pause, or where another recording begins. */
+/** A gap that is so many times longer than the others is a pause, or another recording begins there. */
 const LONGEST_GAP = 10;
-/** A guess that is off by a larger part than this is another rate, not the same one without its rounding. */
+/** A guess that is off by a larger part is another rate, not the same one without its rounding. */
 const MOST_DIFFERENCE = 0.05;
-/** Frames a second beyond which a guess is none: of uneven times it is often a thousand, one for each tick. */
+/**
+ * Frames per second above which a guess is ignored: for uneven times it is often a thousand, one per tick.
+ */
 const MOST_GUESSED = 240;
 
-/** The rate that a video is encoded at by name: its own, as near as ffmpeg's options can say it. */
+/** Returns the rate to encode a video at: its own, as close as ffmpeg's options can express it. */
 export function nominalRate(averageRate: Rational | undefined): Rational {
   return approximated(averageRate ?? UNKNOWN_RATE, MOST_RATE_TERM);
 }
 
 /**
- * The average rate of a video whose container tells none, by the times of its first packets; ffprobe's guess where that is
- * near. Undefined where neither says anything. Never rejects: what is wrong with the file shows when it is decoded.
+ * Measures the average rate of a video whose container gives none, by the times of its first packets; returns
+ * ffprobe's guess if that is close. Undefined if neither is known. Never rejects: faults of the file show
+ * when it is decoded.
  */
 export async function measuredRate(
   source: SourceFacts,
@@ -43,7 +46,7 @@ export async function measuredRate(
   return rateOfTimes(times, source.video.timeBase, guess);
 }
 
-/** The same, given the times in ticks of `timeBase`. Pure. */
+/** Returns the same from times in ticks of `timeBase`. Pure. */
 export function rateOfTimes(
   times: readonly number[],
   timeBase: Rational,

@@ -1,22 +1,27 @@
-/** Finds sound that an edit list hides, and that a copy of its packets would bring back. */
+/** Finds audio that an edit list hides and a copy of its packets would bring back. */
 
 import { ffprobeLines } from '../ffmpeg/ffmpeg.js';
 import type { Container } from '../formats/container.js';
-import { isoSoundEdits } from '../formats/iso-boxes.js';
+import { isoAudioEdits } from '../formats/iso-boxes.js';
 import type { SourceFacts } from './source-facts.js';
 
-/** What decoders need before the first sample that counts is hidden, too: it is copied, and players pass over it. */
+/**
+ * Samples that decoders need before the first that is played are hidden, too: they are copied, and players
+ * skip them.
+ */
 const MOST_PRIMING_SECONDS = 0.25;
 
 /**
- * The sound streams of `source` (by index) that cannot be copied into `container` because an edit list hides part of
- * them: between two parts that are shown, or, where the container has no edit lists, before the first. Errors:
- * JobError('ffmpeg') where ffprobe cannot read the file.
+ * Returns the audio streams of `source` (by index) that cannot be copied into `container` because an edit
+ * list hides part of them: between two parts that are played, or, if the container has no edit lists, before
+ * the first.
+ *
+ * @throws {JobError} ffmpeg: when ffprobe cannot read the file.
  */
-export async function hiddenSound(source: SourceFacts, container: Container): Promise<ReadonlySet<number>> {
+export async function hiddenAudio(source: SourceFacts, container: Container): Promise<ReadonlySet<number>> {
   const found = new Set<number>();
   if (!source.format.startsWith('mov,')) return found;
-  const edits = await isoSoundEdits(source.path);
+  const edits = await isoAudioEdits(source.path);
   const doubtful = edits.some(
     ({ count, hidden }) => count > 1 || (!container.isoMedia && hidden > MOST_PRIMING_SECONDS),
   );

@@ -2,22 +2,25 @@
 import { JobError } from '../../system/errors.js';
 import type { StreamFacts } from './source-facts.js';
 
-/** What was seen of a video stream at a few places of the file. */
+/** The frames that were seen of a video stream at a few places in the file. */
 export interface Activity {
-  /** Frames. */
+  /** Number of frames. */
   readonly frames: number;
   /** Seconds from the first of them to the last. */
   readonly seconds: number;
 }
 
-/** Dispositions of what accompanies a video. */
+/** Dispositions of streams that accompany a video. */
 const ASIDE: readonly string[] = ['still_image', 'timed_thumbnails', 'dependent'];
-/** A video that lasts for a smaller part of the longest one's time is a preview or a still picture. */
+/** A video that lasts for less than this part of the longest one is a preview or a still image. */
 const LEAST_LENGTH = 0.9;
-/** One with fewer frames than this part of the most is a series of thumbnails; 24 and 30 a second are both videos. */
+/**
+ * One with fewer than this part of the most frames is a series of thumbnails; 24 and 30 per second are both
+ * videos.
+ */
 const LEAST_FRAMES = 0.5;
 
-/** The streams that can be processed: moving or not, but no cover art, and in a codec that ffmpeg knows. */
+/** Returns the streams that can be processed: video that is not cover art, in a codec that ffmpeg knows. */
 export function videosOf(streams: readonly StreamFacts[]): readonly StreamFacts[] {
   return streams.filter(
     ({ type, attachedPicture, codec }) => type === 'video' && !attachedPicture && codec !== 'none',
@@ -25,9 +28,9 @@ export function videosOf(streams: readonly StreamFacts[]): readonly StreamFacts[
 }
 
 /**
- * The one of `videos` that a viewer would call the video: of the longest the one with the most frames, then the largest,
- * then the one that is marked as default, then the first. `seen` tells of each what was seen of it; nothing where it is
- * not known. Undefined where there is none.
+ * Returns the stream that a viewer would call the video: among the longest the one with the most frames, then
+ * the largest, then the one marked as default, then the first. `seen` holds the activity of each, if known.
+ * Undefined if there is none.
  */
 export function mainVideo(
   videos: readonly StreamFacts[],
@@ -42,7 +45,7 @@ export function mainVideo(
   return large.find(({ disposition }) => disposition.includes('default')) ?? large[0];
 }
 
-/** Those whose measure is at least `part` of the greatest. */
+/** Returns the streams whose measure is at least `part` of the greatest. */
 function foremost(
   streams: readonly StreamFacts[],
   measure: (stream: StreamFacts) => number,
@@ -52,7 +55,11 @@ function foremost(
   return streams.filter((stream) => measure(stream) >= part * most);
 }
 
-/** The stream that `--video` names. Errors: JobError('usage') with a list of those that there are. */
+/**
+ * Returns the stream that `--video` names.
+ *
+ * @throws {JobError} usage: when it is no video; the message lists those that there are.
+ */
 export function videoNamed(index: number, streams: readonly StreamFacts[], path: string): StreamFacts {
   const videos = videosOf(streams);
   const named = videos.find((stream) => stream.index === index);
@@ -67,13 +74,13 @@ export function videoNamed(index: number, streams: readonly StreamFacts[], path:
   });
 }
 
-/** The line that says which of several videos is processed. */
+/** Returns the note that names the processed one of several videos. */
 export function choiceNote(chosen: StreamFacts, videos: readonly StreamFacts[]): string {
   const others = videos.filter(({ index }) => index !== chosen.index);
   return `The file has ${videos.length} video streams: ${described(chosen)} is processed. To process another, add --video with its number: ${others.map(described).join(', ')}.`;
 }
 
-/** Why there is nothing to process. */
+/** Returns the error for a file without a video to process. */
 export function noVideo(streams: readonly StreamFacts[], path: string): JobError {
   const videos = streams.filter((stream) => stream.type === 'video');
   const others = [...new Set(streams.map((stream) => stream.type))].join(', ');
@@ -86,7 +93,7 @@ export function noVideo(streams: readonly StreamFacts[], path: string): JobError
   return new JobError('input', `"${path}" ${what}`, { hint: 'Give a file with a video in it.' });
 }
 
-/** A video stream in a list: `1 (h264, 320x180)`. */
+/** Returns a video stream as text for a list: `1 (h264, 320x180)`. */
 export function described({ index, codec, width, height, language, title }: StreamFacts): string {
   const size = width === undefined || height === undefined ? [] : [`${width}x${height}`];
   const more = [language, title].filter((text) => text !== undefined);

@@ -1,4 +1,4 @@
-/** From ffprobe's JSON to `SourceFacts`. Pure. */
+/** Turns ffprobe's JSON into `SourceFacts`. Pure. */
 import { JobError } from '../../system/errors.js';
 import type { Rational } from '../formats/rational.js';
 import { mainVideo, noVideo, videosOf } from './main-video.js';
@@ -20,13 +20,17 @@ export interface SourceLimits {
 
 const HDR_TRANSFERS: ReadonlySet<string> = new Set(['smpte2084', 'arib-std-b67']);
 /**
- * The field that is shown first, by ffprobe's names of field orders. Those of two different letters stand for interleaved
- * fields, and are read as ffmpeg's own decoders do: Apple's TN2162 and what encoders write agree on it.
+ * The field that is shown first, by ffprobe's names of field orders. Names of two different letters are
+ * interleaved fields, and are read as in ffmpeg's own decoders: Apple's TN2162 and the output of encoders
+ * agree.
  */
 const FIELD_ORDERS: Readonly<Record<string, Interlacing>> = { tt: 'tff', tb: 'tff', bb: 'bff', bt: 'bff' };
-/** Demuxers that find streams only when their packets come. */
+/** Demuxers that find a stream only when its packets come. */
 const LATE_FORMATS: ReadonlySet<string> = new Set(['mpegts', 'mpeg', 'flv']);
-/** ffmpeg's names of the ways to pack two views into a frame, as Matroska's, the left view first and the right one. */
+/**
+ * ffmpeg's names for packing two views into a frame, as Matroska's: with the left view first, and with the
+ * right one.
+ */
 const STEREO_MODES: Readonly<Record<string, readonly [string, string]>> = {
   'side by side': ['left_right', 'right_left'],
   'top and bottom': ['top_bottom', 'bottom_top'],
@@ -38,14 +42,18 @@ const STEREO_MODES: Readonly<Record<string, readonly [string, string]>> = {
 const STREAM_TYPES: ReadonlySet<string> = new Set(['video', 'audio', 'subtitle', 'data', 'attachment']);
 const IDENTITY = [65536, 0, 0, 0, 65536, 0, 0, 0, 2 ** 30];
 
-/** What ffprobe said, with which of the streams is the video still open. */
+/** ffprobe's facts, before one of the streams is chosen as the video. */
 export interface ProbedStreams {
   readonly streams: readonly StreamFacts[];
   readonly startTime: number | undefined;
   readonly duration: number | undefined;
 }
 
-/** The streams alone of what `parseProbe` takes. Errors: JobError('input') for what is no video file; JobError('limit'). */
+/**
+ * Parses only the streams of `parseProbe`'s input.
+ *
+ * @throws {JobError} limit: when there are more than `limits`.
+ */
 export function parseStreams(json: unknown, path: string, limits: SourceLimits): ProbedStreams {
   const root = record(json);
   const format = record(root.format);
@@ -67,9 +75,12 @@ export function parseStreams(json: unknown, path: string, limits: SourceLimits):
 }
 
 /**
- * What `ffprobe -show_format -show_streams -show_chapters -show_pixel_formats -of json` said of the file at `path`,
- * `bytes` long. The video is stream `index`, or by default the one that its headers tell to be it. Errors:
- * JobError('input') without a video stream; JobError('limit') past `limits`.
+ * Parses the output of `ffprobe -show_format -show_streams -show_chapters -show_pixel_formats -of json` for
+ * the file at `path`, `bytes` long. The video is stream `index`, or by default the one that the headers
+ * suggest.
+ *
+ * @throws {JobError} input: when there is no video stream.
+ * @throws {JobError} limit: when the file declares more than `limits`.
  */
 export function parseProbe(
   json: unknown,
@@ -106,10 +117,11 @@ export function parseProbe(
 }
 
 /**
- * How many streams ffprobe found without what is needed to process or to carry them, as their first packets come late:
- * videos without a size or a pixel format (or no video at all where streams show late), and sound without a rate.
+ * Returns the number of streams that ffprobe found without the facts to process or carry them, because their
+ * first packets come late: videos without a size or a pixel format (or no video at all, in formats that find
+ * streams late), and audio without a rate.
  */
-export function lackingStreams(json: unknown): { readonly videos: number; readonly sounds: number } {
+export function lackingStreams(json: unknown): { readonly videos: number; readonly audio: number } {
   const root = record(json);
   const late = LATE_FORMATS.has(text(record(root.format).format_name) ?? '');
   const known = list(root.streams)
@@ -119,14 +131,17 @@ export function lackingStreams(json: unknown): { readonly videos: number; readon
   const unsized = videos.filter(
     (video) => !positive(video.width) || (text(video.pix_fmt) ?? 'unknown') === 'unknown',
   );
-  const sounds = known.filter(({ codec_type: type }) => late && type === 'audio');
+  const audio = known.filter(({ codec_type: type }) => late && type === 'audio');
   return {
     videos: unsized.length + (late && videos.length === 0 ? 1 : 0),
-    sounds: sounds.filter(({ sample_rate: rate, channels }) => !positive(rate) || !positive(channels)).length,
+    audio: audio.filter(({ sample_rate: rate, channels }) => !positive(rate) || !positive(channels)).length,
   };
 }
 
-/** The rate that ffprobe guesses for stream `index`, in the words that `parseProbe` takes: one that all times would fit. */
+/**
+ * Returns ffprobe's guess of the rate of stream `index`, from `parseProbe`'s input: a rate that would fit all
+ * times.
+ */
 export function guessedRate(json: unknown, index: number): Rational | undefined {
   const stream = list(record(json).streams)
     .map(record)
@@ -134,7 +149,7 @@ export function guessedRate(json: unknown, index: number): Rational | undefined 
   return rate(stream?.r_frame_rate);
 }
 
-/** `facts` where the video's average rate has been found out. */
+/** Returns `facts` with a measured average rate. */
 export function withRate(facts: SourceFacts, averageRate: Rational | undefined): SourceFacts {
   const { video } = facts;
   const frames = video.frames ?? estimatedFrames(video.duration, averageRate);
@@ -145,7 +160,7 @@ function checkSize(video: VideoFacts, path: string, limits: SourceLimits): void 
   if (!(video.width > 0 && video.height > 0)) {
     throw new JobError(
       'input',
-      `"${path}" does not tell the size of its frames: the video cannot be decoded`,
+      `"${path}" does not declare the size of its frames: the video cannot be decoded`,
       {
         hint: 'The file may be damaged, or its video may begin too far from its start. Does it play?',
       },
@@ -258,7 +273,7 @@ function stereoModeOf(stream: Json, { tags }: StreamFacts): string | undefined {
   return integer(side?.inverted) === 1 ? right : left;
 }
 
-/** Seconds from the first start to the end: Matroska's own figure counts from time zero. */
+/** Returns the seconds from the first start to the end. Matroska's own figure counts from time zero. */
 function fileDuration(format: Json): number | undefined {
   const duration = positive(format.duration);
   const fromZero = text(format.format_name)?.startsWith('matroska') ?? false;
@@ -266,7 +281,7 @@ function fileDuration(format: Json): number | undefined {
   return duration !== undefined && duration > start ? duration - start : duration;
 }
 
-/** mkvmerge's count, which it may follow with a language. */
+/** Returns mkvmerge's count of frames. Its tag may end in a language. */
 function countTag(tags: Readonly<Record<string, string>>): string | undefined {
   return Object.entries(tags).find(([key]) => key.startsWith('NUMBER_OF_FRAMES'))?.[1];
 }
@@ -280,7 +295,9 @@ function estimatedFrames(
   return Number.isSafeInteger(frames) && frames > 0 ? frames : undefined;
 }
 
-/** The nine integers as ffprobe prints them: three lines of `offset: a b c`. Undefined where they say nothing. */
+/**
+ * Returns the nine integers from ffprobe's text: three lines of `offset: a b c`. Undefined for the identity.
+ */
 function displayMatrixOf(stream: Json): readonly number[] | undefined {
   for (const side of list(stream.side_data_list).map(record)) {
     const printed = text(side.displaymatrix);
@@ -296,7 +313,7 @@ function displayMatrixOf(stream: Json): readonly number[] | undefined {
   return undefined;
 }
 
-/** The angle by which the matrix turns the x axis; y points down, so positive is clockwise. */
+/** Returns the angle by which the matrix turns the x axis. y points down, so positive is clockwise. */
 function clockwiseDegrees(matrix: readonly number[]): number {
   const [a = 0, b = 0] = matrix;
   return (Math.round((Math.atan2(b, a) * 180) / Math.PI) + 360) % 360;
@@ -314,12 +331,12 @@ function tagsOf(holder: Json): Readonly<Record<string, string>> {
   return Object.fromEntries(entries) as Record<string, string>;
 }
 
-/** A tag whatever its case: Matroska's come in capitals. */
+/** Returns a tag in any case: Matroska's are in capitals. */
 function tagNamed(tags: Readonly<Record<string, string>>, name: string): string | undefined {
   return Object.entries(tags).find(([key]) => key.toLowerCase() === name)?.[1];
 }
 
-/** `num/den`, both above zero. */
+/** Parses `num/den`, both above zero. */
 function rate(value: unknown): Rational | undefined {
   const [num, den] = (text(value) ?? '').split('/').map(Number);
   return num !== undefined && den !== undefined && num > 0 && den > 0 ? { num, den } : undefined;

@@ -1,15 +1,20 @@
-/** Reads what ffprobe tells of a file's headers and of each of its packets or frames in one run, in bounded memory. */
+/**
+ * Reads ffprobe's report on a file's headers and on each of its packets or frames in one run, in bounded
+ * memory.
+ */
 import { ffprobeLines } from '../ffmpeg/ffmpeg.js';
 import { type Json, record } from './probe-values.js';
 
-/** Packets and frames come before the headers, one a line; what belongs to one of them is indented further. */
+/** Packets and frames come before the headers, one per line. Parts of them are indented further. */
 const BEGIN = /^ {4}"(?:packets|frames)": \[/;
 const END = /^ {4}\]/;
 const ROW = /^ {8}\{/;
 
 /**
- * Runs ffprobe with `args`, which show packets or frames beside sections of the headers, and calls `onRow` with each packet or
- * frame, less its side data. Gives the rest as JSON. Errors: JobError('ffmpeg') with ffprobe's words.
+ * Runs ffprobe with `args`, which show packets or frames besides sections of the headers. Calls `onRow` with
+ * each packet or frame without its side data, and returns the rest as JSON.
+ *
+ * @throws {JobError} ffmpeg: when ffprobe fails, with its messages.
  */
 export async function ffprobeRows(
   file: string,
@@ -29,7 +34,7 @@ export async function ffprobeRows(
   return JSON.parse(headers);
 }
 
-/** A row ends with its line unless side data follows. */
+/** Parses a row. It ends with its line unless side data follows. */
 function rowIn(line: string): Json {
   const told = line.trimEnd().replace(/,$/, '');
   return record(JSON.parse(told.endsWith('}') ? told : `${told} }`));

@@ -1,4 +1,6 @@
-/** Reads what a source video is with ffprobe: headers, and a few packets and frames for what headers do not tell. */
+/**
+ * Probes a source video with ffprobe: its headers, and a few packets and frames if headers are not enough.
+ */
 
 import { open, stat } from 'node:fs/promises';
 import { JobError, UNDECODED, undecoded } from '../../system/errors.js';
@@ -22,12 +24,16 @@ export type { Rational } from '../formats/rational.js';
 export type { SourceFacts, StreamFacts, StreamType, VideoFacts } from './source-facts.js';
 
 /**
- * What a file may declare of itself before it is refused, so that a hostile or damaged header cannot make the job
- * allocate without bound. `FRAMESCATTER_MAX_PIXELS` (pixels of a frame) and `FRAMESCATTER_MAX_STREAMS` raise them.
+ * The limits on what a file may declare, so that a hostile or damaged header cannot make the job allocate
+ * without bound. `FRAMESCATTER_MAX_PIXELS` (pixels per frame) and `FRAMESCATTER_MAX_STREAMS` raise them.
  */
 export const DEFAULT_LIMITS = { pixels: 2 ** 27, streams: 256 } as const;
 
-/** The limits in force: the defaults, or what the environment says. Errors: JobError('usage') where that is no whole number. */
+/**
+ * Returns the limits in force: the defaults, or those of the environment.
+ *
+ * @throws {JobError} usage: when one is not a whole number.
+ */
 export function sourceLimits(environment: NodeJS.ProcessEnv = process.env): SourceLimits {
   return {
     pixels: limitFrom(environment, 'FRAMESCATTER_MAX_PIXELS', DEFAULT_LIMITS.pixels),
@@ -36,10 +42,13 @@ export function sourceLimits(environment: NodeJS.ProcessEnv = process.env): Sour
 }
 
 /**
- * Reads what the video file at `path` is. The video is stream `index`, or by default the one that a viewer would call so,
- * with a line where there are several. Errors: JobError('input') where it is missing, no file, empty, no video, cut off or
- * encrypted; JobError('usage') where `index` is no video; JobError('limit') where it declares more than `limits`;
- * JobError('ffmpeg') where ffprobe cannot be started.
+ * Probes the video file at `path`. The video is stream `index`, or by default the one that a viewer would
+ * call so; a note says which, if there are several.
+ *
+ * @throws {JobError} input: when it is missing, not a file, empty, not a video, cut off or encrypted.
+ * @throws {JobError} usage: when stream `index` is not a video.
+ * @throws {JobError} limit: when it declares more than `limits`.
+ * @throws {JobError} ffmpeg: when ffprobe cannot be started.
  */
 export async function probe(
   path: string,
@@ -64,8 +73,8 @@ export async function probe(
 }
 
 /**
- * As `probe`, by the headers alone: for files of our own. `pick` tells which stream is the video, by default the one that
- * headers tell to be it.
+ * Probes a file of our own by its headers alone. `pick` returns the index of the video; by default it is the
+ * stream that the headers suggest.
  */
 export async function probeHeaders(
   path: string,
@@ -91,7 +100,7 @@ async function rated(facts: SourceFacts, headers: unknown): Promise<SourceFacts>
   return withRate(facts, await measuredRate(facts, guessedRate(headers, index)));
 }
 
-/** `facts` with what frames say of themselves, which many containers do not repeat, or say otherwise. */
+/** Returns `facts` with the marks of frames, which many containers do not repeat or contradict. */
 async function withFrames(facts: SourceFacts): Promise<SourceFacts> {
   const { video } = facts;
   const marks = await frameMarks(facts);
@@ -119,7 +128,9 @@ async function withFrames(facts: SourceFacts): Promise<SourceFacts> {
   };
 }
 
-/** The colour tags that the first frame has, where the stream has none: from FFmpeg 7 on it does not tell of ProRes's. */
+/**
+ * Returns the first frame's colour tags where the stream has none: from FFmpeg 7 on it lacks those of ProRes.
+ */
 function missingTags(video: VideoFacts, { tags }: FrameMarks): Partial<VideoFacts> {
   return {
     matrixTag: video.matrixTag ?? tags.matrixTag,
@@ -148,36 +159,36 @@ async function fileSize(path: string): Promise<number> {
   return facts.size;
 }
 
-/** What ffprobe says of the file, as JSON, and the options with which it found that. */
+/** ffprobe's report as JSON, and the options with which it was made. */
 interface Headers {
   readonly headers: unknown;
   readonly openOptions: readonly string[];
 }
 
-/** The table of pixel formats goes with the rest: bit depths are ffmpeg's to say. */
+/** The sections to show. The table of pixel formats is among them, for ffmpeg's own bit depths. */
 const SHOWN = ['-show_format', '-show_streams', '-show_chapters', '-show_pixel_formats'];
 /**
- * Bytes that are looked through, step by step, where streams lack what is needed: ffmpeg's own 5 MB end before a video
- * that begins minutes after its sound. Sound alone is worth the first step only: many broadcasts announce sound that never
- * comes.
+ * Bytes to analyse, step by step, if streams lack facts. ffmpeg's own 5 MB end before a video that begins
+ * minutes after its audio. For audio only the first step is worth its time: many broadcasts announce audio
+ * that never comes.
  */
 const FURTHER_BYTES = [2 ** 25, 2 ** 28] as const;
-/** Seconds of the file; the bytes are the bound. */
+/** Seconds of the file to analyse; the bytes are the real limit. */
 const FURTHER_SECONDS = 6 * 3600;
-/** How long one step may take. */
+/** The time limit of one step. */
 const FURTHER_MS = 60_000;
 
 async function readHeaders(path: string): Promise<Headers> {
   let best: Headers = { headers: await readAs(path), openOptions: [] };
   let missing = lackingStreams(best.headers);
   for (const [step, bytes] of FURTHER_BYTES.entries()) {
-    if (missing.videos === 0 && (missing.sounds === 0 || step > 0)) break;
+    if (missing.videos === 0 && (missing.audio === 0 || step > 0)) break;
     const openOptions = ['-analyzeduration', `${FURTHER_SECONDS * 1e6}`, '-probesize', `${bytes}`];
     const signal = AbortSignal.timeout(FURTHER_MS);
     const headers = await runFfprobe(path, [...openOptions, ...SHOWN], signal).catch(() => undefined);
     if (headers === undefined) break;
     const now = lackingStreams(headers);
-    if (now.videos + now.sounds >= missing.videos + missing.sounds) continue;
+    if (now.videos + now.audio >= missing.videos + missing.audio) continue;
     [best, missing] = [{ headers, openOptions }, now];
   }
   return best;
@@ -194,7 +205,7 @@ async function readAs(path: string): Promise<unknown> {
 
 async function unreadable(path: string, error: FfmpegFailure): Promise<JobError> {
   if (/permission denied/i.test(error.message)) {
-    return new JobError('input', `"${path}" may not be read: permission denied`, { cause: error });
+    return new JobError('input', `"${path}" cannot be read: permission denied`, { cause: error });
   }
   if (error.message.includes('moov atom not found') && (await startsAsIsoMedia(path))) {
     return new JobError('input', `"${path}" is cut off or was never finished: its index (moov) is missing`, {
@@ -215,7 +226,7 @@ async function unreadable(path: string, error: FfmpegFailure): Promise<JobError>
   });
 }
 
-/** Whether the file begins with a `ftyp` box, as every MP4 and nearly every QuickTime file does. */
+/** Returns whether the file begins with a `ftyp` box, as every MP4 and nearly every QuickTime file does. */
 async function startsAsIsoMedia(path: string): Promise<boolean> {
   const file = await open(path);
   try {
@@ -227,7 +238,10 @@ async function startsAsIsoMedia(path: string): Promise<boolean> {
   }
 }
 
-/** Whether a video track's sample entry is `encv` (ISO/IEC 14496-12, 8.12): ffprobe does not tell. */
+/**
+ * Returns whether a video track's sample entry is `encv` (ISO/IEC 14496-12, 8.12), which ffprobe does not
+ * report.
+ */
 async function isEncrypted(path: string): Promise<boolean> {
   const entries = await isoSampleEntries(path);
   return entries.some((entry) => entry.handler === 'vide' && entry.format === 'encv');

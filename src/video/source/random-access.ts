@@ -1,21 +1,21 @@
-/** Where decoding may begin: what the first packet of a run of packets must be. Pure. */
+/** Decides where decoding may begin, from the first packet there. Pure. */
 
 /**
- * How a decoder can begin with a keyframe:
+ * The ways in which a decoder can begin at a keyframe:
  * - `independent`: it decodes everything that comes after it in the stream.
- * - `recovery`: it decodes everything shown from the keyframe on; pictures that come after it in the stream but are shown
- *   before it (an open GOP's leading pictures) may refer to what came before.
- * - `none`: not known to do either.
+ * - `recovery`: it decodes everything shown from the keyframe on; pictures that come after it in the stream
+ *   but are shown before it (an open GOP's leading pictures) may refer to earlier ones.
+ * - `none`: it is not known to do either.
  */
 export type RandomAccess = 'independent' | 'recovery' | 'none';
 
 export interface Keyframe {
   readonly access: RandomAccess;
-  /** Whether the packet carries the headers that the frames after it are coded by (parameter sets, sequence header). */
+  /** True if the packet holds the headers of the frames after it (parameter sets, sequence header). */
   readonly headers: boolean;
 }
 
-/** Codecs whose every keyframe stands alone and needs no header but the stream's own. */
+/** Codecs whose every keyframe is independent and needs no header but the stream's own. */
 const INTRA: ReadonlySet<string> = new Set([
   'dnxhd',
   'dvvideo',
@@ -31,19 +31,19 @@ const INTRA: ReadonlySet<string> = new Set([
 const NOTHING: Keyframe = { access: 'none', headers: false };
 const STARTCODE = Buffer.from([0, 0, 1]);
 
-/** Whether videos in this codec (ffmpeg's name) can be cut at all. */
+/** Returns whether videos in this codec (ffmpeg's name) can be cut at all. */
 export function canBeCut(codec: string): boolean {
   return INTRA.has(codec) || Object.hasOwn(READERS, codec);
 }
 
-/** Whether every packet of this codec stands alone. */
+/** Returns whether every packet of this codec is independent. */
 export function isIntraOnly(codec: string): boolean {
   return INTRA.has(codec);
 }
 
 /**
- * Judges a packet that the container marks as a keyframe by its own bytes: containers call more a keyframe than is safe
- * to begin at. `extradata` is the stream's; it tells how H.264 and HEVC are packed (ISO/IEC 14496-15).
+ * Classifies a packet that the container marks as a keyframe, by its own bytes: decoding cannot begin safely
+ * at all of them. `extradata` is the stream's, and says how H.264 and HEVC are packed (ISO/IEC 14496-15).
  */
 export function keyframeOf(codec: string, extradata: Uint8Array, packet: Uint8Array): Keyframe {
   if (INTRA.has(codec)) return { access: 'independent', headers: false };
@@ -51,15 +51,16 @@ export function keyframeOf(codec: string, extradata: Uint8Array, packet: Uint8Ar
 }
 
 /**
- * Whether a packet gives a frame. VP8 codes pictures that are only referred to as packets of their own, which containers
- * list like any other, at a time of their own; VP9 may, but its packets mostly hold the next shown frame as well.
+ * Returns whether a packet gives a frame. VP8 codes pictures that are only referred to as packets of their
+ * own, which containers list like any other, at their own time. VP9 may, too, but its packets mostly hold the
+ * next shown frame as well.
  */
 export function isShown(codec: string, packet: Uint8Array): boolean {
   if (codec === 'vp8') return ((packet[0] ?? 0) & 0x10) !== 0;
   return codec !== 'vp9' || vp9Frames(packet).some(showsVp9);
 }
 
-/** Whether pictures that are not shown are packets of their own as a rule. */
+/** Returns whether pictures that are not shown are usually packets of their own. */
 export function hidesPackets(codec: string): boolean {
   return codec === 'vp8';
 }
@@ -90,8 +91,8 @@ function readH264(packet: Uint8Array, extradata: Uint8Array): Keyframe {
 }
 
 /**
- * Whether an SEI unit holds a recovery point (H.264, D.1.8) from which on, at once and exactly, every picture is right: a
- * recovery_frame_cnt of 0 (coded `1`), exact_match_flag 1, broken_link_flag 0.
+ * Returns whether an SEI unit holds a recovery point (H.264, D.1.8) from which every picture is right, at
+ * once and exactly: recovery_frame_cnt 0 (coded `1`), exact_match_flag 1, broken_link_flag 0.
  */
 function recoversExactly(sei: Uint8Array): boolean {
   const RECOVERY_POINT = 6;
@@ -116,7 +117,10 @@ function recoversExactly(sei: Uint8Array): boolean {
   return false;
 }
 
-/** ITU-T H.265, table 7-1: 19 and 20 are slices of IDR pictures, 21 of a CRA picture, 33 a sequence parameter set. */
+/**
+ * ITU-T H.265, table 7-1: 19 and 20 are slices of IDR pictures, 21 of a CRA picture, 33 a sequence parameter
+ * set.
+ */
 function readHevc(packet: Uint8Array, extradata: Uint8Array): Keyframe {
   const [a = 0, b = 0, c = 0] = extradata;
   const packed = extradata.length > 22 && (a !== 0 || b !== 0 || c > 1);
@@ -132,7 +136,9 @@ function readHevc(packet: Uint8Array, extradata: Uint8Array): Keyframe {
   return { access, headers };
 }
 
-/** The keyframe is an I picture; B pictures after it may be shown before it. 0xB3 begins a sequence header. */
+/**
+ * The keyframe is an I picture; B pictures after it may be shown before it. 0xB3 begins a sequence header.
+ */
 function readMpeg12(packet: Uint8Array): Keyframe {
   return { access: 'recovery', headers: startcodes(packet).includes(0xb3) };
 }
@@ -142,20 +148,29 @@ function readMpeg4(packet: Uint8Array): Keyframe {
   return { access: 'recovery', headers: startcodes(packet).some((code) => code >> 4 === 2) };
 }
 
-/** VP9's uncompressed header: marker `10`, two bits of profile (3 has one more), show_existing_frame 0, frame_type 0. */
+/**
+ * VP9's uncompressed header: marker `10`, two bits of profile (3 has one more), show_existing_frame 0,
+ * frame_type 0.
+ */
 function readVp9(packet: Uint8Array): Keyframe {
   const first = packet[0] ?? 0;
   const key = (first & 0x30) === 0x30 ? (first & 0b1100_0110) === 0x80 : (first & 0b1100_1100) === 0x80;
   return { access: key ? 'independent' : 'none', headers: false };
 }
 
-/** VP9's uncompressed header goes on with show_frame; a frame that shows an existing one does show it. */
+/**
+ * Returns whether a VP9 frame is shown: the uncompressed header continues with show_frame, and a frame that
+ * shows an existing one counts.
+ */
 function showsVp9(frame: Uint8Array): boolean {
   const first = frame[0] ?? 0;
   return (first & 0x30) === 0x30 ? (first & 0b101) !== 0 : (first & 0b1010) !== 0;
 }
 
-/** The frames of a VP9 packet: a superframe's (VP9 specification, annex B) index at its end tells how long each is. */
+/**
+ * Returns the frames of a VP9 packet. The index at the end of a superframe holds their sizes (VP9
+ * specification, annex B).
+ */
 function vp9Frames(packet: Uint8Array): readonly Uint8Array[] {
   const mark = packet.at(-1) ?? 0;
   const count = (mark & 7) + 1;
@@ -172,7 +187,10 @@ function vp9Frames(packet: Uint8Array): readonly Uint8Array[] {
   return frames;
 }
 
-/** AV1: the first frame header must be of a key frame that is shown at once (`0 00 1`). Unit type 1 is a sequence header. */
+/**
+ * AV1: the first frame header must be of a key frame that is shown at once (`0 00 1`). Unit type 1 is a
+ * sequence header.
+ */
 function readAv1(packet: Uint8Array): Keyframe {
   let headers = false;
   for (let at = 0; at < packet.length; ) {
@@ -197,7 +215,10 @@ function readAv1(packet: Uint8Array): Keyframe {
   return { access: 'none', headers };
 }
 
-/** The NAL units of a packet: each after its length (`lengthBytes` long), or after a start code where that is undefined. */
+/**
+ * Yields the NAL units of a packet: each after its length (`lengthBytes` long), or, if that is undefined,
+ * after a start code.
+ */
 function* nalUnits(packet: Uint8Array, lengthBytes: number | undefined): Generator<Uint8Array> {
   const bytes = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
   if (lengthBytes === undefined) {
@@ -216,12 +237,12 @@ function* nalUnits(packet: Uint8Array, lengthBytes: number | undefined): Generat
   }
 }
 
-/** The byte after each start code. */
+/** Returns the byte after each start code. */
 function startcodes(packet: Uint8Array): readonly number[] {
   return [...nalUnits(packet, undefined)].map((unit) => unit[0] ?? 0);
 }
 
-/** A unit's payload without the bytes (3 after two zeros) that keep start codes out of it. */
+/** Returns a unit's payload without the bytes (3 after two zeros) that keep start codes out of it. */
 function withoutEmulation(unit: Uint8Array): Uint8Array {
   return unit.filter((byte, at) => !(byte === 3 && at >= 2 && unit[at - 1] === 0 && unit[at - 2] === 0));
 }

@@ -1,54 +1,57 @@
-/** What a container's list of packets tells of a video before any of them is read. Pure. */
+/** Works out the times of a video from its container's list of packets, before any of them is read. Pure. */
+import type { Refusal } from '../../system/refusal.js';
 
-/** What a packet's headers in the container say of it. */
+/** The facts of a packet in the container's headers. */
 export interface ListedPacket {
-  /** Ticks of the source's time base; undefined where the container tells none. */
+  /** Ticks of the source's time base; undefined if the container has none. */
   readonly pts: number | undefined;
   readonly dts: number | undefined;
   readonly keyframe: boolean;
   /** Decoded, but not shown: an edit list hides it. */
   readonly hidden: boolean;
   readonly bytes: number;
-  /** It changes what the stream's header said, in a way that only the container tells. */
+  /** True if it changes the stream's header in a way that only the container shows. */
   readonly changes: boolean;
 }
 
-/** When the packets of a video are shown. */
+/** The times at which a video's packets are shown. */
 export interface Timeline {
   /** PTS of every packet, in decoding order. */
   readonly times: Float64Array;
-  /** For each packet the earliest PTS from it on. */
+  /** For each packet, the earliest PTS of it and those after it. */
   readonly earliest: Float64Array;
   /** Every frame's PTS, in presentation order. */
   readonly pts: readonly number[];
-  /** Places of the packets that are hidden. */
+  /** Numbers of the packets that are hidden. */
   readonly hidden: ReadonlySet<number>;
-  /** PTS of the last hidden frame: all of them are before the first that is shown. */
+  /** PTS of the last hidden frame: all of them come before the first that is shown. */
   readonly hiddenUpTo: number | undefined;
 }
 
 /**
- * The times of the packets that are listed in decoding order; in words why they do not tell enough to cut by. Where
- * decoding times go back, FFmpeg's stream copy gives the packets other times than the file has.
+ * Returns the times of the packets, which are listed in decoding order. Refuses if they are not enough to cut
+ * by. If decoding times go back, FFmpeg's stream copy changes the packets' times.
  */
-export function timelineOf(packets: readonly ListedPacket[]): Timeline | string {
+export function timelineOf(packets: readonly ListedPacket[]): Timeline | Refusal {
   const [first] = packets;
-  if (first === undefined) return 'it has no packets';
-  if (packets.some((packet) => packet.pts === undefined)) return 'its container does not tell every time';
-  if (!first.keyframe) return 'it does not begin with a keyframe';
-  if (packets.some((packet) => packet.changes)) return 'its coding changes on the way';
-  if (!inDecodingOrder(packets)) return 'its decoding times are not in order';
+  if (first === undefined) return { refusal: 'it has no packets' };
+  if (packets.some((packet) => packet.pts === undefined))
+    return { refusal: 'its container does not give every frame a timestamp' };
+  if (!first.keyframe) return { refusal: 'it does not begin with a keyframe' };
+  if (packets.some((packet) => packet.changes)) return { refusal: 'its codec parameters change midway' };
+  if (!inDecodingOrder(packets)) return { refusal: 'its decoding timestamps are not in order' };
   const times = Float64Array.from(packets, timeOf);
   const pts = packets.filter((packet) => !packet.hidden).map(timeOf);
   pts.sort((a, b) => a - b);
-  if (pts.some((time, at) => time === pts[at - 1])) return 'two of its frames have one time';
+  if (pts.some((time, at) => time === pts[at - 1]))
+    return { refusal: 'two of its frames have the same timestamp' };
   const hidden = new Set([...packets.keys()].filter((at) => packets[at]?.hidden));
   const hiddenUpTo =
     hidden.size === 0
       ? undefined
       : [...hidden].reduce((last, at) => Math.max(last, times[at] ?? last), -Infinity);
   if (hiddenUpTo !== undefined && hiddenUpTo >= (pts[0] ?? hiddenUpTo)) {
-    return 'an edit list hides frames within it';
+    return { refusal: 'an edit list hides frames within it' };
   }
   return { times, earliest: earliestFrom(times), pts, hidden, hiddenUpTo };
 }
@@ -57,7 +60,7 @@ function timeOf({ pts }: ListedPacket): number {
   return pts ?? 0;
 }
 
-/** Whether each packet is decoded after the one before, and before it is shown. */
+/** Returns whether each packet is decoded after the one before, and before it is shown. */
 function inDecodingOrder(packets: readonly ListedPacket[]): boolean {
   let last = Number.NEGATIVE_INFINITY;
   for (const { pts, dts } of packets) {

@@ -1,34 +1,34 @@
-/** Looks at a source's packets and frames at a few places, where its headers do not tell enough. */
+/** Samples a source's packets and frames at a few places, if its headers are not enough. */
 import { JobError } from '../../system/errors.js';
 import { ffprobeLines } from '../ffmpeg/ffmpeg.js';
 import type { Activity } from './main-video.js';
 import type { SourceFacts, VideoFacts } from './source-facts.js';
 
-/** What the frames that were decoded at a few places say of themselves. */
+/** The marks of the frames that were decoded at a few places. */
 export interface FrameMarks {
-  /** Whether any of them is made of two fields. */
+  /** True if any of them consists of two fields. */
   readonly interlaced: boolean;
   /** Their sample aspect ratios, as ffprobe writes them, in the order of their appearance. */
   readonly aspects: readonly string[];
-  /** Whether any carries a message that says how two views are packed into it. */
+  /** True if any carries a message about two views packed into it. */
   readonly stereo: boolean;
-  /** Whether closed captions lie within any of them. */
+  /** True if any of them holds closed captions. */
   readonly captions: boolean;
-  /** The colour tags of the first, for codecs of which the stream may have none. */
+  /** The colour tags of the first, for codecs whose stream may have none. */
   readonly tags: Partial<Pick<VideoFacts, 'matrixTag' | 'primariesTag' | 'transferTag'>>;
 }
 
-type Place = Pick<SourceFacts, 'path' | 'openOptions' | 'startTime' | 'duration'>;
+type ProbedFile = Pick<SourceFacts, 'path' | 'openOptions' | 'startTime' | 'duration'>;
 
-/** Where to look, as parts of the length. */
+/** The places to sample, as parts of the length. */
 const PLACES = [0, 0.2, 0.4, 0.6, 0.8] as const;
-/** Frames at each place: a telecined video shows fields within five. */
+/** Frames per place: a telecined video shows fields within five. */
 const FRAMES = 5;
-/** Frames at the first place where the codec has captions: a broadcast has them within two seconds. */
+/** Frames at the first place if the codec has captions: a broadcast has them within two seconds. */
 const CAPTION_FRAMES = 50;
-/** Seconds of packets at each place. */
+/** Seconds of packets per place. */
 const SECONDS = 2;
-/** Codecs whose decoders in ffmpeg never give a frame of two fields. */
+/** Codecs whose decoders in ffmpeg never return a frame of two fields. */
 const PROGRESSIVE_CODECS: ReadonlySet<string> = new Set([
   ...['hevc', 'vp8', 'vp9', 'av1', 'vvc', 'theora', 'flv1', 'h263', 'png', 'apng', 'gif', 'webp', 'bmp'],
 ]);
@@ -37,8 +37,8 @@ const PROGRESSIVE_CODECS: ReadonlySet<string> = new Set([
 const CAPTIONED: ReadonlySet<string> = new Set(['h264', 'hevc', 'mpeg2video', 'mpeg1video', 'av1']);
 
 /**
- * What frames of the video say of themselves, by one run of ffprobe; undefined where its codec has no such marks. Decodes
- * 70 frames at most. Never rejects for the file's sake: damage shows when it is decoded.
+ * Reads the marks of frames by one run of ffprobe; undefined if the codec has no such marks. Decodes 70
+ * frames at most. Never rejects because of the file: damage shows when it is decoded.
  */
 export async function frameMarks(source: SourceFacts): Promise<FrameMarks | undefined> {
   const { video } = source;
@@ -47,7 +47,7 @@ export async function frameMarks(source: SourceFacts): Promise<FrameMarks | unde
   const aspects = new Set<string>();
   let [interlaced, stereo, captions] = [false, false, false];
   let first: string | undefined;
-  // Of bare streams without times a seek would read the whole file.
+  // In raw streams without timestamps a seek would read the whole file.
   const places = hasFields && video.startPts !== undefined ? PLACES : PLACES.slice(0, 1);
   const tags = 'interlaced_frame,sample_aspect_ratio,color_space,color_primaries,color_transfer';
   const args = [
@@ -82,8 +82,11 @@ function colourTags(line: string): FrameMarks['tags'] {
   };
 }
 
-/** What is seen of each video stream, by its index, in the packets at a few places. Never rejects for the file's sake. */
-export async function videoActivity(file: Place): Promise<ReadonlyMap<number, Activity>> {
+/**
+ * Returns the activity of each video stream, by its index, in the packets at a few places. Never rejects
+ * because of the file.
+ */
+export async function videoActivity(file: ProbedFile): Promise<ReadonlyMap<number, Activity>> {
   const times = new Map<number, Set<number>>();
   const args = [
     ...['-select_streams', 'v', '-show_entries', 'packet=stream_index,pts_time,dts_time'],
@@ -94,7 +97,7 @@ export async function videoActivity(file: Place): Promise<ReadonlyMap<number, Ac
     const time = /\b[pd]ts_time=(-?[\d.]+)/.exec(line)?.[1];
     if (index === undefined || time === undefined) return;
     const own = times.get(Number(index)) ?? new Set();
-    // A seek may bring the same packet again.
+    // A seek may return the same packet again.
     times.set(Number(index), own.add(Number(time)));
   });
   return new Map([...times].map(([index, own]) => [index, activityOf([...own])]));
@@ -108,9 +111,9 @@ function activityOf(times: readonly number[]): Activity {
   return { frames: times.length, seconds: last - first };
 }
 
-/** ffprobe's `-read_intervals`: as much of `amount` from each place on, and of `first` from the first. */
+/** Returns ffprobe's `-read_intervals`: `amount` from each place on, and `first` from the first. */
 function intervals(
-  { startTime, duration }: Place,
+  { startTime, duration }: ProbedFile,
   places: readonly number[],
   amount: string,
   first = amount,
@@ -123,9 +126,9 @@ function intervals(
     .join(',');
 }
 
-/** Hands on what ffprobe prints; where it gives up on the file, what it printed until then was all. */
+/** Passes on ffprobe's lines. If ffprobe gives up on the file, ends after those that it printed. */
 async function eachLine(
-  { path, openOptions }: Place,
+  { path, openOptions }: ProbedFile,
   args: readonly string[],
   onLine: (line: string) => void,
 ): Promise<void> {

@@ -2,23 +2,27 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError } from '../../system/errors.js';
+import { isRefusal, type Refusal } from '../../system/refusal.js';
 import { createNutWriter, type NutStream } from '../formats/nut.js';
-import { reduced } from '../formats/rational.js';
+import { InexactTime, reduced } from '../formats/rational.js';
 import { type CompressedPacket, listPackets, openCompressedPackets } from '../source/compressed-packets.js';
 import { probeHeaders } from '../source/probe.js';
 import { canBeCut, hidesPackets, isShown, keyframeOf } from '../source/random-access.js';
 import type { SourceFacts } from '../source/source-facts.js';
 import { type ListedPacket, type Timeline, timelineOf } from '../source/timeline.js';
-import { foreseenPieces, NO_PLACE, type Piece, type PieceSize, pieceCutter, tooLarge } from './pieces.js';
+import { foreseenPieces, NO_CUT_POINT, type Piece, type PieceSize, pieceCutter, tooLarge } from './pieces.js';
 
-/** How a video is cut. */
+/** The plan by which a video is cut. */
 export interface CutPlan {
   readonly timeline: Timeline;
   readonly size: PieceSize;
-  /** Pieces that there will be, or a few more: where decoding cannot begin at all that is called a keyframe. */
+  /**
+   * The expected number of pieces. It may be too high: decoding cannot begin at every keyframe of the
+   * container.
+   */
   readonly foreseen: number;
-  /** Added to every PTS in a piece, since NUT holds none below zero. 0 for nearly every video. */
-  readonly lift: number;
+  /** Added to every PTS in a piece, because NUT holds none below zero. 0 for nearly every video. */
+  readonly offset: number;
 }
 
 /** One piece of the compressed video, as a NUT file of one stream. */
@@ -27,22 +31,24 @@ export interface CutPiece {
   readonly data: Uint8Array;
 }
 
-/** In words why the video cannot be cut, as its packets told when they were read. */
+/** The reason why a video cannot be cut, found while its packets were read. */
 class CannotBeCut extends Error {}
 
 /**
- * Lists the video's packets and sees, by its first piece, whether it can be cut; in words why it cannot be, where frames of
- * pieces might differ from those of the whole. `folder` is for a temporary file. Errors: JobError('ffmpeg') where the file
- * cannot be read.
+ * Plans the cut of a video: lists its packets and tests the first piece. Refuses if frames of pieces might
+ * differ from those of the whole. `folder` is for a temporary file.
+ *
+ * @throws {JobError} ffmpeg: when the file cannot be read.
  */
 export async function planCut(
   source: SourceFacts,
   size: PieceSize,
   folder: string,
-): Promise<CutPlan | string> {
+): Promise<CutPlan | Refusal> {
   const { video } = source;
-  if (!canBeCut(video.codec)) return `${video.codec} is not known to be safe to cut`;
-  if (video.interlaced) return 'it is interlaced, and deinterlacing looks at neighbouring frames';
+  if (!canBeCut(video.codec)) return { refusal: `${video.codec} is not known to be safe to cut` };
+  if (video.interlaced)
+    return { refusal: 'it is interlaced, and deinterlacing looks at neighbouring frames' };
   const packets: ListedPacket[] = [];
   let damage: string | undefined;
   const listed = listPackets(source, (message) => {
@@ -50,25 +56,26 @@ export async function planCut(
   });
   for await (const packet of listed) {
     packets.push(packet);
-    if (packet.pts === undefined) break; // That is enough to know.
+    if (packet.pts === undefined) break; // Enough to refuse.
   }
-  // Whether that matters, decoding the whole tells.
-  if (damage !== undefined) return `it may be damaged (${damage})`;
+  // Only decoding the whole shows whether that matters.
+  if (damage !== undefined) return { refusal: `it may be damaged (${damage})` };
   const timeline = timelineOf(packets);
-  if (typeof timeline === 'string') return timeline;
+  if (isRefusal(timeline)) return timeline;
   const foreseen = foreseenPieces(packets, timeline, size);
-  if (typeof foreseen === 'string') return foreseen;
-  const lift = timeline.times.reduce((most, time) => Math.max(most, -time), 0);
-  const plan = { timeline, size, foreseen, lift };
-  return (await faultOfFirst(source, plan, folder)) ?? plan;
+  if (typeof foreseen === 'object') return foreseen;
+  const offset = timeline.times.reduce((most, time) => Math.max(most, -time), 0);
+  const plan = { timeline, size, foreseen, offset };
+  const fault = await faultOfFirst(source, plan, folder);
+  return fault === undefined ? plan : { refusal: fault };
 }
 
 /**
- * What keeps the first piece from being cut out; whether ffmpeg takes it for what the whole video is. Where packets may give
- * no frame, all of them are read, since only their own bytes tell.
+ * Returns why the first piece cannot be cut out, or why ffmpeg reads it differently from the whole video;
+ * undefined if all is well. If packets may give no frame, reads all of them: only their own bytes tell.
  */
 async function faultOfFirst(source: SourceFacts, plan: CutPlan, folder: string): Promise<string | undefined> {
-  let fault: string | undefined = NO_PLACE;
+  let fault: string | undefined = NO_CUT_POINT;
   try {
     for await (const first of cut(source, plan, ({ index }) => index === 0)) {
       fault = await faultOf(first, source, plan, folder);
@@ -87,23 +94,25 @@ async function faultOf(
   plan: CutPlan,
   folder: string,
 ): Promise<string | undefined> {
-  if (piece.to === plan.timeline.times.length) return NO_PLACE;
+  if (piece.to === plan.timeline.times.length) return NO_CUT_POINT;
   const path = join(folder, 'first-piece.nut');
   try {
     await writeFile(path, data);
     const { video } = await probeHeaders(path);
     const same = ['codec', 'width', 'height', 'pixelFormat', 'interlaced'] as const;
     if (same.every((key) => video[key] === source.video[key])) return undefined;
-    return 'a piece of it does not say all that the file does';
+    return 'a piece of it does not declare all that the file does';
   } finally {
     await rm(path, { force: true });
   }
 }
 
 /**
- * Cuts the pieces out while the video is read, in order, and gives those that are `wanted`: asked once of every piece, in
- * order. Memory is bounded by one piece and the keyframe interval before it. Errors: JobError('ffmpeg') where the file
- * cannot be read, JobError('input') where its packets are not those that were listed.
+ * Cuts out the pieces in order while the video is read, and yields those that are `wanted`, which is called
+ * once for every piece. Memory is bounded by one piece and the keyframe interval before it.
+ *
+ * @throws {JobError} ffmpeg: when the file cannot be read.
+ * @throws {JobError} input: when its packets are not those that were listed.
  */
 export async function* readPieces(
   source: SourceFacts,
@@ -114,9 +123,13 @@ export async function* readPieces(
     yield* cut(source, plan, wanted);
   } catch (error) {
     if (!(error instanceof CannotBeCut)) throw error;
-    throw new JobError('input', `"${source.path}" cannot be cut any further: ${error.message}`, {
-      hint: 'if it was still being written, run the same command with --restart; else add --split frames as well',
-    });
+    throw new JobError(
+      'input',
+      `"${source.path}" could not be cut into pieces to its end: ${error.message}`,
+      {
+        hint: 'if the file was still being written, run the same command with --restart; otherwise with --restart --split frames',
+      },
+    );
   }
 }
 
@@ -125,16 +138,16 @@ async function* cut(
   plan: CutPlan,
   wanted: (piece: Piece) => boolean,
 ): AsyncGenerator<CutPiece, void, undefined> {
-  const { timeline, size, lift } = plan;
+  const { timeline, size, offset } = plan;
   const packets = await openCompressedPackets(source, timeline.times[0] ?? 0);
   const { stream } = packets;
   const cutter = pieceCutter(timeline, size);
   const held = heldPackets(size.mostBytes);
-  const out = (piece: Piece): CutPiece => ({ piece, data: nutFile(source, stream, held.of(piece), lift) });
+  const out = (piece: Piece): CutPiece => ({ piece, data: nutFile(source, stream, held.of(piece), offset) });
   try {
     for (const [at, time] of timeline.times.entries()) {
       const packet = await nextOf(packets);
-      if (packet?.pts !== time) throw new CannotBeCut('its times are not the same when they are read twice');
+      if (packet?.pts !== time) throw new CannotBeCut('its timestamps differ between two readings');
       const { data } = packet;
       if (!isShown(source.video.codec, data)) throw new CannotBeCut('some of its packets give no frame');
       const keyframe = packet.keyframe ? keyframeOf(source.video.codec, stream.extradata, data) : undefined;
@@ -146,7 +159,7 @@ async function* cut(
       held.add(packet, cutter.from);
     }
     if ((await nextOf(packets)) !== undefined) {
-      throw new CannotBeCut('its packets are not the same when they are read twice');
+      throw new CannotBeCut('its packets differ between two readings');
     }
     const last = cutter.end();
     if (wanted(last)) yield out(last);
@@ -159,19 +172,18 @@ async function nextOf(packets: Awaited<ReturnType<typeof openCompressedPackets>>
   try {
     return await packets.next();
   } catch (error) {
-    if (error instanceof JobError && error.code === 'internal')
-      throw new CannotBeCut('its times are not exact');
+    if (error instanceof InexactTime) throw new CannotBeCut('its timestamps are not exact');
     throw error;
   }
 }
 
-/** The packets that pieces to come are made of. */
+/** Holds the packets that pieces to come are made of. */
 function heldPackets(mostBytes: number) {
   const packets: CompressedPacket[] = [];
   let first = 0;
   let bytes = 0;
   return {
-    /** Takes a packet in; those before packet `from` are not needed any more. */
+    /** Adds a packet; those before packet `from` are no longer needed. */
     add(packet: CompressedPacket, from: number): void {
       const passed = packets.splice(0, from - first);
       first = from;
@@ -188,10 +200,10 @@ function nutFile(
   source: SourceFacts,
   stream: NutStream,
   packets: readonly CompressedPacket[],
-  lift: number,
+  offset: number,
 ): Uint8Array {
   const writer = createNutWriter({ ...stream, timeBase: reduced(source.video.timeBase) });
   const parts: Uint8Array[] = [writer.header];
-  for (const { pts, keyframe, data } of packets) parts.push(...writer.packet(pts + lift, keyframe, data));
+  for (const { pts, keyframe, data } of packets) parts.push(...writer.packet(pts + offset, keyframe, data));
   return Buffer.concat(parts);
 }

@@ -1,65 +1,75 @@
-/** Where a compressed video is cut, so that every piece decodes by itself to the frames that it has in the whole. Pure. */
+/**
+ * Decides where a compressed video is cut, so that every piece decodes by itself to the same frames as in the
+ * whole. Pure.
+ */
+import type { Refusal } from '../../system/refusal.js';
 import type { Keyframe } from '../source/random-access.js';
 import type { ListedPacket, Timeline } from '../source/timeline.js';
 
 /** A run of packets that decodes to a run of frames. */
 export interface Piece {
   readonly index: number;
-  /** Packets `from` to before `to`, in decoding order. Those before the piece's own come again from the piece before. */
+  /**
+   * Packets `from` to before `to`, in decoding order. Those before the piece's own are repeated from the
+   * piece before.
+   */
   readonly from: number;
   readonly to: number;
   readonly bytes: number;
-  /** Its frames' place among all frames in presentation order. */
+  /** The place of its frames among all frames in presentation order. */
   readonly firstFrame: number;
   readonly frames: number;
-  /** PTS of the last frame that its packets give before its own first one, if they do: frames up to it are dropped. */
+  /**
+   * PTS of the last frame that its packets give before its own first one, if any: frames up to it are
+   * dropped.
+   */
   readonly after: number | undefined;
 }
 
 export interface PieceSize {
-  /** A piece ends at the first place that can be cut after so many frames or so many bytes. */
+  /** A piece ends at the first place to cut after so many frames or so many bytes. */
   readonly frames: number;
   readonly bytes: number;
-  /** More than this cannot be handed over in one piece. */
+  /** The most bytes of a piece that can be handed over. */
   readonly mostBytes: number;
 }
 
-/** A packet, and what comes before it. */
-interface Place {
+/** The position of a packet: its number, and the frames and bytes before it. */
+interface Position {
   readonly at: number;
   readonly frames: number;
   readonly bytes: number;
 }
 
-/** A place to cut: what is before it is shown before what follows it. */
-interface Cut extends Place {
-  /** Where decoding begins. */
-  readonly from: Place;
-  /** PTS of the last frame before, where that comes of decoding, too. */
+/** A place to cut: all frames before it are shown before those that follow. */
+interface Cut extends Position {
+  /** The position at which decoding begins. */
+  readonly from: Position;
+  /** PTS of the last frame before the cut, if decoding gives that, too. */
   readonly after: number | undefined;
 }
 
 /** Cuts while packets come. */
 export interface PieceCutter {
   /**
-   * Told of every packet, in decoding order, and what it is if the container calls it a keyframe. Gives the piece that ends
-   * before it, if one does.
+   * Adds the next packet in decoding order, and its facts if the container calls it a keyframe. Returns the
+   * piece that ends before it, if any.
    */
   add(bytes: number, keyframe: Keyframe | undefined): Piece | undefined;
-  /** The last piece, after the last packet. */
+  /** Returns the last piece, after the last packet. */
   end(): Piece;
-  /** The first packet of the piece that is being collected: those before are not needed any more. */
+  /** The first packet of the piece that is being collected: those before are no longer needed. */
   readonly from: number;
 }
 
-/** A cutter for the video whose packets' times are known. Where it cuts follows from them and the packets so far. */
+/** Returns a cutter for the video with these times. They, and the packets so far, decide where it cuts. */
 export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
   const { times, earliest, hidden, hiddenUpTo } = timeline;
   const lastHidden = [...hidden].reduce((last, at) => Math.max(last, at), 0);
-  const start: Place = { at: 0, frames: 0, bytes: 0 };
+  const start: Position = { at: 0, frames: 0, bytes: 0 };
   let here = start;
   let begin: Cut = { ...start, from: start, after: hiddenUpTo };
-  /** The last keyframe that decoding can begin with. */
+  /** The last keyframe at which decoding can begin. */
   let entry = start;
   let latest = Number.NEGATIVE_INFINITY;
   let carried = false;
@@ -73,8 +83,8 @@ export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
   }
 
   /**
-   * The cut at a keyframe, after all that is hidden. One that recovers, with pictures shown before it, is reached by way of the
-   * keyframe before: from there on all that is shown after that one decodes.
+   * Returns the cut at a keyframe, after all that is hidden. A keyframe that only recovers, with frames shown
+   * before it, is decoded from the keyframe before: from there on, all frames shown after it decode.
    */
   function cutAt({ access }: Keyframe): Cut | undefined {
     const begins = earliest[here.at] ?? 0;
@@ -85,7 +95,7 @@ export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
 
   return {
     add(bytes, keyframe) {
-      // From the first headers in the stream on, those at its beginning may no longer hold.
+      // After the first headers within the stream, those at its beginning may no longer hold.
       carried ||= keyframe?.headers === true;
       let done: Piece | undefined;
       if (keyframe !== undefined && keyframe.access !== 'none' && keyframe.headers === carried) {
@@ -109,21 +119,21 @@ export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
   };
 }
 
-/** In words, of a video without two pieces, or with one that is too large. */
-export const NO_PLACE = 'there is no place where it can be cut';
+/** The refusal for a video that cannot be cut in two. */
+export const NO_CUT_POINT = 'there is no place where it can be cut';
 export function tooLarge(bytes: number): string {
   return `a piece of it would have ${Math.round(bytes / 2 ** 20)} MiB`;
 }
 
 /**
- * How many pieces there are if decoding can begin at all that the container calls a keyframe: else they are fewer. In words
- * why there is no use in cutting even then.
+ * Returns the number of pieces if decoding can begin at every keyframe of the container; otherwise there are
+ * fewer. Refuses if cutting is of no use even then.
  */
 export function foreseenPieces(
   packets: readonly ListedPacket[],
   timeline: Timeline,
   size: PieceSize,
-): number | string {
+): number | Refusal {
   const cutter = pieceCutter(timeline, size);
   let count = 1;
   let largest = 0;
@@ -133,7 +143,7 @@ export function foreseenPieces(
     count += 1;
     largest = Math.max(largest, piece.bytes);
   }
-  if (count < 2) return NO_PLACE;
+  if (count < 2) return { refusal: NO_CUT_POINT };
   largest = Math.max(largest, cutter.end().bytes);
-  return largest > size.mostBytes ? tooLarge(largest) : count;
+  return largest > size.mostBytes ? { refusal: tooLarge(largest) } : count;
 }

@@ -1,6 +1,6 @@
 /**
- * Assembles the finished file whatever its other streams turn out to be: those that are refused are converted
- * or left out.
+ * Muxes the finished file in spite of faults in its other streams: streams that are refused are converted or
+ * left out.
  */
 import { rm } from 'node:fs/promises';
 import { type Assembled, type AssembleJob, assemble, MuxRefusal } from '../mux/assemble.js';
@@ -11,7 +11,7 @@ import { type FinishedFile, readFinished } from '../verify/finished-file.js';
 import { tryStreams } from './mux-trial.js';
 import { ladderFor } from './stream-ladder.js';
 
-/** After so many refusals the file is written without any stream but the video. */
+/** After so many refusals the file is written with no stream but the video. */
 const MOST_REFUSALS = 6;
 
 /** A finished file that was read back. */
@@ -20,9 +20,9 @@ export interface Carried extends Assembled {
 }
 
 /**
- * Writes the finished file as `assemble` does, and checks its streams. Where one is refused, or is not there
- * afterwards, the file is written again with the next best that can be done with that stream, and a warning
- * tells of it. Errors: as `assemble`, but MuxRefusal only where it is the video that is refused.
+ * Writes the finished file as `assemble` does, and checks its streams. If one is refused, or is missing
+ * afterwards, the file is written again with the next best action for that stream, and a warning says so.
+ * Throws as `assemble`, but MuxRefusal only if the video itself is refused.
  */
 export async function assembleCarried(job: AssembleJob): Promise<Carried> {
   let plan = job.streams;
@@ -44,7 +44,7 @@ async function attempt(job: AssembleJob): Promise<{ readonly assembled?: Carried
     const file = await readFinished(output, videoTrack(source, assembled.streams));
     const written = file.facts;
     const wrong = new Map(wrongStreams(written, source, assembled.streams));
-    // Another check's matter: it ends the job.
+    // A fault of the video is left to another check, which ends the job.
     wrong.delete(source.video.index);
     if (wrong.size === 0) {
       const notes = [...assembled.notes, ...chapterNotes(job, written.chapters)];
@@ -68,25 +68,26 @@ function chapterNotes({ source, container }: AssembleJob, written: number): read
 }
 
 /**
- * The streams that are refused on their own; where there is none, all of the first kind that can be spared.
+ * Returns the streams that are refused on their own. If there is none, returns all of the least important
+ * kind.
  */
 async function culprits(job: AssembleJob, error: MuxRefusal): Promise<Wrong> {
-  if (error.stream !== undefined) return new Map([[error.stream, error.words]]);
+  if (error.stream !== undefined) return new Map([[error.stream, error.reason]]);
   const { source, container, segments, pts, tags, output, streams, signal } = job;
   const first = segments.slice(0, 1);
   const video = { segments: first, pts: pts.slice(0, first[0]?.order.length), tags };
   const stem = `${output}.trial`;
-  const bench = { source, video, sound: new Map(), stem, ...(signal === undefined ? {} : { signal }) };
+  const context = { source, video, audio: new Map(), stem, ...(signal === undefined ? {} : { signal }) };
   const wrong = new Map<number, string>();
   const carried = carriedActions(streams);
   for (const action of carried) {
-    const alone = await tryStreams(bench, container, [action], 'whole');
-    for (const [index, words] of alone.wrong) wrong.set(index, words);
+    const alone = await tryStreams(context, container, [action], 'whole');
+    for (const [index, reason] of alone.wrong) wrong.set(index, reason);
   }
   if (wrong.size > 0) return wrong;
   for (const type of ['attachment', 'data', 'subtitle', 'video', 'audio']) {
     const spared = carried.filter(({ index }) => streamAt(source, index).type === type);
-    if (spared.length > 0) return new Map(spared.map(({ index }) => [index, error.words]));
+    if (spared.length > 0) return new Map(spared.map(({ index }) => [index, error.reason]));
   }
   throw error;
 }
@@ -96,20 +97,20 @@ function carriedActions(plan: StreamPlan): readonly StreamAction[] {
 }
 
 function everyStream(plan: StreamPlan, wrong: Wrong): Wrong {
-  const [words = 'ffmpeg refused it'] = wrong.values();
-  return new Map(carriedActions(plan).map(({ index }) => [index, wrong.get(index) ?? words]));
+  const [reason = 'ffmpeg refused it'] = wrong.values();
+  return new Map(carriedActions(plan).map(({ index }) => [index, wrong.get(index) ?? reason]));
 }
 
 function withoutRefused(job: AssembleJob, plan: StreamPlan, wrong: Wrong, warnings: string[]): StreamPlan {
   const { source, container } = job;
   const actions = plan.actions.map((action): StreamAction => {
-    const words = wrong.get(action.index);
-    if (words === undefined) return action;
+    const reason = wrong.get(action.index);
+    if (reason === undefined) return action;
     const stream = streamAt(source, action.index);
     const next = nextAction(action, ladderFor(stream, false, container));
     const what = next.kind === 'convert' ? `is converted (${next.encoder})` : 'is left out';
     const told = next.kind === 'copy' ? `its times are rounded to ${next.timeBase} s` : what;
-    warnings.push(`${nameOf(stream)}: ${told}, because it could not be written as planned: ${words}`);
+    warnings.push(`${nameOf(stream)}: ${told}, because it could not be written as planned: ${reason}`);
     return next;
   });
   return { ...plan, actions };

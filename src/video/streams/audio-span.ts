@@ -1,31 +1,31 @@
-/** Measures how long sound is: by its samples, and by the times at which they are played. */
+/** Measures the length of audio: in samples, and in the time for which they are played. */
 import type { FfmpegCommand } from '../ffmpeg/ffmpeg.js';
 
-/** Sound that was decoded from its beginning on. */
-export interface Sound {
+/** The length of audio that was decoded from its beginning. */
+export interface AudioSpan {
   readonly samples: number;
-  /** Seconds from the first sample to the end of the last; undefined where there are no times. */
+  /** Seconds from the first sample to the end of the last; undefined if there are no times. */
   readonly seconds: number | undefined;
 }
 
-/** One decoded frame of sound. */
-export interface SoundFrame {
-  /** Seconds; undefined where it has none. */
+/** One decoded frame of audio. */
+export interface AudioFrame {
+  /** Seconds; undefined if unknown. */
   readonly time: number | undefined;
   readonly samples: number;
-  /** Samples a second. */
+  /** Samples per second. */
   readonly rate: number;
-  /** Seconds for which the file says that it is played; undefined where it does not. */
+  /** Seconds for which it is played according to the file; undefined if unknown. */
   readonly duration?: number | undefined;
 }
 
 /** Adds up frames in order. */
-export interface SoundSum {
-  add(frame: SoundFrame): void;
-  readonly total: Sound;
+export interface AudioSum {
+  add(frame: AudioFrame): void;
+  readonly total: AudioSpan;
 }
 
-export function soundSum(): SoundSum {
+export function audioSum(): AudioSum {
   let samples = 0;
   let first: number | undefined;
   let end = 0;
@@ -42,22 +42,22 @@ export function soundSum(): SoundSum {
   };
 }
 
-/** Hears what ffmpeg says of the sound that it decodes. */
-export interface SoundMeter {
-  /** Decodes it, from input 0. Undefined where there is none. */
+/** Measures the audio that an ffmpeg decodes, by its messages. */
+export interface AudioMeter {
+  /** The output that decodes it from input 0. Undefined if there is no audio. */
   readonly output: FfmpegCommand['outputs'][number] | undefined;
-  /** Takes each line that a talkative ffmpeg says. */
+  /** Reads a message of level `verbose`. */
   hear(line: string): void;
-  /** By index in the source. */
-  readonly found: ReadonlyMap<number, Sound>;
+  /** The lengths, by the stream's index in the source. */
+  readonly found: ReadonlyMap<number, AudioSpan>;
 }
 
-/** The filter that tells of each frame, by the name that it is given. */
+/** A message of the filter that reports each frame, with the filter's name. */
 const FRAME = /^\[ashowinfo@(\d+) @ [^\]]*\].* pts_time:(\S+) .*\brate:(\d+) nb_samples:(\d+) /;
 
-/** Measures the sound streams of these indices, until `end`, a time in seconds. */
-export function soundMeter(indices: readonly number[], end: number): SoundMeter {
-  const sums = new Map(indices.map((index) => [index, soundSum()]));
+/** Returns the meter for the audio streams of these indices, up to `end`, a time in seconds. */
+export function audioMeter(indices: readonly number[], end: number): AudioMeter {
+  const sums = new Map(indices.map((index) => [index, audioSum()]));
   const options = indices.flatMap((index, place) => [
     ...['-map', `0:${index}`, `-filter:${place}`, `ashowinfo@${index}`],
   ]);

@@ -1,6 +1,6 @@
 /**
- * Writes some of the source's streams into a file beside a stand-in for the video, by the job's own command,
- * and reads it back.
+ * Tests streams: writes them into a file with the job's own command, beside a stand-in for the video, and
+ * reads them back.
  */
 import { rm } from 'node:fs/promises';
 import type { Container } from '../formats/container.js';
@@ -9,72 +9,76 @@ import { mappedActions, streamAt } from '../mux/mux-command.js';
 import { isTrack, wrongStreams } from '../mux/stream-check.js';
 import type { StreamAction } from '../mux/stream-plan.js';
 import type { SourceFacts, StreamFacts } from '../source/source-facts.js';
-import type { Sound } from './audio-span.js';
+import type { AudioSpan } from './audio-span.js';
 import { readTrial, type TrialTrack } from './trial-reading.js';
 
-/** What a trial needs beside the streams. */
-export interface TrialBench {
+/** The needs of a trial, besides the streams. */
+export interface TrialContext {
   readonly source: SourceFacts;
   /** Stands in for the encoded video. */
   readonly video: Pick<AssembleJob, 'segments' | 'pts' | 'tags'>;
-  /** The source's sound in its first `BEGINNING_SECONDS`, by index, as far as it is known. */
-  readonly sound: ReadonlyMap<number, Sound>;
-  /** What the paths of the files that are written begin with: they are removed afterwards. */
+  /** The length of the source's audio in its first `BEGINNING_SECONDS`, by index, if known. */
+  readonly audio: ReadonlyMap<number, AudioSpan>;
+  /** The beginning of the paths of trial files, which are removed afterwards. */
   readonly stem: string;
   readonly signal?: AbortSignal;
 }
 
-/** How much of the streams is written: the first seconds, or everything up to the limit of a trial's file. */
+/** The extent to write: the first seconds, or everything up to the limit of a trial's file. */
 export type TrialExtent = 'beginning' | 'whole';
 
 /** The outcome, by the stream's index in the source. */
 export interface TrialOutcome {
-  /** What is wrong with the streams that cannot be written like that. */
+  /** The faults of streams that cannot be written in this way. */
   readonly wrong: ReadonlyMap<number, string>;
-  /** The streams of which no packet was seen. */
+  /** The streams of which no packet came. */
   readonly unseen: ReadonlySet<number>;
 }
 
-/** How much of the beginning is written, in seconds of the finished file. */
+/** The length of the beginning that is written, in seconds of the finished file. */
 export const BEGINNING_SECONDS = 10;
-/** A trial writes no larger file. */
+/** The largest file that a trial writes. */
 const MOST_BYTES = 256 * 2 ** 20;
-/** By how much the lengths of a copy and its source may differ: encoders' padding, and where the beginning ends. */
+/**
+ * The allowed difference between the lengths of a copy and its source: encoders' padding, and the end of the
+ * beginning.
+ */
 const SLACK_SECONDS = 0.15;
 const SLACK_SHARE = 0.1;
 
 /**
- * Writes the streams of `actions` as they say and reads them back. Where ffmpeg refuses several of them
- * together, each is tried on its own, and all are right where none is refused then. Errors:
- * JobError('ffmpeg') where the system is at fault.
+ * Writes the streams of `actions` and reads them back. If ffmpeg refuses several of them together, each is
+ * tried on its own; if none is refused then, all are right.
+ *
+ * @throws {JobError} ffmpeg: when the system is at fault.
  */
 export async function tryStreams(
-  bench: TrialBench,
+  context: TrialContext,
   container: Container,
   actions: readonly StreamAction[],
   extent: TrialExtent,
 ): Promise<TrialOutcome> {
   if (actions.length === 0) return { wrong: new Map(), unseen: new Set() };
   try {
-    return await writtenAndRead(bench, container, actions, extent);
+    return await writtenAndRead(context, container, actions, extent);
   } catch (error) {
     if (!(error instanceof MuxRefusal)) throw error;
     const [only] = actions;
     const named = actions.length === 1 ? only?.index : error.stream;
-    if (named !== undefined) return { wrong: new Map([[named, error.words]]), unseen: new Set() };
+    if (named !== undefined) return { wrong: new Map([[named, error.reason]]), unseen: new Set() };
   }
   const wrong = new Map<number, string>();
   const unseen = new Set<number>();
   for (const action of actions) {
-    const alone = await tryStreams(bench, container, [action], extent);
-    for (const [index, words] of alone.wrong) wrong.set(index, words);
+    const alone = await tryStreams(context, container, [action], extent);
+    for (const [index, reason] of alone.wrong) wrong.set(index, reason);
     for (const index of alone.unseen) unseen.add(index);
   }
   return { wrong, unseen };
 }
 
 async function writtenAndRead(
-  { source, video, sound, stem, signal }: TrialBench,
+  { source, video, audio, stem, signal }: TrialContext,
   container: Container,
   actions: readonly StreamAction[],
   extent: TrialExtent,
@@ -99,7 +103,7 @@ async function writtenAndRead(
       const { index, kind } = action;
       if (kind === 'video' || wrong.has(index) || unseen.has(index)) continue;
       const stream = streamAt(source, index);
-      const before = { packets: packetsMuxed.get(index) ?? 0, sound: sound.get(index) };
+      const before = { packets: packetsMuxed.get(index) ?? 0, audio: audio.get(index) };
       const fault = faultOf(kind, stream, before, written.tracks[place]);
       if (fault !== undefined) wrong.set(index, fault);
     }
@@ -109,7 +113,10 @@ async function writtenAndRead(
   }
 }
 
-/** What is wrong with a track: nothing is in it, or less than was written, or it is not as long as the source. */
+/**
+ * Returns the fault of a track: it is empty, holds less than was written, or is not as long as the source.
+ * Undefined if there is none.
+ */
 function faultOf(
   kind: StreamAction['kind'],
   { type, sampleRate = 48_000 }: StreamFacts,
@@ -120,14 +127,14 @@ function faultOf(
   if (type === 'data' && there.packets < before.packets)
     return `only ${there.packets} of its ${before.packets} packets can be read back`;
   if (kind !== 'copy' && kind !== 'convert') return undefined;
-  return soundFault(kind, sampleRate, before.sound, there.sound);
+  return audioFault(kind, sampleRate, before.audio, there.audio);
 }
 
-function soundFault(
+function audioFault(
   kind: 'copy' | 'convert',
   rate: number,
-  before: Sound | undefined,
-  there: Sound | undefined,
+  before: AudioSpan | undefined,
+  there: AudioSpan | undefined,
 ): string | undefined {
   if (before === undefined || there === undefined || before.samples === 0) return undefined;
   const { samples, seconds } = there;

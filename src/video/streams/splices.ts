@@ -1,16 +1,19 @@
-/** Finds where one recording follows another within a file. */
+/** Finds the places in a file where another recording begins. */
 import { JobError } from '../../system/errors.js';
 import type { StreamPlan } from '../mux/stream-plan.js';
 import { listPackets } from '../source/compressed-packets.js';
 import { hasBroadcastClock, type SourceFacts } from '../source/source-facts.js';
 
-/** Times that go back by more seconds than these are another recording's: as the decoder takes them (raw-frames.ts). */
+/** Times that go back by more seconds belong to another recording, as for the decoder (raw-frames.ts). */
 const MOST_SLIP_SECONDS = 1;
 
 /**
- * Refuses a broadcast's recording (a transport or program stream) whose clock goes back on the way, where other streams
- * than the video are to be carried over: a tolerant decoder lets the frames after follow on, but they would not. Reads
- * through the file. Errors: JobError('input') where the clock goes back; JobError('ffmpeg').
+ * Refuses the recording of a broadcast (a transport or program stream) whose clock jumps back, if other
+ * streams than the video are carried over. A tolerant decoder lets the frames after the jump follow on, but
+ * those streams would not. Reads the whole file.
+ *
+ * @throws {JobError} input: when the clock jumps back.
+ * @throws {JobError} ffmpeg: when the file cannot be read.
  */
 export async function refuseSplices(source: SourceFacts, plan: StreamPlan): Promise<void> {
   const others = plan.actions.some(({ kind }) => kind === 'copy' || kind === 'convert');
@@ -25,8 +28,10 @@ export async function refuseSplices(source: SourceFacts, plan: StreamPlan): Prom
       const at = ((latest * num) / den).toFixed(2);
       throw new JobError(
         'input',
-        `"${source.path}" holds more than one recording: its clock goes back by ${back.toFixed(2)} s at ${at} s, and sound and subtitles would be out of step with the picture from there`,
-        { hint: 'put it on one clock first: ffmpeg -i INPUT -map 0 -dn -c copy NEW.mkv; then give NEW.mkv' },
+        `"${source.path}" holds more than one recording: its clock goes back by ${back.toFixed(2)} s at ${at} s, and audio and subtitles would be out of sync with the video from there`,
+        {
+          hint: 'remux it to continuous timestamps first: ffmpeg -i INPUT -map 0 -dn -c copy NEW.mkv; then give NEW.mkv',
+        },
       );
     }
     latest = Math.max(latest, time);

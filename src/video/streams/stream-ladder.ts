@@ -1,11 +1,9 @@
-/**
- * The ways to carry a stream over, the best first, and the lines that tell of the way that was taken. Pure.
- */
+/** The ways to carry a stream over, best first, and the notes on the way that was taken. Pure. */
 import type { Container } from '../formats/container.js';
 import { nameOf, type StreamAction } from '../mux/stream-plan.js';
 import type { StreamFacts } from '../source/source-facts.js';
 
-/** Pictures that can be attached as a file, by ffmpeg's codec name. */
+/** Images that can be attached as a file, by ffmpeg's codec name. */
 const COVER_FILES: Readonly<Record<string, readonly [extension: string, mimeType: string]>> = {
   mjpeg: ['jpg', 'image/jpeg'],
   png: ['png', 'image/png'],
@@ -15,7 +13,9 @@ const COVER_FILES: Readonly<Record<string, readonly [extension: string, mimeType
   tiff: ['tif', 'image/tiff'],
 };
 
-/** The finest unit of text. In the muxer's own, a microsecond, an ISO file holds no line of 36 minutes. */
+/**
+ * The finest time base for text. In the muxer's own, a microsecond, an ISO file holds no line of 36 minutes.
+ */
 const TEXT_TIME_BASE = '1/1000';
 /** Holds lines and gaps of 248 days; milliseconds hold 24. */
 const COARSE_TIME_BASE = '1/100';
@@ -30,7 +30,7 @@ export function ladderFor(
   container: Container,
 ): readonly StreamAction[] {
   const { index, type } = stream;
-  if (stream.attachedPicture && container.coverArt !== 'stream') return pictureLadder(stream, container);
+  if (stream.attachedPicture && container.coverArt !== 'stream') return coverArtLadder(stream, container);
   const timed = !edited && container.isoMedia && (type === 'subtitle' || type === 'data');
   return [
     ...(edited ? [] : [{ kind: 'copy', index } as const]),
@@ -40,7 +40,7 @@ export function ladderFor(
   ];
 }
 
-function pictureLadder(stream: StreamFacts, container: Container): readonly StreamAction[] {
+function coverArtLadder(stream: StreamFacts, container: Container): readonly StreamAction[] {
   const { index } = stream;
   const file = COVER_FILES[stream.codec];
   if (container.coverArt === 'none' || file === undefined) return [{ kind: 'drop', index }];
@@ -58,7 +58,7 @@ function conversions({ index, type }: StreamFacts, container: Container): readon
     const options = ['-b', bitRate];
     return [
       { kind: 'convert', index, encoder, options },
-      // Encoders refuse some layouts; two channels they all take.
+      // Encoders refuse some layouts; all accept two channels.
       { kind: 'convert', index, encoder, options: [...options, '-ac', '2'] },
     ];
   }
@@ -72,7 +72,7 @@ function conversions({ index, type }: StreamFacts, container: Container): readon
   );
 }
 
-/** Returns the line about a stream that is not copied as it is; undefined where there is nothing to tell. */
+/** Returns the note on a stream that is not copied as it is; undefined if there is nothing to note. */
 export function lineFor(
   action: StreamAction,
   stream: StreamFacts,
@@ -114,7 +114,7 @@ function conversionLine(
   if (stream.type === 'subtitle') {
     const losses = [
       ...(stream.codec === 'ass' || stream.codec === 'ssa' ? ['fonts and positions may be lost'] : []),
-      ...(encoder === 'mov_text' ? ['of lines that overlap only the latest is shown'] : []),
+      ...(encoder === 'mov_text' ? ['where lines overlap, only the latest is shown'] : []),
       ...(timeBase === COARSE_TIME_BASE ? [`times are rounded to ${timeBase} s, for its long lines`] : []),
     ];
     return `${[`${nameOf(stream)} is converted to ${encoder}, because ${refused}`, ...losses].join('; ')}.`;

@@ -1,5 +1,5 @@
 /**
- * Decides what becomes of each stream of the source, before the first frame: by writing them, and reading
+ * Decides the action for each stream of the source before the first frame, by writing the streams and reading
  * them back.
  */
 
@@ -11,9 +11,9 @@ import { type Container, type ContainerName, containerFor } from '../formats/con
 import { planMetadata } from '../mux/metadata.js';
 import { askMuxer } from '../mux/mux-header.js';
 import type { StreamAction, StreamPlan } from '../mux/stream-plan.js';
-import { hiddenSound } from '../source/hidden-audio.js';
+import { hiddenAudio } from '../source/hidden-audio.js';
 import type { SourceFacts, StreamFacts } from '../source/source-facts.js';
-import { type TrialBench, tryStreams } from './mux-trial.js';
+import { type TrialContext, tryStreams } from './mux-trial.js';
 import { ladderFor, lineFor } from './stream-ladder.js';
 import { startTrials } from './trial-start.js';
 
@@ -22,30 +22,32 @@ interface Decision {
   readonly note?: string | undefined;
 }
 
-/** What all decisions on one job's streams share. */
+/** The facts that all decisions on one job's streams share. */
 interface Inquiry {
   readonly source: SourceFacts;
   readonly container: Container;
   readonly codec: Codec;
-  readonly bench: TrialBench;
+  readonly context: TrialContext;
 }
 
 const CAPTIONS_LOST =
-  'The video has closed captions within its frames: they are left out; to keep them, take them out into a subtitle file first.';
+  'The video has closed captions within its frames: they are left out; to keep them, extract them to a subtitle file first.';
 
-/** The containers that a line may recommend for a stream that is left out. */
+/** The containers that a note may recommend for a stream that is left out. */
 const KEEPERS: readonly ContainerName[] = ['mkv', 'mov', 'mp4'];
 
 /**
- * Of larger files a trial reads the beginning only, unless their index tells where the packets of each stream
- * are.
+ * The size above which a trial reads only the beginning of a file, unless its index holds the packets'
+ * positions.
  */
 const MOST_BYTES_READ = 16 * 2 ** 30;
 
 /**
  * Plans every stream of `source` for an output in `container` whose video is encoded as `codec`. `scratch`
- * gives the folder for trial files. Errors: JobError('usage') where the container refuses the codec;
- * JobError('ffmpeg') where ffmpeg cannot be run.
+ * returns the folder for trial files.
+ *
+ * @throws {JobError} usage: when the container refuses the codec.
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be run.
  */
 export async function planStreams(
   source: SourceFacts,
@@ -59,19 +61,19 @@ export async function planStreams(
     if (decision !== undefined) fixed.set(stream.index, decision);
   }
   const open = source.streams.filter((stream) => !fixed.has(stream.index));
-  const pictures = open.filter((stream) => stream.attachedPicture && container.coverArt !== 'stream');
+  const covers = open.filter((stream) => stream.attachedPicture && container.coverArt !== 'stream');
   const copies = open.flatMap((stream): StreamAction[] =>
-    pictures.includes(stream) ? [] : [{ kind: 'copy', index: stream.index }],
+    covers.includes(stream) ? [] : [{ kind: 'copy', index: stream.index }],
   );
   const question = { source, muxer: container.muxer, actions: copies, codec };
   if (open.length === 0) await refuseCodec(source, container, codec);
   else {
     const folder = await mkdtemp(join(await scratch(), 'trial-'));
     try {
-      const { accepted, video, sound } = await startTrials(question, folder);
+      const { accepted, video, audio } = await startTrials(question, folder);
       if (!accepted) await refuseCodec(source, container, codec);
-      const bench = { source, video, sound, stem: join(folder, 'trial') };
-      for (const decision of await decideOpen({ source, container, codec, bench }, open, accepted))
+      const context = { source, video, audio, stem: join(folder, 'trial') };
+      for (const decision of await decideOpen({ source, container, codec, context }, open, accepted))
         fixed.set(decision.action.index, decision);
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -90,9 +92,9 @@ export async function planStreams(
 }
 
 async function refuseCodec(source: SourceFacts, container: Container, codec: Codec): Promise<void> {
-  const video = await askMuxer({ source, muxer: container.muxer, actions: [], codec });
-  if (video.accepted) return;
-  throw new JobError('usage', `.${container.name} cannot hold ${codec} video: ${video.words}`, {
+  const refused = await askMuxer({ source, muxer: container.muxer, actions: [], codec });
+  if (refused === undefined) return;
+  throw new JobError('usage', `.${container.name} cannot hold ${codec} video: ${refused.refusal}`, {
     hint: 'Choose another codec or another container; .mkv takes nearly everything.',
   });
 }
@@ -102,8 +104,8 @@ function metadataNotes(
   container: Container,
   actions: readonly StreamAction[],
 ): readonly string[] {
-  const pictures = source.streams.filter((stream) => stream.attachedPicture).map((stream) => stream.index);
-  const coverArt = actions.some((action) => action.kind === 'copy' && pictures.includes(action.index));
+  const covers = source.streams.filter((stream) => stream.attachedPicture).map((stream) => stream.index);
+  const coverArt = actions.some((action) => action.kind === 'copy' && covers.includes(action.index));
   const { lost } = planMetadata(source, container, coverArt);
   if (lost.length === 0) return [];
   return [
@@ -111,7 +113,7 @@ function metadataNotes(
   ];
 }
 
-/** What needs no asking; undefined for the rest. */
+/** Returns the decision for a stream that needs no trial; undefined for the rest. */
 function fixedDecision(stream: StreamFacts, source: SourceFacts): Decision | undefined {
   const { index } = stream;
   if (index === source.video.index) return { action: { kind: 'video', index } };
@@ -119,8 +121,8 @@ function fixedDecision(stream: StreamFacts, source: SourceFacts): Decision | und
 }
 
 /**
- * QuickTime keeps timecode and chapters in tracks of their own; muxers write them from the metadata and the
- * chapters.
+ * Returns whether the muxer writes the stream itself. QuickTime keeps timecode and chapters in tracks, and
+ * muxers write these from the metadata and the chapters.
  */
 function isRemade(stream: StreamFacts, source: SourceFacts): boolean {
   if (stream.type !== 'data') return false;
@@ -130,14 +132,14 @@ function isRemade(stream: StreamFacts, source: SourceFacts): boolean {
   );
 }
 
-/** Takes each stream down its ladder until all that are left are written and read back as they should be. */
+/** Tries the actions of each stream in turn until all are written and read back as they should be. */
 async function decideOpen(
   inquiry: Inquiry,
   open: readonly StreamFacts[],
   copiesAccepted: boolean,
 ): Promise<readonly Decision[]> {
   const { source, container } = inquiry;
-  const hidden = await hiddenSound(source, container);
+  const hidden = await hiddenAudio(source, container);
   const ladders = new Map(
     open.map((stream) => [stream.index, ladderFor(stream, hidden.has(stream.index), container)]),
   );
@@ -168,8 +170,8 @@ async function decideOpen(
 }
 
 /**
- * Returns whether a muxer refuses a stream of this kind at once. Streams of one kind get one answer: a film
- * may have thirty subtitles. `copiesAccepted`: it takes copies of all.
+ * Returns a function that asks whether a muxer refuses a stream at once. Streams of one kind get one answer:
+ * a video may have thirty subtitles. `copiesAccepted`: it takes copies of all.
  */
 function headerTrials({ source, codec }: Inquiry, { muxer }: Container, copiesAccepted: boolean) {
   const answers = new Map<string, boolean>();
@@ -179,18 +181,18 @@ function headerTrials({ source, codec }: Inquiry, { muxer }: Container, copiesAc
     const kind = `${kindOf(stream)} ${JSON.stringify({ ...action, index: 0, timeBase: 0 })}`;
     const known = answers.get(kind);
     if (known !== undefined) return known;
-    const { accepted } = await askMuxer({ source, muxer, actions: [action], codec });
-    answers.set(kind, !accepted);
-    return !accepted;
+    const refused = (await askMuxer({ source, muxer, actions: [action], codec })) !== undefined;
+    answers.set(kind, refused);
+    return refused;
   };
 }
 
 /**
- * What is wrong with streams that are written as `actions` say: audio and pictures for seconds, the rest
+ * Returns the faults of streams that are written as `actions` say: audio and video for seconds, the rest
  * whole.
  */
 async function realTrial(
-  { source, bench }: Inquiry,
+  { source, context }: Inquiry,
   container: Container,
   actions: readonly StreamAction[],
 ): Promise<ReadonlyMap<number, string>> {
@@ -199,14 +201,14 @@ async function realTrial(
   );
   const written = actions.filter(({ kind }) => kind !== 'drop');
   const dense = written.filter(({ index }) => !sparse.has(index));
-  const begun = await tryStreams(bench, container, dense, 'beginning');
+  const begun = await tryStreams(context, container, dense, 'beginning');
   const whole = written.filter(({ index }) => sparse.has(index) || begun.unseen.has(index));
   const large = source.bytes > MOST_BYTES_READ && !source.format.startsWith('mov,');
-  const ended = large ? undefined : await tryStreams(bench, container, whole, 'whole');
+  const ended = large ? undefined : await tryStreams(context, container, whole, 'whole');
   return new Map([...begun.wrong, ...(ended?.wrong ?? [])]);
 }
 
-/** The containers that keep what is left out, as a trial of each has shown. */
+/** Returns the containers that keep the streams that are left out, by a trial of each. */
 async function keepersOf(
   inquiry: Inquiry,
   left: readonly StreamFacts[],
@@ -230,7 +232,7 @@ async function keepersOf(
   return keepers;
 }
 
-/** What tells streams apart to a muxer. */
+/** Returns the properties by which a muxer distinguishes streams. */
 function kindOf(stream: StreamFacts): string {
   const { type, codec, codecTag, profile, sampleRate, channels, attachedPicture } = stream;
   return JSON.stringify([type, codec, codecTag, profile, sampleRate, channels, attachedPicture]);

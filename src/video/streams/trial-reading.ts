@@ -1,17 +1,17 @@
-/** Reads the file of a trial back, by one run of ffprobe. */
+/** Reads back the file of a trial, by one run of ffprobe. */
 
 import { isTrack } from '../mux/stream-check.js';
 import { parseStreams } from '../source/probe-json.js';
 import { ffprobeRows } from '../source/probe-rows.js';
 import { integer, type Json, list, number, record } from '../source/probe-values.js';
 import type { StreamFacts } from '../source/source-facts.js';
-import { type Sound, type SoundSum, soundSum } from './audio-span.js';
+import { type AudioSpan, type AudioSum, audioSum } from './audio-span.js';
 
-/** What can be read of a track. */
+/** The content of a track. */
 export interface TrialTrack {
   readonly packets: number;
-  /** Undefined where it is no sound, or was not to be decoded. */
-  readonly sound: Sound | undefined;
+  /** The length of its audio; undefined if it is not audio, or was not decoded. */
+  readonly audio: AudioSpan | undefined;
 }
 
 /** The file of a trial. */
@@ -23,8 +23,8 @@ export interface TrialFile {
 
 const OUR_OWN = { pixels: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
 const HEADERS = ['-show_format', '-show_streams', '-count_packets'];
-/** Frames of videos are not worth decoding here. Durations have another name from FFmpeg 6 on. */
-const SOUND = [
+/** Video frames are not worth decoding here. Durations have another name from FFmpeg 6 on. */
+const AUDIO_FRAMES = [
   '-show_entries',
   'frame=stream_index,pts_time,duration_time,pkt_duration_time,nb_samples',
   '-skip_frame:v',
@@ -32,16 +32,19 @@ const SOUND = [
 ];
 
 /**
- * Counts the packets of every stream in the file at `path`, and decodes its sound where that is `decoded`. Errors:
- * JobError('ffmpeg') where it cannot be read.
+ * Counts the packets of every stream in the file at `path`, and decodes its audio if `decoded`.
+ *
+ * @throws {JobError} ffmpeg: when it cannot be read.
  */
 export async function readTrial(path: string, decoded: boolean): Promise<TrialFile> {
   const rows: Json[] = [];
-  const headers = await ffprobeRows(path, [...HEADERS, ...(decoded ? SOUND : [])], (row) => rows.push(row));
+  const headers = await ffprobeRows(path, [...HEADERS, ...(decoded ? AUDIO_FRAMES : [])], (row) =>
+    rows.push(row),
+  );
   const { streams } = parseStreams(headers, path, OUR_OWN);
-  const sums = new Map<number, SoundSum>();
+  const sums = new Map<number, AudioSum>();
   const rates = new Map(streams.map(({ index, sampleRate = 48_000 }) => [index, sampleRate]));
-  if (decoded) for (const { index, type } of streams) if (type === 'audio') sums.set(index, soundSum());
+  if (decoded) for (const { index, type } of streams) if (type === 'audio') sums.set(index, audioSum());
   for (const row of rows) {
     const index = integer(row.stream_index) ?? Number.NaN;
     const [time, samples = 0] = [number(row.pts_time), integer(row.nb_samples)];
@@ -50,7 +53,7 @@ export async function readTrial(path: string, decoded: boolean): Promise<TrialFi
   }
   const counts = list(record(headers).streams).map((stream) => integer(record(stream).nb_read_packets) ?? 0);
   const tracks = streams.flatMap((stream, place) =>
-    isTrack(stream) ? [{ packets: counts[place] ?? 0, sound: sums.get(stream.index)?.total }] : [],
+    isTrack(stream) ? [{ packets: counts[place] ?? 0, audio: sums.get(stream.index)?.total }] : [],
   );
   return { streams, tracks };
 }

@@ -1,4 +1,6 @@
-/** What the trials of a job begin with: the muxer's answer, a video that stands in for the job's, the length of the sound. */
+/**
+ * Starts the trials of a job: asks the muxer, encodes a stand-in for the job's video, and measures the audio.
+ */
 
 import { join } from 'node:path';
 import type { Codec } from '../codecs/codec.js';
@@ -7,23 +9,28 @@ import { type FfmpegCommand, runFfmpeg } from '../ffmpeg/ffmpeg.js';
 import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
 import type { AssembleJob } from '../mux/assemble.js';
 import { SOURCE_READING } from '../mux/assemble.js';
-import { answered, askMuxer, headerOutput, type MuxQuestion, PLAIN_PICTURE } from '../mux/mux-header.js';
+import { askMuxer, headerOutput, headerRefusal, type MuxQuestion, PLAIN_FRAME } from '../mux/mux-header.js';
 import { outputTimes } from '../mux/output-times.js';
 import { inspectSegment } from '../mux/segment-packets.js';
 import type { SourceFacts } from '../source/source-facts.js';
-import { type Sound, soundMeter } from './audio-span.js';
+import { type AudioSpan, audioMeter } from './audio-span.js';
 import { BEGINNING_SECONDS } from './mux-trial.js';
 
 export interface TrialStart {
-  /** Whether the muxer writes a header for what it was asked. */
+  /** True if the muxer writes a header for the streams in question. */
   readonly accepted: boolean;
   /** Stands in for the encoded video. */
   readonly video: Pick<AssembleJob, 'segments' | 'pts' | 'tags'>;
-  /** The source's sound in its first seconds, by index; without what cannot be decoded. */
-  readonly sound: ReadonlyMap<number, Sound>;
+  /**
+   * The length of the source's audio in its first seconds, by index; without audio that cannot be decoded.
+   */
+  readonly audio: ReadonlyMap<number, AudioSpan>;
 }
 
-/** Enough for what is carried over to end within it: this counts from the first sample on, which may be before time zero. */
+/**
+ * Long enough that copied streams end within it: it counts from the first sample, which may be before time
+ * zero.
+ */
 const DECODED_SECONDS = BEGINNING_SECONDS + 2;
 
 type Output = FfmpegCommand['outputs'][number];
@@ -37,8 +44,10 @@ const UNTAGGED = {
 } as const;
 
 /**
- * Asks the muxer, and writes the stand-in into `folder`. All is done by one run of ffmpeg where it can be: each takes longer
- * to start than to do its part. Errors: JobError('ffmpeg') where the stand-in cannot be encoded.
+ * Asks the muxer, and writes the stand-in into `folder`. One run of ffmpeg does all if possible: each run
+ * takes longer to start than to do its part.
+ *
+ * @throws {JobError} ffmpeg: when the stand-in cannot be encoded.
  */
 export async function startTrials(question: MuxQuestion, folder: string): Promise<TrialStart> {
   const { source, codec } = question;
@@ -46,34 +55,33 @@ export async function startTrials(question: MuxQuestion, folder: string): Promis
   const standIn = standInOutput(codec, file);
   const indices = source.streams.flatMap(({ index, type }) => (type === 'audio' ? [index] : []));
   const together = await measured(source, indices, [headerOutput(question), standIn]);
-  const accepted =
-    together === undefined ? (await askMuxer(question)).accepted : answered(together.messages).accepted;
-  const { sound } =
+  const refusal = together === undefined ? await askMuxer(question) : headerRefusal(together.messages);
+  const { audio } =
     together ?? (await measured(source, indices, [standIn])) ?? (await apart(source, indices, codec, file));
   const video = { segments: [await inspectSegment(file)], pts: [source.video.startPts ?? 0], tags: UNTAGGED };
-  return { accepted, video, sound };
+  return { accepted: refusal === undefined, video, audio };
 }
 
-/** The stand-in and each sound stream on its own: one of them cannot be decoded. */
+/** Makes the stand-in and measures each audio stream on its own, because one of them cannot be decoded. */
 async function apart(source: SourceFacts, indices: readonly number[], codec: Codec, file: string) {
   await run(source, `encoding a frame as ${codec}`, [standInOutput(codec, file)]);
-  const sound = new Map<number, Sound>();
+  const audio = new Map<number, AudioSpan>();
   for (const index of indices) {
     const alone = await measured(source, [index], []);
-    for (const [found, length] of alone?.sound ?? []) sound.set(found, length);
+    for (const [found, length] of alone?.audio ?? []) audio.set(found, length);
   }
-  return { sound };
+  return { audio };
 }
 
-/** Measures sound beside making `outputs`; undefined where ffmpeg refuses any of it. */
+/** Measures audio and makes `outputs`; undefined if ffmpeg refuses any of it. */
 async function measured(source: SourceFacts, indices: readonly number[], outputs: readonly Output[]) {
   const { num, den } = source.video.timeBase;
   const { shift } = outputTimes(source, [source.video.startPts ?? 0], undefined);
-  const meter = soundMeter(indices, BEGINNING_SECONDS - (shift * num) / den);
+  const meter = audioMeter(indices, BEGINNING_SECONDS - (shift * num) / den);
   const all = meter.output === undefined ? outputs : [...outputs, meter.output];
   try {
-    const messages = await run(source, `measuring the sound of "${source.path}"`, all, meter.hear);
-    return { messages, sound: meter.found };
+    const messages = await run(source, `measuring the audio of "${source.path}"`, all, meter.hear);
+    return { messages, audio: meter.found };
   } catch (error) {
     if (error instanceof FfmpegFailure && error.exitCode !== undefined) return undefined;
     throw error;
@@ -86,13 +94,13 @@ function run(
   outputs: readonly Output[],
   onMessage: (line: string) => void = () => {},
 ): Promise<readonly string[]> {
-  // Times as they are, like those of what is carried over.
+  // The source's own times, as for copied streams.
   const reading = ['-copyts', ...source.openOptions, ...SOURCE_READING, '-t', `${DECODED_SECONDS}`];
-  const inputs = [{ from: { file: source.path }, options: reading }, PLAIN_PICTURE];
-  return runFfmpeg({ task, talkative: true, inputs, outputs }, { onMessage });
+  const inputs = [{ from: { file: source.path }, options: reading }, PLAIN_FRAME];
+  return runFfmpeg({ task, verbose: true, inputs, outputs }, { onMessage });
 }
 
-/** One frame; inputs as of `headerOutput`. */
+/** Returns the output for one frame. The inputs are those of `headerOutput`. */
 function standInOutput(codec: Codec, file: string): Output {
   const encoding = ['-frames:v', '1', ...plainEncoding(codec), '-flags', '+global_header'];
   return { to: { file }, options: ['-map', '1:0', ...encoding, '-f', 'nut'] };

@@ -1,4 +1,4 @@
-/** Reads what a finished file's headers say, and the packets of its video, without decoding it. */
+/** Reads a finished file's headers and the packets of its video, without decoding it. */
 
 import { stat } from 'node:fs/promises';
 import type { Rational } from '../formats/rational.js';
@@ -10,48 +10,52 @@ import type { SourceFacts, StreamFacts } from '../source/source-facts.js';
 
 /** The packets of a video, in the order in which they are decoded. */
 export interface VideoPackets {
-  /** In ticks of the file; NaN where a packet has none. */
+  /** Times in ticks of the file; NaN if a packet has none. */
   readonly pts: readonly number[];
-  /** Of all packets together, and the shortest and longest of them, in ticks. */
+  /** Durations in ticks: of all packets together, of the shortest and of the longest. */
   readonly durations: { readonly sum: number; readonly least: number; readonly most: number };
   /** The first packet that is marked as not to be shown. */
   readonly hidden: number | undefined;
-  /** Where each begins in the file, as its demuxer tells it, and its bytes; NaN where that is not known. */
+  /**
+   * The position of each packet in the file according to the demuxer, and its size in bytes; NaN if unknown.
+   */
   readonly positions: readonly number[];
   readonly sizes: readonly number[];
 }
 
 /** A finished file. */
 export interface FinishedFile {
-  /** By its headers alone. `video` is the one at the place that was asked for, if there is one there. */
+  /** The facts in its headers. `video` is the one at the requested place, if there is one. */
   readonly facts: SourceFacts;
   readonly packets: VideoPackets;
-  /** Undefined where the header does not tell it. */
+  /** The video's time base; undefined if the header has none. */
   readonly timeBase: Rational | undefined;
-  /** As the video's header says, by ffprobe's names. */
+  /** The video's header, by ffprobe's names. */
   readonly header: Json;
-  /** As the file's header says. */
+  /** The file's duration in its header. */
   readonly seconds: number | undefined;
 }
 
-/** The file is no stranger's: a model may well enlarge its frames. */
+/** No limits: the file is our own, and a model may well upscale its frames. */
 const OUR_OWN = { pixels: Number.POSITIVE_INFINITY, streams: Number.POSITIVE_INFINITY };
 const HEADERS = ['-show_format', '-show_streams', '-show_chapters'];
 const PACKETS = ['-show_entries', 'packet=stream_index,pts,duration,size,pos,flags'];
 /**
- * Of a file of no more bytes the packets of all streams are listed with the headers, in one run; of a larger one those of
- * the video alone: there may be ten times as many others.
+ * The size up to which the packets of all streams are listed with the headers in one run. For a larger file
+ * only those of the video are listed: there may be ten times as many others.
  */
 const SHORT_BYTES = 2 ** 26;
 
 /**
- * Reads the file at `path`, whose video is number `track` (from 0) of its tracks. Errors: JobError('input') where there is no
- * video in it, JobError('ffmpeg') where it cannot be read.
+ * Reads the file at `path`, whose video is number `track` (from 0) of its tracks.
+ *
+ * @throws {JobError} input: when there is no video in it.
+ * @throws {JobError} ffmpeg: when it cannot be read.
  */
 export async function readFinished(path: string, track: number): Promise<FinishedFile> {
   const bytes = (await stat(path)).size;
   const short = bytes <= SHORT_BYTES;
-  // What is no track comes behind the tracks.
+  // Streams that are not tracks come after the tracks.
   let packets = packetTable(track);
   const headers = await ffprobeRows(path, short ? [...HEADERS, ...PACKETS] : HEADERS, packets.add);
   const { streams } = parseStreams(headers, path, OUR_OWN);
@@ -73,7 +77,7 @@ export async function readFinished(path: string, track: number): Promise<Finishe
   };
 }
 
-/** The video at place `track` among the streams that are neither cover art nor attached files. */
+/** Returns the video at place `track` among the streams that are neither cover art nor attached files. */
 export function videoAt(streams: readonly StreamFacts[], track: number): StreamFacts | undefined {
   const found = streams.filter(isTrack)[track];
   return found?.type === 'video' ? found : undefined;

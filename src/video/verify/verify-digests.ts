@@ -1,4 +1,4 @@
-/** Checks that a finished file holds the very packets that were encoded. */
+/** Checks that a finished file holds exactly the packets that were encoded. */
 import { type FileHandle, open } from 'node:fs/promises';
 import { JobError } from '../../system/errors.js';
 import { startFfmpeg } from '../ffmpeg/ffmpeg.js';
@@ -11,15 +11,17 @@ import type { FinishedFile } from './finished-file.js';
 const WINDOW_BYTES = 2 ** 20;
 /** The track's number has eight bytes at most. */
 const LONGEST_BLOCK_HEAD = 11;
-/** The bits of a block's flags that tell that it holds several frames. */
+/** The bits of a block's flags that are set if it holds several frames. */
 const LACING = 0x06;
 
 /**
- * Reads the packets of the video in `file`, at `path`, back and compares each with what the segments held when they were
- * looked through. Times and sizes can be right in a file whose bytes are wrong: two writers at one file leave such. The
- * bytes are read where the demuxer found them; ffmpeg has the last word where they seem to differ, for demuxers add to
- * packets of some codecs (ProRes in Matroska). Errors: JobError('output') saying which packet differs, JobError('ffmpeg')
- * where the file cannot be read.
+ * Reads back the packets of the video in `file`, at `path`, and compares each with the inspected segments.
+ * Times and sizes can be right in a file with wrong bytes, as when two programs wrote to it. The bytes are
+ * read at the positions that the demuxer found. If they seem to differ, ffmpeg's own packets decide, because
+ * demuxers add to packets of some codecs (ProRes in Matroska).
+ *
+ * @throws {JobError} output: when a packet differs; the message says which.
+ * @throws {JobError} ffmpeg: when the file cannot be read.
  */
 export async function verifyDigests(
   path: string,
@@ -40,7 +42,7 @@ export async function verifyDigests(
   }
 }
 
-/** Whether the bytes at the places of the packets are those that were encoded. */
+/** Returns whether the bytes at the packets' positions are those that were encoded. */
 async function holdsInPlace(
   path: string,
   { facts, packets }: FinishedFile,
@@ -68,7 +70,10 @@ async function holdsInPlace(
   }
 }
 
-/** Bytes before the frame in a block of Matroska (RFC 9559, 10.1); undefined where it holds several frames. */
+/**
+ * Returns the bytes before the frame in a block of Matroska (RFC 9559, 10.1); undefined if it holds several
+ * frames.
+ */
 async function blockHead(read: Read, position: number): Promise<number | undefined> {
   if (!Number.isFinite(position)) return undefined;
   const bytes = await read(position, LONGEST_BLOCK_HEAD);
@@ -80,7 +85,9 @@ async function blockHead(read: Read, position: number): Promise<number | undefin
 
 type Read = (at: number, length: number) => Promise<Uint8Array>;
 
-/** Reads a file from its beginning on by large parts: packets lie one behind the other. */
+/**
+ * Returns a function that reads a file in large parts from its beginning on: packets lie one after the other.
+ */
 function windowOn(file: FileHandle): Read {
   let window = Buffer.alloc(WINDOW_BYTES);
   let from = 0;
@@ -108,7 +115,7 @@ async function* digestsOf(path: string, index: number): AsyncGenerator<number, v
       { stdout: pipe.childEnd },
     );
     try {
-      const reader = await openNutReader(pipe, `what ffmpeg makes of "${path}"`);
+      const reader = await openNutReader(pipe, `ffmpeg's output for "${path}"`);
       const [stream] = reader.streams;
       if (stream === undefined) throw new JobError('internal', `ffmpeg gave no stream of "${path}"`);
       const digest = packetDigest(stream);
@@ -117,7 +124,7 @@ async function* digestsOf(path: string, index: number): AsyncGenerator<number, v
         await reader.payload(data);
         yield digest(data);
       }
-      await run.done; // An end is one only if ffmpeg says so.
+      await run.done; // Only ffmpeg's exit code confirms the end.
     } finally {
       run.kill();
       await run.done.catch(() => undefined);
@@ -129,6 +136,6 @@ async function* digestsOf(path: string, index: number): AsyncGenerator<number, v
 
 function wrong(path: string, what: string): JobError {
   return new JobError('output', `the finished file "${path}" is not as it should be: ${what}`, {
-    hint: 'It was not put in place. Run the same command again, which only has to put it together.',
+    hint: 'It was not put in place. Run the same command again: it only has to mux the file again.',
   });
 }

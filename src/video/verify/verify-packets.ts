@@ -1,4 +1,4 @@
-/** Checks the packets of a finished file's video against what was promised. */
+/** Checks the packets of a finished file's video against the plan. */
 
 import { JobError } from '../../system/errors.js';
 import { readableTags, type Tagged } from '../codecs/colour-support.js';
@@ -10,21 +10,21 @@ import { integer, type Json, text } from '../source/probe-values.js';
 import type { SourceFacts } from '../source/source-facts.js';
 import type { FinishedFile } from './finished-file.js';
 
-/** What the finished file's video must be. */
+/** The expected video of the finished file. */
 export interface ExpectedVideo {
   readonly source: SourceFacts;
   readonly container: Container;
-  /** As in `AssembleJob`. */
+  /** The frames' PTS, as in `AssembleJob`. */
   readonly pts: readonly number[];
-  /** As `Assembled` has them. */
+  /** The file's times, from `Assembled`. */
   readonly times: OutputTimes;
-  /** How it was encoded. */
+  /** The encoding, as far as its tags go. */
   readonly video: Tagged;
 }
 
-/** A container's headers may round durations to so much. */
+/** A container's headers may round durations by this much. */
 const ROUNDING_SECONDS = 0.001;
-/** ffprobe's names. */
+/** The tags by ffprobe's names. */
 const TAG_FIELDS: Readonly<Record<keyof ColourTags, string>> = {
   matrix: 'color_space',
   primaries: 'color_primaries',
@@ -34,15 +34,18 @@ const TAG_FIELDS: Readonly<Record<keyof ColourTags, string>> = {
 };
 
 /**
- * Checks the packets of the video in `file`, at `path`: as many as frames, each PTS within one tick of the file's time base,
- * the last frame's end, a constant rate in an ISO file, and the colour tags. Errors: JobError('output').
+ * Checks the packets of the video in `file`, at `path`: there are as many as frames, each PTS is within one
+ * tick of the file's time base, and the last frame's end, a constant rate in an ISO file and the colour tags
+ * are right.
+ *
+ * @throws {JobError} output: when one of them is not.
  */
 export function checkPackets(path: string, file: FinishedFile, expected: ExpectedVideo): void {
   const { source, container, pts, times, video } = expected;
   const { packets, timeBase } = file;
   if (timeBase === undefined) throw wrong(path, 'its video has no time base');
   const untold = packets.pts.findIndex(Number.isNaN);
-  if (untold >= 0) throw wrong(path, `packet ${untold} of the video has no time`);
+  if (untold >= 0) throw wrong(path, `packet ${untold} of the video has no timestamp`);
   if (packets.hidden !== undefined)
     throw wrong(path, `packet ${packets.hidden} of the video is marked as not to be shown`);
   if (packets.pts.length !== pts.length)
@@ -67,7 +70,7 @@ export function checkPackets(path: string, file: FinishedFile, expected: Expecte
   checkEnd(path, file, timeBase, expected);
 }
 
-/** The last frame's end, and in an ISO file that a constant rate is one. */
+/** Checks the last frame's end and, in an ISO file, that a constant rate is constant. */
 function checkEnd(
   path: string,
   { packets: { durations }, header, seconds: fileSeconds }: FinishedFile,
@@ -91,17 +94,14 @@ function checkEnd(
   }
   const interval = (times.interval * from.num) / from.den;
   const lastAsOthers = Math.abs(wanted - pts.length * interval) < tick / 2;
-  // Times that the file's ticks do not meet are a tick apart.
+  // Times that are not whole ticks of the file differ by a tick.
   if (times.constant && lastAsOthers && durations.most - durations.least > 1) {
     const [least, longest] = [durations.least, durations.most].map((ticks) => seconds(ticks, timeBase));
-    throw wrong(
-      path,
-      `its frames should all last as long as each other and last from ${least} to ${longest}`,
-    );
+    throw wrong(path, `its frames should all have the same duration, but last from ${least} to ${longest}`);
   }
 }
 
-/** A tag that was lost on the way is an error; one more than were asked for does no harm. */
+/** Checks the tags. A lost one is an error; additional ones do no harm. */
 function checkTags(path: string, header: Json, wanted: ColourTags): void {
   const found = (tag: keyof ColourTags) => text(header[TAG_FIELDS[tag]]) ?? 'unknown';
   const full = found('range') === 'pc';
@@ -119,7 +119,7 @@ function seconds(ticks: number, timeBase: Rational): string {
   return `${((ticks * timeBase.num) / timeBase.den).toFixed(6)} s`;
 }
 
-/** What refuses a finished file. */
+/** Returns the error for a finished file that is not as planned. */
 export function wrong(path: string, what: string): JobError {
   return new JobError('output', `the finished file "${path}" is not as it should be: ${what}`, {
     hint: 'It was not put in place. Please report this with the command, the version of ffmpeg and the source.',

@@ -1,4 +1,4 @@
-/** Checks a finished file against what was promised, before it takes its place. */
+/** Checks a finished file against the plan, before it takes its place. */
 
 import type { EncodeSpec } from '../codecs/codec.js';
 import { reduced } from '../formats/rational.js';
@@ -11,23 +11,28 @@ import { type FinishedFile, readFinished, videoAt } from './finished-file.js';
 import { verifyDigests } from './verify-digests.js';
 import { checkPackets, type ExpectedVideo, wrong } from './verify-packets.js';
 
-/** What the finished file must hold. */
+/** The expected content of the finished file. */
 export interface OutputExpectation extends ExpectedVideo {
   readonly streams: StreamPlan;
-  /** Its sample aspect ratio is not compared where it is undefined. */
+  /** The encoding. An undefined sample aspect ratio is not compared. */
   readonly video: ExpectedVideo['video'] & Partial<Pick<EncodeSpec, 'sampleAspectRatio'>>;
-  /** What it was put together of. */
+  /** The segments that were muxed. */
   readonly segments: readonly SegmentFacts[];
 }
 
-/** A container that counts the width for display in whole pixels is off by half a pixel: 3% of 16 pixels. */
+/**
+ * The allowed difference. A container with the display width in whole pixels is off by half a pixel: 3% of 16
+ * pixels.
+ */
 const MOST_ASPECT_DIFFERENCE = 0.04;
 
 /**
- * Checks the finished file at `path` without decoding it: the video's packets and their times, its colour tags and sample
- * aspect ratio, that the packets are the encoded ones, and every planned stream there, in its codec. `file` is what
- * `readFinished` has found in it, where that has been done since it was written. Gives a line for what the container or the
- * codec cannot say exactly. Errors: JobError('output') saying what differs.
+ * Checks the finished file at `path` without decoding it: the video's packets and their times, its colour
+ * tags and sample aspect ratio, that the packets are the encoded ones, and that every planned stream is there
+ * in its codec. `file` is the result of `readFinished`, if there is one since the file was written. Returns
+ * notes on what the container or the codec cannot hold exactly.
+ *
+ * @throws {JobError} output: when the file differs; the message says how.
  */
 export async function verifyOutput(
   path: string,

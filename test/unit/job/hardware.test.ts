@@ -59,11 +59,11 @@ t.test('NVDEC gets what comes out of it as out of software, and nothing else', a
   const unfit: readonly (readonly [Partial<VideoFacts>, RegExp])[] = [
     [{ codec: 'mpeg2video' }, /^mpeg2video is decoded in software, only h264, hevc, vp9/],
     [{ codec: 'av1' }, /^av1 /],
-    [{ pixelFormat: 'yuv420p10le' }, /yuv420p10le, not 4:2:0 of 8 bits/],
+    [{ pixelFormat: 'yuv420p10le' }, /yuv420p10le, not 8-bit 4:2:0/],
     [{ pixelFormat: 'yuv422p' }, /yuv422p, not/],
     [{ pixelFormat: 'gray' }, /gray, not/],
     [{ interlaced: 'flagged' }, /interlaced/],
-    [{ codec: 'vp9', width: 161 }, /161x1080 is odd/],
+    [{ codec: 'vp9', width: 161 }, /161x1080 has an odd side/],
   ];
   for (const [more, why] of unfit) t.match(unfitForNvdec({ ...VIDEO, ...more }), why);
 });

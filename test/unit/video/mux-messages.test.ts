@@ -91,7 +91,7 @@ t.test('damage is told by stream, as FFmpeg 5 and as later ones word it', async 
     [/^Audio stream 1 \(aac\) is damaged: 1 of its packets/],
   );
   t.match(heard('[error] file:/films/in.ts: Invalid data found when processing input').warnings, [
-    /^the file is damaged, and its other streams may lack something/,
+    /^the file is damaged, and parts of its other streams may be missing/,
   ]);
 });
 

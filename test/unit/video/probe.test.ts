@@ -273,7 +273,10 @@ t.test('limits: declared sizes and counts are not believed without bound', async
     message: /4000 streams/,
     hint: /FRAMESCATTER_MAX_STREAMS/,
   });
-  t.throws(() => parse(said([{ ...VIDEO, width: 0 }])), { code: 'input', message: /does not tell the size/ });
+  t.throws(() => parse(said([{ ...VIDEO, width: 0 }])), {
+    code: 'input',
+    message: /does not declare the size/,
+  });
   const absurd = parse(
     said([{ ...VIDEO, nb_frames: '99999999999999999999', duration: '1e300', avg_frame_rate: '25/1' }]),
   );

@@ -66,7 +66,7 @@ t.test('the matrix is the tagged one, else by size', async (t) => {
   t.equal(matrix({ matrixTag: 'bt2020nc' }), 'bt2020');
   const odd = wirePlan({ ...PLAIN, matrixTag: 'ictcp' }, MP4);
   t.equal(odd.format.matrix, 'bt601');
-  t.match(odd.notes, [/colour matrix \(ictcp\) is not known/]);
+  t.match(odd.notes, [/colour matrix \(ictcp\) is unknown/]);
 });
 
 t.test('full range stays full', async (t) => {
@@ -116,7 +116,7 @@ t.test('interlaced video is deinterlaced first, frame for frame', async (t) => {
   const deep = { ...PLAIN, bitDepth: 10, pixelFormat: 'yuv420p10le' };
   const plan = wirePlan({ ...deep, interlaced: 'bff' }, MP4);
   t.match(plan.filters, ['bwdif=mode=send_frame:parity=bff', /^scale=/, 'format=yuv420p']);
-  t.match(plan.notes, [/one frame for each frame/, /10 bits/]);
+  t.match(plan.notes, [/one output frame per frame/, /10 bits/]);
   const flagged = wirePlan({ ...PLAIN, interlaced: 'flagged' }, MP4);
   t.same(flagged.filters, ['bwdif=mode=send_frame:deint=interlaced']);
   t.match(flagged.notes, [/frames that are marked so/]);
@@ -126,7 +126,7 @@ t.test('Dolby Vision and stereo 3D are never lost without a word', async (t) => 
   const dolby = (profile: number, compatible: boolean) =>
     wirePlan({ ...PLAIN, dolbyVision: { profile, compatible } }, MP4).notes;
   t.match(dolby(8, true), [/Dolby Vision \(profile 8\).*base layer.*left out/]);
-  t.match(dolby(5, false), [/Dolby Vision \(profile 5\).*colours will be wrong/]);
+  t.match(dolby(5, false), [/Dolby Vision \(profile 5\).*colours are wrong/]);
   const stereo = (mode: string, name: string) =>
     wirePlan({ ...PLAIN, stereoMode: mode }, containerFor(`x.${name}`)).notes;
   t.match(stereo('left_right', 'mp4'), [/stereo 3D \(left_right\).*left out; \.mkv keeps it/]);
@@ -168,14 +168,14 @@ t.test('rotation is carried, or done to the frames', async (t) => {
     format: { width: 360, height: 640 },
     filters: ['transpose=clock'],
     sampleAspectRatio: { num: 3, den: 4 },
-    notes: [/frames themselves are turned/],
+    notes: [/frames themselves are rotated/],
     tags: { chromaLocation: undefined },
   });
   const slanted = wirePlan(
     { ...turned, displayMatrix: [46341, 46341, 0, -46341, 46341, 0, 0, 0, 2 ** 30], rotation: 45 },
     MKV,
   );
-  t.match(slanted, { format: { width: 640, height: 360 }, filters: [], notes: [/turned by 45 degrees/] });
+  t.match(slanted, { format: { width: 640, height: 360 }, filters: [], notes: [/rotated by 45 degrees/] });
 });
 
 t.test('tags that encoders have no name for are left out, and it is said', (t) => {
@@ -183,7 +183,7 @@ t.test('tags that encoders have no name for are left out, and it is said', (t) =
     const { tags, notes } = wirePlan({ ...PLAIN, matrixTag, transferTag: 'v-log' }, MP4);
     t.match(tags, { matrix: undefined, transfer: undefined }, matrixTag);
     t.match(notes, [
-      new RegExp(`colour matrix \\(${matrixTag}\\) is not known here`),
+      new RegExp(`colour matrix \\(${matrixTag}\\) is unknown`),
       `Colour tags are left out (matrix ${matrixTag}, transfer v-log): encoders cannot write them.`,
     ]);
   }
