@@ -369,7 +369,7 @@ t.test('times that do not advance', async (t) => {
   t.equal(followed.pts.length, 7);
   t.same([...steps.slice(1, 3), ...steps.slice(4)], [40, 40, 40, 40, 40]);
   t.ok((steps[3] ?? 0) > 0);
-  t.match(followed.warnings, [/went back 1 times/]);
+  t.match(followed.warnings, [/jumped back 1 times/]);
 });
 
 t.test('a size that changes on the way is scaled to the first', async (t) => {
@@ -381,7 +381,7 @@ t.test('a size that changes on the way is scaled to the first', async (t) => {
   const { pts, sums, warnings } = await decode(path);
   t.equal(pts.length, 40);
   t.same(sums.slice(0, 20), (await decode(small)).sums);
-  t.match(warnings, [/change from 64x48 to 128x96 on the way: scaled to 64x48/]);
+  t.match(warnings, [/changes from 64x48 to 128x96: frames are scaled to 64x48/]);
 });
 
 t.test('two recordings in one file, of different sizes and with times that begin anew', async (t) => {
