@@ -57,7 +57,7 @@ t.test('NVDEC gets what comes out of it as out of software, and nothing else', a
     t.equal(unfitForNvdec({ ...VIDEO, ...more }), undefined, JSON.stringify(more));
   }
   const unfit: readonly (readonly [Partial<VideoFacts>, RegExp])[] = [
-    [{ codec: 'mpeg2video' }, /^mpeg2video is decoded in software, only h264, hevc, vp9/],
+    [{ codec: 'mpeg2video' }, /^mpeg2video is decoded in software: only h264, hevc, vp9/],
     [{ codec: 'av1' }, /^av1 /],
     [{ pixelFormat: 'yuv420p10le' }, /yuv420p10le, not 8-bit 4:2:0/],
     [{ pixelFormat: 'yuv422p' }, /yuv422p, not/],

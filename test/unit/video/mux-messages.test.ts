@@ -63,7 +63,7 @@ t.test("what the muxer refuses is not the system's fault", async (t) => {
 t.test('damage is told by stream, as FFmpeg 5 and as later ones word it', async (t) => {
   const corrupt = '[mpegts @ 0x1] [warning] Packet corrupt (stream = 1, dts = 302160), dropping it.';
   t.same(heard(corrupt, corrupt).warnings, ['Audio stream 1 (aac) is damaged: 1 of its packets is left out']);
-  const moved = [/^Audio stream 1 \(aac\) has times that go back: 1 of its packets is moved/];
+  const moved = [/^Audio stream 1 \(aac\) has timestamps that go back: 1 of its packets is moved/];
   t.match(
     heard('[mp4 @ 0x1] [warning] Non-monotonous DTS in output stream 0:1; previous: 9, current: 1;').warnings,
     moved,
