@@ -109,7 +109,7 @@ t.test('one fixed size that the video has: nothing is resized', async (t) => {
 t.test('a wrong size is one error before any frame is decoded, and nothing is left', async (t) => {
   const wrong: readonly [string, ModelFixture, RegExp][] = [
     ['told by the graph', pictureIdentity({}, { scale: 2 }), /gives \[1, 3, 120, 160\].*\[1, 3, 240, 320\]/],
-    ['found by running it', hiddenUpscaler(), /the model cannot be run.*\{1,3,120,320\}.*\{1,3,120,160\}/],
+    ['found by running it', hiddenUpscaler(), /the model cannot run.*\{1,3,120,320\}.*\{1,3,120,160\}/],
   ];
   for (const [name, fixture, message] of wrong) {
     await t.test(name, async (t) => {

@@ -78,7 +78,7 @@ t.test('what cannot be cut is split into frames, and a line says why', async (t)
     [await makeClip('long-gop'), ['--split', 'segments', ...SLOW_SHORT], /cannot be cut: there is no place/],
     [await makeClip('one-frame'), ['--split', 'segments', ...SHORT], /cannot be cut: there is no place/],
     [await makeClip('interlaced'), ['--split', 'segments', ...SHORT], /cannot be cut: it is interlaced/],
-    [await closedGops(), ['--split', 'segments', '--tolerant', ...SHORT], /--tolerant repairs/],
+    [await closedGops(), ['--split', 'segments', '--tolerant', ...SHORT], /--tolerant conceals damage/],
     [await closedGops(), ['--split', 'auto', ...SHORT], /an estimated [\d.]+ frames per second in segments/],
   ];
   for (const [input, words, why] of cases) {

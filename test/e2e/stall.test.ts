@@ -80,7 +80,7 @@ t.test('a decoder or an encoder that is stopped', async (t) => {
   const encoder = async (output: string) => ffmpegOf(output);
   for (const [victim, words] of [
     [decoder, /rank 0 on \S+ waits for ffmpeg to decode frame \d+ of this run/],
-    [encoder, /rank 0 on \S+ waits for ffmpeg to take frame \d+ of this run/],
+    [encoder, /rank 0 on \S+ waits for ffmpeg to encode frame \d+ of this run/],
   ] as const) {
     const frozen = await freeze(t, 0, ['--stall-timeout', '6'], victim);
     const { code, stderr } = await frozen.job.result;
