@@ -1,4 +1,5 @@
 /** A damaged video is refused however it is split: with both values of --split the same exit code, and no output. */
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import t from 'tap';
@@ -74,6 +75,30 @@ t.test('damage is refused in frames and in segments alike', async (t) => {
       }
       t.notOk((await fs.readdir(folder)).some((name) => /^(frames|segments)\.mkv$/.test(name)));
     });
+  }
+});
+
+t.test('a frame that the decoder completes without an error is refused, every time', async (t) => {
+  const path = await clip('mkv');
+  const { size } = await fs.stat(path);
+  let input = '';
+  for (let at = Math.floor(size / 2); input === '' && at < size; at += 37) {
+    const changed = await spoiled(path, 'concealed', (bytes) => {
+      bytes[at] = (bytes[at] ?? 0) ^ 0xff;
+      return bytes;
+    });
+    const decoding = ['-v', 'warning', '-threads', '1', '-i', changed, '-f', 'null', '-'];
+    const { stderr } = spawnSync('ffmpeg', decoding, { encoding: 'utf8' });
+    if (/^[^\n]*corrupt decoded frame[^\n]*\n?$/.test(stderr)) input = changed;
+  }
+  t.not(input, '', 'there is such a frame');
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  for (let time = 0; time < 6; time += 1) {
+    const output = join(folder, `${time}.mkv`);
+    const { code, stderr } = await runJob(0, [input, output, '--model', model, '--codec', 'ffv1']);
+    t.equal(code, 1, stderr);
+    t.match(stderr, /error: ".*" is damaged/);
   }
 });
 

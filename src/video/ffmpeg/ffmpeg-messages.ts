@@ -79,7 +79,7 @@ export function messageTail(onMessage?: (line: string) => void) {
     push(this: void, line: string): void {
       const text = line.trim().slice(0, LONGEST_MESSAGE);
       if (text === '') return;
-      if (!/^(info|verbose)$/.test(levelOf(text))) kept.push(text);
+      if (!/^(info|verbose|debug)$/.test(levelOf(text))) kept.push(text);
       if (kept.length > KEPT_MESSAGES) kept.shift();
       onMessage?.(text);
     },

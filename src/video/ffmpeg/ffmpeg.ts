@@ -20,8 +20,8 @@ export interface FfmpegCommand {
   /** The task of the run, as error messages name it: `decoding "in.mp4"`. */
   readonly task: string;
   readonly inputs: readonly { readonly from: FfmpegSource; readonly options?: readonly string[] }[];
-  /** True if `onMessage` needs messages of level `verbose`, not only warnings and errors. */
-  readonly verbose?: boolean;
+  /** The least level of messages that `onMessage` gets; warnings and errors by default. */
+  readonly level?: 'verbose' | 'debug';
   /**
    * The outputs. At most one is `stdout`, which is discarded unless a descriptor is given. Existing files are
    * overwritten.
@@ -204,7 +204,7 @@ function build(command: FfmpegCommand, options: FfmpegOptions, onMessage: (line:
   tame(builder, [stdin, options.stdout ?? 'ignore', 'pipe'], onMessage);
   for (const { from, options = [] } of command.inputs) {
     // At least two arguments: fluent-ffmpeg splits a single option at a space.
-    const level = `repeat+level+${command.verbose ? 'verbose' : 'warning'}`;
+    const level = `repeat+level+${command.level ?? 'warning'}`;
     const common = ['-nostdin', '-hide_banner', '-nostats', '-v', level];
     if (from === 'stdin') builder.input('pipe:0').inputOptions(...common, ...options);
     else if ('file' in from) {

@@ -45,6 +45,10 @@ const BROKEN_FILE =
 const CORRUPT =
   /^(?:\[[^\]]* @ 0x[0-9a-f]+\] ?)*\[warning\] (?:.*: )?corrupt (?:input packet|decoded frame)(?: in stream \d+)?$/;
 
+/** Parts of a frame are missing, and the decoder made them up (libavcodec/error_resilience.c). */
+const CONCEALED =
+  /^(?:\[[^\]]* @ 0x[0-9a-f]+\] ?)*\[\w+\] concealing \d+ DC, \d+ AC, \d+ MV errors in \w frame$/;
+
 /** Returns the listener for an ffmpeg that decodes a video which its demuxer `format` reads. */
 export function damageListener(wire: WirePlan, format: string): DamageListener {
   const log: DamageLog = { errors: 0, first: undefined, slips: [], jumps: [], notes: new Set() };
@@ -97,7 +101,7 @@ export function damageListener(wire: WirePlan, format: string): DamageListener {
       const graph = /^\[graph .*input.* w:(\d+) h:(\d+) /.exec(line);
       if (graph !== null) resized(graph[1], graph[2]);
       const corrupt = CORRUPT.test(line);
-      if (!corrupt && !isError(line)) return;
+      if (!corrupt && !isError(line) && !CONCEALED.test(line)) return;
       const demuxed = line.startsWith(`[${format} @ `) && BROKEN_FILE.test(line);
       if (writing || corrupt || demuxed || isFatal(line)) count(line);
       else if (decoding) early.push(line);

@@ -164,7 +164,7 @@ async function mux(
   const ffmpeg = await startFfmpeg(
     {
       task: `writing "${job.output}"`,
-      verbose: true,
+      level: 'verbose',
       inputs: [
         { from: 'stdin', options: ['-copyts', '-f', video.format] },
         {

@@ -97,7 +97,7 @@ function run(
   // The source's own times, as for copied streams.
   const reading = ['-copyts', ...source.openOptions, ...SOURCE_READING, '-t', `${DECODED_SECONDS}`];
   const inputs = [{ from: { file: source.path }, options: reading }, PLAIN_FRAME];
-  return runFfmpeg({ task, verbose: true, inputs, outputs }, { onMessage });
+  return runFfmpeg({ task, level: 'verbose', inputs, outputs }, { onMessage });
 }
 
 /** Returns the output for one frame. The inputs are those of `headerOutput`. */
