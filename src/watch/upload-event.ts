@@ -41,7 +41,7 @@ export function readUpload(text: string, place: BlobLocation): ParsedMessage {
   if (type !== 'Microsoft.Storage.BlobCreated') return ignored(`its type is ${type}`);
   const { url, api } = (event.data ?? {}) as Fields;
   const subject = typeof event.subject === 'string' ? SUBJECT.exec(event.subject) : null;
-  if (subject === null) return malformed('its subject names no blob');
+  if (subject === null) return malformed('its subject does not name a blob');
   const [, container = '', blob = ''] = subject;
   // Only the URL names the account.
   const address = typeof url === 'string' ? addressOf(url, container) : undefined;

@@ -33,7 +33,7 @@ export const JOB = {
     'framescatter in.mp4 out.mp4 --model wave',
     'mpirun -np 8 --bind-to none framescatter in.mp4 out.mp4 --model wave',
     'framescatter in.mov out.mov --codec prores --preset hq',
-    'framescatter in.mp4 out.mp4 --model my-model.onnx --model-range 0..255',
+    'framescatter in.mp4 out.mp4 --model "wave:0.6,udnie:0.4" --strength 0.8',
     'framescatter rushes/ b.mov --out-dir styled/',
   ],
   text:

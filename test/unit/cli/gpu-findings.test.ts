@@ -27,7 +27,7 @@ t.test('without a GPU, or without libraries for it, nothing is tried', async (t)
     throw new Error('tried');
   };
   t.match(await gpuFindings({ visible: 0, libraries: [CUDA] }, none), [
-    { found: 'none visible', lack: { remedy: /the CPU is used/, fatal: false } },
+    { found: 'none visible', lack: { remedy: /jobs use the CPU/, fatal: false } },
   ]);
   t.match(await gpuFindings({ visible: 2, libraries: [] }, none), [
     { found: '2 visible', lack: { remedy: /setup-cuda/, fatal: false } },
