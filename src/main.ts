@@ -22,11 +22,11 @@ import { hideArguments } from './system/secret.js';
 import { watchForStop } from './system/stop.js';
 import { startWatchdog } from './watchdog/watchdog.js';
 
-/** A launcher ends all ranks when one exits with an error: rank 0, which says why, is to be the first. */
+/** A launcher ends all ranks when one exits with an error. Rank 0 says why, so it exits first. */
 const SPEAKER_FIRST_MS = 5000;
-/** On a host that lacks something all ranks fail: each has this long to say so for those after it, and to end them. */
+/** If a host lacks something, all its ranks fail. Each waits this long for the one before it to say so. */
 const NEXT_SPEAKER_MS = 1000;
-/** No rank waits longer than the ninth of its host. */
+/** Ranks after the ninth of a host wait no longer than the ninth. */
 const MOST_TURNS = 8;
 
 const output = watchOutput();
@@ -40,7 +40,7 @@ if (lost !== undefined)
   );
 process.exitCode = code === 0 && lost !== undefined ? 1 : code;
 
-/** Arguments in, exit code out. Under mpirun every rank comes here; what concerns all of them is said by rank 0. */
+/** Runs the program on this rank and returns its exit code. Rank 0 says what concerns all ranks. */
 async function main(argv: readonly string[]): Promise<number> {
   hideArguments(argv);
   const first = launcherRank() === 0;
@@ -55,7 +55,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (!first) return 0;
     return await runCommand(command, log, packageVersion());
   } catch (error) {
-    // What is wrong with the command line is so for every rank; whatever else, perhaps for this one only.
+    // A usage error is the same on every rank; any other may be this rank's alone.
     const alike = error instanceof JobError && error.code === 'usage';
     const turn = Math.min(launcherLocalRank(), MOST_TURNS);
     if (!first) await sleep(SPEAKER_FIRST_MS + turn * NEXT_SPEAKER_MS);
@@ -64,10 +64,10 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** What a command does in the world, on every rank. */
+/** A job's work on a rank. */
 type Run = (context: RunContext) => Promise<void>;
 
-/** Loads what this rank needs for a job, and no more: the first does most of it. */
+/** Loads the code that this rank needs for a job; the first rank does most of it. */
 async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, first: boolean): Promise<Run> {
   if (first) await import('./job/root-job.js');
   if (command.kind === 'job') {
@@ -78,9 +78,9 @@ async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, fi
   return (context) => runQueue(context, command.options);
 }
 
-/** Does what `load` gives on this rank, between joining the world and leaving it. */
+/** Joins the world, runs what `load` returns, and leaves. Returns the exit code. */
 async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>): Promise<number> {
-  // Before anything is loaded: see joinWorld.
+  // Nothing may be loaded before: see joinWorld.
   const world = await joinWorld();
   if (log.verbosity === 'verbose') {
     native().onRuntimeMessage((message) => log.detail(`ONNX Runtime: ${message}`));
@@ -106,7 +106,7 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
     const version = packageVersion();
     await run({ world, options, log, stop, watchdog, version, machines, model, sessions });
   } catch (error) {
-    // Only what all ranks know of may end in order; after anything else the rest would wait for this rank.
+    // Only an error that all ranks know ends in order; after any other the rest would wait for this rank.
     const inOrder = error instanceof RootFailed;
     code = inOrder ? error.exitCode : exitCode(error);
     if (!inOrder) sayFailure(log, error, world.size > 1 ? rankName(world) : undefined);
@@ -114,7 +114,7 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
     if (!inOrder && world.size > 1) world.abort(code);
   } finally {
     if (world.missing.size > 0) {
-      // What still runs may never end.
+      // Running children may never end.
       killChildren();
       world.abort(code);
     }

@@ -1,4 +1,4 @@
-/** From arguments to a command: the first word names it; without one it is a job. */
+/** Turns arguments into a command. The first word names it; without a name it is a job. */
 import { JobError } from '../system/errors.js';
 import { didYouMean } from '../system/suggestion.js';
 import { parseAml } from './aml/parse-aml.js';
@@ -13,7 +13,7 @@ import { parseRetry } from './retry/parse-retry.js';
 import { parseSlurm } from './slurm/parse-slurm.js';
 import { parseWatch } from './watch/parse-watch.js';
 
-/** The option by which yargs' completion scripts ask for what may come next. */
+/** The option with which yargs' completion scripts ask for completions. */
 const COMPLETE = '--get-yargs-completions';
 
 /**
@@ -89,7 +89,7 @@ function isText(command: { readonly kind: string }): command is Text {
   return command.kind === 'text';
 }
 
-/** A job without its name: a lone word may be a mistyped command. */
+/** Parses a job without its name. A lone word may be a mistyped command. */
 function job(argv: readonly string[]): Command {
   const [word = ''] = argv;
   const meant = argv.length === 1 && !word.startsWith('-') ? didYouMean(word, COMMAND_NAMES) : '';
@@ -106,7 +106,7 @@ const COMMAND_NAMES = [
   'version',
 ];
 
-/** A command that has only commands of its own. */
+/** Answers a command that needs another word, such as `submit`. */
 function parent(name: string, next: string, children: readonly string[]): Command {
   if (next === '--help' || next === '-h') return { kind: 'text', text: overview(`${name} `) };
   const choices = children.join(', ').replace(/, (?=[^,]*$)/, ' or ');

@@ -7,7 +7,7 @@ import type { RetryCommand } from './retry/parse-retry.js';
 import type { SlurmCommand } from './slurm/parse-slurm.js';
 import type { WatchCommand } from './watch/parse-watch.js';
 
-/** What the command line asks for. Commands of clusters are wrapped: their kinds have the same names. */
+/** A parsed command line. Commands of clusters are wrapped, since their kinds have the same names. */
 export type Command =
   | Text
   | JobCommand

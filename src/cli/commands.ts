@@ -42,7 +42,7 @@ export const VERSION = {
   options: (parser) => parser,
 } satisfies CommandSpec<unknown>;
 
-/** What of a specification does not depend on its options. */
+/** A specification without the type of its options. */
 type Listed = Omit<CommandSpec<unknown>, 'options'> & { readonly options: (parser: never) => unknown };
 
 const COMMANDS: readonly Listed[] = [
@@ -71,7 +71,7 @@ ${PROGRAM} stands for node dist/main.js where it is not installed.`,
   ].join('\n\n')}\n`;
 }
 
-/** Returns the yargs parser that knows what may come after `words`, and those of them that concern it. */
+/** Returns the yargs parser that completes `words`, and the words that it has to look at. */
 export function parserAfter(words: readonly string[]) {
   const spec = COMMANDS.find(({ name }) => name.split(' ').every((word, at) => words[at] === word));
   const parser = baseParser(helpWidth());

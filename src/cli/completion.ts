@@ -8,7 +8,7 @@ export function printCompletionScript(): number {
   return 0;
 }
 
-/** Prints what may come in the place of the last of `words`, the program's name before them: one per line. */
+/** Prints the completions of the last of `words`, one per line. The first is the program's name. */
 export async function printCompletions(words: readonly string[]): Promise<number> {
   const typed = words.at(-1) ?? '';
   const known = (await completionsOf(words)).filter((word) => word.startsWith(typed));

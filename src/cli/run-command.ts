@@ -3,10 +3,10 @@ import { createLog } from '../report/log.js';
 import { modelsFolder } from '../system/package.js';
 import type { Command } from './command.js';
 
-/** A command that is not a job: one process runs it, without MPI. */
+/** A command that is not a job. One process runs it, without MPI. */
 export type SoloCommand = Exclude<Command, { readonly kind: 'job' | 'queue' }>;
 
-/** Runs a command and returns its exit code. The code of each is loaded only now: jobs do not pay for it. */
+/** Runs a command and returns its exit code. Loads its code only now, so that jobs do not pay for it. */
 export async function runCommand(command: SoloCommand, log: Log, version: string): Promise<number> {
   switch (command.kind) {
     case 'text':

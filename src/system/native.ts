@@ -114,8 +114,8 @@ export interface Native {
   /** Returns ONNX Runtime's version and the providers that this build can load: `cpu`, `cuda`, `tensorrt`. */
   runtimeInfo(): { readonly version: string; readonly providers: readonly string[] };
   /**
-   * Calls `listener` with each message of ONNX Runtime's log, from warnings up, in place of an earlier listener. Without
-   * one, ONNX Runtime logs only fatal errors, to standard error. For `--verbose`.
+   * Calls `listener` with each message of ONNX Runtime's log, from warnings up, instead of an earlier one.
+   * Without one, ONNX Runtime logs only fatal errors, to standard error. For `--verbose`.
    */
   onRuntimeMessage(listener: (message: string) => void): void;
 }

@@ -228,7 +228,8 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
       ],
     ];
     for (const [args, code, message] of cases) {
-      const result = await runJob(0, ['--model', model, ...args], {
+      const own = args.includes('--model') ? [] : ['--model', model];
+      const result = await runJob(0, [...own, ...args], {
         env: { ...withKey, TMPDIR: join(folder, 'tmp') },
       });
       const errors = ourLines(result.stderr).filter((line) => line.startsWith('framescatter: error: '));

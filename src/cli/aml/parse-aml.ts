@@ -18,7 +18,7 @@ import {
 import { loggingOf, loggingOptions } from '../parsing/common-options.js';
 import { optionValues } from '../parsing/option-values.js';
 
-/** What `submit aml`, `publish aml` or `invoke aml` is asked to do. */
+/** The request of `submit aml`, `publish aml` or `invoke aml`. */
 export type AmlCommand =
   | ({ readonly kind: 'submit'; readonly job: VideoJob; readonly wait: boolean } & Common & Target)
   | ({ readonly kind: 'cancel'; readonly job: string } & Common)
@@ -101,8 +101,10 @@ export const INVOKE_AML = {
 } satisfies CommandSpec<unknown>;
 
 /**
- * Turns what follows `submit aml`, `publish aml` or `invoke aml` into a command. Pure. Bad usage is a JobError `usage`;
- * `checkJob` is what tells it in the job's own words, before anything is paid for.
+ * Parses what follows `submit aml`, `publish aml` or `invoke aml`. Pure. `checkJob` checks the job's own
+ * options before anything is paid for.
+ *
+ * @throws {JobError} usage: when the arguments are not valid.
  */
 export function parseAml(
   verb: AmlVerb,

@@ -12,10 +12,10 @@ import { printable, printableJson } from '../../report/printable.js';
 import type { AmlCommand } from './parse-aml.js';
 
 /**
- * Does what `submit aml`, `publish aml` or `invoke aml` is asked to. Standard output gets what a script wants: the link to
- * the job, the endpoint's address, or, with --dry-run, the requests as JSON.
+ * Runs `submit aml`, `publish aml` or `invoke aml` and returns the exit code. Standard output gets the link to
+ * the job, the endpoint's address or, with --dry-run, the requests as JSON.
  *
- * @returns the exit code; a job that failed is a JobError `cloud`.
+ * @throws {JobError} cloud: when Azure refuses, or a job that is followed fails.
  */
 export async function runAml(
   command: AmlCommand,
@@ -39,7 +39,7 @@ async function act(command: AmlCommand, session: Session): Promise<string | unde
   switch (command.kind) {
     case 'submit': {
       const job = await submitJob(session, command);
-      // At once, and not when the job is done: it may be hours until then.
+      // Printed at once: it may be hours until the job ends.
       process.stdout.write(`${printable(job.link)}\n`);
       if (command.wait) {
         session.log.info(

@@ -1,4 +1,4 @@
-/** One thing that doctor looked at. `lack` is what to do about it; a fatal lack makes doctor exit with 1. */
+/** A result of doctor. `lack` says what to do about it; a fatal lack makes doctor exit with 1. */
 export interface Finding {
   readonly subject: string;
   readonly found: string;

@@ -3,9 +3,9 @@ import { messageOf } from '../../system/errors.js';
 import type { Native, ProviderName } from '../../system/native.js';
 import type { Finding } from './finding.js';
 
-/** What doctor knows of this machine's GPUs before it tries them. */
+/** The GPUs of this machine, before doctor tries them. */
 export interface GpuFacts {
-  /** How many this process may use. */
+  /** The number that this process may use. */
   readonly visible: number;
   /** ONNX Runtime's libraries for GPUs, by file name. */
   readonly libraries: readonly string[];
@@ -59,7 +59,7 @@ async function tried(
   };
 }
 
-/** Gives what the session says is slower than it might be. */
+/** Returns the session's notes on what is slower than it might be. */
 async function runSmall(
   provider: ProviderName,
   device: number,

@@ -29,10 +29,10 @@ import type { Finding } from './finding.js';
 import { gpuFindings } from './gpu-findings.js';
 
 const run = promisify(execFile);
-/** Providers that come as libraries of their own. */
+/** The providers that are libraries of their own. */
 const GPU_PROVIDERS = ['cuda', 'tensorrt'];
 
-/** Looks at everything a job needs and prints it, with what to do about each lack. Exit code 1 if a job could not run. */
+/** Checks and prints everything a job needs, with remedies. Returns exit code 1 if a job could not run. */
 export async function runDoctor(json: boolean): Promise<number> {
   const findings = [
     node(),
@@ -142,7 +142,7 @@ function gpus(): Promise<readonly Finding[]> {
   return gpuFindings({ visible: visibleGpus(), libraries: onnxRuntimeLibraries() }, native);
 }
 
-/** What --hwaccel would find on the first GPU. */
+/** Tries what --hwaccel would use on the first GPU. */
 async function videoEngines(): Promise<readonly Finding[]> {
   const scratch = openScratch();
   try {

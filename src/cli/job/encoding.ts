@@ -20,8 +20,9 @@ function presetOf(codec: Codec): readonly string[] {
 }
 
 /**
- * Returns `asked`, once its codec's encoder is known to take it.
- * @throws what `usage` makes of the message, where it does not.
+ * Returns `asked` if its codec's encoder takes it.
+ *
+ * @throws {JobError} usage: when it does not.
  */
 export function encodingOf(
   asked: Pick<RunOptions, 'codec' | 'crf' | 'preset'>,

@@ -20,7 +20,7 @@ import { optionValues, videoIndexOf } from '../parsing/option-values.js';
 import { encodingOf } from './encoding.js';
 import { jobOptions } from './job-options.js';
 
-/** What a job's command line asks for. */
+/** A job, or a queue of jobs. */
 export type JobCommand =
   | { readonly kind: 'job'; readonly options: JobOptions }
   | { readonly kind: 'queue'; readonly options: QueueOptions };
@@ -49,8 +49,9 @@ const usage = (message: string) => usageError(JOB.name, message);
 const { inRange } = optionValues(usage);
 
 /**
- * Turns a job's arguments into a command. Pure.
- * @throws {JobError} usage: they are not a job's.
+ * Parses the arguments of a job. Pure.
+ *
+ * @throws {JobError} usage: when they are not a job's.
  */
 export function parseJob(argv: readonly string[]): JobCommand | Text {
   const given = parseCommand(JOB, argv);
@@ -76,12 +77,16 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
   return { kind: 'queue', options: { ...options, inputs: names, list, outDir } };
 }
 
-/** Throws where the arguments are not those of one job. */
+/**
+ * Checks that the arguments are those of one job.
+ *
+ * @throws {JobError} usage: when they are not.
+ */
 export function checkJob(argv: readonly string[]): void {
   if (parseJob(argv).kind !== 'job') throw usage('this is not a valid job command line');
 }
 
-/** A name says one container, --format another. */
+/** Refuses a --format that contradicts the name of the output. */
 function refuseOtherContainer(output: string, format: string | undefined): void {
   if (format === undefined) return;
   const own = containerNamed(isAddress(output) ? (output.split('?', 1)[0] ?? '') : output);

@@ -15,7 +15,7 @@ import { submitOptions } from '../parsing/common-options.js';
 import { optionValues } from '../parsing/option-values.js';
 import { refuseSecrets } from '../parsing/secret-args.js';
 
-/** What `submit k8s` is asked to do. */
+/** The request of `submit k8s`. */
 export type KubernetesCommand = {
   readonly kind: 'submit';
   readonly job: KubernetesJob;
@@ -75,8 +75,10 @@ const MOST_WORKERS = 1000;
 const MOST_GPUS = 16;
 
 /**
- * Turns what follows `submit k8s` into a command. Pure, but for the random end of the job's name. Bad usage is a JobError
- * `usage`; `checkJob` is what tells it in the job's own words, before pods are made to say so.
+ * Parses what follows `submit k8s`. Pure, except for the random end of the job's name. `checkJob` checks the
+ * job's own options before pods are created.
+ *
+ * @throws {JobError} usage: when the arguments are not valid.
  */
 export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): KubernetesCommand | Text {
   const given = parseCommand(SUBMIT_K8S, argv);
@@ -89,7 +91,7 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
   const claim = parsed.claim === undefined ? undefined : label('claim', parsed.claim, CLAIM, LONGEST_CLAIM);
   const job = [place('INPUT', input, claim), place('OUTPUT', output, claim), ...options];
   checkJob(job);
-  // A manifest is kept and shown by the cluster.
+  // The cluster keeps and shows manifests.
   refuseSecrets(options, 'the cluster would keep and show', HINT);
   if (options.includes(':'))
     throw usage('an option of the job cannot be a lone colon: mpirun takes it for another program');
@@ -129,7 +131,7 @@ function place(what: string, given: string, claim: string | undefined): string {
 
 function jobName(given: string | undefined, workers: number): string {
   const name = given ?? `framescatter-${randomBytes(4).toString('hex')}`;
-  // The longest name that the operator makes of it.
+  // The longest name that the operator derives from it.
   return label('name', name, NAME, LONGEST_LABEL - `-worker-${workers - 1}`.length);
 }
 

@@ -8,30 +8,32 @@ import type { Log } from '../../report/log.js';
 import { packageRoot } from '../../system/package.js';
 import type { KubernetesCommand } from './parse-k8s.js';
 
-/** What the command works in; the process by default. */
-export interface Surroundings {
-  /** Where kubectl is found and what it reads. */
+/** The context of the command; the process by default. */
+export interface CommandContext {
+  /** The environment of kubectl. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Takes what is for standard output. */
+  /** Writes to standard output. */
   readonly print: (text: string) => void;
   readonly pause?: (ms: number) => Promise<unknown>;
 }
 
-const PROCESS: Surroundings = {
+const PROCESS: CommandContext = {
   environment: process.env,
   print: (text) => void process.stdout.write(text),
 };
 
 /**
- * Submits the job, or prints its manifest. Standard output gets the job's name, or the manifest. The exit code: 0, or with
- * `wait` the job's own. Errors: JobError `cluster` where kubectl is missing or the cluster refuses.
+ * Submits the job, or prints its manifest. Standard output gets the job's name, or the manifest. Returns the
+ * exit code: 0, or with `wait` the job's own.
+ *
+ * @throws {JobError} cluster: when kubectl is missing or the cluster refuses.
  */
 export async function runKubernetes(
   command: KubernetesCommand,
   log: Log,
-  surroundings: Surroundings = PROCESS,
+  context: CommandContext = PROCESS,
 ): Promise<number> {
-  const { environment, print, pause } = surroundings;
+  const { environment, print, pause } = context;
   const { job, wait, dryRun } = command;
   const template = await readFile(join(packageRoot(), 'k8s', 'mpijob.yaml'), 'utf8');
   const manifest = renderManifest(template, job);

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { listModels } from '../../model/load/catalogue.js';
 import { printable, printableJson } from '../../report/printable.js';
 
-/** Prints the models at hand: names for `--model`, what they are, and where to look at them. */
+/** Prints the included models: names for `--model`, what they are, and an example picture. */
 export async function listModelsCommand(folder: string, json: boolean): Promise<number> {
   const models = await Promise.all(
     (await listModels(folder)).map(async (model) => ({ ...model, bytes: (await stat(model.file)).size })),

@@ -1,4 +1,4 @@
-/** The ground of every command's parsing: one yargs parser each, one form of help, one form of usage errors. */
+/** Parses any command with yargs: one form of help, one form of usage errors. */
 import yargs, { type Argv } from 'yargs';
 import { JobError } from '../../system/errors.js';
 import { didYouMean, nearest } from '../../system/suggestion.js';
@@ -7,11 +7,11 @@ import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 
 /** A command as help lists it and as yargs parses it. */
 export interface CommandSpec<T> {
-  /** What is typed, e.g. `submit slurm`; `job` may be left out. */
+  /** The words that name it, e.g. `submit slurm`; `job` may be left out. */
   readonly name: string;
-  /** One line for the list of commands. */
+  /** A line for the list of commands. */
   readonly about: string;
-  /** What follows the name, e.g. `INPUT [options]`: one line for each form. */
+  /** The arguments of each form, e.g. `INPUT [options]`. */
   readonly forms: readonly string[];
   /** Whole command lines, each at most 76 columns wide. */
   readonly examples: readonly string[];
@@ -31,30 +31,31 @@ export interface Text {
   readonly text: string;
 }
 
-/** What a command was given: its options, its arguments, and what stands after a lone `--`. */
+/** The parsed arguments of a command: options, words, and the words after a lone `--`. */
 export interface Given<T> {
   readonly options: T;
   readonly words: readonly string[];
   readonly after: readonly string[];
 }
 
-/** Takes the arguments of a job, or throws a usage error that says what is wrong with them. */
+/** Checks the arguments of a job; throws a usage error if they are not valid. */
 export type CheckJob = (words: readonly string[]) => void;
 
 export const PROGRAM = 'framescatter';
 const WIDEST = 110;
 const NARROWEST = 60;
-/** A terminal's usual width, and that of a page that help is printed to. */
+/** The width where none is known. */
 const USUAL = 80;
-/** Names of codecs that others use. */
+/** Other names of codecs. */
 const CODEC_ALIASES: Readonly<Record<string, string>> = Object.fromEntries(
   CODECS.flatMap((codec) => CODEC_FACTS[codec].aliases.map((alias) => [alias, codec])),
 );
 
 /**
- * Parses the arguments that follow a command's name. Touches no files, prints nothing. A string is the help that was
- * asked for.
- * @throws {JobError} usage: an option is unknown, given twice, or has a value that it does not take.
+ * Parses the arguments that follow a command's name. Touches no files and prints nothing. Returns the help as
+ * a string if it was asked for.
+ *
+ * @throws {JobError} usage: when an option is unknown, given twice, or has a value that it does not take.
  */
 export function parseCommand<T>(spec: CommandSpec<T>, argv: readonly string[]): Given<T> | string {
   const parser = spec.options(baseParser(helpWidth()));
@@ -72,12 +73,12 @@ export function parseCommand<T>(spec: CommandSpec<T>, argv: readonly string[]): 
   return { options: options as T, words: texts(words), after: texts(after) };
 }
 
-/** A usage error that points to the command's help. */
+/** Returns a usage error that points to the command's help. */
 export function usageError(command: string, message: string): JobError {
   return new JobError('usage', message, { hint: `${PROGRAM} ${command} --help lists the options` });
 }
 
-/** Wraps paragraphs at a width; lines that begin with a space stay as they are. */
+/** Wraps text at a width; lines that begin with a space stay as they are. */
 export function wrapped(text: string, width: number): string {
   return text
     .split('\n')
@@ -85,13 +86,13 @@ export function wrapped(text: string, width: number): string {
     .join('\n');
 }
 
-/** The columns that help has. */
+/** Returns the width of help in columns. */
 export function helpWidth(): number {
   const columns = process.stdout.columns ?? (Number(process.env.COLUMNS) || USUAL);
   return Math.max(NARROWEST, Math.min(WIDEST, columns));
 }
 
-/** A parser that neither prints nor exits, strict about options; names are taken as they stand. */
+/** Returns a parser that neither prints nor exits, and is strict about options. */
 export function baseParser(width: number) {
   return yargs([])
     .scriptName(PROGRAM)
@@ -166,13 +167,13 @@ function refuseEmptyNumbers(
   }
 }
 
-/** The names of a parser's options; yargs has them, though its types do not tell. */
+/** Returns the names of a parser's options, which yargs' types do not declare. */
 function optionNames(parser: object): readonly string[] {
   const { getOptions } = parser as { getOptions(): { readonly key: object } };
   return Object.keys(getOptions.call(parser).key);
 }
 
-/** yargs' message about a bad option, with what may have been meant. */
+/** Rewords yargs' message about a bad option, with a suggestion. */
 function explain(message: string, names: readonly string[]): string {
   const unknown = /^Unknown arguments?: (.+)$/s.exec(message)?.[1];
   if (unknown !== undefined) {

@@ -3,13 +3,13 @@ import type { Argv } from 'yargs';
 import type { LogFormat, Verbosity } from '../../report/log.js';
 import { usageError } from './command-line.js';
 
-/** How a command logs. */
+/** The log's form and verbosity. */
 export interface Logging {
   readonly logFormat: LogFormat;
   readonly verbosity: Verbosity;
 }
 
-/** Adds how to log. */
+/** Adds the options of the log. */
 export function loggingOptions<T>(parser: Argv<T>, group: string) {
   return parser
     .option('log-format', {
@@ -29,7 +29,11 @@ export function loggingOptions<T>(parser: Argv<T>, group: string) {
     });
 }
 
-/** Returns how to log. @throws {JobError} usage: both quiet and verbose. */
+/**
+ * Returns the log's form and verbosity.
+ *
+ * @throws {JobError} usage: when both quiet and verbose are given.
+ */
 export function loggingOf(
   command: string,
   options: { readonly 'log-format': LogFormat; readonly quiet: boolean; readonly verbose: boolean },
@@ -39,7 +43,7 @@ export function loggingOf(
   return { logFormat: options['log-format'], verbosity };
 }
 
-/** Adds what all that submit a job take; `shown` is what a dry run prints. */
+/** Adds the options of commands that submit a job; a dry run prints `shown`. */
 export function submitOptions<T>(parser: Argv<T>, shown: string) {
   return parser
     .option('wait', { type: 'boolean', default: false, describe: 'follow the job and exit with its result' })

@@ -1,15 +1,15 @@
 import type { JobError } from '../../system/errors.js';
 
-/** Checks of an option's value, for a command whose usage errors `usage` makes. What is not given passes. */
+/** Returns checks of option values, whose errors `usage` makes. Undefined values pass. */
 export function optionValues(usage: (message: string) => JobError) {
   return {
-    /** A whole number from `least` to `most`. */
+    /** Returns a whole number from `least` to `most`. */
     whole<T extends number | undefined>(option: string, value: T, least: number, most: number): T {
       if (value === undefined || (Number.isInteger(value) && isWithin(value, least, most))) return value;
       throw usage(`--${option} takes a whole number from ${least} to ${most}`);
     },
 
-    /** A number from `least` to `most`. */
+    /** Returns a number from `least` to `most`. */
     inRange<T extends number | undefined>(option: string, value: T, least: number, most: number): T {
       if (value === undefined || isWithin(value, least, most)) return value;
       throw usage(`--${option} takes a number from ${least} to ${most}`);
@@ -23,7 +23,8 @@ function isWithin(value: number, least: number, most: number): boolean {
 
 /**
  * Returns the index of a video stream.
- * @throws what `usage` makes of a text that is none.
+ *
+ * @throws {JobError} usage: when the text is not a number from 0.
  */
 export function videoIndexOf(
   usage: (message: string) => JobError,

@@ -3,9 +3,10 @@ import { JobError } from '../../system/errors.js';
 import { redact } from '../../system/secret.js';
 
 /**
- * Refuses words that hold a SAS or a key, which others would see where the words end up: as they are, or as the value of
- * an option (`--model=ADDRESS`). `shown` ends the sentence "... carries a SAS or a key, which ...". Bad addresses are
- * refused too. Errors are JobErrors `usage` without the secret.
+ * Refuses arguments with a SAS or a key, by themselves or as the value of an option (`--model=ADDRESS`): others
+ * would see them. `shown` ends the sentence "... carries a SAS or a key, which ...".
+ *
+ * @throws {JobError} usage: without the secret, when there is one, or when an address is not valid.
  */
 export function refuseSecrets(words: readonly string[], shown: string, hint: string): void {
   for (const word of words) {

@@ -1,7 +1,7 @@
 import { type CommandSpec, parseCommand, type Text, usageError } from '../parsing/command-line.js';
 import { videoIndexOf } from '../parsing/option-values.js';
 
-/** What `probe` is asked to do. */
+/** The request of `probe`. */
 export type ProbeCommand = {
   readonly kind: 'probe';
   readonly input: string;
@@ -21,7 +21,11 @@ export const PROBE = {
     }),
 } satisfies CommandSpec<unknown>;
 
-/** Turns what follows `probe` into a command. Pure. @throws {JobError} usage. */
+/**
+ * Parses what follows `probe`. Pure.
+ *
+ * @throws {JobError} usage: when the arguments are not valid.
+ */
 export function parseProbe(argv: readonly string[]): ProbeCommand | Text {
   const given = parseCommand(PROBE, argv);
   if (typeof given === 'string') return { kind: 'text', text: given };

@@ -19,7 +19,7 @@ import type { StreamPlan } from '../../video/mux/stream-plan.js';
 import { probe, type SourceFacts, sourceLimits } from '../../video/source/probe.js';
 import { planStreams } from '../../video/streams/streams.js';
 
-/** Prints what a job would see in `input`, a path or an address, and do with it, for an MP4 and for a Matroska output. */
+/** Prints what a job would see in `input`, a path or an address, and would do for MP4 and Matroska. */
 export async function probeCommand(
   input: string,
   json: boolean,
@@ -69,7 +69,7 @@ async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder:
   return 0;
 }
 
-/** What --hwaccel auto would find on the first GPU, for an output in H.264 of the source's size. */
+/** Tries --hwaccel auto on the first GPU, for H.264 output of the source's size. */
 async function tryEngines(source: SourceFacts, folder: string) {
   const spec = plainSpec(source.video.width, source.video.height);
   const unfit = { nvdec: unfitForNvdec(source.video), nvenc: unfitForNvenc(spec) };

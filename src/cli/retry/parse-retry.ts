@@ -1,6 +1,6 @@
 import { type CommandSpec, parseCommand, type Text, usageError } from '../parsing/command-line.js';
 
-/** What `retry` is asked to do. */
+/** The request of `retry`. */
 export type RetryCommand = {
   readonly kind: 'retry';
   readonly times: number;
@@ -16,7 +16,11 @@ export const RETRY = {
   options: (parser) => parser,
 } satisfies CommandSpec<unknown>;
 
-/** Turns what follows `retry` into a command. Pure. @throws {JobError} usage. */
+/**
+ * Parses what follows `retry`. Pure.
+ *
+ * @throws {JobError} usage: when the arguments are not valid.
+ */
 export function parseRetry(argv: readonly string[]): RetryCommand | Text {
   const given = parseCommand(RETRY, argv);
   if (typeof given === 'string') return { kind: 'text', text: given };

@@ -8,15 +8,15 @@ import { JobError } from '../../system/errors.js';
 const USAGE_ERROR = 2;
 const STOPPED = 75;
 const PAUSE_MS = 1000;
-/** What a terminal sends to all its processes: passed on to all that the command has started in its group. */
+/** Signals that a terminal sends to all its processes; they are passed on to the command's whole group. */
 const OF_TERMINALS = ['SIGINT', 'SIGQUIT', 'SIGHUP'] as const;
-/** What is sent to one process. */
+/** Signals that are sent to one process. */
 const OF_OTHERS = ['SIGTERM', 'SIGUSR2'] as const;
 
 /**
- * Runs `command` (an mpirun line, usually) and runs it again while it fails, up to `times` more: every run resumes where
- * the last one ended. Usage errors are not repeated, nor is a run that was asked to stop through this process. Gives the
- * last run's exit code.
+ * Runs `command`, usually an mpirun line, and runs it again while it fails, at most `times` more. Every run
+ * resumes the work of the last. A usage error is not retried, nor a run that this process was asked to stop.
+ * Returns the last run's exit code.
  */
 export async function retry(times: number, command: readonly string[], log: Log): Promise<number> {
   for (let attempt = 0; ; attempt += 1) {
@@ -31,8 +31,8 @@ async function run(
   command: readonly string[],
 ): Promise<{ readonly code: number; readonly stopped: boolean }> {
   const [program = '', ...rest] = command;
-  // In a session of its own: what a terminal sends to all its processes would come twice, and a second signal has a job
-  // end at once. mpirun does not read from a terminal that is not its own.
+  // A session of its own: a terminal's signal would arrive twice otherwise, and a second one ends a job at once.
+  // mpirun does not read from a terminal that is not its own.
   const child = spawn(program, rest, { stdio: 'inherit', detached: true });
   const ofLauncher = stopSignal(program);
   let stopped = false;

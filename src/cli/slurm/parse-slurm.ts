@@ -11,7 +11,7 @@ import { submitOptions } from '../parsing/common-options.js';
 import { optionValues } from '../parsing/option-values.js';
 import { refuseSecrets } from '../parsing/secret-args.js';
 
-/** What `submit slurm` is asked to do. */
+/** The request of `submit slurm`. */
 export type SlurmCommand = {
   readonly kind: 'submit';
   readonly request: SlurmRequest;
@@ -59,12 +59,14 @@ docs/slurm.md leads from the start to a finished video.`,
 const HINT = 'give the address without it, and the credentials in AZURE_STORAGE_CONNECTION_STRING';
 const { whole } = optionValues(usage);
 
-/** Names as Slurm makes them; a list of partitions is fine. */
+/** Names in Slurm; a list of partitions is allowed. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.,@+-]*$/;
 
 /**
- * Turns what follows `submit slurm` into a command. Pure. Bad usage is a JobError `usage`; `checkJob` is what tells it in
- * the job's own words, before the job waits in a queue to say so.
+ * Parses what follows `submit slurm`. Pure. `checkJob` checks the job's own options before the job waits in a
+ * queue.
+ *
+ * @throws {JobError} usage: when the arguments are not valid.
  */
 export function parseSlurm(argv: readonly string[], checkJob: CheckJob): SlurmCommand | Text {
   const given = parseCommand(SUBMIT_SLURM, argv);
@@ -76,7 +78,7 @@ export function parseSlurm(argv: readonly string[], checkJob: CheckJob): SlurmCo
   }
   const job = [input, output, ...options];
   checkJob(job);
-  // In scontrol show job, and in the nodes' process lists.
+  // They appear in scontrol show job and in the nodes' process lists.
   refuseSecrets(job, 'Slurm would show to others', HINT);
   return {
     kind: 'submit',

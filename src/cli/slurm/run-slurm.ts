@@ -10,8 +10,10 @@ import { packageRoot } from '../../system/package.js';
 import type { SlurmCommand } from './parse-slurm.js';
 
 /**
- * Submits the job, or prints its script. The exit code: 0, or with `wait` the job's own. Errors: JobError `input` where
- * the video is not there, `cluster` where Slurm is missing or refuses.
+ * Submits the job, or prints its script. Returns the exit code: 0, or with `wait` the job's own.
+ *
+ * @throws {JobError} input: when there is no such video.
+ * @throws {JobError} cluster: when Slurm is missing or refuses.
  */
 export async function runSlurm(command: SlurmCommand, log: Log): Promise<number> {
   const { request, wait, dryRun } = command;
@@ -35,7 +37,7 @@ export async function runSlurm(command: SlurmCommand, log: Log): Promise<number>
   });
 }
 
-/** sbatch(1), "filename pattern": a backslash in a log's path switches the patterns off, and the job's number with them. */
+/** sbatch(1), "filename pattern": a backslash in a log's path disables patterns, such as the job's number. */
 function refuseBackslash(folder: string): void {
   if (!folder.includes('\\')) return;
   throw new JobError('usage', `Slurm cannot name a log in a folder with a backslash in its name: ${folder}`, {

@@ -14,19 +14,19 @@ import { optionValues } from '../parsing/option-values.js';
 import { refuseSecrets } from '../parsing/secret-args.js';
 import { parseSlurm } from '../slurm/parse-slurm.js';
 
-/** Where `watch` runs the jobs. */
+/** The place where `watch` runs jobs. */
 export type RunKind = 'local' | 'slurm' | 'aml';
 
-/** What `watch` is asked to do. */
+/** The request of `watch`. */
 export type WatchCommand = {
   readonly kind: 'watch';
   readonly input: string;
   readonly output: string;
-  /** Tells of uploads to `input`, which is not listed then. */
+  /** The queue of uploads to `input`, which is not listed then. */
   readonly queue: string | undefined;
   readonly state: string | undefined;
   readonly run: RunKind;
-  /** What follows INPUT and OUTPUT in the command that runs or submits a job. */
+  /** The arguments after INPUT and OUTPUT of the command that runs or submits a job. */
   readonly words: readonly string[];
   readonly ranks: number;
   readonly jobs: number;
@@ -80,14 +80,14 @@ docs/watch.md tells about state, failures and clusters.`,
 } satisfies CommandSpec<unknown>;
 const { whole, inRange } = optionValues(usage);
 
-/** In the place of the outputs. */
+/** The state folder, beside the outputs. */
 export const STATE = '.framescatter-watch';
 const GIB = 2 ** 30;
-/** What two jobs cannot share: a journal, which is one video's, and a file that each would write anew. */
+/** Options that two jobs cannot share: a journal belongs to one video, and each would rewrite the report. */
 const OF_ONE_JOB = /^--(work-?dir|report)(?:=|$)/i;
 const HINT =
   'put it into AZURE_STORAGE_CONNECTION_STRING: BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=SAS';
-/** Only to have the words checked before any video comes. */
+/** Example names, with which the arguments are checked before any video comes. */
 export const SAMPLES = {
   file: { input: '/in/film.mp4', output: '/out/film.mp4' },
   blob: {
@@ -96,7 +96,11 @@ export const SAMPLES = {
   },
 } as const;
 
-/** Turns what follows `watch` into a command. Pure. Bad usage is a JobError `usage`. */
+/**
+ * Parses what follows `watch`. Pure.
+ *
+ * @throws {JobError} usage: when the arguments are not valid.
+ */
 export function parseWatch(
   argv: readonly string[],
   environment: NodeJS.ProcessEnv,
@@ -155,7 +159,7 @@ function checkWords(command: WatchCommand, environment: NodeJS.ProcessEnv, check
   }
 }
 
-/** The request that words of `submit slurm` make. */
+/** Returns the request that arguments of `submit slurm` make. */
 export function slurmRequest(words: readonly string[], checkJob: CheckJob = () => {}) {
   const command = parseSlurm(words, checkJob);
   if (command.kind !== 'submit' || command.dryRun)
@@ -163,7 +167,7 @@ export function slurmRequest(words: readonly string[], checkJob: CheckJob = () =
   return command.request;
 }
 
-/** The submission that words of `submit aml` make. */
+/** Returns the submission that arguments of `submit aml` make. */
 export function amlSubmission(
   words: readonly string[],
   environment: NodeJS.ProcessEnv,

@@ -14,12 +14,14 @@ import { openSource, type Source } from '../../watch/source.js';
 import { watch } from '../../watch/watch.js';
 import { amlSubmission, SAMPLES, STATE, slurmRequest, type WatchCommand } from './parse-watch.js';
 
-/** NFS clients believe for up to a minute that a name is not there. */
+/** NFS clients may not see a new name for up to a minute. */
 const OUTPUT_WITHIN_MS = 90_000;
 
 /**
- * Watches. The exit code: see `watch`. Errors: JobError `usage` for places that lie in each other, `input`, `output` and
- * `cloud` for places that cannot be had.
+ * Watches and returns the exit code of `watch`.
+ *
+ * @throws {JobError} usage: when the locations overlap.
+ * @throws {JobError} input, output, cloud: when a location cannot be reached.
  */
 export async function runWatch(
   command: WatchCommand,

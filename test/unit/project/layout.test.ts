@@ -116,6 +116,15 @@ t.test('the lists of native sources hold every source', async (t) => {
   t.same(listed('core_sources.txt'), sources.filter((path) => !isBinding(path)).toSorted());
 });
 
+t.test('comments are at most 110 columns wide', async (t) => {
+  for (const file of files()) {
+    const comments = readFileSync(join(SOURCE, file), 'utf8')
+      .split('\n')
+      .filter((line) => line.length > 110 && /^\s*(?:\/\/|\/?\*)/.test(line));
+    t.strictSame(comments, [], file);
+  }
+});
+
 t.test('tests lie in folders like those of what they test', async (t) => {
   const areas = new Set([...FOLDERS.map((folder) => folder.split('/')[0]), 'project']);
   for (const entry of readdirSync(join(packageRoot(), 'test/unit'))) t.ok(areas.has(entry), entry);
