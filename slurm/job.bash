@@ -61,7 +61,7 @@ run_job() { # ARGUMENTS...
   rank_launcher
   # The cores of a rank, bound or not. The program's default divides the visible cores by the ranks of the
   # node.
-  [[ -z ${SLURM_CPUS_PER_TASK:-} ]] || threads=(--threads "$SLURM_CPUS_PER_TASK")
+  [[ -z ${SLURM_CPUS_PER_TASK:-} || " $* " == *' --threads'[\ =]* ]] || threads=(--threads "$SLURM_CPUS_PER_TASK")
   say "job $SLURM_JOB_ID, run $((${SLURM_RESTART_COUNT:-0} + 1)): ${SLURM_NTASKS:-1} ranks on $SLURM_JOB_NODELIST"
 
   if ((!asked && !ended)); then

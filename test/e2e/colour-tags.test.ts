@@ -159,7 +159,7 @@ t.test('a job keeps odd tags, and says what it takes them for and what it leaves
   const output = join(folder, 'o.mp4');
   const { code, stderr } = await runJob(0, [clip, output, '--model', model]);
   t.equal(code, 0, stderr);
-  t.match(stderr, /colour matrix \(ycgco\) is not known here: colours are taken as bt601/);
+  t.match(stderr, /colour matrix \(ycgco\) is unknown: colours are read as bt601/);
   t.same(await tagsIn(output), {
     ...{ matrix: 'ycgco', primaries: 'bt2020', transfer: 'smpte2084' },
     ...{ range: 'limited', chromaLocation: 'bottom' },

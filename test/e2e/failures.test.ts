@@ -61,7 +61,8 @@ t.test('inputs and outputs that cannot be are refused with a reason, once, and l
   const before = await fs.readdir(folder);
   for (const [args, code, message] of cases) {
     const ranks = args === cases[0]?.[0] ? 3 : 0;
-    const result = await runJob(ranks, ['--model', model, ...args]);
+    const own = args.includes('--model') ? [] : ['--model', model];
+    const result = await runJob(ranks, [...own, ...args]);
     t.equal(result.code, code, `${args.join(' ')}: ${result.stderr}`);
     t.equal(errors(result.stderr).length, 1, `one message: ${result.stderr}`);
     t.match(errors(result.stderr)[0], message);

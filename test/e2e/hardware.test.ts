@@ -175,7 +175,7 @@ t.test('doctor and probe say what they find', async (t) => {
   const env = { FFMPEG_PATH: nvidiaFfmpeg(folder, { STAND_IN_NVENC: 'broken' }) };
   const doctor = await runJob(0, ['doctor'], { env });
   t.match(doctor.stdout, /^ok {4}NVDEC +works/m);
-  t.match(doctor.stdout, /^note {2}NVENC +nvenc: no capable device\n +-> software codecs/m);
+  t.match(doctor.stdout, /^note {2}NVENC +nvenc: no capable device\n +-> jobs use software codecs/m);
   const probing = async (kind: ClipKind, ...words: readonly string[]) =>
     (await runJob(0, ['probe', await makeClip(kind), ...words], { env })).stdout;
   t.match(await probing('b-frames'), /NVDEC works; NVENC, .*, does not: nvenc: no capable device/);

@@ -122,7 +122,7 @@ t.test('tags that encoders have other names for, or refuse', async (t) => {
   const output = join(folder, 'out.mp4');
   const { code, stderr } = await runJob(1, [input, output, '--model', await identityModel(folder)]);
   t.equal(code, 0, stderr);
-  t.match(stderr, /colour matrix \(gbr\) is not known here/);
+  t.match(stderr, /colour matrix \(gbr\) is unknown/);
   const [stream] = probed(output).streams;
   t.match(stream, { color_primaries: 'bt470m', color_transfer: 'bt470bg' });
   t.equal(stream?.color_space, undefined, 'the frames are not RGB, whatever the source said');

@@ -68,7 +68,8 @@ t.test(
     const output = join(folder, 'o.mp4');
     const work = `${output}.framescatter`;
     const clip = await makeClip('cfr');
-    const args = [clip, output, '--model', await slowModel(folder), '--provider', 'cpu', '--crf', '30'];
+    const common = [clip, output, '--model', await slowModel(folder), '--provider', 'cpu'];
+    const args = [...common, '--crf', '30'];
     const job = startJob(0, args);
     await until('the journal', async () => existsSync(join(work, 'journal.json')));
     // A job removes no folder of such a name, so it leaves its work as a kill would.
@@ -80,7 +81,7 @@ t.test(
     const left = await fs.readdir(work);
     const { ino, mtimeMs } = await fs.stat(output);
 
-    const other = await runJob(0, [...args, '--crf', '31']);
+    const other = await runJob(0, [...common, '--crf', '31']);
     t.equal(other.code, 1, 'another job than the one that made it');
     t.match(ourLines(other.stderr).join(), /the output exists/);
     t.same(await fs.readdir(work), left, 'it removes nothing');
