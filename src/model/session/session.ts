@@ -68,7 +68,8 @@ export async function openSession(
         ? createCached(graph, create, addon, (line) => uncached.add(line))
         : create(),
     );
-    return { streams, provider, precision, notes: [...notes, ...uncached] };
+    const crowded = PROVIDERS[provider].sharesHostCores ? tooManyThreads(options.threads) : [];
+    return { streams, provider, precision, notes: [...notes, ...uncached, ...crowded] };
   };
   if (request.provider !== 'auto') {
     return { ...(await open(request.provider).catch(refuse)), fallback: undefined };
@@ -104,6 +105,12 @@ async function createCached(
 function threadsFor(request: SessionRequest): number {
   if (request.threads !== 'auto') return request.threads;
   return Math.max(1, Math.floor(availableParallelism() / request.localSize));
+}
+
+/** Returns a note if there are more threads than cores. */
+function tooManyThreads(threads: number): readonly string[] {
+  const cores = availableParallelism();
+  return threads <= cores ? [] : [`--threads ${threads} exceeds the ${cores} cores of a rank here`];
 }
 
 async function dryRun(

@@ -310,6 +310,12 @@ t.test('in one world ranks on GPUs run fp16, those on CPUs fp32', async (t) => {
   const without = { ...graphs, fp16: undefined };
   t.equal((await openSession(without, { ...request, provider: 'tensorrt' }, addon)).precision, 'fp32');
   t.match(opened.at(-1), [32, { provider: 'tensorrt', half: false }]);
+
+  const crowded = { ...request, threads: 5000 };
+  const notes = async (provider: 'cpu' | 'cuda') =>
+    (await openSession(graphs, { ...crowded, provider }, addon)).notes;
+  t.match(await notes('cpu'), [/--threads 5000 exceeds the \d+ cores of a rank here/]);
+  t.same(await notes('cuda'), []);
 });
 
 t.test("a third party's style network in fp16, where the user asks for it", async (t) => {
