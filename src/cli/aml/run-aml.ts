@@ -12,8 +12,8 @@ import { printable, printableJson } from '../../report/printable.js';
 import type { AmlCommand } from './parse-aml.js';
 
 /**
- * Runs `submit aml`, `publish aml` or `invoke aml` and returns the exit code. Standard output gets the link to
- * the job, the endpoint's address or, with --dry-run, the requests as JSON.
+ * Runs `submit aml`, `publish aml` or `invoke aml` and returns the exit code. Standard output gets the
+ * link to the job, the endpoint's address or, with --dry-run, the requests as JSON.
  *
  * @throws {JobError} cloud: when Azure refuses, or a job that is followed fails.
  */

@@ -3,8 +3,8 @@ import { JobError } from '../../system/errors.js';
 import { redact } from '../../system/secret.js';
 
 /**
- * Refuses arguments with a SAS or a key, by themselves or as the value of an option (`--model=ADDRESS`): others
- * would see them. `shown` ends the sentence "... carries a SAS or a key, which ...".
+ * Refuses arguments with a SAS or a key, by themselves or as the value of an option (`--model=ADDRESS`):
+ * others would see them. `shown` ends the sentence "... carries a SAS or a key, which ...".
  *
  * @throws {JobError} usage: without the secret, when there is one, or when an address is not valid.
  */

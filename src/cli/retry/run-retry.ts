@@ -31,8 +31,8 @@ async function run(
   command: readonly string[],
 ): Promise<{ readonly code: number; readonly stopped: boolean }> {
   const [program = '', ...rest] = command;
-  // A session of its own: a terminal's signal would arrive twice otherwise, and a second one ends a job at once.
-  // mpirun does not read from a terminal that is not its own.
+  // A session of its own: a terminal's signal would arrive twice otherwise, and a second one ends a job at
+  // once. mpirun does not read from a terminal that is not its own.
   const child = spawn(program, rest, { stdio: 'inherit', detached: true });
   const ofLauncher = stopSignal(program);
   let stopped = false;
