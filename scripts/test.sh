@@ -30,7 +30,7 @@ status=0
 npx --no-install tap --reporter=tap "$@" 2>&1 | tee "$log" | grep --line-buffered -aE '^(not )?ok ' | sed -u 's| # {.*||' || status=$?
 [ "$status" = 0 ] || grep -aE -A 30 '^ *not ok ' "$log" | head -n 400 || true
 
-left=$(find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name 'ompi.*' ! -name 'prterun.*' ! -name 'mat-debug-*' ! -exec test -e '{}/owner.json' ';' -print)
+left=$(find "$TMPDIR" -mindepth 1 -maxdepth 1 ! -name 'ompi.*' ! -name 'prterun.*' ! -name 'mat-debug-*' ! -name .ses ! -exec test -e '{}/owner.json' ';' -print)
 [ -z "$left" ] || { printf 'tests left behind: %s\n' "$left"; status=1; }
 
 count() { sed -n "s/^# {.*\b$1: \([0-9]*\).*}/\1/p" "$log" | tail -n 1; }

@@ -4,7 +4,7 @@
  * undisturbed run, every run must end in a permitted way, and nothing may be left behind. `--rounds N`
  * (default 50), `--seed N`. Not a tap test: scripts/chaos.sh runs it, and CI runs a few rounds.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,10 +42,7 @@ const tally: Tally = {
 const surroundings: Surroundings = { random, tally };
 
 const folder = await fs.mkdtemp(join(tmpdir(), 'framescatter-chaos-'));
-process.on(
-  'exit',
-  () => void import('node:fs').then(({ rmSync }) => rmSync(folder, { recursive: true, force: true })),
-);
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const scratch = join(folder, 'tmp');
 await fs.mkdir(scratch);
 const model = await slowModel(folder);

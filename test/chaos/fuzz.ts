@@ -5,6 +5,7 @@
  * return the same frames. `--cases N` (default 500), `--seed N`, `--from N`: a case depends only on seed and
  * number. Not a tap test: scripts/fuzz.sh runs it.
  */
+import { rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, extname, join } from 'node:path';
@@ -49,10 +50,7 @@ const TARGETS = ['clip', 'clip', 'clip', 'clip', 'odd clip', 'model', 'manifest'
 const OUTPUT = 'out.mkv';
 
 const folder = await fs.mkdtemp(join(tmpdir(), 'framescatter-fuzz-'));
-process.on(
-  'exit',
-  () => void import('node:fs').then(({ rmSync }) => rmSync(folder, { recursive: true, force: true })),
-);
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
 const tally = { good: 0, refused: 0, wrong: 0, hung: 0, crashed: 0, leftOver: 0 };
 const first = Number(values.from);

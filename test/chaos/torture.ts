@@ -5,7 +5,7 @@
  * nothing may be left behind. `--cases N` (default 200), `--seed N`. Not a tap test: scripts/torture.sh runs
  * it, and CI runs a few cases.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,10 +35,7 @@ const CRASH = new URL('./crash-at.js', import.meta.url).href;
 const OLD = 'an older output';
 
 const folder = await fs.mkdtemp(join(tmpdir(), 'framescatter-torture-'));
-process.on(
-  'exit',
-  () => void import('node:fs').then(({ rmSync }) => rmSync(folder, { recursive: true, force: true })),
-);
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const clip = await makeClip('open-gop');
 const common = ['--model', await identityModel(folder), '--provider', 'cpu', '--segment-seconds', '4'];
 
