@@ -21,7 +21,7 @@ export const DOCTOR = {
   name: 'doctor',
   about: 'Check this machine, and say how to mend what is missing',
   forms: ['[options]'],
-  examples: ['framescatter doctor', 'mpirun -np 2 framescatter doctor'],
+  examples: ['framescatter doctor'],
   epilogue: 'Exit codes: 0; 1 if a job could not run here.',
   options: (parser) => parser.option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
 } satisfies CommandSpec<unknown>;

@@ -1,7 +1,7 @@
 /** The child processes of this program: what they get of the environment, and how they end with it. */
 import type { ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs/promises';
-import { identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
+import { identityIn, identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
 import { redact } from './secret.js';
 
 /**
@@ -91,7 +91,7 @@ export async function endOrphans(): Promise<number> {
 function parentIn(environment: string): Partial<ProcessIdentity> | undefined {
   const entry = environment.split('\0').find((variable) => variable.startsWith(`${PARENT}=`));
   try {
-    return entry === undefined ? undefined : JSON.parse(entry.slice(PARENT.length + 1));
+    return entry === undefined ? undefined : identityIn(JSON.parse(entry.slice(PARENT.length + 1)));
   } catch {
     return undefined;
   }

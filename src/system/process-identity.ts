@@ -1,4 +1,5 @@
 import * as fs from 'node:fs/promises';
+import { isPlainObject } from './plain-object.js';
 
 /**
  * Names a process among all that share a folder, so that others can find out whether it still runs. A host
@@ -49,4 +50,19 @@ async function startTime(pid: number): Promise<string> {
   const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields[0] === 'Z' || fields[0] === 'X' ? '' : (fields[19] ?? '');
+}
+
+/**
+ * Returns what JSON of unknown origin says of a process; fields that are missing or of another type are left
+ * out.
+ */
+export function identityIn(value: unknown): Partial<ProcessIdentity> {
+  if (!isPlainObject(value)) return {};
+  const { boot, pidNamespace, pid, started } = value;
+  return {
+    ...(typeof boot === 'string' ? { boot } : {}),
+    ...(typeof pidNamespace === 'string' ? { pidNamespace } : {}),
+    ...(typeof pid === 'number' ? { pid } : {}),
+    ...(typeof started === 'string' ? { started } : {}),
+  };
 }

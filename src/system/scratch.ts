@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JobError, messageOf } from './errors.js';
 import { readRegular } from './own-files.js';
-import { identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
+import { identityIn, identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
 
 /** A private folder on this machine for one process, made when it is first asked for. */
 export interface Scratch {
@@ -138,9 +138,9 @@ async function removeLeftovers(base: string, user: number | undefined): Promise<
   }
 }
 
-async function readOwner(path: string): Promise<ProcessIdentity | undefined> {
+async function readOwner(path: string): Promise<Partial<ProcessIdentity> | undefined> {
   try {
-    return JSON.parse(await readRegular(path)) as ProcessIdentity;
+    return identityIn(JSON.parse(await readRegular(path)));
   } catch {
     return undefined; // not yet written: left alone
   }

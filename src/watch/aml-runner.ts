@@ -4,6 +4,7 @@ import type { Session } from '../cloud/aml-provision.js';
 import { type Submission, type SubmittedJob, submitJob } from '../cloud/aml-submit.js';
 import { createRestClient, httpsOrigin, PUBLIC_CLOUD } from '../cloud/rest-client.js';
 import { defaultCredential, tokensOf } from '../cloud/tokens.js';
+import { isPlainObject } from '../system/plain-object.js';
 import { BUSY_PAUSE_MS, type Run, type Runner, type RunOutcome } from './runner.js';
 
 /**
@@ -50,7 +51,7 @@ export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
       return JSON.stringify({ ...run, name });
     },
     async follow(job) {
-      const { name, ...run } = JSON.parse(job) as Run & { readonly name: string };
+      const { name, ...run } = parseJob(job);
       try {
         return await outcomeOf(run, name);
       } catch (error) {
@@ -59,6 +60,21 @@ export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
       }
     },
   };
+}
+
+/** Parses what `start` returned, which was read from a record. */
+function parseJob(text: string): Run & { readonly name: string } {
+  const job: unknown = JSON.parse(text);
+  if (isPlainObject(job)) {
+    const { name, input, output, id } = job;
+    if (isString(name) && isString(input) && isString(output) && isString(id))
+      return { name, input, output, id };
+  }
+  throw new Error(`not an Azure ML job of this program: ${text}`);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 /** Returns `amlRunner` with the credentials that `submit aml` uses. */

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { identityOf, type ProcessIdentity, stateOf } from '../system/process-identity.js';
+import { isPlainObject } from '../system/plain-object.js';
+import { identityIn, identityOf, type ProcessIdentity, stateOf } from '../system/process-identity.js';
 import type { Claim, ClaimRefusal, Claims } from './claim.js';
 
 /** The interval of heartbeats, and the silence after which a holder on another machine counts as dead. */
@@ -100,10 +101,12 @@ export async function folderClaims(state: string): Promise<Claims> {
   };
 }
 
-/** Parses a claim; undefined for one that is just being written. */
-function parse(text: string): Holder | undefined {
+/** Parses a claim; undefined for text that is just being written, or is not a claim. */
+function parse(text: string): Partial<Holder> | undefined {
   try {
-    return JSON.parse(text) as Holder;
+    const value: unknown = JSON.parse(text);
+    if (!isPlainObject(value)) return undefined;
+    return { ...identityIn(value), ...(value.state === 'free' ? { state: 'free' } : {}) };
   } catch {
     return undefined;
   }

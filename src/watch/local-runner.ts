@@ -7,7 +7,7 @@ import { LAUNCH_ENVIRONMENT } from '../mpi/launcher.js';
 import { stopSignal } from '../mpi/stop-signal.js';
 import { BUSY, JobError, messageOf, TELL_BUSY } from '../system/errors.js';
 import { packageRoot } from '../system/package.js';
-import { identityOf, type ProcessIdentity, stateOf } from '../system/process-identity.js';
+import { identityIn, identityOf, stateOf } from '../system/process-identity.js';
 import { lastError } from './job-log.js';
 import type { Run, Runner, RunOutcome } from './runner.js';
 
@@ -105,7 +105,7 @@ async function outcomeOf(code: number, log: string, signal: AbortSignal): Promis
 
 /** Follows a job that a dead watcher started on this machine: it may still be running. */
 async function followOrphan(job: string, signal: AbortSignal): Promise<RunOutcome> {
-  const identity = JSON.parse(job) as ProcessIdentity;
+  const identity = identityIn(JSON.parse(job));
   while ((await stateOf(identity)) === 'runs') {
     if (signal.aborted) return { kind: 'left' };
     await sleep(ORPHAN_POLL_MS);

@@ -1,7 +1,10 @@
 import { printableJson } from '../report/printable.js';
 import type { Folder } from '../storage/folder.js';
 import { messageOf } from '../system/errors.js';
+import { isPlainObject } from '../system/plain-object.js';
 import type { Video } from './videos.js';
+
+const STATES = ['running', 'waiting', 'done', 'failed'] as const;
 
 /**
  * The state of a video.
@@ -10,7 +13,7 @@ import type { Video } from './videos.js';
  * - `waiting`: to be tried again.
  * - `done`, `failed`: settled. Remove the record to process the video again.
  */
-export type VideoState = 'running' | 'waiting' | 'done' | 'failed';
+export type VideoState = (typeof STATES)[number];
 
 /** The record of a video: one JSON file each, readable by people. */
 export interface VideoRecord {
@@ -51,12 +54,47 @@ export function openRecords(state: Folder): Records {
       const text = await state.readText(recordName(video));
       if (text === undefined) return undefined;
       try {
-        return JSON.parse(text) as VideoRecord;
+        return parseRecord(text);
       } catch (error) {
         throw new Error(`${state.address(recordName(video))} cannot be read: ${messageOf(error)}`);
       }
     },
     write: (video, record) => state.writeText(recordName(video), `${printableJson(record, 2)}\n`),
+  };
+}
+
+/** Parses a record. Throws if it is not one; a person may have edited it. Counters that are missing are 0. */
+function parseRecord(text: string): VideoRecord {
+  const value: unknown = JSON.parse(text);
+  if (!isPlainObject(value)) throw new Error('it is not a JSON object');
+  const state = STATES.find((one) => one === value.state);
+  if (state === undefined) throw new Error(`its state is not one of ${STATES.join(', ')}`);
+  const string = (key: string): string => {
+    const field = value[key];
+    if (field !== undefined && typeof field !== 'string') throw new Error(`its ${key} is not a string`);
+    return field ?? '';
+  };
+  const optional = (key: string): string | null => ((value[key] ?? null) === null ? null : string(key));
+  const count = (key: string): number => {
+    const field = value[key] ?? 0;
+    if (typeof field !== 'number' || field < 0) throw new Error(`its ${key} is not a number`);
+    return field;
+  };
+  return {
+    video: string('video'),
+    version: string('version'),
+    bytes: count('bytes'),
+    state,
+    output: string('output'),
+    failures: count('failures'),
+    interruptions: count('interruptions'),
+    collisions: count('collisions'),
+    reason: optional('reason'),
+    firstTaken: string('firstTaken'),
+    updated: string('updated'),
+    watcher: string('watcher'),
+    job: optional('job'),
+    outputBefore: optional('outputBefore'),
   };
 }
 
