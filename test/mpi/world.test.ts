@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { WorldInfo } from '../../src/system/native.js';
@@ -62,9 +63,12 @@ t.test('a killed rank ends all', async (t) => {
 });
 
 t.test('a rank that ends without finalising ends all', async (t) => {
+  // MPICH kills the ranks that are left, and tells now their signal, now the code of the rank that ended.
+  const mpich = execFileSync('mpirun', ['--version'], { encoding: 'utf8' }).startsWith('HYDRA');
+  const ends = (code: number) => (mpich ? [code, 9] : [code]);
   const exit = await mpirun(3, [worker, 'exit']);
-  t.equal(exit.code, 7, exit.stderr);
+  t.ok(ends(7).includes(exit.code ?? 0), `${exit.code}: ${exit.stderr}`);
   const thrown = await mpirun(3, [worker, 'throw']);
-  t.equal(thrown.code, 1, thrown.stderr);
+  t.ok(ends(1).includes(thrown.code ?? 0), `${thrown.code}: ${thrown.stderr}`);
   t.match(thrown.stderr, /Error: disaster/);
 });
