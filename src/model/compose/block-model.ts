@@ -2,7 +2,6 @@ import { JobError } from '../../system/errors.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { inlineGraph, prefixed } from '../graph/inline.js';
 import type { BlockIo } from '../load/loaded-model.js';
-import type { NamedRange } from '../load/manifest.js';
 import {
   type ComposedNetwork,
   type ComposePlan,
@@ -13,6 +12,7 @@ import {
 } from '../load/network.js';
 import { type Affine, fuseIntoFirst, fuseIntoLast } from '../passes/affine-conv-fusion.js';
 import { finiteCheck } from '../passes/finite-check.js';
+import type { NamedRange } from '../ports/tensors.js';
 import { after, type ColourCoding, recodeBlock, uniform } from './colour.js';
 
 /**

@@ -1,7 +1,6 @@
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { inlineGraph, prefixed } from '../graph/inline.js';
 import type { PixelIo } from '../load/loaded-model.js';
-import type { PixelTensor } from '../load/manifest.js';
 import {
   type ComposedNetwork,
   type ComposePlan,
@@ -12,6 +11,7 @@ import {
   toSampleType,
 } from '../load/network.js';
 import { finiteCheck } from '../passes/finite-check.js';
+import type { PixelTensor } from '../ports/tensors.js';
 import { resizePixels } from './resize.js';
 import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
 

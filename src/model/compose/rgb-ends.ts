@@ -1,7 +1,13 @@
 import type { ColourRange } from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
-import type { ChannelOrder, ChromaSampling, NamedRange, PixelTensor, ValueRange } from '../load/manifest.js';
 import type { Affine } from '../passes/affine-conv-fusion.js';
+import {
+  BOUNDS,
+  type ChannelOrder,
+  type ChromaSampling,
+  type PixelTensor,
+  type ValueRange,
+} from '../ports/tensors.js';
 import {
   type ColourCoding,
   codedFromRgb,
@@ -28,13 +34,6 @@ const SITING = {
     down: { rows: [0.5, 0.5], columns: [0.25, 0.5, 0.25], left: 1 },
   },
 } as const;
-
-/** The numbers of black and white, for ranges that are the same in all channels. */
-const BOUNDS: Readonly<Record<NamedRange, readonly [low: number, high: number]>> = {
-  '0..1': [0, 1],
-  '0..255': [0, 255],
-  '-1..1': [-1, 1],
-};
 
 /**
  * Converts blocks, float [N, 6, h, w], coded 0..255, to images, float [N, C, 2h, 2w] in `tensor`'s range and

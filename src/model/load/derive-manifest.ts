@@ -1,17 +1,17 @@
 import { JobError } from '../../system/errors.js';
 import type { GraphProto, NodeProto } from '../graph/onnx.js';
 import { firstUnknownNode, inferShapes } from '../graph/shapes.js';
-import { axesOf, type GraphEnd, type GraphEnds } from './graph-ends.js';
+import type {
+  ChannelOrder,
+  ChromaSampling,
+  NamedRange,
+  PixelTensor,
+  TensorLayout,
+} from '../ports/tensors.js';
+import { axesOf } from '../ports/tensors.js';
+import type { GraphEnd, GraphEnds } from './graph-ends.js';
 import type { PixelIo } from './loaded-model.js';
-import {
-  type ChannelOrder,
-  type ChromaSampling,
-  MAX_MULTIPLE,
-  MAX_SCALE,
-  type NamedRange,
-  type PixelTensor,
-  type TensorLayout,
-} from './manifest.js';
+import { MAX_MULTIPLE, MAX_SCALE } from './manifest.js';
 
 /** The description of an image model on the command line. It overrides or replaces the manifest. */
 export interface ModelOverrides {

@@ -1,8 +1,10 @@
 import { JobError } from '../../system/errors.js';
+import type { PixelTensor } from '../ports/tensors.js';
+import { axesOf, channelCount } from '../ports/tensors.js';
 import { defaultChroma, type ModelOverrides } from './derive-manifest.js';
-import { axesOf, channelCount, fixedSizeOf, type GraphEnd, type GraphEnds } from './graph-ends.js';
+import { fixedSizeOf, type GraphEnd, type GraphEnds } from './graph-ends.js';
 import type { BlockIo, LoadedModel, ModelIo, PixelIo } from './loaded-model.js';
-import type { BlockManifest, PixelTensor, RgbManifest, StylesManifest } from './manifest.js';
+import type { BlockManifest, RgbManifest, StylesManifest } from './manifest.js';
 
 /** Describes a network of styles by its manifest and its graph. */
 export function describeStyles(manifest: StylesManifest, ends: GraphEnds, file: string): BlockIo {

@@ -1,6 +1,6 @@
 import { JobError } from '../../system/errors.js';
 import { DataType, elementType, type GraphProto, type ValueInfoProto, valueDims } from '../graph/onnx.js';
-import type { ChannelOrder, SampleType, TensorLayout } from './manifest.js';
+import { axesOf, type SampleType, type TensorLayout } from '../ports/tensors.js';
 
 /** The input or the output of a network, as its file declares it. */
 export interface GraphEnd {
@@ -87,19 +87,6 @@ function end(value: ValueInfoProto, file: string, what: string): GraphEnd {
     );
   }
   return { name: value.name ?? '', type, dims };
-}
-
-export function channelCount(channels: ChannelOrder): number {
-  return channels === 'grey' ? 1 : 3;
-}
-
-/** Returns the indexes of channels, height and width among the four dimensions. */
-export function axesOf(layout: TensorLayout): {
-  readonly channels: number;
-  readonly height: number;
-  readonly width: number;
-} {
-  return layout === 'nchw' ? { channels: 1, height: 2, width: 3 } : { channels: 3, height: 1, width: 2 };
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
 import type { ModelProto } from '../graph/onnx.js';
+import type { BlockTensor, ChromaSampling, PixelTensor } from '../ports/tensors.js';
 import type { ModelSize } from './catalogue.js';
-import type { BlockTensor, ChromaSampling, PixelTensor, Precision } from './manifest.js';
+import type { Precision } from './manifest.js';
 import type { Int8Conv } from './ranges.js';
 
 /** A network on blocks of I420: [N, 6, H/2, W/2] in and out. */

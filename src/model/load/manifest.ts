@@ -1,41 +1,20 @@
 import { posix } from 'node:path';
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
+import {
+  type BlockTensor,
+  CHANNEL_ORDERS,
+  CHROMA_SAMPLINGS,
+  type ChromaSampling,
+  LAYOUTS,
+  NAMED_RANGES,
+  type PixelTensor,
+  SAMPLE_TYPES,
+  type ValueRange,
+} from '../ports/tensors.js';
 import { type Fields, fields, parseJsonObject } from './json-fields.js';
 
-export type TensorLayout = 'nchw' | 'nhwc';
 /** The precision of a GPU. */
 export type Precision = 'fp32' | 'fp16';
-export type SampleType = 'float32' | 'float16' | 'uint8';
-export type ChannelOrder = 'rgb' | 'bgr' | 'grey';
-/** The numbers that stand for black and white. */
-export type NamedRange = '0..1' | '0..255' | '-1..1';
-/** value = (x - mean) / std per channel, x in 0..1 and in the tensor's own channel order. */
-export interface ChannelStatistics {
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-}
-export type ValueRange = NamedRange | ChannelStatistics;
-/**
- * Chroma resampling to full resolution and back: one sample for the four pixels of a block, or interpolated.
- */
-export type ChromaSampling = 'nearest' | 'linear';
-
-/** An image tensor of an RGB model. `name` may be omitted if the graph has only one such tensor. */
-export interface PixelTensor {
-  readonly name?: string;
-  readonly layout: TensorLayout;
-  readonly type: SampleType;
-  readonly channels: ChannelOrder;
-  readonly range: ValueRange;
-}
-
-/** A [N, 6, H/2, W/2] tensor of 2x2 blocks: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V. */
-export interface BlockTensor {
-  readonly name?: string;
-  readonly type: SampleType;
-  /** Range of the coded 8-bit sample: `0..1` is sample / 255. */
-  readonly range: NamedRange;
-}
 
 /** The ranges of the inputs and outputs of convolutions in int8, measured when the model was trained. */
 export interface Int8Entry {
@@ -125,11 +104,6 @@ export interface BlockManifest extends ImageManifestBase {
 export type ImageManifest = RgbManifest | BlockManifest;
 export type Manifest = StylesManifest | ImageManifest;
 
-export const LAYOUTS: readonly TensorLayout[] = ['nchw', 'nhwc'];
-export const SAMPLE_TYPES: readonly SampleType[] = ['float32', 'float16', 'uint8'];
-export const CHANNEL_ORDERS: readonly ChannelOrder[] = ['rgb', 'bgr', 'grey'];
-export const NAMED_RANGES: readonly NamedRange[] = ['0..1', '0..255', '-1..1'];
-export const CHROMA_SAMPLINGS: readonly ChromaSampling[] = ['nearest', 'linear'];
 export const MAX_SCALE = 4;
 export const MAX_MULTIPLE = 256;
 const MATRICES: readonly ColourMatrix[] = ['bt601', 'bt709', 'bt2020'];

@@ -4,8 +4,8 @@ import type { GraphBuilder } from '../graph/graph-builder.js';
 import { countMacs } from '../graph/macs.js';
 import type { GraphProto } from '../graph/onnx.js';
 import { inferShapes, type Shapes } from '../graph/shapes.js';
+import type { SampleType } from '../ports/tensors.js';
 import type { LoadedModel } from './loaded-model.js';
-import type { SampleType } from './manifest.js';
 
 export interface Size {
   readonly width: number;

@@ -10,8 +10,8 @@ import {
   type NodeProto,
   toNumber,
 } from '../graph/onnx.js';
-import type { SampleType } from '../load/manifest.js';
 import type { NetworkFacts } from '../load/network.js';
+import type { SampleType } from '../ports/tensors.js';
 
 /** Operators that may turn NaN or infinity into a finite number. */
 const MASKING: ReadonlySet<string> = new Set([

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { compose } from '../../../src/model/compose/compose.js';
+import { fp16Bits } from '../../../src/model/graph/float16.js';
 import { DataType, decodeModel, type GraphProto } from '../../../src/model/graph/onnx.js';
 import { loadModel } from '../../../src/model/load/registry.js';
-import { fp16Bits, toFp16 } from '../../../src/model/passes/fp16.js';
+import { toFp16 } from '../../../src/model/passes/fp16.js';
 import { fp16Graph } from '../../../src/model/session/precision.js';
 import { openSession } from '../../../src/model/session/session.js';
 import type { NativeSession, ProviderName, SessionOptions } from '../../../src/system/native.js';
