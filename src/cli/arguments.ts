@@ -6,7 +6,7 @@ import type { Command } from './command.js';
 import { COMPLETION, DOCTOR, MODELS, overview, VERSION } from './commands.js';
 import { checkJob, parseJob } from './job/parse-job.js';
 import { parseKubernetes } from './k8s/parse-k8s.js';
-import { PROGRAM, type Text } from './parsing/command-line.js';
+import { PROGRAM, parseCommand, type Text, usageError } from './parsing/command-line.js';
 import { parsePlain } from './parsing/plain-command.js';
 import { parseProbe } from './probe/parse-probe.js';
 import { parseRetry } from './retry/parse-retry.js';
@@ -48,10 +48,8 @@ export function parseArguments(
       const given = parsePlain(DOCTOR, rest);
       return typeof given === 'string' ? { kind: 'text', text: given } : { kind: 'doctor', json: given.json };
     }
-    case 'models': {
-      const given = parsePlain(MODELS, rest);
-      return typeof given === 'string' ? { kind: 'text', text: given } : { kind: 'models', json: given.json };
-    }
+    case 'models':
+      return models(rest);
     case 'probe':
       return parseProbe(rest);
     case 'retry':
@@ -78,6 +76,19 @@ export function parseArguments(
     default:
       return job(argv);
   }
+}
+
+function models(argv: readonly string[]): Command {
+  const given = parseCommand(MODELS, argv);
+  if (typeof given === 'string') return { kind: 'text', text: given };
+  const { json } = given.options;
+  const [word, file, ...more] = [...given.words, ...given.after];
+  if (word === undefined) return { kind: 'models', json };
+  if (word === 'inspect' && file !== undefined && more.length === 0) return { kind: 'inspect', file, json };
+  throw usageError(
+    MODELS.name,
+    `models takes nothing, or inspect and an ONNX file (got ${argv.join(' ')})${didYouMean(word, ['inspect'])}`,
+  );
 }
 
 /** Wraps a command of a cluster; help needs no wrapping. */

@@ -15,6 +15,7 @@ export type Command =
   | RetryCommand
   | { readonly kind: 'doctor'; readonly json: boolean }
   | { readonly kind: 'models'; readonly json: boolean }
+  | { readonly kind: 'inspect'; readonly file: string; readonly json: boolean }
   | { readonly kind: 'completion' }
   | { readonly kind: 'complete'; readonly words: readonly string[] }
   | { readonly kind: 'slurm'; readonly command: SlurmCommand }

@@ -11,9 +11,10 @@ import { WATCH } from './watch/parse-watch.js';
 
 export const MODELS = {
   name: 'models',
-  about: 'List the models that come with the program',
-  forms: ['[options]'],
-  examples: ['framescatter models'],
+  about: 'List the models that come with the program, or inspect a file',
+  forms: ['[options]', 'inspect FILE.onnx [options]'],
+  examples: ['framescatter models', 'framescatter models inspect my-model.onnx'],
+  text: 'inspect lists the inputs and outputs, what they look like, and a manifest to start from.',
   options: (parser) => parser.option('json', { type: 'boolean', default: false, describe: 'print JSON' }),
 } satisfies CommandSpec<unknown>;
 

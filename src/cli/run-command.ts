@@ -20,6 +20,10 @@ export async function runCommand(command: SoloCommand, log: Log, version: string
       const { listModelsCommand } = await import('./models/run-models.js');
       return listModelsCommand(modelsFolder(), command.json);
     }
+    case 'inspect': {
+      const { inspectModel } = await import('./models/inspect.js');
+      return inspectModel(command.file, command.json);
+    }
     case 'probe': {
       const { probeCommand } = await import('./probe/run-probe.js');
       return probeCommand(command.input, command.json, command.video, log);

@@ -33,6 +33,12 @@ function modelOptions<T>(parser: Argv<T>) {
       group,
       describe: 'from the source (0) to the model (1) and past it (1.5); default 1',
     })
+    .option('input', {
+      type: 'string',
+      group,
+      describe:
+        'NAME=VALUE: a value for another input of an ONNX file: a number, numbers with commas, a .npy file or a picture; may be repeated',
+    })
     .option('model-range', {
       type: 'string',
       choices: ['0..1', '0..255', '-1..1'] as const,

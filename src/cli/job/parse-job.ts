@@ -5,7 +5,8 @@ import {
   STALL_TIMEOUT,
 } from '../../job/context/options.js';
 import type { ModelOverrides } from '../../model/load/derive-manifest.js';
-import { MAX_MULTIPLE } from '../../model/load/manifest.js';
+import { MAX_MULTIPLE } from '../../model/load/manifest-fields.js';
+import { type ConstantSource, constantSource } from '../../model/ports/constant-source.js';
 import { isAddress } from '../../storage/location/location.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
 import {
@@ -34,6 +35,7 @@ export const JOB = {
     'mpirun -np 8 --bind-to none framescatter in.mp4 out.mp4 --model wave',
     'framescatter in.mov out.mov --codec prores --preset hq',
     'framescatter in.mp4 out.mp4 --model "wave:0.6,udnie:0.4" --strength 0.8',
+    'framescatter in.mp4 out.mp4 --model adain.onnx --input style=painting.jpg',
     'framescatter rushes/ b.mov --out-dir styled/',
   ],
   text:
@@ -42,6 +44,7 @@ export const JOB = {
   epilogue: `The same command resumes a job that was stopped.
 Exit codes: 0 done, 2 usage, 75 stopped but resumable, 1 anything else.
 Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
+  repeatable: ['input'],
   options: jobOptions,
 } satisfies CommandSpec<unknown>;
 
@@ -112,6 +115,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     size: parsed.size,
     strength: inRange('strength', parsed.strength, 0, 1.5),
     modelOverrides: modelOverrides(parsed),
+    modelInputs: modelInputs(parsed.input),
     provider: parsed.provider,
     precision: parsed.precision,
     batch: autoOrCount('batch', parsed.batch, 256),
@@ -143,6 +147,23 @@ function modelOverrides(parsed: Parsed): ModelOverrides {
     ...(parsed['model-scale'] === undefined ? {} : { scale: parsed['model-scale'] }),
     ...(multiple === undefined ? {} : { multiple }),
   };
+}
+
+/** Returns the values of --input, by the names of the graph's inputs. */
+function modelInputs(given: string | readonly string[] | undefined): ReadonlyMap<string, ConstantSource> {
+  const inputs = new Map<string, ConstantSource>();
+  for (const text of given === undefined ? [] : [given].flat()) {
+    const [, name = '', value = ''] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+    const source = constantSource(value);
+    if (source === undefined) {
+      throw usage(
+        `--input takes NAME=VALUE, where VALUE is a number, numbers with commas, a .npy file or a picture, not ${JSON.stringify(text)}`,
+      );
+    }
+    if (inputs.has(name)) throw usage(`--input ${name} is given twice`);
+    inputs.set(name, source);
+  }
+  return inputs;
 }
 
 function autoOrCount(name: string, text: string, most: number): 'auto' | number {

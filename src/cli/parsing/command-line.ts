@@ -18,6 +18,8 @@ export interface CommandSpec<T> {
   /** Paragraphs before and after the options. */
   readonly text?: string;
   readonly epilogue?: string;
+  /** Options that may be given more than once. */
+  readonly repeatable?: readonly string[];
   options(parser: Argv): Argv<T>;
 }
 
@@ -68,7 +70,7 @@ export function parseCommand<T>(spec: CommandSpec<T>, argv: readonly string[]): 
   });
   if (help !== undefined) return commandHelp(spec, help, helpWidth());
   const { _: words, '--': after, $0: _program, ...options } = parsed as Record<string, unknown>;
-  refuseTwice(spec.name, options);
+  refuseTwice(spec, options);
   refuseEmptyNumbers(spec.name, argv, options);
   return { options: options as T, words: texts(words), after: texts(after) };
 }
@@ -143,9 +145,12 @@ function texts(words: unknown): readonly string[] {
 }
 
 /** Refuses a second value of an option; a switch may be repeated. */
-function refuseTwice(command: string, options: Readonly<Record<string, unknown>>): void {
+function refuseTwice(
+  { name: command, repeatable = [] }: Pick<CommandSpec<unknown>, 'name' | 'repeatable'>,
+  options: Readonly<Record<string, unknown>>,
+): void {
   for (const [name, value] of Object.entries(options)) {
-    if (!Array.isArray(value)) continue;
+    if (!Array.isArray(value) || repeatable.includes(name)) continue;
     if (value.every((one) => typeof one === 'boolean')) Reflect.set(options, name, value.at(-1));
     else throw usageError(command, `--${name} is given twice: ${value.join(' and ')}`);
   }

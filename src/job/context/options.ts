@@ -1,5 +1,6 @@
 import type { ModelSize } from '../../model/load/catalogue.js';
 import type { ModelOverrides } from '../../model/load/derive-manifest.js';
+import type { ConstantSource } from '../../model/ports/constant-source.js';
 import type { PrecisionChoice } from '../../model/session/precision.js';
 import type { ScheduleName } from '../../pipeline/schedule.js';
 import type { LogFormat, Verbosity } from '../../report/log.js';
@@ -32,6 +33,8 @@ export interface RunOptions {
   /** Mix of source (0) and model output (1); up to 1.5 exaggerates. Undefined is 1. */
   readonly strength: number | undefined;
   readonly modelOverrides: ModelOverrides;
+  /** Values of further inputs of the model, by their names. */
+  readonly modelInputs: ReadonlyMap<string, ConstantSource>;
   readonly provider: 'auto' | ProviderName;
   /**
    * Arithmetic. `auto`: on GPUs what the model says, on CPUs fp32. `int8`: on CPUs int8, if all ranks can.

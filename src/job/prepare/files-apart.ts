@@ -36,6 +36,9 @@ export async function refuseSharedFiles(jobs: readonly JobOptions[], list?: stri
   const [first] = jobs;
   const shared = [
     ...(first === undefined ? [] : await modelFiles(first.model)),
+    ...[...(first?.modelInputs ?? [])].flatMap(([name, source]) =>
+      source.kind === 'numbers' ? [] : local(`the value of ${name}`, parseLocation(source.file), '--input'),
+    ),
     ...named('the list', list, '--list'),
   ];
   const inputs = jobs.flatMap(({ input }) => local('the input', parseLocation(input), 'output'));

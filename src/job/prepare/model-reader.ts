@@ -1,7 +1,9 @@
 import type { LoadedModel } from '../../model/load/loaded-model.js';
+import type { ConstantSource } from '../../model/ports/constant-source.js';
 import { openScratch } from '../../system/scratch.js';
 import type { RunOptions } from '../context/options.js';
 import type { TransferContext } from '../context/storage-context.js';
+import type { LocalCopy } from './source.js';
 
 /**
  * Returns a function that returns the model of `options`; `folder` contains the models that ship with the
@@ -25,22 +27,36 @@ async function readModel(
   folder: string,
   storage: TransferContext,
 ): Promise<LoadedModel> {
-  const [{ loadModel }, { withDisplayName, openModel }] = await Promise.all([
+  const [{ loadModel }, { withDisplayName, openModel, openValue }] = await Promise.all([
     import('../../model/load/registry.js'),
     import('./source.js'),
   ]);
   const scratch = openScratch();
   try {
-    const copy = await openModel(options.model, { ...storage, scratch });
-    return await withDisplayName(copy, async () => {
+    const context = { ...storage, scratch };
+    const copy = await openModel(options.model, context);
+    const inputs = new Map<string, ConstantSource>();
+    const copies: LocalCopy[] = [copy];
+    for (const [name, given] of options.modelInputs) {
+      const value = await openValue(given, inputs.size, context);
+      inputs.set(name, value.source);
+      if (value.copy !== undefined) copies.push(value.copy);
+    }
+    const load = async () => {
       const model = await loadModel(copy.path, {
         folder,
         ...(options.size === undefined ? {} : { size: options.size }),
         ...(options.strength === undefined ? {} : { strength: options.strength }),
         overrides: options.modelOverrides,
+        inputs,
       });
       return { ...model, name: copy.display };
-    });
+    };
+    const named = copies.reduce<() => Promise<LoadedModel>>(
+      (task, one) => () => withDisplayName(one, task),
+      load,
+    );
+    return await named();
   } finally {
     await scratch.dispose();
   }

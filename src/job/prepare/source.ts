@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, extname, join, posix } from 'node:path';
+import { filesBeside } from '../../model/load/manifest.js';
 import { readManifest } from '../../model/load/model-files.js';
+import type { ConstantSource } from '../../model/ports/constant-source.js';
 import { showTransfer } from '../../report/transfer.js';
 import type { BlobAccess } from '../../storage/azure/blob-access.js';
 import { connect } from '../../storage/azure/blob-client.js';
@@ -58,7 +60,7 @@ export async function openSource(location: Location, storage: StorageContext): P
 
 /**
  * Returns a local path for `--model`. Downloads a model in Blob storage, the manifest beside it (x.json or
- * x.onnx.json) if the credential may read it, and the ranges that the manifest names. Returns anything else
+ * x.onnx.json) if the credential may read it, and the files that the manifest names. Returns anything else
  * as it is.
  */
 export async function openModel(spec: string, storage: StorageContext): Promise<LocalCopy> {
@@ -77,11 +79,32 @@ export async function openModel(spec: string, storage: StorageContext): Promise<
     const manifest = await blobFactsIfReadable(access, name, options);
     if (manifest === undefined) continue;
     await fetchBlob(access, name, manifest, `${manifestOf(path)}.json`, 'model', storage);
-    const { int8 } = await withDisplayName(copy, () => readManifest(`${manifestOf(path)}.json`));
-    if (int8 !== undefined) await fetchBeside(access, int8.file, folder, storage);
+    const parsed = await withDisplayName(copy, () => readManifest(`${manifestOf(path)}.json`));
+    for (const file of filesBeside(parsed)) await fetchBeside(access, file, folder, storage);
     break; // the first manifest counts
   }
   return copy;
+}
+
+/**
+ * Returns the value of an input of the model, with a local path in place of an address. `at` is the number of
+ * the input.
+ */
+export async function openValue(
+  source: ConstantSource,
+  at: number,
+  storage: StorageContext,
+): Promise<{ readonly source: ConstantSource; readonly copy: LocalCopy | undefined }> {
+  const location =
+    source.kind !== 'numbers' && isAddress(source.file) ? parseLocation(source.file) : undefined;
+  if (source.kind === 'numbers' || location?.kind !== 'blob') return { source, copy: undefined };
+  const access = await connect(location);
+  const facts = await blobFacts(access, location.name, { code: 'model', signal: storage.stopped });
+  const folder = join(await storage.scratch.folder(), `value-${at}`);
+  await mkdir(folder);
+  const path = join(folder, localName(location.name, 'value'));
+  await fetchBlob(access, location.name, facts, path, 'model', storage);
+  return { source: { ...source, file: path }, copy: { path, display: location.url } };
 }
 
 /**

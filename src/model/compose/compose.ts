@@ -7,6 +7,7 @@ import { DataType, encodeModel, opsetOf, toNumber, type ValueInfoProto } from '.
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
 import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
+import { type RunSize, withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { blocksFromFrames, framesFromBlocks, paddedSize } from './i420-ends.js';
 import { blocksThroughPixels } from './pixel-model.js';
@@ -60,7 +61,8 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const opset = opsetOf(model.proto) ?? 0;
   const builder = createGraphBuilder(opset);
   const padded = padding(model, input);
-  const plan: ComposePlan = { model, graph: model.proto.graph ?? {}, input, batch, opset, padded };
+  const graph = withConstants(model.proto.graph ?? {}, model.constants, runSize(model, padded, batch));
+  const plan: ComposePlan = { model, graph, input, batch, opset, padded };
 
   const blocks = builder.cast(blocksFromFrames(builder, INPUT_NAME, input, padded, batch), 'float32');
   const network = through(builder, blocks, plan);
@@ -102,6 +104,14 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     verified: network.verified,
     notes: network.notes,
   };
+}
+
+/** Returns the size of the frames that the network gets. */
+function runSize({ io, fixedSize }: LoadedModel, padded: Size, batch: number): RunSize {
+  const { width, height } = fixedSize ?? padded;
+  return io.io === 'rgb'
+    ? { batch, width, height, layout: io.input.layout }
+    : { batch, width: width / 2, height: height / 2, layout: 'nchw' };
 }
 
 function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): ComposedNetwork {

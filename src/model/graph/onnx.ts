@@ -21,6 +21,7 @@ export const DataType = {
   int64: 7,
   float16: 10,
   float64: 11,
+  bool: 9,
 } as const;
 export const AttributeType = {
   float: 1,

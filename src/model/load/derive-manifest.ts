@@ -7,11 +7,14 @@ import type {
   NamedRange,
   PixelTensor,
   TensorLayout,
+  ValueRange,
 } from '../ports/tensors.js';
 import { axesOf } from '../ports/tensors.js';
+import type { RunSize } from '../ports/with-constants.js';
 import type { GraphEnd, GraphEnds } from './graph-ends.js';
 import type { PixelIo } from './loaded-model.js';
-import { MAX_MULTIPLE, MAX_SCALE } from './manifest.js';
+import { MAX_MULTIPLE, MAX_SCALE } from './manifest-fields.js';
+import type { ImagePort } from './ports-manifest.js';
 
 /** The description of an image model on the command line. It overrides or replaces the manifest. */
 export interface ModelOverrides {
@@ -25,64 +28,127 @@ export interface ModelOverrides {
   readonly chroma?: ChromaSampling;
 }
 
+/** What is known of an image model beside its graph, from a manifest and the command line. */
+export interface KnownFacts {
+  readonly input: ImagePort;
+  readonly output: ImagePort;
+  readonly scale?: number | undefined;
+  readonly multiple?: number | undefined;
+  readonly chroma?: ChromaSampling | undefined;
+}
+
 export interface DerivedModel {
   readonly io: PixelIo;
   readonly scale: number;
   readonly multiple: number;
-  readonly notes: readonly string[];
+  /** What was found out, for the log. */
+  readonly found: string;
+}
+
+/** How the caller describes a model, for the remedies. */
+export type Description = 'options' | 'manifest';
+
+/** The remedies for what is not known. */
+const REMEDIES = {
+  layout: {
+    lacks: 'where its channels are',
+    options: '--model-layout nchw|nhwc',
+    manifest: '"layout": "nchw" or "nhwc"',
+  },
+  range: {
+    lacks: 'which numbers are black and white',
+    options: '--model-range 0..1|0..255|-1..1',
+    manifest: '"range": "0..1", "0..255" or "-1..1"',
+  },
+  channels: {
+    lacks: 'in which order its colours are',
+    options: '--model-channels rgb|bgr',
+    manifest: '"channels": "rgb" or "bgr"',
+  },
+  scale: {
+    lacks: 'by what factor it upscales',
+    options: `--model-scale 1..${MAX_SCALE}`,
+    manifest: `"scale": 1..${MAX_SCALE}`,
+  },
+  multiple: {
+    lacks: 'of what number width and height must be multiples (1: of any)',
+    options: `--model-multiple 1..${MAX_MULTIPLE}`,
+    manifest: `"multiple": 1..${MAX_MULTIPLE}`,
+  },
+} as const;
+type Lacking = Set<keyof typeof REMEDIES>;
+
+/** Returns the facts that the command line gives. */
+export function factsOf(overrides: ModelOverrides, ports?: Pick<KnownFacts, 'input' | 'output'>): KnownFacts {
+  const { layout, channels, range, scale, multiple, chroma } = overrides;
+  const image = (port: ImagePort = {}): ImagePort => ({
+    ...port,
+    ...(layout === undefined ? {} : { layout }),
+    ...(channels === undefined || port.channels === 'grey' ? {} : { channels }),
+    ...(range === undefined ? {} : { range }),
+  });
+  return { input: image(ports?.input), output: image(ports?.output), scale, multiple, chroma };
 }
 
 /**
- * Derives the description of a model without a manifest from its graph and `overrides`. No graph says which
- * numbers are black and white, or which of three channels is red.
+ * Derives the description of a model from its graph and what is known. No graph says which numbers are black
+ * and white, or which of three channels is red. `graphFor` gives the graph, with its constants, for frames of
+ * a size.
  *
- * @throws {JobError} model: when facts are missing; the message lists them, the hint the options that give
- *   them.
+ * @throws {JobError} model: when facts are missing; the message lists them, the hint what gives them.
  */
 export function deriveImageModel(
-  graph: GraphProto,
+  graphFor: (run: RunSize) => GraphProto,
   opset: number,
   ends: GraphEnds,
   file: string,
-  overrides: ModelOverrides,
+  known: KnownFacts,
+  description: Description,
 ): DerivedModel {
-  const open = new Map<string, string>();
-  const layout = layoutOf(ends, overrides, open);
-  const trial = layout && trialOf(graph, opset, ends, layout);
+  const open: Lacking = new Set();
+  const layout = layoutFrom(ends, known);
+  if (layout === undefined) open.add('layout');
+  const trial = layout && trialOf(graphFor, opset, ends, layout);
   const inputCount = layout && ends.input.dims[axesOf(layout).channels];
   const outputCount = layout && (ends.output.dims[axesOf(layout).channels] ?? trial?.channels ?? inputCount);
-  const input = tensor(ends.input, file, layout ?? 'nchw', inputCount, overrides, open);
-  const output = tensor(ends.output, file, layout ?? 'nchw', outputCount, overrides, open);
-  const scale = overrides.scale ?? trial?.scale ?? (layout && declaredScale(ends, layout));
-  if (scale === undefined && layout !== undefined) {
-    open.set('by what factor it upscales', `--model-scale 1..${MAX_SCALE}`);
-  }
-  const multiple = overrides.multiple ?? trial?.multiple;
-  if (multiple === undefined && layout !== undefined) {
-    open.set(
-      'of what number width and height must be multiples (1: of any)',
-      `--model-multiple 1..${MAX_MULTIPLE}`,
-    );
-  }
+  const input = tensor(ends.input, file, layout ?? 'nchw', inputCount, known.input, open);
+  const output = tensor(
+    ends.output,
+    file,
+    known.output.layout ?? layout ?? 'nchw',
+    outputCount,
+    known.output,
+    open,
+  );
+  const scale = known.scale ?? trial?.scale ?? (layout && declaredScale(ends, layout));
+  if (scale === undefined && layout !== undefined) open.add('scale');
+  const multiple = known.multiple ?? trial?.multiple;
+  if (multiple === undefined && layout !== undefined) open.add('multiple');
   const isMissing = scale === undefined || multiple === undefined;
   if (input === undefined || output === undefined || isMissing || open.size > 0) {
     const why =
       isMissing && trial?.lost ? ` (its operator ${nodeName(trial.lost)} is not supported for this)` : '';
-    throw new JobError(
-      'model',
-      `"${file}" has no manifest, and its graph does not say ${[...open.keys()].join('; ')}${why}`,
-      {
-        hint: `add ${[...open.values()].join(' ')}, or write a manifest beside the model`,
-      },
-    );
+    const lacks = [...open].map((one) => REMEDIES[one].lacks).join('; ');
+    const remedies = [...open].map((one) => REMEDIES[one][description]);
+    throw description === 'options'
+      ? new JobError('model', `"${file}" has no manifest, and its graph does not say ${lacks}${why}`, {
+          hint: `add ${remedies.join(' ')}, or write a manifest beside the model`,
+        })
+      : new JobError('model', `neither the manifest of "${file}" nor its graph says ${lacks}${why}`, {
+          hint: `add ${remedies.join(', ')} to the manifest`,
+        });
   }
-  const described = `${input.type} ${input.layout} ${input.channels} ${input.range} -> ${output.channels}`;
+  const described = `${input.type} ${input.layout} ${input.channels} ${rangeText(input.range)} -> ${output.channels}`;
   return {
-    io: { io: 'rgb', input, output, chroma: overrides.chroma ?? defaultChroma(scale) },
+    io: { io: 'rgb', input, output, chroma: known.chroma ?? defaultChroma(scale) },
     scale,
     multiple,
-    notes: [`model without a manifest, treated as ${described}, scale ${scale}, multiple ${multiple}`],
+    found: `${described}, scale ${scale}, multiple ${multiple}`,
   };
+}
+
+function rangeText(range: ValueRange): string {
+  return typeof range === 'string' ? range : 'mean and std';
 }
 
 function nodeName({ opType, name }: NodeProto): string {
@@ -97,17 +163,13 @@ export function defaultChroma(scale: number): ChromaSampling {
   return scale === 1 ? 'nearest' : 'linear';
 }
 
-function layoutOf(
-  { input, output }: GraphEnds,
-  overrides: ModelOverrides,
-  open: Map<string, string>,
-): TensorLayout | undefined {
-  if (overrides.layout !== undefined) return overrides.layout;
+/** Returns where the channels of the frames are; undefined if neither the graph nor anything else says. */
+export function layoutFrom({ input, output }: GraphEnds, known: KnownFacts): TensorLayout | undefined {
+  if (known.input.layout !== undefined) return known.input.layout;
   for (const { dims } of [input, output]) {
     const [first, last] = [isChannels(dims[1]), isChannels(dims[3])];
     if (first !== last) return first ? 'nchw' : 'nhwc';
   }
-  open.set('where its channels are', '--model-layout nchw|nhwc');
   return undefined;
 }
 
@@ -120,8 +182,8 @@ function tensor(
   file: string,
   layout: TensorLayout,
   count: number | undefined,
-  overrides: ModelOverrides,
-  open: Map<string, string>,
+  known: ImagePort,
+  open: Lacking,
 ): Required<PixelTensor> | undefined {
   if (count !== undefined && count !== 1 && count !== 3) {
     throw new JobError('model', `"${name}" of "${file}" has ${count} channels; images have 1 or 3`, {
@@ -131,10 +193,13 @@ function tensor(
           : 'export the model for RGB or grey images',
     });
   }
-  const range = type === 'uint8' ? '0..255' : overrides.range;
-  if (range === undefined) open.set('which numbers are black and white', '--model-range 0..1|0..255|-1..1');
-  const channels = count === 1 ? 'grey' : overrides.channels;
-  if (channels === undefined) open.set('in which order its colours are', '--model-channels rgb|bgr');
+  if (count === 3 && known.channels === 'grey') {
+    throw new JobError('model', `"${name}" of "${file}" has 3 channels, and its manifest says grey`);
+  }
+  const range = type === 'uint8' ? '0..255' : known.range;
+  if (range === undefined) open.add('range');
+  const channels = count === 1 ? 'grey' : known.channels;
+  if (channels === undefined) open.add('channels');
   return range && channels && { name, layout, type, channels, range };
 }
 
@@ -165,7 +230,12 @@ const MULTIPLES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const [TRIAL_HEIGHT, TRIAL_WIDTH] = [1024, 1536];
 
 /** Follows the shapes of several image sizes through the graph, which shows scale and multiple. */
-function trialOf(graph: GraphProto, opset: number, ends: GraphEnds, layout: TensorLayout): Trial {
+function trialOf(
+  graphFor: (run: RunSize) => GraphProto,
+  opset: number,
+  ends: GraphEnds,
+  layout: TensorLayout,
+): Trial {
   const axes = axesOf(layout);
   const { dims } = ends.input;
   const isFixed = dims[axes.height] !== undefined && dims[axes.width] !== undefined;
@@ -173,7 +243,13 @@ function trialOf(graph: GraphProto, opset: number, ends: GraphEnds, layout: Tens
     const wanted = dims.map(
       (dim, at) => dim ?? (at === axes.height ? height : at === axes.width ? width : 1),
     );
-    const shapes = inferShapes(graph, opset, ends.input.name, wanted);
+    const run = {
+      batch: wanted[0] ?? 1,
+      height: wanted[axes.height] ?? 1,
+      width: wanted[axes.width] ?? 1,
+      layout,
+    };
+    const shapes = inferShapes(graphFor(run), opset, ends.input.name, wanted);
     const known = shapes.of(ends.output.name)?.dims;
     const [down, across] = [known?.[axes.height], known?.[axes.width]];
     if (known?.length !== 4 || down === undefined || across === undefined)

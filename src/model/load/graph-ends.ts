@@ -1,5 +1,8 @@
 import { JobError } from '../../system/errors.js';
+import { didYouMean } from '../../system/suggestion.js';
 import { DataType, elementType, type GraphProto, type ValueInfoProto, valueDims } from '../graph/onnx.js';
+import { type DeclaredEnd, type DeclaredEnds, declaredEnds, endText } from '../ports/ends.js';
+import { looksOf } from '../ports/looks.js';
 import { axesOf, type SampleType, type TensorLayout } from '../ports/tensors.js';
 
 /** The input or the output of a network, as its file declares it. */
@@ -21,57 +24,108 @@ const TYPES: ReadonlyMap<number | undefined, SampleType> = new Map([
   [DataType.uint8, 'uint8'],
 ]);
 
+/** Which ends of a graph are meant: the names of the frames' and the picture's, and of inputs with a value. */
+export interface EndNames {
+  readonly input?: string | undefined;
+  readonly output?: string | undefined;
+  readonly constants?: ReadonlySet<string>;
+}
+
 /**
- * Returns the only input and the only output of an image-to-image network. `names` select them if the file
- * has several outputs.
+ * Returns the input that takes the frames and the output that gives the picture.
  *
- * @throws {JobError} model: when there is no such pair, or one is not an image of a supported type.
+ * @throws {JobError} model: when an end is missing, is no image of a supported type, or has no role.
  */
-export function graphEnds(
-  graph: GraphProto,
-  file: string,
-  names: { readonly input?: string | undefined; readonly output?: string | undefined },
-): GraphEnds {
-  const constants = new Set((graph.initializer ?? []).map((one) => one.name));
-  const inputs = (graph.input ?? []).filter((one) => !constants.has(one.name));
+export function graphEnds(graph: GraphProto, file: string, names: EndNames): GraphEnds {
+  const { constants = new Set<string>() } = names;
+  const valued = new Set((graph.initializer ?? []).map((one) => one.name));
+  const all = (graph.input ?? []).filter((one) => !valued.has(one.name));
+  refuseMissing(names, declaredEnds(graph), file);
+  const inputs = all.filter((one) => !constants.has(one.name ?? ''));
+  const input = names.input === undefined ? inputs[0] : inputs.find((one) => one.name === names.input);
+  if (input === undefined || inputs.length !== 1)
+    throw severalInputs(graph, file, input?.name ?? '', constants);
   const outputs = graph.output ?? [];
-  const input = only(inputs, names.input, file, 'input');
-  if (inputs.length > 1) {
-    throw new JobError(
-      'model',
-      `"${file}" has ${inputs.length} inputs (${list(inputs)}); an image must be the only one`,
-    );
-  }
-  const output = only(outputs, names.output, file, 'output');
+  const output = names.output === undefined ? outputs[0] : outputs.find((one) => one.name === names.output);
+  if (output === undefined || (names.output === undefined && outputs.length !== 1))
+    throw severalOutputs(graph, file);
   return { input: end(input, file, 'input'), output: end(output, file, 'output') };
 }
 
-function only(
-  values: readonly ValueInfoProto[],
-  name: string | undefined,
-  file: string,
-  what: string,
-): ValueInfoProto {
-  const found = name === undefined ? values : values.filter((one) => one.name === name);
-  const [value] = found;
-  if (value !== undefined && found.length === 1) return value;
-  if (name !== undefined) {
+/** Refuses names that the graph does not have. */
+function refuseMissing(names: EndNames, declared: DeclaredEnds, file: string): void {
+  const check = (name: string, what: string, ends: readonly DeclaredEnd[]) => {
+    const own = ends.map((one) => one.name);
+    if (own.includes(name)) return;
     throw new JobError(
       'model',
-      `"${file}" has no ${what} "${name}", which its manifest names; it has ${list(values)}`,
+      `"${file}" has no ${what} "${name}"${didYouMean(name, own)}; it has ${list(ends)}`,
+      { hint: `correct the name in its manifest${what === 'input' ? ', or after --input' : ''}` },
     );
-  }
-  throw new JobError(
+  };
+  if (names.input !== undefined) check(names.input, 'input', declared.inputs);
+  for (const name of names.constants ?? []) check(name, 'input', declared.inputs);
+  if (names.output !== undefined) check(names.output, 'output', declared.outputs);
+}
+
+/** Returns the refusal of a graph whose inputs do not all have a role; `frames` is the one for frames, if known. */
+function severalInputs(
+  graph: GraphProto,
+  file: string,
+  frames: string,
+  constants: ReadonlySet<string>,
+): JobError {
+  const declared = declaredEnds(graph);
+  const looks = looksOf(declared);
+  const open = declared.inputs.filter(({ name }) => !constants.has(name));
+  const [first] = open;
+  if (first === undefined || declared.inputs.length === 0)
+    return new JobError(
+      'model',
+      `"${file}" has no input left for the frames: it has ${list(declared.inputs)}`,
+      {
+        hint: 'omit the --input of the one that takes the frames',
+      },
+    );
+  const others = open.filter(({ name }) => name !== frames || looks.get(name)?.what !== 'the frames');
+  const values = (others.length < open.length ? others : open.slice(1)).map((one) => {
+    const { what = '', lines } = looks.get(one.name) ?? {};
+    const ways = lines && [
+      `"${one.name}": ${JSON.stringify(lines)} in "inputs" of a manifest`,
+      ...(lines.role === 'constant' ? [`--input ${one.name}=${example(lines)}`] : []),
+    ];
+    return `"${one.name}" looks like ${what}${ways === undefined ? ', which cannot be given yet' : `: ${ways.join(', or ')}`}`;
+  });
+  return new JobError(
     'model',
-    `"${file}" has ${values.length} ${what}s (${list(values)}) where one was expected`,
+    `"${file}" has ${open.length} inputs without a value (${list(open)}); one takes the frames, and the others need a role`,
+    { hint: `${values.join('; ')}; framescatter models inspect prints a manifest to start from` },
+  );
+}
+
+function example(lines: Readonly<Record<string, unknown>>): string {
+  return String(lines.value ?? lines.npy ?? lines.picture);
+}
+
+function severalOutputs(graph: GraphProto, file: string): JobError {
+  const declared = declaredEnds(graph);
+  const looks = looksOf(declared);
+  const pictures = declared.outputs.filter(({ name }) => looks.get(name)?.lines?.role === 'picture');
+  const lines = pictures.map(({ name }) => `"${name}": ${JSON.stringify(looks.get(name)?.lines)}`);
+  return new JobError(
+    'model',
+    `"${file}" has ${declared.outputs.length} outputs (${list(declared.outputs)}) where one was expected`,
     {
-      hint: `name the one to use in a manifest, as ${what}.name`,
+      hint:
+        lines.length === 0
+          ? 'none of them looks like a picture: export the model with an image as output'
+          : `name the picture in "outputs" of a manifest: ${lines.join(', or ')}; framescatter models inspect prints one`,
     },
   );
 }
 
-function list(values: readonly ValueInfoProto[]): string {
-  return values.map((one) => `"${one.name}"`).join(', ') || 'none';
+function list(ends: readonly DeclaredEnd[]): string {
+  return ends.map(endText).join(', ') || 'none';
 }
 
 function end(value: ValueInfoProto, file: string, what: string): GraphEnd {

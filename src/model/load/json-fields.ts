@@ -20,11 +20,15 @@ export interface Fields {
   optionalNumber(key: string, rule: NumberRule): number | undefined;
   numberOrString(key: string): number | string;
   numbers(key: string, length: number): readonly number[];
+  /** A number, or a list of at least one. */
+  someNumbers(key: string): readonly number[];
   choice<T extends string>(key: string, values: readonly T[]): T;
   optionalChoice<T extends string>(key: string, values: readonly T[]): T | undefined;
   object<T>(key: string, read: (value: Fields) => T): T;
   /** A list of at least one object. */
   list<T>(key: string, read: (value: Fields) => T): readonly T[];
+  /** The objects in an object of at least one, in their order, by their names. */
+  entries<T>(key: string, read: (value: Fields, name: string) => T): ReadonlyMap<string, T>;
   end(): void;
   fail(key: string, what: string): never;
 }
@@ -109,6 +113,13 @@ export function fields(object: JsonObject, path: string, where = ''): Fields {
       const fits = Array.isArray(value) && value.length === length && found.length === length;
       return fits ? found : fail(key, `must be a list of ${length} numbers`);
     },
+    someNumbers(key) {
+      const value = get(key);
+      const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+      const found = list.filter((one): one is number => Number.isFinite(one));
+      const fits = list.length > 0 && found.length === list.length;
+      return fits ? found : fail(key, 'must be a number or a list of numbers');
+    },
     choice,
     optionalChoice: (key, values) => (get(key) === undefined ? undefined : choice(key, values)),
     object: (key, read) => object_(key, get(key), read),
@@ -117,6 +128,13 @@ export function fields(object: JsonObject, path: string, where = ''): Fields {
       if (!Array.isArray(value) || value.length === 0)
         return fail(key, 'must be a list with at least one entry');
       return value.map((one, at) => object_(`${key}[${at}]`, one, read));
+    },
+    entries(key, read) {
+      const value = get(key);
+      if (!isPlainObject(value) || Object.keys(value).length === 0)
+        return fail(key, 'must be an object with at least one entry');
+      const inner = fields(value, path, `${where}${key}.`);
+      return new Map(Object.keys(value).map((name) => [name, inner.object(name, (one) => read(one, name))]));
     },
     end() {
       const unknown = Object.keys(object).find((key) => !asked.has(key));

@@ -1,8 +1,9 @@
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
 import type { ModelProto } from '../graph/onnx.js';
+import type { Constant } from '../ports/constants.js';
 import type { BlockTensor, ChromaSampling, PixelTensor } from '../ports/tensors.js';
 import type { ModelSize } from './catalogue.js';
-import type { Precision } from './manifest.js';
+import type { Precision } from './manifest-fields.js';
 import type { Int8Conv } from './ranges.js';
 
 /** A network on blocks of I420: [N, 6, H/2, W/2] in and out. */
@@ -35,6 +36,8 @@ export interface LoadedModel {
   readonly file: string;
   /** The network, with the style's vector in place. */
   readonly proto: ModelProto;
+  /** Inputs of the network that are the same for every frame. */
+  readonly constants: readonly Constant[];
   readonly io: ModelIo;
   /** Output width (and height) over input width: 1..4. */
   readonly scale: number;

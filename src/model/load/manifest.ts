@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
 import {
   type BlockTensor,
@@ -9,12 +8,20 @@ import {
   NAMED_RANGES,
   type PixelTensor,
   SAMPLE_TYPES,
-  type ValueRange,
 } from '../ports/tensors.js';
 import { type Fields, fields, parseJsonObject } from './json-fields.js';
-
-/** The precision of a GPU. */
-export type Precision = 'fp32' | 'fp16';
+import {
+  digest,
+  fileReference,
+  MAX_MULTIPLE,
+  MAX_SCALE,
+  name,
+  optional,
+  PRECISIONS,
+  type Precision,
+  valueRange,
+} from './manifest-fields.js';
+import { type PortsManifest, portsManifest } from './ports-manifest.js';
 
 /** The ranges of the inputs and outputs of convolutions in int8, measured when the model was trained. */
 export interface Int8Entry {
@@ -101,14 +108,11 @@ export interface BlockManifest extends ImageManifestBase {
   readonly range?: ColourRange;
 }
 
-export type ImageManifest = RgbManifest | BlockManifest;
+export type ImageManifest = RgbManifest | BlockManifest | PortsManifest;
 export type Manifest = StylesManifest | ImageManifest;
 
-export const MAX_SCALE = 4;
-export const MAX_MULTIPLE = 256;
 const MATRICES: readonly ColourMatrix[] = ['bt601', 'bt709', 'bt2020'];
 const RANGES: readonly ColourRange[] = ['limited', 'full'];
-const PRECISIONS: readonly Precision[] = ['fp32', 'fp16'];
 const COUNT = { integer: true, min: 0, max: Number.MAX_SAFE_INTEGER };
 const CHANNELS = { integer: true, min: 1, max: 65536 };
 
@@ -120,7 +124,12 @@ const CHANNELS = { integer: true, min: 1, max: 65536 };
  */
 export function parseManifest(text: string, path: string): Manifest {
   const top = fields(parseJsonObject(text, path), path);
-  top.number('format', { integer: true, min: 1, max: 1 });
+  const format = top.number('format', { integer: true, min: 1, max: 2 });
+  if (format === 2) {
+    const manifest = portsManifest(top);
+    top.end();
+    return manifest;
+  }
   const kind = top.choice('kind', ['styles', 'image'] as const);
   const manifest = kind === 'styles' ? stylesManifest(top) : imageManifest(top);
   top.end();
@@ -243,46 +252,14 @@ function blockTensor(top: Fields, key: string): BlockTensor {
   });
 }
 
-function valueRange(tensor: Fields, channels: number): ValueRange {
-  if (!tensor.isObject('range')) return tensor.choice('range', NAMED_RANGES);
-  return tensor.object('range', (range) => {
-    const mean = range.numbers('mean', channels);
-    const std = range.numbers('std', channels);
-    if (std.some((value) => value <= 0)) range.fail('std', 'must hold positive numbers');
-    return { mean, std };
-  });
-}
-
-function name(object: Fields): string {
-  const value = object.string('name');
-  // Names are typed on a command line, where `:` and `,` separate weights and styles.
-  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/i.test(value)) {
-    object.fail(
-      'name',
-      'must be letters, digits, ".", "_" and "-", 64 at most, and start with a letter or digit',
+/** Returns the files beside the network that a manifest of an image model names. */
+export function filesBeside(manifest: Manifest): readonly string[] {
+  if (manifest.kind === 'image' && manifest.io === 'ports') {
+    return [...manifest.inputs.values()].flatMap((port) =>
+      port.role === 'constant' && port.source !== undefined && port.source.kind !== 'numbers'
+        ? [port.source.file]
+        : [],
     );
   }
-  return value;
-}
-
-function digest(object: Fields, key: string): string {
-  const value = object.string(key).toLowerCase();
-  if (!/^[0-9a-f]{64}$/.test(value)) object.fail(key, 'must be a SHA-256 in hexadecimal');
-  return value;
-}
-
-/**
- * Reads a path. A manifest is untrusted: its files must lie in its own folder (links: see `resolveInside`).
- */
-function fileReference(object: Fields, key: string): string {
-  const value = object.string(key);
-  const inside = !posix.isAbsolute(value) && !value.split('/').includes('..') && !/[\0\\]/.test(value);
-  if (!inside || value === '' || value.endsWith('/')) {
-    object.fail(key, 'must be a relative path inside the manifest\'s own folder, without ".."');
-  }
-  return value;
-}
-
-function optional<K extends string, T>(key: K, value: T | undefined): { readonly [P in K]?: T } {
-  return value === undefined ? {} : ({ [key]: value } as { readonly [P in K]?: T });
+  return manifest.int8 === undefined ? [] : [manifest.int8.file];
 }

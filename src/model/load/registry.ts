@@ -1,13 +1,14 @@
-import { createHash } from 'node:crypto';
 import { realpath, stat } from 'node:fs/promises';
 import { JobError } from '../../system/errors.js';
-import { type ModelProto, opsetOf } from '../graph/onnx.js';
+import type { ConstantSource } from '../ports/constant-source.js';
 import { findImage, findStyles, type ModelSize, readCatalogue, sizeOf } from './catalogue.js';
-import { deriveImageModel, type ModelOverrides } from './derive-manifest.js';
-import { describeImage, describeStyles, fixedBy } from './describe.js';
-import { type GraphEnds, graphEnds } from './graph-ends.js';
+import { factsOf, type ModelOverrides } from './derive-manifest.js';
+import { describeImage, describeStyles } from './describe.js';
+import { finish, type Request } from './finish.js';
+import { graphEnds } from './graph-ends.js';
 import type { LoadedModel } from './loaded-model.js';
-import { type ImageManifest, MAX_MULTIPLE, MAX_SCALE, type StylesManifest } from './manifest.js';
+import type { ImageManifest, StylesManifest } from './manifest.js';
+import { MAX_MULTIPLE, MAX_SCALE } from './manifest-fields.js';
 import {
   checkedDigest,
   modelBytesLimit,
@@ -16,6 +17,7 @@ import {
   readManifest,
   resolveInside,
 } from './model-files.js';
+import { describeNetwork, loadPorts, readConstants } from './ports-model.js';
 import { readRanges } from './ranges.js';
 import { blendVectors, parseStyles, withStyle } from './styles.js';
 
@@ -27,6 +29,8 @@ export interface LoadOptions {
   /** 0 (the source) to 1.5 (exaggerated); default 1, the network's own output. */
   readonly strength?: number;
   readonly overrides?: ModelOverrides;
+  /** Values of inputs of the graph, by their names. They replace those in the manifest. */
+  readonly inputs?: ReadonlyMap<string, ConstantSource>;
   /** Largest ONNX file in bytes; default: FRAMESCATTER_MAX_MODEL_BYTES in the environment, or 1 GiB. */
   readonly maxBytes?: number;
 }
@@ -48,6 +52,7 @@ export async function loadModel(spec: string, options: LoadOptions): Promise<Loa
     spec,
     strength,
     overrides,
+    inputs: options.inputs ?? new Map(),
     limit: options.maxBytes ?? modelBytesLimit(process.env),
   };
   if (spec.includes('/') || /\.onnx$/i.test(spec)) {
@@ -72,13 +77,6 @@ function refuseSize(spec: string, size: ModelSize | undefined): void {
   });
 }
 
-interface Request {
-  readonly spec: string;
-  readonly strength: number;
-  readonly overrides: ModelOverrides;
-  readonly limit: number;
-}
-
 async function loadStyles(request: Request, path: string, manifest: StylesManifest): Promise<LoadedModel> {
   const given = Object.entries(request.overrides).find(([, value]) => value !== undefined);
   if (given !== undefined) {
@@ -86,6 +84,10 @@ async function loadStyles(request: Request, path: string, manifest: StylesManife
       'model',
       `"${request.spec}" is fully described by "${path}", so --model-${given[0]} does not apply`,
     );
+  }
+  const [input] = request.inputs.keys();
+  if (input !== undefined) {
+    throw new JobError('model', `"${request.spec}" takes only frames, so --input ${input} does not apply`);
   }
   const styles = parseStyles(request.spec);
   const file = await resolveInside(path, manifest.file);
@@ -110,12 +112,15 @@ async function loadImage(request: Request, path: string, manifest: ImageManifest
   const bytes = await readLimited(file, request.limit);
   const digest = checkedDigest(bytes, manifest.sha256, file);
   const proto = parseModel(bytes, file);
+  if (manifest.io === 'ports') return loadPorts(request, path, manifest, { file, proto, digest });
   const names = { input: manifest.input.name, output: manifest.output.name };
-  const ends = graphEnds(proto.graph ?? {}, file, names);
+  const ends = graphEnds(proto.graph ?? {}, file, { ...names, constants: new Set(request.inputs.keys()) });
   const described = describeImage(manifest, ends, file, request.overrides);
+  const frames = described.io.io === 'rgb' ? described.io.input : undefined;
+  const constants = await readConstants(request, request.inputs, proto, file, frames);
   const int8 = manifest.int8 && (await readRanges(path, manifest.int8, 1, [0]));
   const sources = [digest, ...(int8 === undefined ? [] : [int8.sha256])];
-  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, []);
+  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, [], constants);
   return { ...model, precision: manifest.precision ?? model.precision, int8: int8?.convs };
 }
 
@@ -145,15 +150,12 @@ async function loadFile(request: Request): Promise<LoadedModel> {
   const bytes = await readLimited(spec, request.limit);
   const digest = checkedDigest(bytes, undefined, spec);
   const proto = parseModel(bytes, spec);
-  const ends = graphEnds(proto.graph ?? {}, spec, {});
-  const { notes, ...described } = deriveImageModel(
-    proto.graph ?? {},
-    opsetOf(proto) ?? 0,
-    ends,
-    spec,
-    overrides,
-  );
-  return finish(request, spec, proto, ends, described, undefined, [digest], notes);
+  const sources = request.inputs;
+  const ends = graphEnds(proto.graph ?? {}, spec, { constants: new Set(sources.keys()) });
+  const network = { file: spec, proto, ends, sources, known: factsOf(overrides) };
+  const { constants, derived } = await describeNetwork(request, network, 'options');
+  const notes = [`model without a manifest, treated as ${derived.found}`];
+  return finish(request, spec, proto, ends, derived, undefined, [digest], notes, constants);
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -161,36 +163,6 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function finish(
-  { spec, strength }: Request,
-  file: string,
-  proto: ModelProto,
-  ends: GraphEnds,
-  described: Pick<LoadedModel, 'io' | 'scale' | 'multiple'>,
-  macsPerPixel: number | undefined,
-  sources: readonly unknown[],
-  notes: readonly string[],
-): LoadedModel {
-  const { io, scale, multiple } = described;
-  const identity = JSON.stringify({ sources, io, scale, multiple, strength });
-  return {
-    name: spec,
-    size: undefined,
-    file,
-    proto,
-    io,
-    scale,
-    multiple,
-    strength,
-    precision: 'fp32',
-    int8: undefined,
-    ...fixedBy(io, ends, file),
-    macsPerPixel,
-    sha256: createHash('sha256').update(identity).digest('hex'),
-    notes,
-  };
 }
 
 function checkRanges(strength: number, { scale, multiple }: ModelOverrides): void {

@@ -2,7 +2,7 @@ import { JobError } from '../../system/errors.js';
 import type { ProviderName } from '../../system/native.js';
 import { isRefusal } from '../../system/refusal.js';
 import type { LoadedModel } from '../load/loaded-model.js';
-import type { Precision } from '../load/manifest.js';
+import type { Precision } from '../load/manifest-fields.js';
 import { toFp16 } from '../passes/fp16.js';
 import { toInt8 } from '../passes/int8.js';
 import { PROVIDERS } from './providers.js';

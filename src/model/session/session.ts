@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { deviceOf, gpuModels, visibleGpus } from '../../system/devices.js';
 import { messageOf } from '../../system/errors.js';
 import { type Native, type NativeSession, native, type ProviderName } from '../../system/native.js';
-import type { Precision } from '../load/manifest.js';
+import type { Precision } from '../load/manifest-fields.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
 import { type InferenceStreams, openInferenceStreams } from './inference-streams.js';
 import type { CpuPrecision, SessionGraphs } from './precision.js';

@@ -33,7 +33,7 @@ t.test('every wrong key is named', async (t) => {
   const [first] = style.styles as Json[];
   const [norm] = style.norms as Json[];
   const wrong: readonly [unknown, RegExp][] = [
-    [{ ...image, format: 2 }, /"format" must be 1/],
+    [{ ...image, format: 3 }, /"format" must be a whole number from 1 to 2/],
     [{ ...image, kind: 'video' }, /"kind" must be "styles" or "image", not "video"/],
     [{ ...image, name: undefined }, /"name" is missing/],
     [{ ...image, name: 'a:b' }, /"name" must be letters/],

@@ -1,0 +1,71 @@
+import { basename, extname } from 'node:path';
+import { modelBytesLimit, parseModel, readLimited } from '../../model/load/model-files.js';
+import { type DeclaredEnd, declaredEnds, tensorText } from '../../model/ports/ends.js';
+import { type Looks, looksOf, UNKNOWN } from '../../model/ports/looks.js';
+import { printable, printableJson } from '../../report/printable.js';
+
+/**
+ * Prints what an ONNX file takes and gives, what each of them looks like, and a manifest to start from.
+ *
+ * @throws {JobError} model or limit: when the file cannot be read, or is no model.
+ */
+export async function inspectModel(file: string, json: boolean): Promise<number> {
+  const proto = parseModel(await readLimited(file, modelBytesLimit(process.env)), file);
+  const ends = declaredEnds(proto.graph ?? {});
+  const looks = looksOf(ends);
+  const manifest = manifestOf(file, ends, looks);
+  const told = (end: DeclaredEnd) => ({ ...end, looksLike: looks.get(end.name)?.what });
+  if (json) {
+    const found = { inputs: ends.inputs.map(told), outputs: ends.outputs.map(told), manifest };
+    process.stdout.write(`${printableJson(found, 2)}\n`);
+    return 0;
+  }
+  const width = Math.max(...[...ends.inputs, ...ends.outputs].map(({ name }) => name.length));
+  const lines = (list: readonly DeclaredEnd[]) =>
+    list.map(
+      ({ name, type, dims }) =>
+        `  ${name.padEnd(width)}  ${tensorText(type, dims)}, looks like ${looks.get(name)?.what}`,
+    );
+  const open = [...ends.inputs, ...ends.outputs].filter(({ name }) => looks.get(name)?.lines === undefined);
+  const text = [
+    ...['Inputs:', ...lines(ends.inputs), 'Outputs:', ...lines(ends.outputs), ''],
+    `A manifest to start from, for ${manifestName(file)} beside the file. Write what no graph tells in place of "${UNKNOWN}":`,
+    ...['', printableJson(manifest, 2)],
+    ...(open.length === 0 ? [] : ['', `No role fits ${open.map(({ name }) => name).join(', ')}.`]),
+  ];
+  process.stdout.write(`${text.map((line) => (line.includes('\n') ? line : printable(line))).join('\n')}\n`);
+  return 0;
+}
+
+function manifestOf(
+  file: string,
+  { inputs, outputs }: { readonly inputs: readonly DeclaredEnd[]; readonly outputs: readonly DeclaredEnd[] },
+  looks: ReadonlyMap<string, Looks>,
+): object {
+  const ports = (list: readonly DeclaredEnd[]) =>
+    Object.fromEntries(
+      list.flatMap(({ name }) => {
+        const lines = looks.get(name)?.lines;
+        return lines === undefined ? [] : [[name, lines]];
+      }),
+    );
+  const name = stem(file)
+    .replace(/[^\w.-]/g, '-')
+    .replace(/^[._-]+/, '')
+    .slice(0, 64);
+  return {
+    format: 2,
+    name: name === '' ? 'model' : name,
+    file: basename(file),
+    inputs: ports(inputs),
+    outputs: ports(outputs),
+  };
+}
+
+function stem(file: string): string {
+  return basename(file, extname(file));
+}
+
+function manifestName(file: string): string {
+  return `${stem(file)}.json`;
+}

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import type { ModelProto } from '../graph/onnx.js';
+import type { ConstantSource } from '../ports/constant-source.js';
+import type { Constant } from '../ports/constants.js';
+import type { ModelOverrides } from './derive-manifest.js';
+import { fixedBy } from './describe.js';
+import type { GraphEnds } from './graph-ends.js';
+import type { LoadedModel } from './loaded-model.js';
+
+/** What a user asks of a model. */
+export interface Request {
+  readonly spec: string;
+  readonly strength: number;
+  readonly overrides: ModelOverrides;
+  readonly inputs: ReadonlyMap<string, ConstantSource>;
+  readonly limit: number;
+}
+
+/**
+ * Returns the loaded model, with its digest. `sources` are the digests of its files and what else decides its
+ * output.
+ */
+export function finish(
+  { spec, strength }: Request,
+  file: string,
+  proto: ModelProto,
+  ends: GraphEnds,
+  described: Pick<LoadedModel, 'io' | 'scale' | 'multiple'>,
+  macsPerPixel: number | undefined,
+  sources: readonly unknown[],
+  notes: readonly string[],
+  constants: readonly Constant[] = [],
+): LoadedModel {
+  const { io, scale, multiple } = described;
+  const values = constants.map((one) => [one.name, one.sha256]);
+  // Without constants it is as it was before there were any: journals keep it.
+  const more = values.length === 0 ? {} : { constants: values };
+  const identity = JSON.stringify({ sources, io, scale, multiple, strength, ...more });
+  return {
+    name: spec,
+    size: undefined,
+    file,
+    proto,
+    constants,
+    io,
+    scale,
+    multiple,
+    strength,
+    precision: 'fp32',
+    int8: undefined,
+    ...fixedBy(io, ends, file),
+    macsPerPixel,
+    sha256: createHash('sha256').update(identity).digest('hex'),
+    notes,
+  };
+}

@@ -1,0 +1,127 @@
+/** Manifests of format 2: a role for every input and output of the graph. */
+import type { ConstantSource, PictureFacts } from '../ports/constant-source.js';
+import {
+  CHANNEL_ORDERS,
+  CHROMA_SAMPLINGS,
+  type ChannelOrder,
+  type ChromaSampling,
+  LAYOUTS,
+  type TensorLayout,
+  type ValueRange,
+} from '../ports/tensors.js';
+import type { Fields } from './json-fields.js';
+import {
+  digest,
+  fileReference,
+  MAX_MULTIPLE,
+  MAX_SCALE,
+  name,
+  optional,
+  PRECISIONS,
+  type Precision,
+  valueRange,
+} from './manifest-fields.js';
+
+/** What the graph does not say of an image tensor. Layout and channels may be given where it does not tell. */
+export interface ImagePort {
+  readonly layout?: TensorLayout;
+  readonly channels?: ChannelOrder;
+  readonly range?: ValueRange;
+}
+
+export type InputPort =
+  | ({ readonly role: 'frames' } & ImagePort)
+  /** Without a value, the command line must give one. */
+  | { readonly role: 'constant'; readonly source: ConstantSource | undefined };
+
+export type OutputPort = { readonly role: 'picture' } & ImagePort;
+
+/** A network whose ends have roles. Outputs without one are not computed. */
+export interface PortsManifest {
+  readonly kind: 'image';
+  readonly io: 'ports';
+  readonly name: string;
+  readonly file: string;
+  readonly sha256?: string;
+  readonly scale?: number;
+  readonly multiple?: number;
+  readonly precision?: Precision;
+  readonly chroma?: ChromaSampling;
+  readonly macsPerPixel?: number;
+  readonly licence?: string;
+  readonly inputs: ReadonlyMap<string, InputPort>;
+  readonly outputs: ReadonlyMap<string, OutputPort>;
+}
+
+const SIDE = { integer: true, min: 1, max: 16_384 };
+
+/** Reads the keys of a manifest of format 2. */
+export function portsManifest(top: Fields): PortsManifest {
+  const inputs = top.entries('inputs', inputPort);
+  const outputs = top.entries('outputs', outputPort);
+  const count = (ports: ReadonlyMap<string, { readonly role: string }>, role: string) =>
+    [...ports.values()].filter((port) => port.role === role).length;
+  if (count(inputs, 'frames') !== 1) top.fail('inputs', 'must have exactly one with the role "frames"');
+  if (count(outputs, 'picture') !== 1) top.fail('outputs', 'must have exactly one with the role "picture"');
+  return {
+    kind: 'image',
+    io: 'ports',
+    name: name(top),
+    file: fileReference(top, 'file'),
+    ...(top.has('sha256') ? { sha256: digest(top, 'sha256') } : {}),
+    ...optional('scale', top.optionalNumber('scale', { integer: true, min: 1, max: MAX_SCALE })),
+    ...optional('multiple', top.optionalNumber('multiple', { integer: true, min: 1, max: MAX_MULTIPLE })),
+    ...optional('precision', top.optionalChoice('precision', PRECISIONS)),
+    ...optional('chroma', top.optionalChoice('chroma', CHROMA_SAMPLINGS)),
+    ...optional('macsPerPixel', top.optionalNumber('macsPerPixel', { min: 0, max: Number.MAX_SAFE_INTEGER })),
+    ...optional('licence', top.optionalString('licence')),
+    inputs,
+    outputs,
+  };
+}
+
+function inputPort(port: Fields): InputPort {
+  const role = port.choice('role', ['frames', 'constant'] as const);
+  switch (role) {
+    case 'frames':
+      return { role, ...imagePort(port) };
+    case 'constant':
+      return { role, source: source(port) };
+  }
+}
+
+function outputPort(port: Fields): OutputPort {
+  return { role: port.choice('role', ['picture'] as const), ...imagePort(port) };
+}
+
+function imagePort(port: Fields): ImagePort {
+  const channels = port.optionalChoice('channels', CHANNEL_ORDERS);
+  return {
+    ...optional('layout', port.optionalChoice('layout', LAYOUTS)),
+    ...optional('channels', channels),
+    ...(port.has('range') ? { range: valueRange(port, channels === 'grey' ? 1 : 3) } : {}),
+  };
+}
+
+function source(port: Fields): ConstantSource | undefined {
+  const given = (['value', 'npy', 'picture'] as const).filter((key) => port.has(key));
+  const [kind, second] = given;
+  if (second !== undefined) port.fail(second, `cannot stand beside "${kind}"`);
+  switch (kind) {
+    case undefined:
+      return undefined;
+    case 'value':
+      return { kind: 'numbers', values: port.someNumbers('value') };
+    case 'npy':
+      return { kind: 'tensor', file: fileReference(port, 'npy') };
+    case 'picture':
+      return { kind: 'picture', file: fileReference(port, 'picture'), ...pictureFacts(port) };
+  }
+}
+
+function pictureFacts(port: Fields): PictureFacts {
+  const size = port.has('size')
+    ? port.object('size', (one) => ({ width: one.number('width', SIDE), height: one.number('height', SIDE) }))
+    : undefined;
+  return { ...imagePort(port), ...optional('size', size) };
+}
