@@ -1,5 +1,6 @@
 /**
- * Returns the bits of the float16 (IEEE 754 binary16) nearest to a number below 65520, from where on they round to infinity; ties to even.
+ * Returns the bits of the float16 (IEEE 754 binary16) nearest to a number below 65520, from where on they
+ * round to infinity; ties to even.
  */
 export function fp16Bits(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;

@@ -24,7 +24,9 @@ const TYPES: ReadonlyMap<number | undefined, SampleType> = new Map([
   [DataType.uint8, 'uint8'],
 ]);
 
-/** Which ends of a graph are meant: the names of the frames' and the picture's, and of inputs with a value. */
+/**
+ * Which ends of a graph are meant: the names of the frames' and the picture's, and of inputs with a value.
+ */
 export interface EndNames {
   readonly input?: string | undefined;
   readonly output?: string | undefined;
@@ -68,7 +70,10 @@ function refuseMissing(names: EndNames, declared: DeclaredEnds, file: string): v
   if (names.output !== undefined) check(names.output, 'output', declared.outputs);
 }
 
-/** Returns the refusal of a graph whose inputs do not all have a role; `frames` is the one for frames, if known. */
+/**
+ * Returns the refusal of a graph whose inputs do not all have a role; `frames` is the one for frames, if
+ * known.
+ */
 function severalInputs(
   graph: GraphProto,
   file: string,

@@ -22,7 +22,9 @@ import {
   valueRange,
 } from './manifest-fields.js';
 
-/** What the graph does not say of an image tensor. Layout and channels may be given where it does not tell. */
+/**
+ * What the graph does not say of an image tensor. Layout and channels may be given where it does not tell.
+ */
 export interface ImagePort {
   readonly layout?: TensorLayout;
   readonly channels?: ChannelOrder;

@@ -129,7 +129,10 @@ function pictureLayout(dims: DeclaredEnd['dims']): TensorLayout | undefined {
   return first === last ? undefined : first ? 'nchw' : 'nhwc';
 }
 
-/** Returns the shape of a list of numbers in declared dimensions: one of them has its length, the others are 1. */
+/**
+ * Returns the shape of a list of numbers in declared dimensions: one of them has its length, the others are
+ * 1.
+ */
 function vectorDims(dims: DeclaredEnd['dims'], length: number): readonly number[] | undefined {
   if (dims === undefined) return [length];
   const product = dims.reduce<number>((all, dim) => all * (typeof dim === 'number' ? dim : 1), 1);

@@ -5,7 +5,9 @@ export interface DeclaredEnd {
   readonly name: string;
   /** The ONNX element type: `float32`, `int64`, ...; `unknown` for anything but a tensor. */
   readonly type: string;
-  /** Each dimension's size, or its name if it is dynamic; undefined if the file does not give their number. */
+  /**
+   * Each dimension's size, or its name if it is dynamic; undefined if the file does not give their number.
+   */
   readonly dims: readonly (number | string)[] | undefined;
 }
 
