@@ -15,8 +15,9 @@ export interface Timed {
 }
 
 export interface TimedOptions {
-  /** Called with the program's process id every 50 ms. */
+  /** Called with the program's process id every `watchMs`, by default 50. */
   readonly watch?: (pid: number) => void;
+  readonly watchMs?: number;
 }
 
 const WATCH_MS = 50;
@@ -27,7 +28,7 @@ const TICKS_PER_SECOND = 100;
 export async function timed(
   program: string,
   args: readonly string[],
-  { watch }: TimedOptions = {},
+  { watch, watchMs = WATCH_MS }: TimedOptions = {},
 ): Promise<Timed> {
   const before = usedByChildren();
   const start = performance.now();
@@ -40,7 +41,7 @@ export async function timed(
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
   });
-  const watching = watch && setInterval(() => watch(child.pid ?? -1), WATCH_MS);
+  const watching = watch && setInterval(() => watch(child.pid ?? -1), watchMs);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);

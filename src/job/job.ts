@@ -82,7 +82,7 @@ async function runOnRoot(
   monitor: Monitor,
   underWay: () => void,
 ): Promise<RunFacts | undefined> {
-  const { world, log, stop, options, watchdog } = context;
+  const { world, stop, options, watchdog } = context;
   const { storage } = root;
   const prepared = await leadRanks(world, () => monitor.phase('prepare', () => root.prepare()));
   await world.broadcastValue(prepared.published);
@@ -90,7 +90,7 @@ async function runOnRoot(
     await leadRanks(world, () => root.tidyUp(prepared));
     return undefined;
   }
-  for (const note of prepared.notes) log.info(note);
+  root.tell(prepared);
   const shape = await world.broadcastValue(pipelineShape(options, prepared));
   const opened = await monitor.phase('open sessions', () =>
     openSessions(context, shape, prepared.graphs, prepared.memory.dryRuns),

@@ -7,6 +7,7 @@ import type { RunContext } from './context/context.js';
 import type { JobOptions } from './context/options.js';
 import type { StorageContext } from './context/storage-context.js';
 import { tidyUp } from './output/publication.js';
+import { preparedDecisions, workDecisions } from './prepare/decisions.js';
 import { type PreparedJob, prepareJob } from './prepare/prepare.js';
 import type { RunFacts } from './report/run-report.js';
 import { type RankReport, summaryLines } from './report/summary.js';
@@ -38,6 +39,8 @@ export interface RootJob {
   drop(): Promise<void>;
   /** Starts the job's clock and opens its monitor. */
   begin(): Promise<Monitor>;
+  /** Logs the notes about the decisions and, with `--verbose`, the decisions. */
+  tell(prepared: PreparedJob): void;
   openWork(prepared: PreparedJob, monitor: Monitor, choices: Choices): Promise<FrameWork | PieceWork>;
   endsOf(work: FrameWork): RootEnds;
   /**
@@ -88,9 +91,16 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
       return openMonitor(log, version);
     },
 
-    openWork(prepared, monitor, choices) {
+    tell(prepared) {
+      for (const note of prepared.notes) log.info(note);
+      for (const line of preparedDecisions(prepared)) log.detail(line);
+    },
+
+    async openWork(prepared, monitor, choices) {
       const place = { storage, monitor, device: deviceOf(world.localRank) };
-      return openRootWork(job, prepared, place, choices);
+      const work = await openRootWork(job, prepared, place, choices);
+      for (const line of workDecisions(job, prepared, work)) log.detail(line);
+      return work;
     },
 
     async explain(prepared, error) {

@@ -42,16 +42,13 @@ export function showProgress(log: Log, total: number | undefined, done: number):
       });
   }
 
-  function advance(): void {
-    frames += 1;
-    log.detail(`frame ${frames} is encoded`, { event: 'frame', frames });
-  }
-
   if (log.verbosity === 'quiet') return { advance: () => {}, stop: () => {} };
   const timer = setInterval(report, terminal ? TERMINAL_INTERVAL_MS : LINE_INTERVAL_MS);
   timer.unref();
   return {
-    advance,
+    advance() {
+      frames += 1;
+    },
     stop() {
       clearInterval(timer);
       if (!terminal) return;

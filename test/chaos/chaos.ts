@@ -36,7 +36,7 @@ const DISTURBED_RUNS = 2;
 const MOST_RUNS = 20;
 
 const tally: Tally = {
-  ...{ kills: 0, freezes: 0, tooLate: 0, recomputed: 0 },
+  ...{ kills: 0, freezes: 0, tooLate: 0, lost: 0 },
   ...{ wrong: 0, hung: 0, crashed: 0, leftOver: 0 },
 };
 const surroundings: Surroundings = { random, tally };
@@ -82,10 +82,10 @@ await removeScratchOfKilled();
 const survived = tally.kills + tally.freezes;
 process.stdout.write(
   `${values.rounds} rounds: ${tally.kills} kills, ${tally.freezes} freezes, ${tally.tooLate} too late, ` +
-    `${(tally.recomputed / Math.max(1, tally.kills)).toFixed(1)} frames recomputed per kill, ${tally.wrong} wrong, ` +
-    `${tally.hung} hung, ${tally.crashed} crashed, ${tally.leftOver} left over\n`,
+    `${tally.lost} recorded frames lost, ${tally.wrong} wrong, ${tally.hung} hung, ` +
+    `${tally.crashed} crashed, ${tally.leftOver} left over\n`,
 );
-const faults = tally.wrong + tally.hung + tally.crashed + tally.leftOver;
+const faults = tally.lost + tally.wrong + tally.hung + tally.crashed + tally.leftOver;
 process.exitCode = faults === 0 && survived > 0 ? 0 : 1;
 
 /** The options of jobs with this kind of split, and the output of an undisturbed one. */
@@ -113,7 +113,7 @@ function play(plan: (typeof PLANS)[number], work: Work): Promise<Outcome> {
 async function disturbed(moment: Moment, { args, output, env, patience }: Work): Promise<Outcome> {
   const story: string[] = [];
   let complaint: string | undefined;
-  let before = 0;
+  const recorded = new Map<string, number>();
   for (let run = 0; run < MOST_RUNS; run += 1) {
     const there = existsSync(output);
     const ranks = pick(RANKS);
@@ -128,14 +128,21 @@ async function disturbed(moment: Moment, { args, output, env, patience }: Work):
       complaint ??= `a run hung: ${ended.stderr}`;
     }
     complaint ??= complaintOf(ended, disturbance !== undefined);
-    const resumed = Number(/resuming after (\d+) frames/.exec(ended.stderr)?.[1] ?? 0);
-    if (run > 0 && before > 0) tally.recomputed += Math.max(0, before - resumed);
-    before = Number([...ended.stderr.matchAll(/frame (\d+) is encoded/g)].at(-1)?.[1] ?? 0);
+    const resumed = /resuming after (\d+) frames/.exec(ended.stderr)?.[1];
+    const before = [...recorded.values()].reduce((sum, frames) => sum + frames, 0);
+    if (resumed !== undefined) tally.lost += Math.max(0, before - Number(resumed));
+    for (const [index, frames] of recordedIn(ended.stderr)) recorded.set(index, frames);
     const how = disturbance === undefined ? '' : `, ${disturbance.how} ${disturbance.target} ${moment}`;
     story.push(`${ranks} ranks${how}: ${ended.code}`);
     if (ended.code === 0 || (there && foundOutput(ended))) return { story: story.join(' | '), complaint };
   }
   return { story: story.join(' | '), complaint: complaint ?? 'it never ended well' };
+}
+
+/** Returns the frames of each segment that a run recorded, by its log. */
+function recordedIn(stderr: string): readonly (readonly [index: string, frames: number])[] {
+  const lines = stderr.matchAll(/segment (\d+) is recorded: frames? (\d+)(?: to (\d+))?/g);
+  return [...lines].map(([, index = '', first, last = first]) => [index, Number(last) - Number(first) + 1]);
 }
 
 /** Files of killed processes in TMPDIR are removed when the next process creates a scratch folder there. */

@@ -93,10 +93,10 @@ async function freeze(
   return frozen;
 }
 
-/** Waits until a run logs that it resumes the other's work, or has ended. */
+/** Waits until a run logs that it has opened the other's work, or has ended. */
 async function tookOver(job: RunningJob, patience: number): Promise<void> {
   const until = performance.now() + patience;
-  while (!/frame \d+ is encoded/.test(job.stderr()) && performance.now() < until) {
+  while (!/ work folder: /.test(job.stderr()) && performance.now() < until) {
     if ((await endWithin(job, 50)) !== undefined) return;
   }
 }

@@ -8,7 +8,8 @@ export interface Tally {
   kills: number;
   freezes: number;
   tooLate: number;
-  recomputed: number;
+  /** Frames of recorded segments that a later run did not find. */
+  lost: number;
   wrong: number;
   hung: number;
   crashed: number;

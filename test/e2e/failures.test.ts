@@ -106,7 +106,7 @@ t.test('a file cut short in the middle is an error, and tolerated when asked', a
   t.match(tolerated.stderr, `ffmpeg reported ${concealed.messages} errors and concealed or dropped`);
 });
 
-/** Starts a slow job and waits until frames come through. */
+/** Starts a slow job and waits until it has recorded eight frames. */
 async function underWay(folder: string, ranks: number, prefix: readonly string[] = []) {
   const output = join(folder, 'o.mp4');
   const args = [
@@ -120,7 +120,7 @@ async function underWay(folder: string, ranks: number, prefix: readonly string[]
   ];
   const job =
     prefix.length === 0 ? startJob(ranks, args) : startJob(0, [...prefix, ...jobCommand(ranks, args).flat()]);
-  while (!/frame 8 is encoded/.test(job.stderr())) {
+  while (!/segment 1 is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }
   return { job, output, args };
@@ -220,8 +220,9 @@ t.test('an input that grows under the job is an error, and nothing is published'
   const input = join(folder, 'growing.mkv');
   await fs.copyFile(await makeClip('vfr-mkv'), input);
   const output = join(folder, 'o.mp4');
-  const job = startJob(0, [input, output, '--model', await slowModel(folder), '--verbose']);
-  while (!/frame 2 is encoded/.test(job.stderr())) {
+  const logging = ['--verbose', '--segment-seconds', '0.1'];
+  const job = startJob(0, [input, output, '--model', await slowModel(folder), ...logging]);
+  while (!/segment 0 is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 20)) !== undefined) throw new Error(job.stderr());
   }
   await fs.appendFile(input, Buffer.alloc(100));

@@ -104,7 +104,7 @@ async function underWay(folder: string, ranks: number, ...more: readonly string[
   const options = ['--segment-seconds', '0.8', '--report', at('report.json'), '--verbose', ...more];
   const args = [at('in'), '--out-dir', at('out'), '--model', model, ...options];
   const job = startJob(ranks, args);
-  while (!/video 2 of 3[\s\S]*frame 6 is encoded/.test(job.stderr())) {
+  while (!/video 2 of 3[\s\S]*segment 0 is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }
   return { job, args, at };

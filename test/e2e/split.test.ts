@@ -102,7 +102,7 @@ async function underWay(folder: string, ranks: number) {
     ...['--segment-seconds', '0.2', '--split', 'segments'],
   ];
   const job = startJob(ranks, args);
-  while (!/frame 8 is encoded/.test(job.stderr())) {
+  while (!/segment \d+ is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }
   return { job, output, args };

@@ -46,7 +46,7 @@ t.test('a folder that goes while the job runs is an error, and the job can be ru
   const model = await slowModel(folder);
   const args = [await makeClip('long-gop'), join(gone, 'o.mp4'), '--model', model];
   const job = startJob(1, [...args, '--verbose', '--segment-seconds', '0.8']);
-  while (!/frame 4 is encoded/.test(job.stderr())) {
+  while (!/segment 0 is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 20)) !== undefined) break;
   }
   await fs.rename(gone, join(folder, 'elsewhere'));

@@ -12,6 +12,12 @@ const GPU_BATCH_PIXELS = 4 * 1920 * 1080;
  */
 const MOST_GPU_BATCH = 8;
 
+/** The frames of one run of a rank, and why they are so many. */
+export interface Batch {
+  readonly frames: number;
+  readonly why: string;
+}
+
 /**
  * Returns the frames of one run, at least 1. With `auto` they depend on the model, the frame size and whether
  * there are GPUs; not on measurements or the number of ranks, since a resumed job must have the same batch. A
@@ -22,10 +28,13 @@ export function batchFor(
   model: Pick<LoadedModel, 'fixedBatch'>,
   frame: Size,
   onGpu: boolean,
-): number {
-  if (asked !== 'auto') return asked;
-  if (model.fixedBatch !== undefined) return model.fixedBatch;
-  if (!onGpu) return 1;
+): Batch {
+  if (asked !== 'auto') return { frames: asked, why: 'as asked' };
+  if (model.fixedBatch !== undefined) return { frames: model.fixedBatch, why: 'the model takes no other' };
+  if (!onGpu) return { frames: 1, why: 'a CPU gains nothing from more' };
   const batch = Math.floor(GPU_BATCH_PIXELS / (frame.width * frame.height));
-  return Math.min(MOST_GPU_BATCH, Math.max(1, batch));
+  return {
+    frames: Math.min(MOST_GPU_BATCH, Math.max(1, batch)),
+    why: `for frames of ${frame.width}x${frame.height} on a GPU`,
+  };
 }

@@ -75,11 +75,11 @@ function describeLack({ host, what, bytes, ranks }: Limit, needs: readonly RankN
   const most = Math.max(0, ...others.map((need) => (need === undefined ? 0 : total(need))));
   const root = ranks.includes(ROOT) ? needs[ROOT] : undefined;
   const parts = [
-    ...(root === undefined ? [] : [`rank 0 about ${size(total(root))}, decoder and encoder included`]),
-    ...(most > 0 ? [`${root === undefined ? 'each' : 'each other'} rank up to ${size(most)}`] : []),
+    ...(root === undefined ? [] : [`rank 0 about ${memorySize(total(root))}, decoder and encoder included`]),
+    ...(most > 0 ? [`${root === undefined ? 'each' : 'each other'} rank up to ${memorySize(most)}`] : []),
   ];
-  const all = `the job needs about ${size(sum(needs, ranks))} of memory on ${host} (${parts.join('; ')})`;
-  return `${all}, and ${what} ${size(bytes)}`;
+  const all = `the job needs about ${memorySize(sum(needs, ranks))} of memory on ${host} (${parts.join('; ')})`;
+  return `${all}, and ${what} ${memorySize(bytes)}`;
 }
 
 /** Returns what would fit, by the same estimate. */
@@ -129,7 +129,8 @@ function withPixels(facts: MemoryFacts, factor: number): MemoryFacts {
   };
 }
 
-function size(bytes: number): string {
+/** Returns bytes of memory as text: `300 MiB` or `1.5 GiB`. */
+export function memorySize(bytes: number): string {
   const gibibytes = bytes / 2 ** 30;
   return gibibytes < 1 ? `${Math.round(bytes / 2 ** 20)} MiB` : `${gibibytes.toFixed(1)} GiB`;
 }

@@ -10,6 +10,7 @@ import type { RankMachine } from '../context/machine.js';
 import type { JobOptions } from '../context/options.js';
 import { ENCODER_THREADS } from '../journal/work.js';
 import { busyRanks, dryRunRanks } from './busy-ranks.js';
+import { estimateMemory, type MemoryFacts } from './memory-estimate.js';
 import { refuseLackOfMemory } from './memory-limit.js';
 
 /** The ranks that make a dry run, and the check of their memory. */
@@ -25,6 +26,11 @@ export interface MemoryPlan {
    * @throws {JobError} limit: when it does not fit.
    */
   readonly refuseLack: (split: 'frames' | 'segments') => void;
+  /**
+   * Returns the bytes that each rank needs with this split, its decoder and encoder included; undefined if
+   * nobody knows.
+   */
+  readonly needs: (split: 'frames' | 'segments') => readonly number[] | undefined;
 }
 
 /** The facts of a job before its first frame. */
@@ -63,34 +69,44 @@ export function planMemory(job: PlannedJob): MemoryPlan {
     return bytes === undefined ? undefined : bytes * (onCpus === 'int8' ? INT8_MORE : 1);
   }
 
+  function factsOf(split: 'frames' | 'segments'): MemoryFacts | undefined {
+    const ranks = machines.map((machine, rank) => ({
+      busy: busy[rank] ?? true,
+      dryRun: dryRuns[rank] ?? true,
+      working: working(machine),
+    }));
+    if (
+      !ranks.every((rank): rank is typeof rank & { readonly working: number } => rank.working !== undefined)
+    )
+      return undefined;
+    return {
+      ...{ split, schedule, batch, frames, segmentFrames, ranks },
+      ...{
+        frameBytes: graph.inputBytes,
+        styledBytes: graph.rowBytes,
+        graphBytes: graph.bytes.byteLength,
+      },
+      ...{ codec: spec.codec, preset: spec.preset },
+      encoderThreads: ENCODER_THREADS,
+    };
+  }
+
   return {
     dryRuns,
     refuseLack(split) {
-      const ranks = machines.map((machine, rank) => ({
-        busy: busy[rank] ?? true,
-        dryRun: dryRuns[rank] ?? true,
-        working: working(machine),
-      }));
-      if (
-        !ranks.every((rank): rank is typeof rank & { readonly working: number } => rank.working !== undefined)
-      )
-        return;
+      const facts = factsOf(split);
+      if (facts === undefined) return;
       refuseLackOfMemory({
-        facts: {
-          ...{ split, schedule, batch, frames, segmentFrames, ranks },
-          ...{
-            frameBytes: graph.inputBytes,
-            styledBytes: graph.rowBytes,
-            graphBytes: graph.bytes.byteLength,
-          },
-          ...{ codec: spec.codec, preset: spec.preset },
-          encoderThreads: ENCODER_THREADS,
-        },
+        facts,
         machines,
         override: memoryOverride(),
         fixedBatch: model.fixedBatch,
         pixels: width * height,
       });
+    },
+    needs(split) {
+      const facts = factsOf(split);
+      return facts && estimateMemory(facts).map(({ own, codecs }) => own + codecs);
     },
   };
 }

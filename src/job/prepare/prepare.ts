@@ -40,6 +40,8 @@ export interface PreparedJob {
   readonly streams: StreamPlan;
   readonly model: LoadedModel;
   readonly batch: number;
+  /** Why the batch is that large. */
+  readonly batchReason: string;
   readonly graph: ComposedGraph;
   /** The composed graph in the precisions that ranks may run. */
   readonly graphs: SessionGraphs;
@@ -85,7 +87,7 @@ export async function prepareJob(
   const source = await withDisplayName(input, () => probe(input.path, sourceLimits(), options.video));
   const wire = wirePlan(source.video, container);
   const model = await readModel();
-  const batch = batchFor(options.batch, model, wire.format, onGpu(options));
+  const { frames: batch, why: batchReason } = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.
   const ranks = options.split === 'frames' ? machines.length : 1;
@@ -140,6 +142,7 @@ export async function prepareJob(
     streams,
     model,
     batch,
+    batchReason,
     graph,
     memory,
     graphs: { fp32: graph.bytes, fp16: fp16.bytes, int8 },

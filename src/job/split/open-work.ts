@@ -25,6 +25,7 @@ import { type SegmentSink, segmentSink } from '../journal/segments.js';
 import { closeWork, discardWork, openWork } from '../journal/work.js';
 import { publish } from '../output/publication.js';
 import type { Chooser, Split } from '../prepare/chooser.js';
+import { segmentRecorded } from '../prepare/decisions.js';
 import { decideHardware } from '../prepare/hardware.js';
 import type { HardwareTrials } from '../prepare/hardware-trials.js';
 import type { PreparedJob } from '../prepare/prepare.js';
@@ -93,6 +94,8 @@ async function openFrameWork(
     onNonFinite: nonFiniteWatch(options.strict, log.warn),
     onSegment: (index, frames, began) => {
       looking.begin(index);
+      const first = index * prepared.segmentFrames;
+      log.detail(segmentRecorded(index, first, frames), { event: 'segment', segment: index, frames });
       monitor.segment(index, frames, began);
     },
   });

@@ -9,6 +9,7 @@ import { inspections } from '../journal/inspections.js';
 import type { SegmentRecord } from '../journal/journal.js';
 import { nonFiniteWatch, refuseNonFinite } from '../journal/non-finite.js';
 import { closeWork } from '../journal/work.js';
+import { segmentRecorded } from '../prepare/decisions.js';
 import type { PreparedJob } from '../prepare/prepare.js';
 import type { FromRank, ToRank } from './channel.js';
 import type { PieceTask } from './piece-worker.js';
@@ -106,6 +107,9 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       const segment = { index, frames: piece.frames, pts: ptsOf(piece), ...odd };
       await journal.record(segment, file, data.byteLength);
       looking.begin(index);
+      storage.log.detail(segmentRecorded(index, piece.firstFrame, piece.frames), {
+        ...{ event: 'segment', segment: index, frames: piece.frames },
+      });
       finished.set(index, { ...segment, bytes: data.byteLength });
       for (const warning of told) warnings.add(warning);
       monitor.segment(index, piece.frames, began);

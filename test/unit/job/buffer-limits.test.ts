@@ -52,7 +52,11 @@ t.test("so does one rank's batch", async (t) => {
 
 t.test('a video that cannot be cut after all is held to it, one that is cut is not', async (t) => {
   const checked: string[] = [];
-  const memory = { dryRuns: [], refuseLack: (split: string) => void checked.push(split) };
+  const memory = {
+    dryRuns: [],
+    refuseLack: (split: string) => void checked.push(split),
+    needs: () => undefined,
+  };
   const prepared = { ...UPSCALED, memory } as unknown as PreparedJob;
   const choosing = (split: unknown, ranks = 22) =>
     withinLimits(async () => split as Split, ranks)(prepared, {} as StorageContext, undefined);
