@@ -1,17 +1,19 @@
 import * as fs from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { writeAtomically } from '../system/durable.js';
 import { readRegular } from '../system/own-files.js';
 import type { BlobAccess, Purpose } from './azure/blob-access.js';
 import { ask, connect } from './azure/blob-client.js';
 import { isAbsent } from './azure/blob-errors.js';
 import { readText } from './azure/blob-input.js';
-import { atName, type Location, nameBelow } from './location/location.js';
+import { atName, isAddress, type Location, nameBelow, parseLocation } from './location/location.js';
 
 /** A folder on a file system or in a container. It holds small files, and outputs go to it. */
 export interface Folder {
   /** Returns the address of `name`, for messages and as a job's OUTPUT. */
   address(name: string): string;
+  /** Returns the name that has this address; undefined if none in this folder has. */
+  nameOf(address: string): string | undefined;
   /** Makes the folder that `name` belongs in. */
   prepare(name: string): Promise<void>;
   /** Returns a stamp that differs between two contents of `name`; null if there is none. */
@@ -34,6 +36,10 @@ function localFolder(folder: string): Folder {
   };
   return {
     address: path,
+    nameOf(address) {
+      const name = relative(folder, address);
+      return name !== '' && path(name) === address && isBelow(name) ? name : undefined;
+    },
     prepare,
     stamp: (name) =>
       fs
@@ -48,6 +54,11 @@ function localFolder(folder: string): Folder {
   };
 }
 
+/** Returns whether a relative path stays in its folder. */
+function isBelow(name: string): boolean {
+  return !isAbsolute(name) && name.split(sep)[0] !== '..';
+}
+
 function absentFile(error: NodeJS.ErrnoException): null {
   if (error.code === 'ENOENT') return null;
   throw error;
@@ -56,13 +67,21 @@ function absentFile(error: NodeJS.ErrnoException): null {
 function blobFolder(access: BlobAccess): Folder {
   const { location, container } = access;
   const full = (name: string): string => nameBelow(location, name);
+  const address = (name: string): string => atName(location, full(name)).url;
   const purpose = (verb: Purpose['verb'], name: string): Purpose => ({
     verb,
     name: full(name),
     code: 'output',
   });
   return {
-    address: (name) => atName(location, full(name)).url,
+    address,
+    nameOf(text) {
+      const prefix = full('');
+      const whole = blobNameOf(text);
+      if (whole?.startsWith(prefix) !== true) return undefined;
+      const name = whole.slice(prefix.length);
+      return name !== '' && address(name) === text ? name : undefined;
+    },
     prepare: async () => {},
     stamp: (name) =>
       ask(access, purpose('read', name), ({ signal: abortSignal }) =>
@@ -89,6 +108,17 @@ function blobFolder(access: BlobAccess): Folder {
       );
     },
   };
+}
+
+/** Returns the name in the address of a blob; undefined if `text` is none. */
+function blobNameOf(text: string): string | undefined {
+  if (!isAddress(text)) return undefined;
+  try {
+    const location = parseLocation(text);
+    return location.kind === 'blob' ? location.name : undefined;
+  } catch {
+    return undefined; // a person may have written it
+  }
 }
 
 function absentBlob(error: unknown): null {

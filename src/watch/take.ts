@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type OutputNaming, outputName } from '../job/output/output-name.js';
 import type { Log } from '../report/log.js';
 import { printable, printableJson } from '../report/printable.js';
 import type { Folder } from '../storage/folder.js';
@@ -11,7 +12,7 @@ import type { Claim, Claims } from './claim.js';
 import { isSettled, type Records, recordName, type VideoRecord, type VideoState } from './records.js';
 import type { Runner, RunOutcome } from './runner.js';
 import type { Source, TakeResult } from './source.js';
-import { outputName, type Video } from './videos.js';
+import type { Video } from './videos.js';
 
 /** The parts of a watcher. */
 export interface Watcher {
@@ -20,6 +21,8 @@ export interface Watcher {
   readonly records: Records;
   readonly claims: Claims;
   readonly runner: Runner;
+  /** The options of the jobs that decide the outputs' names. */
+  readonly naming: OutputNaming;
   readonly log: Log;
   /** The number of failed runs after which a video is set aside. */
   readonly tries: number;
@@ -68,7 +71,8 @@ async function work(
   known: VideoRecord | undefined,
 ): Promise<TakeResult> {
   const { outputs, records, log } = watcher;
-  const output = outputName(video.name);
+  const output = outputOf(watcher, video, known);
+  const sameOutput = known?.output === outputs.address(output);
   const now = new Date().toISOString();
   let record: VideoRecord = {
     video: video.name,
@@ -82,7 +86,7 @@ async function work(
     firstTaken: known?.firstTaken ?? now,
     state: 'running',
     job: known?.state === 'running' ? known.job : null,
-    outputBefore: known?.state === 'running' ? known.outputBefore : await outputs.stamp(output),
+    outputBefore: known?.state === 'running' && sameOutput ? known.outputBefore : await outputs.stamp(output),
     updated: now,
     watcher: `process ${process.pid} on ${hostname()}`,
   };
@@ -113,7 +117,7 @@ async function work(
   log.info(`${video.name}: ${known === undefined ? 'started' : 'resumed'}`, fields(video, 'running'));
   let outcome: RunOutcome;
   try {
-    outcome = await run(watcher, video, known, record, save);
+    outcome = await run(watcher, video, output, { known, record, save });
   } catch (error) {
     const outage = error instanceof JobError && OUTAGES.includes(error.code);
     if (!outage) return setAside(redact(messageOf(error)));
@@ -172,16 +176,31 @@ async function work(
   }
 }
 
+/**
+ * Returns the name of the output: the one in an unsettled record, which the earlier work has, as long as it
+ * suits the options of the jobs.
+ */
+function outputOf({ outputs, naming }: Watcher, video: Video, known: VideoRecord | undefined): string {
+  const recorded = known && outputs.nameOf(known.output);
+  const stays = recorded !== undefined && outputName(recorded, naming) === recorded;
+  return stays ? recorded : outputName(video.name, naming);
+}
+
+interface RunRecord {
+  /** The record before this run; undefined if there was none. */
+  readonly known: VideoRecord | undefined;
+  readonly record: VideoRecord;
+  readonly save: (change: Partial<VideoRecord>) => Promise<void>;
+}
+
 /** Finds the run of a dead watcher, or starts a new one, and waits until it ends. */
 async function run(
   watcher: Watcher,
   video: Video,
-  known: VideoRecord | undefined,
-  record: VideoRecord,
-  save: (change: Partial<VideoRecord>) => Promise<void>,
+  output: string,
+  { known, record, save }: RunRecord,
 ): Promise<RunOutcome> {
   const { source, outputs, runner } = watcher;
-  const output = outputName(video.name);
   let { interruptions } = record;
   if (known?.state === 'running') {
     const outcome = known.job === null ? { kind: 'gone' as const } : await runner.follow(known.job);

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { derivedPath } from '../storage/location/derived-names.js';
 import { type BlobLocation, nameBelow } from '../storage/location/location.js';
 
 /** A video in the watched location. */
@@ -13,14 +12,7 @@ export interface Video {
   readonly key: string;
 }
 
-/** The suffixes that an output with any codec may have. */
-const WRITABLE = /\.(?:mp4|m4v|mov|qt|mkv)$/i;
 const KEY_DIGITS = 32;
-
-/** Returns the name of the output: that of the video, plus .mkv if that container cannot be written. */
-export function outputName(name: string): string {
-  return WRITABLE.test(name) ? name : derivedPath(name, '.mkv');
-}
 
 /**
  * Returns the blob `name` below `place` as a video, equal from a listing and from a message. The addresses of

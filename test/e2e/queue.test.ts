@@ -79,14 +79,14 @@ t.test('one video is damaged: the others are made, as by jobs of their own', asy
       await fs.rm(at('in/no video.mp4'));
       await fs.copyFile(await makeClip('late-ts'), at('in/b.ts'));
       // What was done of the damaged one; nothing, where the damage was found before a frame came back.
-      await fs.rm(at('out/b.mkv.framescatter'), { recursive: true, force: true });
+      await fs.rm(at('out/b.ts.mkv.framescatter'), { recursive: true, force: true });
       const again = await runJob(ranks, args);
       t.equal(again.code, 0, again.stderr);
       t.same(await states(at('report.json')), ['skipped', 'done', 'skipped', 'skipped']);
       t.match(again.stderr, /video 1 of 4: .*a\.mp4: skipped, .*a\.mp4 exists already/);
       t.same(
         (await fs.readdir(at('out'))).sort(),
-        ['a.mp4', 'b.mkv', HOSTILE, 'd.mkv'],
+        ['a.mp4', 'b.ts.mkv', HOSTILE, 'd.mkv'],
         'nothing else is left',
       );
     });

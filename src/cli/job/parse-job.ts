@@ -81,12 +81,14 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
 }
 
 /**
- * Checks that the arguments are those of one job.
+ * Checks that the arguments are those of one job. Returns its options.
  *
  * @throws {JobError} usage: when they are not.
  */
-export function checkJob(argv: readonly string[]): void {
-  if (parseJob(argv).kind !== 'job') throw usage('this is not a valid job command line');
+export function checkJob(argv: readonly string[]): JobOptions {
+  const command = parseJob(argv);
+  if (command.kind !== 'job') throw usage('this is not a valid job command line');
+  return command.options;
 }
 
 /** Refuses a --format that contradicts the name of the output. */

@@ -1,3 +1,4 @@
+import type { OutputNaming } from '../../job/output/output-name.js';
 import type { LogFormat, Verbosity } from '../../report/log.js';
 import { isAddress, parseQueue } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
@@ -28,6 +29,8 @@ export type WatchCommand = {
   readonly run: RunKind;
   /** The arguments after INPUT and OUTPUT of the command that runs or submits a job. */
   readonly words: readonly string[];
+  /** The options among them that decide the outputs' names. */
+  readonly naming: OutputNaming;
   readonly ranks: number;
   readonly jobs: number;
   readonly tries: number;
@@ -87,14 +90,20 @@ const GIB = 2 ** 30;
 const OF_ONE_JOB = /^--(work-?dir|report)(?:=|$)/i;
 const HINT =
   'put it into AZURE_STORAGE_CONNECTION_STRING: BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=SAS';
-/** Example names, with which the arguments are checked before any video comes. */
+/**
+ * Example names, with which the arguments are checked before any video comes. The outputs have no suffix, as
+ * it depends on these arguments.
+ */
 export const SAMPLES = {
-  file: { input: '/in/film.mp4', output: '/out/film.mp4' },
+  file: { input: '/in/film.mp4', output: '/out/film' },
   blob: {
     input: 'https://films.blob.core.windows.net/videos-in/film.mp4',
-    output: 'https://films.blob.core.windows.net/videos-out/film.mp4',
+    output: 'https://films.blob.core.windows.net/videos-out/film',
   },
 } as const;
+
+/** Checks the arguments of a job, and returns the options that decide an output's name. */
+type NamingCheck = (...words: Parameters<CheckJob>) => OutputNaming;
 
 /**
  * Parses what follows `watch`. Pure.
@@ -104,7 +113,7 @@ export const SAMPLES = {
 export function parseWatch(
   argv: readonly string[],
   environment: NodeJS.ProcessEnv,
-  checkJob: CheckJob,
+  checkJob: NamingCheck,
 ): WatchCommand | Text {
   const given = parseCommand(WATCH, argv);
   if (typeof given === 'string') return { kind: 'text', text: given };
@@ -114,7 +123,7 @@ export function parseWatch(
   if (places.length !== 1 || input === '') throw usage('watch takes one PLACE to watch');
   if (output === '') throw usage('watch needs --out, the place for the outputs');
   const { run } = parsed;
-  const command: WatchCommand = {
+  const command: Omit<WatchCommand, 'naming'> = {
     kind: 'watch',
     input,
     output,
@@ -137,26 +146,36 @@ export function parseWatch(
     parseQueue(command.queue);
     if (!isAddress(input)) throw usage('--queue tells of uploads: PLACE must be a container');
   }
-  checkWords(command, environment, checkJob);
-  return command;
+  return { ...command, naming: checkWords(command, environment, checkJob) };
 }
 
-function checkWords(command: WatchCommand, environment: NodeJS.ProcessEnv, checkJob: CheckJob): void {
+function checkWords(
+  command: Omit<WatchCommand, 'naming'>,
+  environment: NodeJS.ProcessEnv,
+  namingCheck: NamingCheck,
+): OutputNaming {
   const { run, words } = command;
+  let naming: OutputNaming | undefined;
+  const checkJob: CheckJob = (all) => {
+    const { format, codec } = namingCheck(all);
+    naming = { format, codec };
+  };
   const { input } = isAddress(command.input) ? SAMPLES.blob : SAMPLES.file;
   const { output } = isAddress(command.output) ? SAMPLES.blob : SAMPLES.file;
   const job = [input, output, ...words];
   switch (run) {
     case 'local':
       checkJob(job);
-      return;
+      break;
     case 'slurm':
       slurmRequest(job, checkJob);
-      return;
+      break;
     case 'aml':
       amlSubmission(job, environment, checkJob);
-      return;
+      break;
   }
+  if (naming === undefined) throw new JobError('internal', 'the options of the jobs were not checked');
+  return naming;
 }
 
 /** Returns the request that arguments of `submit slurm` make. */

@@ -42,6 +42,7 @@ export async function runWatch(
       records: openRecords(statePlace),
       claims: await openClaims(state),
       runner: await runnerFor(command, { log, logs, signal: stop.aborted, environment }),
+      naming: command.naming,
       log,
       tries: command.tries,
       mostBytes: command.mostBytes,

@@ -1,7 +1,9 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from '../../storage/azure/blob-client.js';
-import { derivedName, workFolderName } from '../../storage/location/derived-names.js';
+import { openFolder } from '../../storage/folder.js';
+import { HEADER } from '../../storage/local/work-names.js';
+import { workFolderName } from '../../storage/location/derived-names.js';
 import {
   atName,
   below,
@@ -19,14 +21,29 @@ import {
   videosInFolder,
 } from '../../storage/video-listing.js';
 import { JobError, messageOf } from '../../system/errors.js';
-import { CODEC_FACTS } from '../../video/codecs/codecs.js';
-import { containerFor, containerNamed } from '../../video/formats/container.js';
 import type { JobOptions, QueueOptions, RunOptions } from '../context/options.js';
+import { workLocation } from '../journal/work.js';
+import { formerOutputName, outputName } from '../output/output-name.js';
+import { stampOf } from './queue-record.js';
+
+/** What a plan tells the user, without being an error. */
+export interface PlanNotes {
+  /** Gets what a folder contains that cannot be used. */
+  readonly unlisted?: Unlisted;
+  /** Gets a video whose output, or unfinished work, has the name that version 0.1 gave. */
+  readonly former?: (input: string, output: string) => void;
+}
+
+/** A video, the name of its output, and the name that version 0.1 gave it. */
+interface Named {
+  readonly input: string;
+  readonly name: string;
+  readonly former: string;
+}
 
 /**
  * Plans the jobs of a queue, in order: the inputs as given, with a folder's or container's own videos in the
- * order of their names, then the list. Creates the folder of the outputs. `unlisted` gets what a folder
- * contains that cannot be used.
+ * order of their names, then the list. Creates the folder of the outputs.
  *
  * @throws {JobError} usage: when there is no video, the list cannot be read, or two videos would have one
  *   output.
@@ -34,42 +51,66 @@ import type { JobOptions, QueueOptions, RunOptions } from '../context/options.js
 export async function planQueue(
   options: QueueOptions,
   signal: AbortSignal,
-  unlisted: Unlisted = () => {},
+  notes: PlanNotes = {},
 ): Promise<readonly JobOptions[]> {
   const { inputs, list, outDir, ...run } = options;
   const videos: string[] = [];
-  for (const input of inputs) for (const video of await videosOf(input, signal, unlisted)) videos.push(video);
+  for (const input of inputs)
+    for (const video of await videosOf(input, signal, notes.unlisted)) videos.push(video);
   if (list !== undefined) for (const video of await readList(list)) videos.push(video);
   if (videos.length === 0) throw new JobError('usage', 'there is no video to process');
   const place = parseLocation(outDir);
-  const takenBy = new Map<string, string>();
-  const jobs = videos.map((input) => {
-    const name = resultName(nameOf(input), run);
-    const other = takenBy.get(name);
-    if (other !== undefined) throw sameOutput(name, other, input);
-    takenBy.set(name, input);
-    const workDir =
-      run.workDir === undefined ? undefined : textOf(below(parseLocation(run.workDir), workFolderName(name)));
-    return { ...run, input, output: textOf(below(place, name)), workDir };
-  });
+  const named = nameAll(videos, run);
   if (place.kind === 'file') await makeFolder(place.path);
+  const jobOf = (input: string, name: string): JobOptions => ({
+    ...run,
+    input,
+    output: textOf(below(place, name)),
+    workDir:
+      run.workDir === undefined ? undefined : textOf(below(parseLocation(run.workDir), workFolderName(name))),
+  });
+  const owners = ownersOf(named);
+  const jobs: JobOptions[] = [];
+  for (const { input, name, former } of named) {
+    const earlier = jobOf(input, former);
+    const isFormer = name !== former && owners.get(former) === 1 && (await isBegun(earlier));
+    if (isFormer) notes.former?.(input, earlier.output);
+    jobs.push(isFormer ? earlier : jobOf(input, name));
+  }
   return jobs;
 }
 
-/**
- * Returns the output name of a video called `name`: with the suffix of the container `format` if given; else
- * its own, if that container can be written and holds the codec; else .mkv.
- */
-export function resultName(name: string, { format, codec }: Pick<RunOptions, 'format' | 'codec'>): string {
-  const dot = name.lastIndexOf('.');
-  const stem = dot <= 0 ? name : name.slice(0, dot);
-  if (format !== undefined) return derivedName(stem, `.${containerFor(name, format).name}`);
-  const own = containerNamed(name);
-  const kept = own !== undefined && CODEC_FACTS[codec].containers.includes(own.name);
-  return kept ? name : derivedName(stem, '.mkv');
+function nameAll(videos: readonly string[], run: RunOptions): readonly Named[] {
+  const takenBy = new Map<string, string>();
+  return videos.map((input) => {
+    const own = nameOf(input);
+    const name = outputName(own, run);
+    const other = takenBy.get(name);
+    if (other !== undefined) throw sameOutput(name, other, input);
+    takenBy.set(name, input);
+    return { input, name, former: formerOutputName(own, run) };
+  });
 }
 
-async function videosOf(input: string, signal: AbortSignal, unlisted: Unlisted): Promise<readonly string[]> {
+/** Returns, for each name, how many of the videos have or had it for their outputs. */
+function ownersOf(named: readonly Named[]): ReadonlyMap<string, number> {
+  const owners = new Map<string, number>();
+  for (const { name, former } of named)
+    for (const one of new Set([name, former])) owners.set(one, (owners.get(one) ?? 0) + 1);
+  return owners;
+}
+
+/** Returns whether a job's output exists, or work for it. */
+async function isBegun(job: JobOptions): Promise<boolean> {
+  if ((await stampOf(parseLocation(job.output))) !== null) return true;
+  return (await (await openFolder(workLocation(job))).stamp(HEADER)) !== null;
+}
+
+async function videosOf(
+  input: string,
+  signal: AbortSignal,
+  unlisted: Unlisted | undefined,
+): Promise<readonly string[]> {
   if (isAddress(input)) {
     const location = parseLocation(input);
     if (location.kind === 'file' || isVideoName(lastName(location))) return [input];

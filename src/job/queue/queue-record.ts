@@ -73,7 +73,8 @@ async function stampsOf({ input, output }: JobOptions): Promise<string> {
   return `${of} ${made}`;
 }
 
-async function stampOf(location: Location): Promise<string | null> {
+/** Returns a stamp of the file or blob that is there now; null if there is none. */
+export async function stampOf(location: Location): Promise<string | null> {
   const folder: Location =
     location.kind === 'file'
       ? { kind: 'file', path: dirname(location.path) }

@@ -62,9 +62,14 @@ const MOST_NAMES = 10;
 /** Opens a queue: plans its jobs, and checks what all of them depend on. */
 export async function openQueue(context: RunContext, options: QueueOptions): Promise<Queue> {
   const { log, stop, version } = context;
-  const jobs = await planQueue(options, stop.aborted, (path, error) =>
-    log.warn(`${JSON.stringify(path)} is skipped: ${messageOf(error)}`),
-  );
+  const jobs = await planQueue(options, stop.aborted, {
+    unlisted: (path, error) => log.warn(`${JSON.stringify(path)} is skipped: ${messageOf(error)}`),
+    former: (input, output) =>
+      log.warn(
+        `${displayText(output)} is taken as the output of ${displayText(input)}, as an earlier version named it; ` +
+          'if it is not, move it and run this again',
+      ),
+  });
   await refuseSharedFiles(jobs, options.list);
   const record = await openQueueRecord(options);
   await context.model(); // a missing model would fail every video

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseAml } from '../../../src/cli/aml/parse-aml.js';
+import { checkJob } from '../../../src/cli/job/parse-job.js';
 import { parseWatch } from '../../../src/cli/watch/parse-watch.js';
 import { GPU_SIZES } from '../../../src/cloud/gpu-sizes.js';
 import { packageRoot } from '../../../src/system/package.js';
@@ -55,11 +56,7 @@ t.test('commands of the program are ones that it takes', async (t) => {
       .replace('$queue', 'https://films.queue.core.windows.net/uploads')
       .replaceAll('$data', 'films')
       .split(/ +/);
-    t.match(
-      parseWatch(words, environment, () => undefined),
-      { kind: 'watch', run: 'aml' },
-      line,
-    );
+    t.match(parseWatch(words, environment, checkJob), { kind: 'watch', run: 'aml' }, line);
   }
   for (const line of lines) {
     const [, verb = '', rest = ''] =

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { parseArguments } from '../../../src/cli/arguments.js';
 import type { JobOptions, QueueOptions } from '../../../src/job/context/options.js';
-import { planQueue, resultName } from '../../../src/job/queue/queue-plan.js';
+import { planQueue } from '../../../src/job/queue/queue-plan.js';
 import { videosInFolder } from '../../../src/storage/video-listing.js';
 
 const SAS = '?sv=1&sig=CANARY';
@@ -36,24 +36,34 @@ t.test('--out-dir makes a queue of any number of inputs', async (t) => {
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
 });
 
-t.test('an output keeps its name, and its container where that can be written', async (t) => {
-  const h264 = { codec: 'h264', format: undefined } as const;
-  t.equal(resultName('a.mp4', h264), 'a.mp4');
-  t.equal(resultName('a b.MOV', h264), 'a b.MOV');
-  t.equal(resultName('a.tar.avi', h264), 'a.tar.mkv');
-  t.equal(resultName('a', h264), 'a.mkv');
-  t.equal(resultName('.a', h264), '.a.mkv');
-  t.equal(resultName('a.webm', h264), 'a.mkv');
-  t.equal(resultName('a.webm', { codec: 'vp9', format: undefined }), 'a.webm');
-  t.equal(resultName('a.mp4', { codec: 'prores', format: 'mov' }), 'a.mov');
-  t.throws(() => resultName('a.mp4', { codec: 'h264', format: 'xyz' }), { code: 'usage' });
+t.test('what version 0.1 has made or begun keeps its name', async (t) => {
+  const out = t.testdir({
+    'a.mkv': '',
+    'b.mkv.framescatter': { 'journal.json': '' },
+    'c.mkv': '',
+    'd.mkv': '',
+    'e.mkv': '',
+    'f.mkv.framescatter': {},
+  });
+  const told: string[] = [];
+  const outputs = async (...argv: string[]): Promise<readonly string[]> => {
+    told.length = 0;
+    const former = (input: string): void => void told.push(input);
+    const jobs = await planQueue(asked(...argv, '--out-dir', out), new AbortController().signal, { former });
+    return jobs.map(({ output }) => basename(output));
+  };
+  t.same(await outputs('in/a.avi', 'b.avi', 'f.avi', 'g.avi'), ['a.mkv', 'b.mkv', 'f.avi.mkv', 'g.avi.mkv']);
+  t.same(told, ['in/a.avi', 'b.avi'], 'and is told of');
+  t.same(await outputs('c.avi', 'c.mkv'), ['c.avi.mkv', 'c.mkv'], "it is another video's");
+  t.same(await outputs('d.avi', 'd.ts'), ['d.avi.mkv', 'd.ts.mkv'], 'it may be of either');
+  t.same(await outputs('e.mp4', '--format', 'mkv'), ['e.mkv']);
+  t.same(await outputs('e.mp4'), ['e.mp4']);
+  const work = t.testdir({ 'g.mkv.framescatter': { 'journal.json': '' } });
+  t.same(await outputs('g.avi', '--work-dir', work), ['g.mkv'], 'with its work elsewhere');
+  t.same(await outputs('b.avi', '--work-dir', work), ['b.avi.mkv']);
 });
 
 t.test('a result whose name would be too long gets one that fits', async (t) => {
-  const h264 = { codec: 'h264', format: undefined } as const;
-  t.match(resultName(`${'y'.repeat(252)}.ts`, h264), /^y+~[0-9a-f]{16}\.mkv$/);
-  t.equal(Buffer.byteLength(resultName(`${'y'.repeat(252)}.ts`, h264)), 255);
-  t.equal(resultName(`${'y'.repeat(251)}.mp4`, h264), `${'y'.repeat(251)}.mp4`);
   const [job] = await plan(`${'y'.repeat(251)}.mp4`, '--out-dir', t.testdir(), '--work-dir', '/w');
   t.match(job?.workDir, /^\/w\/y+~[0-9a-f]{16}\.framescatter$/);
 });
@@ -69,7 +79,7 @@ t.test('a name that is not UTF-8 is left out of a folder, and told of', async (t
   const jobs = await planQueue(
     asked(folder, '--out-dir', join(folder, 'out')),
     new AbortController().signal,
-    (path) => told.push(path),
+    { unlisted: (path) => told.push(path) },
   );
   t.same(
     jobs.map(({ input }) => input),
@@ -101,7 +111,7 @@ t.test('folders, lists and names, whatever they are called', async (t) => {
     (await plan(at('in'), '--out-dir', out)).map(({ input, output }) => [input, output]),
     [
       [at('in/-x.mov'), join(out, '-x.mov')],
-      [at('in/a\nb.avi'), join(out, 'a\nb.mkv')],
+      [at('in/a\nb.avi'), join(out, 'a\nb.avi.mkv')],
       [at('in/b.mp4'), join(out, 'b.mp4')],
     ],
     'only the videos of the folder itself',
@@ -138,7 +148,7 @@ t.test('what cannot be a queue is refused before anything is made', async (t) =>
   const out = join(folder, 'out');
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['x/a.mp4', 'y/a.mp4'], /a\.mp4: x\/a\.mp4 and y\/a\.mp4/],
-    [['a.avi', 'a.mkv'], /output a\.mkv/],
+    [['a.avi', 'a.avi.mkv'], /output a\.avi\.mkv/],
     [['a.mp4', 'a.mp4'], /output a\.mp4/],
     [[join(folder, 'empty')], /no video in/],
     [['--list', join(folder, 'none')], /list .*none cannot be read/],

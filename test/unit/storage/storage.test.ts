@@ -7,6 +7,7 @@ import { inspect } from 'node:util';
 import t from 'tap';
 import { createLog } from '../../../src/report/log.js';
 import { Incomplete, isTransient, withRetries } from '../../../src/storage/azure/retry.js';
+import { openFolder } from '../../../src/storage/folder.js';
 import { derivedName, derivedPath, workBeside } from '../../../src/storage/location/derived-names.js';
 import {
   atName,
@@ -426,4 +427,26 @@ t.test('a scratch whose name comes to stand for something else takes nothing wit
   await scratch.dispose();
   t.equal(await fs.readFile(join(base, 'victim/input/thesis.txt'), 'utf8'), 'years');
   t.same(await fs.readdir(join(base, 'moved')), [], 'its own files are gone');
+});
+
+t.test('a folder knows the addresses of its names, and no others', async (t) => {
+  const local = await openFolder(parseLocation('/out'));
+  const remote = await openFolder(blob(`https://films.blob.core.windows.net/results/styled?${SAS}`));
+  for (const folder of [local, remote])
+    for (const name of ['a.mp4', 'deep/ü #1.mkv', '..a.mp4'])
+      t.equal(folder.nameOf(folder.address(name)), name);
+  for (const other of ['', '/out', '/out/', '/out2/a.mp4', '/a.mp4', '/out/../a.mp4', 'a.mp4', 'out/a.mp4'])
+    t.equal(local.nameOf(other), undefined, other);
+  const { origin } = new URL(remote.address('a'));
+  for (const path of [
+    'results/styled',
+    'results/styled/',
+    'results/a.mp4',
+    'results/styled2/a',
+    'other/styled/a',
+  ])
+    t.equal(remote.nameOf(`${origin}/${path}`), undefined, path);
+  for (const other of ['/results/styled/a.mp4', 'http://example.com/a.mp4', 'https://%'])
+    t.equal(remote.nameOf(other), undefined, other);
+  t.equal(remote.nameOf('https://other.blob.core.windows.net/results/styled/a.mp4'), undefined);
 });

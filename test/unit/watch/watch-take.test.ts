@@ -149,6 +149,33 @@ t.test('how runs end', async (t) => {
   });
 });
 
+t.test('the name of the output', async (t) => {
+  await t.test('one in a record stays, whatever the rule says', async (t) => {
+    const { watcher, video, runs, out, leave, record } = await bench(t.testdir(), []);
+    const output = join(out, 'a.mp4.mkv');
+    await leave({ state: 'waiting', output });
+    t.equal(await take(watcher, video), 'done');
+    t.match(runs, [{ output }]);
+    t.match(await record(), { state: 'done', output });
+  });
+  await t.test('an output that was finished unseen under such a name is not made again', async (t) => {
+    const { watcher, video, runs, out, leave } = await bench(t.testdir(), []);
+    await leave({ output: join(out, 'a.mp4.mkv') });
+    await fs.writeFile(join(out, 'a.mp4.mkv'), 'styled');
+    t.equal(await take(watcher, video), 'done');
+    t.same(runs, []);
+  });
+  await t.test('one that no longer suits the options of the jobs, or lies elsewhere, goes', async (t) => {
+    const naming = { codec: 'h264', format: 'mov' } as const;
+    for (const name of ['a.mp4.mkv', '../elsewhere/a.mp4.mov', '']) {
+      const { watcher, video, runs, out, leave } = await bench(t.testdir(), [], { naming });
+      await leave({ output: name === '' ? '' : join(out, name), outputBefore: 'of that output' });
+      t.equal(await take(watcher, video), 'done');
+      t.match(runs, [{ output: join(out, 'a.mp4.mov') }], name);
+    }
+  });
+});
+
 t.test('what a dead watcher has left', async (t) => {
   await t.test('a job that goes on is waited for', async (t) => {
     const { watcher, video, runs, followed, leave } = await bench(t.testdir(), []);

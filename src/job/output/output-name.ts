@@ -1,0 +1,36 @@
+import { derivedName, derivedPath } from '../../storage/location/derived-names.js';
+import { CODEC_FACTS } from '../../video/codecs/codecs.js';
+import { containerFor, containerNamed } from '../../video/formats/container.js';
+import type { RunOptions } from '../context/options.js';
+
+/** The options that decide the names of outputs which the user does not name. */
+export type OutputNaming = Pick<RunOptions, 'format' | 'codec'>;
+
+/** The container for videos whose own cannot be written, or does not hold the codec. */
+const OTHERWISE = 'mkv';
+
+/**
+ * Returns the output's name of the video `name`, which may be a path: the same, if its suffix is that of the
+ * container to be written; else with that suffix appended (`a.avi.mkv`). The container is `format` if given;
+ * else the video's own, if it can be written and holds the codec; else Matroska. Other videos that come later
+ * change nothing, and `a.avi` and `a.mkv` do not share an output.
+ *
+ * @throws {JobError} usage: when there is no container `format`.
+ */
+export function outputName(name: string, { format, codec }: OutputNaming): string {
+  const own = containerNamed(name);
+  if (format !== undefined) {
+    const asked = containerFor(name, format);
+    return own?.name === asked.name ? name : derivedPath(name, `.${asked.name}`);
+  }
+  const kept = own !== undefined && CODEC_FACTS[codec].containers.includes(own.name);
+  return kept ? name : derivedPath(name, `.${OTHERWISE}`);
+}
+
+/** Returns the name that version 0.1 gave with `--out-dir`: the container's suffix replaced the video's. */
+export function formerOutputName(name: string, naming: OutputNaming): string {
+  const dot = name.lastIndexOf('.');
+  const stem = dot <= 0 ? name : name.slice(0, dot);
+  if (naming.format !== undefined) return derivedName(stem, `.${containerFor(name, naming.format).name}`);
+  return outputName(name, naming) === name ? name : derivedName(stem, `.${OTHERWISE}`);
+}
