@@ -71,7 +71,7 @@ if (work !== undefined && ranks !== undefined) {
   const result: SplitResult = { frames, pieces: segments.length, seconds, ranks };
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
-await context.scratch.dispose();
+await context.scratch[Symbol.asyncDispose]();
 await session.dispose();
 await watchdog.stop();
 await world.finalize();

@@ -36,7 +36,7 @@ await runOne(
   { world, options, log, stop, watchdog, version: 'bench', machines: [], model, sessions: new StandIns() },
   options,
 );
-stop.dispose();
+stop[Symbol.dispose]();
 await watchdog.stop();
 await world.finalize();
 process.exit();

@@ -10,7 +10,7 @@ import type { RunOptions } from './job/context/options.js';
 import { modelReader } from './job/prepare/model-reader.js';
 import { WarmSessions } from './model/session/warm-sessions.js';
 import { launcherLocalRank, launcherRank } from './mpi/launcher.js';
-import { joinWorld, rankName } from './mpi/world.js';
+import { joinWorld, rankName, type World } from './mpi/world.js';
 import { watchOutput } from './report/closed-output.js';
 import { sayFailure } from './report/failure.js';
 import { createLog, type Log } from './report/log.js';
@@ -20,7 +20,7 @@ import { native } from './system/native.js';
 import { modelsFolder, packageVersion } from './system/package.js';
 import { hideArguments } from './system/secret.js';
 import { watchForStop } from './system/stop.js';
-import { startWatchdog } from './watchdog/watchdog.js';
+import { startWatchdog, type Watchdog } from './watchdog/watchdog.js';
 
 /** A launcher ends all ranks when one exits with an error. Rank 0 says why, so it exits first. */
 const SPEAKER_FIRST_MS = 5000;
@@ -86,7 +86,21 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
     native().onRuntimeMessage((message) => log.detail(`ONNX Runtime: ${message}`));
   }
   const watchdog = startWatchdog(world, log, options.stallTimeout);
-  const stop = watchForStop(
+  const code = await runIn(world, watchdog, options, log, load);
+  await watchdog.stop();
+  await world.finalize();
+  return code;
+}
+
+/** Runs what `load` returns, and gives back what it held. Returns the exit code. */
+async function runIn(
+  world: World,
+  watchdog: Watchdog,
+  options: RunOptions,
+  log: Log,
+  load: () => Promise<Run>,
+): Promise<number> {
+  using stop = watchForStop(
     (signal) => {
       if (world.isRoot) log.info(`${signal}: finishing the frames in flight; once more ends at once`);
     },
@@ -98,7 +112,7 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
     },
   );
   const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
-  const sessions = new WarmSessions();
+  await using sessions = new WarmSessions();
   let code = 0;
   try {
     const run = await load();
@@ -118,10 +132,6 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
       killChildren();
       world.abort(code);
     }
-    await sessions.dispose();
-    stop.dispose();
   }
-  await watchdog.stop();
-  await world.finalize();
   return code;
 }

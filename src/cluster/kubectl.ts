@@ -20,10 +20,10 @@ export interface KubectlOutcome {
   readonly stderr: string;
 }
 
-export interface KubectlStream {
+/** A running kubectl. Disposing of it kills it. */
+export interface KubectlStream extends Disposable {
   /** Resolves when kubectl has ended, in whatever way; never rejects. */
   readonly ended: Promise<void>;
-  stop(): void;
 }
 
 const MPI_JOBS = 'mpijobs.v2beta1.kubeflow.org';
@@ -86,7 +86,7 @@ export function kubectlIn(namespace: string, environment: NodeJS.ProcessEnv): Ku
         child.on('error', () => resolve());
         child.on('close', () => resolve());
       });
-      return { ended, stop: () => void child.kill() };
+      return { ended, [Symbol.dispose]: () => void child.kill() };
     },
   };
 }

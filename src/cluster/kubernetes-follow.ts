@@ -38,35 +38,31 @@ const RESUMABLE = 75;
 export async function followJob(job: Followed, following: Following): Promise<number> {
   const { kubectl, log } = following;
   const pause = following.pause ?? sleep;
-  const logs = followLogs(kubectl, following.write);
+  using logs = followLogs(kubectl, following.write);
   const report = changeReporter(job, log);
   let failures = 0;
   let pollsAfterEnd = 0;
-  try {
-    for (let polls = 1; ; polls += 1) {
-      const found = await poll(kubectl, job.name).catch((error: unknown) => {
-        failures += 1;
-        if (failures === MAX_FAILED_POLLS) throw error;
-        log.detail(messageOf(error));
-        return undefined;
-      });
-      if (found !== undefined) {
-        failures = 0;
-        if (found === 'gone') {
-          log.error(`job ${job.name} was deleted; the same command resumes it`);
-          return RESUMABLE;
-        }
-        const { status, pods } = found;
-        for (const pod of pods) if (pod.role === 'launcher') logs.follow(pod);
-        if (status.end === undefined) report(polls, status.accepted, pods);
-        else if (logsAreComplete(pods, logs) || pollsAfterEnd === POLLS_FOR_LOG)
-          return exitCodeOf(job, status.end, pods, log);
-        else pollsAfterEnd += 1;
+  for (let polls = 1; ; polls += 1) {
+    const found = await poll(kubectl, job.name).catch((error: unknown) => {
+      failures += 1;
+      if (failures === MAX_FAILED_POLLS) throw error;
+      log.detail(messageOf(error));
+      return undefined;
+    });
+    if (found !== undefined) {
+      failures = 0;
+      if (found === 'gone') {
+        log.error(`job ${job.name} was deleted; the same command resumes it`);
+        return RESUMABLE;
       }
-      await pause(POLL_MS);
+      const { status, pods } = found;
+      for (const pod of pods) if (pod.role === 'launcher') logs.follow(pod);
+      if (status.end === undefined) report(polls, status.accepted, pods);
+      else if (logsAreComplete(pods, logs) || pollsAfterEnd === POLLS_FOR_LOG)
+        return exitCodeOf(job, status.end, pods, log);
+      else pollsAfterEnd += 1;
     }
-  } finally {
-    logs.stop();
+    await pause(POLL_MS);
   }
 }
 

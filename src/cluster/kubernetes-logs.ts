@@ -2,13 +2,12 @@ import { printable } from '../report/printable.js';
 import type { Kubectl, KubectlStream } from './kubectl.js';
 import type { PodStatus } from './kubernetes-status.js';
 
-/** The logs of pods, as they grow. */
-export interface PodLogs {
+/** The logs of pods, as they grow. Disposing of them ends the reading. */
+export interface PodLogs extends Disposable {
   /** Starts reading a pod's log, or resumes after a cut connection. Call it at every poll. */
   follow(pod: PodStatus): void;
   /** Returns true if the pod has ended and its log was read to the end. */
   isComplete(pod: string): boolean;
-  stop(): void;
 }
 
 interface Reading {
@@ -52,8 +51,8 @@ export function followLogs(kubectl: Kubectl, write: (line: string) => void): Pod
       if (reading.stream === undefined && !reading.complete) start(pod, reading);
     },
     isComplete: (pod) => readings.get(pod)?.complete === true,
-    stop() {
-      for (const { stream } of readings.values()) stream?.stop();
+    [Symbol.dispose]() {
+      for (const { stream } of readings.values()) stream?.[Symbol.dispose]();
     },
   };
 }

@@ -126,18 +126,14 @@ function logReader(path: string): (write: Following['write']) => Promise<void> {
   const decoder = new TextDecoder();
   let position = 0;
   return async (write) => {
-    const file = await open(path, 'r').catch(() => undefined);
+    await using file = await open(path, 'r').catch(() => undefined);
     if (file === undefined) return;
-    try {
-      const buffer = Buffer.alloc(CHUNK);
-      for (;;) {
-        const { bytesRead } = await file.read(buffer, 0, CHUNK, position);
-        if (bytesRead === 0) return;
-        position += bytesRead;
-        write(printableLines(decoder.decode(buffer.subarray(0, bytesRead), { stream: true })));
-      }
-    } finally {
-      await file.close();
+    const buffer = Buffer.alloc(CHUNK);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, CHUNK, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      write(printableLines(decoder.decode(buffer.subarray(0, bytesRead), { stream: true })));
     }
   };
 }

@@ -3,7 +3,7 @@ import { rankName } from '../mpi/world.js';
 import type { RankWork } from '../pipeline/meter.js';
 import { type PipelineShape, runPipeline } from '../pipeline/pipeline.js';
 import { sayFailure } from '../report/failure.js';
-import { exitCode } from '../system/errors.js';
+import { exitCode, workError } from '../system/errors.js';
 import { openScratch } from '../system/scratch.js';
 import { type Monitor, NO_MONITOR } from '../telemetry/metrics.js';
 import type { Activity } from '../watchdog/activity.js';
@@ -55,24 +55,21 @@ export async function runJob(
 ): Promise<RunFacts | undefined> {
   const { activity } = context.watchdog;
   if (root === undefined) {
-    const storage = { log: context.log, scratch: openScratch(), stopped: context.stop.aborted };
-    try {
-      await runOnOther(context, storage, watched(NO_MONITOR, activity));
-    } finally {
-      await storage.scratch.dispose();
-    }
+    await using scratch = openScratch();
+    const storage = { log: context.log, scratch, stopped: context.stop.aborted };
+    await runOnOther(context, storage, watched(NO_MONITOR, activity));
     return undefined;
   }
   const monitor = watched(await root.begin(), activity);
+  await using _ = root.storage.scratch;
   try {
     const facts = await runOnRoot(context, root, monitor, underWay);
     await monitor.close();
     return facts;
-  } catch (error) {
+  } catch (thrown) {
+    const error = workError(thrown);
     await monitor.close(error instanceof RootFailed ? error.cause : error);
     throw error;
-  } finally {
-    await root.storage.scratch.dispose();
   }
 }
 
@@ -97,12 +94,13 @@ async function runOnRoot(
   );
   const trials = await leadHardwareTrials(world, options, prepared, storage);
   const choose = await openChooser(context, opened, shape, trials);
-  const work = await leadRanks(world, () => root.openWork(prepared, monitor, { choose, trials }));
+  await using work = await leadRanks(world, () => root.openWork(prepared, monitor, { choose, trials }));
   await world.broadcastValue(work.mode);
   const ends = work.mode === 'frames' ? root.endsOf(work) : undefined;
   const pieces = work.mode === 'segments' ? work : undefined;
 
   async function runFrames(): Promise<RankWork> {
+    using _ = work.progress;
     try {
       if (ends !== undefined) return await runPipeline(world, opened.streams, shape, ends, watchdog.activity);
       const { runSegments } = await import('./split/segment-run.js');
@@ -111,30 +109,24 @@ async function runOnRoot(
       const cause = await causeOf(work, error);
       if (world.size > 1) await abortWorld(context, storage, cause, work);
       throw cause;
-    } finally {
-      work.progress.stop();
     }
   }
 
-  try {
-    const began = performance.now();
-    underWay();
-    const mine = await monitor.phase('pipeline', runFrames);
-    const pipelineSeconds = (performance.now() - began) / 1000;
-    const ranks = (await world.collect(rankReport(context, opened, mine))) ?? [];
-    return await leadRanks(world, async () => {
-      monitor.ranks(ranks, stageTimes(ranks));
-      try {
-        const unfinished = ends?.refuseUnfinished() ?? pieces?.refuseUnfinished(stop);
-        await unfinished?.catch((error: unknown) => root.explain(prepared, error));
-        return await root.conclude(prepared, work, { pipelineSeconds, ranks });
-      } catch (error) {
-        throw await causeOf(work, error);
-      }
-    });
-  } finally {
-    await work.close();
-  }
+  const began = performance.now();
+  underWay();
+  const mine = await monitor.phase('pipeline', runFrames);
+  const pipelineSeconds = (performance.now() - began) / 1000;
+  const ranks = (await world.collect(rankReport(context, opened, mine))) ?? [];
+  return await leadRanks(world, async () => {
+    monitor.ranks(ranks, stageTimes(ranks));
+    try {
+      const unfinished = ends?.refuseUnfinished() ?? pieces?.refuseUnfinished(stop);
+      await unfinished?.catch((error: unknown) => root.explain(prepared, error));
+      return await root.conclude(prepared, work, { pipelineSeconds, ranks });
+    } catch (error) {
+      throw await causeOf(work, error);
+    }
+  });
 }
 
 async function runOnOther(context: RunContext, storage: StorageContext, monitor: Monitor): Promise<void> {
@@ -218,8 +210,8 @@ async function abortWorld(
   work?: FrameWork | PieceWork,
 ): Promise<void> {
   sayFailure(log, error, rankName(world));
-  await work?.close();
+  await work?.[Symbol.asyncDispose]();
   await work?.monitor.close(error);
-  await storage.scratch.dispose();
+  await storage.scratch[Symbol.asyncDispose]();
   world.abort(exitCode(error));
 }

@@ -83,7 +83,7 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
     async drop() {
       dropped.abort();
       await preparing?.catch(() => {});
-      await storage.scratch.dispose();
+      await storage.scratch[Symbol.asyncDispose]();
     },
 
     begin() {

@@ -1,11 +1,9 @@
 import type { Log } from './log.js';
 
-/** Shows how many frames are encoded. */
-export interface Progress {
+/** Shows how many frames are encoded. Disposing of it leaves the last state on a terminal. */
+export interface Progress extends Disposable {
   /** Counts one more encoded frame. */
   advance(): void;
-  /** Ends the display, leaving the last state on a terminal. */
-  stop(): void;
 }
 
 const TERMINAL_INTERVAL_MS = 200;
@@ -42,14 +40,14 @@ export function showProgress(log: Log, total: number | undefined, done: number):
       });
   }
 
-  if (log.verbosity === 'quiet') return { advance: () => {}, stop: () => {} };
+  if (log.verbosity === 'quiet') return { advance: () => {}, [Symbol.dispose]: () => {} };
   const timer = setInterval(report, terminal ? TERMINAL_INTERVAL_MS : LINE_INTERVAL_MS);
   timer.unref();
   return {
     advance() {
       frames += 1;
     },
-    stop() {
+    [Symbol.dispose]() {
       clearInterval(timer);
       if (!terminal) return;
       report();

@@ -1,12 +1,13 @@
 import type { Log } from './log.js';
 
-/** Progress of a download from storage or an upload to it. */
-export interface Transfer {
+/**
+ * Progress of a download from storage or an upload to it. Disposing of it ends the reports, whether or not
+ * the transfer is done.
+ */
+export interface Transfer extends Disposable {
   moved(bytes: number): void;
   /** Logs the total and the speed. */
   done(): void;
-  /** Stops reporting, whether or not the transfer is done. */
-  stop(): void;
 }
 
 const LINE_INTERVAL_MS = 5000;
@@ -40,6 +41,6 @@ export function showTransfer(log: Log, verb: 'download' | 'upload', what: string
     done() {
       log.info(`${verb}ed ${what}: ${units(bytes)} ${unit}, ${units(speed())} ${unit}/s`, fields());
     },
-    stop: () => clearInterval(timer),
+    [Symbol.dispose]: () => clearInterval(timer),
   };
 }

@@ -34,12 +34,8 @@ export async function syncFolder(folder: string, files: DurableFiles = fs): Prom
 }
 
 async function sync(path: string, flags: 'r' | 'r+', files: DurableFiles): Promise<void> {
-  const handle = await files.open(path, flags);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await using handle = await files.open(path, flags);
+  await handle.sync();
 }
 
 /** Moves a finished, flushed file into place; it lasts once this returns. */

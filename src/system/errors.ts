@@ -70,15 +70,27 @@ export const BUSY = 79;
  * Returns the process exit code: 2 for usage, 75 (EX_TEMPFAIL of sysexits) if the job was stopped and can be
  * resumed, 1 for anything else. See also `TELL_BUSY`.
  */
-export function exitCode(error: unknown, environment: NodeJS.ProcessEnv = process.env): number {
+export function exitCode(thrown: unknown, environment: NodeJS.ProcessEnv = process.env): number {
+  const error = workError(thrown);
   if (error instanceof AnotherJobWorks && environment[TELL_BUSY] === '1') return BUSY;
   if (!(error instanceof JobError)) return 1;
   if (error.code === 'usage') return 2;
   return error.code === 'stopped' ? 75 : 1;
 }
 
+/**
+ * Returns the error of the work if, after it, disposing of what the work held failed too; any other error as
+ * it is.
+ */
+export function workError(error: unknown): unknown {
+  // Node.js has the class since version 24; before, the compiler makes an error of that name.
+  const hides = error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error;
+  return hides ? workError(error.suppressed) : error;
+}
+
 /** Returns `error` as text without its stack, for a log line or another message. */
-export function messageOf(error: unknown): string {
+export function messageOf(thrown: unknown): string {
+  const error = workError(thrown);
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -101,9 +113,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
 
 /**
  * Returns an error of the operating system's file calls at `place` as one that a user can act on; any other
- * as it is.
+ * as `workError` returns it.
  */
-export function actionable(error: unknown, place?: string): unknown {
+export function actionable(thrown: unknown, place?: string): unknown {
+  const error = workError(thrown);
   if (!(error instanceof Error) || error instanceof JobError) return error;
   const { code, syscall } = error as NodeJS.ErrnoException;
   const hint = code === undefined || syscall === undefined ? undefined : REMEDIES[code];

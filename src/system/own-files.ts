@@ -29,12 +29,8 @@ export async function openRegular(path: string, flags: number = O_RDONLY): Promi
 
 /** Returns the text of the regular file at `path`. Throws as `openRegular`. */
 export async function readRegular(path: string): Promise<string> {
-  const handle = await openRegular(path);
-  try {
-    return await handle.readFile('utf8');
-  } finally {
-    await handle.close();
-  }
+  await using handle = await openRegular(path);
+  return await handle.readFile('utf8');
 }
 
 /** Returns the size in bytes of the regular file at `path`; undefined if there is none. */

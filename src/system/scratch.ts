@@ -6,8 +6,11 @@ import { JobError, messageOf } from './errors.js';
 import { readRegular } from './own-files.js';
 import { identityIn, identityOf, type ProcessIdentity, stateOf } from './process-identity.js';
 
-/** A private folder on this machine for one process, made when it is first asked for. */
-export interface Scratch {
+/**
+ * A private folder on this machine for one process, made when it is first asked for. Disposing of it removes
+ * the folder and everything in it. Idempotent.
+ */
+export interface Scratch extends AsyncDisposable {
   /** The folder's path. */
   folder(): Promise<string>;
   /**
@@ -16,8 +19,6 @@ export interface Scratch {
    * @throws {JobError} limit: when it has not; the message says that `what` needs the room.
    */
   refuseIfFull(bytes: number, what: string): Promise<void>;
-  /** Removes the folder and everything in it. Idempotent. */
-  dispose(): Promise<void>;
 }
 
 const PREFIX = 'framescatter-';
@@ -72,7 +73,7 @@ export function openScratch(env: NodeJS.ProcessEnv = process.env, user = process
         },
       );
     },
-    async dispose() {
+    async [Symbol.asyncDispose]() {
       await made?.catch(() => {});
       removeNow();
       process.off('exit', removeNow);

@@ -10,13 +10,12 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 /** Time for the frames in flight after a signal; then the process ends without them. */
 const GRACE_MS = 30_000;
 
-export interface StopRequest {
+/** Watched signals. Disposing of it lets them have their default effect again. */
+export interface StopRequest extends Disposable {
   /** Returns the first signal that came, if any. */
   readonly signal: () => NodeJS.Signals | undefined;
   /** Aborted by that signal, for work that need not finish: transfers. */
   readonly aborted: AbortSignal;
-  /** Lets the signals have their default effect again. */
-  dispose(): void;
 }
 
 /**
@@ -46,7 +45,7 @@ export function watchForStop(
   return {
     signal: () => first,
     aborted: controller.signal,
-    dispose: () => {
+    [Symbol.dispose]: () => {
       for (const name of SIGNALS) process.off(name, listener);
     },
   };

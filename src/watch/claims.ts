@@ -31,7 +31,7 @@ export async function openClaims(state: Location, times: ClaimTimes = {}): Promi
             return false;
           }
         },
-        release: () => lock.release(),
+        release: async () => lock[Symbol.asyncDispose](),
       };
     },
   };

@@ -9,17 +9,13 @@ const TAIL_BYTES = 64 * 1024;
  * none.
  */
 export async function lastError(path: string): Promise<string | undefined> {
-  const file = await fs.open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    const start = Math.max(0, size - TAIL_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
-    const lines = buffer.subarray(0, bytesRead).toString('utf8').split('\n');
-    const errors = lines.flatMap((line) => errorIn(line) ?? []);
-    return errors.length === 0 ? undefined : printable(redact(errors.at(-1) ?? ''));
-  } finally {
-    await file.close();
-  }
+  await using file = await fs.open(path, 'r');
+  const { size } = await file.stat();
+  const start = Math.max(0, size - TAIL_BYTES);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+  const lines = buffer.subarray(0, bytesRead).toString('utf8').split('\n');
+  const errors = lines.flatMap((line) => errorIn(line) ?? []);
+  return errors.length === 0 ? undefined : printable(redact(errors.at(-1) ?? ''));
 }
 
 function errorIn(line: string): string | undefined {

@@ -72,21 +72,17 @@ async function startChild({ args, ranks, logs }: LocalOptions, run: Run): Promis
   const launch = ['-np', String(ranks), process.execPath];
   await fs.mkdir(logs, { recursive: true });
   const log = join(logs, `${run.id}.log`);
-  const file = await fs.open(log, 'a');
-  try {
-    const [program, programArgs] = ranks > 0 ? ['mpirun', [...launch, ...job]] : [process.execPath, job];
-    // A separate session, so that a signal from the terminal reaches the job once, through this process. A
-    // file instead of a pipe, so that a job whose watcher has died can still write to it, and finish.
-    const env = { ...LAUNCH_ENVIRONMENT, ...process.env, [TELL_BUSY]: '1' };
-    const child = spawn(program, programArgs, { env, stdio: ['ignore', file.fd, file.fd], detached: true });
-    const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
-    await once(child, 'spawn').catch((cause) => {
-      throw new JobError('mpi', `${program} cannot be run: ${messageOf(cause)}`);
-    });
-    return { child, ended, log };
-  } finally {
-    await file.close();
-  }
+  await using file = await fs.open(log, 'a');
+  const [program, programArgs] = ranks > 0 ? ['mpirun', [...launch, ...job]] : [process.execPath, job];
+  // A separate session, so that a signal from the terminal reaches the job once, through this process. A
+  // file instead of a pipe, so that a job whose watcher has died can still write to it, and finish.
+  const env = { ...LAUNCH_ENVIRONMENT, ...process.env, [TELL_BUSY]: '1' };
+  const child = spawn(program, programArgs, { env, stdio: ['ignore', file.fd, file.fd], detached: true });
+  const ended = new Promise<number>((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
+  await once(child, 'spawn').catch((cause) => {
+    throw new JobError('mpi', `${program} cannot be run: ${messageOf(cause)}`);
+  });
+  return { child, ended, log };
 }
 
 async function outcomeOf(code: number, log: string, signal: AbortSignal): Promise<RunOutcome> {

@@ -363,10 +363,10 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     t.match(await failure(waiting), { code: 'stopped' });
     await container.getBlobClient('work/lock').getBlobLeaseClient().breakLease(0);
     const next = await lockBlob(access, 'work/lock', options);
-    await next.release();
+    await next[Symbol.asyncDispose]();
     t.equal(await container.getBlobClient('work/lock').exists(), false, 'nothing is left of it');
-    await lock.release();
-    await (await lockBlob(access, 'work/lock', options)).release();
+    await lock[Symbol.asyncDispose]();
+    await (await lockBlob(access, 'work/lock', options))[Symbol.asyncDispose]();
   });
 
   await t.test('a work store', async (t) => {
@@ -383,7 +383,7 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     await first.adopt(join(folder, 'one', 'a.nut'), 'segment-000000.nut');
     t.equal(await fs.readFile(await first.localPath('segment-000000.nut'), 'utf8'), 'segment');
     t.same([...(await first.list())].sort(), ['journal.json', 'segment-000000.nut']);
-    await first.close();
+    await first[Symbol.asyncDispose]();
 
     const second = await openBlobStore(place, { scratch: join(folder, 'two'), retry: QUICK });
     t.equal(await second.readText('journal.json'), 'größer');
@@ -396,7 +396,7 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     t.same(await second.list(), ['journal.json']);
     await container.getBlockBlobClient('jobs/film.framescatter/notes.txt').upload('mine', 4);
     await second.clear();
-    await second.close();
+    await second[Symbol.asyncDispose]();
     const left: string[] = [];
     for await (const { name } of container.listBlobsFlat({ prefix: 'jobs/' })) left.push(name);
     t.same(left, ['jobs/film.framescatter/notes.txt', 'jobs/film.framescatter2'], "what is another's stays");
@@ -419,7 +419,7 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
       code: 'journal',
       message: /lease on .*taken was lost/,
     });
-    await store.close();
+    await store[Symbol.asyncDispose]();
     t.equal(await container.getBlobClient('taken/lock').exists(), true, "the successor's lock stays");
   });
 
@@ -429,7 +429,7 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
       message: /another job is working in the place \(process \d+ on /,
     });
     await held.check();
-    await held.release();
+    await held[Symbol.asyncDispose]();
   });
 });
 

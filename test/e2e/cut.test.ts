@@ -25,7 +25,7 @@ async function frames(decoder: Decoder, wire: WirePlan): Promise<readonly string
   for (let pts = await decoder.read(into); pts !== undefined; pts = await decoder.read(into)) {
     seen.push(`${pts} ${createHash('md5').update(into).digest('hex')}`);
   }
-  await decoder.close();
+  await decoder[Symbol.asyncDispose]();
   return seen;
 }
 

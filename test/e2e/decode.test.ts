@@ -41,7 +41,7 @@ async function decode(path: string, options: Partial<DecodeOptions> = {}): Promi
       sums.push(md5(frame));
     }
   } finally {
-    await decoder.close();
+    await decoder[Symbol.asyncDispose]();
   }
 }
 
@@ -414,17 +414,17 @@ t.test('ffmpeg killed in mid-stream is an error, not an end', async (t) => {
       while ((await decoder.read(frame)) !== undefined);
     };
     await t.rejects(rest(), { code: 'ffmpeg', message: /SIGKILL.*large\.mkv/ });
-    await decoder.close();
+    await decoder[Symbol.asyncDispose]();
   }
 });
 
 t.test('closing', async (t) => {
   const { decoder, frame } = await open(await makeClip('odd'));
   await decoder.read(frame);
-  await decoder.close();
-  await decoder.close();
+  await decoder[Symbol.asyncDispose]();
+  await decoder[Symbol.asyncDispose]();
   await t.rejects(decoder.read(frame), { code: 'internal' });
   const other = await open(await makeClip('cfr'));
   await t.rejects(other.decoder.read(new Uint8Array(10)), { code: 'internal' }, 'a buffer of another size');
-  await other.decoder.close();
+  await other.decoder[Symbol.asyncDispose]();
 });

@@ -136,7 +136,7 @@ t.test('no output is lost when its reader is slow and ffmpeg has long ended', as
   for (let length = -1; length !== 0; bytes += length) length = await pipe.read(piece);
   t.equal(bytes, 2 * 160 * 120 * 1.5);
   t.equal(await pipe.read(piece), 0, 'the end stays the end');
-  await Promise.all([pipe.close(), pipe.close()]);
+  await Promise.all([pipe[Symbol.asyncDispose](), pipe[Symbol.asyncDispose]()]);
   t.throws(() => pipe.read(piece), { code: 'internal' });
 });
 

@@ -57,17 +57,13 @@ async function decoded(
   carriesDisplayMatrix = true,
 ): Promise<readonly string[]> {
   const { source, wire } = await opened(path, carriesDisplayMatrix);
-  const decoder = await openDecoder(source, wire, { tolerant: false, ...options });
+  await using decoder = await openDecoder(source, wire, { tolerant: false, ...options });
   const frame = new Uint8Array(frameBytes(wire.format.width, wire.format.height));
   const frames: string[] = [];
-  try {
-    for (;;) {
-      const pts = await decoder.read(frame);
-      if (pts === undefined) return frames;
-      frames.push(`${pts} ${createHash('md5').update(frame).digest('hex')}`);
-    }
-  } finally {
-    await decoder.close();
+  for (;;) {
+    const pts = await decoder.read(frame);
+    if (pts === undefined) return frames;
+    frames.push(`${pts} ${createHash('md5').update(frame).digest('hex')}`);
   }
 }
 

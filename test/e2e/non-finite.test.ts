@@ -124,8 +124,8 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
   const first = await open();
   await first.sink.restore();
   for (let frame = 0; frame < 6; frame += 1) await first.sink.write(row(frame !== 2 && frame !== 5), frame);
-  await first.sink.abandon();
-  await first.store.close();
+  await first.sink[Symbol.asyncDispose]();
+  await first.store[Symbol.asyncDispose]();
 
   const second = await open();
   t.same(await second.sink.restore(), { frames: 6, lastPts: 5 });
@@ -135,7 +135,7 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
   });
   refuseNonFinite(false, second.journal.segments);
   const segments = await second.sink.finish();
-  await second.store.close();
+  await second.store[Symbol.asyncDispose]();
   t.same(told, [2, 5, 5], 'the one in the spool is told of again');
   t.same(nonFiniteFrames(segments), {
     count: 2,

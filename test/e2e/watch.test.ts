@@ -162,7 +162,7 @@ t.test('a job that finds another at work is known by its exit code, not by what 
       kind: 'busy',
       reason: /another job is working/,
     });
-    await lock.release();
+    await lock[Symbol.asyncDispose]();
     await fs.rmdir(join(folder, 'o.mp4.framescatter', 'scratch')).catch(() => {});
   }
   t.equal(exitCode(new AnotherJobWorks('x', '')), 1, "a user's exit code stays");

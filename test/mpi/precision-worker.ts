@@ -31,8 +31,8 @@ const machines = await machinesOf(world, machine);
 try {
   await runOne({ world, options, log, stop, watchdog, version: 'test', machines, model, sessions }, options);
 } finally {
-  await sessions.dispose();
-  stop.dispose();
+  await sessions[Symbol.asyncDispose]();
+  stop[Symbol.dispose]();
 }
 await watchdog.stop();
 await world.finalize();

@@ -144,7 +144,7 @@ function gpus(): Promise<readonly Finding[]> {
 
 /** Tries what --hwaccel would use on the first GPU. */
 async function videoEngines(): Promise<readonly Finding[]> {
-  const scratch = openScratch();
+  await using scratch = openScratch();
   try {
     const folder = await scratch.folder();
     const clip = join(folder, 'clip.nut');
@@ -156,8 +156,6 @@ async function videoEngines(): Promise<readonly Finding[]> {
     return [engine('NVDEC', nvdec), engine('NVENC', nvenc)];
   } catch (error) {
     return [engine('NVDEC, NVENC', { works: false, why: messageOf(error) })];
-  } finally {
-    await scratch.dispose();
   }
 }
 

@@ -26,17 +26,12 @@ export async function probeCommand(
   video: number | undefined,
   log: Log,
 ): Promise<number> {
-  const scratch = openScratch();
-  const stop = watchForStop(() => {});
-  try {
-    const copy = await openSource(parseLocation(input), { log, scratch, stopped: stop.aborted });
-    return await withDisplayName(copy, async () =>
-      show(copy, await probe(copy.path, sourceLimits(), video), json, await scratch.folder()),
-    );
-  } finally {
-    stop.dispose();
-    await scratch.dispose();
-  }
+  await using scratch = openScratch();
+  using stop = watchForStop(() => {});
+  const copy = await openSource(parseLocation(input), { log, scratch, stopped: stop.aborted });
+  return await withDisplayName(copy, async () =>
+    show(copy, await probe(copy.path, sourceLimits(), video), json, await scratch.folder()),
+  );
 }
 
 async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder: string): Promise<number> {

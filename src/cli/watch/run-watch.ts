@@ -31,32 +31,27 @@ export async function runWatch(
   const [input, output] = [parseLocation(command.input), parseLocation(command.output)];
   await refuseLoop(input, output);
   const state = command.state === undefined ? below(output, STATE) : parseLocation(command.state);
-  const stop = watchForStop((signal) => log.info(`${signal}: ending; once more ends at once`));
-  const scratch = openScratch();
-  try {
-    const logs = state.kind === 'file' ? join(state.path, 'logs') : await scratch.folder();
-    const statePlace = await openFolder(state);
-    const watcher = {
-      source: await sourceFor(command, { state: statePlace, log, signal: stop.aborted }),
-      outputs: await openFolder(output),
-      records: openRecords(statePlace),
-      claims: await openClaims(state),
-      runner: await runnerFor(command, { log, logs, signal: stop.aborted, environment }),
-      naming: command.naming,
-      log,
-      tries: command.tries,
-      mostBytes: command.mostBytes,
-      outputWithinMs: OUTPUT_WITHIN_MS,
-    };
-    return await watch(
-      watcher,
-      { pollMs: command.pollSeconds * 1000, jobs: command.jobs, once: command.once },
-      stop.aborted,
-    );
-  } finally {
-    stop.dispose();
-    await scratch.dispose();
-  }
+  await using scratch = openScratch();
+  using stop = watchForStop((signal) => log.info(`${signal}: ending; once more ends at once`));
+  const logs = state.kind === 'file' ? join(state.path, 'logs') : await scratch.folder();
+  const statePlace = await openFolder(state);
+  const watcher = {
+    source: await sourceFor(command, { state: statePlace, log, signal: stop.aborted }),
+    outputs: await openFolder(output),
+    records: openRecords(statePlace),
+    claims: await openClaims(state),
+    runner: await runnerFor(command, { log, logs, signal: stop.aborted, environment }),
+    naming: command.naming,
+    log,
+    tries: command.tries,
+    mostBytes: command.mostBytes,
+    outputWithinMs: OUTPUT_WITHIN_MS,
+  };
+  return await watch(
+    watcher,
+    { pollMs: command.pollSeconds * 1000, jobs: command.jobs, once: command.once },
+    stop.aborted,
+  );
 }
 
 interface SourceNeeds {

@@ -48,16 +48,12 @@ function dateOf(nanoseconds: bigint): string {
  * middle of the file only.
  */
 async function fingerprint(path: string, bytes: number): Promise<string> {
-  const file = await open(path, 'r');
-  try {
-    const hash = createHash('sha256');
-    const sample = Buffer.alloc(Math.min(SAMPLE_BYTES, bytes));
-    for (const position of [0, Math.max(0, bytes - sample.byteLength)]) {
-      const { bytesRead } = await file.read(sample, 0, sample.byteLength, position);
-      hash.update(sample.subarray(0, bytesRead));
-    }
-    return hash.digest('hex');
-  } finally {
-    await file.close();
+  await using file = await open(path, 'r');
+  const hash = createHash('sha256');
+  const sample = Buffer.alloc(Math.min(SAMPLE_BYTES, bytes));
+  for (const position of [0, Math.max(0, bytes - sample.byteLength)]) {
+    const { bytesRead } = await file.read(sample, 0, sample.byteLength, position);
+    hash.update(sample.subarray(0, bytesRead));
   }
+  return hash.digest('hex');
 }

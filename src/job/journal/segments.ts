@@ -11,9 +11,9 @@ import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
 
 /**
  * Cuts the styled frames into segments, encodes each on its own, and records it when it is complete and
- * flushed.
+ * flushed. Disposing of it drops the open segment's encoder but keeps its spool, for a later run.
  */
-export interface SegmentSink extends FrameSink {
+export interface SegmentSink extends FrameSink, AsyncDisposable {
   /**
    * Restores recorded segments and spooled frames of earlier runs. Must be called before the first `write`.
    */
@@ -22,8 +22,6 @@ export interface SegmentSink extends FrameSink {
   finish(): Promise<readonly SegmentRecord[]>;
   /** Returns whether there is work that a later run could resume. */
   holdsWork(): boolean;
-  /** Drops the open segment's encoder but keeps its spool, for a later run. */
-  abandon(): Promise<void>;
 }
 
 export interface SegmentContext {
@@ -97,7 +95,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
 
   function close(segment: OpenSegment): void {
     const work = complete(segment).catch(async (error) => {
-      await segment.spool.close().catch(() => {}); // it may be closed already
+      await segment.spool[Symbol.asyncDispose]().then(undefined, () => {}); // it may be closed already
       return named(error);
     });
     work.catch(() => {}); // thrown where it is awaited: in `begin`, two segments later, or in `finish`
@@ -147,11 +145,11 @@ export function segmentSink(context: SegmentContext): SegmentSink {
 
     holdsWork: () => nextIndex > 0,
 
-    async abandon() {
+    async [Symbol.asyncDispose]() {
       await Promise.allSettled(closing);
       if (open === undefined) return;
       await open.encoder.abort();
-      await open.spool.close();
+      await open.spool[Symbol.asyncDispose]();
       await rm(open.file, { force: true });
     },
   };

@@ -7,12 +7,10 @@ import { openRegular } from '../../system/own-files.js';
  * is: frame length (uint32), CRC-32 of what follows (uint32), PTS (float64), the frame; little endian. A torn
  * last record is ignored. Above a certain rate the spool takes no more frames of its segment: a fast job
  * would only fill the disk, and spooling would cost more than it saves. If the disk is full it takes none
- * either: the segment needs the space.
+ * either: the segment needs the space. Disposing of it keeps the file for the next run.
  */
-export interface Spool {
+export interface Spool extends AsyncDisposable {
   append(frame: Uint8Array, pts: number): Promise<void>;
-  /** Keeps the file for the next run. */
-  close(): Promise<void>;
   /** Removes the file: its segment is in the journal. */
   discard(): Promise<void>;
 }
@@ -64,7 +62,7 @@ export async function openSpool(path: string, frameBytes: number, frames: number
         await file.truncate(0);
       }
     },
-    close: () => file.close(),
+    [Symbol.asyncDispose]: () => file.close(),
     async discard() {
       await file.close();
       await fs.rm(path, { force: true });
@@ -73,27 +71,27 @@ export async function openSpool(path: string, frameBytes: number, frames: number
 }
 
 /** A spool that keeps nothing: for a folder that no later run would find. */
-export const NO_SPOOL: Spool = { append: async () => {}, close: async () => {}, discard: async () => {} };
+export const NO_SPOOL: Spool = {
+  append: async () => {},
+  discard: async () => {},
+  [Symbol.asyncDispose]: async () => {},
+};
 
 /** Reads the intact records of the spool at `path`, in order; none if there is no such file. */
 export async function* readSpool(
   path: string,
   frameBytes: number,
 ): AsyncGenerator<SpooledFrame, void, undefined> {
-  const file = await openRegular(path).catch(() => undefined);
+  await using file = await openRegular(path).catch(() => undefined);
   if (file === undefined) return;
-  try {
-    const record = Buffer.alloc(RECORD_HEADER + frameBytes);
-    for (let position = 0; ; position += record.byteLength) {
-      const { bytesRead } = await file.read(record, 0, record.byteLength, position);
-      const intact =
-        bytesRead === record.byteLength &&
-        record.readUInt32LE(0) === frameBytes &&
-        record.readUInt32LE(4) === crc32(record.subarray(8));
-      if (!intact) return;
-      yield { pts: record.readDoubleLE(8), frame: record.subarray(RECORD_HEADER) };
-    }
-  } finally {
-    await file.close();
+  const record = Buffer.alloc(RECORD_HEADER + frameBytes);
+  for (let position = 0; ; position += record.byteLength) {
+    const { bytesRead } = await file.read(record, 0, record.byteLength, position);
+    const intact =
+      bytesRead === record.byteLength &&
+      record.readUInt32LE(0) === frameBytes &&
+      record.readUInt32LE(4) === crc32(record.subarray(8));
+    if (!intact) return;
+    yield { pts: record.readDoubleLE(8), frame: record.subarray(RECORD_HEADER) };
   }
 }

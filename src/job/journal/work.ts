@@ -97,7 +97,7 @@ export async function closeWork(
   { keep, log }: { readonly keep: boolean; readonly log: Log },
 ): Promise<void> {
   if (!keep) await discardWork(store, log);
-  await store.close();
+  await store[Symbol.asyncDispose]();
 }
 
 /** Removes the work. A failure is only logged: it must neither undo an output nor hide the error of a job. */

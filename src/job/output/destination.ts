@@ -71,19 +71,15 @@ async function blobDestination(location: BlobLocation, storage: TransferContext)
     removeCopy: async () => {},
     async publish(finished, labels, overwrite, announce) {
       const { size } = await fs.stat(finished);
-      const transfer = showTransfer(storage.log, 'upload', url, size);
-      try {
-        await uploadBlob(access, name, finished, {
-          ...options,
-          ...labels,
-          overwrite,
-          onCommit: (stamp) => announce({ stamp, beside: null }),
-          onProgress: transfer.moved,
-        });
-        transfer.done();
-      } finally {
-        transfer.stop();
-      }
+      using transfer = showTransfer(storage.log, 'upload', url, size);
+      await uploadBlob(access, name, finished, {
+        ...options,
+        ...labels,
+        overwrite,
+        onCommit: (stamp) => announce({ stamp, beside: null }),
+        onProgress: transfer.moved,
+      });
+      transfer.done();
     },
   };
 }

@@ -76,7 +76,7 @@ export async function removeEmptyWork(location: Location, log: Log): Promise<voi
   if (names?.every((name) => name === 'scratch' || isLock(name)) !== true) return;
   if ((await lstat(location.path)).isSymbolicLink()) return;
   await openLocalStore(location.path)
-    .then((store) => store.close())
+    .then((store) => store[Symbol.asyncDispose]())
     .catch(() => log.detail(`${location.path} is empty, and cannot be removed`));
 }
 

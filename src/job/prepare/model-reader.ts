@@ -31,33 +31,29 @@ async function readModel(
     import('../../model/load/registry.js'),
     import('./source.js'),
   ]);
-  const scratch = openScratch();
-  try {
-    const context = { ...storage, scratch };
-    const copy = await openModel(options.model, context);
-    const inputs = new Map<string, ConstantSource>();
-    const copies: LocalCopy[] = [copy];
-    for (const [name, given] of options.modelInputs) {
-      const value = await openValue(given, inputs.size, context);
-      inputs.set(name, value.source);
-      if (value.copy !== undefined) copies.push(value.copy);
-    }
-    const load = async () => {
-      const model = await loadModel(copy.path, {
-        folder,
-        ...(options.size === undefined ? {} : { size: options.size }),
-        ...(options.strength === undefined ? {} : { strength: options.strength }),
-        overrides: options.modelOverrides,
-        inputs,
-      });
-      return { ...model, name: copy.display };
-    };
-    const named = copies.reduce<() => Promise<LoadedModel>>(
-      (task, one) => () => withDisplayName(one, task),
-      load,
-    );
-    return await named();
-  } finally {
-    await scratch.dispose();
+  await using scratch = openScratch();
+  const context = { ...storage, scratch };
+  const copy = await openModel(options.model, context);
+  const inputs = new Map<string, ConstantSource>();
+  const copies: LocalCopy[] = [copy];
+  for (const [name, given] of options.modelInputs) {
+    const value = await openValue(given, inputs.size, context);
+    inputs.set(name, value.source);
+    if (value.copy !== undefined) copies.push(value.copy);
   }
+  const load = async () => {
+    const model = await loadModel(copy.path, {
+      folder,
+      ...(options.size === undefined ? {} : { size: options.size }),
+      ...(options.strength === undefined ? {} : { strength: options.strength }),
+      overrides: options.modelOverrides,
+      inputs,
+    });
+    return { ...model, name: copy.display };
+  };
+  const named = copies.reduce<() => Promise<LoadedModel>>(
+    (task, one) => () => withDisplayName(one, task),
+    load,
+  );
+  return await named();
 }

@@ -146,17 +146,13 @@ async function fetchBlob(
 ): Promise<void> {
   const { url } = atName(access.location, name);
   await storage.scratch.refuseIfFull(facts.bytes, url);
-  const transfer = showTransfer(storage.log, 'download', url, facts.bytes);
-  try {
-    await downloadBlob(access, name, facts, path, {
-      code,
-      signal: storage.stopped,
-      onProgress: transfer.moved,
-    });
-    transfer.done();
-  } finally {
-    transfer.stop();
-  }
+  using transfer = showTransfer(storage.log, 'download', url, facts.bytes);
+  await downloadBlob(access, name, facts, path, {
+    code,
+    signal: storage.stopped,
+    onProgress: transfer.moved,
+  });
+  transfer.done();
 }
 
 /**

@@ -13,22 +13,18 @@ import type { JobEnding, QueueTurn } from './root-queue.js';
  */
 export async function runQueue(context: RunContext, options: QueueOptions): Promise<void> {
   const { world } = context;
-  const queue = await onRoot(world, async () =>
+  await using queue = await onRoot(world, async () =>
     (await import('./root-queue.js')).openQueue(context, options),
   );
-  try {
-    for (;;) {
-      const turn = await onRoot(world, async () => queue?.next());
-      const hasTurn = await world.broadcastValue(turn !== undefined);
-      if (!hasTurn) break;
-      const ending = await attempt(context, turn);
-      await onRoot(world, async () => ending && queue?.settle(ending));
-      if (world.missing.size > 0) throw withoutRanks(world);
-    }
-    await onRoot(world, async () => queue?.conclude());
-  } finally {
-    await queue?.close();
+  for (;;) {
+    const turn = await onRoot(world, async () => queue?.next());
+    const hasTurn = await world.broadcastValue(turn !== undefined);
+    if (!hasTurn) break;
+    const ending = await attempt(context, turn);
+    await onRoot(world, async () => ending && queue?.settle(ending));
+    if (world.missing.size > 0) throw withoutRanks(world);
   }
+  await onRoot(world, async () => queue?.conclude());
 }
 
 /** Runs a job. Returns its ending on the root; throws what not all ranks know of. */

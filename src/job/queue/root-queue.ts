@@ -16,8 +16,8 @@ import { openQueueRecord, type QueueRecord } from './queue-record.js';
 /** The end of a video's job. `published`: an earlier run had published its output. */
 export type JobEnding = { readonly facts: RunFacts } | { readonly error: unknown } | 'published';
 
-/** The root's side of a queue. */
-export interface Queue {
+/** The root's side of a queue. Disposing of it drops a prepared job that will not run. */
+export interface Queue extends AsyncDisposable {
   /**
    * Returns the next job whose output does not exist yet; undefined at the end.
    *
@@ -32,8 +32,6 @@ export interface Queue {
    * @throws {JobError} videos: when any failed.
    */
   conclude(): Promise<void>;
-  /** Drops a prepared job that will not run. */
-  close(): Promise<void>;
 }
 
 /** A job whose turn has come. */
@@ -152,7 +150,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
       await record.remove();
     },
 
-    async close() {
+    async [Symbol.asyncDispose]() {
       await (await forecast)?.next?.job.drop();
     },
   };

@@ -87,11 +87,7 @@ export async function refuseForeignReport(path: string): Promise<void> {
 }
 
 async function beginningOf(path: string): Promise<string> {
-  const file = await openRegular(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(BEGINNING_BYTES), 0, BEGINNING_BYTES, 0);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await file.close();
-  }
+  await using file = await openRegular(path);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(BEGINNING_BYTES), 0, BEGINNING_BYTES, 0);
+  return buffer.toString('utf8', 0, bytesRead);
 }

@@ -101,9 +101,9 @@ async function openFrameWork(
   });
   let opened: Decoder | undefined;
   const close = async (): Promise<void> => {
-    await opened?.close();
+    await opened?.[Symbol.asyncDispose]();
     const keep = journal.resumes > 0 || sink.holdsWork();
-    await sink.abandon();
+    await sink[Symbol.asyncDispose]();
     await closeWork(journal.store, { keep, log });
   };
   try {
@@ -131,7 +131,7 @@ async function openFrameWork(
         hardware,
         restored: done.frames,
         inspections: looking,
-        close,
+        [Symbol.asyncDispose]: close,
       },
       finish: sink.finish,
       get warnings() {

@@ -139,8 +139,8 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
 
     concealed: { messages: 0, timestampsMoved: 0, timestampJumps: 0 },
 
-    async close() {
-      progress.stop();
+    async [Symbol.asyncDispose]() {
+      progress[Symbol.dispose]();
       const keep = journal.resumes > 0 || finished.size > 0;
       await closeWork(journal.store, { keep, log: storage.log });
     },
@@ -166,11 +166,7 @@ function isSame(a: readonly number[], b: readonly number[]): boolean {
 }
 
 async function writeDurably(path: string, data: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(data);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await using file = await open(path, 'wx');
+  await file.writeFile(data);
+  await file.sync();
 }

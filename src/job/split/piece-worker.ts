@@ -212,7 +212,7 @@ function openPiece(context: PieceWorker, order: PieceOrder, data: Uint8Array): O
 }
 
 async function closePiece({ decoder, copy }: OpenPiece): Promise<void> {
-  await decoder.then((opened) => opened.close()).catch(() => {});
+  await decoder.then((opened) => opened[Symbol.asyncDispose]()).catch(() => {});
   await rm(copy.path, { force: true });
 }
 

@@ -6,8 +6,11 @@ import type { Inspections } from '../journal/inspections.js';
 import type { Journal, SegmentRecord } from '../journal/journal.js';
 import type { Hardware } from '../prepare/hardware.js';
 
-/** The root's side of a running job, with either split. */
-export interface RootWork {
+/**
+ * The root's side of a running job, with either split. Disposing of it ends everything that still runs, and
+ * keeps the journal if there is work to resume.
+ */
+export interface RootWork extends AsyncDisposable {
   readonly journal: Journal;
   readonly progress: Progress;
   readonly monitor: Monitor;
@@ -20,8 +23,6 @@ export interface RootWork {
   /** Finishes the last segment at the end of the video. Returns all segments, of earlier runs too. */
   finish(): Promise<readonly SegmentRecord[]>;
   readonly inspections: Inspections;
-  /** Ends everything that still runs. Keeps the journal if there is work to resume. */
-  close(): Promise<void>;
 }
 
 /** The context of the root's work. */

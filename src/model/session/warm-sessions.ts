@@ -5,8 +5,8 @@ import { type OpenedSession, openSession, type SessionRequest } from './session.
 /** Most sessions kept open: each has its model's weights and working memory on the device. */
 const MOST_SESSIONS = 3;
 
-/** This rank's sessions, kept open for later videos with the same graph. */
-export class WarmSessions {
+/** This rank's sessions, kept open for later videos with the same graph, until they are disposed of. */
+export class WarmSessions implements AsyncDisposable {
   /** Sessions by graph, the most recently used one last. */
   readonly #sessions = new Map<string, OpenedSession>();
 
@@ -29,14 +29,14 @@ export class WarmSessions {
     } catch (error) {
       if (this.#sessions.size === 0) throw error;
       // The device may lack memory for one more.
-      await this.dispose();
+      await this[Symbol.asyncDispose]();
       opened = await openSession(graphs, request);
     }
     this.#sessions.set(key, opened);
     return opened;
   }
 
-  async dispose(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     while (this.#sessions.size > 0) await this.#disposeOldest();
   }
 

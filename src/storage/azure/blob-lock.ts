@@ -9,15 +9,14 @@ import { readText } from './blob-input.js';
 import { type Attempt, refuseIfAborted } from './retry.js';
 import { serviceCode } from './service-errors.js';
 
-/** A lock that is held: a blob with a lease. */
-export interface BlobLock {
+/** A lock that is held until it is disposed of: a blob with a lease. */
+export interface BlobLock extends AsyncDisposable {
   /**
    * Checks that the lease still holds.
    *
    * @throws {JobError} journal: when it was lost. Another job may have taken over.
    */
   check(): Promise<void>;
-  release(): Promise<void>;
 }
 
 export interface BlobLockOptions {
@@ -148,7 +147,7 @@ function holdLease(access: BlobAccess, lease: BlobLeaseClient, held: Held): Blob
         });
       });
     },
-    async release() {
+    async [Symbol.asyncDispose]() {
       clearInterval(timer);
       // A lease that is not released runs out, and the next job uses a blob that stays: errors do not matter.
       await held.blob

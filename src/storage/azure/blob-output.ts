@@ -47,28 +47,24 @@ export async function uploadBlob(
   path: string,
   options: UploadOptions,
 ): Promise<void> {
-  const file = await fs.open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    for (let number = 1; ; number += 1) {
-      const upload = randomUUID();
-      const blocks = [...cut(size, upload)];
-      await stage(
-        access,
-        name,
-        { file, path, blocks },
-        number === 1 ? options : { ...options, onProgress: () => {} },
-      );
-      await options.onCommit?.(upload);
-      if (await commit(access, name, blocks, upload, options)) return;
-      if (number === UPLOADS) {
-        throw new JobError(options.code, `${atName(access.location, name).url} is being written by others`, {
-          hint: 'give each job an output of its own',
-        });
-      }
+  await using file = await fs.open(path, 'r');
+  const { size } = await file.stat();
+  for (let number = 1; ; number += 1) {
+    const upload = randomUUID();
+    const blocks = [...cut(size, upload)];
+    await stage(
+      access,
+      name,
+      { file, path, blocks },
+      number === 1 ? options : { ...options, onProgress: () => {} },
+    );
+    await options.onCommit?.(upload);
+    if (await commit(access, name, blocks, upload, options)) return;
+    if (number === UPLOADS) {
+      throw new JobError(options.code, `${atName(access.location, name).url} is being written by others`, {
+        hint: 'give each job an output of its own',
+      });
     }
-  } finally {
-    await file.close();
   }
 }
 

@@ -62,7 +62,7 @@ export async function openBlobStore(location: BlobLocation, options: BlobStoreOp
     );
     await fs.mkdir(copies, { recursive: true });
   } catch (error) {
-    await store.close();
+    await store[Symbol.asyncDispose]();
     throw error;
   }
   return store;
@@ -202,7 +202,7 @@ function blobStore(access: BlobAccess, prefix: string, parts: StoreParts): WorkS
       if (names.includes(HEADER)) await remove(HEADER);
     },
 
-    close: lock.release,
+    [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
   };
 }
 

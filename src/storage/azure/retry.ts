@@ -62,7 +62,7 @@ export async function withRetries<T>(
 ): Promise<T> {
   for (let number = 1; ; number += 1) {
     refuseIfAborted(signal);
-    const attempt = beginAttempt(number, policy.idleMs, signal);
+    using attempt = beginAttempt(number, policy.idleMs, signal);
     try {
       return await request(attempt);
     } catch (error) {
@@ -72,8 +72,6 @@ export async function withRetries<T>(
         throw stalled ? new Incomplete(`nothing moved for ${policy.idleMs / 1000} s`) : error;
       }
       await sleep(waitMs(number, policy, error), undefined, signal && { signal }).catch(() => {});
-    } finally {
-      attempt.end();
     }
   }
 }
@@ -116,7 +114,7 @@ function retryAfterMs(error: unknown): number {
   return Number.isFinite(seconds) ? Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, seconds * 1000)) : 0;
 }
 
-function beginAttempt(number: number, idleMs: number, outer?: AbortSignal): Attempt & { end(): void } {
+function beginAttempt(number: number, idleMs: number, outer?: AbortSignal): Attempt & Disposable {
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   let timer = setTimeout(abort, idleMs);
@@ -128,7 +126,7 @@ function beginAttempt(number: number, idleMs: number, outer?: AbortSignal): Atte
       clearTimeout(timer);
       timer = setTimeout(abort, idleMs);
     },
-    end() {
+    [Symbol.dispose]() {
       clearTimeout(timer);
       outer?.removeEventListener('abort', abort);
     },

@@ -21,15 +21,14 @@ const LOCK_BYTES = 512;
 /** The names of locks. The second form is an earlier version's. */
 const LOCK = /^lock-(?:[0-9a-f]{16}|\d{1,15}(?:\.[^/]*\.new)?)$/;
 
-/** A lock that is held. */
-export interface FolderLock {
+/** A lock that is held until it is disposed of. */
+export interface FolderLock extends AsyncDisposable {
   /**
    * Checks that the lock is still held.
    *
    * @throws {JobError} journal: when another job has taken it over, or someone has removed it.
    */
   check(): Promise<void>;
-  release(): Promise<void>;
 }
 
 /** The files of a folder. A parameter, so that a test can try every order of several contenders' calls. */
@@ -129,7 +128,7 @@ export async function contend(
     throw error;
   }
   return {
-    release,
+    [Symbol.asyncDispose]: release,
     async check() {
       if ((await files.read(name)) !== undefined) return;
       const names = await files.names().catch(() => []); // who took over has ended, and the folder is gone
@@ -247,26 +246,20 @@ function filesOf(folder: string): LockFiles {
         throw error;
       }),
     async create(name, text) {
-      const handle = await fs.open(path(name), 'wx');
+      await using handle = await fs.open(path(name), 'wx');
       try {
         await handle.writeFile(text);
       } catch (error) {
         await removeFile(path(name)).catch(() => {});
         throw error;
-      } finally {
-        await handle.close();
       }
     },
     async write(name, text) {
-      const handle = await openRegular(path(name), fs.constants.O_WRONLY).catch((error: unknown) => {
+      await using handle = await openRegular(path(name), fs.constants.O_WRONLY).catch((error: unknown) => {
         if (codeOf(error) === 'ENOENT') return undefined;
         throw error;
       });
-      try {
-        await handle?.writeFile(text);
-      } finally {
-        await handle?.close();
-      }
+      await handle?.writeFile(text);
     },
     remove: (name) => removeFile(path(name)),
   };

@@ -17,9 +17,10 @@ import {
 
 /**
  * The folder of a journal and its segments, locked against other jobs. Names are those of work-names.ts. Once
- * the lock is lost, every change is a JobError `journal`.
+ * the lock is lost, every change is a JobError `journal`. Disposing of it releases the lock, and removes a
+ * local folder if it is empty.
  */
-export interface WorkStore {
+export interface WorkStore extends AsyncDisposable {
   /** For messages. */
   readonly location: string;
   /** A local folder for files that are still being written. */
@@ -53,8 +54,6 @@ export interface WorkStore {
    * stays.
    */
   clear(): Promise<void>;
-  /** Releases the lock, and removes a local folder if it is empty. */
-  close(): Promise<void>;
 }
 
 const SCRATCH = 'scratch';
@@ -80,7 +79,7 @@ export async function openLocalStore(folder: string, files: DurableFiles = fs): 
     await makeFolder(scratch);
     for (const name of (await fs.readdir(scratch)).filter(isRunFile)) await removeFile(join(scratch, name));
   } catch (error) {
-    await lock.release();
+    await lock[Symbol.asyncDispose]();
     throw error;
   }
   const list = async (): Promise<readonly string[]> => (await fs.readdir(folder)).filter(isKept);
@@ -116,14 +115,14 @@ export async function openLocalStore(folder: string, files: DurableFiles = fs): 
       );
       for (const name of [...names, HEADER]) await removeFile(path(name));
     },
-    async close() {
+    async [Symbol.asyncDispose]() {
       const ours = await lock.check().then(
         () => true,
         () => false,
       );
       // A folder stays if it is not empty, not ours to remove, or a mount point: that does no harm.
       if (ours) await fs.rmdir(scratch).catch(() => {});
-      await lock.release();
+      await lock[Symbol.asyncDispose]();
       if (ours) await fs.rmdir(folder).catch(() => {});
     },
   };

@@ -29,8 +29,8 @@ export interface FfmpegCommand {
   readonly outputs: readonly { readonly to: FfmpegTarget; readonly options?: readonly string[] }[];
 }
 
-/** A running ffmpeg. */
-export interface FfmpegProcess {
+/** A running ffmpeg. Disposing of it kills it and waits until it has ended. */
+export interface FfmpegProcess extends AsyncDisposable {
   /**
    * ffmpeg's standard input; undefined unless an input is `'stdin'` and no descriptor was given for it. The
    * caller handles its errors (EPIPE when ffmpeg has died).
@@ -131,7 +131,13 @@ function run(command: FfmpegCommand, options: FfmpegOptions): Promise<FfmpegProc
       const kill = () => void child.kill('SIGKILL');
       options.signal?.addEventListener('abort', kill, { once: true });
       if (options.signal?.aborted) kill();
-      resolve({ stdin: child.stdin ?? undefined, done, messages: tail.lines, kill });
+      resolve({
+        ...{ stdin: child.stdin ?? undefined, done, messages: tail.lines, kill },
+        async [Symbol.asyncDispose]() {
+          kill();
+          await done.catch(() => undefined);
+        },
+      });
     });
     builder.run();
   });

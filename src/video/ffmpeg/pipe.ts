@@ -5,12 +5,13 @@ import { JobError, messageOf } from '../../system/errors.js';
 import { native } from '../../system/native.js';
 import type { ByteSource } from '../formats/byte-source.js';
 
-/** A pipe that a child process writes into. */
-export interface IncomingPipe extends ByteSource {
+/**
+ * A pipe that a child process writes into. Disposing of it closes our end when the present read has ended:
+ * the child's end must be closed by then. Idempotent.
+ */
+export interface IncomingPipe extends ByteSource, AsyncDisposable {
   /** File descriptor of the child's end; whoever starts the child closes it here. */
   readonly childEnd: number;
-  /** Closes our end when the present read has ended: the child's end must be closed by then. Idempotent. */
-  close(): Promise<void>;
 }
 
 /** A pipe that a child process reads from. */
@@ -25,7 +26,7 @@ export interface OutgoingPipe {
   /**
    * Closes our end when the present write has ended: the child then sees the end of its input. Idempotent.
    */
-  close(): Promise<void>;
+  end(): Promise<void>;
 }
 
 /** The largest capacity that Linux allows any user. Its default is 64 KiB, a fiftieth of a 1080p frame. */
@@ -45,7 +46,7 @@ export function incomingPipe(): IncomingPipe {
   const use = exclusive(readEnd);
   return {
     childEnd: writeEnd,
-    close: use.close,
+    [Symbol.asyncDispose]: use.close,
     read: (into) => use.during(async () => (await read(readEnd, into, 0, into.length, null)).bytesRead),
   };
 }
@@ -60,7 +61,7 @@ export function outgoingPipe(): OutgoingPipe {
   const use = exclusive(writeEnd);
   return {
     childEnd: readEnd,
-    close: use.close,
+    end: use.close,
     write: (bytes) =>
       use.during(async () => {
         for (let at = 0; at < bytes.length; ) {

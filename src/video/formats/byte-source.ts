@@ -9,12 +9,10 @@ export interface ByteSource {
   read(into: Uint8Array): Promise<number>;
 }
 
-/** A byte source over a file. */
-export interface FileSource extends ByteSource {
+/** A byte source over a file. Disposing of it closes the file. Idempotent. */
+export interface FileSource extends ByteSource, AsyncDisposable {
   /** The file's length when it was opened. */
   readonly bytes: number;
-  /** Idempotent. */
-  close(): Promise<void>;
 }
 
 /** Opens a file as a byte source. Throws the errors of the file system. */
@@ -28,7 +26,7 @@ export async function fileSource(path: string): Promise<FileSource> {
       const { bytesRead } = await file.read(into, 0, into.length);
       return bytesRead;
     },
-    close() {
+    [Symbol.asyncDispose]() {
       closed ??= file.close();
       return closed;
     },

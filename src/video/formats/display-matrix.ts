@@ -53,27 +53,23 @@ export async function writeDisplayMatrix(
   track: number,
   matrix: readonly number[],
 ): Promise<void> {
-  const handle = await open(path, 'r+');
-  try {
-    const file = await isoFile(handle);
-    const found = (await isoTracks(file))[track];
-    const header = found && (await isoBoxAt(file, found.box, ['tkhd']));
-    if (found?.handler !== 'vide' || header === undefined) {
-      throw new JobError(
-        'output',
-        `track ${track} of "${path}" is not the video: its rotation cannot be written`,
-      );
-    }
-    const version = await file.read(header.start, 1);
-    // Times and the duration are 64 bits wide in version 1.
-    const offset = version[0] === 1 ? 52 : 40;
-    if (header.end - header.start < offset + 36) {
-      throw new JobError('output', `the header of track ${track} of "${path}" is too short`);
-    }
-    const bytes = Buffer.alloc(36);
-    for (const [place, value] of matrix.slice(0, 9).entries()) bytes.writeInt32BE(value | 0, place * 4);
-    await handle.write(bytes, 0, 36, header.start + offset);
-  } finally {
-    await handle.close();
+  await using handle = await open(path, 'r+');
+  const file = await isoFile(handle);
+  const found = (await isoTracks(file))[track];
+  const header = found && (await isoBoxAt(file, found.box, ['tkhd']));
+  if (found?.handler !== 'vide' || header === undefined) {
+    throw new JobError(
+      'output',
+      `track ${track} of "${path}" is not the video: its rotation cannot be written`,
+    );
   }
+  const version = await file.read(header.start, 1);
+  // Times and the duration are 64 bits wide in version 1.
+  const offset = version[0] === 1 ? 52 : 40;
+  if (header.end - header.start < offset + 36) {
+    throw new JobError('output', `the header of track ${track} of "${path}" is too short`);
+  }
+  const bytes = Buffer.alloc(36);
+  for (const [place, value] of matrix.slice(0, 9).entries()) bytes.writeInt32BE(value | 0, place * 4);
+  await handle.write(bytes, 0, 36, header.start + offset);
 }

@@ -119,19 +119,15 @@ export async function isoTracks(file: IsoFile): Promise<readonly IsoTrack[]> {
 export async function isoSampleEntries(
   path: string,
 ): Promise<readonly { readonly handler: string; readonly format: string }[]> {
-  const handle = await open(path);
-  try {
-    const file = await isoFile(handle);
-    const entries: { readonly handler: string; readonly format: string }[] = [];
-    for (const track of await isoTracks(file)) {
-      const table = await isoBoxAt(file, track.box, ['mdia', 'minf', 'stbl', 'stsd']);
-      // version and flags, entry_count, then the first entry: size, format
-      entries.push({ handler: track.handler, format: await fourCharacters(file, table, 12) });
-    }
-    return entries;
-  } finally {
-    await handle.close();
+  await using handle = await open(path);
+  const file = await isoFile(handle);
+  const entries: { readonly handler: string; readonly format: string }[] = [];
+  for (const track of await isoTracks(file)) {
+    const table = await isoBoxAt(file, track.box, ['mdia', 'minf', 'stbl', 'stsd']);
+    // version and flags, entry_count, then the first entry: size, format
+    entries.push({ handler: track.handler, format: await fourCharacters(file, table, 12) });
   }
+  return entries;
 }
 
 /** The edits of an audio track that play a part of it (ISO/IEC 14496-12, 8.6.6). */
@@ -143,26 +139,22 @@ export interface AudioEdits {
 
 /** Returns the edits of each audio track that has any, in the file's order. */
 export async function isoAudioEdits(path: string): Promise<readonly AudioEdits[]> {
-  const handle = await open(path);
-  try {
-    const file = await isoFile(handle);
-    const found: AudioEdits[] = [];
-    for (const { box, handler } of await isoTracks(file)) {
-      if (handler !== 'soun') continue;
-      const list = await isoBoxAt(file, box, ['edts', 'elst']);
-      const header = await isoBoxAt(file, box, ['mdia', 'mdhd']);
-      if (list === undefined || header === undefined) continue;
-      // Times are 64 bits wide in version 1. An edit from -1 on plays nothing.
-      const wide = (await numberAt(file, header.start, 1)) === 1;
-      const timescale = (await numberAt(file, header.start + (wide ? 20 : 12), 4)) || 1;
-      const starts = (await editStarts(file, list)).filter((start) => start >= 0);
-      const [first] = starts;
-      if (first !== undefined) found.push({ count: starts.length, hidden: first / timescale });
-    }
-    return found;
-  } finally {
-    await handle.close();
+  await using handle = await open(path);
+  const file = await isoFile(handle);
+  const found: AudioEdits[] = [];
+  for (const { box, handler } of await isoTracks(file)) {
+    if (handler !== 'soun') continue;
+    const list = await isoBoxAt(file, box, ['edts', 'elst']);
+    const header = await isoBoxAt(file, box, ['mdia', 'mdhd']);
+    if (list === undefined || header === undefined) continue;
+    // Times are 64 bits wide in version 1. An edit from -1 on plays nothing.
+    const wide = (await numberAt(file, header.start, 1)) === 1;
+    const timescale = (await numberAt(file, header.start + (wide ? 20 : 12), 4)) || 1;
+    const starts = (await editStarts(file, list)).filter((start) => start >= 0);
+    const [first] = starts;
+    if (first !== undefined) found.push({ count: starts.length, hidden: first / timescale });
   }
+  return found;
 }
 
 /** Returns the media times at which a list's first edits begin. */

@@ -27,22 +27,18 @@ const LARGEST_CLUSTER = 2 ** 30;
  * is `time`, also in milliseconds. Changes nothing if FFmpeg has not carried the mark over.
  */
 export async function setLastBlockDuration(path: string, time: number, milliseconds: number): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    const clusters: Element[] = [];
-    let tracks: Element | undefined;
-    for await (const element of segmentElements(file)) {
-      if (element.id === ID.cluster) clusters.push(element);
-      if (element.id === ID.tracks) tracks = element;
+  await using file = await open(path, 'r+');
+  const clusters: Element[] = [];
+  let tracks: Element | undefined;
+  for await (const element of segmentElements(file)) {
+    if (element.id === ID.cluster) clusters.push(element);
+    if (element.id === ID.tracks) tracks = element;
+  }
+  for (const cluster of clusters.reverse()) {
+    if (await markReplaced(file, cluster, time, milliseconds)) {
+      if (tracks !== undefined) await rewrite(file, tracks, forgetAdditions);
+      return;
     }
-    for (const cluster of clusters.reverse()) {
-      if (await markReplaced(file, cluster, time, milliseconds)) {
-        if (tracks !== undefined) await rewrite(file, tracks, forgetAdditions);
-        return;
-      }
-    }
-  } finally {
-    await file.close();
   }
 }
 

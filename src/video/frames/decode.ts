@@ -6,8 +6,10 @@ import type { SourceFacts } from '../source/source-facts.js';
 import { openRawFrames, type RawFrameOptions, type RawFrames } from './raw-frames.js';
 import type { WirePlan } from './wire.js';
 
-/** The frames of one video, in presentation order. */
-export interface Decoder {
+/**
+ * The frames of one video, in presentation order. Disposing of it stops ffmpeg if it still runs. Idempotent.
+ */
+export interface Decoder extends AsyncDisposable {
   /**
    * Fills `into` (exactly one frame in wire format, I420) and returns its PTS in ticks of the source stream's
    * time base: absolute as in the file, and greater than the last one's. Undefined at the end. One call at a
@@ -17,8 +19,6 @@ export interface Decoder {
    * @throws {JobError} ffmpeg: when ffmpeg was killed.
    */
   read(into: Uint8Array): Promise<number | undefined>;
-  /** Stops ffmpeg if it still runs. Idempotent. */
-  close(): Promise<void>;
   /** Warnings about what was concealed, repaired or scaled so far, one line each. */
   readonly warnings: readonly string[];
   /** Counts of what was concealed and repaired so far. */
@@ -95,7 +95,7 @@ export async function openDecoder(
   try {
     await fromStart.skip(resume);
   } catch (error) {
-    await fromStart.close();
+    await fromStart[Symbol.asyncDispose]();
     throw error;
   }
   return fromStart;
@@ -122,7 +122,7 @@ export async function openPieceDecoder(
     if ((await framesUpTo(frames, lastPts)).last === lastPts) return opened;
     throw opened.damaged('its frames cannot be decoded from the keyframe before them');
   } catch (error) {
-    await opened.close();
+    await opened[Symbol.asyncDispose]();
     throw error;
   }
 }
@@ -151,7 +151,7 @@ async function seek(
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
   } finally {
-    if (!met) await frames.close();
+    if (!met) await frames[Symbol.asyncDispose]();
   }
   return met ? frames : undefined;
 }
@@ -210,7 +210,7 @@ function decoder(
       return pts;
     },
 
-    close: frames.close,
+    [Symbol.asyncDispose]: () => frames[Symbol.asyncDispose](),
 
     damaged: report.damaged,
 

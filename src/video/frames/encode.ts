@@ -41,9 +41,8 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
 
   async function abort(): Promise<void> {
     const running = await started.catch(() => undefined);
-    running?.kill();
-    await running?.done.catch(() => undefined);
-    await running?.pipe.close();
+    await running?.[Symbol.asyncDispose]();
+    await running?.pipe.end();
     await rm(segmentPath, { force: true });
   }
 
@@ -65,7 +64,7 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
     async finish() {
       try {
         const { pipe, done } = await started;
-        await pipe.close();
+        await pipe.end();
         await done;
         await checkSegment(segmentPath, frames, spec.rate);
         await syncFile(segmentPath);
@@ -108,7 +107,7 @@ async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
     );
     return { ...run, pipe };
   } catch (error) {
-    await pipe.close();
+    await pipe.end();
     throw error;
   }
 }

@@ -53,7 +53,7 @@ export function tryNvdec(
     return frames;
   };
   const close = async (): Promise<void> => {
-    await Promise.all(opened.map((frames) => frames.close()));
+    await Promise.all(opened.map((frames) => frames[Symbol.asyncDispose]()));
   };
   return limited(compare(open, gpu, wire), close, limitMs);
 }
@@ -97,8 +97,7 @@ export function tryNvenc(
   const encoder = openEncoder({ ...spec, gpu }, path);
   const encode = async (): Promise<EncodeTrial> => {
     await encodeGrey(encoder, spec);
-    const file = await openNutFile(path);
-    await file.close();
+    await using file = await openNutFile(path);
     const hash = createHash('sha256').update(file.streams[0]?.extradata ?? '');
     return { works: true, header: hash.digest('hex').slice(0, 8) };
   };

@@ -13,8 +13,8 @@ import { type DamageLog, damageListener } from './damage-log.js';
 import { colourInputOptions, wireColours } from './decode-colour.js';
 import type { WirePlan } from './wire.js';
 
-/** The frames of one run, in ffmpeg's order. */
-export interface RawFrames {
+/** The frames of one run, in ffmpeg's order. Disposing of them stops ffmpeg if it still runs. Idempotent. */
+export interface RawFrames extends AsyncDisposable {
   /**
    * Returns the next frame's PTS in ticks of the source. Its pixels are skipped unless read. Undefined at the
    * end.
@@ -30,8 +30,6 @@ export interface RawFrames {
   readonly decodedFormat: string | undefined;
   /** ffmpeg's last warnings and errors. */
   messages(): readonly string[];
-  /** Idempotent. */
-  close(): Promise<void>;
 }
 
 export interface RawFrameOptions {
@@ -100,7 +98,7 @@ export async function openRawFrames(
       },
     },
   ).catch(async (error: unknown) => {
-    await pipe.close();
+    await pipe[Symbol.asyncDispose]();
     throw error;
   });
   const bytes = frameBytes(wire.format.width, wire.format.height);
@@ -142,11 +140,10 @@ export async function openRawFrames(
       return rescale(header.pts, timeBase, video.timeBase) - shift;
     },
     pixels: (into) => unlessFailed(run, async () => reader?.payload(into)),
-    async close() {
+    async [Symbol.asyncDispose]() {
       closed = true;
-      run.kill();
-      await run.done.catch(() => undefined);
-      await pipe.close();
+      await run[Symbol.asyncDispose]();
+      await pipe[Symbol.asyncDispose]();
     },
   };
 }

@@ -107,12 +107,8 @@ async function readTail(source: SourceFacts, last: number): Promise<Tail | undef
  * or the file was cut off.
  */
 async function matroskaEnd(source: SourceFacts): Promise<number | undefined> {
-  const file = await open(source.path);
-  try {
-    if (!(await matroskaIsWhole(file))) return undefined;
-  } finally {
-    await file.close();
-  }
+  await using file = await open(source.path);
+  if (!(await matroskaIsWhole(file))) return undefined;
   const start = Math.max(0, source.startTime ?? 0);
   const fileEnd = source.duration === undefined ? undefined : source.duration + start;
   const stream = source.streams.find(({ index }) => index === source.video.index);

@@ -35,41 +35,37 @@ export interface SegmentRun {
  * @throws {JobError} ffmpeg: when it is damaged.
  */
 export async function inspectSegment(path: string): Promise<SegmentFacts> {
-  const source = await fileSource(path).catch((error: unknown) => {
+  await using source = await fileSource(path).catch((error: unknown) => {
     throw new JobError('ffmpeg', `"${path}" cannot be read: ${messageOf(error)}`, { cause: error });
   });
-  try {
-    const hash = createHash('sha256');
-    const hashed = {
-      async read(into: Uint8Array): Promise<number> {
-        const bytes = await source.read(into);
-        hash.update(into.subarray(0, bytes));
-        return bytes;
-      },
-    };
-    const reader = await openNutReader(hashed, `"${path}"`);
-    const [stream] = reader.streams;
-    if (stream?.kind !== 'video' || reader.streams.length !== 1) {
-      throw new JobError('internal', `segment "${path}" is not one video stream`);
-    }
-    const digest = packetDigest(stream);
-    const times: number[] = [];
-    const digests: number[] = [];
-    for (let header = await reader.next(); header !== undefined; header = await reader.next()) {
-      if (header.bytes > source.bytes)
-        throw new JobError('ffmpeg', `"${path}" is damaged: a packet is longer than the file`);
-      const data = new Uint8Array(header.bytes);
-      await reader.payload(data);
-      times.push(header.pts);
-      digests.push(digest(data));
-    }
-    return {
-      ...{ path, stream, order: presentationOrder(path, times) },
-      ...{ digests: Uint32Array.from(digests), sha256: hash.digest('hex') },
-    };
-  } finally {
-    await source.close();
+  const hash = createHash('sha256');
+  const hashed = {
+    async read(into: Uint8Array): Promise<number> {
+      const bytes = await source.read(into);
+      hash.update(into.subarray(0, bytes));
+      return bytes;
+    },
+  };
+  const reader = await openNutReader(hashed, `"${path}"`);
+  const [stream] = reader.streams;
+  if (stream?.kind !== 'video' || reader.streams.length !== 1) {
+    throw new JobError('internal', `segment "${path}" is not one video stream`);
   }
+  const digest = packetDigest(stream);
+  const times: number[] = [];
+  const digests: number[] = [];
+  for (let header = await reader.next(); header !== undefined; header = await reader.next()) {
+    if (header.bytes > source.bytes)
+      throw new JobError('ffmpeg', `"${path}" is damaged: a packet is longer than the file`);
+    const data = new Uint8Array(header.bytes);
+    await reader.payload(data);
+    times.push(header.pts);
+    digests.push(digest(data));
+  }
+  return {
+    ...{ path, stream, order: presentationOrder(path, times) },
+    ...{ digests: Uint32Array.from(digests), sha256: hash.digest('hex') },
+  };
 }
 
 function presentationOrder(path: string, times: readonly number[]): Uint32Array {

@@ -18,8 +18,11 @@ export interface CompressedPacket {
   readonly data: Uint8Array;
 }
 
-/** The packets of one video stream, in decoding order. */
-export interface CompressedPackets {
+/**
+ * The packets of one video stream, in decoding order. Disposing of them stops ffmpeg if it still runs.
+ * Idempotent.
+ */
+export interface CompressedPackets extends AsyncDisposable {
   /** The codec facts of the stream. Its own time base is not the packets'. */
   readonly stream: NutStream;
   /**
@@ -28,8 +31,6 @@ export interface CompressedPackets {
    * @throws {JobError} ffmpeg: when ffmpeg fails.
    */
   next(): Promise<CompressedPacket | undefined>;
-  /** Stops ffmpeg if it still runs. Idempotent. */
-  close(): Promise<void>;
 }
 
 /**
@@ -60,13 +61,12 @@ export async function openCompressedPackets(
     },
     { stdout: pipe.childEnd },
   ).catch(async (error: unknown) => {
-    await pipe.close();
+    await pipe[Symbol.asyncDispose]();
     throw error;
   });
   const close = async (): Promise<void> => {
-    run.kill();
-    await run.done.catch(() => undefined);
-    await pipe.close();
+    await run[Symbol.asyncDispose]();
+    await pipe[Symbol.asyncDispose]();
   };
   try {
     const reader = await openNutReader(pipe, `ffmpeg's output for "${path}"`);
@@ -75,7 +75,7 @@ export async function openCompressedPackets(
     let shift: number | undefined;
     return {
       stream,
-      close,
+      [Symbol.asyncDispose]: close,
       async next() {
         const header = await reader.next();
         if (header === undefined) {
@@ -102,17 +102,14 @@ export async function openCompressedPackets(
 export async function beginsWhole(source: SourceFacts): Promise<boolean> {
   const { codec, startPts } = source.video;
   if (isIntraOnly(codec) || !canBeCut(codec)) return isIntraOnly(codec);
-  let packets: CompressedPackets | undefined;
   try {
-    packets = await openCompressedPackets(source, startPts ?? 0);
+    await using packets = await openCompressedPackets(source, startPts ?? 0);
     const first = await packets.next();
     if (first?.keyframe !== true) return false;
     return keyframeOf(codec, packets.stream.extradata, first.data).access === 'independent';
   } catch (error) {
     if (error instanceof JobError) return false;
     throw error;
-  } finally {
-    await packets?.close();
   }
 }
 

@@ -228,14 +228,10 @@ async function unreadable(path: string, error: FfmpegFailure): Promise<JobError>
 
 /** Returns whether the file begins with a `ftyp` box, as every MP4 and nearly every QuickTime file does. */
 async function startsAsIsoMedia(path: string): Promise<boolean> {
-  const file = await open(path);
-  try {
-    const head = Buffer.alloc(8);
-    await file.read(head, 0, 8, 0);
-    return head.toString('latin1', 4, 8) === 'ftyp';
-  } finally {
-    await file.close();
-  }
+  await using file = await open(path);
+  const head = Buffer.alloc(8);
+  await file.read(head, 0, 8, 0);
+  return head.toString('latin1', 4, 8) === 'ftyp';
 }
 
 /**

@@ -139,33 +139,29 @@ async function* cut(
   wanted: (piece: Piece) => boolean,
 ): AsyncGenerator<CutPiece, void, undefined> {
   const { timeline, size, offset } = plan;
-  const packets = await openCompressedPackets(source, timeline.times[0] ?? 0);
+  await using packets = await openCompressedPackets(source, timeline.times[0] ?? 0);
   const { stream } = packets;
   const cutter = pieceCutter(timeline, size);
   const held = heldPackets(size.mostBytes);
   const out = (piece: Piece): CutPiece => ({ piece, data: nutFile(source, stream, held.of(piece), offset) });
-  try {
-    for (const [at, time] of timeline.times.entries()) {
-      const packet = await nextOf(packets);
-      if (packet?.pts !== time) throw new CannotBeCut('its timestamps differ between two readings');
-      const { data } = packet;
-      if (!isShown(source.video.codec, data)) throw new CannotBeCut('some of its packets give no frame');
-      const keyframe = packet.keyframe ? keyframeOf(source.video.codec, stream.extradata, data) : undefined;
-      if (at === 0 && (keyframe === undefined || keyframe.access === 'none')) {
-        throw new CannotBeCut('it does not begin with a keyframe');
-      }
-      const piece = cutter.add(data.length, keyframe);
-      if (piece !== undefined && wanted(piece)) yield out(piece);
-      held.add(packet, cutter.from);
+  for (const [at, time] of timeline.times.entries()) {
+    const packet = await nextOf(packets);
+    if (packet?.pts !== time) throw new CannotBeCut('its timestamps differ between two readings');
+    const { data } = packet;
+    if (!isShown(source.video.codec, data)) throw new CannotBeCut('some of its packets give no frame');
+    const keyframe = packet.keyframe ? keyframeOf(source.video.codec, stream.extradata, data) : undefined;
+    if (at === 0 && (keyframe === undefined || keyframe.access === 'none')) {
+      throw new CannotBeCut('it does not begin with a keyframe');
     }
-    if ((await nextOf(packets)) !== undefined) {
-      throw new CannotBeCut('its packets differ between two readings');
-    }
-    const last = cutter.end();
-    if (wanted(last)) yield out(last);
-  } finally {
-    await packets.close();
+    const piece = cutter.add(data.length, keyframe);
+    if (piece !== undefined && wanted(piece)) yield out(piece);
+    held.add(packet, cutter.from);
   }
+  if ((await nextOf(packets)) !== undefined) {
+    throw new CannotBeCut('its packets differ between two readings');
+  }
+  const last = cutter.end();
+  if (wanted(last)) yield out(last);
 }
 
 async function nextOf(packets: Awaited<ReturnType<typeof openCompressedPackets>>) {

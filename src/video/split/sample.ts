@@ -17,18 +17,14 @@ const MOST_BYTES = 2 ** 24;
  * @throws {JobError} internal: when its timestamps are not exact.
  */
 export async function sampleOf(source: SourceFacts): Promise<Uint8Array> {
-  const packets = await openCompressedPackets(source, source.video.startPts ?? 0);
+  await using packets = await openCompressedPackets(source, source.video.startPts ?? 0);
   const taken = [];
   let bytes = 0;
-  try {
-    while (taken.length < PACKETS && bytes < MOST_BYTES) {
-      const packet = await packets.next();
-      if (packet === undefined) break;
-      taken.push(packet);
-      bytes += packet.data.length;
-    }
-  } finally {
-    await packets.close();
+  while (taken.length < PACKETS && bytes < MOST_BYTES) {
+    const packet = await packets.next();
+    if (packet === undefined) break;
+    taken.push(packet);
+    bytes += packet.data.length;
   }
   // NUT holds no time below zero.
   const offset = -Math.min(0, ...taken.map(({ pts }) => pts));

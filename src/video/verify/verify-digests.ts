@@ -54,20 +54,16 @@ async function holdsInPlace(
   if (first === undefined || positions.length !== expected.length) return false;
   const digest = packetDigest(first.stream, 'in a file');
   const blocks = facts.format.startsWith('matroska');
-  const file = await open(path);
-  try {
-    const read = windowOn(file);
-    for (const [packet, position] of positions.entries()) {
-      const bytes = sizes[packet] ?? Number.NaN;
-      const head = blocks ? await blockHead(read, position) : 0;
-      if (head === undefined || !Number.isFinite(position + bytes)) return false;
-      const data = await read(position + head, bytes);
-      if (data.length < bytes || digest(data) !== expected[packet]) return false;
-    }
-    return true;
-  } finally {
-    await file.close();
+  await using file = await open(path);
+  const read = windowOn(file);
+  for (const [packet, position] of positions.entries()) {
+    const bytes = sizes[packet] ?? Number.NaN;
+    const head = blocks ? await blockHead(read, position) : 0;
+    if (head === undefined || !Number.isFinite(position + bytes)) return false;
+    const data = await read(position + head, bytes);
+    if (data.length < bytes || digest(data) !== expected[packet]) return false;
   }
+  return true;
 }
 
 /**
@@ -103,35 +99,26 @@ function windowOn(file: FileHandle): Read {
 }
 
 async function* digestsOf(path: string, index: number): AsyncGenerator<number, void, undefined> {
-  const pipe = incomingPipe();
+  await using pipe = incomingPipe();
   const options = ['-map', `0:${index}`, '-c', 'copy', '-copyinkf', '-f', 'nut', '-write_index', '0'];
-  try {
-    const run = await startFfmpeg(
-      {
-        task: `reading back "${path}"`,
-        inputs: [{ from: { file: path }, options: ['-copyts'] }],
-        outputs: [{ to: 'stdout', options }],
-      },
-      { stdout: pipe.childEnd },
-    );
-    try {
-      const reader = await openNutReader(pipe, `ffmpeg's output for "${path}"`);
-      const [stream] = reader.streams;
-      if (stream === undefined) throw new JobError('internal', `ffmpeg gave no stream of "${path}"`);
-      const digest = packetDigest(stream);
-      for (let packet = await reader.next(); packet !== undefined; packet = await reader.next()) {
-        const data = new Uint8Array(packet.bytes);
-        await reader.payload(data);
-        yield digest(data);
-      }
-      await run.done; // Only ffmpeg's exit code confirms the end.
-    } finally {
-      run.kill();
-      await run.done.catch(() => undefined);
-    }
-  } finally {
-    await pipe.close();
+  await using run = await startFfmpeg(
+    {
+      task: `reading back "${path}"`,
+      inputs: [{ from: { file: path }, options: ['-copyts'] }],
+      outputs: [{ to: 'stdout', options }],
+    },
+    { stdout: pipe.childEnd },
+  );
+  const reader = await openNutReader(pipe, `ffmpeg's output for "${path}"`);
+  const [stream] = reader.streams;
+  if (stream === undefined) throw new JobError('internal', `ffmpeg gave no stream of "${path}"`);
+  const digest = packetDigest(stream);
+  for (let packet = await reader.next(); packet !== undefined; packet = await reader.next()) {
+    const data = new Uint8Array(packet.bytes);
+    await reader.payload(data);
+    yield digest(data);
   }
+  await run.done; // Only ffmpeg's exit code confirms the end.
 }
 
 function wrong(path: string, what: string): JobError {

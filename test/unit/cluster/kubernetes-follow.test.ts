@@ -57,7 +57,7 @@ async function follow(looks: readonly Look[], logs: readonly (readonly string[])
       asked.push(words);
       for (const line of logs[readings] ?? []) take(line);
       readings += 1;
-      return { ended: turn(), stop: () => {} };
+      return { ended: turn(), [Symbol.dispose]: () => {} };
     },
   };
   const said: string[] = [];

@@ -31,7 +31,7 @@ t.test('segments that were recorded are there for the next run, on whatever thre
   const first = await openJournal(store, identity, 3);
   await first.record({ index: 0, frames: 2, pts: [5, 9] }, await finishedFile(folder, 7), 7);
   await first.record({ index: 1, frames: 1, pts: [12] }, await finishedFile(folder, 8), 8);
-  await store.close();
+  await store[Symbol.asyncDispose]();
 
   const second = await openJournal(await openLocalStore(join(folder, 'work')), identity, 99);
   t.equal(second.resumes, 1);
@@ -102,13 +102,13 @@ async function afterDamage(t: Test, split: string, damage: (work: string) => Pro
     const file = await finishedFile(folder, 40 + index);
     await journal.record({ index, frames: 2, pts: [20 * index, 20 * index + 7] }, file, 40 + index);
   }
-  await store.close();
+  await store[Symbol.asyncDispose]();
   await damage(work);
   const said: string[] = [];
   const again = await openLocalStore(work);
   const { segments } = await openJournal(again, job, 1, (line) => said.push(line));
   const names = await again.list();
-  await again.close();
+  await again[Symbol.asyncDispose]();
   return { indices: segments.map(({ index }) => index), said, names };
 }
 
@@ -206,7 +206,7 @@ t.test('a journal that makes no sense is refused, and thrown away when asked', a
     await t.rejects(openJournal(store, identity, 1), { code: 'journal', hint: /--restart/ }, text);
     await store.clear();
     t.equal((await openJournal(store, identity, 1)).resumes, 0);
-    await store.close();
+    await store[Symbol.asyncDispose]();
   }
 });
 
@@ -272,7 +272,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
     const work = join(folder, 'work');
     const good = await openJournal(await openLocalStore(work), identity, 1);
     await good.record({ index: 0, frames: 1, pts: [0] }, await finishedFile(folder, 4), 4);
-    await good.store.close();
+    await good.store[Symbol.asyncDispose]();
 
     const cut = await openJournal(await openLocalStore(work, failingAfterHeader(step)), identity, 1);
     await t.rejects(
@@ -280,7 +280,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
       { message: /cut/ },
       step,
     );
-    await cut.store.close();
+    await cut.store[Symbol.asyncDispose]();
     const after = await openJournal(await openLocalStore(work), identity, 1);
     t.ok(after.segments.length >= 1, `${step}: what was recorded stays`);
     for (const segment of after.segments) {
@@ -334,7 +334,7 @@ t.test('a spool gives back its frames in order, without a torn or damaged tail',
   const path = join(t.testdir(), 'spool');
   const spool = await openSpool(path, 6, 0);
   for (let i = 0; i < 4; i += 1) await spool.append(Buffer.alloc(6, i + 1), i * 1.5);
-  await spool.close();
+  await spool[Symbol.asyncDispose]();
   const read = async (): Promise<readonly (readonly number[])[]> => {
     const frames: number[][] = [];
     for await (const { pts, frame } of readSpool(path, 6)) frames.push([pts, frame[0] ?? -1]);
@@ -375,7 +375,7 @@ t.test("a folder is one job's at a time, and a dead job's lock is nobody's", asy
   const folder = t.testdir();
   const lock = await lockFolder(folder);
   await t.rejects(lockFolder(folder), { code: 'output', message: /another job is working in/ });
-  await lock.release();
+  await lock[Symbol.asyncDispose]();
   t.same(await fs.readdir(folder), []);
 
   const alive = { host: hostname(), ...(await identityOf(process.ppid)), beat: 3 };
@@ -385,7 +385,7 @@ t.test("a folder is one job's at a time, and a dead job's lock is nobody's", asy
   const takers = await Promise.allSettled([1, 2, 3, 4].map(() => lockFolder(folder)));
   const taken = takers.flatMap((taker) => (taker.status === 'fulfilled' ? [taker.value] : []));
   t.equal(taken.length, 1, 'of several that find a dead lock, one gets it');
-  await taken[0]?.release();
+  await taken[0]?.[Symbol.asyncDispose]();
   t.same(await fs.readdir(folder), []);
 });
 
@@ -422,6 +422,6 @@ t.test(
     const [busy, free] = await both;
     t.match(busy, { status: 'rejected', reason: { code: 'output', message: /another job/ } });
     t.equal(free.status, 'fulfilled');
-    if (free.status === 'fulfilled') await free.value.release();
+    if (free.status === 'fulfilled') await free.value[Symbol.asyncDispose]();
   },
 );

@@ -4,7 +4,7 @@ import { limitingStage, summaryLines } from '../../../src/job/report/summary.js'
 import { watchOutput } from '../../../src/report/closed-output.js';
 import { createLog } from '../../../src/report/log.js';
 import { clock, progressLine } from '../../../src/report/progress.js';
-import { exitCode, JobError } from '../../../src/system/errors.js';
+import { exitCode, JobError, messageOf, workError } from '../../../src/system/errors.js';
 
 t.test('a log says what its verbosity allows, as text or as JSON', async (t) => {
   const lines: string[] = [];
@@ -90,4 +90,26 @@ t.test('exit codes follow from the error', async (t) => {
   t.equal(exitCode(new JobError('stopped', '')), 75);
   t.equal(exitCode(new JobError('input', '')), 1);
   t.equal(exitCode(new Error('other')), 1);
+});
+
+t.test('an error of the work counts before one of giving back what it held', async (t) => {
+  const failing = (message: string): Disposable => ({
+    [Symbol.dispose]() {
+      throw new Error(message);
+    },
+  });
+  const stopped = new JobError('stopped', 'the work');
+  const thrown = await (async () => {
+    using _first = failing('first');
+    using _second = failing('second');
+    throw stopped;
+  })().catch((error: unknown) => error);
+  t.not(thrown, stopped);
+  t.equal(workError(thrown), stopped);
+  t.equal(messageOf(thrown), 'the work');
+  t.equal(exitCode(thrown), 75);
+  const alone = await (async () => {
+    using _ = failing('alone');
+  })().catch((error: unknown) => error);
+  t.equal(messageOf(alone), 'alone');
 });

@@ -65,7 +65,7 @@ function trial({ contenders, oneHost, left, kills, careless = false }: Setting):
           : await contend('work', me, place, surroundings, name);
         await ask('begin', () => void holders.add(pid));
         await ask('end', () => void holders.delete(pid));
-        await lock.release();
+        await lock[Symbol.asyncDispose]();
         outcomes[pid] = 'done';
       } catch (error) {
         outcomes[pid] = error instanceof JobError ? error.code : String(error);
@@ -104,13 +104,13 @@ async function carelessLock(
   { stateOf }: LockContext,
   name: string,
   pid: number,
-): Promise<{ release(): Promise<void> }> {
+): Promise<AsyncDisposable> {
   for (const other of await place.names()) {
     const text = await place.read(other);
     if (text !== undefined && (await stateOf(JSON.parse(text))) === 'runs') throw new JobError('output', '');
   }
   await place.create(name, JSON.stringify({ pid, beat: 0 }));
-  return { release: () => place.remove(name) };
+  return { [Symbol.asyncDispose]: () => place.remove(name) };
 }
 
 t.test('in no order do two get the lock, and somebody does', async (t) => {

@@ -321,7 +321,7 @@ t.test('parallel work: the first failure ends it, when all have ended', async (t
 });
 
 t.test('scratch', async (t) => {
-  t.equal(openScratch({}).dispose instanceof Function, true, 'nothing is made unasked');
+  t.equal(openScratch({})[Symbol.asyncDispose] instanceof Function, true, 'nothing is made unasked');
   const base = t.testdir();
   const scratch = openScratch({ TMPDIR: base });
   const folder = await scratch.folder();
@@ -334,9 +334,9 @@ t.test('scratch', async (t) => {
   const slurm = openScratch({ SLURM_TMPDIR: base });
   t.ok((await slurm.folder()).startsWith(base));
   t.ok((await fs.readdir(folder)).includes('x'), 'a living process keeps its own');
-  await slurm.dispose();
-  await scratch.dispose();
-  await scratch.dispose();
+  await slurm[Symbol.asyncDispose]();
+  await scratch[Symbol.asyncDispose]();
+  await scratch[Symbol.asyncDispose]();
   t.same(await fs.readdir(base), []);
   await t.rejects(openScratch({ TMPDIR: join(base, 'none') }).folder(), { code: 'limit' });
   t.ok(tmpdir() !== '');
@@ -409,7 +409,7 @@ t.test('leftovers are removed only where nobody else can have had a hand in them
 
   const scratch = openScratch({ TMPDIR: base });
   await scratch.folder();
-  await scratch.dispose();
+  await scratch[Symbol.asyncDispose]();
   t.same(
     (await fs.readdir(base)).sort(),
     before.filter((name) => name !== 'framescatter-ours'),
@@ -424,7 +424,7 @@ t.test('a scratch whose name comes to stand for something else takes nothing wit
   await fs.mkdir(join(folder, 'input'));
   await fs.rename(folder, join(base, 'moved'));
   await fs.symlink(join(base, 'victim'), folder);
-  await scratch.dispose();
+  await scratch[Symbol.asyncDispose]();
   t.equal(await fs.readFile(join(base, 'victim/input/thesis.txt'), 'utf8'), 'years');
   t.same(await fs.readdir(join(base, 'moved')), [], 'its own files are gone');
 });

@@ -66,7 +66,7 @@ t.test("what is somebody's own is neither taken for a journal nor removed", asyn
   }
   const mixed = await openLocalStore(join(folder, 'mixed'));
   await mixed.clear();
-  await mixed.close();
+  await mixed[Symbol.asyncDispose]();
   t.same((await fs.readdir(join(folder, 'mixed'))).sort(), ['notes.txt', 'scratch'], 'only ours goes');
   t.equal(await fs.readFile(join(folder, 'mixed/scratch/thesis.txt'), 'utf8'), 'years');
 });
@@ -87,7 +87,7 @@ t.test(
     await fs.symlink(at('victim'), at('linked-scratch', 'scratch'));
     const opened = async (name: string): Promise<void> => {
       const store = await openLocalStore(at(name));
-      await openJournal(store, identity, 1).finally(store.close);
+      await openJournal(store, identity, 1).finally(() => store[Symbol.asyncDispose]());
     };
     for (const [name, message] of [
       ['file', /file is not a folder/],
@@ -119,7 +119,7 @@ t.test('no link is followed on writing', async (t) => {
   await store.adopt(store.temporary('segment-0.nut'), 'segment-000000.nut');
   t.equal(await store.size('segment-000000.nut'), 1);
   await store.clear();
-  await store.close();
+  await store[Symbol.asyncDispose]();
   t.equal(await fs.readFile(victim, 'utf8'), 'precious');
   t.same(await fs.readdir(folder), ['victim']);
 });
@@ -131,11 +131,11 @@ t.test("a run's temporary names are its own, and what an earlier run left of suc
   for (const name of names) await fs.writeFile(first.temporary(name), 'x');
   await fs.writeFile(join(first.scratch, 'spool-0.i420'), 'x');
   await fs.writeFile(join(first.scratch, 'output.mp4'), "somebody's");
-  await first.close();
+  await first[Symbol.asyncDispose]();
   const second = await openLocalStore(folder);
   t.same((await fs.readdir(second.scratch)).sort(), ['output.mp4', 'spool-0.i420']);
   for (const name of names) t.not(second.temporary(name), first.temporary(name));
-  await second.close();
+  await second[Symbol.asyncDispose]();
 });
 
 t.test('a removal that was cut leaves what the next job can begin in', async (t) => {
@@ -162,7 +162,7 @@ t.test('a removal that was cut leaves what the next job can begin in', async (t)
   t.same(await store.list(), ['journal.json'], "nothing of another job's is taken over");
   t.same(await fs.readdir(store.scratch), []);
   await store.clear();
-  await store.close();
+  await store[Symbol.asyncDispose]();
   await t.rejects(fs.stat(folder), { code: 'ENOENT' });
 });
 
@@ -172,7 +172,7 @@ t.test('a folder that cannot be removed itself is emptied', { skip: withoutMount
     const store = await openLocalStore(folder);
     await openJournal(store, identity, 1);
     await store.clear();
-    await store.close();
+    await store[Symbol.asyncDispose]();
     t.same(await fs.readdir(folder), []);
   });
 });
@@ -203,7 +203,7 @@ t.test('a folder that goes while a job begins in it is made again', async (t) =>
       await store.adopt(join(store.scratch, 'segment-0.nut'), 'segment-000000.nut');
       t.same(await store.list(), ['segment-000000.nut']);
       await store.clear();
-      await store.close();
+      await store[Symbol.asyncDispose]();
     }
   } finally {
     ended = true;
@@ -227,7 +227,7 @@ t.test('a job that stood still while another took over changes nothing any more'
   await t.rejects(store.remove('journal.json'), lost);
   await t.rejects(store.clear(), lost);
   await t.rejects(store.check(), lost);
-  await store.close();
+  await store[Symbol.asyncDispose]();
   t.same((await fs.readdir(folder)).sort(), ['journal.json', 'lock-2', 'scratch']);
 });
 
@@ -239,7 +239,7 @@ t.test('a lock that somebody removes is missed, and not said to be taken over', 
   await lock.check();
   await fs.rm(join(folder, name));
   await t.rejects(lock.check(), { code: 'journal', message: /the lock of this job .* is gone/ });
-  await lock.release();
+  await lock[Symbol.asyncDispose]();
   t.same(await fs.readdir(folder), []);
 });
 

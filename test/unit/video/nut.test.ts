@@ -147,7 +147,7 @@ t.test('raw frames through a pipe keep every PTS and every byte', async (t) => {
         seen.push(rescaleExact(header.pts, timeBase, base));
       }
       await run.done;
-      await pipe.close();
+      await pipe[Symbol.asyncDispose]();
       t.same(seen, times, `${base.num}/${base.den} from ${start}`);
     }
   }
