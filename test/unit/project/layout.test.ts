@@ -13,6 +13,7 @@ const FOLDERS = [
   ...['storage/location', 'storage/local', 'storage/azure', 'storage'],
   ...['video/formats', 'video/ffmpeg', 'video/source', 'video/codecs', 'video/frames', 'video/split'],
   ...['video/mux', 'video/verify', 'video/streams'],
+  'table',
   ...['model/graph', 'model/ports', 'model/load', 'model/passes', 'model/compose', 'model/session'],
   'pipeline',
   ...['job/context', 'job/journal', 'job/output', 'job/report'],

@@ -1,0 +1,98 @@
+/** From the output tensors of one frame to bytes of a fixed number, and from those to rows. Pure. */
+import { isRefusal, type Refusal } from '../system/refusal.js';
+import { boxesCoder } from './boxes.js';
+import { classesCoder } from './classes.js';
+import type { FrameCoder } from './coder.js';
+import type { Geometry } from './geometry.js';
+import { embeddingCoder, valuesCoder } from './lists.js';
+import { finishPacked, type PackedShape, packedBytes, packedCounts, type RowCounts } from './packed.js';
+import { type Column, FRAME_COLUMNS, type FrameTime, frameCells, type Row } from './schema.js';
+import { elements, type Shape } from './shapes.js';
+import type { TableSpec } from './spec.js';
+
+/**
+ * Turns tensors into rows. What it gives for a frame depends on that frame's tensors alone. Not for use by
+ * two callers at once: it keeps memory for its candidates.
+ */
+export interface TableDecoder {
+  /** All columns of the table, those of the frame first. */
+  readonly columns: readonly Column[];
+  /** The most rows of a frame. */
+  readonly mostRows: number;
+  /** The size of a frame's packed rows: see packed.ts. */
+  readonly frameBytes: number;
+  /**
+   * Packs the rows of a frame into all of `into`.
+   *
+   * @throws {RangeError} when the tensors or `into` have other sizes than planned.
+   */
+  decode(tensors: readonly Float32Array[], into: Uint8Array): void;
+  /**
+   * Returns the numbers of a frame's rows, and of those dropped: boxes beyond the spec's `max`, and candidates
+   * that suppression did not look at, of which some would have been suppressed.
+   *
+   * @throws {JobError} journal: when the bytes are not packed rows.
+   */
+  counts(packed: Uint8Array): RowCounts;
+  /**
+   * Returns the rows of a frame, with labels. Throws as `counts` and `frameCells`.
+   */
+  rows(packed: Uint8Array, time: FrameTime): readonly Row[];
+}
+
+/** The most bytes of a frame's rows: 4 million numbers. They pass over MPI and into the journal whole. */
+export const MOST_FRAME_BYTES = 2 ** 24;
+/** The most candidates or numbers of a tensor: they are counted in 32 bits. */
+const MOST_ELEMENTS = 2 ** 32 - 1;
+
+/**
+ * Plans the table of outputs with `shapes`, without batch axis, in the order that the spec's kind or head says
+ * (see heads.ts). Refuses shapes that do not fit the spec, and specs that cannot be.
+ */
+export function tableDecoder(
+  spec: TableSpec,
+  shapes: readonly Shape[],
+  geometry: Geometry,
+): TableDecoder | Refusal {
+  const sizes = shapes.map(elements);
+  const odd = sizes.find((size) => !Number.isInteger(size) || size < 1 || size > MOST_ELEMENTS);
+  if (odd !== undefined) return { refusal: `an output has ${odd} numbers a frame` };
+  const coder = coderOf(spec, shapes, geometry);
+  if (isRefusal(coder)) return coder;
+  const shape: PackedShape = coder;
+  const frameBytes = packedBytes(shape);
+  if (frameBytes > MOST_FRAME_BYTES) {
+    return { refusal: `the rows of a frame take ${frameBytes} bytes, more than ${MOST_FRAME_BYTES}` };
+  }
+  return {
+    columns: [...FRAME_COLUMNS, ...coder.columns],
+    mostRows: coder.mostRows,
+    frameBytes,
+    decode(tensors, into) {
+      if (into.byteLength !== frameBytes || tensors.length !== sizes.length) {
+        throw new RangeError(`${tensors.length} tensors into ${into.byteLength} bytes`);
+      }
+      const at = tensors.findIndex((tensor, index) => tensor.length !== sizes[index]);
+      if (at >= 0) throw new RangeError(`tensor ${at} has ${tensors[at]?.length} numbers, not ${sizes[at]}`);
+      finishPacked(into, shape, coder.encode(tensors, into));
+    },
+    counts: (packed) => packedCounts(packed, shape),
+    rows(packed, time) {
+      const first = frameCells(time);
+      return coder.cells(packed, packedCounts(packed, shape).rows).map((cells) => [...first, ...cells]);
+    },
+  };
+}
+
+function coderOf(spec: TableSpec, shapes: readonly Shape[], geometry: Geometry): FrameCoder | Refusal {
+  switch (spec.kind) {
+    case 'values':
+      return valuesCoder(spec, shapes);
+    case 'embedding':
+      return embeddingCoder(spec, shapes);
+    case 'classes':
+      return classesCoder(spec, shapes);
+    case 'boxes':
+      return boxesCoder(spec, shapes, geometry);
+  }
+}

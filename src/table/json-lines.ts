@@ -1,0 +1,29 @@
+/**
+ * JSON Lines (jsonlines.org): an object per row, in UTF-8, with a line feed after each. NaN and infinity are
+ * null, as `JSON.stringify` has it: JSON has no such numbers.
+ */
+import { float32Text, float64Text } from './float-text.js';
+import { type RowEncoder, textEncoder } from './row-encoder.js';
+import type { Cell, Column } from './schema.js';
+
+/** Makes the encoder of a table in JSON Lines. Numbers have the fewest digits that give the same bits. */
+export function jsonLinesEncoder(columns: readonly Column[]): RowEncoder {
+  const keys = columns.map(({ name }, at) => `${at === 0 ? '{' : ','}${JSON.stringify(name)}:`);
+  return textEncoder('', (row) => {
+    const cells = columns.map(({ type }, at) => `${keys[at]}${jsonOf(type, row[at] ?? '')}`);
+    return `${cells.join('')}}\n`;
+  });
+}
+
+/** Returns a cell as JSON. */
+export function jsonOf(type: Column['type'], cell: Cell): string {
+  if (typeof cell === 'string') return JSON.stringify(cell);
+  if (cell instanceof Float32Array) return `[${Array.from(cell, float32Json).join(',')}]`;
+  if (typeof cell === 'bigint') return String(cell);
+  if (type === 'float32') return float32Json(cell);
+  return Number.isFinite(cell) ? float64Text(cell) : 'null';
+}
+
+function float32Json(value: number): string {
+  return Number.isFinite(value) ? float32Text(value) : 'null';
+}
