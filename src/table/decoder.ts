@@ -5,7 +5,14 @@ import { classesCoder } from './classes.js';
 import type { FrameCoder } from './coder.js';
 import type { Geometry } from './geometry.js';
 import { embeddingCoder, valuesCoder } from './lists.js';
-import { finishPacked, type PackedShape, packedBytes, packedCounts, type RowCounts } from './packed.js';
+import {
+  finishPacked,
+  HEADER_BYTES,
+  type PackedShape,
+  packedBytes,
+  packedCounts,
+  type RowCounts,
+} from './packed.js';
 import { type Column, FRAME_COLUMNS, type FrameTime, frameCells, type Row } from './schema.js';
 import { elements, type Shape } from './shapes.js';
 import type { TableSpec } from './spec.js';
@@ -40,8 +47,11 @@ export interface TableDecoder {
   rows(packed: Uint8Array, time: FrameTime): readonly Row[];
 }
 
-/** The most bytes of a frame's rows: 4 million numbers. They pass over MPI and into the journal whole. */
-export const MOST_FRAME_BYTES = 2 ** 24;
+/**
+ * The most bytes of a frame's rows: 2 million numbers. They pass over MPI and into the journal whole, and a
+ * writer needs some hundred bytes of memory for each number of its longest list.
+ */
+export const MOST_FRAME_BYTES = HEADER_BYTES + 2 ** 23;
 /** The most candidates or numbers of a tensor: they are counted in 32 bits. */
 const MOST_ELEMENTS = 2 ** 32 - 1;
 

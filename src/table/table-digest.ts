@@ -28,9 +28,9 @@ const NUMBER_BYTES = { int32: 4, int64: 8, float32: 4, float64: 8 } as const;
 export function tableDigest(columns: readonly Column[], finiteOnly: boolean): TableDigest {
   const cells = hashOfPieces();
   const frames = hashOfPieces();
-  const plain = (value: number): number =>
-    Number.isFinite(value) || (!finiteOnly && !Number.isNaN(value)) ? value : Number.NaN;
-  const { frame } = { frame: columns.findIndex(({ name }) => name === 'frame') };
+  const isPlain = (value: number): boolean => Number.isFinite(value) || (!finiteOnly && !Number.isNaN(value));
+  const plain = (value: number): number => (isPlain(value) ? value : Number.NaN);
+  const frame = columns.findIndex(({ name }) => name === 'frame');
   let rows = 0;
 
   const addCell = (type: Column['type'], cell: Cell): void => {
@@ -40,7 +40,7 @@ export function tableDigest(columns: readonly Column[], finiteOnly: boolean): Ta
       cells.bytes(text);
     } else if (cell instanceof Float32Array) {
       cells.number('int32', cell.length);
-      cells.bytes(bytesOf(cell.every((value) => Object.is(plain(value), value)) ? cell : cell.map(plain)));
+      cells.bytes(bytesOf(cell.every(isPlain) ? cell : cell.map(plain)));
     } else if (type !== 'string' && type !== 'float32-list') {
       cells.number(type, typeof cell === 'bigint' ? cell : plain(cell));
     }

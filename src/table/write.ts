@@ -1,7 +1,6 @@
 /** Writes a table to a file, whatever its format. */
 import * as fs from 'node:fs/promises';
 import { extname } from 'node:path';
-import { JobError } from '../system/errors.js';
 import { openRegular, removeFile } from '../system/own-files.js';
 import { csvEncoder } from './csv.js';
 import { jsonLinesEncoder } from './json-lines.js';
