@@ -13,12 +13,12 @@ const session = await native().createSession(readFileSync(file), {
 });
 const input = new Uint8Array(native().allocate(Number(inputBytes), session)).fill(100);
 const output = new Uint8Array(native().allocate(Number(outputBytes), session));
-await session.run(input, output);
+await session.run([input], [output]);
 const cpu = process.cpuUsage();
 const start = performance.now();
 let frames = 0;
 while (performance.now() - start < Number(seconds) * 1000) {
-  await session.run(input, output);
+  await session.run([input], [output]);
   frames += 1;
 }
 const fps = frames / ((performance.now() - start) / 1000);

@@ -18,7 +18,8 @@ constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
 // The longest ArrayBuffer of Node 20, which aborts the process on a longer one. Later versions allow more.
 constexpr std::int64_t kMaxBufferBytes = std::int64_t{1} << 32U;
 
-Napi::Value toJs(Napi::Env env, const TensorInfo& tensor) {
+Napi::Value toJs(Napi::Env env, const GraphEnd& end) {
+  const auto& tensor = end.tensor;
   auto shape = Napi::Array::New(env, tensor.shape.size());
   for (std::uint32_t axis = 0; axis < tensor.shape.size(); ++axis) {
     shape.Set(axis, static_cast<double>(tensor.shape[axis]));
@@ -27,8 +28,13 @@ Napi::Value toJs(Napi::Env env, const TensorInfo& tensor) {
   object.Set("name", tensor.name);
   object.Set("type", tensor.type);
   object.Set("shape", shape);
-  auto list = Napi::Array::New(env, 1);
-  list.Set(0U, object);
+  object.Set("bytes", static_cast<double>(end.bytes));
+  return object;
+}
+
+Napi::Value toJs(Napi::Env env, const std::vector<GraphEnd>& ends) {
+  auto list = Napi::Array::New(env, ends.size());
+  for (std::uint32_t i = 0; i < ends.size(); ++i) list.Set(i, toJs(env, ends[i]));
   return list;
 }
 
@@ -61,8 +67,8 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
     auto self = info.This().As<Napi::Object>();
     const auto& session = *thread_->session();
     self.DefineProperties(
-        {Napi::PropertyDescriptor::Value("inputs", toJs(info.Env(), session.input()), napi_enumerable),
-         Napi::PropertyDescriptor::Value("outputs", toJs(info.Env(), session.output()), napi_enumerable),
+        {Napi::PropertyDescriptor::Value("inputs", toJs(info.Env(), session.inputs()), napi_enumerable),
+         Napi::PropertyDescriptor::Value("outputs", toJs(info.Env(), session.outputs()), napi_enumerable),
          Napi::PropertyDescriptor::Value("notes", toJs(info.Env(), session.notes()), napi_enumerable)});
   }
 
@@ -73,12 +79,15 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
   Napi::Value run(const Napi::CallbackInfo& info) {
     return Addon::of(info.Env()).promises.make(info.Env(), [&](Promises::Pending& pending) {
       if (!thread_) throw Error(ErrorCode::kState, "run: the session has been disposed of");
-      const auto input = toBytes(info[0], "input");
-      const auto output = toBytes(info[1], "output");
+      const auto inputValues = toList(info[0], "inputs");
+      const auto outputValues = toList(info[1], "outputs");
+      const auto inputs = toBytes(inputValues, "inputs");
+      auto outputs = toBytes(outputValues, "outputs");
       pending.keep(info.This().As<Napi::Object>());
-      pending.keep(info[0].As<Napi::Object>());
-      pending.keep(info[1].As<Napi::Object>());
-      thread_->run(input, output, pending.completion());
+      // Not the arrays, which the caller may change meanwhile.
+      for (const auto& value : inputValues) pending.keep(value.As<Napi::Object>());
+      for (const auto& value : outputValues) pending.keep(value.As<Napi::Object>());
+      thread_->run({inputs.begin(), inputs.end()}, std::move(outputs), pending.completion());
     });
   }
 

@@ -47,6 +47,15 @@ Bytes toBytes(const Napi::Value& value, const char* name) {
   return std::as_writable_bytes(std::span(array.Data(), array.ByteLength()));
 }
 
+std::vector<Bytes> toBytes(const std::vector<Napi::Value>& values, const char* name) {
+  std::vector<Bytes> all;
+  for (const auto& value : values) {
+    const auto element = std::string(name) + "[" + std::to_string(all.size()) + "]";
+    all.push_back(toBytes(value, element.c_str()));
+  }
+  return all;
+}
+
 std::optional<Bytes> toOptionalBytes(const Napi::Value& value, const char* name) {
   if (value.IsNull()) return std::nullopt;
   return toBytes(value, name);
@@ -64,15 +73,20 @@ std::int64_t toInteger(const Napi::Value& value, const char* name, std::int64_t 
 }
 
 std::vector<std::int64_t> toIntegers(const Napi::Value& value, const char* name) {
-  if (!value.IsArray()) refuse(name, "be an array");
-  const auto array = value.As<Napi::Array>();
   const auto element = "each of " + std::string(name);
   std::vector<std::int64_t> integers;
-  integers.reserve(array.Length());
-  for (std::uint32_t i = 0; i < array.Length(); ++i) {
-    integers.push_back(toInteger(array.Get(i), element.c_str(), 0, kMaxSafeInteger));
+  for (const auto& number : toList(value, name)) {
+    integers.push_back(toInteger(number, element.c_str(), 0, kMaxSafeInteger));
   }
   return integers;
+}
+
+std::vector<Napi::Value> toList(const Napi::Value& value, const char* name) {
+  if (!value.IsArray()) refuse(name, "be an array");
+  const auto array = value.As<Napi::Array>();
+  std::vector<Napi::Value> elements;
+  for (std::uint32_t i = 0; i < array.Length(); ++i) elements.push_back(array.Get(i));
+  return elements;
 }
 
 std::string toText(const Napi::Value& value, const char* name) {

@@ -46,10 +46,14 @@ inline constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53U) - 1;
 /// Returns the memory of a Uint8Array. Refuses shared and resizable buffers, whose memory may change or move
 /// while it is in use.
 Bytes toBytes(const Napi::Value& value, const char* name);
-/// Returns the same, or nothing for null.
+/// Returns the memory of each of a list of Uint8Arrays.
+std::vector<Bytes> toBytes(const std::vector<Napi::Value>& values, const char* name);
+/// Returns the memory of a Uint8Array, or nothing for null.
 std::optional<Bytes> toOptionalBytes(const Napi::Value& value, const char* name);
 std::int64_t toInteger(const Napi::Value& value, const char* name, std::int64_t least, std::int64_t most);
 std::vector<std::int64_t> toIntegers(const Napi::Value& value, const char* name);
+/// Returns the elements of an array, whatever they are.
+std::vector<Napi::Value> toList(const Napi::Value& value, const char* name);
 std::string toText(const Napi::Value& value, const char* name);
 bool toFlag(const Napi::Value& value, const char* name);
 Napi::Object toObject(const Napi::Value& value, const char* name);

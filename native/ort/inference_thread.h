@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "ort/session.h"
 #include "system/bytes.h"
@@ -19,8 +20,8 @@ class InferenceThread {
 
   void load(ConstBytes model, Completion done);
 
-  /// Runs one batch, once loaded. `input` and `output` must be exactly as long as the graph's tensors.
-  void run(ConstBytes input, Bytes output, Completion done);
+  /// Runs the graph once, after it was loaded. Checks what `Session::run` asks of the buffers.
+  void run(std::vector<ConstBytes> inputs, std::vector<Bytes> outputs, Completion done);
 
   /// Releases the session after all runs so far. Frees it unless a buffer still needs it.
   void dispose(Completion done);

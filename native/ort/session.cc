@@ -4,9 +4,10 @@
 #include <onnxruntime_session_options_config_keys.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstdint>
 #include <utility>
 
+#include "ort/path_trial.h"
 #include "ort/runtime_environment.h"
 
 namespace framescatter {
@@ -48,18 +49,6 @@ Ort::RunOptions makeCallerMemoryRunOptions(ExecutionPath path) {
   // Neither captures nor replays a CUDA graph.
   if (path == ExecutionPath::kCudaGraph) run.AddConfigEntry(kOrtRunOptionsConfigCudaGraphAnnotation, "-1");
   return run;
-}
-
-/// Returns pseudo-random bytes, unlike any image, that depend on `seed`.
-std::vector<std::byte> sampleInput(std::size_t bytes, std::uint32_t seed) {
-  std::vector<std::byte> sample(bytes);
-  // The generator of Numerical Recipes. Its high bits are the random ones.
-  std::uint32_t state = seed;
-  std::generate(sample.begin(), sample.end(), [&state] {
-    state = state * 1664525U + 1013904223U;
-    return static_cast<std::byte>(state >> 24U);
-  });
-  return sample;
 }
 
 std::string noteOf(ExecutionPath path, const std::string& reason) {
@@ -108,10 +97,9 @@ void Session::open(const Ort::Env& env, PathOptions& options, ConstBytes model) 
                   options.path == ExecutionPath::kCudaGraph);
   try {
     session_ = Ort::Session(env, model.data(), model.size(), options.session);
-    input_ = onlyInput(session_);
-    output_ = onlyOutput(session_);
+    ends_ = endsOf(session_);
     if (usesBuffers) {
-      buffers_.emplace(session_, *stream_, input_, output_);
+      buffers_.emplace(session_, *stream_, ends_);
       verify(options);
     }
     preparePageLocked();
@@ -128,22 +116,32 @@ void Session::close() noexcept {
   trimRuntimeMemory();
 }
 
-/// Compares the results of a path with those of ONNX Runtime's default. Uses two inputs, since the first run
+/// Compares the results of a path with those of ONNX Runtime's default. Uses two samples, since the first run
 /// captures the CUDA graph: a graph that reads from a wrong address would repeat the first result.
 void Session::verify(const PathOptions& options) {
-  // In 8-bit values. Another run may add in another order; a wrong buffer differs by more.
-  constexpr int kRounding = 2;
-  std::vector<std::byte> expected(output_.bytes);
-  std::vector<std::byte> actual(output_.bytes);
+  std::vector<std::vector<std::byte>> expected;
+  for (const auto& end : ends_.outputs) expected.emplace_back(end.bytes);
+  auto actual = expected;
+  const std::vector<Bytes> expectedBytes(expected.begin(), expected.end());
+  const std::vector<Bytes> actualBytes(actual.begin(), actual.end());
   for (const std::uint32_t seed : {1U, 2U}) {
-    const auto sample = sampleInput(input_.bytes, seed);
-    runOnCallerMemory(options.callerMemoryRun, sample, expected);
-    buffers_->run(options.run, sample, actual);
-    const bool same =
-        std::equal(expected.begin(), expected.end(), actual.begin(), [](std::byte one, std::byte other) {
-          return std::abs(std::to_integer<int>(one) - std::to_integer<int>(other)) <= kRounding;
-        });
-    if (!same) throw Error(ErrorCode::kProvider, "a test run gave a different result");
+    std::vector<std::vector<std::byte>> samples;
+    for (const auto& end : ends_.inputs) {
+      samples.push_back(sampleOf(end, seed + 2 * static_cast<std::uint32_t>(samples.size())));
+    }
+    const std::vector<ConstBytes> inputs(samples.begin(), samples.end());
+    runOnCallerMemory(options.callerMemoryRun, inputs, expectedBytes);
+    // What is not written must not look right.
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      std::ranges::transform(expected[i], actual[i].begin(), [](std::byte byte) { return ~byte; });
+    }
+    buffers_->run(options.run, inputs, actualBytes);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      if (!agree(ends_.outputs[i], expected[i], actual[i])) {
+        throw Error(ErrorCode::kProvider,
+                    "a test run gave a different result for " + ends_.outputs[i].tensor.name);
+      }
+    }
   }
 }
 
@@ -159,31 +157,39 @@ void Session::preparePageLocked() {
   }
 }
 
-void Session::run(ConstBytes input, Bytes output) {
+void Session::run(std::span<const ConstBytes> inputs, std::span<const Bytes> outputs) {
   try {
     if (buffers_) {
-      buffers_->run(active_->run, input, output);
+      buffers_->run(active_->run, inputs, outputs);
     } else {
-      runOnCallerMemory(active_->run, input, output);
+      runOnCallerMemory(active_->run, inputs, outputs);
     }
   } catch (const Ort::Exception& exception) {
     throw sessionError(exception, options_.provider, "inference failed");
   }
 }
 
-void Session::runOnCallerMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output) {
-  const auto tensor = [this](const std::byte* data, const GraphEnd& end) {
+void Session::runOnCallerMemory(const Ort::RunOptions& options, std::span<const ConstBytes> inputs,
+                                std::span<const Bytes> outputs) {
+  std::vector<const char*> inputNames;
+  std::vector<Ort::Value> from;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const auto& end = ends_.inputs[i];
+    inputNames.push_back(end.tensor.name.c_str());
     // ONNX Runtime's interface has no constant tensors, but it does not write to inputs.
-    void* const memory = const_cast<std::byte*>(data);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
-    return Ort::Value::CreateTensor(hostMemory_, memory, end.bytes, end.tensor.shape.data(),
-                                    end.tensor.shape.size(), ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
-  };
-  const auto from = tensor(input.data(), input_);
-  auto to = tensor(output.data(), output_);
-  const char* const inputName = input_.tensor.name.c_str();
-  const char* const outputName = output_.tensor.name.c_str();
-  // With both tensors given, this copies nothing on the CPU. On a GPU it copies on the computing stream.
-  session_.Run(options, &inputName, &from, 1, &outputName, &to, 1);
+    auto* const memory = const_cast<std::byte*>(inputs[i].data());  // NOLINT(*-pro-type-const-cast)
+    from.push_back(tensorOver(hostMemory_, memory, end));
+  }
+  std::vector<const char*> outputNames;
+  std::vector<Ort::Value> to;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const auto& end = ends_.outputs[i];
+    outputNames.push_back(end.tensor.name.c_str());
+    to.push_back(tensorOver(hostMemory_, outputs[i].data(), end));
+  }
+  // With all tensors given, this copies nothing on the CPU. On a GPU it copies on the computing stream.
+  session_.Run(options, inputNames.data(), from.data(), from.size(), outputNames.data(), to.data(),
+               to.size());
 }
 
 void Session::cancel() {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@
 
 namespace framescatter {
 
-/// One ONNX Runtime session over a graph with one uint8 input and one uint8 output of static shapes. Starts
-/// no threads besides ONNX Runtime's own.
+/// One ONNX Runtime session over a graph whose inputs and outputs are tensors of numbers with static shapes.
+/// Starts no threads besides ONNX Runtime's own.
 ///
 /// Threads: call `load` and `run` on the same thread, since a CUDA graph belongs to the thread that captured
 /// it. Any thread may call `cancel` at any time, and the rest once `load` has returned. The destructor may
@@ -38,16 +39,17 @@ class Session {
   /// Error(kMemory).
   void load(ConstBytes model);
 
-  /// Runs one batch of `inputBytes` to `outputBytes`. On the CPU it works in the caller's memory.
-  void run(ConstBytes input, Bytes output);
+  /// Runs the graph once, from a buffer for each of `inputs()` to one for each of `outputs()`, in that order.
+  /// Each is as long as its tensor and aligned to its elements, and no output overlaps another buffer. On the
+  /// CPU it works in the caller's memory.
+  void run(std::span<const ConstBytes> inputs, std::span<const Bytes> outputs);
 
   /// Makes the load or run on another thread fail soon, and all later ones.
   void cancel();
 
-  [[nodiscard]] const TensorInfo& input() const noexcept { return input_.tensor; }
-  [[nodiscard]] const TensorInfo& output() const noexcept { return output_.tensor; }
-  [[nodiscard]] std::size_t inputBytes() const noexcept { return input_.bytes; }
-  [[nodiscard]] std::size_t outputBytes() const noexcept { return output_.bytes; }
+  /// In the order of the graph.
+  [[nodiscard]] const std::vector<GraphEnd>& inputs() const noexcept { return ends_.inputs; }
+  [[nodiscard]] const std::vector<GraphEnd>& outputs() const noexcept { return ends_.outputs; }
 
   /// The reasons for not using faster execution paths, one sentence each.
   [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
@@ -77,7 +79,8 @@ class Session {
   void open(const Ort::Env& env, PathOptions& options, ConstBytes model);
   void close() noexcept;
   void verify(const PathOptions& options);
-  void runOnCallerMemory(const Ort::RunOptions& options, ConstBytes input, Bytes output);
+  void runOnCallerMemory(const Ort::RunOptions& options, std::span<const ConstBytes> inputs,
+                         std::span<const Bytes> outputs);
   void preparePageLocked();
 
   SessionOptions options_;
@@ -85,8 +88,7 @@ class Session {
   std::vector<PathOptions> paths_;
   Ort::MemoryInfo hostMemory_;
   std::vector<std::string> notes_;
-  GraphEnd input_;
-  GraphEnd output_;
+  GraphEnds ends_;
   // In this order: each uses the ones before it.
   std::unique_ptr<DeviceStream> stream_;
   Ort::Session session_{nullptr};

@@ -65,7 +65,7 @@ async function* begin(
       const output = result.data.subarray(0, batch * styledBytes);
       const run = { first: given + 1, last: given + frames, batch };
       given += frames;
-      done = meter.time('infer', stream.run(input, output), [run.first, run.last]).then(
+      done = meter.time('infer', stream.run([input], [output]), [run.first, run.last]).then(
         () => meter.addRun(frames),
         (error: unknown) => {
           throw inferenceFailure(error, run);

@@ -33,22 +33,25 @@ export interface TensorInfo {
   readonly name: string;
   /** ONNX element type in lower case: `uint8`, `float`, `float16`, ... */
   readonly type: string;
-  /** Dimensions; -1 if the graph leaves one open. */
   readonly shape: readonly number[];
+  /** Bytes of the whole tensor. */
+  readonly bytes: number;
 }
 
 /** One ONNX Runtime session on one device, with a thread of its own. */
 export interface NativeSession {
+  /** In the order of the graph; without inputs that have an initializer. */
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
   /** Notes on what is slower on this GPU than it could be, and why, one line each. */
   readonly notes: readonly string[];
   /**
-   * Runs a graph of one input and one output, both uint8 of static shape. `input` and `output` must be
-   * exactly as long as the tensors, and must not be touched until the promise settles. Runs are carried out
-   * in the order of the calls.
+   * Runs the graph on a buffer for each of `inputs` and one for each of `outputs`, in that order. Each must
+   * be exactly as long as its tensor and aligned to its elements, as `allocate` gives it: `ERR_ARGUMENT`
+   * otherwise, or if an output overlaps another buffer. A byte of a bool is 0 or 1. None may be touched until
+   * the promise settles; the lists may. Runs are carried out in the order of the calls.
    */
-  run(input: Uint8Array, output: Uint8Array): Promise<void>;
+  run(inputs: readonly Uint8Array[], outputs: readonly Uint8Array[]): Promise<void>;
   /** Frees the session once its runs are done; later runs are refused. */
   dispose(): Promise<void>;
 }
@@ -99,6 +102,10 @@ export interface Native {
   /** MPI_Finalize, after all outstanding calls; the thread ends. */
   finalizeWorld(): Promise<void>;
 
+  /**
+   * Opens a session over an ONNX file. `ERR_ORT` names the input or output that has a dynamic shape or other
+   * elements than numbers: 8 to 64 bits, signed or not, bool, float16, float or double.
+   */
   createSession(model: Uint8Array, options: SessionOptions): Promise<NativeSession>;
   /**
    * Allocates memory that MPI and sessions use in place: aligned to 64 bytes, at most 4 GiB, page-locked if

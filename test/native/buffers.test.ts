@@ -46,7 +46,7 @@ t.test('serves runs, and outlives its session', async (t) => {
   const session = await createSession(invert(100), cpu);
   const input = new Uint8Array(allocate(100, session));
   const output = new Uint8Array(allocate(100, session));
-  await session.run(input.fill(5), output);
+  await session.run([input.fill(5)], [output]);
   t.ok(output.every((byte) => byte === 250));
   await session.dispose();
   t.throws(() => allocate(100, session), { code: 'ERR_STATE' });
@@ -84,7 +84,7 @@ t.test('buffers and sessions in use survive a collection', async (t) => {
     const output = new Uint8Array(allocate(bytes, session));
     const runs = Array.from({ length: 20 }, () => {
       // Nothing but the run refers to this one.
-      return session.run(new Uint8Array(allocate(bytes, null)).fill(3), output);
+      return session.run([new Uint8Array(allocate(bytes, null)).fill(3)], [output]);
     });
     await Promise.all([...runs, collect()]);
     return output;

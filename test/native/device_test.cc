@@ -14,6 +14,7 @@
 #include "onnx_bytes.h"
 #include "ort/inference_thread.h"
 #include "ort/session.h"
+#include "several_ends.h"
 #include "testing.h"
 
 namespace framescatter::testing {
@@ -43,7 +44,7 @@ std::vector<std::byte> expected(const std::vector<std::byte>& input) {
   static const bool loaded = (session.load(model()), true);
   expect(loaded && session.notes().empty(), "the plain session");
   std::vector<std::byte> output(kBytes);
-  session.run(input, output);
+  runOn(session, input, output);
   return output;
 }
 
@@ -51,7 +52,7 @@ void expectRight(Session& session) {
   for (std::size_t number = 0; number < 3; ++number) {
     const auto input = picture(number);
     std::vector<std::byte> output(kBytes);
-    session.run(input, output);
+    runOn(session, input, output);
     expect(output == expected(input), "the same bits as in the caller's memory");
   }
 }
@@ -134,11 +135,105 @@ void testFailureInARun() {
     session.load(model());
     armed = true;
     std::vector<std::byte> output(kBytes);
-    expectError(ErrorCode::kProvider, [&] { session.run(picture(0), output); });
+    expectError(ErrorCode::kProvider, [&] { runOn(session, picture(0), output); });
     const auto left = output;
     armed = false;
     expectRight(session);
     expect(output == left, "a failed run's memory is not touched later");
+  }
+}
+
+void testSeveralEnds() {
+  std::size_t steps = 0;
+  Session session({}, hostAccess([&](Step) { ++steps; }));
+  session.load(SeveralEnds::model());
+  expect(session.notes().empty(), "the best path is used");
+  const auto before = steps;
+  for (std::size_t number = 0; number < 3; ++number) {
+    SeveralEnds batch(number);
+    session.run(batch.inputs(), batch.outputs());
+    batch.expectRight();
+  }
+  expect(steps == before + std::size_t{3} * 6, "each run copies two in and three out, and waits once");
+}
+
+/// A failure in the midst of the copies, and the runs after it.
+void testFailureInARunOfSeveralEnds() {
+  constexpr std::size_t kSteps = 6;
+  for (std::size_t broken = 0; broken < kSteps; ++broken) {
+    bool armed = false;
+    std::size_t step = 0;
+    Session session({}, hostAccess([&](Step) {
+                      if (armed && step++ == broken) fail();
+                    }));
+    session.load(SeveralEnds::model());
+    armed = true;
+    SeveralEnds batch(1);
+    expectError(ErrorCode::kProvider, [&] { session.run(batch.inputs(), batch.outputs()); });
+    armed = false;
+    session.run(batch.inputs(), batch.outputs());
+    batch.expectRight();
+  }
+}
+
+/// Leaves out one of the copies of a run of several ends: `left` of those in, from the second run on, or of
+/// those out.
+class ForgetfulStream : public HostStream {
+ public:
+  ForgetfulStream(Step step, std::size_t left) : HostStream([](Step) {}), step_(step), left_(left) {}
+  void copyIn(void* toDevice, ConstBytes from) override {
+    if (step_ != Step::kCopyIn || ins_++ % 2 != left_ || ins_ <= 2) HostStream::copyIn(toDevice, from);
+  }
+  void copyOut(Bytes to, const void* fromDevice) override {
+    if (step_ != Step::kCopyOut || outs_++ % 3 != left_) HostStream::copyOut(to, fromDevice);
+  }
+
+ private:
+  Step step_;
+  std::size_t left_;
+  std::size_t ins_ = 0;
+  std::size_t outs_ = 0;
+};
+
+void testEveryWrongEndIsFound() {
+  struct Case {
+    Step step;
+    std::size_t left;
+    std::string named;
+  };
+  for (const auto& [step, left, named] :
+       {Case{Step::kCopyIn, 0, "turned"}, Case{Step::kCopyIn, 1, "scaled"}, Case{Step::kCopyOut, 0, "turned"},
+        Case{Step::kCopyOut, 1, "scaled"}, Case{Step::kCopyOut, 2, "best"}}) {
+    Session session({},
+                    {{ExecutionPath::kCudaGraph, ExecutionPath::kCallerMemory},
+                     [step = step, left = left] { return std::make_unique<ForgetfulStream>(step, left); }});
+    session.load(SeveralEnds::model());
+    expect(session.notes().size() == 1, "one line");
+    expect(says(session.notes(), 0, "a test run gave a different result for " + named), "it says which");
+    SeveralEnds batch(2);
+    session.run(batch.inputs(), batch.outputs());
+    batch.expectRight();
+  }
+}
+
+/// An input that nothing reads, one that two outputs repeat, and a tensor of no elements: on each path.
+void testOddEnds() {
+  const auto bytes = onnxFile(
+      {node("Identity", {"x"}, "y"), node("Identity", {"x"}, "same"), node("Identity", {"none"}, "nothing")},
+      {valueInfo("unread", kFloat, {3}), valueInfo("x", kUint8, {4}), valueInfo("none", kInt64, {0, 2})},
+      {valueInfo("nothing", kInt64, {0, 2}), valueInfo("same", kUint8, {4}), valueInfo("y", kUint8, {4})});
+  for (const bool onDevice : {false, true}) {
+    Session session({}, onDevice ? hostAccess([](Step) {}) : accessOf({}));
+    session.load(bytes);
+    expect(session.notes().empty(), session.notes().empty() ? "" : session.notes()[0].c_str());
+    std::vector<float> unread(3);
+    const std::vector<std::byte> x(4, std::byte{7});
+    std::vector<std::byte> same(4);
+    std::vector<std::byte> y(4);
+    const std::vector<ConstBytes> inputs{std::as_bytes(std::span(unread)), x, {}};
+    const std::vector<Bytes> outputs{{}, same, y};
+    session.run(inputs, outputs);
+    expect(same == x && y == x, "copied");
   }
 }
 
@@ -158,7 +253,7 @@ void testDisposeWithRunsQueued() {
   loaded.wait();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     inputs.push_back(picture(i));
-    thread.run(inputs[i], outputs[i], runs[i].completion());
+    thread.run({inputs[i]}, {outputs[i]}, runs[i].completion());
   }
   Waiter disposed;
   thread.dispose(disposed.completion());
@@ -179,7 +274,8 @@ void testCancel() {
       thread.load(model(), loaded.completion());
       if (waits) {
         loaded.wait();
-        for (std::size_t i = 0; i < outputs.size(); ++i) thread.run(input, outputs[i], runs[i].completion());
+        for (std::size_t i = 0; i < outputs.size(); ++i)
+          thread.run({input}, {outputs[i]}, runs[i].completion());
       }
     }
     const auto ended = [](Waiter& waiter) {
@@ -263,6 +359,10 @@ void testDevices() {
   testOnlyTheLastPath();
   testWrongResultsAreFound();
   testFailureInARun();
+  testSeveralEnds();
+  testFailureInARunOfSeveralEnds();
+  testEveryWrongEndIsFound();
+  testOddEnds();
   testModelsThatFail();
   testDisposeWithRunsQueued();
   testCancel();

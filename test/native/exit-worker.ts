@@ -12,7 +12,7 @@ const side = 256;
 /** A session whose every run takes a second or more, and one run on its way. */
 async function startRun(): Promise<Promise<void>> {
   const session = await world.createSession(slow(side, 2000), { provider: 'cpu', device: 0, threads: 1 });
-  return session.run(new Uint8Array(side * side), new Uint8Array(side * side));
+  return session.run([new Uint8Array(side * side)], [new Uint8Array(side * side)]);
 }
 
 const scenarios: Record<string, () => Promise<void> | void> = {
@@ -58,7 +58,7 @@ const scenarios: Record<string, () => Promise<void> | void> = {
     // Nothing but the promise keeps the process alive.
     world
       .createSession(slow(8, 2), { provider: 'cpu', device: 0, threads: 1 })
-      .then((session) => session.run(new Uint8Array(64), new Uint8Array(64)))
+      .then((session) => session.run([new Uint8Array(64)], [new Uint8Array(64)]))
       .then(() => say('ran'));
   },
   thread: async () => {

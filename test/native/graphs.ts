@@ -60,6 +60,41 @@ export function invert(bytes: number): Uint8Array {
   );
 }
 
+/**
+ * Two inputs: `picture` uint8 [rows, columns] and `gain` float [columns]. Three outputs: `turned` uint8, the
+ * picture's transpose; `scaled` float, the picture times the gain; `best` int64 [rows], the column of the
+ * largest of it.
+ */
+export function severalEnds(rows: number, columns: number): Uint8Array {
+  return model(
+    [
+      {
+        opType: 'Cast',
+        input: ['picture'],
+        output: ['real'],
+        attribute: [{ name: 'to', type: 2, i: FLOAT }],
+      },
+      { opType: 'Mul', input: ['real', 'gain'], output: ['scaled'] },
+      {
+        opType: 'ArgMax',
+        input: ['scaled'],
+        output: ['best'],
+        attribute: [
+          { name: 'axis', type: 2, i: 1 },
+          { name: 'keepdims', type: 2, i: 0 },
+        ],
+      },
+      { opType: 'Transpose', input: ['picture'], output: ['turned'] },
+    ],
+    [uint8('picture', rows, columns), float('gain', columns)],
+    [
+      uint8('turned', columns, rows),
+      float('scaled', rows, columns),
+      { name: 'best', type: TensorProto.DataType.INT64, shape: [rows] },
+    ],
+  );
+}
+
 /** uint8 [64] in, the same out, by way of a tensor of so many bytes. */
 export function tooLarge(bytes: number): Uint8Array {
   const reduce = [{ name: 'keepdims', type: 2, i: 0 }];

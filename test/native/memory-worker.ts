@@ -26,7 +26,7 @@ async function attempt(step: () => Promise<unknown> | unknown): Promise<void> {
 }
 
 const [input, output] = [new Uint8Array(64).fill(5), new Uint8Array(64)];
-await attempt(() => greedy.run(input, output));
+await attempt(() => greedy.run([input], [output]));
 await attempt(() => allocate(2 * GIB, null));
-await attempt(() => small.run(input, output));
+await attempt(() => small.run([input], [output]));
 process.stdout.write(`${JSON.stringify([...said, output[0]])}\n`);

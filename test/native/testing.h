@@ -18,16 +18,17 @@ inline void expect(bool holds, const char* what, const char* file = __builtin_FI
   throw std::runtime_error(std::string(file) + ":" + std::to_string(line) + ": " + what);
 }
 
-/// Expects that `action` throws an Error with this code.
-inline void expectError(ErrorCode code, const std::function<void()>& action,
-                        const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+/// Expects that `action` throws an Error with this code, and returns its message.
+inline std::string expectError(ErrorCode code, const std::function<void()>& action,
+                               const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
   try {
     action();
   } catch (const Error& error) {
     expect(error.code() == code, error.what(), file, line);
-    return;
+    return error.what();
   }
   expect(false, "nothing was thrown", file, line);
+  return {};
 }
 
 /// A completion and the wait for it.

@@ -69,7 +69,7 @@ async function runSmall(
   try {
     const input = Uint8Array.from({ length: SMALL_BYTES }, (_, i) => 3 * i);
     const output = new Uint8Array(SMALL_BYTES);
-    await session.run(input, output);
+    await session.run([input], [output]);
     if (input.some((byte, i) => byte !== output[i])) throw new Error('a small graph gave a wrong result');
     return session.notes;
   } finally {

@@ -91,7 +91,7 @@ async function decide(
   const input = new Uint8Array(native().allocate(shape.batch * shape.frameBytes, session));
   const output = new Uint8Array(native().allocate(shape.batch * shape.styledBytes, session));
   const began = performance.now();
-  await session.run(input, output);
+  await session.run([input], [output]);
   const inferred = (shape.batch * 1000) / (performance.now() - began);
   const speeds = estimate({
     ranks: world.size,

@@ -120,7 +120,7 @@ async function dryRun(
 ): Promise<void> {
   const input = new Uint8Array(addon.allocate(request.inputBytes, session)).fill(GREY);
   const output = new Uint8Array(addon.allocate(request.outputBytes, session));
-  await session.run(input, output);
+  await session.run([input], [output]);
 }
 
 function refuse(error: unknown): never {

@@ -22,13 +22,13 @@ function rig(count: 1 | 2, rounds: number, idle: readonly number[] = [], rank = 
   const runs: Run[] = [];
   const stream = (number: number): NativeSession => ({
     ...{ inputs: [], outputs: [], notes: [], dispose: async () => {} },
-    run: (input, output) =>
+    run: ([input], [output]) =>
       new Promise((resolve, reject) => {
         const finish = (): void => {
-          output[0] = (input[0] ?? 0) + 100;
+          output?.fill((input?.[0] ?? 0) + 100);
           resolve();
         };
-        runs.push({ stream: number, input: input[0] ?? -1, finish, fail: reject });
+        runs.push({ stream: number, input: input?.[0] ?? -1, finish, fail: reject });
       }),
   });
   const streams: InferenceStreams = count === 1 ? [stream(0)] : [stream(0), stream(1)];

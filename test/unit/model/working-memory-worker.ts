@@ -5,11 +5,10 @@ import { native } from '../../../src/system/native.js';
 const session = await native().createSession(readFileSync(process.argv[2] ?? ''), {
   ...{ provider: 'cpu', device: 0, threads: 1 },
 });
-const bytes = (shape: readonly number[] | undefined): number => shape?.reduce((a, b) => a * b, 1) ?? 0;
-const [input, output] = [session.inputs[0]?.shape, session.outputs[0]?.shape].map((shape) =>
-  new Uint8Array(bytes(shape)).fill(128),
+const [input, output] = [session.inputs[0], session.outputs[0]].map((tensor) =>
+  new Uint8Array(tensor?.bytes ?? 0).fill(128),
 );
 const before = process.memoryUsage.rss();
-if (input !== undefined && output !== undefined) await session.run(input, output);
+if (input !== undefined && output !== undefined) await session.run([input], [output]);
 process.stdout.write(String(process.resourceUsage().maxRSS * 1024 - before));
 process.exit();
