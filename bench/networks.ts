@@ -5,13 +5,14 @@ import { loadModel } from '../src/model/load/registry.js';
 import { int8Graph } from '../src/model/session/precision.js';
 import { modelsFolder } from '../src/system/package.js';
 import { multipliesInt8 } from '../src/system/processor.js';
+import { I420 } from '../src/video/formats/frame-format.js';
 import * as ort from '../test/fixtures/onnx-runtime.js';
 import { type BenchOptions, LARGE_MODEL } from './job.js';
 import { johnsonModel } from './johnson.js';
 import { spreadText } from './measure.js';
 import { type Table, table } from './table.js';
 
-const FRAME = { width: 640, height: 360, matrix: 'bt709', range: 'limited' } as const;
+const FRAME = { width: 640, height: 360, sample: I420, matrix: 'bt709', range: 'limited' } as const;
 /** Rounds per requested run: a round takes a second or two. */
 const ROUNDS = 4;
 const SETTINGS = {

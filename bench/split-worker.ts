@@ -14,7 +14,7 @@ import { isRefusal } from '../src/system/refusal.js';
 import { openScratch } from '../src/system/scratch.js';
 import { NO_MONITOR } from '../src/telemetry/metrics.js';
 import { containerFor } from '../src/video/formats/container.js';
-import { frameBytes } from '../src/video/formats/frame-format.js';
+import { frameBytes, I420 } from '../src/video/formats/frame-format.js';
 import { wirePlan } from '../src/video/frames/wire.js';
 import { probe } from '../src/video/source/probe.js';
 import { planCut } from '../src/video/split/cut.js';
@@ -38,7 +38,7 @@ const context = { log, scratch: openScratch(), stopped: new AbortController().si
 const source = await probe(clip);
 const { width, height, averageRate } = source.video;
 const rate = averageRate ?? { num: 25, den: 1 };
-const bytes = frameBytes(width, height);
+const bytes = frameBytes({ width, height, sample: I420 });
 const session = await sleepingSession(1, bytes, Number(milliseconds), copyFrame);
 const shape = { batch: 1, schedule: 'even', frameBytes: bytes, styledBytes: bytes + 1 } as const;
 
@@ -48,7 +48,16 @@ async function openRoot() {
   const plan = await planCut(source, { frames, bytes: 2 ** 26, mostBytes: 2 ** 30 }, folder);
   if (isRefusal(plan)) throw new Error(plan.refusal);
   const spec = {
-    ...{ codec: 'h264', crf: 23, preset: 'ultrafast', pixelFormat: 'yuv420p', width, height, rate },
+    ...{
+      codec: 'h264',
+      crf: 23,
+      preset: 'ultrafast',
+      pixelFormat: 'yuv420p',
+      width,
+      height,
+      sample: I420,
+      rate,
+    },
     ...{ keyframeInterval: 250, tags: wire.tags, sampleAspectRatio: undefined, threads: 1 },
   } as const;
   const prepared = { source, wire, spec, input: { path: clip, display: clip } } as unknown as PreparedJob;

@@ -8,7 +8,7 @@ import { codedTags, readableTags } from '../../src/video/codecs/colour-support.j
 import { runFfprobe } from '../../src/video/ffmpeg/ffmpeg.js';
 import type { ColourTags } from '../../src/video/formats/colour-names.js';
 import { containerFor } from '../../src/video/formats/container.js';
-import { frameBytes } from '../../src/video/formats/frame-format.js';
+import { frameBytes, I420 } from '../../src/video/formats/frame-format.js';
 import { openEncoder } from '../../src/video/frames/encode.js';
 import { assemble } from '../../src/video/mux/assemble.js';
 import { inspectSegment } from '../../src/video/mux/segment-packets.js';
@@ -58,7 +58,7 @@ function untagged(): Promise<string> {
 async function segmentOf(spec: EncodeSpec) {
   const path = join(clipFolder(), `tagged ${spec.codec}.nut`);
   const encoder = openEncoder(spec, path);
-  const frame = new Uint8Array(frameBytes(spec.width, spec.height)).fill(100);
+  const frame = new Uint8Array(frameBytes(spec)).fill(100);
   for (let n = 0; n < 2; n++) await encoder.write(frame);
   await encoder.finish();
   return inspectSegment(path);
@@ -87,7 +87,16 @@ async function finished(way: Way, extension: string, tags: ColourTags) {
   const pts = [0, 40];
   const streams = { actions: [{ kind: 'video', index: 0 }], notes: [] } as const;
   const video: EncodeSpec = {
-    ...{ codec, preset, pixelFormat, crf: 20, width: 256, height: 144, rate: { num: 25, den: 1 } },
+    ...{
+      codec,
+      preset,
+      pixelFormat,
+      crf: 20,
+      width: 256,
+      height: 144,
+      sample: I420,
+      rate: { num: 25, den: 1 },
+    },
     ...{ keyframeInterval: 8, matrix: 'bt709', tags, sampleAspectRatio: undefined, threads: 1 },
   };
   const segment = await segmentOf(video);

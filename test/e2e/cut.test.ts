@@ -20,7 +20,7 @@ const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];
 const OPEN = 'open-gop=1:keyint=12:min-keyint=12:scenecut=0';
 
 async function frames(decoder: Decoder, wire: WirePlan): Promise<readonly string[]> {
-  const into = new Uint8Array(frameBytes(wire.format.width, wire.format.height));
+  const into = new Uint8Array(frameBytes(wire.format));
   const seen: string[] = [];
   for (let pts = await decoder.read(into); pts !== undefined; pts = await decoder.read(into)) {
     seen.push(`${pts} ${createHash('md5').update(into).digest('hex')}`);

@@ -26,7 +26,7 @@ async function open(
   const source = await probe(path);
   const wire = wirePlan(source.video, { carriesDisplayMatrix: true });
   const decoder = await openDecoder(source, wire, { tolerant: false, ...options });
-  return { decoder, frame: new Uint8Array(frameBytes(wire.format.width, wire.format.height)) };
+  return { decoder, frame: new Uint8Array(frameBytes(wire.format)) };
 }
 
 async function decode(path: string, options: Partial<DecodeOptions> = {}): Promise<Frames> {

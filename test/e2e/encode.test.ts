@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import type { Codec, EncodeSpec } from '../../src/video/codecs/codec.js';
 import { CODEC_FACTS } from '../../src/video/codecs/codecs.js';
 import { runFfmpeg, runFfprobe } from '../../src/video/ffmpeg/ffmpeg.js';
-import { frameBytes } from '../../src/video/formats/frame-format.js';
+import { frameBytes, I420 } from '../../src/video/formats/frame-format.js';
 import { checkSegment, type NutPacket, openNutFile } from '../../src/video/formats/nut.js';
 import { rescaleExact } from '../../src/video/formats/rational.js';
 import { openEncoder } from '../../src/video/frames/encode.js';
@@ -29,9 +29,8 @@ function specFor(codec: Codec, across: number, down: number, more: Partial<Encod
     codec,
     crf: 12,
     preset: PRESETS[codec],
-    pixelFormat: CODEC_FACTS[codec].pixelFormat({ width, height }, PRESETS[codec]),
-    width,
-    height,
+    pixelFormat: CODEC_FACTS[codec].pixelFormat({ width, height, sample: I420 }, PRESETS[codec]),
+    ...{ width, height, sample: I420 },
     rate: { num: 30_000, den: 1001 },
     keyframeInterval: 8,
     matrix: CODEC_FACTS[codec].colour.onlyMatrix ?? 'bt601',
@@ -61,7 +60,7 @@ function paint(frame: Uint8Array, { width, height }: EncodeSpec, n: number): num
 async function encode(spec: EncodeSpec, path: string, frames: number): Promise<void> {
   const encoder = openEncoder(spec, path);
   // One buffer for all: it may be reused once `write` is done.
-  const frame = new Uint8Array(frameBytes(spec.width, spec.height));
+  const frame = new Uint8Array(frameBytes(spec));
   for (let n = 0; n < frames; n++) {
     paint(frame, spec, n);
     await encoder.write(frame);
@@ -147,7 +146,7 @@ for (const codec of CODECS) {
       // Some codecs have no full range: levels are converted.
       const scaled = !CODEC_FACTS[codec].colour.fullRange && range === 'full';
       const seen = await levels(t, path, spec, stream.pix_fmt);
-      const frame = new Uint8Array(frameBytes(spec.width, spec.height));
+      const frame = new Uint8Array(frameBytes(spec));
       for (const [n, level] of seen.entries()) {
         const painted = paint(frame, spec, n);
         const expected = scaled ? 16 + (painted * 219) / 255 : painted;
@@ -311,7 +310,7 @@ t.test('a frame of another size is refused', async (t) => {
 t.test('abort leaves no file, whenever it comes', async (t) => {
   const folder = t.testdir();
   const spec = specFor('h264', 64, 64);
-  const frame = new Uint8Array(frameBytes(64, 64));
+  const frame = new Uint8Array(frameBytes(spec));
   for (const frames of [0, 1, 50]) {
     const path = join(folder, `${frames}.nut`);
     const encoder = openEncoder(spec, path);
@@ -338,7 +337,7 @@ async function writeOn(encoder: ReturnType<typeof openEncoder>, frame: Uint8Arra
 t.test('ffmpeg that dies is an error that names the file', async (t) => {
   const path = join(t.testdir(), 'dying.nut');
   const spec = specFor('h264', 64, 64);
-  const frame = new Uint8Array(frameBytes(64, 64));
+  const frame = new Uint8Array(frameBytes(spec));
   // ffmpeg's own limit makes it end well, but too soon.
   const early = openEncoder({ ...spec, extra: ['-frames:v', '5'] }, path);
   await t.rejects(writeOn(early, frame), { code: 'ffmpeg', message: /dying\.nut/ });
@@ -369,7 +368,7 @@ t.test('a disk that fills up is an error that says so', async (t) => {
   process.env.FFMPEG_PATH = program;
   t.teardown(() => delete process.env.FFMPEG_PATH);
   const spec = specFor('ffv1', 320, 240);
-  const frame = Uint8Array.from({ length: frameBytes(320, 240) }, (_, i) => (i * 2654435761) >>> 11);
+  const frame = Uint8Array.from({ length: frameBytes(spec) }, (_, i) => (i * 2654435761) >>> 11);
   const encoder = openEncoder(spec, path);
   const work = async (): Promise<void> => {
     for (let n = 0; n < 60; n++) await encoder.write(frame);

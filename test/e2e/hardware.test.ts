@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { visibleGpus } from '../../src/system/devices.js';
 import type { EncodeSpec } from '../../src/video/codecs/codec.js';
-import { frameBytes } from '../../src/video/formats/frame-format.js';
+import { frameBytes, I420 } from '../../src/video/formats/frame-format.js';
 import { type DecodeOptions, openDecoder } from '../../src/video/frames/decode.js';
 import { tryNvdec, tryNvenc } from '../../src/video/frames/nvidia-trial.js';
 import { wirePlan } from '../../src/video/frames/wire.js';
@@ -23,7 +23,7 @@ const NO_GPU = visibleGpus() > 0 ? { skip: 'there is a GPU' } : {};
 
 function specFor(width: number, height: number): EncodeSpec {
   return {
-    ...{ codec: 'h264', crf: 20, preset: 'veryfast', pixelFormat: 'yuv420p', width, height },
+    ...{ codec: 'h264', crf: 20, preset: 'veryfast', pixelFormat: 'yuv420p', width, height, sample: I420 },
     ...{
       rate: { num: 25, den: 1 },
       keyframeInterval: 10,
@@ -58,7 +58,7 @@ async function decoded(
 ): Promise<readonly string[]> {
   const { source, wire } = await opened(path, carriesDisplayMatrix);
   await using decoder = await openDecoder(source, wire, { tolerant: false, ...options });
-  const frame = new Uint8Array(frameBytes(wire.format.width, wire.format.height));
+  const frame = new Uint8Array(frameBytes(wire.format));
   const frames: string[] = [];
   for (;;) {
     const pts = await decoder.read(frame);

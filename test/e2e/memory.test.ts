@@ -8,6 +8,7 @@ import { loadModel } from '../../src/model/load/registry.js';
 import { workingMemory } from '../../src/model/session/working-memory.js';
 import { modelsFolder } from '../../src/system/package.js';
 import { channelBlock } from '../../src/system/processor.js';
+import { I420 } from '../../src/video/formats/frame-format.js';
 import { makeClipAs } from '../fixtures/clips.js';
 import { ourLines, runJob } from '../fixtures/job.js';
 
@@ -56,7 +57,11 @@ async function peaks(
 for (const size of ['fast', 'fine'] as const) {
   t.test(`ranks take what was estimated, and those without a frame next to nothing: ${size}`, async (t) => {
     const model = await loadModel('wave', { folder: modelsFolder(), size });
-    const graph = compose(model, { width: WIDTH, height: HEIGHT, matrix: 'bt709', range: 'limited' }, 1);
+    const graph = compose(
+      model,
+      { width: WIDTH, height: HEIGHT, sample: I420, matrix: 'bt709', range: 'limited' },
+      1,
+    );
     const working = workingMemory(graph.bytes, channelBlock()) ?? 0;
     for (const [ranks, frames] of [
       [1, 3],

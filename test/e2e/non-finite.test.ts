@@ -8,6 +8,7 @@ import { nonFiniteFrames, nonFiniteWarning, refuseNonFinite } from '../../src/jo
 import { segmentSink } from '../../src/job/journal/segments.js';
 import { openLocalStore } from '../../src/storage/local/work-store.js';
 import type { EncodeSpec } from '../../src/video/codecs/codec.js';
+import { I420 } from '../../src/video/formats/frame-format.js';
 import { makeClipAs } from '../fixtures/clips.js';
 import { nanModel } from '../fixtures/identity-model.js';
 import { decodedSamples, ourLines, runJob } from '../fixtures/job.js';
@@ -93,6 +94,7 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
     pixelFormat: 'yuv420p',
     width: WIDTH,
     height: HEIGHT,
+    sample: I420,
     rate: { num: 25, den: 1 },
     keyframeInterval: 8,
     matrix: 'bt709',

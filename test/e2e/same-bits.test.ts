@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Codec } from '../../src/video/codecs/codec.js';
 import { encoderOptions } from '../../src/video/codecs/encoder-options.js';
+import { I420 } from '../../src/video/formats/frame-format.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { jobCommand, MPI_ENVIRONMENT } from '../fixtures/job.js';
@@ -71,7 +72,14 @@ t.test('x264 gives the same bits whatever instructions the processor has', async
   const raw = frames(24);
   const options = await encoderOptions({
     ...{ codec: 'h264', crf: 18, preset: 'medium', pixelFormat: 'yuv420p', matrix: 'bt601' },
-    ...{ width: WIDTH, height: HEIGHT, rate: { num: 25, den: 1 }, keyframeInterval: 100, threads: 4 },
+    ...{
+      width: WIDTH,
+      height: HEIGHT,
+      sample: I420,
+      rate: { num: 25, den: 1 },
+      keyframeInterval: 100,
+      threads: 4,
+    },
     tags: {
       ...{ matrix: undefined, primaries: undefined, transfer: undefined },
       ...{ range: 'limited', chromaLocation: undefined },

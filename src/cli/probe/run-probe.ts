@@ -55,7 +55,7 @@ async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder:
   for (const { name, wire, streams } of plans) {
     lines.push(
       '',
-      `to ${name}: ${wire.format.width}x${wire.format.height} I420, ${wire.format.matrix}, ${wire.format.range} range`,
+      `to ${name}: ${wire.format.width}x${wire.format.height} ${wire.format.sample.name}, ${wire.format.matrix}, ${wire.format.range} range`,
     );
     for (const note of wire.notes) lines.push(`  ${note}`);
     lines.push(...streamLines(source, streams));

@@ -173,7 +173,7 @@ function encodeSpec(
   rate: EncodeSpec['rate'],
   segmentFrames: number,
 ): EncodeSpec {
-  const { width, height } = graph.output;
+  const { width, height, sample } = graph.output;
   const { evenFrom: least, pixelFormat } = CODEC_FACTS[options.codec];
   const fits = (size: number, from: number) => size >= from && size % 2 === 0;
   if (least !== undefined && !(fits(width, least.width) && fits(height, least.height))) {
@@ -188,9 +188,8 @@ function encodeSpec(
     codec: options.codec,
     crf: options.crf ?? defaults.crf,
     preset,
-    pixelFormat: pixelFormat({ width, height }, preset),
-    width,
-    height,
+    pixelFormat: pixelFormat(graph.output, preset),
+    ...{ width, height, sample },
     rate,
     keyframeInterval: Math.min(MOST_KEYFRAME_INTERVAL, segmentFrames),
     matrix: wire.format.matrix,

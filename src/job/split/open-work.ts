@@ -7,7 +7,6 @@ import { parseLocation } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
 import type { StopRequest } from '../../system/stop.js';
 import { codedTags } from '../../video/codecs/colour-support.js';
-import { frameBytes } from '../../video/formats/frame-format.js';
 import { type Decoder, openDecoder } from '../../video/frames/decode.js';
 import { assembleCarried } from '../../video/streams/assemble-carried.js';
 import { verifyOutput } from '../../video/verify/verify.js';
@@ -90,7 +89,7 @@ async function openFrameWork(
       ...(hardware.nvenc ? { gpu: device } : {}),
     },
     segmentFrames: prepared.segmentFrames,
-    frameBytes: frameBytes(prepared.graph.output.width, prepared.graph.output.height),
+    frameBytes: prepared.graph.outputBytes,
     onNonFinite: nonFiniteWatch(options.strict, log.warn),
     onSegment: (index, frames, began) => {
       looking.begin(index);

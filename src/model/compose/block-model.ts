@@ -1,4 +1,5 @@
 import { JobError } from '../../system/errors.js';
+import { largestCode } from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { inlineGraph, prefixed } from '../graph/inline.js';
 import type { BlockIo } from '../load/loaded-model.js';
@@ -17,9 +18,9 @@ import { after, type ColourCoding, recodeBlock, uniform } from './colour.js';
 
 /**
  * Runs blocks through an I420-native network. The conversions between the wire's levels and the network's
- * numbers (division by 255, another matrix or range, the strength, the rounding) are one linear map of the
- * six channels on either side. They are fused into the weights of the network's first and last convolutions
- * if possible.
+ * numbers (division by the largest code, another matrix or range, the strength, the rounding) are one linear
+ * map of the six channels on either side. They are fused into the weights of the network's first and last
+ * convolutions if possible.
  */
 export function blocksThroughNetwork(
   builder: GraphBuilder,
@@ -42,12 +43,17 @@ export function blocksThroughNetwork(
   }
   const dims = (factor: number) => [batch, 6, (factor * padded.height) / 2, (factor * padded.width) / 2];
   const facts = checkNetwork(plan, dims(1), dims(scale));
-  const trained: ColourCoding = { matrix: io.matrix ?? input.matrix, range: io.range ?? input.range };
+  const trained: ColourCoding = {
+    matrix: io.matrix ?? input.matrix,
+    range: io.range ?? input.range,
+    sample: input.sample,
+  };
   const recoded = trained.matrix !== input.matrix || trained.range !== input.range;
 
-  const toNetwork = fromLevels(io.input.range, io.input.type === 'uint8' ? 0.5 : 0);
+  const largest = largestCode(input.sample);
+  const toNetwork = fromLevels(io.input.range, largest, io.input.type === 'uint8' ? 0.5 : 0);
   const before = recoded ? after(toNetwork, recodeBlock(input, trained)) : toNetwork;
-  const levels = toLevels(io.output.range);
+  const levels = toLevels(io.output.range, largest);
   const back = recoded ? after(recodeBlock(trained, input), levels) : levels;
   const behind = after(uniform(6, strength, 0.5), back);
 
@@ -85,24 +91,24 @@ function map(builder: GraphBuilder, blocks: string, affine: Affine): string {
   return builder.conv(blocks, { dims: [6, 6, 1, 1], weights: affine.rows.flat(), bias: affine.offset });
 }
 
-function fromLevels(range: NamedRange, rounding: number): Affine {
+function fromLevels(range: NamedRange, largest: number, rounding: number): Affine {
   switch (range) {
     case '0..1':
-      return uniform(6, 1 / 255, 0);
+      return uniform(6, 1 / largest, 0);
     case '0..255':
-      return uniform(6, 1, rounding);
+      return uniform(6, 255 / largest, rounding);
     case '-1..1':
-      return uniform(6, 2 / 255, -1);
+      return uniform(6, 2 / largest, -1);
   }
 }
 
-function toLevels(range: NamedRange): Affine {
+function toLevels(range: NamedRange, largest: number): Affine {
   switch (range) {
     case '0..1':
-      return uniform(6, 255, 0);
+      return uniform(6, largest, 0);
     case '0..255':
-      return uniform(6, 1, 0);
+      return uniform(6, largest / 255, 0);
     case '-1..1':
-      return uniform(6, 127.5, 127.5);
+      return uniform(6, largest / 2, largest / 2);
   }
 }

@@ -1,11 +1,13 @@
-import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
+import {
+  type ColourMatrix,
+  type FrameFormat,
+  largestCode,
+  neutralChroma,
+} from '../../video/formats/frame-format.js';
 import type { Affine } from '../passes/affine-conv-fusion.js';
 
 /** The meaning of coded samples. */
-export interface ColourCoding {
-  readonly matrix: ColourMatrix;
-  readonly range: ColourRange;
-}
+export type ColourCoding = Pick<FrameFormat, 'matrix' | 'range' | 'sample'>;
 
 /**
  * Weights of R' and B' in Y': ITU-R BT.601-7 2.5.1, BT.709-6 item 3.2, BT.2020-2 table 4 (non-constant
@@ -17,24 +19,31 @@ const LUMA_WEIGHTS: Readonly<Record<ColourMatrix, { readonly red: number; readon
   bt2020: { red: 0.2627, blue: 0.0593 },
 };
 
+interface Levels {
+  readonly black: number;
+  /** From black to white. */
+  readonly luma: number;
+  readonly chroma: number;
+  readonly neutral: number;
+}
+
 /**
- * 8-bit levels: BT.709-6 item 3.4 (limited); ITU-T T.871 (JFIF) for full range. Chroma is neutral at 128 in
- * both.
+ * Returns the levels of a coding: BT.709-6 item 3.4 (limited, in whole steps of 8-bit codes); ITU-T T.871
+ * (JFIF) for full range.
  */
-const LEVELS: Readonly<
-  Record<ColourRange, { readonly black: number; readonly luma: number; readonly chroma: number }>
-> = {
-  limited: { black: 16, luma: 219, chroma: 224 },
-  full: { black: 0, luma: 255, chroma: 255 },
-};
+function levelsOf({ range, sample }: Pick<ColourCoding, 'range' | 'sample'>): Levels {
+  const neutral = neutralChroma(sample);
+  const largest = largestCode(sample);
+  if (range === 'full') return { black: 0, luma: largest, chroma: largest, neutral };
+  const step = 2 ** (sample.bits - 8);
+  return { black: 16 * step, luma: 219 * step, chroma: 224 * step, neutral };
+}
 
-export const NEUTRAL_CHROMA = 128;
-
-/** Returns the map coded (Y, U, V), 0..255 -> (R, G, B), 0..1. */
+/** Returns the map coded (Y, U, V) -> (R, G, B), 0..1. */
 export function rgbFromCoded(coding: ColourCoding): Affine {
   const { red, blue } = LUMA_WEIGHTS[coding.matrix];
   const green = 1 - red - blue;
-  const { black, luma, chroma } = LEVELS[coding.range];
+  const { black, luma, chroma, neutral } = levelsOf(coding);
   const fromU = (2 * (1 - blue)) / chroma;
   const fromV = (2 * (1 - red)) / chroma;
   return shifted(
@@ -43,15 +52,15 @@ export function rgbFromCoded(coding: ColourCoding): Affine {
       [1 / luma, (-blue / green) * fromU, (-red / green) * fromV],
       [1 / luma, fromU, 0],
     ],
-    [black, NEUTRAL_CHROMA, NEUTRAL_CHROMA],
+    [black, neutral, neutral],
   );
 }
 
-/** Returns the map (R, G, B), 0..1 -> coded (Y, U, V), 0..255, not rounded. */
+/** Returns the map (R, G, B), 0..1 -> coded (Y, U, V), not rounded. */
 export function codedFromRgb(coding: ColourCoding): Affine {
   const { red, blue } = LUMA_WEIGHTS[coding.matrix];
   const green = 1 - red - blue;
-  const { black, luma, chroma } = LEVELS[coding.range];
+  const { black, luma, chroma, neutral } = levelsOf(coding);
   const toU = chroma / (2 * (1 - blue));
   const toV = chroma / (2 * (1 - red));
   return {
@@ -60,24 +69,24 @@ export function codedFromRgb(coding: ColourCoding): Affine {
       [-red * toU, -green * toU, (1 - blue) * toU],
       [(1 - red) * toV, -green * toV, -blue * toV],
     ],
-    offset: [black, NEUTRAL_CHROMA, NEUTRAL_CHROMA],
+    offset: [black, neutral, neutral],
   };
 }
 
-/** Returns the map coded Y, 0..255 -> grey, 0..1. */
-export function greyFromLuma(range: ColourRange): { readonly factor: number; readonly offset: number } {
-  const { black, luma } = LEVELS[range];
+/** Returns the map coded Y -> grey, 0..1. */
+export function greyFromLuma(coding: ColourCoding): { readonly factor: number; readonly offset: number } {
+  const { black, luma } = levelsOf(coding);
   return { factor: 1 / luma, offset: -black / luma };
 }
 
-/** Returns the map grey, 0..1 -> coded Y, 0..255, not rounded. */
-export function lumaFromGrey(range: ColourRange): { readonly factor: number; readonly offset: number } {
-  const { black, luma } = LEVELS[range];
+/** Returns the map grey, 0..1 -> coded Y, not rounded. */
+export function lumaFromGrey(coding: ColourCoding): { readonly factor: number; readonly offset: number } {
+  const { black, luma } = levelsOf(coding);
   return { factor: luma, offset: black };
 }
 
 /**
- * Returns the map of the six samples of a 2x2 block (four luma, U, V; coded, 0..255) from one coding to
+ * Returns the map of the six samples of a 2x2 block (four luma, U, V; coded) from one coding to
  * another. It is exact if a chroma sample is that of all four pixels of its block: then greys have no chroma,
  * so chroma does not depend on luma.
  */

@@ -1,5 +1,5 @@
 import { JobError } from '../../system/errors.js';
-import { type FrameFormat, frameBytes } from '../../video/formats/frame-format.js';
+import { type FrameFormat, frameBytes, largestCode } from '../../video/formats/frame-format.js';
 import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js';
 import { withoutUnread } from '../graph/graph-reading.js';
 import { prefixed } from '../graph/inline.js';
@@ -45,10 +45,9 @@ const IR_VERSION = 8;
 
 /**
  * Builds `wire frames -> the network's input -> network -> wire frames` for one frame size, colour coding and
- * batch. Every shape is static. Results are clipped to 0..255 and rounded half up.
+ * batch. Every shape is static. Results are clipped to the codes and rounded half up.
  *
- * Both kinds of model are connected through blocks of I420: float [batch, 6, h/2, w/2] in coded levels
- * 0..255.
+ * Both kinds of model are connected through blocks of I420: float [batch, 6, h/2, w/2] in coded levels.
  *
  * @param input format of the source frames.
  * @param batch frames per run, at least 1; must equal `model.fixedBatch` if that is set.
@@ -71,15 +70,15 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       ? network.blocks
       : builder.node('Add', [network.blocks, builder.scaleAndShift(blocks, [], [1 - strength], [0])]);
   // Both kinds of network have added 0.5, so the cast, which truncates, rounds.
-  const samples = builder.cast(builder.clip(mixed, 0, 255), 'uint8');
-  const size = upscaled(input, scale);
-  const frames = framesFromBlocks(builder, samples, size, upscaled(padded, scale), batch, network.finite);
+  const samples = builder.cast(builder.clip(mixed, 0, largestCode(input.sample)), 'uint8');
+  const output = { ...input, ...upscaled(input, scale) };
+  const frames = framesFromBlocks(builder, samples, output, upscaled(padded, scale), batch, network.finite);
   builder.nameOutput(frames, OUTPUT_NAME);
 
   // The int8 pass finds its convolutions by their weights, so those must stay.
   const kept = new Set(model.int8?.map(({ weight }) => prefixed(weight)));
-  const inputBytes = frameBytes(input.width, input.height);
-  const outputBytes = frameBytes(size.width, size.height);
+  const inputBytes = frameBytes(input);
+  const outputBytes = frameBytes(output);
   const rowBytes = outputBytes + 1;
   return {
     bytes: encodeModel({
@@ -95,7 +94,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       },
     }),
     input,
-    output: { ...input, ...size },
+    output,
     inputBytes,
     outputBytes,
     rowBytes,

@@ -1,4 +1,4 @@
-import { chromaSize, frameBytes } from '../../video/formats/frame-format.js';
+import { chromaSize, frameBytes, type I420Layout } from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Size } from '../load/network.js';
 
@@ -29,12 +29,12 @@ export function paddedSize(size: Size, multiple: number): Size {
 export function blocksFromFrames(
   builder: GraphBuilder,
   frames: string,
-  size: Size,
+  size: I420Layout,
   padded: Size,
   batch: number,
 ): string {
   const { width, height } = size;
-  const chroma = chromaSize(width, height);
+  const chroma = chromaSize(size);
   const [w, h] = [padded.width / 2, padded.height / 2];
   const lumaBytes = width * height;
 
@@ -43,7 +43,7 @@ export function blocksFromFrames(
   const rows = builder.transpose(builder.reshape(luma, [batch, h, 2, padded.width]), [0, 2, 1, 3]);
   const columns = builder.transpose(builder.reshape(rows, [2 * batch, h * w, 2]), [0, 2, 1]);
 
-  const bytes = builder.slice(frames, 1, lumaBytes, frameBytes(width, height));
+  const bytes = builder.slice(frames, 1, lumaBytes, frameBytes(size));
   const planes = builder.reshape(bytes, [batch, 2, chroma.height, chroma.width]);
   return builder.concat(
     [builder.reshape(columns, [batch, 4, h, w]), extend(builder, planes, chroma, { width: w, height: h })],
@@ -58,13 +58,13 @@ export function blocksFromFrames(
 export function framesFromBlocks(
   builder: GraphBuilder,
   blocks: string,
-  size: Size,
+  size: I420Layout,
   padded: Size,
   batch: number,
   beside: string,
 ): string {
   const { width, height } = size;
-  const chroma = chromaSize(width, height);
+  const chroma = chromaSize(size);
   const [w, h] = [padded.width / 2, padded.height / 2];
 
   const columns = builder.reshape(builder.slice(blocks, 1, 0, 4), [2 * batch, 2, h * w]);

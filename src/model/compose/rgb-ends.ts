@@ -1,4 +1,4 @@
-import type { ColourRange } from '../../video/formats/frame-format.js';
+import { neutralChroma } from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Affine } from '../passes/affine-conv-fusion.js';
 import {
@@ -8,14 +8,7 @@ import {
   type PixelTensor,
   type ValueRange,
 } from '../ports/tensors.js';
-import {
-  type ColourCoding,
-  codedFromRgb,
-  greyFromLuma,
-  lumaFromGrey,
-  NEUTRAL_CHROMA,
-  rgbFromCoded,
-} from './colour.js';
+import { type ColourCoding, codedFromRgb, greyFromLuma, lumaFromGrey, rgbFromCoded } from './colour.js';
 
 /**
  * Positions of a chroma sample, as weights of the pixels around the first row and column of its block.
@@ -36,7 +29,7 @@ const SITING = {
 } as const;
 
 /**
- * Converts blocks, float [N, 6, h, w], coded 0..255, to images, float [N, C, 2h, 2w] in `tensor`'s range and
+ * Converts blocks, float [N, 6, h, w], coded, to images, float [N, C, 2h, 2w] in `tensor`'s range and
  * channel order, clipped to that range as a stored image would be. One transposed convolution does chroma,
  * matrix, range and order.
  */
@@ -87,7 +80,7 @@ export function pixelsFromBlocks(
 }
 
 /**
- * Converts images, float [N, C, 2h, 2w] in `tensor`'s range, to blocks, float [N, 6, h, w], coded 0..255,
+ * Converts images, float [N, C, 2h, 2w] in `tensor`'s range, to blocks, float [N, 6, h, w], coded,
  * times `gain`, plus `bias`. Clips images to their range first. Grey images get neutral chroma.
  */
 export function blocksFromPixels(
@@ -141,28 +134,29 @@ function toBounds(builder: GraphBuilder, pixels: string, range: ValueRange, chan
     : builder.scaleAndShift(pixels, [1, channels, 1, 1], range.std, range.mean);
 }
 
-/** Returns the map coded (Y, U, V), 0..255 -> the channels in their order, 0..1. */
+/** Returns the map coded (Y, U, V) -> the channels in their order, 0..1. */
 function channelsFromCoded(coding: ColourCoding, channels: ChannelOrder): Affine {
   if (channels === 'grey') {
-    const { factor, offset } = greyFromLuma(coding.range);
+    const { factor, offset } = greyFromLuma(coding);
     return { rows: [[factor, 0, 0]], offset: [offset] };
   }
   const rgb = rgbFromCoded(coding);
   return channels === 'rgb' ? rgb : { rows: rgb.rows.toReversed(), offset: rgb.offset.toReversed() };
 }
 
-/** Returns the map the channels in their order, 0..1 -> coded (Y, U, V), 0..255. */
+/** Returns the map the channels in their order, 0..1 -> coded (Y, U, V). */
 function codedFromChannels(coding: ColourCoding, channels: ChannelOrder): Affine {
-  if (channels === 'grey') return codedFromGrey(coding.range);
+  if (channels === 'grey') return codedFromGrey(coding);
   const coded = codedFromRgb(coding);
   return channels === 'rgb'
     ? coded
     : { rows: coded.rows.map((row) => row.toReversed()), offset: coded.offset };
 }
 
-function codedFromGrey(range: ColourRange): Affine {
-  const { factor, offset } = lumaFromGrey(range);
-  return { rows: [[factor], [0], [0]], offset: [offset, NEUTRAL_CHROMA, NEUTRAL_CHROMA] };
+function codedFromGrey(coding: ColourCoding): Affine {
+  const { factor, offset } = lumaFromGrey(coding);
+  const neutral = neutralChroma(coding.sample);
+  return { rows: [[factor], [0], [0]], offset: [offset, neutral, neutral] };
 }
 
 /** Extends [N, C, h, w] to [N, C, h + 2, w + 1]: repeats the top and bottom rows and the right column. */

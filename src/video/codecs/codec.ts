@@ -2,15 +2,15 @@
  * The names of the output codecs, and the options of an encoder. All facts of each codec are in `codecs.ts`.
  */
 import type { ColourTags } from '../formats/colour-names.js';
-import type { ColourMatrix } from '../formats/frame-format.js';
+import type { ColourMatrix, FrameLayout } from '../formats/frame-format.js';
 import type { Rational } from '../formats/rational.js';
 
 export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'dnxhr', 'ffv1'] as const;
 
 export type Codec = (typeof CODECS)[number];
 
-/** The specification of a segment's encoding. The frames to encode are I420 of `width` x `height`. */
-export interface EncodeSpec {
+/** The specification of a segment's encoding, and the layout of the frames to encode. */
+export interface EncodeSpec extends FrameLayout {
   readonly codec: Codec;
   /** Constant quality on the codec's own scale; ignored by codecs without one. */
   readonly crf: number;
@@ -18,8 +18,6 @@ export interface EncodeSpec {
   readonly preset: string;
   /** The pixel format to encode, e.g. yuv420p: `CODEC_FACTS` has one that the codec takes at this size. */
   readonly pixelFormat: string;
-  readonly width: number;
-  readonly height: number;
   /** Nominal frame rate (`nominalRate`), for rate control and levels. */
   readonly rate: Rational;
   /** Frames from one keyframe to the next, at most. */

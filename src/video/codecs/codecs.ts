@@ -4,6 +4,7 @@
  */
 import { hasEncoder } from '../ffmpeg/ffmpeg-facts.js';
 import type { ContainerName } from '../formats/container.js';
+import { I420, type I420Layout } from '../formats/frame-format.js';
 import type { Codec, EncodeSpec } from './codec.js';
 
 export interface CodecFacts {
@@ -25,8 +26,8 @@ export interface CodecFacts {
   readonly evenFrom?: { readonly width: number; readonly height: number };
   /** ffmpeg's options for a frame that stands in for the video, if the codec's name alone is not enough. */
   readonly plain?: readonly string[];
-  /** Returns the pixel format in which I420 of this size is encoded: 4:2:0 if codec and size allow it. */
-  pixelFormat(size: { readonly width: number; readonly height: number }, preset: string): string;
+  /** Returns the pixel format in which such frames are encoded: 4:2:0 if codec and size allow it. */
+  pixelFormat(frame: I420Layout, preset: string): string;
   /**
    * Returns ffmpeg's options for codec, quality and speed. `tagParams` join x264's and x265's own settings.
    */
@@ -214,7 +215,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     evenFrom: { width: 256, height: 120 },
     plain: ['-c:v', 'dnxhd', '-profile:v', 'dnxhr_hq'],
     // It has no 4:2:0.
-    pixelFormat: (_size, preset) => DNXHR_PROFILES.get(preset) ?? 'yuv422p',
+    pixelFormat: (_frame, preset) => DNXHR_PROFILES.get(preset) ?? 'yuv422p',
     options: ({ preset }) => ['-c:v', 'dnxhd', '-profile:v', `dnxhr_${preset}`],
     colour: { fullRange: false, onlyMatrix: 'bt709', chromaLocations: () => [], isoTags: 'all' },
     cost: 0.03,
@@ -267,7 +268,11 @@ async function takesSvt({ width, height, rate }: EncodeSpec): Promise<boolean> {
 /** Returns ffmpeg's options for a frame of 256x144 that stands in for the video. */
 export function plainEncoding(codec: Codec): readonly string[] {
   const { plain = ['-c:v', codec], pixelFormat } = CODEC_FACTS[codec];
-  return [...plain, '-pix_fmt', pixelFormat({ width: 256, height: 144 }, codecDefaults(codec).preset)];
+  return [
+    ...plain,
+    '-pix_fmt',
+    pixelFormat({ width: 256, height: 144, sample: I420 }, codecDefaults(codec).preset),
+  ];
 }
 
 /** Returns the default quality and speed. */

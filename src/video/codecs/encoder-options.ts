@@ -21,7 +21,10 @@ export async function encoderOptions(spec: EncodeSpec): Promise<string[]> {
 function filters(spec: EncodeSpec, tags: EncoderTags): string {
   const { pixelFormat, sampleAspectRatio: aspect } = spec;
   const { onlyMatrix = spec.matrix } = CODEC_FACTS[spec.codec].colour;
-  const converts = pixelFormat !== 'yuv420p' || tags.range !== spec.tags.range || onlyMatrix !== spec.matrix;
+  const converts =
+    pixelFormat !== spec.sample.pixelFormats.plain ||
+    tags.range !== spec.tags.range ||
+    onlyMatrix !== spec.matrix;
   const matrices =
     onlyMatrix === spec.matrix ? '' : `in_color_matrix=${spec.matrix}:out_color_matrix=${onlyMatrix}:`;
   const ranges = `in_range=${spec.tags.range}:out_range=${tags.range}`;

@@ -11,7 +11,7 @@ import type { WirePlan } from './wire.js';
  */
 export interface Decoder extends AsyncDisposable {
   /**
-   * Fills `into` (exactly one frame in wire format, I420) and returns its PTS in ticks of the source stream's
+   * Fills `into` (exactly one frame in wire format) and returns its PTS in ticks of the source stream's
    * time base: absolute as in the file, and greater than the last one's. Undefined at the end. One call at a
    * time.
    *

@@ -13,7 +13,8 @@ import { checkSegment } from '../formats/nut.js';
 /** Takes the frames of one segment. */
 export interface Encoder {
   /**
-   * Takes one I420 frame; resolves when its buffer may be reused. One call at a time. Messages name the file.
+   * Takes one frame in wire format; resolves when its buffer may be reused. One call at a time. Messages
+   * name the file.
    *
    * @throws {JobError} output: when the file cannot be written.
    * @throws {JobError} ffmpeg: when anything else fails.
@@ -33,7 +34,7 @@ const NVENC_HINT =
  * to nothing before it. Frame n has PTS n in units of 1 / `spec.rate`. `write` and `finish` throw the errors.
  */
 export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
-  const bytes = frameBytes(spec.width, spec.height);
+  const bytes = frameBytes(spec);
   const started = start(spec, segmentPath);
   started.catch(() => undefined);
   let frames = 0;
@@ -86,8 +87,9 @@ interface Encoding extends FfmpegProcess {
 }
 
 async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
-  const { width, height, rate } = spec;
-  const input = ['-f', 'rawvideo', '-pixel_format', 'yuv420p', '-video_size', `${width}x${height}`];
+  const { width, height, sample, rate } = spec;
+  const { plain } = sample.pixelFormats;
+  const input = ['-f', 'rawvideo', '-pixel_format', plain, '-video_size', `${width}x${height}`];
   const segment = [
     '-xerror', // Without it ffmpeg exits with 0 even if it could not write the end of the file.
     ...['-fflags', '+bitexact', '-avoid_negative_ts', 'disabled', '-f', 'nut', '-write_index', '0'],

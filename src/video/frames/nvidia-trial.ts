@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { JobError, messageOf } from '../../system/errors.js';
 import type { EncodeSpec } from '../codecs/codec.js';
 import { FfmpegFailure, firstError } from '../ffmpeg/ffmpeg-messages.js';
-import { frameBytes } from '../formats/frame-format.js';
+import { frameBytes, I420, type I420Layout } from '../formats/frame-format.js';
 import { openNutFile } from '../formats/nut.js';
 import type { SourceFacts } from '../source/source-facts.js';
 import { type Encoder, openEncoder } from './encode.js';
@@ -63,7 +63,7 @@ async function compare(
   gpu: number,
   { format }: WirePlan,
 ): Promise<DecodeTrial> {
-  const bytes = frameBytes(format.width, format.height);
+  const bytes = frameBytes(format);
   const [mine, theirs] = [new Uint8Array(bytes), new Uint8Array(bytes)];
   const read = async (frames: RawFrames, into: Uint8Array): Promise<number | undefined> => {
     const pts = await frames.next();
@@ -109,8 +109,8 @@ export function tryNvenc(
 }
 
 /** Encodes a few frames, each in another grey, as a whole segment. */
-export async function encodeGrey(encoder: Encoder, { width, height }: EncodeSpec): Promise<void> {
-  const frame = new Uint8Array(frameBytes(width, height));
+export async function encodeGrey(encoder: Encoder, layout: I420Layout): Promise<void> {
+  const frame = new Uint8Array(frameBytes(layout));
   for (let n = 0; n < FRAMES; n += 1) await encoder.write(frame.fill(16 + 8 * n));
   await encoder.finish();
 }
@@ -119,7 +119,7 @@ export async function encodeGrey(encoder: Encoder, { width, height }: EncodeSpec
 export function plainSpec(width: number, height: number): EncodeSpec {
   return {
     ...{ codec: 'h264', crf: 18, preset: 'medium', pixelFormat: 'yuv420p', matrix: 'bt601' },
-    ...{ width, height, rate: { num: 25, den: 1 }, keyframeInterval: 100, threads: 1 },
+    ...{ width, height, sample: I420, rate: { num: 25, den: 1 }, keyframeInterval: 100, threads: 1 },
     tags: {
       ...{ matrix: undefined, primaries: undefined, transfer: undefined, range: 'limited' },
       chromaLocation: undefined,

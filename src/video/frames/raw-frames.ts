@@ -101,7 +101,7 @@ export async function openRawFrames(
     await pipe[Symbol.asyncDispose]();
     throw error;
   });
-  const bytes = frameBytes(wire.format.width, wire.format.height);
+  const bytes = frameBytes(wire.format);
   let reader: NutReader | undefined;
   let closed = false;
   let given = 0;

@@ -1,19 +1,26 @@
 /**
- * Decides the format of the frames on the wire (planar I420, 8 bit), and how the decoder's frames become
- * that. Pure.
+ * Decides the format of the frames on the wire, and how the decoder's frames become that. Pure.
  */
 import { type ColourTags, MATRICES as MATRIX_NAMES, PRIMARIES, TRANSFERS } from '../formats/colour-names.js';
 import type { Container } from '../formats/container.js';
 import { turnOf } from '../formats/display-matrix.js';
-import type { ColourMatrix, ColourRange, FrameFormat } from '../formats/frame-format.js';
+import {
+  type ColourMatrix,
+  type ColourRange,
+  type FrameFormat,
+  I420,
+  type SampleFormat,
+} from '../formats/frame-format.js';
 import type { Rational } from '../formats/rational.js';
 import type { DolbyVision, VideoFacts } from '../source/source-facts.js';
+
+type PixelFormat = SampleFormat['pixelFormats'][keyof SampleFormat['pixelFormats']];
 
 /** The format of the frames on the wire, and how they are made. */
 export interface WirePlan {
   readonly format: FrameFormat;
-  /** `yuvj420p` is ffmpeg's name for full range, if the decoder or a filter gives frames of that name. */
-  readonly pixelFormat: 'yuv420p' | 'yuvj420p';
+  /** ffmpeg's name of the pixel format: that of full range if the decoder or a filter gives such frames. */
+  readonly pixelFormat: PixelFormat;
   /**
    * ffmpeg video filters in order, one per entry, for decoding with `-noautorotate`. They may change the time
    * base (bwdif halves it), but not the frames' times or their number.
@@ -50,6 +57,8 @@ const MATRICES: Readonly<Record<string, ColourMatrix>> = {
   bt2020c: 'bt2020',
 };
 
+/** The format of the samples on the wire. */
+const SAMPLE: SampleFormat = I420;
 /** The most that pixels are believed to be wider than high, or higher than wide. */
 const MOST_ASPECT = 100;
 const RANGES: Readonly<Record<string, ColourRange>> = { tv: 'limited', pc: 'full' };
@@ -66,23 +75,22 @@ export function wirePlan(video: VideoFacts, output: WireOutput): WirePlan {
       ? undefined
       : turnOf(video.displayMatrix);
   const sideways = turn?.sideways ?? false;
-  const pixelFormat =
-    colour.range === 'full' && video.pixelFormat.startsWith('yuvj') ? 'yuvj420p' : 'yuv420p';
   const filters = [...deinterlacer(video), ...conversion(video, colour), ...(turn?.filters ?? [])];
   const sar = isSensible(video.sampleAspectRatio) ? video.sampleAspectRatio : undefined;
   return {
     format: {
       width: sideways ? video.height : video.width,
       height: sideways ? video.width : video.height,
+      sample: SAMPLE,
       ...colour,
     },
-    pixelFormat,
+    pixelFormat: pixelFormatOf(video, colour.range),
     filters,
     tags: {
       ...writableTags(video),
       range: colour.range,
       // Converted and rotated chroma has another location.
-      chromaLocation: is420(video) && !sideways ? video.chromaLocationTag : undefined,
+      chromaLocation: hasWireChroma(video) && !sideways ? video.chromaLocationTag : undefined,
     },
     sampleAspectRatio: sideways && sar !== undefined ? { num: sar.den, den: sar.num } : sar,
     notes: notes(video, output),
@@ -133,23 +141,28 @@ function colourOf(video: VideoFacts): { readonly matrix: ColourMatrix; readonly 
   };
 }
 
+function pixelFormatOf({ pixelFormat }: VideoFacts, range: ColourRange): PixelFormat {
+  const { plain, fullRange } = SAMPLE.pixelFormats;
+  return range === 'full' && pixelFormat.startsWith('yuvj') ? fullRange : plain;
+}
+
 /**
- * Returns the filters that convert other pixel formats to 8-bit 4:2:0. They name matrix and range at each
+ * Returns the filters that convert other pixel formats to the wire's. They name matrix and range at each
  * end, because swscale's guesses differ between versions.
  */
 function conversion(
   video: VideoFacts,
   colour: { readonly matrix: ColourMatrix; readonly range: ColourRange },
 ): readonly string[] {
-  if (/^yuvj?420p$/.test(video.pixelFormat)) return [];
+  const same: readonly string[] = Object.values(SAMPLE.pixelFormats);
+  if (same.includes(video.pixelFormat)) return [];
   const { matrix, range } = colour;
   // Untagged grey of image codecs is full range, and swscale reads all grey so.
   const from = video.grey && video.rangeTag === undefined ? 'full' : range;
   const input = video.rgb ? '' : `in_color_matrix=${matrix}:in_range=${from}:`;
-  const format = range === 'full' && video.pixelFormat.startsWith('yuvj') ? 'yuvj420p' : 'yuv420p';
   return [
     `scale=${input}out_color_matrix=${matrix}:out_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`,
-    `format=${format}`,
+    `format=${pixelFormatOf(video, range)}`,
   ];
 }
 
@@ -157,6 +170,7 @@ function notes(
   video: VideoFacts,
   { carriesDisplayMatrix, carriesStereo = () => true }: WireOutput,
 ): readonly string[] {
+  const { bits, subsampling, chromaShift } = SAMPLE;
   const lines: string[] = [];
   if (video.interlaced === 'flagged') {
     lines.push(
@@ -164,18 +178,20 @@ function notes(
     );
   } else if (video.interlaced)
     lines.push('The video is interlaced: it is deinterlaced (bwdif), one output frame per frame.');
-  if (video.bitDepth > 8)
-    lines.push(`The video has ${video.bitDepth} bits per sample: it is processed and written at 8 bits.`);
+  if (video.bitDepth > bits)
+    lines.push(
+      `The video has ${video.bitDepth} bits per sample: it is processed and written at ${bits} bits.`,
+    );
   if (video.hdr)
     lines.push(
-      `The video is HDR (${video.transferTag}): it is processed at 8 bits without tone mapping; its colour tags are kept, its HDR metadata is not.`,
+      `The video is HDR (${video.transferTag}): it is processed at ${bits} bits without tone mapping; its colour tags are kept, its HDR metadata is not.`,
     );
   if (video.dolbyVision !== undefined) lines.push(dolbyVisionNote(video.dolbyVision));
   if (video.alpha) lines.push('The video has transparency (alpha): it is dropped.');
   if (video.rgb) lines.push("The video is RGB: it becomes Y'CbCr, BT.709, limited range.");
-  else if (!video.grey && (video.chromaShift.x < 1 || video.chromaShift.y < 1)) {
+  else if (!video.grey && (video.chromaShift.x < chromaShift.x || video.chromaShift.y < chromaShift.y)) {
     lines.push(
-      `The video has finer chroma than 4:2:0 (${video.pixelFormat}): it is processed and written as 4:2:0.`,
+      `The video has finer chroma than ${subsampling} (${video.pixelFormat}): it is processed and written as ${subsampling}.`,
     );
   }
   const { matrixTag } = video;
@@ -224,6 +240,7 @@ function dolbyVisionNote({ profile, compatible }: DolbyVision): string {
     : `${video}, whose base layer is not ordinary video: its metadata is left out, and without it colours are wrong. Convert it first.`;
 }
 
-function is420(video: VideoFacts): boolean {
-  return !video.rgb && video.chromaShift.x === 1 && video.chromaShift.y === 1;
+function hasWireChroma({ rgb, chromaShift }: VideoFacts): boolean {
+  const { x, y } = SAMPLE.chromaShift;
+  return !rgb && chromaShift.x === x && chromaShift.y === y;
 }

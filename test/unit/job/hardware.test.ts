@@ -16,6 +16,7 @@ import {
   unfitForNvdec,
   unfitForNvenc,
 } from '../../../src/video/codecs/nvidia.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import type { VideoFacts } from '../../../src/video/source/source-facts.js';
 
 const VIDEO = {
@@ -33,6 +34,7 @@ const SPEC: EncodeSpec = {
   pixelFormat: 'yuv420p',
   width: 1920,
   height: 1080,
+  sample: I420,
   rate: { num: 25, den: 1 },
   keyframeInterval: 100,
   matrix: 'bt601',

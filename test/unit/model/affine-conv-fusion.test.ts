@@ -3,6 +3,7 @@ import { compose } from '../../../src/model/compose/compose.js';
 import { decodeModel, encodeModel } from '../../../src/model/graph/onnx.js';
 import type { LoadedModel } from '../../../src/model/load/loaded-model.js';
 import { type LoadOptions, loadModel } from '../../../src/model/load/registry.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import {
   CODINGS,
   type Coding,
@@ -102,7 +103,7 @@ t.test('a style network equals conversion by hand in every matrix and range', as
     const model = await styleModel(t, 'wild', skip);
     for (const coding of CODINGS) {
       const frame = colourfulFrame(WIDTH, HEIGHT, coding, 31);
-      const graph = compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
+      const graph = compose(model, { width: WIDTH, height: HEIGHT, sample: I420, ...coding }, 1);
       const [result = new Uint8Array()] = await runComposed(graph, [frame]);
       const expected = await expectedStyle(model, frame, coding);
       t.ok(new Set(expected).size > 40, 'the network makes a picture, not a plain colour');
@@ -115,7 +116,11 @@ t.test('all of it lies in the weights of the first and last convolutions', async
   for (const { skip, name } of NETWORKS) {
     for (const strength of [1, 0.5]) {
       const model = await styleModel(t, 'calm', skip, { strength });
-      const graph = compose(model, { width: WIDTH, height: HEIGHT, matrix: 'bt601', range: 'full' }, 1);
+      const graph = compose(
+        model,
+        { width: WIDTH, height: HEIGHT, sample: I420, matrix: 'bt601', range: 'full' },
+        1,
+      );
       const count = (bytes: Uint8Array, type: string) =>
         decodeModel(bytes).graph?.node?.filter((one) => one.opType === type).length;
       const added = (type: string) =>
@@ -134,7 +139,7 @@ t.test('strength 0 is the source, 1 the style, between them a mix, beyond an exa
       const full = await expectedStyle(await styleModel(t, 'wild', skip), frame, coding);
       for (const strength of [0, 0.3, 1.5]) {
         const model = await styleModel(t, 'wild', skip, { strength });
-        const graph = compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
+        const graph = compose(model, { width: WIDTH, height: HEIGHT, sample: I420, ...coding }, 1);
         const [result = new Uint8Array()] = await runComposed(graph, [frame]);
         const styled = [...full].map((style, at) => ({
           style,
@@ -216,7 +221,7 @@ t.test('where weights cannot take the map it stands outside, and the result is a
     const model = await loadModel(`${t.testdir(modelFolder(fixture))}/model.onnx`, { folder: '' });
     for (const coding of CODINGS) {
       const frame = colourfulFrame(WIDTH, HEIGHT, coding, 41);
-      const graph = compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
+      const graph = compose(model, { width: WIDTH, height: HEIGHT, sample: I420, ...coding }, 1);
       const [result = new Uint8Array()] = await runComposed(graph, [frame]);
       const expected = await expectedStyle(model, frame, coding);
       t.ok(new Set(expected).size > 10, 'a picture');

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { compose } from '../../../src/model/compose/compose.js';
 import { loadModel } from '../../../src/model/load/registry.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import {
   CODINGS,
   type Coding,
@@ -41,7 +42,7 @@ async function styled(
 ): Promise<Uint8Array[]> {
   const folder = test.testdir(modelFolder(fixture));
   const model = await loadModel(`${folder}/model.onnx`, { folder });
-  const graph = compose(model, { width, height, ...coding }, frames.length);
+  const graph = compose(model, { width, height, sample: I420, ...coding }, frames.length);
   test.ok(graph.verified, 'output size known beforehand');
   return runComposed(graph, frames);
 }

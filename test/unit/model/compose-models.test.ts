@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { type ComposedGraph, compose } from '../../../src/model/compose/compose.js';
 import type { ModelOverrides } from '../../../src/model/load/derive-manifest.js';
 import { loadModel } from '../../../src/model/load/registry.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import {
   colourfulFrame,
   frameOf,
@@ -40,7 +41,7 @@ async function composed(
   const { batch = 1, ...rest } = options;
   return compose(
     await loadModel(`${folder}/model.onnx`, { folder, ...rest }),
-    { width, height, ...BT709 },
+    { width, height, sample: I420, ...BT709 },
     batch,
   );
 }
@@ -204,7 +205,7 @@ t.test('the least of frames goes through a network that pads by reflection', asy
     [2, 2],
     [3, 17],
   ] as const) {
-    const graph = compose(model, { width, height, ...BT709 }, 1);
+    const graph = compose(model, { width, height, sample: I420, ...BT709 }, 1);
     const [result] = await runComposed(graph, [randomFrame(width, height, 1)]);
     t.equal(result?.length, graph.outputBytes);
   }
@@ -213,7 +214,7 @@ t.test('the least of frames goes through a network that pads by reflection', asy
 t.test('multiply-adds are counted from the graph', async (t) => {
   const folder = t.testdir(modelFolder(styleNetwork()));
   const model = await loadModel('calm', { folder });
-  const { macsPerPixel } = compose(model, { width: 64, height: 64, ...BT709 }, 2);
+  const { macsPerPixel } = compose(model, { width: 64, height: 64, sample: I420, ...BT709 }, 2);
   // A block of 4 pixels: 6 -> 4, up to 4 -> 6 at full block rate; 4 -> 8 and 8 -> 8 at a quarter; 8 -> 4 at full.
   t.equal(macsPerPixel, (9 * (6 * 4 + (4 * 8 + 8 * 8) / 4 + 8 * 4 + 4 * 6)) / 4);
 });
@@ -223,7 +224,7 @@ t.test("a third party's style network", async (t) => {
   if (file === undefined) return t.comment('skipped: no reference model here');
   const model = await loadModel(file, { folder: '', overrides: { range: '0..255', channels: 'rgb' } });
   t.match(model, { scale: 1, multiple: 4, fixedBatch: undefined, fixedSize: undefined });
-  const graph = compose(model, { width: 70, height: 50, ...BT709 }, 1);
+  const graph = compose(model, { width: 70, height: 50, sample: I420, ...BT709 }, 1);
   t.ok(graph.verified);
   t.ok((graph.macsPerPixel ?? 0) > 120_000 && (graph.macsPerPixel ?? 0) < 250_000, `${graph.macsPerPixel}`);
   const frame = colourfulFrame(70, 50, BT709, 1);

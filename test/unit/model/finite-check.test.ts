@@ -7,11 +7,12 @@ import { loadModel } from '../../../src/model/load/registry.js';
 import { toFp16 } from '../../../src/model/passes/fp16.js';
 import { int8Graph } from '../../../src/model/session/precision.js';
 import { modelsFolder } from '../../../src/system/package.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import { asGpusCompute } from '../../fixtures/half-arithmetic.js';
 import { floats, imageManifest, modelBytes, modelFolder, node } from '../../fixtures/onnx.js';
 import { randomNumbers } from '../../fixtures/random.js';
 
-const FRAME = { width: 32, height: 32, matrix: 'bt709', range: 'limited' } as const;
+const FRAME = { width: 32, height: 32, sample: I420, matrix: 'bt709', range: 'limited' } as const;
 const PICTURES = ['N', 3, 'H', 'W'];
 
 /** Rows of the result for a dark frame and a bright one. */

@@ -9,6 +9,7 @@ import { fp16Graph } from '../../../src/model/session/precision.js';
 import { openSession } from '../../../src/model/session/session.js';
 import type { NativeSession, ProviderName, SessionOptions } from '../../../src/system/native.js';
 import { isRefusal } from '../../../src/system/refusal.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import { CODINGS } from '../../fixtures/float64-reference.js';
 import { asGpusCompute, halfValue } from '../../fixtures/half-arithmetic.js';
 import {
@@ -54,7 +55,7 @@ t.test('numbers become the nearest float16, as ONNX Runtime makes it', async (t)
 async function styleGraph(test: Test, coding: (typeof CODINGS)[number], strength: number) {
   const folder = test.testdir(modelFolder(styleNetwork({ skip: true })));
   const model = await loadModel('wild', { folder, strength });
-  const graph = compose(model, { width: 130, height: 70, ...coding }, 1);
+  const graph = compose(model, { width: 130, height: 70, sample: I420, ...coding }, 1);
   const half = toFp16(graph.bytes);
   if (isRefusal(half)) throw new Error(half.refusal);
   return { graph, half: { ...graph, bytes: half.bytes } };
@@ -94,7 +95,7 @@ t.test('nothing is left in float32 but sizes, and no cast is added', async (t) =
   const { bytes, manifest } = nearestUpscaler(3);
   const files = { 'model.json': JSON.stringify(manifest), 'model.onnx': Buffer.from(bytes) };
   const enlarging = await loadModel(join(t.testdir(files), 'model.onnx'), { folder: '' });
-  const made = toFp16(compose(enlarging, { width: 64, height: 48, ...BT709 }, 1).bytes);
+  const made = toFp16(compose(enlarging, { width: 64, height: 48, sample: I420, ...BT709 }, 1).bytes);
   const graphs = 'bytes' in made ? decodeModel(made.bytes).graph : undefined;
   const sizes =
     graphs?.node?.flatMap(({ opType, input }) => (opType === 'Resize' ? (input ?? []) : [])) ?? [];
@@ -263,7 +264,7 @@ t.test(
       provider: 'auto' | ProviderName,
     ) => {
       const model = await loadModel(spec, { folder });
-      const graph = compose(model, { width: 64, height: 48, ...BT709 }, 1);
+      const graph = compose(model, { width: 64, height: 48, sample: I420, ...BT709 }, 1);
       return fp16Graph(graph, model, { precision, provider }).bytes !== undefined;
     };
     t.ok(await isHalf('calm', 'auto', 'auto'));
@@ -323,7 +324,7 @@ t.test("a third party's style network in fp16, where the user asks for it", asyn
   const file = sharedData('models/reference-wave.onnx');
   if (file === undefined) return t.comment('skipped: no reference model here');
   const model = await loadModel(file, { folder: '', overrides: { range: '0..255', channels: 'rgb' } });
-  const graph = compose(model, { width: 128, height: 72, ...BT709 }, 1);
+  const graph = compose(model, { width: 128, height: 72, sample: I420, ...BT709 }, 1);
   const { bytes } = fp16Graph(graph, model, { precision: 'fp16', provider: 'cuda' });
   const frame = photoLike(128, 72, BT709);
   const [full = new Uint8Array()] = await runComposed(graph, [frame]);

@@ -14,6 +14,7 @@ import { int8Graph, type PrecisionChoice } from '../../../src/model/session/prec
 import { openSession } from '../../../src/model/session/session.js';
 import type { NativeSession, ProviderName } from '../../../src/system/native.js';
 import { multipliesInt8 } from '../../../src/system/processor.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import { floats, modelBytes, modelFolder, node, sha256, styleNetwork } from '../../fixtures/onnx.js';
 import { photoLike, psnr } from '../../fixtures/picture.js';
 import { randomNumbers } from '../../fixtures/random.js';
@@ -140,7 +141,7 @@ t.test('what are no ranges is refused', async (t) => {
 
 async function graphs(test: Test) {
   const model = await loadModel('wild', { folder: test.testdir(withRanges()) });
-  const graph = compose(model, { width: 130, height: 70, ...BT709 }, 1);
+  const graph = compose(model, { width: 130, height: 70, sample: I420, ...BT709 }, 1);
   return { model, graph };
 }
 

@@ -5,6 +5,7 @@ import { compose } from '../../../src/model/compose/compose.js';
 import { float32Values } from '../../../src/model/graph/onnx.js';
 import { listModels, type ModelSize } from '../../../src/model/load/catalogue.js';
 import { type LoadOptions, loadModel } from '../../../src/model/load/registry.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import {
   blockIdentity,
   floats,
@@ -383,7 +384,7 @@ t.test(
 t.test('loading and composing twice gives the same bytes', async (t) => {
   const folder = t.testdir(modelFolder(NETWORK));
   const model = await loadModel('wild', { folder });
-  const format = { width: 50, height: 30, matrix: 'bt601', range: 'full' } as const;
+  const format = { width: 50, height: 30, sample: I420, matrix: 'bt601', range: 'full' } as const;
   t.same(compose(model, format, 2).bytes, compose(await loadModel('wild', { folder }), format, 2).bytes);
   t.same(
     compose(model, format, 2).bytes,

@@ -10,6 +10,7 @@ import { loadModel } from '../../../src/model/load/registry.js';
 import { fp16Graph, int8Graph } from '../../../src/model/session/precision.js';
 import { modelsFolder } from '../../../src/system/package.js';
 import { multipliesInt8 } from '../../../src/system/processor.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import { CODINGS, type Coding, largestDifference, planes } from '../../fixtures/float64-reference.js';
 import { asGpusCompute } from '../../fixtures/half-arithmetic.js';
 import { sha256 } from '../../fixtures/onnx.js';
@@ -33,7 +34,7 @@ function load({ name, size }: ModelListing, strength = 1): Promise<LoadedModel> 
 }
 
 function composed(model: LoadedModel, coding: Coding): ComposedGraph {
-  return compose(model, { width: WIDTH, height: HEIGHT, ...coding }, 1);
+  return compose(model, { width: WIDTH, height: HEIGHT, sample: I420, ...coding }, 1);
 }
 
 async function styled(graph: ComposedGraph, frame: Uint8Array): Promise<Uint8Array> {
@@ -167,7 +168,7 @@ t.test('int8, as CPUs compute it, differs by less than can be seen', { skip: noI
       if (model.int8 === undefined) continue;
       for (const [at, frameSize] of sizes.entries()) {
         const coding = CODINGS[at % CODINGS.length] ?? BT709;
-        const format = { ...frameSize, ...coding };
+        const format = { ...frameSize, sample: I420, ...coding };
         const graph = compose(model, format, 1);
         const frame = photoLike(format.width, format.height, coding, at + 1);
         const full = await styled(graph, frame);

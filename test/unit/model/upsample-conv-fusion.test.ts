@@ -6,6 +6,7 @@ import { decodeModel, encodeModel, type ModelProto } from '../../../src/model/gr
 import { loadModel } from '../../../src/model/load/registry.js';
 import { fuseUpsampleConvs } from '../../../src/model/passes/upsample-conv-fusion.js';
 import { modelsFolder } from '../../../src/system/package.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import { floats, integers, modelBytes, node } from '../../fixtures/onnx.js';
 import * as ort from '../../fixtures/onnx-runtime.js';
 import { randomNumbers } from '../../fixtures/random.js';
@@ -154,7 +155,7 @@ t.test('shipped styles enlarge last, in both sizes', async (t) => {
   for (const size of ['fast', 'fine'] as const) {
     const model = await loadModel('wave', { folder: modelsFolder(), size });
     const bt709 = { matrix: 'bt709', range: 'limited' } as const;
-    const { bytes, macsPerPixel } = compose(model, { width: 64, height: 48, ...bt709 }, 1);
+    const { bytes, macsPerPixel } = compose(model, { width: 64, height: 48, sample: I420, ...bt709 }, 1);
     const composed = decodeModel(bytes);
     const { graph } = composed;
     t.notOk(typesIn(composed).includes('Resize'));

@@ -9,6 +9,7 @@ import { loadModel } from '../../../src/model/load/registry.js';
 import { workingMemory } from '../../../src/model/session/working-memory.js';
 import { modelsFolder } from '../../../src/system/package.js';
 import { channelBlock } from '../../../src/system/processor.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import { hiddenUpscaler, modelFolder, nearestUpscaler } from '../../fixtures/onnx.js';
 
 const worker = fileURLToPath(new URL('./working-memory-worker.js', import.meta.url));
@@ -30,22 +31,25 @@ for (const [size, width, height] of [
 ] as const) {
   t.test(`${size} at ${width}x${height} is within 30 %`, async (t) => {
     const model = await loadModel('wave', { folder: modelsFolder(), size });
-    compare(t, compose(model, { width, height, ...COLOUR }, 1), size);
+    compare(t, compose(model, { width, height, sample: I420, ...COLOUR }, 1), size);
   });
 }
 
 t.test('so are a batch, and a model that enlarges', async (t) => {
   const model = await loadModel('wave', { folder: modelsFolder(), size: 'fast' });
-  compare(t, compose(model, { width: 320, height: 180, ...COLOUR }, 4), 'a batch of 4');
+  compare(t, compose(model, { width: 320, height: 180, sample: I420, ...COLOUR }, 4), 'a batch of 4');
   const folder = t.testdir(modelFolder(nearestUpscaler(2)));
   const upscaler = await loadModel(`${folder}/model.onnx`, { folder });
-  compare(t, compose(upscaler, { width: 1280, height: 720, ...COLOUR }, 1), 'twice the size');
+  compare(t, compose(upscaler, { width: 1280, height: 720, sample: I420, ...COLOUR }, 1), 'twice the size');
 });
 
 t.test('a network with sizes that cannot be worked out has none', async (t) => {
   const folder = t.testdir(modelFolder(hiddenUpscaler()));
   const model = await loadModel(`${folder}/model.onnx`, { folder });
-  t.equal(workingMemory(compose(model, { width: 64, height: 64, ...COLOUR }, 1).bytes, 16), undefined);
+  t.equal(
+    workingMemory(compose(model, { width: 64, height: 64, sample: I420, ...COLOUR }, 1).bytes, 16),
+    undefined,
+  );
 });
 
 t.test('processors take 16 channels at once, or 8', async (t) => {

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { containerFor } from '../../../src/video/formats/container.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import { wirePlan } from '../../../src/video/frames/wire.js';
 import type { VideoFacts } from '../../../src/video/source/probe.js';
 
@@ -42,7 +43,7 @@ const MKV = { carriesDisplayMatrix: false };
 
 t.test('plain video goes as it is, and what it does not tag stays untagged', async (t) => {
   t.same(wirePlan(PLAIN, MP4), {
-    format: { width: 640, height: 360, matrix: 'bt601', range: 'limited' },
+    format: { width: 640, height: 360, sample: I420, matrix: 'bt601', range: 'limited' },
     pixelFormat: 'yuv420p',
     filters: [],
     tags: {
