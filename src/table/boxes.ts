@@ -1,4 +1,4 @@
-/** The table of boxes: the best candidates, without those that overlap better ones, in the source's pixels. */
+/** The table of boxes: the best candidates, without those that overlap better ones, in source pixels. */
 import { isRefusal, type Refusal } from '../system/refusal.js';
 import { badThreshold, type FrameCoder, isCount } from './coder.js';
 import { boxOf, type Geometry, toSource } from './geometry.js';

@@ -10,9 +10,9 @@ import { topCandidates } from './top-candidates.js';
 const ROW_BYTES = 8;
 
 /**
- * Plans the table of classes of one tensor with one axis, and maybe axes of size 1: [1000], [1000, 1, 1]. Rows
- * fall by the tensor's number, then rise by class. Exponentials and sums are in float64, in order; a score is
- * rounded to float32 once. One NaN makes every score of a softmax NaN, and such scores are no rows.
+ * Plans the table of classes of one tensor with one axis, and maybe axes of size 1: [1000], [1000, 1, 1].
+ * Rows fall by the tensor's number, then rise by class. Exponentials and sums are in float64, in order; a
+ * score is rounded to float32 once. One NaN makes every score of a softmax NaN, and such scores are no rows.
  */
 export function classesCoder(spec: ClassesSpec, shapes: readonly Shape[]): FrameCoder | Refusal {
   const [shape, ...others] = shapes;

@@ -35,8 +35,8 @@ export interface TableDecoder {
    */
   decode(tensors: readonly Float32Array[], into: Uint8Array): void;
   /**
-   * Returns the numbers of a frame's rows, and of those dropped: boxes beyond the spec's `max`, and candidates
-   * that suppression did not look at, of which some would have been suppressed.
+   * Returns the number of a frame's rows, and of those dropped: boxes beyond the spec's `max`, and
+   * candidates that suppression did not look at, of which some would have been suppressed.
    *
    * @throws {JobError} journal: when the bytes are not packed rows.
    */
@@ -48,16 +48,16 @@ export interface TableDecoder {
 }
 
 /**
- * The most bytes of a frame's rows: 2 million numbers. They pass over MPI and into the journal whole, and a
- * writer needs some hundred bytes of memory for each number of its longest list.
+ * The most bytes of a frame's rows: a million numbers. They pass over MPI and into the journal whole, and the
+ * writer of Parquet takes some 400 bytes of memory for each number of its longest list.
  */
-export const MOST_FRAME_BYTES = HEADER_BYTES + 2 ** 23;
+export const MOST_FRAME_BYTES = HEADER_BYTES + 2 ** 22;
 /** The most candidates or numbers of a tensor: they are counted in 32 bits. */
 const MOST_ELEMENTS = 2 ** 32 - 1;
 
 /**
- * Plans the table of outputs with `shapes`, without batch axis, in the order that the spec's kind or head says
- * (see heads.ts). Refuses shapes that do not fit the spec, and specs that cannot be.
+ * Plans the table of outputs with `shapes`, without batch axis, in the order that the head says (see
+ * heads.ts; the other kinds take one). Refuses shapes that do not fit the spec, and specs that cannot be.
  */
 export function tableDecoder(
   spec: TableSpec,

@@ -2,9 +2,9 @@
 
 const MOST_DIGITS = 9;
 
-/** Returns a finite float64 as its shortest decimal. Also of -0, whose sign `String` loses. */
+/** Returns a finite float64 as its shortest decimal; -0 as -0.0: some readers take -0 for the integer. */
 export function float64Text(value: number): string {
-  return Object.is(value, -0) ? '-0' : String(value);
+  return Object.is(value, -0) ? '-0.0' : String(value);
 }
 
 /**
@@ -23,7 +23,7 @@ export function float32Text(value: number): string {
   return String(Number(value.toPrecision(least)));
 }
 
-/** Returns whether `decimal` is nearer to `value` than to any other float32. Half way is not: readers differ. */
+/** Returns whether `decimal` is nearer to `value` than to any other float32, and not half way. */
 function comesBack(decimal: number, value: number): boolean {
   if (Math.fround(decimal) !== value) return false;
   const mirrored = 2 * decimal - value;

@@ -64,10 +64,10 @@ export function yolov5Head(shapes: readonly Shape[]): Head | Refusal {
 
 /**
  * YOLOv8, v9, v11 and later without end-to-end head, by `yolo export format=onnx` of
- * github.com/ultralytics/ultralytics: one tensor [4+C, R] ("output0", 84 x 8400 for COCO at 640 x 640) or, from
- * other tools, [R, 4+C]: centre x and y, width, height in pixels, and the classes after the sigmoid. There is
- * no objectness. Which axis is which follows from the number of `labels`, if one axis alone fits it; else
- * there must be more candidates than classes one way and not the other.
+ * github.com/ultralytics/ultralytics: one tensor [4+C, R] ("output0", 84 x 8400 for COCO at 640 x 640) or,
+ * from other tools, [R, 4+C]: centre x and y, width, height in pixels, and the classes after the sigmoid.
+ * There is no objectness. Which axis is which follows from the number of `labels`, if one axis alone fits it;
+ * else there must be more candidates than classes one way and not the other.
  */
 export function yolov8Head(shapes: readonly Shape[], labels: number | undefined): Head | Refusal {
   const [shape, ...others] = shapes.map(withoutOnes);
@@ -156,9 +156,9 @@ export function ssdHead(shapes: readonly Shape[], spec: SsdSpec, geometry: Geome
 
 /**
  * DETR, by github.com/facebookresearch/detr or Hugging Face's export: two tensors, in this order: `logits`
- * [R, C+1], whose softmax gives the scores and whose last class is "no object", and `pred_boxes` [R, 4]: centre
- * x and y, width, height, 0 to 1 across the model's input. As its `PostProcess`: the best class but the last.
- * Nothing is suppressed: its queries do not find things twice.
+ * [R, C+1], whose softmax gives the scores and whose last class is "no object", and `pred_boxes` [R, 4]:
+ * centre x and y, width, height, 0 to 1 across the model's input. As its `PostProcess`: the best class but the
+ * last. Nothing is suppressed: its queries do not find things twice.
  */
 export function detrHead(shapes: readonly Shape[], geometry: Geometry): Head | Refusal {
   const [logits, boxes, ...others] = shapes.map(withoutOnes);
@@ -217,7 +217,7 @@ function furtherTensors(
   return isClasses(first) ? { classes: 2 } : { count: 2 };
 }
 
-/** Returns which of `count` numbers is the largest, but for number `without`. NaN is never; 0 if all are NaN. */
+/** Returns which of `count` numbers is the largest, but for number `without`; NaN only if all are. */
 function largest(tensor: Float32Array, from: number, step: number, count: number, without = -1): number {
   let best = without === 0 ? 1 : 0;
   let most = Number.NaN;

@@ -31,7 +31,7 @@ export function valuesCoder({ column }: ValuesSpec, shapes: readonly Shape[]): F
 }
 
 /**
- * Plans the table of a vector. The norm is summed in float64, in order; a quotient is rounded to float32 once.
+ * Plans the table of a vector. The norm is summed in float64, in order; a quotient is rounded once.
  */
 export function embeddingCoder(spec: EmbeddingSpec, shapes: readonly Shape[]): FrameCoder | Refusal {
   const [shape, ...others] = shapes;

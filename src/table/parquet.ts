@@ -9,7 +9,7 @@ type ColumnSource = Parameters<ParquetWriter['write']>[0]['columnData'][number];
 
 /** A group is written when it has so many rows, or so many numbers in lists. */
 const GROUP_ROWS = 2 ** 16;
-const GROUP_NUMBERS = 2 ** 19;
+const GROUP_NUMBERS = 2 ** 18;
 
 /** Makes the encoder of a table in Parquet. No column has nulls. */
 export function parquetEncoder(

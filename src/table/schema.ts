@@ -7,7 +7,7 @@ export interface Column {
   readonly type: ColumnType;
 }
 
-/** A value of a cell: bigint in an int64 column, `Float32Array` in a list's, text in a string's, else number. */
+/** A cell: bigint in a column of int64, `Float32Array` in one of lists, a string or a number. */
 export type Cell = number | bigint | string | Float32Array;
 
 /** The cells of a row, in the order of the columns. */
@@ -20,7 +20,7 @@ export interface FrameTime {
   readonly seconds: number;
 }
 
-/** The first columns of every table. Frames count from 0, as in the reports of damaged and non-finite frames. */
+/** The first columns of every table. Frames count from 0, as in reports of non-finite frames. */
 export const FRAME_COLUMNS: readonly Column[] = [
   { name: 'frame', type: 'int64' },
   { name: 'pts', type: 'int64' },
