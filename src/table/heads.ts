@@ -123,23 +123,27 @@ export function ssdHead(shapes: readonly Shape[], spec: SsdSpec, geometry: Geome
   if (further === undefined) return wanted;
   const columns = wide ? (scores[1] ?? 0) : 1;
   const { background } = spec;
-  if (background !== undefined && further.classes === undefined && !(columns > 1 && background < columns)) {
-    return { refusal: `class ${background} cannot be the background: there are ${columns} classes` };
+  const classes = further.classes === undefined ? columns : undefined;
+  if (
+    background !== undefined &&
+    !(isClass(background) && classes !== 1 && background < (classes ?? MOST_CLASS))
+  ) {
+    return { refusal: `class ${background} cannot be the background of ${classes ?? 'these'} classes` };
   }
   const [across, down] = spec.units === 'normalised' ? [geometry.modelWidth, geometry.modelHeight] : [1, 1];
   const [x, y] = spec.order === 'xyxy' ? [0, 1] : [1, 0];
 
   return {
     candidates,
-    classes: further.classes === undefined ? columns : undefined,
+    classes,
     scan(tensors, offer) {
       const [, scored = NOTHING] = tensors;
       const counted = further.count === undefined ? undefined : tensors[further.count]?.[0];
       const count = counted === undefined ? candidates : Math.min(candidates, Math.trunc(counted));
-      const classes = further.classes === undefined ? undefined : tensors[further.classes];
+      const given = further.classes === undefined ? undefined : tensors[further.classes];
       for (let index = 0; index < count; index += 1) {
         const best = wide ? largest(scored, index * columns, 1, columns, background) : 0;
-        const label = classes === undefined ? best : (classes[index] ?? -1);
+        const label = given === undefined ? best : (given[index] ?? -1);
         if (!isClass(label) || (!wide && label === background)) continue;
         offer(index, scored[index * columns + best] ?? Number.NaN, label);
       }
@@ -157,8 +161,8 @@ export function ssdHead(shapes: readonly Shape[], spec: SsdSpec, geometry: Geome
 /**
  * DETR, by github.com/facebookresearch/detr or Hugging Face's export: two tensors, in this order: `logits`
  * [R, C+1], whose softmax gives the scores and whose last class is "no object", and `pred_boxes` [R, 4]:
- * centre x and y, width, height, 0 to 1 across the model's input. As its `PostProcess`: the best class but the
- * last. Nothing is suppressed: its queries do not find things twice.
+ * centre x and y, width, height, 0 to 1 across the model's input. As its `PostProcess`: the best class but
+ * the last. Nothing is suppressed: its queries do not find things twice.
  */
 export function detrHead(shapes: readonly Shape[], geometry: Geometry): Head | Refusal {
   const [logits, boxes, ...others] = shapes.map(withoutOnes);

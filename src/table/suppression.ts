@@ -2,8 +2,8 @@
 import type { Box } from './geometry.js';
 
 /**
- * The most boxes of a frame that suppression looks at, the best ones: its time grows with their square.
- * Ultralytics has the same limit (`max_nms` of `non_max_suppression`).
+ * The most boxes of a frame that suppression looks at, the best ones: its time may grow with their
+ * square. Ultralytics has the same limit (`max_nms` of `non_max_suppression`).
  */
 export const MOST_COMPARED = 30_000;
 
@@ -19,17 +19,50 @@ export interface LabelledBox {
  */
 export function suppressed<Each extends LabelledBox>(boxes: readonly Each[], iou: number): readonly Each[] {
   if (iou >= 1) return boxes;
-  const keptOf = new Map<number, Box[]>();
+  const keptOf = new Map<number, Kept>();
   return boxes.filter(({ box, label }) => {
-    const kept = keptOf.get(label);
-    if (kept === undefined) {
-      keptOf.set(label, [box]);
-      return true;
-    }
-    if (kept.some((better) => overlap(box, better) > iou)) return false;
-    kept.push(box);
+    const kept = keptOf.get(label) ?? { boxes: [], widest: 0 };
+    keptOf.set(label, kept);
+    if (isSuppressed(box, kept, iou)) return false;
+    kept.boxes.splice(firstFrom(kept.boxes, box.left), 0, box);
+    kept.widest = Math.max(kept.widest, box.right - box.left);
     return true;
   });
+}
+
+/** Kept boxes of a class, by rising left edge, and the width of the widest. */
+interface Kept {
+  readonly boxes: Box[];
+  widest: number;
+}
+
+/** Far more than rounding can take away. */
+const SLACK = 1e-9;
+
+/**
+ * Looks only at boxes that begin left of this one's end, and right enough to reach it: what is more than
+ * 1 / iou times as wide cannot have an intersection over union above `iou`.
+ */
+function isSuppressed(box: Box, { boxes, widest }: Kept, iou: number): boolean {
+  const reach = Math.min(widest, (box.right - box.left) / iou);
+  const first = box.left - reach - SLACK * (reach + Math.abs(box.left));
+  for (let at = firstFrom(boxes, first); at < boxes.length; at += 1) {
+    const better = boxes[at];
+    if (better === undefined || better.left >= box.right) return false;
+    if (overlap(box, better) > iou) return true;
+  }
+  return false;
+}
+
+/** Returns the place of the first box whose left edge is not less than `left`. */
+function firstFrom(boxes: readonly Box[], left: number): number {
+  let [least, most] = [0, boxes.length];
+  while (least < most) {
+    const middle = (least + most) >> 1;
+    if ((boxes[middle]?.left ?? 0) < left) least = middle + 1;
+    else most = middle;
+  }
+  return least;
 }
 
 function overlap(a: Box, b: Box): number {

@@ -267,6 +267,14 @@ t.test('shapes that are not as the head says, or ambiguous, are refused', async 
     ]),
     /background/,
   );
+  t.match(
+    refusal({ ...ssd, background: -1 }, [
+      [9, 4],
+      [9, 3],
+    ]),
+    /background/,
+  );
+  t.match(refusal({ ...ssd, background: 0 }, [[9, 4], [9]]), /background/);
   t.match(refusal({ ...common, head: 'detr' }, [[9, 4]]), /detr takes/);
   t.match(
     refusal({ ...common, head: 'detr' }, [
