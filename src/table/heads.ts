@@ -92,10 +92,10 @@ export function yolov8Head(shapes: readonly Shape[], labels: number | undefined)
     candidates,
     classes,
     scan([tensor = NOTHING], offer) {
+      if (across) return scanAcross(tensor, candidates, classes, offer);
       for (let index = 0; index < candidates; index += 1) {
-        const at = index * each + 4 * next;
-        const label = largest(tensor, at, next, classes);
-        offer(index, tensor[at + label * next] ?? Number.NaN, label);
+        const label = largest(tensor, index * width + 4, 1, classes);
+        offer(index, tensor[index * width + 4 + label] ?? Number.NaN, label);
       }
     },
     corners: ([tensor = NOTHING], index, into) => fromCentre(tensor, index * each, next, into),
@@ -196,10 +196,35 @@ export function detrHead(shapes: readonly Shape[], geometry: Geometry): Head | R
 }
 
 const NOTHING = new Float32Array(0);
+const BLOCK = 1024;
 const MOST_CLASS = 2 ** 31 - 1;
 
 function isClass(label: number): boolean {
   return Number.isInteger(label) && label >= 0 && label <= MOST_CLASS;
+}
+
+/**
+ * Offers the candidates of a tensor [4 + classes, candidates], block by block: to go from class to class of
+ * one candidate would miss the caches each time.
+ */
+function scanAcross(tensor: Float32Array, candidates: number, classes: number, offer: Offer): void {
+  const most = new Float32Array(BLOCK);
+  const labels = new Int32Array(BLOCK);
+  for (let start = 0; start < candidates; start += BLOCK) {
+    const size = Math.min(BLOCK, candidates - start);
+    most.fill(Number.NEGATIVE_INFINITY);
+    labels.fill(0);
+    for (let label = 0; label < classes; label += 1) {
+      const from = (4 + label) * candidates + start;
+      for (let at = 0; at < size; at += 1) {
+        const value = tensor[from + at] ?? Number.NaN;
+        if (!(value > (most[at] ?? 0))) continue;
+        most[at] = value;
+        labels[at] = label;
+      }
+    }
+    for (let at = 0; at < size; at += 1) offer(start + at, most[at] ?? 0, labels[at] ?? 0);
+  }
 }
 
 /** The place of the classes and of the count among the tensors; undefined if the shapes are others. */
