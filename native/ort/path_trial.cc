@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <type_traits>
 
 namespace framescatter {
@@ -78,7 +79,7 @@ Element sampleElement(std::uint32_t bits, bool flag) {
 template <typename Element>
 double elementAt(ConstBytes tensor, std::size_t index) {
   Element element{};
-  std::memcpy(&element, tensor.data() + index * sizeof(Element), sizeof(Element));
+  std::memcpy(&element, tensor.subspan(index * sizeof(Element), sizeof(Element)).data(), sizeof(Element));
   if constexpr (std::is_same_v<Element, Ort::Float16_t>) {
     return element.ToFloat();
   } else {
@@ -117,7 +118,7 @@ std::vector<std::byte> sampleOf(const GraphEnd& input, std::uint32_t seed) {
     for (std::size_t at = 0; at < sample.size(); at += sizeof(Element)) {
       state = state * 1664525U + 1013904223U;
       const auto element = sampleElement<Element>(state, flag);
-      std::memcpy(sample.data() + at, &element, sizeof(Element));
+      std::memcpy(std::span(sample).subspan(at, sizeof(Element)).data(), &element, sizeof(Element));
     }
   });
   return sample;

@@ -164,7 +164,11 @@ function watched(monitor: Monitor, activity: Activity): Monitor {
 
 function pipelineShape({ schedule }: RunOptions, prepared: PreparedJob): PipelineShape {
   const { batch, graph } = prepared;
-  return { batch, schedule, frameBytes: graph.inputBytes, styledBytes: graph.rowBytes };
+  const { inputBytes, rowBytes, table } = graph;
+  return {
+    ...{ batch, schedule, frameBytes: inputBytes, styledBytes: rowBytes },
+    ...(table === undefined ? {} : { table }),
+  };
 }
 
 /** Opens what chooses how the video is split, on all ranks together. `trials` are known on the root. */

@@ -118,7 +118,10 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
       const facts = factsOf(version, prepared, work, { completed, wallSeconds, pipelineSeconds, ranks });
       for (const warning of facts.warnings) log.warn(warning);
       for (const line of summaryLines(facts.framesMadeInThisRun, facts, ranks, world.size)) log.info(line);
-      log.info(`wrote ${prepared.destination.display}`);
+      const { beside } = prepared.table ?? {};
+      log.info(
+        `wrote ${prepared.destination.display}${beside === undefined ? '' : ` and ${beside.display}`}`,
+      );
       return facts;
     },
   };
@@ -131,7 +134,7 @@ interface Outcome extends PipelineOutcome {
 
 function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome: Outcome): RunFacts {
   const { completed, ...pipeline } = outcome;
-  const { source, graph, container, spec, model, input, destination } = prepared;
+  const { source, graph, video, table, model, input, destination } = prepared;
   return {
     version,
     input: {
@@ -145,11 +148,13 @@ function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome
     },
     output: {
       path: destination.display,
-      container: container.name,
-      codec: spec.codec,
-      encoder: work.hardware.encoder,
-      width: graph.output.width,
-      height: graph.output.height,
+      container: video?.container.name,
+      codec: video?.spec.codec,
+      encoder: video && work.hardware.encoder,
+      width: graph.output?.width,
+      height: graph.output?.height,
+      table: table && (table.beside ?? destination).display,
+      tableRows: completed.rows,
       model: model.name,
       modelSize: model.size,
       modelSha256: model.sha256,

@@ -1,4 +1,4 @@
-import type { InferenceStreams } from '../model/session/inference-streams.js';
+import type { Inference } from '../model/session/inference.js';
 import { inferenceFailure } from '../model/session/session-errors.js';
 import type { World } from '../mpi/world.js';
 import type { StageMeter } from './meter.js';
@@ -8,7 +8,8 @@ import type { Shard } from './rounds.js';
 
 export interface InferContext {
   readonly world: World;
-  readonly streams: InferenceStreams;
+  /** One for each stream, at least one. */
+  readonly inferences: readonly [Inference, ...Inference[]];
   readonly batch: number;
   readonly frameBytes: number;
   readonly styledBytes: number;
@@ -38,7 +39,10 @@ export async function* infer(
   shards: AsyncIterable<Shard>,
   context: InferContext,
 ): AsyncGenerator<Shard, void, undefined> {
-  for await (const { part, result, done } of prefetch(begin(shards, context), context.streams.length - 1)) {
+  for await (const { part, result, done } of prefetch(
+    begin(shards, context),
+    context.inferences.length - 1,
+  )) {
     await done;
     part.shard.release();
     yield { ...part, shard: result };
@@ -50,7 +54,7 @@ async function* begin(
   shards: AsyncIterable<Shard>,
   context: InferContext,
 ): AsyncGenerator<Run, void, undefined> {
-  const { world, streams, batch, frameBytes, styledBytes, buffers, meter } = context;
+  const { world, inferences, batch, frameBytes, styledBytes, buffers, meter } = context;
   let runs = 0;
   let given = 0;
   for await (const part of shards) {
@@ -59,13 +63,13 @@ async function* begin(
     const result = frames > 0 || world.isRoot ? await buffers.acquire() : NO_FRAMES;
     let done: Promise<void> = Promise.resolve();
     if (frames > 0) {
-      const stream = streams[runs % streams.length] ?? streams[0];
+      const inference = inferences[runs % inferences.length] ?? inferences[0];
       runs += 1;
       const input = part.shard.data.subarray(0, batch * frameBytes);
       const output = result.data.subarray(0, batch * styledBytes);
       const run = { first: given + 1, last: given + frames, batch };
       given += frames;
-      done = meter.time('infer', stream.run([input], [output]), [run.first, run.last]).then(
+      done = meter.time('infer', inference.run(input, output, frames), [run.first, run.last]).then(
         () => meter.addRun(frames),
         (error: unknown) => {
           throw inferenceFailure(error, run);

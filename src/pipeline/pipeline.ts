@@ -1,4 +1,6 @@
-import type { InferenceStreams } from '../model/session/inference-streams.js';
+import type { TablePlan } from '../model/compose/table-ends.js';
+import { inferenceOf } from '../model/session/inference.js';
+import { eachOf, type InferenceStreams } from '../model/session/inference-streams.js';
 import { allocateBuffer } from '../model/session/session-errors.js';
 import type { World } from '../mpi/world.js';
 import type { Activity } from '../watchdog/activity.js';
@@ -68,6 +70,8 @@ export interface PipelineShape {
    */
   readonly frameBytes: number;
   readonly styledBytes: number;
+  /** The table whose packed rows lie in each row of the result, if the model gives one. */
+  readonly table?: TablePlan;
 }
 
 /** The root's ends of the pipeline. */
@@ -107,7 +111,7 @@ export async function runPipeline(
   const styled = infer(prefetch(shards, ahead), {
     ...shape,
     world,
-    streams,
+    inferences: eachOf(streams, (stream) => inferenceOf(stream, shape)),
     meter,
     buffers: pool(styledBytes),
   });

@@ -274,8 +274,9 @@ void testCancel() {
       thread.load(model(), loaded.completion());
       if (waits) {
         loaded.wait();
-        for (std::size_t i = 0; i < outputs.size(); ++i)
+        for (std::size_t i = 0; i < outputs.size(); ++i) {
           thread.run({input}, {outputs[i]}, runs[i].completion());
+        }
       }
     }
     const auto ended = [](Waiter& waiter) {

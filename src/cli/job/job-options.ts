@@ -178,6 +178,16 @@ function outputOptions<T>(parser: Argv<T>) {
       group,
       describe: 'container, where the name of OUTPUT does not say it: mp4, mov, mkv, webm',
     })
+    .option('table', {
+      type: 'string',
+      group,
+      describe: "write the model's table to this file too: .parquet, .jsonl or .csv",
+    })
+    .option('every', {
+      type: 'number',
+      group,
+      describe: 'where OUTPUT is a table: take only every so many frames, from the first; default 1',
+    })
     .option('report', { type: 'string', group, describe: 'write a JSON report of the run to this file' });
   return loggingOptions(outputs, group);
 }

@@ -8,6 +8,7 @@ import type { ModelOverrides } from '../../model/load/derive-manifest.js';
 import { MAX_MULTIPLE } from '../../model/load/manifest-fields.js';
 import { type ConstantSource, constantSource } from '../../model/ports/constant-source.js';
 import { isAddress } from '../../storage/location/location.js';
+import { tableFormatOf } from '../../table/write.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
 import {
   type CommandSpec,
@@ -36,6 +37,7 @@ export const JOB = {
     'framescatter in.mov out.mov --codec prores --preset hq',
     'framescatter in.mp4 out.mp4 --model "wave:0.6,udnie:0.4" --strength 0.8',
     'framescatter in.mp4 out.mp4 --model adain.onnx --input style=painting.jpg',
+    'framescatter in.mp4 detections.parquet --model yolo.onnx',
     'framescatter rushes/ b.mov --out-dir styled/',
   ],
   text:
@@ -49,7 +51,7 @@ Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
 } satisfies CommandSpec<unknown>;
 
 const usage = (message: string) => usageError(JOB.name, message);
-const { inRange } = optionValues(usage);
+const { inRange, whole } = optionValues(usage);
 
 /**
  * Parses the arguments of a job. Pure.
@@ -71,8 +73,11 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
       throw usage(`a job takes an INPUT and an OUTPUT, or any number of INPUTs and --out-dir (got ${got})`);
     }
     refuseOtherContainer(output, options.format);
+    refuseForTable(output, parsed);
     return { kind: 'job', options: { ...options, input, output } };
   }
+  const single = (['table', 'every'] as const).find((name) => parsed[name] !== undefined);
+  if (single !== undefined) throw usage(`--${single} goes with one INPUT and one OUTPUT`);
   if ([outDir, list].includes('')) throw usage('--out-dir and --list take a name');
   if (names.includes('') || (list === undefined && names.length === 0)) {
     throw usage('--out-dir goes with at least one INPUT, or --list');
@@ -94,12 +99,26 @@ export function checkJob(argv: readonly string[]): JobOptions {
 /** Refuses a --format that contradicts the name of the output. */
 function refuseOtherContainer(output: string, format: string | undefined): void {
   if (format === undefined) return;
-  const own = containerNamed(isAddress(output) ? (output.split('?', 1)[0] ?? '') : output);
+  const own = containerNamed(pathOf(output));
   if (own === undefined || own.name === containerFor('', format).name) return;
   throw usage(`--format ${format} contradicts the name of OUTPUT, which says ${own.name}`);
 }
 
 type Parsed = OptionsOf<typeof JOB>;
+
+/** Refuses options that have no effect where OUTPUT is a table. */
+function refuseForTable(output: string, parsed: Parsed): void {
+  if (tableFormatOf(pathOf(output)) === undefined || parsed.format !== undefined) {
+    if (parsed.every === undefined) return;
+    throw usage('--every is for tables: a video keeps every frame');
+  }
+  const given = (['table', 'crf', 'preset'] as const).find((name) => parsed[name] !== undefined);
+  if (given !== undefined) throw usage(`--${given} does not apply where OUTPUT is a table`);
+}
+
+function pathOf(name: string): string {
+  return isAddress(name) ? (name.split('?', 1)[0] ?? '') : name;
+}
 
 function runOptionsOf(parsed: Parsed): RunOptions {
   if (parsed.precision === 'fp16' && parsed.provider === 'cpu') {
@@ -136,6 +155,8 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     strict: parsed.strict,
     video: videoIndexOf(usage, parsed.video),
     report: parsed.report,
+    table: parsed.table,
+    every: whole('every', parsed.every, 1, 1e6) ?? 1,
     ...loggingOf(JOB.name, parsed),
   };
 }

@@ -66,6 +66,10 @@ export interface RunOptions {
   /** Index of the video stream to process, as `probe` prints it; undefined: the file's main stream. */
   readonly video: number | undefined;
   readonly report: string | undefined;
+  /** A file or blob for the table of the model, beside the video. */
+  readonly table: string | undefined;
+  /** Takes every so many frames of the video. 1 unless a table is the output. */
+  readonly every: number;
   readonly logFormat: LogFormat;
   readonly verbosity: Verbosity;
 }

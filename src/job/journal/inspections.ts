@@ -19,7 +19,7 @@ export function inspections(journal: Pick<Journal, 'segmentPath' | 'confirm'>): 
 
   async function inspect(index: number): Promise<SegmentFacts> {
     const facts = await inspectSegment(await journal.segmentPath(index));
-    await journal.confirm(index, facts.sha256);
+    await journal.confirm(index, 'video', facts.sha256);
     return facts;
   }
 

@@ -1,10 +1,13 @@
+import { stat } from 'node:fs/promises';
 import { HEADER, PUBLICATION, segmentName } from '../../storage/local/work-names.js';
 import type { WorkStore } from '../../storage/local/work-store.js';
 import { JobError } from '../../system/errors.js';
 import { fileDigest } from '../../system/file-digest.js';
+import { isPlainObject } from '../../system/plain-object.js';
 import { MODIFIED, sameContentHint } from './fingerprint.js';
 import { type Identity, isIdentity } from './identity.js';
 import { seal, unseal } from './sealed.js';
+import type { SegmentFiles } from './segment-files.js';
 
 /**
  * The record of a finished segment: its frames in presentation order, PTS in ticks of the source's time base.
@@ -12,12 +15,15 @@ import { seal, unseal } from './sealed.js';
 export interface SegmentRecord {
   readonly index: number;
   readonly frames: number;
+  /** Bytes of its video; 0 if it has none. */
   readonly bytes: number;
   readonly pts: readonly number[];
   /** Its frames, from 0, for which the model gave NaN or infinity; absent if there are none. */
   readonly nonFinite?: readonly number[];
-  /** SHA-256 of the file, in hexadecimal. Records of early versions have none. */
+  /** SHA-256 of its video, in hexadecimal. Records of early versions have none. */
   readonly sha256?: string;
+  /** Its rows of a table, if it has any. */
+  readonly rows?: { readonly bytes: number; readonly sha256: string };
 }
 
 /** The journal of finished segments. A segment is recorded only when its file is complete and flushed. */
@@ -32,17 +38,21 @@ export interface Journal {
   readonly segments: readonly SegmentRecord[];
   /** Encoder threads of every segment: an encoder's output depends on them. */
   readonly encoderThreads: number;
-  /** Moves a finished segment file into the work folder and records it. */
-  record(segment: Omit<SegmentRecord, 'bytes' | 'sha256'>, file: string, bytes: number): Promise<void>;
-  /** Returns a local path of a finished segment. */
+  /** Moves the files of a finished segment into the work folder and records it. Returns its record. */
+  record(
+    segment: Omit<SegmentRecord, 'bytes' | 'sha256' | 'rows'>,
+    files: SegmentFiles,
+  ): Promise<SegmentRecord>;
+  /** Returns a local path of the video, or the rows, of a finished segment. */
   segmentPath(index: number): Promise<string>;
+  rowsPath(index: number): Promise<string>;
   /**
-   * Compares a segment's SHA-256 with its record. Forgets a segment that has changed, so that the next run
-   * makes it again.
+   * Compares the SHA-256 of a segment's video, or of its rows, with its record. Forgets a segment that has
+   * changed, so that the next run makes it again.
    *
    * @throws {JobError} journal: when the segment has changed.
    */
-  confirm(index: number, sha256: string): Promise<void>;
+  confirm(index: number, part: 'video' | 'rows', sha256: string): Promise<void>;
 }
 
 interface Header {
@@ -86,7 +96,9 @@ export async function openJournal(
     earlier === undefined
       ? []
       : await (inAnyOrder ? readAll(store, onCorrupt) : readSegments(store, onCorrupt));
-  const digests = new Map(segments.map(({ index, sha256 }) => [index, sha256]));
+  const digests = new Map<number, Pick<SegmentRecord, 'sha256' | 'rows'>>(
+    segments.map((one) => [one.index, one]),
+  );
   await store.writeText(HEADER, seal(header));
 
   return {
@@ -94,15 +106,24 @@ export async function openJournal(
     resumes: header.runs - 1,
     segments,
     encoderThreads: header.encoderThreads,
-    async record(segment, file, bytes) {
-      const sha256 = await fileDigest(file);
-      await store.adopt(file, segmentName(segment.index, 'nut'));
-      await store.writeText(segmentName(segment.index, 'json'), seal({ ...segment, bytes, sha256 }));
-      digests.set(segment.index, sha256);
+    async record(segment, { video, rows }) {
+      const facts = {
+        bytes: 0,
+        ...(video === undefined ? {} : await factsOf(video)),
+        ...(rows === undefined ? {} : { rows: await factsOf(rows) }),
+      };
+      if (video !== undefined) await store.adopt(video, segmentName(segment.index, 'nut'));
+      if (rows !== undefined) await store.adopt(rows, segmentName(segment.index, 'rows'));
+      const record = { ...segment, ...facts };
+      await store.writeText(segmentName(segment.index, 'json'), seal(record));
+      digests.set(segment.index, facts);
+      return record;
     },
+    rowsPath: (index) => store.localPath(segmentName(index, 'rows')),
     segmentPath: (index) => store.localPath(segmentName(index, 'nut')),
-    async confirm(index, sha256) {
-      const recorded = digests.get(index);
+    async confirm(index, part, sha256) {
+      const found = digests.get(index);
+      const recorded = part === 'video' ? found?.sha256 : found?.rows?.sha256;
       if (recorded === undefined || recorded === sha256) return;
       await forget(store, index);
       throw new JobError(
@@ -217,22 +238,37 @@ async function readSegment(
   const record = parseRecord(text);
   const isIntact =
     record?.index === index &&
-    record.bytes === (await store.size(segmentName(index, 'nut'))) &&
-    (record.sha256 === undefined || (await store.holds(segmentName(index, 'nut'), record.sha256)));
+    (await isHeld(store, segmentName(index, 'nut'), record)) &&
+    (record.rows === undefined || (await isHeld(store, segmentName(index, 'rows'), record.rows)));
   if (isIntact) return record;
   onCorrupt(`segment ${index} of an earlier run is damaged and will be made again`);
   await forget(store, index);
   return undefined;
 }
 
+/** Returns whether a file of a segment is there as recorded. A segment without video has 0 bytes of it. */
+async function isHeld(
+  store: WorkStore,
+  name: string,
+  { bytes, sha256 }: { readonly bytes: number; readonly sha256?: string },
+): Promise<boolean> {
+  if (bytes === 0 && sha256 === undefined) return true;
+  return bytes === (await store.size(name)) && (sha256 === undefined || store.holds(name, sha256));
+}
+
+async function factsOf(file: string): Promise<{ readonly bytes: number; readonly sha256: string }> {
+  return { bytes: (await stat(file)).size, sha256: await fileDigest(file) };
+}
+
 /** Removes a segment, the record first: data without a record is ignored. */
 async function forget(store: WorkStore, index: number): Promise<void> {
   await store.remove(segmentName(index, 'json'));
   await store.remove(segmentName(index, 'nut'));
+  await store.remove(segmentName(index, 'rows'));
 }
 
 function parseRecord(text: string): SegmentRecord | undefined {
-  const { index, pts, frames, bytes, sha256, nonFinite } = unseal(text) ?? {};
+  const { index, pts, frames, bytes, sha256, nonFinite, rows } = unseal(text) ?? {};
   const isWhole =
     isInteger(index) &&
     isIntegers(pts) &&
@@ -240,13 +276,19 @@ function parseRecord(text: string): SegmentRecord | undefined {
     pts.every((time, at) => at === 0 || time > (pts[at - 1] ?? 0)) &&
     isInteger(bytes) &&
     (nonFinite === undefined || isIntegers(nonFinite)) &&
-    (sha256 === undefined || typeof sha256 === 'string');
+    (sha256 === undefined || typeof sha256 === 'string') &&
+    (rows === undefined || isRows(rows));
   if (!isWhole) return undefined;
   return {
     ...{ index, frames, bytes, pts },
     ...(nonFinite === undefined ? {} : { nonFinite }),
     ...(sha256 === undefined ? {} : { sha256 }),
+    ...(rows === undefined ? {} : { rows: { bytes: rows.bytes, sha256: rows.sha256 } }),
   };
+}
+
+function isRows(value: unknown): value is { readonly bytes: number; readonly sha256: string } {
+  return isPlainObject(value) && isInteger(value.bytes) && typeof value.sha256 === 'string';
 }
 
 function isInteger(value: unknown): value is number {
@@ -259,7 +301,7 @@ function isIntegers(value: unknown): value is readonly number[] {
 
 async function removeBeyond(store: WorkStore, first: number): Promise<void> {
   for (const name of await store.list()) {
-    const match = /^segment-(\d+)\.(?:json|nut)$/.exec(name);
+    const match = /^segment-(\d+)\.(?:json|nut|rows)$/.exec(name);
     if (match !== null && Number(match[1]) >= first) await store.remove(name);
   }
 }

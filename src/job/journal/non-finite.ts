@@ -10,15 +10,6 @@ export interface NonFiniteFrames {
 /** Most ranges in one message. */
 const MOST_RANGES = 10;
 
-/** The value of the byte after a styled frame for which the model gave finite numbers only. */
-const FINITE = 1;
-
-/** Splits a row of the composed graph's result. `frame` is a view into `row`. */
-export function readRow(row: Uint8Array): { readonly frame: Uint8Array; readonly finite: boolean } {
-  const end = row.length - 1;
-  return { frame: row.subarray(0, end), finite: row[end] === FINITE };
-}
-
 /** Collects the non-finite frames from the records of a video's segments, in order. */
 export function nonFiniteFrames(
   segments: readonly Pick<SegmentRecord, 'frames' | 'nonFinite'>[],

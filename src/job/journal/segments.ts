@@ -1,12 +1,11 @@
-import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FrameSink } from '../../pipeline/encode-stage.js';
 import { scratchNames } from '../../storage/local/work-names.js';
 import { actionable } from '../../system/errors.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
-import { type Encoder, openEncoder } from '../../video/frames/encode.js';
 import type { Journal, SegmentRecord } from './journal.js';
-import { readRow } from './non-finite.js';
+import { type RowLayout, readRow, rowBytesOf } from './result-row.js';
+import { openSegmentWriter, type SegmentWriter } from './segment-files.js';
 import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
 
 /**
@@ -26,11 +25,11 @@ export interface SegmentSink extends FrameSink, AsyncDisposable {
 
 export interface SegmentContext {
   readonly journal: Journal;
-  readonly spec: EncodeSpec;
+  /** Undefined: no video. */
+  readonly spec: EncodeSpec | undefined;
   /** Frames of every segment but the last. */
   readonly segmentFrames: number;
-  /** Bytes of one styled frame. */
-  readonly frameBytes: number;
+  readonly layout: RowLayout;
   /**
    * Called for each frame, counted from 0, for which the model gave NaN or infinity. `write` throws what it
    * throws.
@@ -42,8 +41,7 @@ export interface SegmentContext {
 
 interface OpenSegment {
   readonly index: number;
-  readonly file: string;
-  readonly encoder: Encoder;
+  readonly writer: SegmentWriter;
   readonly spool: Spool;
   readonly pts: number[];
   readonly nonFinite: number[];
@@ -54,11 +52,12 @@ interface OpenSegment {
 const CLOSING_AT_ONCE = 1;
 
 export function segmentSink(context: SegmentContext): SegmentSink {
-  const { journal, spec, segmentFrames, frameBytes } = context;
+  const { journal, spec, segmentFrames, layout } = context;
   const finished: SegmentRecord[] = [...journal.segments];
   const closing: Promise<void>[] = [];
-  // The spool keeps the check byte, which a later run needs too.
-  const rowBytes = frameBytes + 1;
+  // The spool keeps whole rows, with the check byte, which a later run needs too.
+  const rowBytes = rowBytesOf(layout);
+  const content = { spec, hasRows: layout.tableBytes > 0 };
   let taken = finished.reduce((sum, segment) => sum + segment.frames, 0);
   let open: OpenSegment | undefined;
   let nextIndex = finished.length;
@@ -74,21 +73,22 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     while (closing.length > CLOSING_AT_ONCE) await closing.shift();
     const index = nextIndex;
     nextIndex += 1;
-    const file = journal.store.temporary(scratchNames.segment(index));
+    const names = {
+      video: journal.store.temporary(scratchNames.segment(index)),
+      rows: journal.store.temporary(scratchNames.rows(index)),
+    };
     const spool = journal.store.scratchLasts
       ? await openSpool(spoolPath(index), rowBytes, restored)
       : NO_SPOOL;
-    const encoder = openEncoder(spec, file);
-    return { index, file, spool, encoder, pts: [], nonFinite: [], began: Date.now() };
+    const writer = openSegmentWriter(content, names);
+    return { index, spool, writer, pts: [], nonFinite: [], began: Date.now() };
   }
 
   async function complete(segment: OpenSegment): Promise<void> {
-    await segment.encoder.finish();
-    const { size } = await stat(segment.file);
+    const files = await segment.writer.finish();
     const { index, pts, nonFinite } = segment;
     const record = { index, frames: pts.length, pts, ...(nonFinite.length > 0 ? { nonFinite } : {}) };
-    await journal.record(record, segment.file, size);
-    finished[index] = { ...record, bytes: size };
+    finished[index] = await journal.record(record, files);
     context.onSegment?.(index, pts.length, segment.began);
     await segment.spool.discard();
   }
@@ -104,14 +104,14 @@ export function segmentSink(context: SegmentContext): SegmentSink {
   }
 
   async function add(row: Uint8Array, pts: number, spooled: boolean, restored: number): Promise<void> {
-    const { frame, finite } = readRow(row);
-    if (!finite) context.onNonFinite(taken);
+    const result = readRow(row, layout);
+    if (!result.finite) context.onNonFinite(taken);
     open ??= await begin(restored);
     const segment = open;
-    if (!finite) segment.nonFinite.push(segment.pts.length);
+    if (!result.finite) segment.nonFinite.push(segment.pts.length);
     segment.pts.push(pts);
     taken += 1;
-    await Promise.all([segment.encoder.write(frame), spooled || segment.spool.append(row, pts)]);
+    await Promise.all([segment.writer.write(result), spooled || segment.spool.append(row, pts)]);
     if (segment.pts.length === segmentFrames) close(segment);
   }
 
@@ -148,9 +148,8 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(closing);
       if (open === undefined) return;
-      await open.encoder.abort();
+      await open.writer.abort();
       await open.spool[Symbol.asyncDispose]();
-      await rm(open.file, { force: true });
     },
   };
 }

@@ -11,12 +11,13 @@ import type { Announce } from '../../storage/local/publish-file.js';
 import { PUBLICATION } from '../../storage/local/work-names.js';
 import { openLocalStore, type WorkStore } from '../../storage/local/work-store.js';
 import type { Location } from '../../storage/location/location.js';
+import { isPlainObject } from '../../system/plain-object.js';
 import type { JobOptions } from '../context/options.js';
 import type { StorageContext } from '../context/storage-context.js';
 import { type Identity, isIdentity } from '../journal/identity.js';
 import { seal, unseal } from '../journal/sealed.js';
 import { closeWork, openStore, workLocation } from '../journal/work.js';
-import type { Destination } from './destination.js';
+import type { BlobLabels, Destination } from './destination.js';
 
 interface Publication {
   /** The identity of the job that made the output. */
@@ -25,18 +26,61 @@ interface Publication {
   readonly stamp: string | null;
   /** Name of a temporary copy in the output's folder. */
   readonly beside: string | null;
+  /** The same of a table beside the output, which is published first; absent if there is none. */
+  readonly table?: Pick<Publication, 'stamp' | 'beside'>;
 }
 
-/** Publishes the output. Records before each step what a killed run would leave. */
+/** A finished file and where it goes. */
+export interface Finished {
+  readonly destination: Destination;
+  readonly file: string;
+  readonly labels: BlobLabels;
+  readonly overwrite: boolean;
+}
+
+/**
+ * Publishes the output, and before it the table beside it. Records before each step what a killed run would
+ * leave.
+ */
 export async function publish(
   store: WorkStore,
   identity: Identity,
-  destination: Destination,
-  put: (announce: Announce) => Promise<void>,
+  output: Finished,
+  table: Finished | undefined,
 ): Promise<void> {
   const earlier = parsePublication(await store.readText(PUBLICATION));
-  if (typeof earlier?.beside === 'string') await destination.removeCopy(earlier.beside);
-  await put((found) => store.writeText(PUBLICATION, seal({ identity, ...found })));
+  if (typeof earlier?.beside === 'string') await output.destination.removeCopy(earlier.beside);
+  if (typeof earlier?.table?.beside === 'string') await table?.destination.removeCopy(earlier.table.beside);
+  let record: Publication = { identity, stamp: null, beside: null };
+  const announce = (found: Partial<Publication>): Promise<void> => {
+    record = { ...record, ...found };
+    return store.writeText(PUBLICATION, seal(record));
+  };
+  if (table !== undefined) {
+    // What an earlier, killed run of this job put there is replaced.
+    const isOwn = await isStamped(table.destination, earlier?.table?.stamp);
+    await put({ ...table, overwrite: table.overwrite || isOwn }, (found) => announce({ table: found }));
+  }
+  await put(output, announce);
+}
+
+function put({ destination, file, labels, overwrite }: Finished, announce: Announce): Promise<void> {
+  return destination.publish(file, labels, overwrite, announce);
+}
+
+async function isStamped(destination: Destination, stamp: string | null | undefined): Promise<boolean> {
+  return typeof stamp === 'string' && stamp === (await destination.stamp());
+}
+
+/**
+ * Returns whether the table that is there was published by an earlier run of the job that `options` give,
+ * which was killed before it published the video.
+ */
+export async function isPublishedTable(options: JobOptions, table: Destination): Promise<boolean> {
+  if (options.restart) return false;
+  const place = await openFolder(workLocation(options));
+  const publication = parsePublication(await place.readText(PUBLICATION).catch(() => undefined));
+  return isStamped(table, publication?.table?.stamp);
 }
 
 /**
@@ -82,9 +126,18 @@ export async function removeEmptyWork(location: Location, log: Log): Promise<voi
 
 /** Parses a publication record; undefined if there is none, or it is damaged. */
 function parsePublication(text: string | undefined): Publication | undefined {
-  const { identity, stamp = null, beside = null } = (text === undefined ? undefined : unseal(text)) ?? {};
-  if (!isIdentity(identity) || !isTextOrNull(stamp) || !isTextOrNull(beside)) return undefined;
-  return { identity, stamp, beside };
+  const { identity, stamp, beside, table } = (text === undefined ? undefined : unseal(text)) ?? {};
+  const place = placeOf({ stamp, beside });
+  if (!isIdentity(identity) || place === undefined) return undefined;
+  const other = isPlainObject(table) ? placeOf(table) : undefined;
+  return { identity, ...place, ...(other === undefined ? {} : { table: other }) };
+}
+
+function placeOf({
+  stamp = null,
+  beside = null,
+}: Readonly<Record<string, unknown>>): Pick<Publication, 'stamp' | 'beside'> | undefined {
+  return isTextOrNull(stamp) && isTextOrNull(beside) ? { stamp, beside } : undefined;
 }
 
 function isTextOrNull(value: unknown): value is string | null {

@@ -18,10 +18,10 @@ export type DecidedJob = Pick<
   | 'model'
   | 'batch'
   | 'batchReason'
-  | 'spec'
+  | 'video'
+  | 'table'
+  | 'rate'
   | 'segmentFrames'
-  | 'container'
-  | 'streams'
   | 'memory'
 >;
 
@@ -38,7 +38,7 @@ export interface DecidedWork {
 
 /** Returns what was decided before the sessions are opened, one line each. */
 export function preparedDecisions(job: DecidedJob): readonly string[] {
-  const { input, source, wire, model, batch, batchReason, container, spec, streams } = job;
+  const { input, source, wire, model, batch, batchReason, video: made, table } = job;
   const { video } = source;
   const { width, height, matrix, range } = wire.format;
   const frames = video.frames === undefined ? 'of unknown length' : counted(video.frames, 'frame');
@@ -49,8 +49,13 @@ export function preparedDecisions(job: DecidedJob): readonly string[] {
     `wire: ${width}x${height}, ${wire.pixelFormat}, matrix ${matrix}, ${range} range`,
     `model: ${model.name}${size}, from ${model.file}, SHA-256 ${model.sha256}`,
     `batch: ${counted(batch, 'frame')} per run: ${batchReason}`,
-    `output: ${container.name}, ${spec.width}x${spec.height}`,
-    ...carried(source, streams).map((line) => `stream: ${line}`),
+    ...(made === undefined
+      ? []
+      : [
+          `output: ${made.container.name}, ${made.spec.width}x${made.spec.height}`,
+          ...carried(source, made.streams).map((line) => `stream: ${line}`),
+        ]),
+    ...(table === undefined ? [] : [`table: ${table.plan.spec.kind}, as ${table.format}`]),
   ];
 }
 
@@ -67,7 +72,7 @@ export function workDecisions(
     ...(options.split === 'frames' ? ['split into frames: --split frames'] : []),
     ...(mode === 'frames' ? [`schedule: ${options.schedule}`] : []),
     `decoding: ${decoder(options, work)}, ${filters}`,
-    `encoding: ${encoder(job.spec, work)}`,
+    ...(job.video === undefined ? [] : [`encoding: ${encoder(job.video.spec, work)}`]),
     segments(job, mode),
     ...memory(job.memory.needs(mode)),
     `work folder: ${journal.store.location}`,
@@ -114,14 +119,15 @@ function encoder(spec: EncodeSpec, { hardware, journal }: DecidedWork): string {
   ].join(', ');
 }
 
-function segments({ segmentFrames, spec }: DecidedJob, mode: DecidedWork['mode']): string {
-  const { num, den } = spec.rate;
+function segments({ segmentFrames, video, rate }: DecidedJob, mode: DecidedWork['mode']): string {
+  const { num, den } = rate;
   const seconds = ((segmentFrames * den) / num).toFixed(2);
   const least = mode === 'segments' ? 'at least ' : '';
   const length = `segments: ${least}${counted(segmentFrames, 'frame')} (${seconds} s at ${num}/${den} per second)`;
-  return CODEC_FACTS[spec.codec].intraOnly
+  if (video === undefined) return length;
+  return CODEC_FACTS[video.spec.codec].intraOnly
     ? `${length}, every frame a keyframe`
-    : `${length}, a keyframe at least every ${counted(spec.keyframeInterval, 'frame')}`;
+    : `${length}, a keyframe at least every ${counted(video.spec.keyframeInterval, 'frame')}`;
 }
 
 function memory(needs: readonly number[] | undefined): readonly string[] {

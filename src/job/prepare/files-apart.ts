@@ -48,6 +48,7 @@ export async function refuseSharedFiles(jobs: readonly JobOptions[], list?: stri
   const folders: Identified[] = [];
   const writes = named('the report', first?.report, '--report');
   for (const job of jobs) writes.push(...local('the output', parseLocation(job.output), 'output'));
+  if (first?.table !== undefined) writes.push(...local('the table', parseLocation(first.table), '--table'));
   for (const file of await identified(writes)) note(file);
   for (const job of jobs) {
     for (const file of await identified(local('the work folder', workLocation(job), '--work-dir'))) {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { World } from '../../mpi/world.js';
 import { deviceOf, visibleGpus } from '../../system/devices.js';
 import { messageOf } from '../../system/errors.js';
+import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { type Failed, tryNvdec, tryNvenc } from '../../video/frames/nvidia-trial.js';
 import { ofPiece, sampleOf } from '../../video/split/sample.js';
 import type { RunOptions } from '../context/options.js';
@@ -21,7 +22,11 @@ export interface HardwareTrials {
 }
 
 /** The facts that the other ranks need for their trials. */
-type Task = Pick<PreparedJob, 'source' | 'wire' | 'spec'> & { readonly request: HardwareRequest };
+type Task = Pick<PreparedJob, 'source' | 'wire'> & {
+  /** Undefined: nothing is encoded. */
+  readonly spec: EncodeSpec | undefined;
+  readonly request: HardwareRequest;
+};
 
 /** Most characters of a reason that go to the root. */
 const MOST_REASON = 500;
@@ -62,8 +67,8 @@ export async function followHardwareTrials(
 }
 
 function taskOf({ hwaccel, tolerant }: RunOptions, prepared: PreparedJob): Task {
-  const { source, wire, spec } = prepared;
-  return { source, wire, spec, request: hardwareRequest(hwaccel, prepared, tolerant) };
+  const { source, wire, video } = prepared;
+  return { source, wire, spec: video?.spec, request: hardwareRequest(hwaccel, prepared, tolerant) };
 }
 
 /**
@@ -90,12 +95,12 @@ async function tryHere(
     await writeFile(path, sample);
     return tryNvdec(ofPiece(source, path), wire, gpu);
   };
-  const encode = async () => tryNvenc(spec, gpu, await storage.scratch.folder());
+  const encode = async () => spec && tryNvenc(spec, gpu, await storage.scratch.folder());
   const [nvdec, nvenc] = await Promise.all([
     isToBeTried(request, 'nvdec') ? decode().catch(untried) : null,
     isToBeTried(request, 'nvenc') ? encode().catch(untried) : null,
   ]);
-  return { ...me, nvdec: nvdec && shortened(nvdec), nvenc: nvenc && shortened(nvenc) };
+  return { ...me, nvdec: nvdec && shortened(nvdec), nvenc: nvenc ? shortened(nvenc) : null };
 }
 
 /** Returns an error in the trial itself as its result. */

@@ -29,7 +29,8 @@ export interface HardwareRequest {
   readonly nvenc: EngineRequest;
   /** Why the engine cannot handle the video or the options on any device; null if it can. */
   readonly unfit: { readonly nvdec: string | null; readonly nvenc: string | null };
-  readonly codec: Codec;
+  /** Undefined: nothing is encoded. */
+  readonly codec: Codec | undefined;
 }
 
 /** The result of one rank's trials; null for an engine that was not tried. */
@@ -57,7 +58,7 @@ const SOFTWARE = 'software';
 /** Returns the request of `--hwaccel` for this video. */
 export function hardwareRequest(
   hwaccel: HwaccelName,
-  { source, spec }: Pick<PreparedJob, 'source' | 'spec'>,
+  { source, video }: Pick<PreparedJob, 'source' | 'video'>,
   tolerant: boolean,
 ): HardwareRequest {
   const damaged = tolerant ? '--tolerant conceals damage in software' : undefined;
@@ -65,9 +66,9 @@ export function hardwareRequest(
     ...REQUESTS[hwaccel],
     unfit: {
       nvdec: damaged ?? unfitForNvdec(source.video) ?? null,
-      nvenc: unfitForNvenc(spec) ?? null,
+      nvenc: (video === undefined ? 'no video is encoded' : unfitForNvenc(video.spec)) ?? null,
     },
-    codec: spec.codec,
+    codec: video?.spec.codec,
   };
 }
 
@@ -119,9 +120,10 @@ export function decideHardware(
   if (staysInSoftware && works) notes.push('NVENC is not used: the earlier run encoded in software');
   const nvenc = !staysInSoftware && uses('nvenc', failure);
   const header = ranks[0]?.nvenc?.works === true ? ranks[0].nvenc.header : '';
-  const encoder = nvenc ? `${nvencEncoder(request.codec)} with header ${header}` : SOFTWARE;
+  const name = nvenc && request.codec !== undefined ? nvencEncoder(request.codec) : undefined;
+  const encoder = name === undefined ? SOFTWARE : `${name} with header ${header}`;
   if (nvdec) notes.push('NVDEC decodes; it does not report all damage that a software decoder finds');
-  if (nvenc) notes.push(`NVENC encodes (${nvencEncoder(request.codec)})`);
+  if (name !== undefined) notes.push(`NVENC encodes (${name})`);
   return { nvdec, nvenc, encoder, notes };
 }
 

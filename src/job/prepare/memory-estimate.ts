@@ -16,7 +16,8 @@ export interface MemoryFacts {
   readonly styledBytes: number;
   /** Bytes of the composed graph. */
   readonly graphBytes: number;
-  readonly codec: Codec;
+  /** Undefined: nothing is encoded. */
+  readonly codec: Codec | undefined;
   readonly preset: string;
   readonly encoderThreads: number;
   readonly ranks: readonly RankFacts[];
@@ -96,6 +97,7 @@ function decoder({ frames, frameBytes, encoderThreads }: MemoryFacts): number {
 
 function encoder(facts: MemoryFacts): number {
   const { codec, preset, encoderThreads, segmentFrames, styledBytes } = facts;
+  if (codec === undefined) return 0;
   const { frames, perThread, factor } = CODEC_FACTS[codec].lookahead;
   const ahead = frames * (PRESETS[preset] ?? 1) + perThread * encoderThreads;
   const held = Math.min(ahead, segmentFrames, facts.frames ?? Number.POSITIVE_INFINITY);

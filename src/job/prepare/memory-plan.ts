@@ -41,7 +41,8 @@ export interface PlannedJob {
   readonly batch: number;
   readonly graph: Pick<ComposedGraph, 'bytes' | 'inputBytes' | 'rowBytes'>;
   readonly onCpus: CpuPrecision;
-  readonly spec: Pick<EncodeSpec, 'codec' | 'preset'>;
+  /** Undefined: nothing is encoded. */
+  readonly spec: Pick<EncodeSpec, 'codec' | 'preset'> | undefined;
   readonly segmentFrames: number;
   readonly machines: readonly RankMachine[];
 }
@@ -86,7 +87,7 @@ export function planMemory(job: PlannedJob): MemoryPlan {
         styledBytes: graph.rowBytes,
         graphBytes: graph.bytes.byteLength,
       },
-      ...{ codec: spec.codec, preset: spec.preset },
+      ...{ codec: spec?.codec, preset: spec?.preset ?? '' },
       encoderThreads: ENCODER_THREADS,
     };
   }

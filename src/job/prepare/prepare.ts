@@ -1,14 +1,18 @@
 import { type ComposedGraph, compose } from '../../model/compose/compose.js';
+import type { TablePlan } from '../../model/compose/table-ends.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { fp16Graph, int8Graph, type SessionGraphs } from '../../model/session/precision.js';
 import { autoProvider, PROVIDERS } from '../../model/session/providers.js';
-import { parseLocation } from '../../storage/location/location.js';
+import { type Location, parseLocation } from '../../storage/location/location.js';
 import { visibleGpus } from '../../system/devices.js';
 import { JobError, OutputExists } from '../../system/errors.js';
+import type { TableFormat } from '../../table/write.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS, codecDefaults } from '../../video/codecs/codecs.js';
 import { tagNotes } from '../../video/codecs/colour-support.js';
-import { type Container, containerFor } from '../../video/formats/container.js';
+import type { Container } from '../../video/formats/container.js';
+import type { FrameFormat } from '../../video/formats/frame-format.js';
+import type { Rational } from '../../video/formats/rational.js';
 import { type WirePlan, wirePlan } from '../../video/frames/wire.js';
 import type { StreamPlan } from '../../video/mux/stream-plan.js';
 import { nominalRate } from '../../video/source/frame-rate.js';
@@ -21,12 +25,21 @@ import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from '../journal/identity.js';
 import { checkWork, earlierWork, workLocation } from '../journal/work.js';
 import { type BlobLabels, type Destination, openDestination } from '../output/destination.js';
-import { isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
+import { isPublishedTable, isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
 import { batchFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
 import { refuseSharedFiles } from './files-apart.js';
 import { type MemoryPlan, planMemory } from './memory-plan.js';
+import {
+  modelFor,
+  type OutputKind,
+  openTableBeside,
+  outputKind,
+  TABLE_TYPES,
+  type TableBeside,
+  UPRIGHT,
+} from './outputs.js';
 import { openSource, type Source, withDisplayName } from './source.js';
 
 /** Every decision of the root before the first frame. */
@@ -36,8 +49,9 @@ export interface PreparedJob {
   readonly labels: BlobLabels;
   readonly source: SourceFacts;
   readonly wire: WirePlan;
-  readonly container: Container;
-  readonly streams: StreamPlan;
+  /** Undefined if only a table is made. */
+  readonly video: VideoOutput | undefined;
+  readonly table: TableOutput | undefined;
   readonly model: LoadedModel;
   readonly batch: number;
   /** Why the batch is that large. */
@@ -46,13 +60,29 @@ export interface PreparedJob {
   /** The composed graph in the precisions that ranks may run. */
   readonly graphs: SessionGraphs;
   readonly memory: MemoryPlan;
-  readonly spec: EncodeSpec;
+  /** The nominal frame rate. */
+  readonly rate: Rational;
   readonly segmentFrames: number;
   readonly identity: Identity;
   /** True if an earlier run has published this job's output, so that only its work is left to remove. */
   readonly published: boolean;
   /** Notes for the user about the decisions, one line each. */
   readonly notes: readonly string[];
+}
+
+/** The video of a job's output. */
+export interface VideoOutput {
+  readonly container: Container;
+  readonly streams: StreamPlan;
+  readonly spec: EncodeSpec;
+}
+
+/** The table of a job's output. */
+export interface TableOutput {
+  readonly plan: TablePlan;
+  readonly format: TableFormat;
+  /** Where it goes if it lies beside a video; otherwise it is the output. */
+  readonly beside: Destination | undefined;
 }
 
 /** x264's own default for the longest distance between keyframes. */
@@ -71,7 +101,8 @@ export async function prepareJob(
 ): Promise<PreparedJob> {
   const location = parseLocation(options.input);
   const destination = await openDestination(parseLocation(options.output), storage);
-  const container = containerFor(destination.name, options.format);
+  const output = outputKind(destination.name, options.format);
+  const beside = await openTableBeside(options, storage);
   const made = await publishedIdentity(options, destination);
   const inTheWay = await destination.check(location, options.overwrite).catch((error: unknown) => {
     if (error instanceof OutputExists) return error;
@@ -81,12 +112,13 @@ export async function prepareJob(
     await removeEmptyWork(workLocation(options), storage.log);
     throw inTheWay;
   }
+  if (beside !== undefined) await checkBeside(options, beside.destination, location);
   await refuseSharedFiles([options]);
   await checkWork(options, storage);
   const input = await openSource(location, storage);
   const source = await withDisplayName(input, () => probe(input.path, sourceLimits(), options.video));
-  const wire = wirePlan(source.video, container);
-  const model = await readModel();
+  const wire = wirePlan(source.video, output.kind === 'video' ? output.container : UPRIGHT);
+  const { model, notes } = modelFor(await readModel(), output, beside !== undefined);
   const { frames: batch, why: batchReason } = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.
@@ -98,15 +130,20 @@ export async function prepareJob(
   if (onCpus.warning !== undefined) storage.log.warn(onCpus.warning);
   const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
   const rate = nominalRate(source.video.averageRate);
-  const segmentFrames = Math.max(1, Math.round((options.segmentSeconds * rate.num) / rate.den));
-  const spec = encodeSpec(options, wire, graph, rate, segmentFrames);
+  const segmentFrames = Math.max(
+    1,
+    Math.round((options.segmentSeconds * rate.num) / (rate.den * options.every)),
+  );
+  const spec = graph.output && encodeSpec(options, wire, graph.output, rate, segmentFrames);
   const memory = planMemory({
     ...{ options, source, model, batch, graph, spec, segmentFrames, machines },
     onCpus: onCpus.precision,
   });
   memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
-  const streams = await planStreams(source, container, spec.codec, storage.scratch.folder);
-  if (options.tolerant) await withDisplayName(input, () => refuseSplices(source, streams));
+  const video = await videoOutput(output, spec, source, storage);
+  if (options.tolerant && video !== undefined)
+    await withDisplayName(input, () => refuseSplices(source, video.streams));
+  const table = tableOutput(graph, output, beside);
   const identity: Identity = {
     'framescatter version': version,
     ...(await input.identity(source.bytes)),
@@ -115,15 +152,21 @@ export async function prepareJob(
     precision: options.precision,
     [ON_CPUS]: onCpus.precision,
     batch: batch,
-    container: container.name,
-    codec: spec.codec,
-    crf: spec.crf,
-    preset: spec.preset,
-    'pixel format': spec.pixelFormat,
+    ...(video === undefined
+      ? {}
+      : {
+          container: video.container.name,
+          codec: video.spec.codec,
+          crf: video.spec.crf,
+          preset: video.spec.preset,
+          'pixel format': video.spec.pixelFormat,
+        }),
+    ...(table === undefined ? {} : { table: table.format }),
     'frames a segment': segmentFrames,
     tolerant: options.tolerant,
     // Absent unless requested.
     ...(options.video === undefined ? {} : { 'video stream': options.video }),
+    ...(options.every === 1 ? {} : { every: options.every }),
     ...(source.video.interlaced === 'flagged' ? { deinterlaced: 'frames marked so' } : {}),
   };
   const published = made !== undefined && isSameJob(identity, made);
@@ -133,33 +176,70 @@ export async function prepareJob(
     destination,
     published,
     labels: {
-      contentType: container.contentType,
+      contentType: output.kind === 'video' ? output.container.contentType : TABLE_TYPES[output.format],
       metadata: { ...input.metadata, model_sha256: model.sha256, framescatter_version: version },
     },
     source,
     wire,
-    container,
-    streams,
+    video,
+    table,
     model,
     batch,
     batchReason,
     graph,
     memory,
     graphs: { fp32: graph.bytes, fp16: fp16.bytes, int8 },
-    spec,
+    rate,
     segmentFrames,
     identity,
     notes: [
       ...model.notes,
+      ...notes,
       ...source.notes,
       ...wire.notes,
-      ...pixelFormatNotes(spec),
-      ...tagNotes(spec, container),
-      ...streams.notes,
+      ...(video === undefined ? [] : videoNotes(video)),
       ...graph.notes,
       ...fp16.notes,
     ],
   };
+}
+
+/** Checks that the table beside the video can be written. */
+async function checkBeside(options: JobOptions, table: Destination, input: Location): Promise<void> {
+  try {
+    await table.check(input, options.overwrite);
+  } catch (error) {
+    if (!(error instanceof OutputExists) || !(await isPublishedTable(options, table))) throw error;
+  }
+}
+
+async function videoOutput(
+  output: OutputKind,
+  spec: EncodeSpec | undefined,
+  source: SourceFacts,
+  storage: StorageContext,
+): Promise<VideoOutput | undefined> {
+  if (output.kind !== 'video' || spec === undefined) return undefined;
+  const { container } = output;
+  return {
+    container,
+    spec,
+    streams: await planStreams(source, container, spec.codec, storage.scratch.folder),
+  };
+}
+
+function tableOutput(
+  { table }: ComposedGraph,
+  output: OutputKind,
+  beside: TableBeside | undefined,
+): TableOutput | undefined {
+  if (table === undefined) return undefined;
+  if (output.kind === 'table') return { plan: table, format: output.format, beside: undefined };
+  return beside && { plan: table, format: beside.format, beside: beside.destination };
+}
+
+function videoNotes({ spec, container, streams }: VideoOutput): readonly string[] {
+  return [...pixelFormatNotes(spec), ...tagNotes(spec, container), ...streams.notes];
 }
 
 function onGpu({ provider }: JobOptions): boolean {
@@ -169,11 +249,11 @@ function onGpu({ provider }: JobOptions): boolean {
 function encodeSpec(
   options: JobOptions,
   wire: WirePlan,
-  graph: ComposedGraph,
+  output: FrameFormat,
   rate: EncodeSpec['rate'],
   segmentFrames: number,
 ): EncodeSpec {
-  const { width, height, sample } = graph.output;
+  const { width, height, sample } = output;
   const { evenFrom: least, pixelFormat } = CODEC_FACTS[options.codec];
   const fits = (size: number, from: number) => size >= from && size % 2 === 0;
   if (least !== undefined && !(fits(width, least.width) && fits(height, least.height))) {
@@ -188,7 +268,7 @@ function encodeSpec(
     codec: options.codec,
     crf: options.crf ?? defaults.crf,
     preset,
-    pixelFormat: pixelFormat(graph.output, preset),
+    pixelFormat: pixelFormat(output, preset),
     ...{ width, height, sample },
     rate,
     keyframeInterval: Math.min(MOST_KEYFRAME_INTERVAL, segmentFrames),

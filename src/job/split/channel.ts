@@ -21,11 +21,16 @@ export type ToRank =
   /** The answer to `ended` and `failed`: the last message. */
   | { readonly kind: 'close' };
 
-/** A message from a rank to the root. A piece's encoded segment goes with `done`, as a NUT file. */
+/**
+ * A message from a rank to the root. A piece's encoded segment, a NUT file, and its packed rows go with
+ * `done`.
+ */
 export type FromRank =
   | {
       readonly kind: 'done';
       readonly index: number;
+      /** Bytes of its video; its packed rows follow. */
+      readonly videoBytes: number;
       /** Start of the work on it, in milliseconds since 1970. */
       readonly began: number;
       readonly warnings: readonly string[];
@@ -97,10 +102,10 @@ function parseFromRank(value: unknown): FromRank | undefined {
     const isFailure = isCode(code) && isString(message) && (hint === null || isString(hint));
     return isFailure ? { kind, code, message, hint } : undefined;
   }
-  const { index, began, warnings, nonFinite } = value;
-  if (kind !== 'done' || !isNumber(index) || !isNumber(began)) return undefined;
+  const { index, videoBytes, began, warnings, nonFinite } = value;
+  if (kind !== 'done' || !isNumber(index) || !isNumber(videoBytes) || !isNumber(began)) return undefined;
   if (!isList(warnings, isString) || !isList(nonFinite, isNumber)) return undefined;
-  return { kind, index, began, warnings, nonFinite };
+  return { kind, index, videoBytes, began, warnings, nonFinite };
 }
 
 function isCode(value: unknown): value is ErrorCode {

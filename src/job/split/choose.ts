@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { furtherOutputs } from '../../model/session/inference.js';
 import { PROVIDERS } from '../../model/session/providers.js';
 import type { OpenedSession } from '../../model/session/session.js';
 import type { World } from '../../mpi/world.js';
@@ -50,6 +51,7 @@ export async function splitChooser(
     };
     const auto = options.split === 'auto';
     if (options.tolerant) return frames('--tolerant conceals damage by earlier frames');
+    if (options.every > 1) return frames('--every takes frames from all over the video');
     const odd = oddProgram(programs ?? []);
     if (odd !== undefined && !auto) throw odd;
     if (odd !== undefined) return frames(odd.message);
@@ -85,13 +87,14 @@ async function decide(
   world: World,
   { streams: [session], provider }: OpenedSession,
   shape: PipelineShape,
-  { graph, spec, source }: PreparedJob,
+  { graph, video, source }: PreparedJob,
 ): Promise<{ readonly segments: boolean; readonly why: string }> {
   if (world.size === 1) return { segments: false, why: 'there is one rank' };
   const input = new Uint8Array(native().allocate(shape.batch * shape.frameBytes, session));
   const output = new Uint8Array(native().allocate(shape.batch * shape.styledBytes, session));
+  const further = furtherOutputs(session, (bytes) => new Uint8Array(native().allocate(bytes, session)));
   const began = performance.now();
-  await session.run([input], [output]);
+  await session.run([input], [output, ...further]);
   const inferred = (shape.batch * 1000) / (performance.now() - began);
   const speeds = estimate({
     ranks: world.size,
@@ -99,10 +102,10 @@ async function decide(
     cores: availableParallelism(),
     inferred,
     sharesHostCores: PROVIDERS[provider].sharesHostCores,
-    codec: spec.codec,
-    preset: spec.preset,
+    codec: video?.spec.codec,
+    preset: video?.spec.preset ?? '',
     decodedPixels: source.video.width * source.video.height,
-    encodedPixels: graph.output.width * graph.output.height,
+    encodedPixels: graph.output === undefined ? 0 : graph.output.width * graph.output.height,
   });
   const fps = (value: number): string => value.toFixed(value < 10 ? 1 : 0);
   const why = `an estimated ${fps(speeds.segments)} frames per second in segments, ${fps(speeds.frames)} through rank 0`;

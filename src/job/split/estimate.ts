@@ -11,7 +11,8 @@ export interface Facts {
   readonly inferred: number;
   /** True if inference uses the host's cores. */
   readonly sharesHostCores: boolean;
-  readonly codec: Codec;
+  /** Undefined: nothing is encoded. */
+  readonly codec: Codec | undefined;
   readonly preset: string;
   /** Pixels of a decoded and of an encoded frame. */
   readonly decodedPixels: number;
@@ -51,8 +52,8 @@ const MOST_CODEC_CORES = 16;
 export function estimate(facts: Facts): Estimate {
   const { ranks, localRanks, cores, inferred } = facts;
   const preset = PRESETS[facts.preset] ?? 1;
-  const codec =
-    (facts.decodedPixels * DECODE + facts.encodedPixels * CODEC_FACTS[facts.codec].cost * preset) / 1e6;
+  const encoding = facts.codec === undefined ? 0 : CODEC_FACTS[facts.codec].cost * preset;
+  const codec = (facts.decodedPixels * DECODE + facts.encodedPixels * encoding) / 1e6;
   const coresPerRank = cores / localRanks;
   const inference = facts.sharesHostCores ? coresPerRank / inferred : 0;
   const most = ranks * inferred;

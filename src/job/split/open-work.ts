@@ -13,6 +13,7 @@ import { verifyOutput } from '../../video/verify/verify.js';
 import type { JobOptions } from '../context/options.js';
 import { MODIFIED, sameContentHint } from '../journal/fingerprint.js';
 import { inspections } from '../journal/inspections.js';
+import type { SegmentRecord } from '../journal/journal.js';
 import {
   type NonFiniteFrames,
   nonFiniteFrames,
@@ -22,14 +23,19 @@ import {
 } from '../journal/non-finite.js';
 import { type SegmentSink, segmentSink } from '../journal/segments.js';
 import { closeWork, discardWork, openWork } from '../journal/work.js';
+import type { BlobLabels } from '../output/destination.js';
 import { publish } from '../output/publication.js';
+import { type MadeTable, makeTable } from '../output/table.js';
 import type { Chooser, Split } from '../prepare/chooser.js';
 import { segmentRecorded } from '../prepare/decisions.js';
 import { decideHardware } from '../prepare/hardware.js';
 import type { HardwareTrials } from '../prepare/hardware-trials.js';
-import type { PreparedJob } from '../prepare/prepare.js';
+import { TABLE_TYPES } from '../prepare/outputs.js';
+import type { PreparedJob, VideoOutput } from '../prepare/prepare.js';
 import { openPieceWork, type PieceWork } from './piece-work.js';
 import type { OpenedWork, RootContext, RootWork } from './root-work.js';
+import { layoutOf } from './row-layout.js';
+import { framesBefore, sampledDecoder } from './sampled-decoder.js';
 import { refuseUnfinished } from './unfinished.js';
 
 /** The work of a job split into frames: the root decodes and encodes, and frames go to the ranks and back. */
@@ -83,16 +89,16 @@ async function openFrameWork(
   const looking = inspections(journal);
   const sink = segmentSink({
     journal,
-    spec: {
-      ...prepared.spec,
+    spec: prepared.video && {
+      ...prepared.video.spec,
       threads: journal.encoderThreads,
       ...(hardware.nvenc ? { gpu: device } : {}),
     },
     segmentFrames: prepared.segmentFrames,
-    frameBytes: prepared.graph.outputBytes,
+    layout: layoutOf(prepared),
     onNonFinite: nonFiniteWatch(options.strict, log.warn),
     onSegment: (index, frames, began) => {
-      looking.begin(index);
+      if (prepared.video !== undefined) looking.begin(index);
       const first = index * prepared.segmentFrames;
       log.detail(segmentRecorded(index, first, frames), { event: 'segment', segment: index, frames });
       monitor.segment(index, frames, began);
@@ -109,16 +115,19 @@ async function openFrameWork(
     refuseNonFinite(options.strict, journal.segments);
     const done = await sink.restore();
     if (done.frames > 0) log.info(`resuming after ${done.frames} frames of an earlier run`);
-    const resume =
-      done.lastPts === undefined ? {} : { resume: { frames: done.frames, lastPts: done.lastPts } };
-    const decoder = await openDecoder(source, wire, {
+    const { every } = options;
+    const position = framesBefore(done.frames, every);
+    const resume = done.lastPts === undefined ? {} : { resume: { frames: position, lastPts: done.lastPts } };
+    const whole = await openDecoder(source, wire, {
       tolerant: options.tolerant,
       gpu: hardware.nvdec ? device : undefined,
       ...resume,
     });
+    const decoder = every === 1 ? whole : sampledDecoder(whole, every, position);
     opened = decoder;
-    const progress = showProgress(log, source.video.frames, done.frames);
-    monitor.begin(source.video.frames, done.frames);
+    const total = source.video.frames && Math.ceil(source.video.frames / every);
+    const progress = showProgress(log, total, done.frames);
+    monitor.begin(total, done.frames);
     return {
       mode: 'frames',
       ...{
@@ -195,17 +204,19 @@ export async function refuseChangedInput({ input, identity }: PreparedJob): Prom
   });
 }
 
-/** A published output: its frames, and notes and warnings about the other streams. */
+/** A published output: its frames and rows, and notes and warnings about the other streams. */
 export interface Completed {
   readonly frames: number;
   readonly nonFiniteFrames: NonFiniteFrames;
+  /** Rows of the table, if there is one. */
+  readonly rows: number | undefined;
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }
 
 /**
- * Muxes the finished segments into the output, verifies every frame's time in it, publishes it, and removes
- * the journal.
+ * Makes the output of the finished segments, verifies every frame in it, publishes it, and removes the
+ * journal.
  */
 export async function completeOutput(
   options: JobOptions,
@@ -213,41 +224,89 @@ export async function completeOutput(
   work: RootWork,
   log: Log,
 ): Promise<Completed> {
-  const { source, streams, container, destination, labels } = prepared;
+  const { destination, labels } = prepared;
   const segments = await work.finish();
-  const pts = segments.flatMap((segment) => segment.pts);
-  if (pts.length === 0)
-    throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
+  const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
+  if (frames === 0) throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   await refuseChangedInput(prepared);
   const { store } = work.journal;
-  const finished = store.temporary(scratchNames.output(container.name));
+  const table = await tableOf(prepared, work, segments, options.every);
+  const video = prepared.video && (await muxedVideo(prepared, prepared.video, work, segments));
+  const notes = video?.notes ?? [];
+  for (const note of notes) log.info(note);
+  const file = video?.file ?? table?.file;
+  if (file === undefined) throw new JobError('internal', 'the job makes neither a video nor a table');
+  await store.check();
+  const { overwrite } = options;
+  const beside = prepared.table?.beside;
+  await work.monitor.phase('publish', () =>
+    publish(
+      store,
+      prepared.identity,
+      { destination, file, labels, overwrite },
+      beside && table && { destination: beside, file: table.file, labels: tableLabels(prepared), overwrite },
+    ),
+  );
+  await discardWork(store, log);
+  const odd = nonFiniteFrames(segments);
+  const told = nonFiniteWarning(odd, frames);
+  return {
+    frames,
+    nonFiniteFrames: odd,
+    rows: table?.rows,
+    notes,
+    warnings: [...(told === undefined ? [] : [told]), ...(table?.warnings ?? []), ...(video?.warnings ?? [])],
+  };
+}
+
+interface MuxedVideo {
+  readonly file: string;
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Muxes the segments with the other streams, and verifies every frame's time in the result. */
+async function muxedVideo(
+  { source }: PreparedJob,
+  { streams, container, spec }: VideoOutput,
+  work: RootWork,
+  segments: readonly SegmentRecord[],
+): Promise<MuxedVideo> {
+  const pts = segments.flatMap((segment) => segment.pts);
+  const finished = work.journal.store.temporary(scratchNames.output(container.name));
   const { inspected, assembled } = await work.monitor.phase('assemble', async () => {
     const inspected = await work.inspections.all(segments.map(({ index }) => index));
-    const tags = codedTags(prepared.spec);
+    const tags = codedTags(spec);
     const parts = { source, streams, container, segments: inspected, pts, tags, output: finished };
     return { inspected, assembled: await assembleCarried(parts) };
   });
   const { warnings, times, file } = assembled;
   const expected = {
     ...{ source, streams: assembled.streams, container, pts, times },
-    ...{ video: prepared.spec, segments: inspected },
+    ...{ video: spec, segments: inspected },
   };
   const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected, file));
-  const notes = [...assembled.notes, ...inexact];
-  for (const note of notes) log.info(note);
-  await store.check();
-  await work.monitor.phase('publish', () =>
-    publish(store, prepared.identity, destination, (announce) =>
-      destination.publish(finished, labels, options.overwrite, announce),
-    ),
-  );
-  await discardWork(store, log);
-  const odd = nonFiniteFrames(segments);
-  const told = nonFiniteWarning(odd, pts.length);
-  return {
-    frames: pts.length,
-    nonFiniteFrames: odd,
-    notes,
-    warnings: [...(told === undefined ? [] : [told]), ...warnings],
+  return { file: finished, notes: [...assembled.notes, ...inexact], warnings };
+}
+
+async function tableOf(
+  { table, source, model, identity }: PreparedJob,
+  { journal, monitor }: RootWork,
+  segments: readonly SegmentRecord[],
+  every: number,
+): Promise<MadeTable | undefined> {
+  if (table === undefined) return undefined;
+  const { plan, format } = table;
+  const { timeBase } = source.video;
+  const metadata = {
+    model_sha256: model.sha256,
+    framescatter_version: String(identity['framescatter version']),
   };
+  return monitor.phase('table', () =>
+    makeTable({ journal, plan, format, segments, timeBase, every, metadata }),
+  );
+}
+
+function tableLabels({ labels, table }: PreparedJob): BlobLabels {
+  return table === undefined ? labels : { ...labels, contentType: TABLE_TYPES[table.format] };
 }

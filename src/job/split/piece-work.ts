@@ -6,14 +6,16 @@ import type { StopRequest } from '../../system/stop.js';
 import type { CutPlan } from '../../video/split/cut.js';
 import type { Piece } from '../../video/split/pieces.js';
 import { inspections } from '../journal/inspections.js';
-import type { SegmentRecord } from '../journal/journal.js';
+import type { Journal, SegmentRecord } from '../journal/journal.js';
 import { nonFiniteWatch, refuseNonFinite } from '../journal/non-finite.js';
+import type { SegmentFiles } from '../journal/segment-files.js';
 import { closeWork } from '../journal/work.js';
 import { segmentRecorded } from '../prepare/decisions.js';
 import type { PreparedJob } from '../prepare/prepare.js';
 import type { FromRank, ToRank } from './channel.js';
 import type { PieceTask } from './piece-worker.js';
 import type { OpenedWork, RootWork } from './root-work.js';
+import { layoutOf } from './row-layout.js';
 import { refuseUnfinished } from './unfinished.js';
 
 /**
@@ -65,7 +67,8 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
     count: plan.foreseen - earlier.size,
     task: {
       ...{ source, wire, display: input.display },
-      spec: { ...prepared.spec, threads: journal.encoderThreads },
+      spec: prepared.video && { ...prepared.video.spec, threads: journal.encoderThreads },
+      layout: layoutOf(prepared),
       ...{ nvdec: hardware.nvdec, nvenc: hardware.nvenc },
     },
 
@@ -97,20 +100,18 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       after: piece.after === undefined ? null : piece.after + plan.offset,
     }),
 
-    async record({ index, began, warnings: told, nonFinite }, data) {
+    async record({ index, began, warnings: told, nonFinite, videoBytes }, data) {
       const piece = pieces[index];
       if (piece === undefined) return;
       for (const place of nonFinite) watch(piece.firstFrame + place);
-      const file = journal.store.temporary(scratchNames.segment(index));
-      await writeDurably(file, data);
+      const files = await writeFiles(journal.store, index, parts(data, videoBytes, prepared));
       const odd = nonFinite.length > 0 ? { nonFinite } : {};
       const segment = { index, frames: piece.frames, pts: ptsOf(piece), ...odd };
-      await journal.record(segment, file, data.byteLength);
-      looking.begin(index);
+      finished.set(index, await journal.record(segment, files));
+      if (prepared.video !== undefined) looking.begin(index);
       storage.log.detail(segmentRecorded(index, piece.firstFrame, piece.frames), {
         ...{ event: 'segment', segment: index, frames: piece.frames },
       });
-      finished.set(index, { ...segment, bytes: data.byteLength });
       for (const warning of told) warnings.add(warning);
       monitor.segment(index, piece.frames, began);
       for (let frame = 0; frame < piece.frames; frame += 1) {
@@ -144,6 +145,35 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       const keep = journal.resumes > 0 || finished.size > 0;
       await closeWork(journal.store, { keep, log: storage.log });
     },
+  };
+}
+
+/** Returns the files of a finished piece: its video first, then its rows. */
+function parts(
+  data: Uint8Array,
+  videoBytes: number,
+  { video, table }: PreparedJob,
+): { readonly [K in keyof SegmentFiles]: Uint8Array | undefined } {
+  return {
+    video: video && data.subarray(0, videoBytes),
+    rows: table && data.subarray(videoBytes),
+  };
+}
+
+async function writeFiles(
+  store: Journal['store'],
+  index: number,
+  { video, rows }: ReturnType<typeof parts>,
+): Promise<SegmentFiles> {
+  const write = async (data: Uint8Array | undefined, name: string): Promise<string | undefined> => {
+    if (data === undefined) return undefined;
+    const file = store.temporary(name);
+    await writeDurably(file, data);
+    return file;
+  };
+  return {
+    video: await write(video, scratchNames.segment(index)),
+    rows: await write(rows, scratchNames.rows(index)),
   };
 }
 

@@ -8,12 +8,12 @@ import { type PipelineShape, runPipeline } from '../../pipeline/pipeline.js';
 import { JobError, messageOf } from '../../system/errors.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { type Decoder, openPieceDecoder } from '../../video/frames/decode.js';
-import { type Encoder, openEncoder } from '../../video/frames/encode.js';
 import type { WirePlan } from '../../video/frames/wire.js';
 import type { SourceFacts } from '../../video/source/source-facts.js';
 import { ofPiece } from '../../video/split/sample.js';
 import { type Activity, PIECE_WAIT } from '../../watchdog/activity.js';
-import { readRow } from '../journal/non-finite.js';
+import { type RowLayout, readRow } from '../journal/result-row.js';
+import { openSegmentWriter, type SegmentWriter } from '../journal/segment-files.js';
 import { type LocalCopy, withDisplayName } from '../prepare/source.js';
 import type { Channel, FromRank, ToRank } from './channel.js';
 import { soloWorld } from './solo-world.js';
@@ -24,7 +24,9 @@ export interface PieceTask {
   /** The source's name for messages, as the user gave it. */
   readonly display: string;
   readonly wire: WirePlan;
-  readonly spec: EncodeSpec;
+  /** Undefined: no video is made. */
+  readonly spec: EncodeSpec | undefined;
+  readonly layout: RowLayout;
   /** True if the ranks' GPUs decode and encode. */
   readonly nvdec: boolean;
   readonly nvenc: boolean;
@@ -55,8 +57,7 @@ interface OpenPiece {
 
 interface OpenSegment {
   readonly piece: OpenPiece;
-  readonly encoder: Encoder;
-  readonly file: string;
+  readonly writer: SegmentWriter;
   readonly began: number;
   readonly nonFinite: number[];
   frames: number;
@@ -220,7 +221,9 @@ async function closePiece({ decoder, copy }: OpenPiece): Promise<void> {
  * Creates a writer that encodes each piece on its own, and sends a finished one while the next one starts.
  */
 function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (error: unknown) => void) {
-  const spec = task.nvenc ? { ...task.spec, gpu } : task.spec;
+  const { layout } = task;
+  const spec = task.spec && (task.nvenc ? { ...task.spec, gpu } : task.spec);
+  const content = { spec, hasRows: layout.tableBytes > 0 };
   const expected: OpenPiece[] = [];
   const finishing: Promise<void>[] = [];
   let open: OpenSegment | undefined;
@@ -228,16 +231,17 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
   function begin(): OpenSegment {
     const piece = expected.shift();
     if (piece === undefined) throw new JobError('internal', 'a frame belongs to no piece');
-    const file = join(folder, `segment-${piece.order.index}.nut`);
-    return { piece, file, encoder: openEncoder(spec, file), began: Date.now(), nonFinite: [], frames: 0 };
+    const stem = join(folder, `segment-${piece.order.index}`);
+    const writer = openSegmentWriter(content, { video: `${stem}.nut`, rows: `${stem}.rows` });
+    return { piece, writer, began: Date.now(), nonFinite: [], frames: 0 };
   }
 
-  async function complete({ piece, encoder, file, began, nonFinite }: OpenSegment): Promise<void> {
-    await encoder.finish();
-    const data = await readFile(file);
-    await rm(file);
+  async function complete({ piece, writer, began, nonFinite }: OpenSegment): Promise<void> {
+    const files = await writer.finish();
+    const [video, rows] = await Promise.all([taken(files.video), taken(files.rows)]);
     const { order, warnings } = piece;
-    await channel.send({ kind: 'done', index: order.index, began, warnings, nonFinite }, data);
+    const facts = { index: order.index, videoBytes: video.length, began, warnings, nonFinite };
+    await channel.send({ kind: 'done', ...facts }, Buffer.concat([video, rows]));
   }
 
   return {
@@ -245,9 +249,9 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
 
     async write(row: Uint8Array): Promise<void> {
       open ??= begin();
-      const { frame, finite } = readRow(row);
-      if (!finite) open.nonFinite.push(open.frames);
-      await open.encoder.write(frame);
+      const result = readRow(row, layout);
+      if (!result.finite) open.nonFinite.push(open.frames);
+      await open.writer.write(result);
       open.frames += 1;
       if (open.frames < open.piece.order.pts.length) return;
       finishing.push(complete(open).catch(onFailure));
@@ -257,9 +261,17 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
     /** Sends the complete segments, and drops an incomplete one. */
     async end(): Promise<void> {
       await Promise.all(finishing);
-      await open?.encoder.abort();
+      await open?.writer.abort();
     },
   };
+}
+
+/** Returns the bytes of a file, and removes it. */
+async function taken(file: string | undefined): Promise<Buffer> {
+  if (file === undefined) return Buffer.alloc(0);
+  const data = await readFile(file);
+  await rm(file);
+  return data;
 }
 
 /** Returns the error of a piece whose frames or times differ from those in the video's packets. */

@@ -42,7 +42,7 @@ export function blocksThroughNetwork(
     );
   }
   const dims = (factor: number) => [batch, 6, (factor * padded.height) / 2, (factor * padded.width) / 2];
-  const facts = checkNetwork(plan, dims(1), dims(scale));
+  const facts = checkNetwork(plan, dims(1), io.output.name, dims(scale));
   const trained: ColourCoding = {
     matrix: io.matrix ?? input.matrix,
     range: io.range ?? input.range,
@@ -70,7 +70,11 @@ export function blocksThroughNetwork(
   const result =
     left === undefined ? map(builder, fromSampleType(builder, made, io.output.type), behind) : made;
 
-  return { ...facts, blocks: result, finite, notes: [] };
+  const geometry = {
+    ...{ modelWidth: padded.width, modelHeight: padded.height, scaleX: 1, scaleY: 1, offsetX: 0, offsetY: 0 },
+    ...{ sourceWidth: input.width, sourceHeight: input.height },
+  };
+  return { ...facts, blocks: result, finite, geometry, included: network, notes: [] };
 }
 
 function enter(builder: GraphBuilder, blocks: string, before: Affine, io: BlockIo): string {

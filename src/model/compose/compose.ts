@@ -3,30 +3,38 @@ import { type FrameFormat, frameBytes, largestCode } from '../../video/formats/f
 import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js';
 import { withoutUnread } from '../graph/graph-reading.js';
 import { prefixed } from '../graph/inline.js';
-import { DataType, encodeModel, opsetOf, toNumber, type ValueInfoProto } from '../graph/onnx.js';
+import { DataType, elements, encodeModel, opsetOf, toNumber, type ValueInfoProto } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
 import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
 import { type RunSize, withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { blocksFromFrames, framesFromBlocks, paddedSize } from './i420-ends.js';
-import { blocksThroughPixels } from './pixel-model.js';
+import { blocksThroughPixels, blocksToTable } from './pixel-model.js';
+import { type TablePlan, tableEnds } from './table-ends.js';
 
 export const INPUT_NAME = 'frames';
 export const OUTPUT_NAME = 'styled';
 
 /** A complete graph from wire frames to wire frames, for one video. */
 export interface ComposedGraph {
-  /** An ONNX file: `frames` uint8 [batch, inputBytes] -> `styled` uint8 [batch, rowBytes]. */
+  /**
+   * An ONNX file: `frames` uint8 [batch, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the tensors of
+   * a table, `table_0`, ..., float32 [batch, numbers].
+   */
   readonly bytes: Uint8Array;
   readonly input: FrameFormat;
-  readonly output: FrameFormat;
+  /** Undefined if the model gives no picture. */
+  readonly output: FrameFormat | undefined;
   /** Bytes of one frame. */
   readonly inputBytes: number;
   readonly outputBytes: number;
+  /** The table, if the model gives one. */
+  readonly table: TablePlan | undefined;
   /**
-   * Bytes of one row of the result: a frame, and a check byte that is 1 if the network gave finite numbers
-   * only for it. The check byte goes to the root with the frame.
+   * Bytes of one row of the result: a frame, if any; room for the packed rows of a table, if any, which the
+   * rank fills in; and a check byte that is 1 if the network gave finite numbers only for it. All of it goes
+   * to the root together.
    */
   readonly rowBytes: number;
   /** MACs of the network per source pixel; undefined if neither the graph nor the manifest says. */
@@ -65,21 +73,41 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
 
   const blocks = builder.cast(blocksFromFrames(builder, INPUT_NAME, input, padded, batch), 'float32');
   const network = through(builder, blocks, plan);
-  const mixed =
-    strength === 1
-      ? network.blocks
-      : builder.node('Add', [network.blocks, builder.scaleAndShift(blocks, [], [1 - strength], [0])]);
-  // Both kinds of network have added 0.5, so the cast, which truncates, rounds.
-  const samples = builder.cast(builder.clip(mixed, 0, largestCode(input.sample)), 'uint8');
-  const output = { ...input, ...upscaled(input, scale) };
-  const frames = framesFromBlocks(builder, samples, output, upscaled(padded, scale), batch, network.finite);
-  builder.nameOutput(frames, OUTPUT_NAME);
+  const table = model.table && tableEnds(builder, model.table, plan, network);
+  const room = table === undefined ? [] : [builder.zeroBytes([batch, table.plan.frameBytes])];
+  const checks = [...(network.finite === undefined ? [] : [network.finite]), ...(table?.finite ?? [])];
+  const finite =
+    checks.length === 0
+      ? builder.bytes([batch, 1], Array<number>(batch).fill(1))
+      : builder.cast(
+          checks.reduce((all, one) => builder.node('And', [all, one])),
+          'uint8',
+        );
+  const output = network.blocks === undefined ? undefined : { ...input, ...upscaled(input, scale) };
+  const picture = (styled: string, to: FrameFormat): string => {
+    const mixed =
+      strength === 1
+        ? styled
+        : builder.node('Add', [styled, builder.scaleAndShift(blocks, [], [1 - strength], [0])]);
+    // Both kinds of network have added 0.5, so the cast, which truncates, rounds.
+    const samples = builder.cast(builder.clip(mixed, 0, largestCode(input.sample)), 'uint8');
+    return framesFromBlocks(builder, samples, to, upscaled(padded, scale), batch, [...room, finite]);
+  };
+  const rows =
+    network.blocks === undefined || output === undefined
+      ? builder.concat([...room, finite], 1)
+      : picture(network.blocks, output);
+  builder.nameOutput(rows, OUTPUT_NAME);
+  const tensors = (table?.tensors ?? []).map((tensor, at) => {
+    builder.nameOutput(tensor, tableName(at));
+    return tensorInfo(tableName(at), DataType.float32, [batch, elements(table?.plan.shapes[at] ?? [])]);
+  });
 
   // The int8 pass finds its convolutions by their weights, so those must stay.
   const kept = new Set(model.int8?.map(({ weight }) => prefixed(weight)));
   const inputBytes = frameBytes(input);
-  const outputBytes = frameBytes(output);
-  const rowBytes = outputBytes + 1;
+  const outputBytes = output === undefined ? 0 : frameBytes(output);
+  const rowBytes = outputBytes + (table?.plan.frameBytes ?? 0) + 1;
   return {
     bytes: encodeModel({
       irVersion: Math.max(IR_VERSION, toNumber(model.proto.irVersion)),
@@ -89,14 +117,15 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       graph: {
         name: 'framescatter',
         ...withoutUnread(fuseUpsampleConvs(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept)),
-        input: [frameTensor(INPUT_NAME, batch, inputBytes)],
-        output: [frameTensor(OUTPUT_NAME, batch, rowBytes)],
+        input: [tensorInfo(INPUT_NAME, DataType.uint8, [batch, inputBytes])],
+        output: [tensorInfo(OUTPUT_NAME, DataType.uint8, [batch, rowBytes]), ...tensors],
       },
     }),
     input,
     output,
     inputBytes,
     outputBytes,
+    table: table?.plan,
     rowBytes,
     macsPerPixel:
       network.macs === undefined ? model.macsPerPixel : network.macs / (batch * input.width * input.height),
@@ -108,9 +137,9 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
 /** Returns the size of the frames that the network gets. */
 function runSize({ io, fixedSize }: LoadedModel, padded: Size, batch: number): RunSize {
   const { width, height } = fixedSize ?? padded;
-  return io.io === 'rgb'
-    ? { batch, width, height, layout: io.input.layout }
-    : { batch, width: width / 2, height: height / 2, layout: 'nchw' };
+  return io.io === 'i420'
+    ? { batch, width: width / 2, height: height / 2, layout: 'nchw' }
+    : { batch, width, height, layout: io.input.layout };
 }
 
 function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): ComposedNetwork {
@@ -120,10 +149,15 @@ function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): Comp
       return blocksThroughNetwork(builder, blocks, plan, io);
     case 'rgb':
       return blocksThroughPixels(builder, blocks, plan, io);
+    case 'table':
+      return blocksToTable(builder, blocks, plan, io);
   }
 }
 
 function checkRequest(model: LoadedModel, batch: number): void {
+  if (model.io.io === 'table' && model.strength !== 1) {
+    throw new JobError('model', `"${model.file}" gives no picture, so --strength does not apply`);
+  }
   if (model.fixedBatch !== undefined && model.fixedBatch !== batch) {
     throw new JobError(
       'model',
@@ -160,7 +194,12 @@ function upscaled(size: Size, scale: number): Size {
   return { width: size.width * scale, height: size.height * scale };
 }
 
-function frameTensor(name: string, batch: number, bytes: number): ValueInfoProto {
-  const shape = { dim: [{ dimValue: batch }, { dimValue: bytes }] };
-  return { name, type: { tensorType: { elemType: DataType.uint8, shape } } };
+/** Returns the name of a tensor of the table. */
+function tableName(at: number): string {
+  return `table_${at}`;
+}
+
+function tensorInfo(name: string, elemType: number, dims: readonly number[]): ValueInfoProto {
+  const shape = { dim: dims.map((dimValue) => ({ dimValue })) };
+  return { name, type: { tensorType: { elemType, shape } } };
 }

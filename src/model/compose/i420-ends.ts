@@ -53,7 +53,7 @@ export function blocksFromFrames(
 
 /**
  * Converts blocks, uint8 [batch, 6, h/2, w/2] for the padded size w x h, to wire frames [batch, frameBytes],
- * cropped to `size`. Appends to each frame its row of `beside`, uint8 [batch, n].
+ * cropped to `size`. Appends to each frame its rows of `beside`, uint8 [batch, n].
  */
 export function framesFromBlocks(
   builder: GraphBuilder,
@@ -61,7 +61,7 @@ export function framesFromBlocks(
   size: I420Layout,
   padded: Size,
   batch: number,
-  beside: string,
+  beside: readonly string[],
 ): string {
   const { width, height } = size;
   const chroma = chromaSize(size);
@@ -81,7 +81,7 @@ export function framesFromBlocks(
     [
       builder.reshape(crop(builder, luma, size, padded), [batch, width * height]),
       builder.reshape(planes, [batch, 2 * chroma.width * chroma.height]),
-      beside,
+      ...beside,
     ],
     1,
   );

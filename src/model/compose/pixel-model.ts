@@ -1,6 +1,8 @@
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { inlineGraph, prefixed } from '../graph/inline.js';
-import type { PixelIo } from '../load/loaded-model.js';
+import { countMacs } from '../graph/macs.js';
+import { inferShapes } from '../graph/shapes.js';
+import type { PixelIo, TableIo } from '../load/loaded-model.js';
 import {
   type ComposedNetwork,
   type ComposePlan,
@@ -12,6 +14,7 @@ import {
 } from '../load/network.js';
 import { finiteCheck } from '../passes/finite-check.js';
 import type { PixelTensor } from '../ports/tensors.js';
+import { fitPixels } from './fit.js';
 import { resizePixels } from './resize.js';
 import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
 
@@ -27,12 +30,12 @@ export function blocksThroughPixels(
   const size = model.fixedSize ?? padded;
   const outputSize = upscaled(size, scale);
   const outputDims = dimsOf(io.output, batch, outputSize);
-  const facts = checkNetwork(plan, dimsOf(io.input, batch, size), outputDims);
+  const facts = checkNetwork(plan, dimsOf(io.input, batch, size), io.output.name, outputDims);
 
   const blockSize = { width: padded.width / 2, height: padded.height / 2 };
   const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
-  const feed = toTensor(builder, resizePixels(builder, pixels, padded, size), io.input);
-  const network = inlineGraph(graph, io.input.name, feed);
+  const fitted = fitPixels(builder, pixels, { source: input, padded, size }, io.input, 'stretch', batch);
+  const network = inlineGraph(graph, io.input.name, toTensor(builder, fitted.pixels, io.input));
   builder.include(network);
   const output = prefixed(io.output.name);
   const value = guardSize(builder, output, outputDims, facts);
@@ -45,8 +48,40 @@ export function blocksThroughPixels(
     ...facts,
     blocks: blocksFromPixels(builder, styled, input, io.output, io.chroma, strength, 0.5),
     finite,
+    geometry: fitted.geometry,
+    included: network,
     notes: resized
       ? [`frames are resized to ${size.width}x${size.height}, the model's fixed size, and back`]
+      : [],
+  };
+}
+
+/** Runs blocks through a network that gives no image. */
+export function blocksToTable(
+  builder: GraphBuilder,
+  blocks: string,
+  plan: ComposePlan,
+  io: TableIo,
+): ComposedNetwork {
+  const { model, graph, batch, padded, input } = plan;
+  const size = model.fixedSize ?? padded;
+  const blockSize = { width: padded.width / 2, height: padded.height / 2 };
+  const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
+  const fitted = fitPixels(builder, pixels, { source: input, padded, size }, io.input, io.fit, batch);
+  const network = inlineGraph(graph, io.input.name, toTensor(builder, fitted.pixels, io.input));
+  builder.include(network);
+  const shapes = inferShapes(graph, plan.opset, io.input.name, dimsOf(io.input, batch, size));
+  const resized = size.width !== padded.width || size.height !== padded.height;
+  return {
+    macs: countMacs(shapes),
+    verified: true,
+    shapes,
+    blocks: undefined,
+    finite: undefined,
+    geometry: fitted.geometry,
+    included: network,
+    notes: resized
+      ? [`frames are fitted to ${size.width}x${size.height}, the model's fixed size (${io.fit})`]
       : [],
   };
 }

@@ -34,6 +34,10 @@ export interface GraphBuilder {
   include(graph: GraphProto): void;
   floats(dims: readonly number[], values: readonly number[]): string;
   bytes(dims: readonly number[], values: readonly number[]): string;
+  /** Adds a tensor float [N, C, ...] with one value in each channel. */
+  fill(dims: readonly number[], channels: readonly number[]): string;
+  /** Adds zeros of type uint8. */
+  zeroBytes(dims: readonly number[]): string;
   reshape(x: string, dims: readonly number[]): string;
   transpose(x: string, order: readonly number[]): string;
   concat(inputs: readonly string[], axis: number): string;
@@ -113,6 +117,14 @@ export function createGraphBuilder(opset: number): GraphBuilder {
         rawData: Uint8Array.from(values),
       });
       return name;
+    },
+    fill(dims, channels) {
+      const ones = [1, channels.length, ...dims.slice(2).map(() => 1)];
+      return node('Expand', [floats(ones, channels), integers(dims)]);
+    },
+    zeroBytes(dims) {
+      const t = { dataType: DataType.uint8, dims: [1], rawData: new Uint8Array(1) };
+      return node('ConstantOfShape', [integers(dims)], [{ name: 'value', type: AttributeType.tensor, t }]);
     },
     reshape: (x, dims) => node('Reshape', [x, integers(dims)]),
     transpose: (x, order) => node('Transpose', [x], [ints('perm', order)]),

@@ -128,15 +128,7 @@ export function deriveImageModel(
   if (input === undefined || output === undefined || isMissing || open.size > 0) {
     const why =
       isMissing && trial?.lost ? ` (its operator ${nodeName(trial.lost)} is not supported for this)` : '';
-    const lacks = [...open].map((one) => REMEDIES[one].lacks).join('; ');
-    const remedies = [...open].map((one) => REMEDIES[one][description]);
-    throw description === 'options'
-      ? new JobError('model', `"${file}" has no manifest, and its graph does not say ${lacks}${why}`, {
-          hint: `add ${remedies.join(' ')}, or write a manifest beside the model`,
-        })
-      : new JobError('model', `neither the manifest of "${file}" nor its graph says ${lacks}${why}`, {
-          hint: `add ${remedies.join(', ')} to the manifest`,
-        });
+    throw lacking(open, file, description, why);
   }
   const described = `${input.type} ${input.layout} ${input.channels} ${rangeText(input.range)} -> ${output.channels}`;
   return {
@@ -145,6 +137,34 @@ export function deriveImageModel(
     multiple,
     found: `${described}, scale ${scale}, multiple ${multiple}`,
   };
+}
+
+/**
+ * Describes the frames of a network of which nothing else is known.
+ *
+ * @throws {JobError} model: when facts are missing.
+ */
+export function describeInput(end: GraphEnd, known: KnownFacts, file: string): Required<PixelTensor> {
+  const open: Lacking = new Set();
+  const layout = layoutFrom({ input: end, output: end }, known);
+  if (layout === undefined) open.add('layout');
+  const count = layout && end.dims[axesOf(layout).channels];
+  const input = tensor(end, file, layout ?? 'nchw', count, known.input, open);
+  if (input !== undefined && open.size === 0) return input;
+  throw lacking(open, file, 'manifest');
+}
+
+/** Returns the error for facts that are missing, which says what gives them. */
+function lacking(open: Lacking, file: string, description: Description, why = ''): JobError {
+  const lacks = [...open].map((one) => REMEDIES[one].lacks).join('; ');
+  const remedies = [...open].map((one) => REMEDIES[one][description]);
+  return description === 'options'
+    ? new JobError('model', `"${file}" has no manifest, and its graph does not say ${lacks}${why}`, {
+        hint: `add ${remedies.join(' ')}, or write a manifest beside the model`,
+      })
+    : new JobError('model', `neither the manifest of "${file}" nor its graph says ${lacks}${why}`, {
+        hint: `add ${remedies.join(', ')} to the manifest`,
+      });
 }
 
 function rangeText(range: ValueRange): string {

@@ -101,11 +101,11 @@ function checkType(tensor: { readonly type: string }, end: GraphEnd, file: strin
 /** Returns the only batch size and the only frame size that the file allows. */
 export function fixedBy(
   io: ModelIo,
-  { input }: GraphEnds,
+  input: GraphEnd,
   file: string,
 ): Pick<LoadedModel, 'fixedBatch' | 'fixedSize'> {
-  const size = fixedSizeOf(input, io.io === 'rgb' ? io.input.layout : 'nchw', file);
-  const pixels = io.io === 'rgb' ? 1 : 2;
+  const size = fixedSizeOf(input, io.io === 'i420' ? 'nchw' : io.input.layout, file);
+  const pixels = io.io === 'i420' ? 2 : 1;
   return {
     fixedBatch: input.dims[0],
     fixedSize: size && { width: pixels * size.width, height: pixels * size.height },

@@ -4,8 +4,8 @@ import type { ConstantSource } from '../ports/constant-source.js';
 import type { Constant } from '../ports/constants.js';
 import type { ModelOverrides } from './derive-manifest.js';
 import { fixedBy } from './describe.js';
-import type { GraphEnds } from './graph-ends.js';
-import type { LoadedModel } from './loaded-model.js';
+import type { GraphEnd } from './graph-ends.js';
+import type { LoadedModel, ModelTable } from './loaded-model.js';
 
 /** What a user asks of a model. */
 export interface Request {
@@ -24,17 +24,18 @@ export function finish(
   { spec, strength }: Request,
   file: string,
   proto: ModelProto,
-  ends: GraphEnds,
+  input: GraphEnd,
   described: Pick<LoadedModel, 'io' | 'scale' | 'multiple'>,
   macsPerPixel: number | undefined,
   sources: readonly unknown[],
   notes: readonly string[],
   constants: readonly Constant[] = [],
+  table?: ModelTable,
 ): LoadedModel {
   const { io, scale, multiple } = described;
   const values = constants.map((one) => [one.name, one.sha256]);
-  // Without constants it is as it was before there were any: journals keep it.
-  const more = values.length === 0 ? {} : { constants: values };
+  // Without them it is as it was before there were any: journals keep it.
+  const more = { ...(values.length === 0 ? {} : { constants: values }), table };
   const identity = JSON.stringify({ sources, io, scale, multiple, strength, ...more });
   return {
     name: spec,
@@ -43,12 +44,13 @@ export function finish(
     proto,
     constants,
     io,
+    table,
     scale,
     multiple,
     strength,
     precision: 'fp32',
     int8: undefined,
-    ...fixedBy(io, ends, file),
+    ...fixedBy(io, input, file),
     macsPerPixel,
     sha256: createHash('sha256').update(identity).digest('hex'),
     notes,

@@ -39,6 +39,20 @@ export interface EndNames {
  * @throws {JobError} model: when an end is missing, is no image of a supported type, or has no role.
  */
 export function graphEnds(graph: GraphProto, file: string, names: EndNames): GraphEnds {
+  const input = framesEnd(graph, file, names);
+  const outputs = graph.output ?? [];
+  const output = names.output === undefined ? outputs[0] : outputs.find((one) => one.name === names.output);
+  if (output === undefined || (names.output === undefined && outputs.length !== 1))
+    throw severalOutputs(graph, file);
+  return { input, output: end(output, file, 'output') };
+}
+
+/**
+ * Returns the input that takes the frames.
+ *
+ * @throws {JobError} model: when it is missing, is no image of a supported type, or another has no role.
+ */
+export function framesEnd(graph: GraphProto, file: string, names: EndNames): GraphEnd {
   const { constants = new Set<string>() } = names;
   const valued = new Set((graph.initializer ?? []).map((one) => one.name));
   const all = (graph.input ?? []).filter((one) => !valued.has(one.name));
@@ -47,11 +61,12 @@ export function graphEnds(graph: GraphProto, file: string, names: EndNames): Gra
   const input = names.input === undefined ? inputs[0] : inputs.find((one) => one.name === names.input);
   if (input === undefined || inputs.length !== 1)
     throw severalInputs(graph, file, input?.name ?? '', constants);
-  const outputs = graph.output ?? [];
-  const output = names.output === undefined ? outputs[0] : outputs.find((one) => one.name === names.output);
-  if (output === undefined || (names.output === undefined && outputs.length !== 1))
-    throw severalOutputs(graph, file);
-  return { input: end(input, file, 'input'), output: end(output, file, 'output') };
+  return end(input, file, 'input');
+}
+
+/** Refuses outputs of a table that the graph does not have. */
+export function refuseMissingOutputs(graph: GraphProto, file: string, names: readonly string[]): void {
+  for (const output of names) refuseMissing({ output }, declaredEnds(graph), file);
 }
 
 /** Refuses names that the graph does not have. */

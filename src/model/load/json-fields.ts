@@ -16,6 +16,9 @@ export interface Fields {
   isObject(key: string): boolean;
   string(key: string): string;
   optionalString(key: string): string | undefined;
+  /** A list of at least one string. */
+  texts(key: string): readonly string[];
+  optionalFlag(key: string): boolean | undefined;
   number(key: string, rule: NumberRule): number;
   optionalNumber(key: string, rule: NumberRule): number | undefined;
   numberOrString(key: string): number | string;
@@ -102,6 +105,17 @@ export function fields(object: JsonObject, path: string, where = ''): Fields {
     isObject: (key) => isPlainObject(get(key)),
     string,
     optionalString: (key) => (get(key) === undefined ? undefined : string(key)),
+    texts(key) {
+      const value = get(key);
+      const list: readonly unknown[] = Array.isArray(value) ? value : [];
+      const found = list.filter((one) => typeof one === 'string');
+      const fits = found.length > 0 && found.length === list.length;
+      return fits ? found : fail(key, 'must be a list of strings');
+    },
+    optionalFlag(key) {
+      const value = get(key);
+      return value === undefined || typeof value === 'boolean' ? value : fail(key, 'must be true or false');
+    },
     number,
     optionalNumber: (key, rule) => (get(key) === undefined ? undefined : number(key, rule)),
     numberOrString(key) {

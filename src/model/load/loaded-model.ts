@@ -1,7 +1,8 @@
+import type { TableSpec } from '../../table/spec.js';
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
 import type { ModelProto } from '../graph/onnx.js';
 import type { Constant } from '../ports/constants.js';
-import type { BlockTensor, ChromaSampling, PixelTensor } from '../ports/tensors.js';
+import type { BlockTensor, ChromaSampling, Fit, PixelTensor } from '../ports/tensors.js';
 import type { ModelSize } from './catalogue.js';
 import type { Precision } from './manifest-fields.js';
 import type { Int8Conv } from './ranges.js';
@@ -24,7 +25,22 @@ export interface PixelIo {
   readonly chroma: ChromaSampling;
 }
 
-export type ModelIo = BlockIo | PixelIo;
+/** A network on RGB or grey images that gives no image. */
+export interface TableIo {
+  readonly io: 'table';
+  readonly input: Required<PixelTensor>;
+  readonly chroma: ChromaSampling;
+  readonly fit: Fit;
+}
+
+export type ModelIo = BlockIo | PixelIo | TableIo;
+
+/** The outputs of a network that become the rows of a table. */
+export interface ModelTable {
+  readonly spec: TableSpec;
+  /** Their names, in the order that the kind of table says. */
+  readonly ends: readonly string[];
+}
 
 /** A model that is ready to be composed: one description from file, manifest, styles and overrides. */
 export interface LoadedModel {
@@ -39,6 +55,7 @@ export interface LoadedModel {
   /** Inputs of the network that are the same for every frame. */
   readonly constants: readonly Constant[];
   readonly io: ModelIo;
+  readonly table: ModelTable | undefined;
   /** Output width (and height) over input width: 1..4. */
   readonly scale: number;
   /** Width and height of the network's input are padded to a multiple of this many pixels. */

@@ -255,11 +255,15 @@ function blockTensor(top: Fields, key: string): BlockTensor {
 /** Returns the files beside the network that a manifest of an image model names. */
 export function filesBeside(manifest: Manifest): readonly string[] {
   if (manifest.kind === 'image' && manifest.io === 'ports') {
-    return [...manifest.inputs.values()].flatMap((port) =>
+    const values = [...manifest.inputs.values()].flatMap((port) =>
       port.role === 'constant' && port.source !== undefined && port.source.kind !== 'numbers'
         ? [port.source.file]
         : [],
     );
+    const labels = [...manifest.outputs.values()].flatMap((port) =>
+      port.role === 'table' && port.decode.labels !== undefined ? [port.decode.labels] : [],
+    );
+    return [...values, ...labels];
   }
   return manifest.int8 === undefined ? [] : [manifest.int8.file];
 }

@@ -1,4 +1,5 @@
 import { JobError } from '../../system/errors.js';
+import type { Geometry } from '../../table/geometry.js';
 import type { FrameFormat } from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { countMacs } from '../graph/macs.js';
@@ -34,10 +35,20 @@ export interface NetworkFacts {
 
 /** A network with its conversions from and to blocks, as part of a composed graph. */
 export interface ComposedNetwork extends NetworkFacts {
-  /** Float [batch, 6, h, w] at output size: coded levels times the strength, plus 0.5. */
-  readonly blocks: string;
-  /** uint8 [batch, 1]: 1 for each frame with finite numbers only, else 0. See `finiteCheck`. */
-  readonly finite: string;
+  /**
+   * Float [batch, 6, h, w] at output size: coded levels times the strength, plus 0.5. Undefined if it gives
+   * no picture.
+   */
+  readonly blocks: string | undefined;
+  /** How pixels of its input lie in the frame. */
+  readonly geometry: Geometry;
+  /**
+   * bool [batch, 1] or undefined: true for each frame with a picture of finite numbers only. See
+   * `finiteCheck`.
+   */
+  readonly finite: string | undefined;
+  /** The network as it is included in the composed graph. */
+  readonly included: GraphProto;
   readonly notes: readonly string[];
 }
 
@@ -49,11 +60,12 @@ export interface ComposedNetwork extends NetworkFacts {
 export function checkNetwork(
   plan: ComposePlan,
   inputDims: readonly number[],
+  output: string,
   outputDims: readonly number[],
 ): NetworkFacts {
   const { model, graph, opset } = plan;
   const shapes = inferShapes(graph, opset, model.io.input.name, inputDims);
-  const dims = shapes.of(model.io.output.name)?.dims;
+  const dims = shapes.of(output)?.dims;
   if (dims !== undefined && dims.join() !== outputDims.join()) {
     throw new JobError(
       'model',

@@ -5,6 +5,8 @@ import {
   CHROMA_SAMPLINGS,
   type ChannelOrder,
   type ChromaSampling,
+  FITS,
+  type Fit,
   LAYOUTS,
   type TensorLayout,
   type ValueRange,
@@ -21,6 +23,7 @@ import {
   type Precision,
   valueRange,
 } from './manifest-fields.js';
+import { type TableDecode, tableDecode } from './table-manifest.js';
 
 /**
  * What the graph does not say of an image tensor. Layout and channels may be given where it does not tell.
@@ -32,11 +35,18 @@ export interface ImagePort {
 }
 
 export type InputPort =
-  | ({ readonly role: 'frames' } & ImagePort)
+  | ({ readonly role: 'frames'; readonly fit?: Fit } & ImagePort)
   /** Without a value, the command line must give one. */
   | { readonly role: 'constant'; readonly source: ConstantSource | undefined };
 
-export type OutputPort = { readonly role: 'picture' } & ImagePort;
+export type OutputPort =
+  | ({ readonly role: 'picture' } & ImagePort)
+  | {
+      readonly role: 'table';
+      readonly decode: TableDecode;
+      /** Further outputs that the table is made of, in the order of its head. */
+      readonly ends: readonly string[];
+    };
 
 /** A network whose ends have roles. Outputs without one are not computed. */
 export interface PortsManifest {
@@ -64,7 +74,11 @@ export function portsManifest(top: Fields): PortsManifest {
   const count = (ports: ReadonlyMap<string, { readonly role: string }>, role: string) =>
     [...ports.values()].filter((port) => port.role === role).length;
   if (count(inputs, 'frames') !== 1) top.fail('inputs', 'must have exactly one with the role "frames"');
-  if (count(outputs, 'picture') !== 1) top.fail('outputs', 'must have exactly one with the role "picture"');
+  const [pictures, tables] = [count(outputs, 'picture'), count(outputs, 'table')];
+  if (pictures > 1 || tables > 1) top.fail('outputs', 'must have at most one "picture" and one "table"');
+  const fitted = [...inputs.values()].find((port) => port.role === 'frames' && port.fit !== undefined);
+  if (pictures > 0 && fitted !== undefined)
+    top.fail('inputs', 'must have no "fit" where an output is a picture: frames are stretched and back');
   return {
     kind: 'image',
     io: 'ports',
@@ -86,14 +100,25 @@ function inputPort(port: Fields): InputPort {
   const role = port.choice('role', ['frames', 'constant'] as const);
   switch (role) {
     case 'frames':
-      return { role, ...imagePort(port) };
+      return { role, ...optional('fit', port.optionalChoice('fit', FITS)), ...imagePort(port) };
     case 'constant':
       return { role, source: source(port) };
   }
 }
 
-function outputPort(port: Fields): OutputPort {
-  return { role: port.choice('role', ['picture'] as const), ...imagePort(port) };
+function outputPort(port: Fields, end: string): OutputPort {
+  const role = port.choice('role', ['picture', 'table'] as const);
+  switch (role) {
+    case 'picture':
+      return { role, ...imagePort(port) };
+    case 'table': {
+      const ends = port.has('with') ? port.texts('with') : [];
+      const decode = port.has('decode')
+        ? port.object('decode', tableDecode)
+        : { spec: { kind: 'values' as const, column: end }, labels: undefined };
+      return { role, decode, ends };
+    }
+  }
 }
 
 function imagePort(port: Fields): ImagePort {

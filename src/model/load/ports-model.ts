@@ -1,22 +1,32 @@
 /** Models whose ends have roles: from a manifest of format 2, or from the command line. */
 import { JobError } from '../../system/errors.js';
-import { type ModelProto, opsetOf } from '../graph/onnx.js';
+import { type GraphProto, type ModelProto, opsetOf } from '../graph/onnx.js';
 import type { ConstantSource } from '../ports/constant-source.js';
 import { type Constant, type FramesFacts, readConstant } from '../ports/constants.js';
 import { declaredEnds } from '../ports/ends.js';
+import type { Fit } from '../ports/tensors.js';
 import { type RunSize, withConstants } from '../ports/with-constants.js';
 import {
   type Description,
   deriveImageModel,
+  describeInput,
   factsOf,
   type KnownFacts,
   layoutFrom,
 } from './derive-manifest.js';
 import { finish, type Request } from './finish.js';
-import { type GraphEnds, graphEnds } from './graph-ends.js';
-import type { LoadedModel } from './loaded-model.js';
+import {
+  fixedSizeOf,
+  framesEnd,
+  type GraphEnd,
+  type GraphEnds,
+  graphEnds,
+  refuseMissingOutputs,
+} from './graph-ends.js';
+import type { LoadedModel, ModelTable, TableIo } from './loaded-model.js';
 import { readLimited, resolveInside } from './model-files.js';
 import type { PortsManifest } from './ports-manifest.js';
+import { withLabels } from './table-manifest.js';
 
 /** A network, read from its file. */
 export interface ReadNetwork {
@@ -32,34 +42,88 @@ export async function loadPorts(
   manifest: PortsManifest,
   { file, proto, digest }: ReadNetwork,
 ): Promise<LoadedModel> {
-  const { overrides } = request;
-  const [[input, inputPort], [output, outputPort]] = [
-    imageOf(manifest.inputs, 'frames'),
-    imageOf(manifest.outputs, 'picture'),
-  ];
+  const graph = proto.graph ?? {};
+  const [input, inputPort] = portOf(manifest.inputs, 'frames') ?? missing('frames');
+  const picture = portOf(manifest.outputs, 'picture');
   const sources = await sourcesOf(request, path, manifest);
-  const ends = graphEnds(proto.graph ?? {}, file, { input, output, constants: new Set(sources.keys()) });
-  const { scale, multiple, chroma } = manifest;
+  const names = { input, constants: new Set(sources.keys()) };
+  const table = await tableOf(request, path, manifest, graph, file);
+  const { scale, multiple, chroma, macsPerPixel } = manifest;
   const known = {
     ...{ scale, multiple, chroma },
-    ...given(factsOf(overrides, { input: inputPort, output: outputPort })),
+    ...given(factsOf(request.overrides, { input: inputPort, output: picture?.[1] ?? {} })),
   };
-  const { constants, derived } = await describeNetwork(
-    request,
-    { file, proto, ends, sources, known },
-    'manifest',
-  );
-  const model = finish(request, file, proto, ends, derived, manifest.macsPerPixel, [digest], [], constants);
-  return { ...model, precision: manifest.precision ?? model.precision };
+  const made = (end: GraphEnd, described: Described, constants: readonly Constant[]) => {
+    const model = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, table);
+    return { ...model, precision: manifest.precision ?? model.precision };
+  };
+  if (picture === undefined) {
+    const end = framesEnd(graph, file, names);
+    const described = describeFrames(end, known, inputPort.fit ?? 'stretch', file);
+    return made(end, described, await readConstants(request, sources, proto, file, described.io.input));
+  }
+  const ends = graphEnds(graph, file, { ...names, output: picture[0] });
+  const network = { file, proto, ends, sources, known };
+  const { constants, derived } = await describeNetwork(request, network, 'manifest');
+  return made(ends.input, derived, constants);
 }
 
-/** Returns the one port of a role. `parseManifest` has checked that there is one. */
-function imageOf<P extends { readonly role: string }, R extends P['role']>(
+type Described = Pick<LoadedModel, 'io' | 'scale' | 'multiple'>;
+
+function missing(role: string): never {
+  throw new JobError('internal', `a manifest has no end with the role "${role}"`);
+}
+
+/** Describes the frames of a network that gives no picture. */
+function describeFrames(
+  end: GraphEnd,
+  known: KnownFacts,
+  fit: Fit,
+  file: string,
+): Described & { readonly io: TableIo } {
+  const input = describeInput(end, known, file);
+  const isFixed = fixedSizeOf(end, input.layout, file) !== undefined;
+  if (!isFixed && fit !== 'stretch') {
+    throw new JobError('model', `"${file}" takes frames of any size, so "fit" does not apply`, {
+      hint: 'omit "fit", or export the model with a fixed size',
+    });
+  }
+  const multiple = known.multiple ?? (isFixed ? 1 : undefined);
+  if (multiple === undefined) {
+    throw new JobError(
+      'model',
+      `the graph of "${file}" does not say of what number width and height must be multiples`,
+      { hint: 'add "multiple" to the manifest: 1 if any will do, 32 for most detectors' },
+    );
+  }
+  return { io: { io: 'table', input, chroma: known.chroma ?? 'linear', fit }, scale: 1, multiple };
+}
+
+async function tableOf(
+  { limit }: Request,
+  path: string,
+  manifest: PortsManifest,
+  graph: GraphProto,
+  file: string,
+): Promise<ModelTable | undefined> {
+  const found = portOf(manifest.outputs, 'table');
+  if (found === undefined) return undefined;
+  const [name, { decode, ends }] = found;
+  refuseMissingOutputs(graph, file, [name, ...ends]);
+  const { labels } = decode;
+  const text = labels === undefined ? undefined : await readLimited(await resolveInside(path, labels), limit);
+  const lines = text && Buffer.from(text).toString('utf8').split(/\r?\n/);
+  if (lines?.at(-1) === '') lines.pop();
+  return { spec: withLabels(decode.spec, lines), ends: [name, ...ends] };
+}
+
+/** Returns the port of a role, of which there is one at most. */
+function portOf<P extends { readonly role: string }, R extends P['role']>(
   ports: ReadonlyMap<string, P>,
   role: R,
-): [string, P & { readonly role: R }] {
+): [string, P & { readonly role: R }] | undefined {
   for (const [name, port] of ports) if (port.role === role) return [name, port as P & { readonly role: R }];
-  throw new JobError('internal', `a manifest has no end with the role "${role}"`);
+  return undefined;
 }
 
 /** Returns the sources of the constants, of the command line before those of the manifest. */

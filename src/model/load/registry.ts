@@ -103,7 +103,7 @@ async function loadStyles(request: Request, path: string, manifest: StylesManife
   const rows = drawn.map(({ name }) => manifest.styles.findIndex((style) => style.name === name));
   const int8 = manifest.int8 && (await readRanges(path, manifest.int8, manifest.styles.length, rows));
   const sources = [digest, ...digests, ...(int8 === undefined ? [] : [int8.sha256]), styles];
-  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, []);
+  const model = finish(request, file, proto, ends.input, described, manifest.macsPerPixel, sources, []);
   return { ...model, size: sizeOf(manifest), precision: 'fp16', int8: int8?.convs };
 }
 
@@ -120,7 +120,17 @@ async function loadImage(request: Request, path: string, manifest: ImageManifest
   const constants = await readConstants(request, request.inputs, proto, file, frames);
   const int8 = manifest.int8 && (await readRanges(path, manifest.int8, 1, [0]));
   const sources = [digest, ...(int8 === undefined ? [] : [int8.sha256])];
-  const model = finish(request, file, proto, ends, described, manifest.macsPerPixel, sources, [], constants);
+  const model = finish(
+    request,
+    file,
+    proto,
+    ends.input,
+    described,
+    manifest.macsPerPixel,
+    sources,
+    [],
+    constants,
+  );
   return { ...model, precision: manifest.precision ?? model.precision, int8: int8?.convs };
 }
 
@@ -155,7 +165,7 @@ async function loadFile(request: Request): Promise<LoadedModel> {
   const network = { file: spec, proto, ends, sources, known: factsOf(overrides) };
   const { constants, derived } = await describeNetwork(request, network, 'options');
   const notes = [`model without a manifest, treated as ${derived.found}`];
-  return finish(request, spec, proto, ends, derived, undefined, [digest], notes, constants);
+  return finish(request, spec, proto, ends.input, derived, undefined, [digest], notes, constants);
 }
 
 async function exists(path: string): Promise<boolean> {

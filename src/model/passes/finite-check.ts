@@ -11,7 +11,6 @@ import {
   toNumber,
 } from '../graph/onnx.js';
 import type { NetworkFacts } from '../load/network.js';
-import type { SampleType } from '../ports/tensors.js';
 
 /** Operators that may turn NaN or infinity into a finite number. */
 const MASKING: ReadonlySet<string> = new Set([
@@ -28,18 +27,21 @@ const PRESERVING: ReadonlySet<string> = new Set([
 
 const FLOATS: ReadonlySet<number> = new Set([DataType.float32, DataType.float16, DataType.float64]);
 
+const FLOAT_ENDS: ReadonlySet<string> = new Set(['float32', 'float16', 'float64', 'bfloat16']);
+
 /** The output of a network that is included in a graph. */
 export interface NetworkEnd {
   /** Its name in the rest of the graph, and in the network. */
   readonly value: string;
   readonly output: string;
-  readonly type: SampleType;
+  /** Its ONNX element type. */
+  readonly type: string;
   readonly batch: number;
 }
 
 /**
- * Adds a check whether the network gave finite numbers only for each frame: uint8 [batch, 1], 1 if it did,
- * else 0.
+ * Adds a check whether the network gave finite numbers only for each frame: bool [batch, 1]; undefined if it
+ * can give no others.
  *
  * It checks the mean, which is finite if all numbers are, and costs one pass over them. If the network ends
  * with an operator that limits its range (Tanh, Sigmoid, Clip, a cast to bytes), it checks the value before
@@ -51,9 +53,9 @@ export function finiteCheck(
   network: GraphProto,
   { value, output, type, batch }: NetworkEnd,
   { shapes }: Pick<NetworkFacts, 'shapes'>,
-): string {
+): string | undefined {
   const found = beforeMasking(network, output);
-  if (found === output && type === 'uint8') return builder.bytes([batch, 1], Array<number>(batch).fill(1));
+  if (found === output && !FLOAT_ENDS.has(type)) return undefined;
   const checked = found === output ? value : found;
   // The type of a value inside the network is not known; ONNX Runtime removes a cast to the same type.
   const floats = found === output && type === 'float32' ? checked : builder.cast(checked, 'float32');
@@ -62,7 +64,7 @@ export function finiteCheck(
   const mean = builder.mean(builder.mean(parts, [2]), [1, 2]);
   // Infinity minus itself is NaN, and NaN is less than no number.
   const finite = builder.node('Less', [builder.node('Sub', [mean, mean]), builder.floats([], [1])]);
-  return builder.reshape(builder.cast(finite, 'uint8'), [batch, 1]);
+  return builder.reshape(finite, [batch, 1]);
 }
 
 /** Returns the last value on the path to `output` after which no operator masks NaN or infinity. */

@@ -94,10 +94,14 @@ function converted(graph: GraphProto): GraphProto {
       .filter((one) => one.dataType === DataType.float32)
       .map((one) => [one.name ?? '', `half/${one.name}`]),
   );
+  // The tensors of a table leave the graph in float32.
+  const outputs = new Set((graph.output ?? []).map(({ name }) => name));
   const node = (one: NodeProto): NodeProto => ({
     ...one,
     input: (one.input ?? []).map((name, at) => (at < ownTypeFrom(one) ? (halves.get(name) ?? name) : name)),
-    attribute: (one.attribute ?? []).map((value) => fp16Attribute(one, value)),
+    attribute: (one.attribute ?? []).map((value) =>
+      outputs.has(one.output?.[0]) ? value : fp16Attribute(one, value),
+    ),
   });
   return {
     ...graph,

@@ -15,6 +15,12 @@ export type ValueRange = NamedRange | ChannelStatistics;
  */
 export type ChromaSampling = 'nearest' | 'linear';
 
+/**
+ * How frames come to a model's fixed size: stretched; whole, with grey bars; or so that they cover it, and
+ * their middle is kept.
+ */
+export type Fit = 'stretch' | 'letterbox' | 'crop';
+
 /** An image tensor of an RGB model. `name` may be omitted if the graph has only one such tensor. */
 export interface PixelTensor {
   readonly name?: string;
@@ -32,6 +38,7 @@ export interface BlockTensor {
   readonly range: NamedRange;
 }
 
+export const FITS: readonly Fit[] = ['stretch', 'letterbox', 'crop'];
 export const LAYOUTS: readonly TensorLayout[] = ['nchw', 'nhwc'];
 export const SAMPLE_TYPES: readonly SampleType[] = ['float32', 'float16', 'uint8'];
 export const CHANNEL_ORDERS: readonly ChannelOrder[] = ['rgb', 'bgr', 'grey'];

@@ -8,6 +8,14 @@ import { PROVIDERS } from './providers.js';
  */
 export type InferenceStreams = readonly [NativeSession, ...NativeSession[]];
 
+/** Returns what `make` gives for each stream. */
+export function eachOf<T>(
+  [first, ...others]: InferenceStreams,
+  make: (stream: NativeSession) => T,
+): readonly [T, ...T[]] {
+  return [make(first), ...others.map(make)];
+}
+
 /** Opens as many sessions as the provider gains from. `notes` say what is slower than possible. */
 export async function openInferenceStreams(
   provider: ProviderName,

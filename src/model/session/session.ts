@@ -4,6 +4,7 @@ import { messageOf } from '../../system/errors.js';
 import { type Native, type NativeSession, native, type ProviderName } from '../../system/native.js';
 import type { Precision } from '../load/manifest-fields.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
+import { furtherOutputs } from './inference.js';
 import { type InferenceStreams, openInferenceStreams } from './inference-streams.js';
 import type { CpuPrecision, SessionGraphs } from './precision.js';
 import { autoProvider, FALLBACK_ORDER, PROVIDERS } from './providers.js';
@@ -120,7 +121,8 @@ async function dryRun(
 ): Promise<void> {
   const input = new Uint8Array(addon.allocate(request.inputBytes, session)).fill(GREY);
   const output = new Uint8Array(addon.allocate(request.outputBytes, session));
-  await session.run([input], [output]);
+  const further = furtherOutputs(session, (bytes) => new Uint8Array(addon.allocate(bytes, session)));
+  await session.run([input], [output, ...further]);
 }
 
 function refuse(error: unknown): never {

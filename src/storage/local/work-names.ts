@@ -13,8 +13,8 @@ export const HEADER = 'journal.json';
  */
 export const PUBLICATION = 'publication.json';
 
-/** Returns the name of a segment's record or data. */
-export function segmentName(index: number, suffix: 'json' | 'nut'): string {
+/** Returns the name of a segment's record, its video, or its rows of a table. */
+export function segmentName(index: number, suffix: 'json' | 'nut' | 'rows'): string {
   return `segment-${String(index).padStart(6, '0')}.${suffix}`;
 }
 
@@ -24,13 +24,15 @@ export function segmentName(index: number, suffix: 'json' | 'nut'): string {
  */
 export const scratchNames = {
   segment: (index: number): string => `segment-${index}.nut`,
+  rows: (index: number): string => `segment-${index}.rows`,
   spool: (index: number): string => `spool-${index}.i420`,
   output: (container: string): string => `output.${container}`,
+  table: (suffix: string): string => `table.${suffix}`,
 } as const;
 
-const KEPT = /^(?:journal\.json|publication\.json|segment-\d{6,}\.(?:json|nut))$/;
+const KEPT = /^(?:journal\.json|publication\.json|segment-\d{6,}\.(?:json|nut|rows))$/;
 const RUN_FILE =
-  /^run-[0-9a-f]{16}-(?:segment-\d+\.nut|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
+  /^run-[0-9a-f]{16}-(?:segment-\d+\.(?:nut|rows)|table\.\w+|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
 const SPOOL = /^spool-\d+\.i420$/;
 
 /**

@@ -34,23 +34,27 @@ const JOB = {
   model: { name: 'wave', size: 'small', file: '/models/wave.onnx', sha256: 'abc' },
   batch: 1,
   batchReason: 'a CPU gains nothing from more',
-  spec: {
-    ...{ codec: 'h264', crf: 18, preset: 'medium', pixelFormat: 'yuv420p', width: 1440, height: 1152 },
-    ...{ rate: { num: 25, den: 1 }, keyframeInterval: 100 },
-  } as EncodeSpec,
   segmentFrames: 100,
-  container: { name: 'mkv' },
-  streams: {
-    actions: [
-      { kind: 'video', index: 0 },
-      { kind: 'copy', index: 1 },
-      { kind: 'convert', index: 2, encoder: 'ass', options: [] },
-      { kind: 'attach', index: 3, fileName: 'cover.jpg', mimeType: 'image/jpeg' },
-      { kind: 'remade', index: 4 },
-      { kind: 'drop', index: 5 },
-    ],
-    notes: [],
+  video: {
+    spec: {
+      ...{ codec: 'h264', crf: 18, preset: 'medium', pixelFormat: 'yuv420p', width: 1440, height: 1152 },
+      ...{ rate: { num: 25, den: 1 }, keyframeInterval: 100 },
+    } as EncodeSpec,
+    container: { name: 'mkv' },
+    streams: {
+      actions: [
+        { kind: 'video', index: 0 },
+        { kind: 'copy', index: 1 },
+        { kind: 'convert', index: 2, encoder: 'ass', options: [] },
+        { kind: 'attach', index: 3, fileName: 'cover.jpg', mimeType: 'image/jpeg' },
+        { kind: 'remade', index: 4 },
+        { kind: 'drop', index: 5 },
+      ],
+      notes: [],
+    },
   },
+  table: undefined,
+  rate: { num: 25, den: 1 },
   memory: { dryRuns: [], refuseLack: () => {}, needs: () => [400 * MIB, 300 * MIB] },
 } as unknown as DecidedJob;
 
@@ -114,7 +118,7 @@ t.test('engines, one thread for damage, codecs without settings, and what a spoo
   t.match(workDecisions({ ...OPTIONS, tolerant: true }, JOB, WORK)[2], /one thread/);
   const lossless = {
     ...{ ...JOB, wire: { ...JOB.wire, filters: [] } },
-    spec: { ...JOB.spec, codec: 'ffv1' },
+    video: { ...JOB.video, spec: { ...JOB.video?.spec, codec: 'ffv1' } },
   } as DecidedJob;
   const segments = [{ index: 0, frames: 60, bytes: 1, pts: [] }];
   const resumed = { ...WORK, journal: { ...WORK.journal, resumes: 2, segments }, restored: 61 };

@@ -116,7 +116,7 @@ function rank(more: Partial<RankTrial> = {}): RankTrial {
 }
 
 t.test('each word of --hwaccel is a request, and only what may work is tried', async (t) => {
-  const job = { source: { video: VIDEO }, spec: SPEC } as PreparedJob;
+  const job = { source: { video: VIDEO }, video: { spec: SPEC } } as PreparedJob;
   const seen = HWACCELS.map((name) => {
     const { nvdec, nvenc } = hardwareRequest(name, job, false);
     return [name, nvdec, nvenc];

@@ -29,8 +29,14 @@ t.test('segments that were recorded are there for the next run, on whatever thre
   const folder = t.testdir();
   const store = await openLocalStore(join(folder, 'work'));
   const first = await openJournal(store, identity, 3);
-  await first.record({ index: 0, frames: 2, pts: [5, 9] }, await finishedFile(folder, 7), 7);
-  await first.record({ index: 1, frames: 1, pts: [12] }, await finishedFile(folder, 8), 8);
+  await first.record(
+    { index: 0, frames: 2, pts: [5, 9] },
+    { video: await finishedFile(folder, 7), rows: undefined },
+  );
+  await first.record(
+    { index: 1, frames: 1, pts: [12] },
+    { video: await finishedFile(folder, 8), rows: undefined },
+  );
   await store[Symbol.asyncDispose]();
 
   const second = await openJournal(await openLocalStore(join(folder, 'work')), identity, 99);
@@ -60,7 +66,10 @@ t.test('segments after a gap or of another size are made again', async (t) => {
   const store = await openLocalStore(join(folder, 'work'));
   const journal = await openJournal(store, identity, 1);
   for (const index of [0, 1, 2, 3]) {
-    await journal.record({ index, frames: 1, pts: [index] }, await finishedFile(folder, 4), 4);
+    await journal.record(
+      { index, frames: 1, pts: [index] },
+      { video: await finishedFile(folder, 4), rows: undefined },
+    );
   }
   await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
   const again = await openJournal(store, identity, 1);
@@ -77,7 +86,10 @@ t.test('where segments are made in any order, those after a gap stay', async (t)
   const split = { ...identity, split: 'segments' };
   const journal = await openJournal(store, split, 1);
   for (const index of [0, 3, 2]) {
-    await journal.record({ index, frames: 1, pts: [index] }, await finishedFile(folder, 4), 4);
+    await journal.record(
+      { index, frames: 1, pts: [index] },
+      { video: await finishedFile(folder, 4), rows: undefined },
+    );
   }
   await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
   const again = await openJournal(store, split, 1);
@@ -99,8 +111,9 @@ async function afterDamage(t: Test, split: string, damage: (work: string) => Pro
   const job = { ...identity, split };
   const journal = await openJournal(store, job, 1);
   for (const index of [0, 1, 2]) {
-    const file = await finishedFile(folder, 40 + index);
-    await journal.record({ index, frames: 2, pts: [20 * index, 20 * index + 7] }, file, 40 + index);
+    const video = await finishedFile(folder, 40 + index);
+    const pts = [20 * index, 20 * index + 7];
+    await journal.record({ index, frames: 2, pts }, { video, rows: undefined });
   }
   await store[Symbol.asyncDispose]();
   await damage(work);
@@ -176,11 +189,14 @@ t.test('what an earlier version recorded, without digests, is taken over', async
 t.test('a segment that changes while its job runs is refused, and the next run makes it again', async (t) => {
   const folder = t.testdir();
   const journal = await openJournal(await openLocalStore(join(folder, 'work')), identity, 1);
-  await journal.record({ index: 0, frames: 1, pts: [0] }, await finishedFile(folder, 9), 9);
+  await journal.record(
+    { index: 0, frames: 1, pts: [0] },
+    { video: await finishedFile(folder, 9), rows: undefined },
+  );
   const path = await journal.segmentPath(0);
-  await journal.confirm(0, await fileDigest(path));
+  await journal.confirm(0, 'video', await fileDigest(path));
   await flipBit(path, 3);
-  await t.rejects(journal.confirm(0, await fileDigest(path)), {
+  await t.rejects(journal.confirm(0, 'video', await fileDigest(path)), {
     code: 'journal',
     message: /segment 0 in .* is damaged/,
     hint: /run the same command again/,
@@ -271,12 +287,18 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
     const folder = t.testdir();
     const work = join(folder, 'work');
     const good = await openJournal(await openLocalStore(work), identity, 1);
-    await good.record({ index: 0, frames: 1, pts: [0] }, await finishedFile(folder, 4), 4);
+    await good.record(
+      { index: 0, frames: 1, pts: [0] },
+      { video: await finishedFile(folder, 4), rows: undefined },
+    );
     await good.store[Symbol.asyncDispose]();
 
     const cut = await openJournal(await openLocalStore(work, failingAfterHeader(step)), identity, 1);
     await t.rejects(
-      cut.record({ index: 1, frames: 1, pts: [1] }, await finishedFile(folder, 4), 4),
+      cut.record(
+        { index: 1, frames: 1, pts: [1] },
+        { video: await finishedFile(folder, 4), rows: undefined },
+      ),
       { message: /cut/ },
       step,
     );

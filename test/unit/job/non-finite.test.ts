@@ -4,9 +4,9 @@ import {
   nonFiniteFrames,
   nonFiniteWarning,
   nonFiniteWatch,
-  readRow,
   refuseNonFinite,
 } from '../../../src/job/journal/non-finite.js';
+import { readRow, rowBytesOf } from '../../../src/job/journal/result-row.js';
 
 const record = (index: number, nonFinite?: readonly number[]) => ({
   index,
@@ -50,7 +50,10 @@ t.test('ranges go across segments', async (t) => {
   t.equal(nonFiniteWarning(nonFiniteFrames([record(0)]), 10), undefined);
 });
 
-t.test('a row is a frame and its check byte', async (t) => {
-  t.same(readRow(Uint8Array.of(5, 6, 1)), { frame: Uint8Array.of(5, 6), finite: true });
-  t.equal(readRow(Uint8Array.of(5, 6, 0)).finite, false);
+t.test('a row is a frame, rows of a table and a check byte', async (t) => {
+  const layout = { frameBytes: 2, tableBytes: 1 };
+  t.equal(rowBytesOf(layout), 4);
+  const [frame, table] = [Uint8Array.of(5, 6), Uint8Array.of(7)];
+  t.same(readRow(Uint8Array.of(5, 6, 7, 1), layout), { frame, table, finite: true });
+  t.equal(readRow(Uint8Array.of(5, 6, 7, 0), layout).finite, false);
 });

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import t from 'tap';
-import type { InferenceStreams } from '../../../src/model/session/inference-streams.js';
+import { inferenceOf } from '../../../src/model/session/inference.js';
+import { eachOf, type InferenceStreams } from '../../../src/model/session/inference-streams.js';
 import { inferenceFailure, sessionFailure } from '../../../src/model/session/session-errors.js';
 import { infer } from '../../../src/pipeline/infer-stage.js';
 import { StageMeter } from '../../../src/pipeline/meter.js';
@@ -51,7 +52,9 @@ function rig(count: 1 | 2, rounds: number, idle: readonly number[] = [], rank = 
     made += 1;
     return new Uint8Array(1);
   });
-  const context = { world, streams, meter, buffers, batch: 1, frameBytes: 1, styledBytes: 1 };
+  const shape = { batch: 1, styledBytes: 1 };
+  const inferences = eachOf(streams, (one) => inferenceOf(one, shape));
+  const context = { world, inferences, meter, buffers, batch: 1, frameBytes: 1, styledBytes: 1 };
   return { runs, released, meter, styled: infer(shards(), context), made: () => made };
 }
 

@@ -10,6 +10,7 @@ import { constantSource } from '../../../src/model/ports/constant-source.js';
 import { parseNpy } from '../../../src/model/ports/npy.js';
 import { rawNumbers } from '../../../src/model/ports/numbers.js';
 import { isRefusal } from '../../../src/system/refusal.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
 import { colourfulFrame } from '../../fixtures/float64-reference.js';
 import { floats, modelBytes, node } from '../../fixtures/onnx.js';
 import { randomNumbers } from '../../fixtures/random.js';
@@ -26,7 +27,7 @@ function newFolder(): string {
   return folder;
 }
 
-const FORMAT = { width: 34, height: 18, matrix: 'bt709', range: 'limited' } as const;
+const FORMAT = { width: 34, height: 18, matrix: 'bt709', range: 'limited', sample: I420 } as const;
 const PICTURES = ['N', 3, 'H', 'W'];
 const OVERRIDES = { range: '0..1', channels: 'rgb', multiple: 1, scale: 1 } as const;
 /** The frames' mean and deviation become those of another picture: AdaIN without its encoder. */

@@ -326,7 +326,7 @@ t.test('files that cannot be composed are refused with a reason', async (t) => {
     [
       'two inputs',
       modelBytes({ nodes: identity, input: [picture, { ...picture, name: 'mask' }], output: picture }),
-      /2 inputs \("input", "mask"\)/,
+      /2 inputs without a value \("input" .*"mask" /,
     ],
     [
       'another type',

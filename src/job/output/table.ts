@@ -1,0 +1,89 @@
+/** Joins the packed rows of all segments into the table of a job. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { TablePlan } from '../../model/compose/table-ends.js';
+import { scratchNames } from '../../storage/local/work-names.js';
+import { actionable, JobError } from '../../system/errors.js';
+import { isRefusal } from '../../system/refusal.js';
+import { tableDecoder } from '../../table/decoder.js';
+import type { TableSpec } from '../../table/spec.js';
+import { verifyTable } from '../../table/verify.js';
+import { openTable, type TableFormat } from '../../table/write.js';
+import type { Rational } from '../../video/formats/rational.js';
+import type { Journal, SegmentRecord } from '../journal/journal.js';
+
+/** What the table is made of. */
+export interface TableParts {
+  readonly journal: Journal;
+  readonly plan: TablePlan;
+  readonly format: TableFormat;
+  readonly segments: readonly SegmentRecord[];
+  /** The unit of the frames' PTS, in seconds. */
+  readonly timeBase: Rational;
+  /** The frames are every so many of the video. */
+  readonly every: number;
+  /** For the footer of Parquet. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface MadeTable {
+  /** A file in the work folder, verified and flushed. */
+  readonly file: string;
+  readonly rows: number;
+  readonly warnings: readonly string[];
+}
+
+const SUFFIXES: Readonly<Record<TableFormat, string>> = {
+  parquet: 'parquet',
+  'json-lines': 'jsonl',
+  csv: 'csv',
+};
+
+/**
+ * Writes the table and reads it back. Every frame of every segment is accounted for.
+ *
+ * @throws {JobError} journal: when the rows of a segment have changed.
+ * @throws {JobError} output: when the table cannot be written, or is not what was written.
+ */
+export async function makeTable(parts: TableParts): Promise<MadeTable> {
+  const { journal, plan, format, segments, timeBase, every, metadata } = parts;
+  const decoder = tableDecoder(plan.spec, plan.shapes, plan.geometry);
+  if (isRefusal(decoder)) throw new JobError('internal', decoder.refusal);
+  const file = journal.store.temporary(scratchNames.table(SUFFIXES[format]));
+  let frame = 0;
+  let dropped = 0;
+  let cut = 0;
+  const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
+  try {
+    await using table = await openTable(file, format, decoder.columns, {
+      ...metadata,
+      frames: String(frames),
+    });
+    for (const { index, pts } of segments) {
+      const packed = await readFile(await journal.rowsPath(index));
+      await journal.confirm(index, 'rows', createHash('sha256').update(packed).digest('hex'));
+      if (packed.length !== pts.length * plan.frameBytes) {
+        throw new JobError('internal', `the rows of segment ${index} are not those of ${pts.length} frames`);
+      }
+      for (const [at, time] of pts.entries()) {
+        const own = packed.subarray(at * plan.frameBytes, (at + 1) * plan.frameBytes);
+        const seconds = (time * timeBase.num) / timeBase.den;
+        const counts = decoder.counts(own);
+        dropped += counts.dropped;
+        if (counts.dropped > 0) cut += 1;
+        await table.append(decoder.rows(own, { frame, pts: time, seconds }));
+        frame += every;
+      }
+    }
+    const contents = await table.finish();
+    await verifyTable(file, format, contents);
+    return { file, rows: contents.rows, warnings: cut === 0 ? [] : [tooMany(plan.spec, cut, dropped)] };
+  } catch (error) {
+    throw actionable(error, journal.store.location);
+  }
+}
+
+function tooMany(spec: TableSpec, frames: number, rows: number): string {
+  const most = spec.kind === 'boxes' ? ` ("max": ${spec.max} in the manifest)` : '';
+  return `${frames} frames gave more rows than the table takes${most}: ${rows} were left out, those of the lowest scores`;
+}
