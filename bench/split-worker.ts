@@ -40,7 +40,7 @@ const { width, height, averageRate } = source.video;
 const rate = averageRate ?? { num: 25, den: 1 };
 const bytes = frameBytes({ width, height, sample: I420 });
 const session = await sleepingSession(1, bytes, Number(milliseconds), copyFrame);
-const shape = { batch: 1, schedule: 'even', frameBytes: bytes, styledBytes: bytes + 1 } as const;
+const shape = { batch: 1, share: 1, schedule: 'even', frameBytes: bytes, styledBytes: bytes + 1 } as const;
 
 async function openRoot() {
   const wire = wirePlan(source.video, containerFor('x.mp4', undefined));

@@ -163,11 +163,12 @@ function watched(monitor: Monitor, activity: Activity): Monitor {
 }
 
 function pipelineShape({ schedule }: RunOptions, prepared: PreparedJob): PipelineShape {
-  const { batch, graph } = prepared;
-  const { inputBytes, rowBytes, table } = graph;
+  const { batch, share, graph } = prepared;
+  const { inputBytes, rowBytes, table, window } = graph;
   return {
-    ...{ batch, schedule, frameBytes: inputBytes, styledBytes: rowBytes },
+    ...{ batch, share, schedule, frameBytes: inputBytes, styledBytes: rowBytes },
     ...(table === undefined ? {} : { table }),
+    ...(window === undefined ? {} : { window }),
   };
 }
 

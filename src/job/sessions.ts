@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { haloOf } from '../model/ports/window.js';
 import type { SessionGraphs } from '../model/session/precision.js';
 import { PROVIDERS } from '../model/session/providers.js';
 import type { OpenedSession } from '../model/session/session.js';
@@ -59,7 +60,7 @@ export async function openSessions(
           threads: options.threads,
           localRank: world.localRank,
           localSize: world.localSize,
-          inputBytes: shape.batch * shape.frameBytes,
+          inputBytes: (shape.batch + haloOf(shape.window)) * shape.frameBytes,
           outputBytes: shape.batch * shape.styledBytes,
           dryRun: tries[world.rank] ?? true,
         });

@@ -1,10 +1,12 @@
 import type { TablePlan } from '../model/compose/table-ends.js';
+import { haloOf, type Window } from '../model/ports/window.js';
 import { inferenceOf } from '../model/session/inference.js';
 import { eachOf, type InferenceStreams } from '../model/session/inference-streams.js';
 import { allocateBuffer } from '../model/session/session-errors.js';
 import type { World } from '../mpi/world.js';
 import type { Activity } from '../watchdog/activity.js';
 import { decode, type FrameSource, noSource } from './decode-stage.js';
+import { decodeWindows } from './decode-windows-stage.js';
 import { encode, type FrameSink } from './encode-stage.js';
 import { gather } from './gather-stage.js';
 import { infer } from './infer-stage.js';
@@ -26,7 +28,7 @@ import { speedReporter } from './speed-report.js';
  *   gather   all ranks  Shard          StyledRound    ranks other than 0 release the result buffer
  *   encode   rank 0     StyledRound    (the sink)     releases the result buffer
  *
- * What flows: a round is up to `batch` frames for each rank, in presentation order; the schedule says how
+ * What flows: a round is up to `share` frames for each rank, in presentation order; the schedule says how
  * many each rank gets. A shard is one rank's part of a round. Rank 0 infers its own shard in place, inside
  * the round's buffer. Each stage is an async generator that pulls from the stage before it. On other ranks
  * decode and encode are empty; the counts that scatter broadcasts say when the video is over.
@@ -61,8 +63,12 @@ const AT_WORK = 2;
 
 /** The facts that every rank knows before the first frame. */
 export interface PipelineShape {
-  /** Frames of one rank in a full round: the batch of the composed graph. */
+  /** Frames that the composed graph makes in one run. */
   readonly batch: number;
+  /** Frames of one rank in a full round: a multiple of the batch. */
+  readonly share: number;
+  /** The neighbours of each frame that the model looks at, if any. */
+  readonly window?: Window;
   readonly schedule: ScheduleName;
   /**
    * Bytes of one frame in wire format, and of one row of the graph's result: a styled frame and its check
@@ -78,6 +84,9 @@ export interface PipelineShape {
 export interface Ends {
   readonly decoder: FrameSource;
   readonly sink: FrameSink;
+  /** Number of the first frame to make, and of the first that the decoder gives: its neighbours come before. */
+  readonly position: number;
+  readonly from: number;
   /** Returns true once no new frame may start. */
   readonly stopping: () => boolean;
 }
@@ -93,27 +102,35 @@ export async function runPipeline(
   ends: Ends | undefined,
   activity: Activity,
 ): Promise<RankWork> {
-  const { batch, frameBytes, styledBytes } = shape;
+  const { share, window, frameBytes, styledBytes } = shape;
+  const halo = haloOf(window);
   const ahead = AHEAD[shape.schedule];
-  const schedule = scheduleOf(shape.schedule, world.size, batch);
+  const schedule = scheduleOf(shape.schedule, world.size, share);
   const meter = new StageMeter(activity);
   // The root holds whole rounds and infers its own frames, the first of each, in place: they are never
   // copied.
-  const held = world.isRoot ? world.size * batch : batch;
+  const shares = world.isRoot ? world.size : 1;
   // Inference works on one round per stream.
   const rounds = ahead + AT_WORK + streams.length - 1;
   const pool = (bytes: number): BufferPool =>
-    new BufferPool(rounds, () => allocateBuffer(held * bytes, streams[0]));
-  const buffers = pool(frameBytes);
+    new BufferPool(rounds, () => allocateBuffer(shares * bytes, streams[0]));
+  const buffers = pool((share + halo) * frameBytes);
 
-  const decoded = ends ? decode({ ...ends, schedule, frameBytes, meter, buffers }) : noSource();
-  const shards = scatter(prefetch(decoded, ahead), { world, frameBytes, meter, buffers });
+  const source = ends && { ...ends, schedule, frameBytes, meter, buffers };
+  const decoded =
+    source === undefined
+      ? noSource()
+      : window === undefined
+        ? decode(source)
+        : decodeWindows({ ...source, window });
+  const shards = scatter(prefetch(decoded, ahead), { world, frameBytes, halo, meter, buffers });
   const styled = infer(prefetch(shards, ahead), {
     ...shape,
+    halo,
     world,
     inferences: eachOf(streams, (stream) => inferenceOf(stream, shape)),
     meter,
-    buffers: pool(styledBytes),
+    buffers: pool(share * styledBytes),
   });
   const gathered = gather(prefetch(styled, ahead), {
     world,

@@ -6,6 +6,8 @@ import type { DecodedRound, Shard } from './rounds.js';
 export interface ScatterContext {
   readonly world: World;
   readonly frameBytes: number;
+  /** Frames more than its own that each rank with frames gets. */
+  readonly halo: number;
   /** Each holds this rank's shard of a round. Not used on the root, whose shard stays in the round. */
   readonly buffers: BufferPool;
   readonly meter: StageMeter;
@@ -19,7 +21,7 @@ export async function* scatter(
   rounds: AsyncIterable<DecodedRound>,
   context: ScatterContext,
 ): AsyncGenerator<Shard, void, undefined> {
-  const { world, frameBytes, buffers, meter } = context;
+  const { world, frameBytes, halo, buffers, meter } = context;
   const header = new Uint32Array(world.size);
   const source = rounds[Symbol.asyncIterator]();
   for (;;) {
@@ -32,7 +34,15 @@ export async function* scatter(
     if (counts.every((count) => count === 0)) return;
     const shard = round?.data ?? ((counts[world.rank] ?? 0) > 0 ? await buffers.acquire() : NO_FRAMES);
     const [send, receive] = world.isRoot ? [shard.data, null] : [null, shard.data];
-    await meter.time('scatter', world.scatter(send, counts, frameBytes, receive));
+    await meter.time(
+      'scatter',
+      world.scatter(
+        send,
+        counts.map((count) => (count === 0 ? 0 : count + halo)),
+        frameBytes,
+        receive,
+      ),
+    );
     yield { pts: round?.pts ?? [], counts, shard };
   }
 }

@@ -79,7 +79,8 @@ for (const split of ['frames', 'segments']) {
     }
     const { code, stderr } = await runJob(2, [...job, '--report', report]);
     t.equal(code, 0, stderr);
-    t.match(stderr, /resuming after \d+ frames/);
+    // Pieces end in any order: the one that fails may be the first.
+    if (split === 'frames') t.match(stderr, /resuming after \d+ frames/);
     t.match(stderr, WARNING);
     t.same(reported(await fs.readFile(report, 'utf8')), FOUND);
   });
@@ -130,7 +131,7 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
   await first.store[Symbol.asyncDispose]();
 
   const second = await open();
-  t.same(await second.sink.restore(), { frames: 6, lastPts: 5 });
+  t.same(await second.sink.restore(), { pts: [0, 1, 2, 3, 4, 5] });
   t.throws(() => refuseNonFinite(true, second.journal.segments), {
     code: 'model',
     message: /in frame 2 \(from 0\)/,

@@ -34,7 +34,7 @@ const world = await joinWorld();
 const last = world.rank === world.size - 1;
 const open = () => sleepingSession(asked.batch, frameBytes, last ? asked.slow : asked.fast);
 const streams: InferenceStreams = last || asked.streams === 1 ? [await open()] : [await open(), await open()];
-const shape: PipelineShape = { ...asked, frameBytes, styledBytes: frameBytes };
+const shape: PipelineShape = { ...asked, share: asked.batch, frameBytes, styledBytes: frameBytes };
 const hash = createHash('sha256');
 let read = 0;
 const ends = {
@@ -51,6 +51,8 @@ const ends = {
       hash.update(frame).update(String(pts));
     },
   },
+  position: 0,
+  from: 0,
   stopping: () => false,
 };
 const began = performance.now();

@@ -14,9 +14,10 @@ import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
  */
 export interface SegmentSink extends FrameSink, AsyncDisposable {
   /**
-   * Restores recorded segments and spooled frames of earlier runs. Must be called before the first `write`.
+   * Restores recorded segments and spooled frames of earlier runs, and returns the PTS of all of them. Must be
+   * called before the first `write`.
    */
-  restore(): Promise<{ readonly frames: number; readonly lastPts: number | undefined }>;
+  restore(): Promise<{ readonly pts: readonly number[] }>;
   /** Closes the last segment at the end of the video. Returns all segments, of earlier runs too. */
   finish(): Promise<readonly SegmentRecord[]>;
   /** Returns whether there is work that a later run could resume. */
@@ -117,8 +118,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
 
   return {
     async restore() {
-      let frames = taken;
-      let lastPts = finished.at(-1)?.pts.at(-1);
+      const all = finished.flatMap((segment) => segment.pts);
       for (;;) {
         const spool = spoolPath(nextIndex);
         const restored = await countRecords(spool, rowBytes, segmentFrames);
@@ -127,12 +127,11 @@ export function segmentSink(context: SegmentContext): SegmentSink {
           if (read === restored) break;
           read += 1;
           await add(frame, pts, true, restored);
-          frames += 1;
-          lastPts = pts;
+          all.push(pts);
         }
         if (restored < segmentFrames) break;
       }
-      return { frames, lastPts };
+      return { pts: all };
     },
 
     write: (row, pts) => add(row, pts, false, 0).catch(named),

@@ -1,5 +1,6 @@
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import type { Size } from '../../model/load/network.js';
+import { haloOf, type Window } from '../../model/ports/window.js';
 
 /**
  * Pixels per run on a GPU with `--batch auto`: four 1080p frames. It takes more frames of a smaller size to
@@ -37,4 +38,15 @@ export function batchFor(
     frames: Math.min(MOST_GPU_BATCH, Math.max(1, batch)),
     why: `for frames of ${frame.width}x${frame.height} on a GPU`,
   };
+}
+
+/** A halo is at most this part of a share: more would cost more bytes between ranks, less more memory. */
+const SHARES_PER_HALO = 4;
+
+/**
+ * Returns the frames that a rank gets in a round: a batch, or as many batches as make the halo of a window at
+ * most a quarter of them.
+ */
+export function shareFor(batch: number, window: Window | undefined): number {
+  return batch * Math.max(1, Math.ceil((SHARES_PER_HALO * haloOf(window)) / batch));
 }

@@ -37,7 +37,8 @@ export interface MemoryPlan {
 export interface PlannedJob {
   readonly options: Pick<JobOptions, 'schedule' | 'provider'>;
   readonly source: Pick<SourceFacts, 'video'>;
-  readonly model: Pick<LoadedModel, 'fixedBatch'>;
+  readonly model: Pick<LoadedModel, 'fixedBatch' | 'window'>;
+  /** Frames of a rank in a round, with their halo. */
   readonly batch: number;
   readonly graph: Pick<ComposedGraph, 'bytes' | 'inputBytes' | 'rowBytes'>;
   readonly onCpus: CpuPrecision;
@@ -101,7 +102,7 @@ export function planMemory(job: PlannedJob): MemoryPlan {
         facts,
         machines,
         override: memoryOverride(),
-        fixedBatch: model.fixedBatch,
+        fixedBatch: model.window === undefined ? model.fixedBatch : batch,
         pixels: width * height,
       });
     },

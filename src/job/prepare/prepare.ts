@@ -1,6 +1,7 @@
 import { type ComposedGraph, compose } from '../../model/compose/compose.js';
 import type { TablePlan } from '../../model/compose/table-ends.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
+import { haloOf } from '../../model/ports/window.js';
 import { fp16Graph, int8Graph, type SessionGraphs } from '../../model/session/precision.js';
 import { autoProvider, PROVIDERS } from '../../model/session/providers.js';
 import { type Location, parseLocation } from '../../storage/location/location.js';
@@ -26,7 +27,7 @@ import type { Identity } from '../journal/identity.js';
 import { checkWork, earlierWork, workLocation } from '../journal/work.js';
 import { type BlobLabels, type Destination, openDestination } from '../output/destination.js';
 import { isPublishedTable, isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
-import { batchFor } from './batch.js';
+import { batchFor, shareFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
 import { refuseSharedFiles } from './files-apart.js';
@@ -54,6 +55,8 @@ export interface PreparedJob {
   readonly table: TableOutput | undefined;
   readonly model: LoadedModel;
   readonly batch: number;
+  /** Frames that a rank gets in a round. */
+  readonly share: number;
   /** Why the batch is that large. */
   readonly batchReason: string;
   readonly graph: ComposedGraph;
@@ -123,7 +126,9 @@ export async function prepareJob(
   const graph = compose(model, wire.format, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.
   const ranks = options.split === 'frames' ? machines.length : 1;
-  refuseLargeBuffers({ batch, graph, model }, ranks);
+  const share = shareFor(batch, graph.window);
+  refuseLargeBuffers({ batch: share + haloOf(graph.window), graph, model }, ranks);
+  refuseEveryOfWindows(options, graph);
   const fp16 = fp16Graph(graph, model, options);
   const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
   const onCpus = cpuPrecision(model, options, machines, earlier);
@@ -136,7 +141,8 @@ export async function prepareJob(
   );
   const spec = graph.output && encodeSpec(options, wire, graph.output, rate, segmentFrames);
   const memory = planMemory({
-    ...{ options, source, model, batch, graph, spec, segmentFrames, machines },
+    ...{ options, source, model, graph, spec, segmentFrames, machines },
+    batch: share + haloOf(graph.window),
     onCpus: onCpus.precision,
   });
   memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
@@ -185,6 +191,7 @@ export async function prepareJob(
     table,
     model,
     batch,
+    share,
     batchReason,
     graph,
     memory,
@@ -202,6 +209,12 @@ export async function prepareJob(
       ...fp16.notes,
     ],
   };
+}
+
+/** Refuses to leave frames out that a model looks at. */
+function refuseEveryOfWindows({ every, model }: JobOptions, { window }: ComposedGraph): void {
+  if (every === 1 || window === undefined) return;
+  throw new JobError('usage', `"${model}" looks at neighbouring frames, so --every does not apply`);
 }
 
 /** Checks that the table beside the video can be written. */

@@ -51,6 +51,8 @@ export async function splitChooser(
     };
     const auto = options.split === 'auto';
     if (options.tolerant) return frames('--tolerant conceals damage by earlier frames');
+    if (prepared.graph.window !== undefined)
+      return frames('the model looks at neighbouring frames, which pieces do not share');
     if (options.every > 1) return frames('--every takes frames from all over the video');
     const odd = oddProgram(programs ?? []);
     if (odd !== undefined && !auto) throw odd;

@@ -42,6 +42,8 @@ import { refuseUnfinished } from './unfinished.js';
 export interface FrameWork extends RootWork {
   readonly mode: 'frames';
   readonly decoder: Decoder;
+  /** Number of the first frame that the decoder gives. */
+  readonly from: number;
   readonly sink: SegmentSink;
 }
 
@@ -113,11 +115,16 @@ async function openFrameWork(
   };
   try {
     refuseNonFinite(options.strict, journal.segments);
-    const done = await sink.restore();
-    if (done.frames > 0) log.info(`resuming after ${done.frames} frames of an earlier run`);
+    const { pts } = await sink.restore();
+    const restored = pts.length;
+    if (restored > 0) log.info(`resuming after ${restored} frames of an earlier run`);
     const { every } = options;
-    const position = framesBefore(done.frames, every);
-    const resume = done.lastPts === undefined ? {} : { resume: { frames: position, lastPts: done.lastPts } };
+    // A model that looks at neighbouring frames needs some of those before, too.
+    const { before = 0, after = 0 } = prepared.graph.window ?? {};
+    const from = Math.max(0, restored - Math.max(before, after));
+    const lastPts = pts[from - 1];
+    const position = framesBefore(from, every);
+    const resume = lastPts === undefined ? {} : { resume: { frames: position, lastPts } };
     const whole = await openDecoder(source, wire, {
       tolerant: options.tolerant,
       gpu: hardware.nvdec ? device : undefined,
@@ -126,8 +133,8 @@ async function openFrameWork(
     const decoder = every === 1 ? whole : sampledDecoder(whole, every, position);
     opened = decoder;
     const total = source.video.frames && Math.ceil(source.video.frames / every);
-    const progress = showProgress(log, total, done.frames);
-    monitor.begin(total, done.frames);
+    const progress = showProgress(log, total, restored);
+    monitor.begin(total, restored);
     return {
       mode: 'frames',
       ...{
@@ -137,7 +144,8 @@ async function openFrameWork(
         progress,
         monitor,
         hardware,
-        restored: done.frames,
+        restored,
+        from,
         inspections: looking,
         [Symbol.asyncDispose]: close,
       },
@@ -183,6 +191,8 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
           work.monitor.frame();
         }),
     },
+    position: work.restored,
+    from: work.from,
     stopping: () => failure !== undefined || stop.signal() !== undefined,
     refuseUnfinished: () => refuseUnfinished(failure, stop, work.journal.store.location),
   };

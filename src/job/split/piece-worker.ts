@@ -151,11 +151,13 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   const work = await runPipeline(
     soloWorld(world),
     streams,
-    { ...shape, schedule: 'even' },
+    { ...shape, share: shape.batch, schedule: 'even' },
     {
       decoder: { read: (into) => unlessFailed(() => read(into)) },
       sink: { write: async (row, pts) => void (await unlessFailed(() => write(row, pts))) },
       stopping: () => halted || failure !== undefined,
+      position: 0,
+      from: 0,
     },
     activity,
   );

@@ -57,10 +57,10 @@ export function blocksThroughNetwork(
   const back = recoded ? after(recodeBlock(trained, input), levels) : levels;
   const behind = after(uniform(6, strength, 0.5), back);
 
-  const direct = inlineGraph(graph, io.input.name, blocks);
+  const direct = inlineGraph(graph, new Map([[io.input.name, blocks]]));
   const entered =
     (io.input.type === 'float32' ? fuseIntoFirst(direct, blocks, before) : undefined) ??
-    inlineGraph(graph, io.input.name, enter(builder, blocks, before, io));
+    inlineGraph(graph, new Map([[io.input.name, enter(builder, blocks, before, io)]]));
   const output = prefixed(io.output.name);
   const left = io.output.type === 'float32' ? fuseIntoLast(entered, output, behind) : undefined;
   const network = left ?? entered;

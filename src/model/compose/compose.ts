@@ -7,6 +7,7 @@ import { DataType, elements, encodeModel, opsetOf, toNumber, type ValueInfoProto
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
 import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
+import { haloOf, type Window } from '../ports/window.js';
 import { type RunSize, withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { blocksFromFrames, framesFromBlocks, paddedSize } from './i420-ends.js';
@@ -19,7 +20,7 @@ export const OUTPUT_NAME = 'styled';
 /** A complete graph from wire frames to wire frames, for one video. */
 export interface ComposedGraph {
   /**
-   * An ONNX file: `frames` uint8 [batch, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the tensors of
+   * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the tensors of
    * a table, `table_0`, ..., float32 [batch, numbers].
    */
   readonly bytes: Uint8Array;
@@ -29,6 +30,8 @@ export interface ComposedGraph {
   /** Bytes of one frame. */
   readonly inputBytes: number;
   readonly outputBytes: number;
+  /** The frames around each frame that the graph takes. */
+  readonly window: Window | undefined;
   /** The table, if the model gives one. */
   readonly table: TablePlan | undefined;
   /**
@@ -69,10 +72,14 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const builder = createGraphBuilder(opset);
   const padded = padding(model, input);
   const graph = withConstants(model.proto.graph ?? {}, model.constants, runSize(model, padded, batch));
-  const plan: ComposePlan = { model, graph, input, batch, opset, padded };
+  const halo = haloOf(model.window);
+  const frames = batch + halo;
+  const plan: ComposePlan = { model, graph, input, batch, frames, opset, padded };
 
-  const blocks = builder.cast(blocksFromFrames(builder, INPUT_NAME, input, padded, batch), 'float32');
+  const blocks = builder.cast(blocksFromFrames(builder, INPUT_NAME, input, padded, frames), 'float32');
   const network = through(builder, blocks, plan);
+  const before = model.window?.before ?? 0;
+  const own = halo === 0 ? blocks : builder.slice(blocks, 0, before, before + batch);
   const table = model.table && tableEnds(builder, model.table, plan, network);
   const room = table === undefined ? [] : [builder.zeroBytes([batch, table.plan.frameBytes])];
   const checks = [...(network.finite === undefined ? [] : [network.finite]), ...(table?.finite ?? [])];
@@ -88,7 +95,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     const mixed =
       strength === 1
         ? styled
-        : builder.node('Add', [styled, builder.scaleAndShift(blocks, [], [1 - strength], [0])]);
+        : builder.node('Add', [styled, builder.scaleAndShift(own, [], [1 - strength], [0])]);
     // Both kinds of network have added 0.5, so the cast, which truncates, rounds.
     const samples = builder.cast(builder.clip(mixed, 0, largestCode(input.sample)), 'uint8');
     return framesFromBlocks(builder, samples, to, upscaled(padded, scale), batch, [...room, finite]);
@@ -116,8 +123,8 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       functions: model.proto.functions,
       graph: {
         name: 'framescatter',
-        ...withoutUnread(fuseUpsampleConvs(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept)),
-        input: [tensorInfo(INPUT_NAME, DataType.uint8, [batch, inputBytes])],
+        ...withoutUnread(fuseUpsampleConvs(builder.graph(), opset, INPUT_NAME, [frames, inputBytes], kept)),
+        input: [tensorInfo(INPUT_NAME, DataType.uint8, [frames, inputBytes])],
         output: [tensorInfo(OUTPUT_NAME, DataType.uint8, [batch, rowBytes]), ...tensors],
       },
     }),
@@ -125,6 +132,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     output,
     inputBytes,
     outputBytes,
+    window: model.window,
     table: table?.plan,
     rowBytes,
     macsPerPixel:

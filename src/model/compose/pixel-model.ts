@@ -1,7 +1,6 @@
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { inlineGraph, prefixed } from '../graph/inline.js';
 import { countMacs } from '../graph/macs.js';
-import { inferShapes } from '../graph/shapes.js';
 import type { PixelIo, TableIo } from '../load/loaded-model.js';
 import {
   type ComposedNetwork,
@@ -9,11 +8,12 @@ import {
   checkNetwork,
   fromSampleType,
   guardSize,
+  networkShapes,
   type Size,
   toSampleType,
 } from '../load/network.js';
 import { finiteCheck } from '../passes/finite-check.js';
-import type { PixelTensor } from '../ports/tensors.js';
+import { axesOf, type PixelTensor } from '../ports/tensors.js';
 import { fitPixels } from './fit.js';
 import { resizePixels } from './resize.js';
 import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
@@ -25,7 +25,7 @@ export function blocksThroughPixels(
   plan: ComposePlan,
   io: PixelIo,
 ): ComposedNetwork {
-  const { model, graph, batch, padded, input } = plan;
+  const { model, graph, batch, frames, padded, input } = plan;
   const { scale, strength } = model;
   const size = model.fixedSize ?? padded;
   const outputSize = upscaled(size, scale);
@@ -34,8 +34,8 @@ export function blocksThroughPixels(
 
   const blockSize = { width: padded.width / 2, height: padded.height / 2 };
   const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
-  const fitted = fitPixels(builder, pixels, { source: input, padded, size }, io.input, 'stretch', batch);
-  const network = inlineGraph(graph, io.input.name, toTensor(builder, fitted.pixels, io.input));
+  const fitted = fitPixels(builder, pixels, { source: input, padded, size }, io.input, 'stretch', frames);
+  const network = inlineGraph(graph, feedsOf(builder, fitted.pixels, plan, io.input));
   builder.include(network);
   const output = prefixed(io.output.name);
   const value = guardSize(builder, output, outputDims, facts);
@@ -63,14 +63,14 @@ export function blocksToTable(
   plan: ComposePlan,
   io: TableIo,
 ): ComposedNetwork {
-  const { model, graph, batch, padded, input } = plan;
+  const { model, graph, batch, frames, padded, input } = plan;
   const size = model.fixedSize ?? padded;
   const blockSize = { width: padded.width / 2, height: padded.height / 2 };
   const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
-  const fitted = fitPixels(builder, pixels, { source: input, padded, size }, io.input, io.fit, batch);
-  const network = inlineGraph(graph, io.input.name, toTensor(builder, fitted.pixels, io.input));
+  const fitted = fitPixels(builder, pixels, { source: input, padded, size }, io.input, io.fit, frames);
+  const network = inlineGraph(graph, feedsOf(builder, fitted.pixels, plan, io.input));
   builder.include(network);
-  const shapes = inferShapes(graph, plan.opset, io.input.name, dimsOf(io.input, batch, size));
+  const shapes = networkShapes(plan, dimsOf(io.input, batch, size));
   const resized = size.width !== padded.width || size.height !== padded.height;
   return {
     macs: countMacs(shapes),
@@ -93,6 +93,37 @@ function upscaled(size: Size, scale: number): Size {
 function dimsOf(tensor: PixelTensor, batch: number, { width, height }: Size): readonly number[] {
   const channels = tensor.channels === 'grey' ? 1 : 3;
   return tensor.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
+}
+
+/**
+ * Returns the tensor of each input that takes frames, by its name. `pixels` are those of a run of frames and
+ * its halo: frame i of the batch is frame i + `before` of them.
+ */
+function feedsOf(
+  builder: GraphBuilder,
+  pixels: string,
+  { model, batch, frames }: ComposePlan,
+  tensor: PixelTensor,
+): ReadonlyMap<string, string> {
+  const all = toTensor(builder, pixels, tensor);
+  const before = model.window?.before ?? 0;
+  const at = (offset: number): string =>
+    frames === batch ? all : builder.slice(all, 0, before + offset, before + offset + batch);
+  return new Map(
+    model.feeds.map(({ name, offsets, stack }) => {
+      const [first = all, ...others] = offsets.map(at);
+      if (stack === undefined || others.length === 0) return [name, first];
+      if (stack === 'channels')
+        return [name, builder.concat([first, ...others], axesOf(tensor.layout).channels)];
+      return [
+        name,
+        builder.concat(
+          [first, ...others].map((one) => builder.unsqueeze(one, 1)),
+          1,
+        ),
+      ];
+    }),
+  );
 }
 
 /**

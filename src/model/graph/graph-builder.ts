@@ -44,6 +44,8 @@ export interface GraphBuilder {
   /** Adds a slice: elements `from` (included) to `to` (excluded) along one axis. */
   slice(x: string, axis: number, from: number, to: number): string;
   gather(x: string, axis: number, indices: readonly number[]): string;
+  /** Adds a dimension of size 1. */
+  unsqueeze(x: string, axis: number): string;
   cast(x: string, type: keyof typeof DataType): string;
   clip(x: string, low: number, high: number): string;
   /**
@@ -135,6 +137,11 @@ export function createGraphBuilder(opset: number): GraphBuilder {
         : node('Slice', [x], [ints('starts', [from]), ints('ends', [to]), ints('axes', [axis])]);
     },
     gather: (x, axis, indices) => node('Gather', [x, integers(indices)], [int('axis', axis)]),
+    unsqueeze(x, axis) {
+      return opset >= 13
+        ? node('Unsqueeze', [x, integers([axis])])
+        : node('Unsqueeze', [x], [ints('axes', [axis])]);
+    },
     cast: (x, type) => node('Cast', [x], [int('to', DataType[type])]),
     clip(x, low, high) {
       return opset >= 11

@@ -4,11 +4,11 @@ const MODEL_PREFIX = 'model/';
 
 /**
  * Returns the network's nodes and initializers with the prefix `model/` on every name, so that none collides;
- * they read the tensor `feed` in place of `input`. Drops the shapes in the file, which may be for other
+ * they read the tensors `feeds` in place of inputs. Drops the shapes in the file, which may be for other
  * sizes. The original is not modified.
  */
-export function inlineGraph(graph: GraphProto, input: string, feed: string): GraphProto {
-  return renameGraph(graph, (name) => (name === input ? feed : prefixed(name)));
+export function inlineGraph(graph: GraphProto, feeds: ReadonlyMap<string, string>): GraphProto {
+  return renameGraph(graph, (name) => feeds.get(name) ?? prefixed(name));
 }
 
 /** Returns the name of a network's value once inlined. An empty name, that of an omitted input, stays. */

@@ -26,7 +26,7 @@ export interface Shapes {
 const SMALL = 64;
 
 /**
- * Infers static shapes: follows the input's `dims` through the graph, and the small integer tensors by which
+ * Infers static shapes: follows the dimensions of the inputs through the graph, and the small integer tensors by which
  * exporters compute sizes. The results of unsupported operators are unknown, never wrong.
  */
 export function inferShapes(
@@ -34,9 +34,11 @@ export function inferShapes(
   opset: number,
   input: string,
   dims: readonly number[],
+  others: ReadonlyMap<string, readonly number[]> = new Map(),
 ): Shapes {
   const known = new Map<string, Known>();
   for (const tensor of graph.initializer ?? []) known.set(tensor.name ?? '', knownTensor(tensor));
+  for (const [name, size] of others) known.set(name, { dims: size });
   known.set(input, { dims });
   const nodes: ShapedNode[] = [];
   for (const node of graph.node ?? []) {

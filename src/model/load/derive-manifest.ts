@@ -1,6 +1,6 @@
 import { JobError } from '../../system/errors.js';
-import type { GraphProto, NodeProto } from '../graph/onnx.js';
-import { firstUnknownNode, inferShapes } from '../graph/shapes.js';
+import type { NodeProto } from '../graph/onnx.js';
+import { firstUnknownNode, type Shapes } from '../graph/shapes.js';
 import type {
   ChannelOrder,
   ChromaSampling,
@@ -44,6 +44,9 @@ export interface DerivedModel {
   /** What was found out, for the log. */
   readonly found: string;
 }
+
+/** Returns the shapes in a network, with its constants, for images of these dimensions. */
+export type ShapesFor = (dims: readonly number[], run: RunSize) => Shapes;
 
 /** How the caller describes a model, for the remedies. */
 export type Description = 'options' | 'manifest';
@@ -92,14 +95,12 @@ export function factsOf(overrides: ModelOverrides, ports?: Pick<KnownFacts, 'inp
 
 /**
  * Derives the description of a model from its graph and what is known. No graph says which numbers are black
- * and white, or which of three channels is red. `graphFor` gives the graph, with its constants, for frames of
- * a size.
+ * and white, or which of three channels is red.
  *
  * @throws {JobError} model: when facts are missing; the message lists them, the hint what gives them.
  */
 export function deriveImageModel(
-  graphFor: (run: RunSize) => GraphProto,
-  opset: number,
+  shapesFor: ShapesFor,
   ends: GraphEnds,
   file: string,
   known: KnownFacts,
@@ -108,7 +109,7 @@ export function deriveImageModel(
   const open: Lacking = new Set();
   const layout = layoutFrom(ends, known);
   if (layout === undefined) open.add('layout');
-  const trial = layout && trialOf(graphFor, opset, ends, layout);
+  const trial = layout && trialOf(shapesFor, ends, layout);
   const inputCount = layout && ends.input.dims[axesOf(layout).channels];
   const outputCount = layout && (ends.output.dims[axesOf(layout).channels] ?? trial?.channels ?? inputCount);
   const input = tensor(ends.input, file, layout ?? 'nchw', inputCount, known.input, open);
@@ -250,12 +251,7 @@ const MULTIPLES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const [TRIAL_HEIGHT, TRIAL_WIDTH] = [1024, 1536];
 
 /** Follows the shapes of several image sizes through the graph, which shows scale and multiple. */
-function trialOf(
-  graphFor: (run: RunSize) => GraphProto,
-  opset: number,
-  ends: GraphEnds,
-  layout: TensorLayout,
-): Trial {
+function trialOf(shapesFor: ShapesFor, ends: GraphEnds, layout: TensorLayout): Trial {
   const axes = axesOf(layout);
   const { dims } = ends.input;
   const isFixed = dims[axes.height] !== undefined && dims[axes.width] !== undefined;
@@ -269,7 +265,7 @@ function trialOf(
       width: wanted[axes.width] ?? 1,
       layout,
     };
-    const shapes = inferShapes(graphFor(run), opset, ends.input.name, wanted);
+    const shapes = shapesFor(wanted, run);
     const known = shapes.of(ends.output.name)?.dims;
     const [down, across] = [known?.[axes.height], known?.[axes.width]];
     if (known?.length !== 4 || down === undefined || across === undefined)

@@ -5,7 +5,7 @@ import type { Constant } from '../ports/constants.js';
 import type { ModelOverrides } from './derive-manifest.js';
 import { fixedBy } from './describe.js';
 import type { GraphEnd } from './graph-ends.js';
-import type { LoadedModel, ModelTable } from './loaded-model.js';
+import type { LoadedModel } from './loaded-model.js';
 
 /** What a user asks of a model. */
 export interface Request {
@@ -30,12 +30,13 @@ export function finish(
   sources: readonly unknown[],
   notes: readonly string[],
   constants: readonly Constant[] = [],
-  table?: ModelTable,
+  { table, feeds, window }: Partial<Pick<LoadedModel, 'table' | 'feeds' | 'window'>> = {},
 ): LoadedModel {
   const { io, scale, multiple } = described;
   const values = constants.map((one) => [one.name, one.sha256]);
   // Without them it is as it was before there were any: journals keep it.
-  const more = { ...(values.length === 0 ? {} : { constants: values }), table };
+  const frames = window === undefined ? {} : { feeds, window };
+  const more = { ...(values.length === 0 ? {} : { constants: values }), table, ...frames };
   const identity = JSON.stringify({ sources, io, scale, multiple, strength, ...more });
   return {
     name: spec,
@@ -45,6 +46,8 @@ export function finish(
     constants,
     io,
     table,
+    feeds: feeds ?? [{ name: input.name, offsets: [0], stack: undefined }],
+    window,
     scale,
     multiple,
     strength,

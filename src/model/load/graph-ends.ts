@@ -4,6 +4,7 @@ import { DataType, elementType, type GraphProto, type ValueInfoProto, valueDims 
 import { type DeclaredEnd, type DeclaredEnds, declaredEnds, endText } from '../ports/ends.js';
 import { looksOf } from '../ports/looks.js';
 import { axesOf, type SampleType, type TensorLayout } from '../ports/tensors.js';
+import { type Feed, imageDims } from '../ports/window.js';
 
 /** The input or the output of a network, as its file declares it. */
 export interface GraphEnd {
@@ -31,6 +32,8 @@ export interface EndNames {
   readonly input?: string | undefined;
   readonly output?: string | undefined;
   readonly constants?: ReadonlySet<string>;
+  /** How the input takes frames, if not one image. */
+  readonly feed?: Feed | undefined;
 }
 
 /**
@@ -61,7 +64,7 @@ export function framesEnd(graph: GraphProto, file: string, names: EndNames): Gra
   const input = names.input === undefined ? inputs[0] : inputs.find((one) => one.name === names.input);
   if (input === undefined || inputs.length !== 1)
     throw severalInputs(graph, file, input?.name ?? '', constants);
-  return end(input, file, 'input');
+  return end(input, file, 'input', names.feed);
 }
 
 /** Refuses outputs of a table that the graph does not have. */
@@ -148,12 +151,26 @@ function list(ends: readonly DeclaredEnd[]): string {
   return ends.map(endText).join(', ') || 'none';
 }
 
-function end(value: ValueInfoProto, file: string, what: string): GraphEnd {
+function end(value: ValueInfoProto, file: string, what: string, feed?: Feed): GraphEnd {
   const type = TYPES.get(elementType(value));
   if (type === undefined) {
     throw new JobError('model', `the ${what} of "${file}" is neither float32, float16 nor uint8`);
   }
-  const dims = valueDims(value) ?? [undefined, undefined, undefined, undefined];
+  const stacked = valueDims(value);
+  const dims =
+    stacked === undefined
+      ? [undefined, undefined, undefined, undefined]
+      : feed
+        ? imageDims(feed, stacked)
+        : stacked;
+  if (dims === undefined) {
+    throw new JobError(
+      'model',
+      `the ${what} of "${file}" is [${stacked?.map((dim) => dim ?? '?').join(', ')}], which is not ` +
+        `${feed?.offsets.length} frames stacked by ${feed?.stack}`,
+      { hint: 'correct "window" in its manifest' },
+    );
+  }
   if (dims.length !== 4) {
     throw new JobError(
       'model',

@@ -3,6 +3,7 @@ import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format
 import type { ModelProto } from '../graph/onnx.js';
 import type { Constant } from '../ports/constants.js';
 import type { BlockTensor, ChromaSampling, Fit, PixelTensor } from '../ports/tensors.js';
+import type { Feed, Window } from '../ports/window.js';
 import type { ModelSize } from './catalogue.js';
 import type { Precision } from './manifest-fields.js';
 import type { Int8Conv } from './ranges.js';
@@ -56,6 +57,10 @@ export interface LoadedModel {
   readonly constants: readonly Constant[];
   readonly io: ModelIo;
   readonly table: ModelTable | undefined;
+  /** The inputs that take frames. */
+  readonly feeds: readonly Feed[];
+  /** The frames around each frame that it looks at; undefined if it takes frames one by one. */
+  readonly window: Window | undefined;
   /** Output width (and height) over input width: 1..4. */
   readonly scale: number;
   /** Width and height of the network's input are padded to a multiple of this many pixels. */

@@ -6,6 +6,7 @@ import { countMacs } from '../graph/macs.js';
 import type { GraphProto } from '../graph/onnx.js';
 import { inferShapes, type Shapes } from '../graph/shapes.js';
 import type { SampleType } from '../ports/tensors.js';
+import { stackedDims } from '../ports/window.js';
 import type { LoadedModel } from './loaded-model.js';
 
 export interface Size {
@@ -19,6 +20,8 @@ export interface ComposePlan {
   readonly graph: GraphProto;
   readonly input: FrameFormat;
   readonly batch: number;
+  /** Frames of the composed graph's input: the batch, and the halo of a window. */
+  readonly frames: number;
   readonly opset: number;
   /** The frame with its padding: even sides. */
   readonly padded: Size;
@@ -63,8 +66,8 @@ export function checkNetwork(
   output: string,
   outputDims: readonly number[],
 ): NetworkFacts {
-  const { model, graph, opset } = plan;
-  const shapes = inferShapes(graph, opset, model.io.input.name, inputDims);
+  const { model } = plan;
+  const shapes = networkShapes(plan, inputDims);
   const dims = shapes.of(output)?.dims;
   if (dims !== undefined && dims.join() !== outputDims.join()) {
     throw new JobError(
@@ -79,6 +82,14 @@ export function checkNetwork(
     );
   }
   return { macs: countMacs(shapes), verified: dims !== undefined, shapes };
+}
+
+/** Follows images of `dims` through the network. */
+export function networkShapes({ model, graph, opset }: ComposePlan, dims: readonly number[]): Shapes {
+  const layout = model.io.io === 'i420' ? 'nchw' : model.io.input.layout;
+  const { name } = model.io.input;
+  const all = new Map(model.feeds.map((feed) => [feed.name, stackedDims(feed, dims, layout)]));
+  return inferShapes(graph, opset, name, all.get(name) ?? dims, all);
 }
 
 /**

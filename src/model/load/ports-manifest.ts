@@ -11,6 +11,7 @@ import {
   type TensorLayout,
   type ValueRange,
 } from '../ports/tensors.js';
+import { EDGES, type Edge, MOST_REACH, STACKS, type Stack } from '../ports/window.js';
 import type { Fields } from './json-fields.js';
 import {
   digest,
@@ -34,8 +35,18 @@ export interface ImagePort {
   readonly range?: ValueRange;
 }
 
+export interface FramesPort extends ImagePort {
+  readonly role: 'frames';
+  readonly fit?: Fit;
+  /** Its only frame is the one at this distance from the frame that is made. Default: 0. */
+  readonly at?: number;
+  /** Several frames, instead. */
+  readonly window?: { readonly before: number; readonly after: number; readonly stack: Stack };
+  readonly edge?: Edge;
+}
+
 export type InputPort =
-  | ({ readonly role: 'frames'; readonly fit?: Fit } & ImagePort)
+  | FramesPort
   /** Without a value, the command line must give one. */
   | { readonly role: 'constant'; readonly source: ConstantSource | undefined };
 
@@ -73,7 +84,7 @@ export function portsManifest(top: Fields): PortsManifest {
   const outputs = top.entries('outputs', outputPort);
   const count = (ports: ReadonlyMap<string, { readonly role: string }>, role: string) =>
     [...ports.values()].filter((port) => port.role === role).length;
-  if (count(inputs, 'frames') !== 1) top.fail('inputs', 'must have exactly one with the role "frames"');
+  checkFrames(top, inputs);
   const [pictures, tables] = [count(outputs, 'picture'), count(outputs, 'table')];
   if (pictures > 1 || tables > 1) top.fail('outputs', 'must have at most one "picture" and one "table"');
   const fitted = [...inputs.values()].find((port) => port.role === 'frames' && port.fit !== undefined);
@@ -100,10 +111,48 @@ function inputPort(port: Fields): InputPort {
   const role = port.choice('role', ['frames', 'constant'] as const);
   switch (role) {
     case 'frames':
-      return { role, ...optional('fit', port.optionalChoice('fit', FITS)), ...imagePort(port) };
+      return framesPort(port);
     case 'constant':
       return { role, source: source(port) };
   }
+}
+
+function framesPort(port: Fields): FramesPort {
+  const reach = { integer: true, min: 0, max: MOST_REACH };
+  const at = port.optionalNumber('at', { integer: true, min: -MOST_REACH, max: MOST_REACH });
+  const window = port.has('window')
+    ? port.object('window', (one) => ({
+        before: one.number('before', reach),
+        after: one.number('after', reach),
+        stack: one.choice('stack', STACKS),
+      }))
+    : undefined;
+  if (window !== undefined && at !== undefined) port.fail('at', 'cannot stand beside "window"');
+  return {
+    role: 'frames',
+    ...optional('fit', port.optionalChoice('fit', FITS)),
+    ...optional('at', at),
+    ...optional('window', window),
+    ...optional('edge', port.optionalChoice('edge', EDGES)),
+    ...imagePort(port),
+  };
+}
+
+/** Checks that the frames' inputs agree: they are one video. */
+function checkFrames(top: Fields, inputs: ReadonlyMap<string, InputPort>): void {
+  const ports = [...inputs.values()].filter((port) => port.role === 'frames');
+  const [first, ...others] = ports;
+  if (first === undefined) top.fail('inputs', 'must have one with the role "frames"');
+  if (others.length > 0 && ports.some(({ window }) => window !== undefined))
+    top.fail('inputs', 'must have one with the role "frames" if it has a "window"');
+  const places = ports.map(({ at = 0 }) => at);
+  if (new Set(places).size < places.length) {
+    top.fail('inputs', 'must have one with the role "frames", or several of different "at"');
+  }
+  const facts = (port: FramesPort | undefined) =>
+    JSON.stringify([port?.layout, port?.channels, port?.range, port?.fit, port?.edge]);
+  if (others.some((port) => facts(port) !== facts(first)))
+    top.fail('inputs', 'must have the same layout, channels, range and edge for all frames');
 }
 
 function outputPort(port: Fields, end: string): OutputPort {

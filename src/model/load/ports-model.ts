@@ -1,11 +1,13 @@
 /** Models whose ends have roles: from a manifest of format 2, or from the command line. */
 import { JobError } from '../../system/errors.js';
 import { type GraphProto, type ModelProto, opsetOf } from '../graph/onnx.js';
+import { inferShapes } from '../graph/shapes.js';
 import type { ConstantSource } from '../ports/constant-source.js';
 import { type Constant, type FramesFacts, readConstant } from '../ports/constants.js';
 import { declaredEnds } from '../ports/ends.js';
 import type { Fit } from '../ports/tensors.js';
-import { type RunSize, withConstants } from '../ports/with-constants.js';
+import { type Feed, stackedDims, windowOf } from '../ports/window.js';
+import { withConstants } from '../ports/with-constants.js';
 import {
   type Description,
   deriveImageModel,
@@ -13,6 +15,7 @@ import {
   factsOf,
   type KnownFacts,
   layoutFrom,
+  type ShapesFor,
 } from './derive-manifest.js';
 import { finish, type Request } from './finish.js';
 import {
@@ -46,7 +49,11 @@ export async function loadPorts(
   const [input, inputPort] = portOf(manifest.inputs, 'frames') ?? missing('frames');
   const picture = portOf(manifest.outputs, 'picture');
   const sources = await sourcesOf(request, path, manifest);
-  const names = { input, constants: new Set(sources.keys()) };
+  const feeds = feedsOf(manifest.inputs);
+  const [feed] = feeds;
+  const taken = [...sources.keys(), ...feeds.map(({ name }) => name).filter((name) => name !== input)];
+  const names = { input, feed, constants: new Set(taken) };
+  const window = windowOf(feeds, inputPort.edge ?? 'replicate');
   const table = await tableOf(request, path, manifest, graph, file);
   const { scale, multiple, chroma, macsPerPixel } = manifest;
   const known = {
@@ -54,7 +61,9 @@ export async function loadPorts(
     ...given(factsOf(request.overrides, { input: inputPort, output: picture?.[1] ?? {} })),
   };
   const made = (end: GraphEnd, described: Described, constants: readonly Constant[]) => {
-    const model = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, table);
+    const model = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, {
+      ...{ table, feeds, window },
+    });
     return { ...model, precision: manifest.precision ?? model.precision };
   };
   if (picture === undefined) {
@@ -63,9 +72,22 @@ export async function loadPorts(
     return made(end, described, await readConstants(request, sources, proto, file, described.io.input));
   }
   const ends = graphEnds(graph, file, { ...names, output: picture[0] });
-  const network = { file, proto, ends, sources, known };
+  const network = { file, proto, ends, feeds, sources, known };
   const { constants, derived } = await describeNetwork(request, network, 'manifest');
   return made(ends.input, derived, constants);
+}
+
+/** Returns the inputs that take frames. */
+function feedsOf(inputs: PortsManifest['inputs']): readonly Feed[] {
+  return [...inputs].flatMap(([name, port]): readonly Feed[] => {
+    if (port.role !== 'frames') return [];
+    const { window, at = 0 } = port;
+    if (window === undefined) return [{ name, offsets: [at], stack: undefined }];
+    const { before, after, stack } = window;
+    return [
+      { name, offsets: Array.from({ length: before + after + 1 }, (_, place) => place - before), stack },
+    ];
+  });
 }
 
 type Described = Pick<LoadedModel, 'io' | 'scale' | 'multiple'>;
@@ -159,6 +181,7 @@ async function sourcesOf(
 
 interface Undescribed extends Omit<ReadNetwork, 'digest'> {
   readonly ends: GraphEnds;
+  readonly feeds: readonly Feed[];
   readonly sources: ReadonlyMap<string, ConstantSource>;
   readonly known: KnownFacts;
 }
@@ -166,14 +189,18 @@ interface Undescribed extends Omit<ReadNetwork, 'digest'> {
 /** Reads the constants, and derives what the graph tells with them in place. */
 export async function describeNetwork(
   request: Request,
-  { file, proto, ends, sources, known }: Undescribed,
+  { file, proto, ends, feeds, sources, known }: Undescribed,
   description: Description,
 ) {
   const { channels, range } = known.input;
   const frames = { layout: layoutFrom(ends, known), channels, range };
   const constants = await readConstants(request, sources, proto, file, frames);
-  const graphFor = (run: RunSize) => withConstants(proto.graph ?? {}, constants, run);
-  const derived = deriveImageModel(graphFor, opsetOf(proto) ?? 0, ends, file, known, description);
+  const shapesFor: ShapesFor = (dims, run) => {
+    const all = new Map(feeds.map((feed) => [feed.name, stackedDims(feed, dims, run.layout)]));
+    const graph = withConstants(proto.graph ?? {}, constants, run);
+    return inferShapes(graph, opsetOf(proto) ?? 0, ends.input.name, all.get(ends.input.name) ?? dims, all);
+  };
+  const derived = deriveImageModel(shapesFor, ends, file, known, description);
   return { constants, derived };
 }
 

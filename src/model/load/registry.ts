@@ -162,7 +162,8 @@ async function loadFile(request: Request): Promise<LoadedModel> {
   const proto = parseModel(bytes, spec);
   const sources = request.inputs;
   const ends = graphEnds(proto.graph ?? {}, spec, { constants: new Set(sources.keys()) });
-  const network = { file: spec, proto, ends, sources, known: factsOf(overrides) };
+  const feeds = [{ name: ends.input.name, offsets: [0], stack: undefined }];
+  const network = { file: spec, proto, ends, feeds, sources, known: factsOf(overrides) };
   const { constants, derived } = await describeNetwork(request, network, 'options');
   const notes = [`model without a manifest, treated as ${derived.found}`];
   return finish(request, spec, proto, ends.input, derived, undefined, [digest], notes, constants);

@@ -17,7 +17,7 @@ import { fakeWorlds } from '../../fixtures/fake-worlds.js';
 /** Two nodes of three ranks and of two. */
 const NODES = [0, 1, 2, 0, 1];
 const FIRSTS = [0, 3];
-const shape = { batch: 1, schedule: 'even', frameBytes: 6, styledBytes: 6 } as const;
+const shape = { batch: 1, share: 1, schedule: 'even', frameBytes: 6, styledBytes: 6 } as const;
 const graphs = { fp32: Uint8Array.of(1), fp16: undefined, int8: undefined };
 
 const session = (...notes: string[]): NativeSession => ({

@@ -1,0 +1,113 @@
+import type { Edge, Window } from '../model/ports/window.js';
+import type { DecodeContext } from './decode-stage.js';
+import { frameAt } from './edges.js';
+import type { DecodedRound } from './rounds.js';
+
+export interface DecodeWindowsContext extends DecodeContext {
+  readonly window: Window;
+  /** Number of the first frame to make. */
+  readonly position: number;
+  /** Number of the first frame that the decoder gives: those before `position` are only looked at. */
+  readonly from: number;
+}
+
+/**
+ * Decodes the video into the rounds of the schedule, on the root, for a model that looks at neighbouring
+ * frames. Each rank's frames lie with their halo: `before` frames before its own, and `after` behind them.
+ * What stands beyond the ends of the video depends on the video alone, never on rounds or ranks. A stop drops
+ * frames whose neighbours are not decoded yet.
+ */
+export async function* decodeWindows(
+  context: DecodeWindowsContext,
+): AsyncGenerator<DecodedRound, void, undefined> {
+  const { schedule, buffers, window, position } = context;
+  const reach = Math.max(window.before, window.after);
+  const held = heldFrames(context, reach);
+  let own = position;
+  for (;;) {
+    const counts = schedule.next();
+    const wanted = sum(counts);
+    await held.fill(own + wanted + reach);
+    const frames = Math.min(wanted, held.certain() - own);
+    if (frames <= 0) return;
+    const dealt = frames === wanted ? counts : schedule.last(frames);
+    const data = await buffers.acquire();
+    held.deal(own, dealt, data.data);
+    yield { pts: held.times(own, frames), counts: dealt, data };
+    own += frames;
+    if (frames < wanted) return;
+    held.drop(own - reach);
+  }
+}
+
+/** The decoded frames from some before the next round to some after it. */
+function heldFrames(context: DecodeWindowsContext, reach: number) {
+  const { decoder, frameBytes, meter, stopping, window, from } = context;
+  const pts: number[] = [];
+  let frames = new Uint8Array(0);
+  let first = from;
+  let end: number | undefined;
+  let stopped = false;
+
+  const next = (): number => first + pts.length;
+
+  function slot(at: number): Uint8Array {
+    return frames.subarray(at * frameBytes, (at + 1) * frameBytes);
+  }
+
+  function makeRoom(count: number): void {
+    if (frames.length >= count * frameBytes) return;
+    const more = new Uint8Array(count * frameBytes);
+    more.set(frames);
+    frames = more;
+  }
+
+  return {
+    /** Decodes the frames before number `upTo`, as far as there are any. */
+    async fill(upTo: number): Promise<void> {
+      makeRoom(upTo - first);
+      while (end === undefined && !stopped && next() < upTo) {
+        stopped = stopping();
+        if (stopped) return;
+        const number = next() - from + 1;
+        const time = await meter.time('decode', decoder.read(slot(pts.length)), [number, number]);
+        if (time !== undefined) pts.push(time);
+        // A decoder that failed gives nothing more, either: that is not the end of the video.
+        else if (stopping()) stopped = true;
+        else end = next();
+      }
+    },
+
+    /** Returns the number before which all frames have their neighbours here, or have none. */
+    certain: (): number => end ?? next() - reach,
+
+    /** Copies each rank's frames, with their halo, one rank after another. */
+    deal(own: number, counts: readonly number[], into: Uint8Array): void {
+      const edge: Edge = window.edge;
+      let begin = own;
+      let place = 0;
+      for (const count of counts) {
+        if (count === 0) continue;
+        for (let index = begin - window.before; index < begin + count + window.after; index++) {
+          into.set(slot(frameAt(index, end, edge) - first), place * frameBytes);
+          place += 1;
+        }
+        begin += count;
+      }
+    },
+
+    times: (own: number, count: number): readonly number[] => pts.slice(own - first, own - first + count),
+
+    /** Forgets the frames before number `keep`. */
+    drop(keep: number): void {
+      const passed = Math.max(0, keep - first);
+      frames.copyWithin(0, passed * frameBytes, pts.length * frameBytes);
+      pts.splice(0, passed);
+      first += passed;
+    },
+  };
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((all, count) => all + count, 0);
+}

@@ -1,0 +1,18 @@
+import type { Edge } from '../model/ports/window.js';
+
+/**
+ * Returns the number of the frame that stands for frame `index`, which may lie before frame 0 or after frame
+ * `end` - 1: the nearest, or the one that a mirror at the first or last frame shows.
+ *
+ * @param end number of frames of the video; undefined while that is not known, and `index` lies before it.
+ */
+export function frameAt(index: number, end: number | undefined, edge: Edge): number {
+  if (index >= 0 && (end === undefined || index < end)) return index;
+  const last = (end ?? Number.POSITIVE_INFINITY) - 1;
+  if (edge === 'replicate' || last <= 0) return Math.max(0, Math.min(index, last));
+  if (last === Number.POSITIVE_INFINITY) return Math.abs(index);
+  // As long as the mirrors face each other.
+  const period = 2 * last;
+  const phase = ((index % period) + period) % period;
+  return Math.min(phase, period - phase);
+}
