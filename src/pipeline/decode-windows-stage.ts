@@ -1,36 +1,53 @@
 import type { Edge, Window } from '../model/ports/window.js';
-import type { DecodeContext } from './decode-stage.js';
+import type { DecodeContext, FrameSource } from './decode-stage.js';
 import { frameAt } from './edges.js';
 import type { DecodedRound } from './rounds.js';
 
-export interface DecodeWindowsContext extends DecodeContext {
-  readonly window: Window;
-  /** Number of the first frame to make. */
-  readonly position: number;
+/** Frames of the video that follow each other, with neighbours. */
+export interface FrameRun {
+  readonly decoder: FrameSource;
   /** Number of the first frame that the decoder gives: those before `position` are only looked at. */
   readonly from: number;
+  /** Number of the first frame to make, and of the one after the last: undefined for the end of the video. */
+  readonly position: number;
+  readonly end?: number;
+}
+
+export interface DecodeWindowsContext extends Omit<DecodeContext, 'decoder'> {
+  readonly window: Window;
+}
+
+/** Decodes runs of frames, one after another: see `decodeWindows`. */
+export async function* decodeRuns(
+  runs: AsyncIterable<FrameRun> | Iterable<FrameRun>,
+  context: DecodeWindowsContext,
+): AsyncGenerator<DecodedRound, void, undefined> {
+  for await (const run of runs) yield* decodeWindows(run, context);
 }
 
 /**
- * Decodes the video into the rounds of the schedule, on the root, for a model that looks at neighbouring
- * frames. Each rank's frames lie with their halo: `before` frames before its own, and `after` behind them.
- * What stands beyond the ends of the video depends on the video alone, never on rounds or ranks. A stop drops
- * frames whose neighbours are not decoded yet.
+ * Decodes a run of frames into the rounds of the schedule, on the root, for a model that looks at
+ * neighbouring frames. Each rank's frames lie with their halo: `before` frames before its own, and `after`
+ * behind them. What stands beyond the ends of the video depends on the video alone, never on rounds or
+ * ranks. A stop drops frames whose neighbours are not decoded yet.
  */
-export async function* decodeWindows(
+async function* decodeWindows(
+  run: FrameRun,
   context: DecodeWindowsContext,
 ): AsyncGenerator<DecodedRound, void, undefined> {
-  const { schedule, buffers, window, position } = context;
+  const { schedule, buffers, window } = context;
+  const { position, end = Number.POSITIVE_INFINITY } = run;
   const reach = Math.max(window.before, window.after);
-  const held = heldFrames(context, reach);
+  const held = heldFrames(run, context, reach);
   let own = position;
-  for (;;) {
+  while (own < end) {
     const counts = schedule.next();
-    const wanted = sum(counts);
+    const full = sum(counts);
+    const wanted = Math.min(full, end - own);
     await held.fill(own + wanted + reach);
     const frames = Math.min(wanted, held.certain() - own);
     if (frames <= 0) return;
-    const dealt = frames === wanted ? counts : schedule.last(frames);
+    const dealt = frames === full ? counts : schedule.last(frames);
     const data = await buffers.acquire();
     held.deal(own, dealt, data.data);
     yield { pts: held.times(own, frames), counts: dealt, data };
@@ -41,8 +58,8 @@ export async function* decodeWindows(
 }
 
 /** The decoded frames from some before the next round to some after it. */
-function heldFrames(context: DecodeWindowsContext, reach: number) {
-  const { decoder, frameBytes, meter, stopping, window, from } = context;
+function heldFrames({ decoder, from }: FrameRun, context: DecodeWindowsContext, reach: number) {
+  const { frameBytes, meter, stopping, window } = context;
   const pts: number[] = [];
   let frames = new Uint8Array(0);
   let first = from;

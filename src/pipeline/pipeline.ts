@@ -6,7 +6,7 @@ import { allocateBuffer } from '../model/session/session-errors.js';
 import type { World } from '../mpi/world.js';
 import type { Activity } from '../watchdog/activity.js';
 import { decode, type FrameSource, noSource } from './decode-stage.js';
-import { decodeWindows } from './decode-windows-stage.js';
+import { decodeRuns, type FrameRun } from './decode-windows-stage.js';
 import { encode, type FrameSink } from './encode-stage.js';
 import { gather } from './gather-stage.js';
 import { infer } from './infer-stage.js';
@@ -84,9 +84,8 @@ export interface PipelineShape {
 export interface Ends {
   readonly decoder: FrameSource;
   readonly sink: FrameSink;
-  /** Number of the first frame to make, and of the first that the decoder gives: its neighbours come before. */
-  readonly position: number;
-  readonly from: number;
+  /** The frames of a model that looks at neighbouring frames, in place of `decoder`. */
+  readonly runs?: AsyncIterable<FrameRun> | Iterable<FrameRun>;
   /** Returns true once no new frame may start. */
   readonly stopping: () => boolean;
 }
@@ -116,13 +115,13 @@ export async function runPipeline(
     new BufferPool(rounds, () => allocateBuffer(shares * bytes, streams[0]));
   const buffers = pool((share + halo) * frameBytes);
 
-  const source = ends && { ...ends, schedule, frameBytes, meter, buffers };
+  const context = ends && { ...ends, schedule, frameBytes, meter, buffers };
   const decoded =
-    source === undefined
+    context === undefined
       ? noSource()
       : window === undefined
-        ? decode(source)
-        : decodeWindows({ ...source, window });
+        ? decode(context)
+        : decodeRuns(context.runs ?? [], { ...context, window });
   const shards = scatter(prefetch(decoded, ahead), { world, frameBytes, halo, meter, buffers });
   const styled = infer(prefetch(shards, ahead), {
     ...shape,

@@ -10,9 +10,9 @@ export interface DecodedRound {
 }
 
 /**
- * One rank's part of a round: `counts[rank]` frames, and their halo, at the start of `shard`; the rest of the buffer is
- * undefined. On the root `shard` has room for the whole round: its own frames stay where they were decoded,
- * and its results lie where the round is gathered.
+ * One rank's part of a round: `counts[rank]` frames, and their halo, at the start of `shard`; the rest of
+ * the buffer is undefined. On the root `shard` has room for the whole round: its own frames stay where they
+ * were decoded, and its results lie where the round is gathered.
  */
 export interface Shard {
   readonly pts: readonly number[];

@@ -51,8 +51,6 @@ const ends = {
       hash.update(frame).update(String(pts));
     },
   },
-  position: 0,
-  from: 0,
   stopping: () => false,
 };
 const began = performance.now();

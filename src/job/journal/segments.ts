@@ -14,8 +14,8 @@ import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
  */
 export interface SegmentSink extends FrameSink, AsyncDisposable {
   /**
-   * Restores recorded segments and spooled frames of earlier runs, and returns the PTS of all of them. Must be
-   * called before the first `write`.
+   * Restores recorded segments and spooled frames of earlier runs, and returns the PTS of all of them. Must
+   * be called before the first `write`.
    */
   restore(): Promise<{ readonly pts: readonly number[] }>;
   /** Closes the last segment at the end of the video. Returns all segments, of earlier runs too. */

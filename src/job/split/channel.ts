@@ -7,10 +7,13 @@ export type ToRank =
   | {
       readonly kind: 'piece';
       readonly index: number;
-      /** Frames of the whole video before the piece's first. */
+      /** Frames of the whole video before the first that the piece gives. */
       readonly framesBefore: number;
-      /** PTS of its frames, as in the piece, in presentation order. */
+      /** PTS of the frames that it gives, as in the piece, in presentation order. */
       readonly pts: readonly number[];
+      /** How many of these come before its own, and how many are its own: the others are looked at. */
+      readonly before: number;
+      readonly frames: number;
       /** PTS of the last frame to decode that is not part of the piece; null if there is none. */
       readonly after: number | null;
     }
@@ -86,11 +89,12 @@ const CODES: Readonly<Record<ErrorCode, true>> = {
 
 function parseToRank(value: unknown): ToRank | undefined {
   if (!isPlainObject(value)) return undefined;
-  const { kind, index, framesBefore, pts, after } = value;
+  const { kind, index, framesBefore, pts, before, frames, after } = value;
   if (kind === 'end' || kind === 'stop' || kind === 'close') return { kind };
   const isPiece = kind === 'piece' && isNumber(index) && isNumber(framesBefore);
-  if (!isPiece || !isList(pts, isNumber) || !(after === null || isNumber(after))) return undefined;
-  return { kind, index, framesBefore, pts, after };
+  if (!isPiece || !isNumber(before) || !isNumber(frames)) return undefined;
+  if (!isList(pts, isNumber) || !(after === null || isNumber(after))) return undefined;
+  return { kind, index, framesBefore, pts, before, frames, after };
 }
 
 function parseFromRank(value: unknown): FromRank | undefined {

@@ -51,8 +51,6 @@ export async function splitChooser(
     };
     const auto = options.split === 'auto';
     if (options.tolerant) return frames('--tolerant conceals damage by earlier frames');
-    if (prepared.graph.window !== undefined)
-      return frames('the model looks at neighbouring frames, which pieces do not share');
     if (options.every > 1) return frames('--every takes frames from all over the video');
     const odd = oddProgram(programs ?? []);
     if (odd !== undefined && !auto) throw odd;
@@ -65,7 +63,11 @@ export async function splitChooser(
       if (!decided.segments && earlier !== 'segments') return frames(decided.why);
       reason = earlier === 'segments' ? 'the earlier run of this job did' : decided.why;
     }
-    const size = { frames: prepared.segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES };
+    const { before = 0, after = 0 } = prepared.graph.window ?? {};
+    const size = {
+      ...{ frames: prepared.segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES },
+      reach: Math.max(before, after),
+    };
     const plan = await planCut(prepared.source, size, await storage.scratch.folder());
     if (isRefusal(plan)) return frames(`the video cannot be cut: ${plan.refusal}`);
     storage.log.info(`split into ${plan.foreseen} segments of the compressed video: ${reason}`);

@@ -181,8 +181,9 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
       return undefined;
     }
   }
+  const decoder = { read: (into: Uint8Array) => unlessFailed(() => work.decoder.read(into)) };
   return {
-    decoder: { read: (into) => unlessFailed(() => work.decoder.read(into)) },
+    decoder,
     sink: {
       write: (row, pts) =>
         unlessFailed(async () => {
@@ -191,8 +192,7 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
           work.monitor.frame();
         }),
     },
-    position: work.restored,
-    from: work.from,
+    runs: [{ decoder, position: work.restored, from: work.from }],
     stopping: () => failure !== undefined || stop.signal() !== undefined,
     refuseUnfinished: () => refuseUnfinished(failure, stop, work.journal.store.location),
   };

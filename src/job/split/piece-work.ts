@@ -53,6 +53,9 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
   const finished = new Map<number, SegmentRecord>();
   const ptsOf = ({ firstFrame, frames }: Piece): readonly number[] =>
     pts.slice(firstFrame, firstFrame + frames);
+  /** The frames that its packets give, with those that a model looks at. */
+  const givenBy = ({ firstFrame, frames, before, behind }: Piece): readonly number[] =>
+    pts.slice(firstFrame - before, firstFrame + frames + behind);
   const recorded = journal.segments.reduce((sum, { frames }) => sum + frames, 0);
   if (recorded > 0) storage.log.info(`resuming after ${recorded} frames of an earlier run`);
   monitor.begin(pts.length, recorded);
@@ -95,8 +98,10 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
     describe: (piece) => ({
       kind: 'piece',
       index: piece.index,
-      framesBefore: piece.firstFrame,
-      pts: ptsOf(piece).map((time) => time + plan.offset),
+      framesBefore: piece.firstFrame - piece.before,
+      pts: givenBy(piece).map((time) => time + plan.offset),
+      before: piece.before,
+      frames: piece.frames,
       after: piece.after === undefined ? null : piece.after + plan.offset,
     }),
 

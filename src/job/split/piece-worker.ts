@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { InferenceStreams } from '../../model/session/inference-streams.js';
 import type { World } from '../../mpi/world.js';
+import type { FrameRun } from '../../pipeline/decode-windows-stage.js';
 import type { RankWork } from '../../pipeline/meter.js';
 import { type PipelineShape, runPipeline } from '../../pipeline/pipeline.js';
 import { JobError, messageOf } from '../../system/errors.js';
@@ -117,24 +118,53 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
     return piece;
   }
 
+  /** Reads the next frame of a piece; undefined after the last. */
+  async function readPiece(
+    { order, copy, decoder }: OpenPiece,
+    into: Uint8Array,
+  ): Promise<number | undefined> {
+    const opened = await decoder;
+    const pts = await withDisplayName(copy, () => opened.read(into));
+    if (pts !== order.pts[given]) throw unexpected(context.task, order, given, pts);
+    if (pts !== undefined) given += 1;
+    return pts;
+  }
+
+  async function endPiece(piece: OpenPiece): Promise<void> {
+    piece.warnings = (await piece.decoder).warnings;
+    await closePiece(piece);
+    current = undefined;
+    given = 0;
+  }
+
+  /** Gives each piece as a run of frames, for a model that looks at neighbouring frames. */
+  async function* runs(): AsyncGenerator<FrameRun, void, undefined> {
+    for (;;) {
+      const piece = await nextPiece();
+      if (piece === undefined) return;
+      current = piece;
+      const { framesBefore, before, frames, pts } = piece.order;
+      // Packets behind the piece give further frames: those are not asked for.
+      const decoder = {
+        read: async (into: Uint8Array) =>
+          given === pts.length ? undefined : unlessFailed(() => readPiece(piece, into)),
+      };
+      const position = framesBefore + before;
+      yield { decoder, from: framesBefore, position, end: position + frames };
+      if (failure !== undefined || halted) return;
+      await unlessFailed(() => endPiece(piece));
+    }
+  }
+
   async function read(into: Uint8Array): Promise<number | undefined> {
     while (fillers === 0) {
       current ??= await nextPiece();
       if (current === undefined) return undefined;
-      const { order, copy } = current;
-      const decoder = await current.decoder;
-      const pts = await withDisplayName(copy, () => decoder.read(into));
-      if (pts !== order.pts[given]) throw unexpected(context.task, order, given, pts);
-      if (pts !== undefined) {
-        given += 1;
-        return pts;
-      }
-      current.warnings = decoder.warnings;
-      await closePiece(current);
+      const pts = await readPiece(current, into);
+      if (pts !== undefined) return pts;
       // The next piece may take long to arrive: fill the batch up.
       fillers = (shape.batch - (given % shape.batch)) % shape.batch;
-      current = undefined;
-      given = 0;
+      await endPiece(current);
     }
     fillers -= 1;
     return FILLER;
@@ -151,13 +181,12 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   const work = await runPipeline(
     soloWorld(world),
     streams,
-    { ...shape, share: shape.batch, schedule: 'even' },
+    { ...shape, schedule: 'even' },
     {
       decoder: { read: (into) => unlessFailed(() => read(into)) },
       sink: { write: async (row, pts) => void (await unlessFailed(() => write(row, pts))) },
       stopping: () => halted || failure !== undefined,
-      position: 0,
-      from: 0,
+      runs: runs(),
     },
     activity,
   );
@@ -166,7 +195,9 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   await listening;
   for (const piece of [...(current === undefined ? [] : [current]), ...queue.rest()]) await closePiece(piece);
   const { decode, ...others } = work.seconds;
-  return { frames, seconds: { ...others, decode: decode - waited, scatter: waited } };
+  // With a window the wait for pieces is no part of decoding.
+  const own = shape.window === undefined ? decode - waited : decode;
+  return { frames, seconds: { ...others, decode: own, scatter: waited } };
 }
 
 /** Creates the queue of received pieces that have not started. */
@@ -255,7 +286,7 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
       if (!result.finite) open.nonFinite.push(open.frames);
       await open.writer.write(result);
       open.frames += 1;
-      if (open.frames < open.piece.order.pts.length) return;
+      if (open.frames < open.piece.order.frames) return;
       finishing.push(complete(open).catch(onFailure));
       open = undefined;
     },

@@ -20,8 +20,8 @@ export const OUTPUT_NAME = 'styled';
 /** A complete graph from wire frames to wire frames, for one video. */
 export interface ComposedGraph {
   /**
-   * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the tensors of
-   * a table, `table_0`, ..., float32 [batch, numbers].
+   * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the
+   * tensors of a table, `table_0`, ..., float32 [batch, numbers].
    */
   readonly bytes: Uint8Array;
   readonly input: FrameFormat;

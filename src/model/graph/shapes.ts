@@ -26,8 +26,8 @@ export interface Shapes {
 const SMALL = 64;
 
 /**
- * Infers static shapes: follows the dimensions of the inputs through the graph, and the small integer tensors by which
- * exporters compute sizes. The results of unsupported operators are unknown, never wrong.
+ * Infers static shapes: follows the dimensions of the inputs through the graph, and the small integer
+ * tensors by which exporters compute sizes. The results of unsupported operators are unknown, never wrong.
  */
 export function inferShapes(
   graph: GraphProto,

@@ -144,6 +144,12 @@ async function* cut(
   const cutter = pieceCutter(timeline, size);
   const held = heldPackets(size.mostBytes);
   const out = (piece: Piece): CutPiece => ({ piece, data: nutFile(source, stream, held.of(piece), offset) });
+  /** Pieces that wait for the packets of frames behind their own. */
+  const waiting: Piece[] = [];
+  const ready = (at: number): readonly Piece[] => {
+    const count = waiting.findIndex(({ to }) => to > at);
+    return waiting.splice(0, count < 0 ? waiting.length : count);
+  };
   for (const [at, time] of timeline.times.entries()) {
     const packet = await nextOf(packets);
     if (packet?.pts !== time) throw new CannotBeCut('its timestamps differ between two readings');
@@ -154,14 +160,16 @@ async function* cut(
       throw new CannotBeCut('it does not begin with a keyframe');
     }
     const piece = cutter.add(data.length, keyframe);
-    if (piece !== undefined && wanted(piece)) yield out(piece);
-    held.add(packet, cutter.from);
+    if (piece !== undefined && wanted(piece)) waiting.push(piece);
+    for (const one of ready(at)) yield out(one);
+    held.add(packet, Math.min(cutter.from, waiting[0]?.from ?? cutter.from));
   }
   if ((await nextOf(packets)) !== undefined) {
     throw new CannotBeCut('its packets differ between two readings');
   }
   const last = cutter.end();
-  if (wanted(last)) yield out(last);
+  if (wanted(last)) waiting.push(last);
+  for (const one of waiting) yield out(one);
 }
 
 async function nextOf(packets: Awaited<ReturnType<typeof openCompressedPackets>>) {

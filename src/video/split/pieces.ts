@@ -19,9 +19,11 @@ export interface Piece {
   /** The place of its frames among all frames in presentation order. */
   readonly firstFrame: number;
   readonly frames: number;
+  /** Frames before its own, and after them, that its packets give too: those that a model looks at. */
+  readonly before: number;
+  readonly behind: number;
   /**
-   * PTS of the last frame that its packets give before its own first one, if any: frames up to it are
-   * dropped.
+   * PTS of the last frame that its packets give before all these, if any: frames up to it are dropped.
    */
   readonly after: number | undefined;
 }
@@ -32,6 +34,8 @@ export interface PieceSize {
   readonly bytes: number;
   /** The most bytes of a piece that can be handed over. */
   readonly mostBytes: number;
+  /** Frames before and after its own that a model looks at. Default: none. */
+  readonly reach?: number;
 }
 
 /** The position of a packet: its number, and the frames and bytes before it. */
@@ -64,22 +68,56 @@ export interface PieceCutter {
 
 /** Returns a cutter for the video with these times. They, and the packets so far, decide where it cuts. */
 export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
-  const { times, earliest, hidden, hiddenUpTo } = timeline;
+  const { times, earliest, hidden, hiddenUpTo, pts } = timeline;
+  const { reach = 0 } = size;
   const lastHidden = [...hidden].reduce((last, at) => Math.max(last, at), 0);
   const start: Position = { at: 0, frames: 0, bytes: 0 };
   let here = start;
   let begin: Cut = { ...start, from: start, after: hiddenUpTo };
   /** The last keyframe at which decoding can begin. */
   let entry = start;
+  /** Those from which the frames before a piece can be decoded: see `history`. */
+  const entries: Position[] = [];
   let latest = Number.NEGATIVE_INFINITY;
   let carried = false;
   let index = 0;
 
   function piece(): Piece {
-    const own = { firstFrame: begin.frames, frames: here.frames - begin.frames, after: begin.after };
-    const packets = { from: begin.from.at, to: here.at, bytes: here.bytes - begin.from.bytes };
+    const own = { firstFrame: begin.frames, frames: here.frames - begin.frames };
     index += 1;
-    return { index: index - 1, ...packets, ...own };
+    if (reach === 0) {
+      const packets = { from: begin.from.at, to: here.at, bytes: here.bytes - begin.from.bytes };
+      return { index: index - 1, ...packets, ...own, before: 0, behind: 0, after: begin.after };
+    }
+    const before = Math.min(reach, begin.frames);
+    const behind = Math.min(reach, pts.length - here.frames);
+    const to = behind === 0 ? here.at : Math.max(here.at, lastPacketOf(here.frames + behind));
+    const { from, after } = history();
+    // The packets after the piece are not read yet: their bytes are not known.
+    const packets = { from: from.at, to, bytes: here.bytes - from.bytes };
+    return { index: index - 1, ...packets, ...own, before, behind, after };
+  }
+
+  /**
+   * Returns where decoding begins for the frames before the piece's own. What is shown after a keyframe's own
+   * frame can be decoded from it.
+   */
+  function history(): Pick<Cut, 'from' | 'after'> {
+    const needed = begin.frames - Math.min(reach, begin.frames);
+    if (needed === 0) return { from: start, after: hiddenUpTo };
+    const last = pts[needed - 1] ?? Number.NEGATIVE_INFINITY;
+    const from = entries.findLast(({ at }) => (times[at] ?? Number.POSITIVE_INFINITY) <= last);
+    return from === undefined ? { from: start, after: last } : { from, after: last };
+  }
+
+  /** Returns the number after that of the last packet, in decoding order, of the first `frames` frames. */
+  function lastPacketOf(frames: number): number {
+    const last = pts[frames - 1] ?? Number.POSITIVE_INFINITY;
+    let to = here.at;
+    // Later packets are of later frames: none comes more than a reordering ahead.
+    for (let at = here.at; at < times.length && (earliest[at] ?? Number.POSITIVE_INFINITY) <= last; at++)
+      if ((times[at] ?? Number.POSITIVE_INFINITY) <= last) to = at + 1;
+    return to;
   }
 
   /**
@@ -106,6 +144,7 @@ export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
           begin = cut;
         }
         entry = here;
+        if (reach > 0) entries.push(here);
       }
       latest = Math.max(latest, times[here.at] ?? latest);
       const shown = hidden.has(here.at) ? 0 : 1;
@@ -114,7 +153,7 @@ export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
     },
     end: piece,
     get from() {
-      return begin.from.at;
+      return reach === 0 ? begin.from.at : history().from.at;
     },
   };
 }

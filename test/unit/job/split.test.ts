@@ -31,6 +31,8 @@ async function* pieces(count: number): AsyncGenerator<CutPiece, void, undefined>
       bytes: 1,
       firstFrame: index,
       frames: 1,
+      before: 0,
+      behind: 0,
       after: undefined,
     };
     yield { piece: own, data: Uint8Array.of(index) };
@@ -91,7 +93,15 @@ function dealt(count: number, speeds: readonly number[], bad = -1, stopped = new
       looks.add(look);
       return () => looks.delete(look);
     },
-    describe: ({ index }) => ({ kind: 'piece', index, framesBefore: index, pts: [index], after: null }),
+    describe: ({ index }) => ({
+      kind: 'piece',
+      index,
+      framesBefore: index,
+      pts: [index],
+      before: 0,
+      frames: 1,
+      after: null,
+    }),
     record: async ({ index }, data) => {
       t.equal(data[0], index);
       recorded.push(index);

@@ -3,7 +3,7 @@ import t from 'tap';
 import { shareFor } from '../../../src/job/prepare/batch.js';
 import type { Edge } from '../../../src/model/ports/window.js';
 import { haloOf, imageDims, stackedDims, windowOf } from '../../../src/model/ports/window.js';
-import { decodeWindows } from '../../../src/pipeline/decode-windows-stage.js';
+import { decodeRuns } from '../../../src/pipeline/decode-windows-stage.js';
 import { frameAt } from '../../../src/pipeline/edges.js';
 import { StageMeter } from '../../../src/pipeline/meter.js';
 import { BufferPool } from '../../../src/pipeline/pool.js';
@@ -30,24 +30,22 @@ async function windows(video: Video): Promise<ReadonlyMap<number, readonly numbe
   const made = new Map<number, readonly number[]>();
   let next = from;
   let stopped = false;
-  const rounds = decodeWindows({
-    decoder: {
-      read: async (into) => {
-        stopped ||= next === stopAt;
-        if (next === frames || stopped) return undefined;
-        into[0] = next;
-        next += 1;
-        return 10 * (next - 1);
-      },
+  const decoder = {
+    read: async (into: Uint8Array): Promise<number | undefined> => {
+      stopped ||= next === stopAt;
+      if (next === frames || stopped) return undefined;
+      into[0] = next;
+      next += 1;
+      return 10 * (next - 1);
     },
+  };
+  const rounds = decodeRuns([{ decoder, position, from }], {
     schedule: scheduleOf(video.schedule ?? 'even', ranks, share),
     frameBytes: 1,
     buffers: new BufferPool(1, () => new Uint8Array(ranks * (share + before + after))),
     meter: new StageMeter(),
     stopping: () => stopped,
     window: { before, after, edge },
-    position,
-    from,
   });
   for await (const { pts, counts, data } of rounds) {
     let place = 0;

@@ -48,8 +48,28 @@ t.test('closed groups are cut at every keyframe, each decoded by itself', async 
   const packets = [packet(0, IDR), packet(2), packet(1), packet(3, IDR), packet(5), packet(4)];
   t.strictSame(plan(packets), {
     pieces: [
-      { index: 0, from: 0, to: 3, bytes: 30, firstFrame: 0, frames: 3, after: undefined },
-      { index: 1, from: 3, to: 6, bytes: 30, firstFrame: 3, frames: 3, after: undefined },
+      {
+        index: 0,
+        from: 0,
+        to: 3,
+        bytes: 30,
+        firstFrame: 0,
+        frames: 3,
+        before: 0,
+        behind: 0,
+        after: undefined,
+      },
+      {
+        index: 1,
+        from: 3,
+        to: 6,
+        bytes: 30,
+        firstFrame: 3,
+        frames: 3,
+        before: 0,
+        behind: 0,
+        after: undefined,
+      },
     ],
     pts: [0, 1, 2, 3, 4, 5],
   });
@@ -68,9 +88,19 @@ t.test('an open group is reached by way of the keyframe before it', async (t) =>
   ];
   t.strictSame(plan(packets), {
     pieces: [
-      { index: 0, from: 0, to: 2, bytes: 20, firstFrame: 0, frames: 2, after: undefined },
-      { index: 1, from: 0, to: 4, bytes: 40, firstFrame: 2, frames: 2, after: 1 },
-      { index: 2, from: 2, to: 7, bytes: 50, firstFrame: 4, frames: 3, after: 3 },
+      {
+        index: 0,
+        from: 0,
+        to: 2,
+        bytes: 20,
+        firstFrame: 0,
+        frames: 2,
+        before: 0,
+        behind: 0,
+        after: undefined,
+      },
+      { index: 1, from: 0, to: 4, bytes: 40, firstFrame: 2, frames: 2, before: 0, behind: 0, after: 1 },
+      { index: 2, from: 2, to: 7, bytes: 50, firstFrame: 4, frames: 3, before: 0, behind: 0, after: 3 },
     ],
     pts: [0, 1, 2, 3, 4, 5, 6],
   });
@@ -102,8 +132,18 @@ t.test('frames that an edit list hides before the first are passed over', async 
   const packets = [packet(-3, IDR, true), packet(0), packet(-1, undefined, true), packet(1, IDR), packet(2)];
   t.strictSame(plan(packets), {
     pieces: [
-      { index: 0, from: 0, to: 3, bytes: 30, firstFrame: 0, frames: 1, after: -1 },
-      { index: 1, from: 3, to: 5, bytes: 20, firstFrame: 1, frames: 2, after: undefined },
+      { index: 0, from: 0, to: 3, bytes: 30, firstFrame: 0, frames: 1, before: 0, behind: 0, after: -1 },
+      {
+        index: 1,
+        from: 3,
+        to: 5,
+        bytes: 20,
+        firstFrame: 1,
+        frames: 2,
+        before: 0,
+        behind: 0,
+        after: undefined,
+      },
     ],
     pts: [0, 1, 2],
   });
@@ -143,4 +183,39 @@ t.test('what cannot be planned is said', async (t) => {
   t.match(plan([packet(0, IDR), packet(1)]), /no place/);
   t.match(plan([packet(1, IDR, false, 1), packet(2, IDR, false, 1)]), /not in order/);
   t.match(plan([packet(1, IDR, false, 0), packet(2, IDR, false, 3)]), /not in order/);
+});
+
+t.test('pieces of a model that looks at neighbours give those too', async (t) => {
+  // Groups of five: three in each that are shown out of order, some open.
+  const packets = Array.from({ length: 8 }, (_, group) => {
+    const first = 5 * group;
+    const key = group % 3 === 2 ? CRA : IDR;
+    const order = group % 3 === 2 ? [1, 0, 3, 2, 4] : [0, 2, 1, 4, 3];
+    return order.map((at, place) => packet(first + at, place === 0 ? key : undefined));
+  }).flat();
+  for (const reach of [1, 2, 5, 7]) {
+    const planned = plan(packets, { ...SIZE, frames: 4, reach });
+    if (typeof planned === 'string') return t.fail(planned);
+    const { pieces, pts } = planned;
+    t.ok(pieces.length >= 5, `${pieces.length} pieces`);
+    let next = 0;
+    for (const { from, to, firstFrame, frames, before, behind, after } of pieces) {
+      t.equal(firstFrame, next, 'pieces follow each other');
+      next += frames;
+      t.equal(before, Math.min(reach, firstFrame));
+      t.equal(behind, Math.min(reach, pts.length - next));
+      const needed = pts.slice(firstFrame - before, next + behind);
+      const given = packets.slice(from, to).map((one) => one.pts ?? -1);
+      t.same(
+        needed.filter((time) => !given.includes(time)),
+        [],
+        'all packets of what is needed',
+      );
+      t.equal(after, firstFrame === before ? undefined : (needed[0] ?? 0) - 1);
+      t.ok(packets[from]?.keyframe, 'decoding begins with a keyframe');
+      t.ok(after === undefined || (packets[from]?.pts ?? 99) <= after, 'whose frame comes before them');
+    }
+    t.equal(next, pts.length);
+    t.equal(pieces.at(-1)?.to, packets.length);
+  }
 });
