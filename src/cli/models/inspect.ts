@@ -42,13 +42,22 @@ function manifestOf(
   { inputs, outputs }: { readonly inputs: readonly DeclaredEnd[]; readonly outputs: readonly DeclaredEnd[] },
   looks: ReadonlyMap<string, Looks>,
 ): object {
-  const ports = (list: readonly DeclaredEnd[]) =>
-    Object.fromEntries(
-      list.flatMap(({ name }) => {
-        const lines = looks.get(name)?.lines;
-        return lines === undefined ? [] : [[name, lines]];
-      }),
+  const ports = (list: readonly DeclaredEnd[]) => {
+    const found = list.flatMap(({ name }): [string, NonNullable<Looks['lines']>][] => {
+      const lines = looks.get(name)?.lines;
+      return lines === undefined ? [] : [[name, lines]];
+    });
+    // A model gives one table: what else it gives goes with it.
+    const [table, ...others] = found.filter(([, lines]) => lines.role === 'table').map(([name]) => name);
+    return Object.fromEntries(
+      found
+        .filter(([name]) => !others.includes(name))
+        .map(([name, lines]) => [
+          name,
+          name === table && others.length > 0 ? { ...lines, with: others } : lines,
+        ]),
     );
+  };
   const name = stem(file)
     .replace(/[^\w.-]/g, '-')
     .replace(/^[._-]+/, '')

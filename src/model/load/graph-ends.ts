@@ -47,7 +47,7 @@ export function graphEnds(graph: GraphProto, file: string, names: EndNames): Gra
   const output = names.output === undefined ? outputs[0] : outputs.find((one) => one.name === names.output);
   if (output === undefined || (names.output === undefined && outputs.length !== 1))
     throw severalOutputs(graph, file);
-  return { input, output: end(output, file, 'output') };
+  return { input, output: end(output, graph, file, 'output') };
 }
 
 /**
@@ -64,7 +64,7 @@ export function framesEnd(graph: GraphProto, file: string, names: EndNames): Gra
   const input = names.input === undefined ? inputs[0] : inputs.find((one) => one.name === names.input);
   if (input === undefined || inputs.length !== 1)
     throw severalInputs(graph, file, input?.name ?? '', constants);
-  return end(input, file, 'input', names.feed);
+  return end(input, graph, file, 'input', names.feed);
 }
 
 /** Refuses outputs of a table that the graph does not have. */
@@ -131,18 +131,20 @@ function example(lines: Readonly<Record<string, unknown>>): string {
 }
 
 function severalOutputs(graph: GraphProto, file: string): JobError {
-  const declared = declaredEnds(graph);
-  const looks = looksOf(declared);
-  const pictures = declared.outputs.filter(({ name }) => looks.get(name)?.lines?.role === 'picture');
-  const lines = pictures.map(({ name }) => `"${name}": ${JSON.stringify(looks.get(name)?.lines)}`);
+  const { outputs } = declaredEnds(graph);
+  const looks = looksOf(declaredEnds(graph));
+  const lines = outputs.flatMap(({ name }) => {
+    const { what = '', lines } = looks.get(name) ?? {};
+    return lines === undefined ? [] : [`"${name}" looks like ${what}: "${name}": ${JSON.stringify(lines)}`];
+  });
   return new JobError(
     'model',
-    `"${file}" has ${declared.outputs.length} outputs (${list(declared.outputs)}) where one was expected`,
+    `"${file}" has ${outputs.length} outputs (${list(outputs)}) where one was expected`,
     {
       hint:
         lines.length === 0
-          ? 'none of them looks like a picture: export the model with an image as output'
-          : `name the picture in "outputs" of a manifest: ${lines.join(', or ')}; framescatter models inspect prints one`,
+          ? 'none of them looks like a picture or a table: export the model with one as output'
+          : `name those to keep in "outputs" of a manifest: ${lines.join('; ')}; framescatter models inspect prints one`,
     },
   );
 }
@@ -151,10 +153,18 @@ function list(ends: readonly DeclaredEnd[]): string {
   return ends.map(endText).join(', ') || 'none';
 }
 
-function end(value: ValueInfoProto, file: string, what: string, feed?: Feed): GraphEnd {
+function end(
+  value: ValueInfoProto,
+  graph: GraphProto,
+  file: string,
+  what: 'input' | 'output',
+  feed?: Feed,
+): GraphEnd {
   const type = TYPES.get(elementType(value));
   if (type === undefined) {
-    throw new JobError('model', `the ${what} of "${file}" is neither float32, float16 nor uint8`);
+    throw new JobError('model', `the ${what} of "${file}" is neither float32, float16 nor uint8`, {
+      ...hintFor(value, graph, what),
+    });
   }
   const stacked = valueDims(value);
   const dims =
@@ -175,9 +185,20 @@ function end(value: ValueInfoProto, file: string, what: string, feed?: Feed): Gr
     throw new JobError(
       'model',
       `the ${what} of "${file}" has ${dims.length} dimensions; a batch of images has 4`,
+      hintFor(value, graph, what),
     );
   }
   return { name: value.name ?? '', type, dims };
+}
+
+/** Returns the manifest lines that would make an end run that is no image. */
+function hintFor({ name }: ValueInfoProto, graph: GraphProto, what: 'input' | 'output'): { hint?: string } {
+  const found = looksOf(declaredEnds(graph)).get(name ?? '');
+  if (found?.lines === undefined || found.lines.role === 'constant') return {};
+  const line = `"${name}": ${JSON.stringify(found.lines)}`;
+  return {
+    hint: `it looks like ${found.what}: write ${line} in "${what}s" of a manifest; framescatter models inspect prints one`,
+  };
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { DeclaredEnd, DeclaredEnds } from './ends.js';
+import type { Stack } from './window.js';
 
 /** What an end of a graph looks like, and the manifest lines that would make it so. */
 export interface Looks {
@@ -13,30 +14,65 @@ export const UNKNOWN = '?';
 /** Returns what each input and output looks like, by its name. */
 export function looksOf({ inputs, outputs }: DeclaredEnds): ReadonlyMap<string, Looks> {
   const frames = inputs.find(isPicture);
+  const isNext = (end: DeclaredEnd) => frames !== undefined && isOneOf(frames, end);
   return new Map([
-    ...inputs.map((end): [string, Looks] => [end.name, inputLooks(end, end === frames)]),
+    ...inputs.map((end): [string, Looks] => [end.name, inputLooks(end, end === frames, isNext(end))]),
     ...outputs.map((end): [string, Looks] => [end.name, outputLooks(end)]),
   ]);
 }
 
-function inputLooks(end: DeclaredEnd, isFrames: boolean): Looks {
+function inputLooks(end: DeclaredEnd, isFrames: boolean, isNext: boolean): Looks {
   const { dims = [] } = end;
   const channels = channelsOf(end);
   if (isFrames) return { what: 'the frames', lines: { role: 'frames', ...imageLines(end) } };
-  if (isPicture(end)) return { what: 'a picture', lines: { role: 'constant', picture: 'FILE.jpg' } };
-  if (dims.length === 5) return { what: 'several frames, one after another in time', lines: undefined };
+  if (isPicture(end)) {
+    return isNext
+      ? { what: 'another frame', lines: { role: 'frames', at: UNKNOWN, ...imageLines(end) } }
+      : { what: 'a picture', lines: { role: 'constant', picture: 'FILE.jpg' } };
+  }
+  if (dims.length === 5) {
+    const count = dims[1];
+    const what = typeof count === 'number' ? `${count} frames` : 'several frames';
+    return { what: `${what}, stacked by time`, lines: windowLines(count, 'time', end.type) };
+  }
   if (dims.length === 4 && channels !== undefined && channels % 3 === 0) {
     const also = channels === 6 ? ', or blocks of I420 ("io": "i420" in format 1)' : '';
-    return { what: `${channels / 3} frames, stacked by channels${also}`, lines: undefined };
+    const count = channels / 3;
+    return {
+      what: `${count} frames, stacked by channels${also}`,
+      lines: windowLines(count, 'channels', end.type),
+    };
   }
   const numbers = dims.filter((dim) => typeof dim === 'number').reduce((all, dim) => all * dim, 1);
   if (dims.length <= 2 && numbers === 1) return { what: 'a number', lines: { role: 'constant', value: 0 } };
   return { what: 'a tensor', lines: { role: 'constant', npy: 'FILE.npy' } };
 }
 
+/** Returns whether two inputs are numbered: img0 and img1. */
+function isOneOf(first: DeclaredEnd, other: DeclaredEnd): boolean {
+  const stem = ({ name }: DeclaredEnd) => name.replace(/\d+$/, '');
+  return stem(first) === stem(other) && /\d$/.test(first.name) && /\d$/.test(other.name);
+}
+
+/** Returns the lines of a window. The graph does not say which of an even number of frames is made. */
+function windowLines(
+  count: number | string | undefined,
+  stack: Stack,
+  type: string,
+): Readonly<Record<string, unknown>> {
+  const side = typeof count === 'number' && count % 2 === 1 ? (count - 1) / 2 : UNKNOWN;
+  const window = { before: side, after: side, stack };
+  return { role: 'frames', window, channels: UNKNOWN, ...(type === 'uint8' ? {} : { range: UNKNOWN }) };
+}
+
 function outputLooks(end: DeclaredEnd): Looks {
   if (isPicture(end)) return { what: 'a picture', lines: { role: 'picture', ...imageLines(end) } };
-  return { what: 'no picture', lines: undefined };
+  const { dims = [], type } = end;
+  const isBatch = type !== 'string' && dims.length >= 2;
+  // Whether they are classes, boxes or an embedding no shape tells.
+  return isBatch
+    ? { what: 'numbers, the rows of a table', lines: { role: 'table', decode: { kind: UNKNOWN } } }
+    : { what: 'no picture', lines: undefined };
 }
 
 function imageLines(end: DeclaredEnd): Readonly<Record<string, unknown>> {

@@ -1,0 +1,82 @@
+/** What the ends of a graph look like, as `models inspect` and refusals say it. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import t from 'tap';
+import { parseManifest } from '../../../src/model/load/manifest.js';
+import { looksOf } from '../../../src/model/ports/looks.js';
+import { packageRoot } from '../../../src/system/package.js';
+import { modelBytes, node } from '../../fixtures/onnx.js';
+import { byChannels } from '../../fixtures/window-models.js';
+
+const IMAGES = ['N', 3, 'H', 'W'] as const;
+const end = (name: string, dims: readonly (number | string)[], type = 'float32') => ({ name, dims, type });
+const lines = (inputs: readonly ReturnType<typeof end>[], outputs: readonly ReturnType<typeof end>[]) =>
+  Object.fromEntries([...looksOf({ inputs, outputs })].map(([name, looks]) => [name, looks.lines]));
+
+t.test('the ends of families of models', async (t) => {
+  const picture = { channels: '?', range: '?' };
+  t.same(lines([end('x', IMAGES)], [end('y', IMAGES)]), {
+    ...{ x: { role: 'frames', ...picture }, y: { role: 'picture', ...picture } },
+  });
+  t.match(lines([end('content', IMAGES), end('style', IMAGES)], []), {
+    ...{ content: { role: 'frames' }, style: { role: 'constant', picture: 'FILE.jpg' } },
+  });
+  t.match(lines([end('img0', IMAGES), end('img1', IMAGES)], []), {
+    ...{ img0: { role: 'frames' }, img1: { role: 'frames', at: '?' } },
+  });
+  t.match(lines([end('x', ['N', 15, 'H', 'W']), end('sigma', [1])], []), {
+    x: { role: 'frames', window: { before: 2, after: 2, stack: 'channels' } },
+    sigma: { role: 'constant', value: 0 },
+  });
+  t.match(lines([end('x', [1, 7, 3, 'H', 'W'])], []), { x: { window: { before: 3, stack: 'time' } } });
+  t.match(lines([end('x', ['N', 6, 'H', 'W'])], []), { x: { window: { before: '?', stack: 'channels' } } });
+  t.match(lines([end('x', [1, 3, 640, 640])], [end('output0', [1, 84, 8400])]), {
+    output0: { role: 'table', decode: { kind: '?' } },
+  });
+  t.match(lines([end('x', ['N', 'H', 'W', 3], 'uint8')], [end('y', ['N', 1, 'H', 'W'])]), {
+    ...{ x: { role: 'frames', channels: '?' }, y: { role: 'picture', range: '?' } },
+  });
+  t.match(lines([end('mask', ['N', 1, 'H', 'W']), end('h', [1, 64, 8])], [end('label', [1], 'string')]), {
+    ...{ mask: { role: 'frames' }, h: { role: 'constant', npy: 'FILE.npy' }, label: undefined },
+  });
+});
+
+t.test('models inspect prints them, and a manifest to start from', async (t) => {
+  const folder = t.testdir({
+    'net.onnx': Buffer.from(byChannels().bytes),
+    'two.onnx': Buffer.from(
+      modelBytes({
+        nodes: [node('Add', ['a', 'b'], 'y')],
+        input: [
+          { name: 'a', dims: IMAGES },
+          { name: 'b', dims: [1] },
+        ],
+        output: { name: 'y', dims: IMAGES },
+      }),
+    ),
+    'bad.onnx': 'no model',
+  });
+  const inspect = (file: string, ...more: readonly string[]) =>
+    spawnSync(
+      process.execPath,
+      [join(packageRoot(), 'dist/main.js'), 'models', 'inspect', join(folder, file), ...more],
+      {
+        encoding: 'utf8',
+      },
+    );
+  const text = inspect('net.onnx');
+  t.equal(text.status, 0, text.stderr);
+  t.match(text.stdout, /x {2}float32 \[N, 15, H, W\], looks like 5 frames, stacked by channels/);
+  const { stdout } = inspect('two.onnx', '--json');
+  const { manifest } = JSON.parse(stdout) as { readonly manifest: Record<string, unknown> };
+  t.throws(() => parseManifest(JSON.stringify(manifest), 'two.json'), {
+    message: /inputs\.a\.channels" must be .* not "\?"/,
+  });
+  const filled = JSON.stringify(manifest)
+    .replaceAll('"channels":"?"', '"channels":"rgb"')
+    .replaceAll('"?"', '"0..1"');
+  t.match(parseManifest(filled, 'two.json'), { kind: 'image', io: 'ports' }, 'filled in, it is one');
+  const bad = inspect('bad.onnx');
+  t.equal(bad.status, 1);
+  t.match(bad.stderr, /bad\.onnx" is not an ONNX model/);
+});
