@@ -118,10 +118,10 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
       const facts = factsOf(version, prepared, work, { completed, wallSeconds, pipelineSeconds, ranks });
       for (const warning of facts.warnings) log.warn(warning);
       for (const line of summaryLines(facts.framesMadeInThisRun, facts, ranks, world.size)) log.info(line);
-      const { beside } = prepared.table ?? {};
-      log.info(
-        `wrote ${prepared.destination.display}${beside === undefined ? '' : ` and ${beside.display}`}`,
-      );
+      const beside = prepared.table?.beside;
+      const also = beside === undefined ? '' : ` and ${beside.display}`;
+      const rows = completed.rows === undefined ? '' : `, ${completed.rows} rows`;
+      log.info(`wrote ${prepared.destination.display}${also}${rows}`);
       return facts;
     },
   };

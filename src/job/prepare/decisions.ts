@@ -1,4 +1,5 @@
 /** The decisions of a job that no other line of its log tells: `--verbose` shows them. Pure. */
+import type { Window } from '../../model/ports/window.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 import { nameOf, type StreamPlan } from '../../video/mux/stream-plan.js';
@@ -18,6 +19,8 @@ export type DecidedJob = Pick<
   | 'model'
   | 'batch'
   | 'batchReason'
+  | 'share'
+  | 'graph'
   | 'video'
   | 'table'
   | 'rate'
@@ -38,7 +41,7 @@ export interface DecidedWork {
 
 /** Returns what was decided before the sessions are opened, one line each. */
 export function preparedDecisions(job: DecidedJob): readonly string[] {
-  const { input, source, wire, model, batch, batchReason, video: made, table } = job;
+  const { input, source, wire, model, batch, batchReason, share, graph, video: made, table } = job;
   const { video } = source;
   const { width, height, matrix, range } = wire.format;
   const frames = video.frames === undefined ? 'of unknown length' : counted(video.frames, 'frame');
@@ -49,6 +52,7 @@ export function preparedDecisions(job: DecidedJob): readonly string[] {
     `wire: ${width}x${height}, ${wire.pixelFormat}, matrix ${matrix}, ${range} range`,
     `model: ${model.name}${size}, from ${model.file}, SHA-256 ${model.sha256}`,
     `batch: ${counted(batch, 'frame')} per run: ${batchReason}`,
+    ...(graph.window === undefined ? [] : [neighbours(graph.window, share)]),
     ...(made === undefined
       ? []
       : [
@@ -84,6 +88,10 @@ export function workDecisions(
 export function segmentRecorded(index: number, first: number, frames: number): string {
   const which = frames === 1 ? `frame ${first}` : `frames ${first} to ${first + frames - 1}`;
   return `segment ${index} is recorded: ${which} (from 0)`;
+}
+
+function neighbours({ before, after, edge }: Window, share: number): string {
+  return `neighbours: ${counted(before, 'frame')} before and ${after} after each (${edge}); a rank gets ${share} at a time`;
 }
 
 /** Returns a line for each stream that is kept; the notes tell of those that are converted or left out. */

@@ -26,7 +26,7 @@ export const TABLE_TYPES: Readonly<Record<TableFormat, string>> = {
   csv: 'text/csv',
 };
 
-/** How a table of a format looks to the model that is asked to give it: its frames are upright. */
+/** In place of a container, where only a table is made: frames come upright, as players show them. */
 export const UPRIGHT = { carriesDisplayMatrix: false } as const;
 
 /** Returns what the name of the output, or --format, says of it. */

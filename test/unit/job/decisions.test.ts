@@ -33,6 +33,8 @@ const JOB = {
   },
   model: { name: 'wave', size: 'small', file: '/models/wave.onnx', sha256: 'abc' },
   batch: 1,
+  share: 1,
+  graph: { window: undefined },
   batchReason: 'a CPU gains nothing from more',
   segmentFrames: 100,
   video: {
