@@ -54,9 +54,9 @@ export function embeddingCoder(spec: EmbeddingSpec, shapes: readonly Shape[]): F
   };
 }
 
-/** Returns the numbers behind the header, copied: the bytes may begin anywhere. */
+/** Returns the numbers behind the header, copied: the bytes may begin anywhere, and be a `Buffer`'s. */
 function listOf(packed: Uint8Array): Float32Array {
-  return new Float32Array(packed.slice(HEADER_BYTES).buffer);
+  return new Float32Array(new Uint8Array(packed.subarray(HEADER_BYTES)).buffer);
 }
 
 function notOne(kind: string, shapes: readonly Shape[]): Refusal {

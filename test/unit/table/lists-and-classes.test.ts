@@ -25,7 +25,14 @@ function cells(made: TableDecoder, tensor: Float32Array): readonly Row[] {
   const packed = new Uint8Array(made.frameBytes + 3).fill(0x5a).subarray(3);
   made.decode([tensor], packed);
   t.equal(made.counts(packed).dropped, 0);
-  return made.rows(packed, TIME).map((row) => row.slice(3));
+  const rows = made.rows(packed, TIME).map((row) => row.slice(3));
+  // As read from a file: within a longer Buffer, whose `slice` copies nothing.
+  const read = Buffer.concat([Buffer.alloc(5, 0x5a), packed, Buffer.alloc(5, 0x5a)]);
+  t.same(
+    made.rows(read.subarray(5, 5 + packed.length), TIME).map((row) => row.slice(3)),
+    rows,
+  );
+  return rows;
 }
 
 function refusal(spec: TableSpec, shapes: readonly Shape[]): string {
