@@ -193,9 +193,7 @@ function checkRequest(model: LoadedModel, batch: number): void {
 function padding(model: LoadedModel, input: FrameFormat): Size {
   const { fixedSize } = model;
   if (fixedSize === undefined) return paddedSize(input, model.multiple);
-  const even = { width: input.width + (input.width % 2), height: input.height + (input.height % 2) };
-  const fits = even.width === fixedSize.width && even.height === fixedSize.height;
-  return fits ? even : paddedSize(input, 2);
+  return { width: input.width + (input.width % 2), height: input.height + (input.height % 2) };
 }
 
 function upscaled(size: Size, scale: number): Size {

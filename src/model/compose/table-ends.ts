@@ -31,10 +31,13 @@ export interface TableEnds {
   readonly finite: readonly string[];
 }
 
+/** Element types of which a cast to float32 fails when it runs, if at all. */
+const NO_NUMBERS: readonly string[] = ['string', 'unknown'];
+
 /**
  * Adds the nodes that give the outputs of a table.
  *
- * @throws {JobError} model: when an output has no batch axis, no known shape, or does not fit the table.
+ * @throws {JobError} model: when an output has no numbers, batch axis or known shape, or does not fit the table.
  */
 export function tableEnds(
   builder: GraphBuilder,
@@ -52,6 +55,9 @@ export function tableEnds(
     const refuse = (why: string, hint: string): never => {
       throw new JobError('model', `the output ${endText(end)} of "${model.file}" ${why}`, { hint });
     };
+    if (NO_NUMBERS.includes(end.type)) {
+      refuse('holds no numbers', 'give the role "table" to an output of numbers');
+    }
     const known = network.shapes.of(name)?.dims ?? fixedDims(end.dims, batch);
     if (known === undefined) {
       const lost = firstUnknownNode(network.shapes, name)?.opType;

@@ -1,0 +1,544 @@
+/** Models whose outputs become tables: values against float64, geometry, batches, refusals, NaN. */
+import t, { type Test } from 'tap';
+import { readRow } from '../../../src/job/journal/result-row.js';
+import { modelFor, UPRIGHT } from '../../../src/job/prepare/outputs.js';
+import { type ComposedGraph, compose } from '../../../src/model/compose/compose.js';
+import { loadModel } from '../../../src/model/load/registry.js';
+import { inferenceOf } from '../../../src/model/session/inference.js';
+import { native } from '../../../src/system/native.js';
+import { isRefusal } from '../../../src/system/refusal.js';
+import { tableDecoder } from '../../../src/table/decoder.js';
+import type { Row } from '../../../src/table/schema.js';
+import { containerFor } from '../../../src/video/formats/container.js';
+import { I420 } from '../../../src/video/formats/frame-format.js';
+import { openDecoder } from '../../../src/video/frames/decode.js';
+import { wirePlan } from '../../../src/video/frames/wire.js';
+import { probe } from '../../../src/video/source/probe.js';
+import { makeClip } from '../../fixtures/clips.js';
+import { type Coding, frameOf, largestDifference, pictureOf } from '../../fixtures/float64-reference.js';
+import { floats, integers, modelBytes, node } from '../../fixtures/onnx.js';
+import { photoLike } from '../../fixtures/picture.js';
+import {
+  classifier,
+  detr,
+  encoder,
+  networkFolder,
+  ssd,
+  type TableNetwork,
+  yolo,
+} from '../../fixtures/table-networks.js';
+import { decoded, type PlainRow, plainRowsOf } from '../../fixtures/table-reference.js';
+
+t.setTimeout(300_000);
+
+const BT601: Coding = { matrix: 'bt601', range: 'limited' };
+const VIDEO = { kind: 'video', container: containerFor('x.mp4') } as const;
+const TABLE = { kind: 'table', format: 'parquet' } as const;
+const TIME = { frame: 0, pts: 0, seconds: 0 };
+
+type Size = readonly [width: number, height: number];
+type Manifest = Record<string, unknown>;
+
+interface Request {
+  readonly batch?: number;
+  readonly strength?: number;
+  /** Also the picture, if it gives one. */
+  readonly beside?: boolean;
+  readonly change?: (manifest: Manifest) => Manifest;
+}
+
+async function composed(
+  t: Test,
+  network: Pick<TableNetwork, 'bytes' | 'manifest'> & Partial<TableNetwork>,
+  [width, height]: Size,
+  { batch = 1, beside = false, change, ...options }: Request = {},
+): Promise<ComposedGraph> {
+  const folder = t.testdir(networkFolder(network, change));
+  const loaded = await loadModel(`${folder}/model.onnx`, { folder, ...options });
+  const { model } = modelFor(loaded, beside ? VIDEO : TABLE, beside);
+  return compose(model, { width, height, sample: I420, ...BT601 }, batch);
+}
+
+interface Made {
+  readonly packed: Uint8Array;
+  readonly frame: Uint8Array;
+  readonly finite: boolean;
+  /** Without the columns of the frame. */
+  readonly rows: readonly Row[];
+}
+
+/** Runs a composed graph as a rank does, batch by batch. */
+async function made(graph: ComposedGraph, batch: number, frames: readonly Uint8Array[]): Promise<Made[]> {
+  const { table, rowBytes, inputBytes, outputBytes } = graph;
+  if (table === undefined) throw new Error('there is no table');
+  const addon = native();
+  const session = await addon.createSession(graph.bytes, { provider: 'cpu', device: 0, threads: 1 });
+  const decoder = tableDecoder(table.spec, table.shapes, table.geometry);
+  if (isRefusal(decoder)) throw new Error(decoder.refusal);
+  const inference = inferenceOf(session, { batch, styledBytes: rowBytes, table });
+  const input = new Uint8Array(addon.allocate(batch * inputBytes, session));
+  const output = new Uint8Array(addon.allocate(batch * rowBytes, session));
+  const found: Made[] = [];
+  for (let first = 0; first < frames.length; first += batch) {
+    const some = frames.slice(first, first + batch);
+    for (const [at, frame] of some.entries()) input.set(frame, at * inputBytes);
+    await inference.run(input, output, some.length);
+    for (const at of some.keys()) {
+      const row = readRow(output.slice(at * rowBytes, (at + 1) * rowBytes), {
+        ...{ frameBytes: outputBytes, tableBytes: table.frameBytes },
+      });
+      const rows = decoder.rows(row.table, TIME).map((cells) => cells.slice(3));
+      found.push({ packed: row.table, frame: row.frame, finite: row.finite, rows });
+    }
+  }
+  await session.dispose();
+  return found;
+}
+
+/**
+ * Float32 has 24 bits. Sums of some hundred terms near 1 err by 1e-6 at most here; the last layer and the
+ * softmax multiply that by 8. Pixels of boxes are the sum's error times a box's movement, 24, and times the
+ * scale of the fit, 14 at most.
+ */
+const [SCORE, PIXEL] = [2e-5, 2e-3];
+
+function sameRows(t: Test, found: readonly Row[], expected: readonly PlainRow[], what: string): void {
+  t.equal(found.length, expected.length, `${what}: rows`);
+  let worst = 0;
+  for (const [at, row] of expected.entries()) {
+    const own = found[at] ?? [];
+    t.equal(own.length, row.length, `${what}: columns`);
+    for (const [column, cell] of row.entries()) {
+      const is = own[column];
+      if (typeof cell === 'string') t.equal(is, cell, `${what}: label`);
+      else if (typeof cell === 'number')
+        worst = Math.max(worst, Math.abs(Number(is) - cell) / unit(row, column));
+      else if (!(is instanceof Float32Array) || is.length !== cell.length) t.fail(`${what}: a list`);
+      else
+        for (const [place, value] of cell.entries())
+          worst = Math.max(worst, Math.abs((is[place] ?? 0) - value) / SCORE);
+    }
+  }
+  t.ok(worst <= 1, `${what}: ${worst} of the tolerance`);
+}
+
+/** The tolerance of a cell: boxes end with four numbers in pixels. */
+function unit(row: PlainRow, column: number): number {
+  return row.length > 4 && column >= row.length - 4 ? PIXEL : SCORE;
+}
+
+const LABELS = ['cat', 'a "dog", big', 'ÿ\u2028', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
+
+t.test('every family gives the rows of its arithmetic in float64', async (t) => {
+  const { width, height, frames } = decoded(await makeClip('cfr'));
+  const few = frames.filter((_, at) => at % 6 === 0);
+  const families: Readonly<Record<string, TableNetwork>> = {
+    classifier: classifier({ labels: LABELS }),
+    encoder: encoder(),
+    'encoder without a decoder': encoder({ plain: true }),
+    'encoder without norm': encoder({ decode: { normalize: false } }),
+    yolo: yolo({ labels: LABELS.slice(0, 3) }),
+    ssd: ssd(),
+    detr: detr(),
+  };
+  for (const [name, network] of Object.entries(families)) {
+    const graph = await composed(t, network, [width, height]);
+    const found = await made(graph, 1, few);
+    let rows = 0;
+    for (const [at, frame] of few.entries()) {
+      const expected = plainRowsOf(network, frame, { width, height }, BT601);
+      rows += expected.length;
+      sameRows(t, found[at]?.rows ?? [], expected, `${name}, frame ${at}`);
+      t.equal(found[at]?.finite, true);
+    }
+    t.ok(rows >= few.length, `${name}: ${rows} rows are compared`);
+    const distinct = new Set(found.map(({ packed }) => Buffer.from(packed).toString('hex'))).size;
+    t.equal(distinct, few.length, `${name}: every frame has its own rows`);
+  }
+});
+
+t.test('boxes lie in the source whatever the fit, and however odd the frame', async (t) => {
+  const sizes: readonly Size[] = [
+    [64, 64],
+    [160, 90],
+    [90, 160],
+    [101, 67],
+    [33, 45],
+    [641, 47],
+    [18, 10],
+    [1, 3],
+  ];
+  for (const fit of ['stretch', 'letterbox', 'crop'] as const) {
+    for (const [at, size] of sizes.entries()) {
+      const [width, height] = size;
+      const frame = photoLike(width, height, BT601, at + 1);
+      for (const network of [yolo({ fit }), ssd({ fit }), detr({ fit })]) {
+        const graph = await composed(t, network, size);
+        const [found] = await made(graph, 1, [frame]);
+        const expected = plainRowsOf(network, frame, { width, height }, BT601);
+        sameRows(t, found?.rows ?? [], expected, `${network.decode?.head} ${fit} ${size.join('x')}`);
+        for (const row of found?.rows ?? []) {
+          const [x = 0, y = 0, wide = 0, high = 0] = row.slice(-4).map(Number);
+          const inside = x >= 0 && y >= 0 && x + wide <= width + 1e-3 && y + high <= height + 1e-3;
+          if (!inside) t.fail(`${fit} ${size.join('x')}: ${[x, y, wide, high].join()}`);
+        }
+      }
+    }
+  }
+});
+
+t.test('the bars of a letterbox are grey in every range, and nothing of the frame is lost', async (t) => {
+  const frame = photoLike(96, 32, BT601);
+  const range = { mean: [0.4, 0.5, 0.6], std: [0.2, 0.3, 0.25] };
+  for (const kind of ['0..1', '0..255', '-1..1', range] as const) {
+    const plain = yolo({ fit: 'letterbox', decode: { threshold: 0.1, iou: 0.99 } });
+    const network = { ...plain, frames: { ...plain.frames, range: kind } };
+    const graph = await composed(t, network, [96, 32], {
+      change: (manifest) => ({ ...manifest, inputs: { input: network.frames } }),
+    });
+    const [found] = await made(graph, 1, [frame]);
+    const expected = plainRowsOf(network, frame, { width: 96, height: 32 }, BT601);
+    // Numbers up to 255 make sums and boxes that many times larger.
+    if (kind === '0..255') t.equal(found?.rows.length, expected.length, '0..255');
+    else sameRows(t, found?.rows ?? [], expected, JSON.stringify(kind));
+  }
+});
+
+t.test('frames of any size are padded to the multiple, by their reflection', async (t) => {
+  for (const size of [
+    [160, 120],
+    [161, 121],
+    [37, 53],
+    [32, 32],
+    [7, 9],
+  ] as const) {
+    const [width, height] = size;
+    const frame = photoLike(width, height, BT601, 4);
+    for (const network of [classifier(), encoder({ decode: { normalize: false } })]) {
+      const [found] = await made(await composed(t, network, size), 1, [frame]);
+      const expected = plainRowsOf(network, frame, { width, height }, BT601);
+      sameRows(t, found?.rows ?? [], expected, `${network.decode?.kind} ${size.join('x')}`);
+    }
+  }
+});
+
+t.test('chroma is interpolated unless the manifest says otherwise', async (t) => {
+  const frame = photoLike(64, 64, BT601, 2);
+  const network = yolo({ decode: { threshold: 0.3 } });
+  const linear = { ...network, manifest: { ...network.manifest, chroma: 'linear' } };
+  const change = ({ chroma: _, ...manifest }: Manifest) => manifest;
+  const [found] = await made(await composed(t, network, [64, 64], { change }), 1, [frame]);
+  const expected = plainRowsOf(linear, frame, { width: 64, height: 64 }, BT601);
+  sameRows(t, found?.rows ?? [], expected, 'without "chroma"');
+  const [nearest] = await made(await composed(t, network, [64, 64]), 1, [frame]);
+  t.notSame(found?.packed, nearest?.packed);
+});
+
+t.test('a turned video: its table is of upright frames', async (t) => {
+  const path = await makeClip('rotated');
+  const expected = decoded(path, { upright: true });
+  const source = await probe(path);
+  const wire = wirePlan(source.video, UPRIGHT);
+  await using decoder = await openDecoder(source, wire, { tolerant: false });
+  const network = yolo({ fit: 'letterbox' });
+  const folder = t.testdir(networkFolder(network));
+  const graph = compose(await loadModel(`${folder}/model.onnx`, { folder }), wire.format, 1);
+  const frame = new Uint8Array(graph.inputBytes);
+  for (const upright of expected.frames.slice(0, 3)) {
+    await decoder.read(frame);
+    const [found] = await made(graph, 1, [frame]);
+    const rows = plainRowsOf(network, upright, expected, BT601);
+    t.ok(rows.length > 0);
+    sameRows(t, found?.rows ?? [], rows, 'upright');
+  }
+});
+
+t.test('the batch changes no bit of a row', async (t) => {
+  const frames = [1, 2, 3, 4, 5, 6, 7].map((seed) => photoLike(97, 63, BT601, seed));
+  for (const network of [
+    classifier(),
+    encoder(),
+    yolo({ fit: 'letterbox' }),
+    ssd(),
+    detr({ fit: 'crop' }),
+    classifier({ beside: true }),
+  ]) {
+    const beside = 'negative' in (network.manifest.outputs as Manifest);
+    const all: Made[][] = [];
+    for (const batch of [1, 3]) {
+      all.push(await made(await composed(t, network, [97, 63], { batch, beside }), batch, frames));
+    }
+    const [alone = [], together = []] = all;
+    for (const [at, one] of alone.entries())
+      t.same(together[at], one, `${network.decode?.kind}, frame ${at}`);
+  }
+});
+
+t.test('a picture beside a table: both are right, and either may be left out', async (t) => {
+  const network = classifier({ beside: true });
+  const [width, height] = [97, 63];
+  const frame = photoLike(width, height, BT601, 3);
+  const both = await composed(t, network, [width, height], { beside: true });
+  const [found] = await made(both, 1, [frame]);
+  const expected = plainRowsOf(network, frame, { width, height }, BT601);
+  sameRows(t, found?.rows ?? [], expected, 'the table');
+  const picture = pictureOf(frame, width, height, BT601);
+  const negative = frameOf({ ...picture, rgb: picture.rgb.map((value) => 1 - value) }, BT601);
+  t.ok(largestDifference(found?.frame ?? new Uint8Array(), negative) <= 1, 'the picture, within a level');
+
+  const [alone] = await made(await composed(t, network, [width, height]), 1, [frame]);
+  t.same(alone?.packed, found?.packed, 'the table alone has the same bits');
+  t.equal(alone?.frame.length, 0);
+
+  const folder = t.testdir(networkFolder(network));
+  const loaded = await loadModel(`${folder}/model.onnx`, { folder });
+  const { model, notes } = modelFor(loaded, VIDEO, false);
+  t.match(notes, [/also gives a table, which is not written: --table FILE/]);
+  const graph = compose(model, { width, height, sample: I420, ...BT601 }, 1);
+  t.equal(graph.table, undefined);
+});
+
+t.test('what is asked for and not there', async (t) => {
+  const folder = t.testdir(networkFolder(classifier()));
+  const table = await loadModel(`${folder}/model.onnx`, { folder });
+  t.throws(() => modelFor(table, VIDEO, true), {
+    code: 'model',
+    message: /gives a table and no picture/,
+    hint: /parquet/,
+  });
+  const picture = { ...table, table: undefined };
+  t.throws(() => modelFor(picture, TABLE, false), {
+    code: 'model',
+    message: /gives no table/,
+    hint: /role "table"/,
+  });
+});
+
+/** Another table in place of the outputs. */
+const output = (name: string, more: Manifest) => (manifest: Manifest) => ({
+  ...manifest,
+  outputs: { [name]: { role: 'table', ...more } },
+});
+
+t.test('refusals name the output, the file and what to do', async (t) => {
+  const cases: readonly (readonly [string, () => Promise<unknown>, Record<string, unknown>])[] = [
+    [
+      'strength',
+      () => composed(t, classifier(), [64, 64], { strength: 0.5 }),
+      { message: /gives no picture, so --strength does not apply/ },
+    ],
+    [
+      'labels',
+      () => composed(t, classifier({ labels: LABELS.slice(1) }), [64, 64]),
+      { message: /there are 9 labels for 10 classes/, hint: /role "table"/ },
+    ],
+    [
+      'labels of boxes',
+      () => composed(t, detr({ labels: LABELS }), [64, 64]),
+      { message: /there are 10 labels for 4 classes/ },
+    ],
+    [
+      'fit and any size',
+      () => composed(t, classifier({ fit: 'letterbox' }), [64, 64]),
+      { message: /takes frames of any size, so "fit" does not apply/, hint: /omit "fit"/ },
+    ],
+    [
+      'no multiple',
+      () => composed(t, classifier(), [64, 64], { change: ({ multiple: _, ...rest }) => rest }),
+      { message: /of what number width and height must be multiples/, hint: /"multiple"/ },
+    ],
+    [
+      'fit and a picture',
+      () => composed(t, classifier({ beside: true, fit: 'crop' }), [64, 64]),
+      { message: /must have no "fit" where an output is a picture/ },
+    ],
+    [
+      'another table',
+      () =>
+        composed(t, classifier(), [64, 64], {
+          change: output('logits', { decode: { kind: 'boxes', head: 'yolov8' } }),
+        }),
+      { message: /yolov8 takes one output \[4 \+ classes, boxes\], not \[10\]/, hint: /correct the output/ },
+    ],
+    [
+      'classes of boxes',
+      () =>
+        composed(t, yolo(), [64, 64], {
+          change: output('output0', { decode: { kind: 'classes', activation: 'none' } }),
+        }),
+      { message: /classes takes one output \[classes\], not \[7, 64\]/ },
+    ],
+    [
+      'a lacking end',
+      () =>
+        composed(t, ssd(), [64, 64], {
+          change: output('bboxes', { decode: ssd().decode, with: ['scores', 'label'] }),
+        }),
+      { message: /no output "label": did you mean labels\?/ },
+    ],
+    [
+      'too few ends',
+      () => composed(t, detr(), [64, 64], { change: output('logits', { decode: detr().decode }) }),
+      { message: /detr takes logits .* not \[64, 5\]/ },
+    ],
+    [
+      'no such output',
+      () => composed(t, classifier(), [64, 64], { change: output('logit', {}) }),
+      { message: /no output "logit": did you mean logits\?/ },
+    ],
+    [
+      'no batch axis',
+      () => composed(t, fixed('flat'), [32, 32], { batch: 3 }),
+      { message: /"output" .* has no batch axis: it is \[9216\] for 3 frames/ },
+    ],
+    ['no batch axis at 1', () => composed(t, fixed('flat'), [32, 32]), { message: /has no batch axis/ }],
+    [
+      'an unknown shape',
+      () => composed(t, fixed('hidden'), [32, 32]),
+      { message: /has a size that is not known before it runs \(its operator NonZero/, hint: /fixed shape/ },
+    ],
+    [
+      'text',
+      () => composed(t, fixed('text'), [32, 32]),
+      { message: /"output" \(string \[N, 3, 32, 32\]\) of .* holds no numbers/ },
+    ],
+  ];
+  for (const [name, refused, what] of cases) await t.rejects(refused(), { code: 'model', ...what }, name);
+});
+
+/** Networks of 32 x 32 whose output has no batch axis, an unknown shape, or text in it. */
+function fixed(kind: 'flat' | 'hidden' | 'text'): Pick<TableNetwork, 'bytes' | 'manifest'> {
+  const cast = node('Cast', ['input'], 'output', { to: 8 });
+  const nodes = {
+    flat: [node('Reshape', ['input', 'minus'], 'output')],
+    hidden: [node('NonZero', ['input'], 'output')],
+    text: [cast],
+  }[kind];
+  const out = {
+    flat: { dims: ['K'] },
+    hidden: { type: 'int64' as const, dims: ['N', 'K'] },
+    text: { type: 'string' as const, dims: ['N', 3, 32, 32] },
+  }[kind];
+  const input = { role: 'frames', channels: 'rgb', range: '0..1' };
+  return {
+    bytes: modelBytes({
+      nodes,
+      initializers: [integers('minus', [-1])],
+      input: { dims: ['N', 3, 32, 32] },
+      output: out,
+    }),
+    manifest: {
+      ...{ format: 2, name: 'm', file: 'model.onnx' },
+      inputs: { input },
+      outputs: { output: { role: 'table' } },
+    },
+  };
+}
+
+/** A detector with so many candidates, all of which are the mean of the frame; or one long tensor. */
+function many(candidates: number, decode: Manifest | undefined): Pick<TableNetwork, 'bytes' | 'manifest'> {
+  const rows = decode === undefined ? 1 : 5;
+  return {
+    bytes: modelBytes({
+      nodes: [
+        node('ReduceMean', ['input'], 'mean', { axes: [1, 2, 3], keepdims: 1 }),
+        node('Reshape', ['mean', 'one'], 'flat'),
+        node('Expand', ['flat', 'all'], 'output'),
+      ],
+      initializers: [integers('one', [0, 1, 1]), integers('all', [1, rows, candidates])],
+      input: { dims: ['N', 3, 32, 32] },
+      output: { dims: ['N', rows, candidates] },
+    }),
+    manifest: {
+      ...{ format: 2, name: 'm', file: 'model.onnx' },
+      inputs: { input: { role: 'frames', channels: 'rgb', range: '0..1' } },
+      outputs: { output: { role: 'table', ...(decode === undefined ? {} : { decode }) } },
+    },
+  };
+}
+
+t.test('ten million candidates are within memory; ten million numbers a row are refused', async (t) => {
+  const decode = { kind: 'boxes', head: 'yolov8', threshold: 0.1, max: 7, iou: 1 };
+  const graph = await composed(t, many(1e7, decode), [32, 32]);
+  const frame = photoLike(32, 32, BT601);
+  const [found] = await made(graph, 1, [frame]);
+  t.equal(found?.rows.length, 7);
+  t.ok((graph.table?.frameBytes ?? 0) < 1000, 'what travels is small');
+  await t.rejects(composed(t, many(1e7, undefined), [32, 32]), {
+    code: 'model',
+    message: /the rows of a frame take 40000008 bytes, more than 4194312/,
+  });
+});
+
+t.test('NaN and infinity in any tensor of a table are told, and of the right frame', async (t) => {
+  const dark = photoLike(64, 64, BT601, 1).map((level) => Math.min(level, 120));
+  const bright = new Uint8Array(dark.length).fill(128);
+  bright.fill(230, 0, 64 * 64);
+  for (const kind of ['logits', 'boxes', 'second', 'beside'] as const) {
+    const network = brittle(kind);
+    const graph = await composed(t, network, [64, 64], { batch: 3, beside: kind === 'beside' });
+    const found = await made(graph, 3, [dark, bright, dark, dark, dark, bright]);
+    t.same(
+      found.map(({ finite }) => finite),
+      [true, false, true, true, true, false],
+      kind,
+    );
+  }
+});
+
+/** Networks of which an output is NaN for frames whose mean is above 0.6. */
+function brittle(kind: 'logits' | 'boxes' | 'second' | 'beside'): Pick<TableNetwork, 'bytes' | 'manifest'> {
+  const common = [
+    node('ReduceMean', ['input'], 'mean', { axes: [1, 2, 3], keepdims: 0 }),
+    node('Sub', ['limit', 'mean'], 'below'),
+    node('Sqrt', ['below'], 'root'),
+    node('Reshape', ['root', 'column'], 'odd'),
+    node('GlobalAveragePool', ['input'], 'pool'),
+    node('Flatten', ['pool'], 'fine'),
+  ];
+  const columns = integers('column', [0, 1]);
+  const boxes = { kind: 'boxes', head: 'detr' };
+  const wide = (from: string, name: string) => [
+    node('MatMul', [from, `${name} weights`], `${name} flat`),
+    node('Reshape', [`${name} flat`, `${name} shape`], name),
+  ];
+  const sound = (name: string, inputs: number, count: number) => [
+    floats(`${name} weights`, [inputs, count * 2], new Array<number>(inputs * count * 2).fill(0.25)),
+    integers(`${name} shape`, [0, 2, count]),
+  ];
+  const [first, second] = kind === 'boxes' ? ['odd', 'fine'] : ['fine', 'odd'];
+  const isBoxes = kind === 'boxes' || kind === 'second';
+  const nodes = isBoxes
+    ? [...wide(first, 'logits'), ...wide(second, 'boxes')]
+    : [node('Sigmoid', ['odd'], 'logits'), node('Identity', ['input'], 'picture')];
+  const frames = { role: 'frames', channels: 'rgb', range: '0..1' };
+  const size = ['N', 3, 64, 64];
+  const picture = kind === 'beside' ? { picture: { role: 'picture', channels: 'rgb', range: '0..1' } } : {};
+  const decode = isBoxes ? { decode: boxes, with: ['boxes'] } : {};
+  return {
+    bytes: modelBytes({
+      nodes: [...common, ...nodes],
+      initializers: [
+        floats('limit', [1], [0.6]),
+        columns,
+        ...sound('logits', first === 'odd' ? 1 : 3, 3),
+        ...sound('boxes', second === 'odd' ? 1 : 3, 4),
+      ],
+      input: { dims: size },
+      output: isBoxes
+        ? [
+            { name: 'logits', dims: ['N', 2, 3] },
+            { name: 'boxes', dims: ['N', 2, 4] },
+          ]
+        : [
+            { name: 'logits', dims: ['N', 1] },
+            { name: 'picture', dims: size },
+          ],
+    }),
+    manifest: {
+      ...{ format: 2, name: 'm', file: 'model.onnx' },
+      inputs: { input: frames },
+      outputs: { logits: { role: 'table', ...decode }, ...picture },
+    },
+  };
+}
