@@ -39,8 +39,8 @@ export interface Finished {
 }
 
 /**
- * Publishes the output, and before it the table beside it. Records before each step what a killed run would
- * leave.
+ * Publishes the output, and before it the table beside it, unless an earlier run of the job did. Records
+ * before each step what a killed run would leave.
  */
 export async function publish(
   store: WorkStore,
@@ -57,9 +57,15 @@ export async function publish(
     return store.writeText(PUBLICATION, seal(record));
   };
   if (table !== undefined) {
-    // What an earlier, killed run of this job put there is replaced.
-    const isOwn = await isStamped(table.destination, earlier?.table?.stamp);
-    await put({ ...table, overwrite: table.overwrite || isOwn }, (found) => announce({ table: found }));
+    const own = earlier?.table;
+    const isOwn =
+      earlier !== undefined &&
+      isSameJob(earlier.identity, identity) &&
+      (await isStamped(table.destination, own?.stamp));
+    // To put the same there once more would leave, if this run were killed in it, a table of which no record
+    // tells whose it is.
+    if (own !== undefined && isOwn && !table.overwrite) record = { ...record, table: own };
+    else await put(table, (found) => announce({ table: found }));
   }
   await put(output, announce);
 }
