@@ -1,5 +1,5 @@
 /** Prints the licences of the packages that an installation brings, as they are in node_modules, and of what lies in native/third_party. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
@@ -9,7 +9,7 @@ for (const [path, { dev, devOptional, optional, version, license }] of Object.en
   if (path === '' || dev || devOptional) continue;
   const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
   const text = licenceIn(join(root, path));
-  if (text === undefined && optional) continue; // of another platform
+  if (optional && !existsSync(join(root, path))) continue; // of another platform
   print(`${name} ${version}: ${license ?? 'see below'}`, text ?? 'The package has no licence file.');
 }
 const vendored = join(root, 'native/third_party');

@@ -37,7 +37,8 @@ const NO_NUMBERS: readonly string[] = ['string', 'unknown'];
 /**
  * Adds the nodes that give the outputs of a table.
  *
- * @throws {JobError} model: when an output has no numbers, batch axis or known shape, or does not fit the table.
+ * @throws {JobError} model: when an output has no numbers, batch axis or known shape, or does not fit the
+ * table.
  */
 export function tableEnds(
   builder: GraphBuilder,
