@@ -85,6 +85,8 @@ function models(argv: readonly string[]): Command {
   const [word, file, ...more] = [...given.words, ...given.after];
   if (word === undefined) return { kind: 'models', json };
   if (word === 'inspect' && file !== undefined && more.length === 0) return { kind: 'inspect', file, json };
+  if (word === 'inspect' && file === undefined)
+    throw usageError(MODELS.name, 'models inspect takes an ONNX file');
   throw usageError(
     MODELS.name,
     `models takes nothing, or inspect and an ONNX file (got ${argv.join(' ')})${didYouMean(word, ['inspect'])}`,

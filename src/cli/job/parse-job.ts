@@ -9,6 +9,7 @@ import { MAX_MULTIPLE } from '../../model/load/manifest-fields.js';
 import { type ConstantSource, constantSource } from '../../model/ports/constant-source.js';
 import { isAddress } from '../../storage/location/location.js';
 import { tableFormatOf } from '../../table/write.js';
+import type { Codec } from '../../video/codecs/codec.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
 import {
   type CommandSpec,
@@ -106,14 +107,18 @@ function refuseOtherContainer(output: string, format: string | undefined): void 
 
 type Parsed = OptionsOf<typeof JOB>;
 
+/** The default of --codec, which nobody gives. */
+const JOB_CODEC: Codec = 'h264';
+
 /** Refuses options that have no effect where OUTPUT is a table. */
 function refuseForTable(output: string, parsed: Parsed): void {
   if (tableFormatOf(pathOf(output)) === undefined || parsed.format !== undefined) {
     if (parsed.every === undefined) return;
-    throw usage('--every is for tables: a video keeps every frame');
+    throw usage('--every goes with a table as OUTPUT: a video keeps every frame');
   }
   const given = (['table', 'crf', 'preset'] as const).find((name) => parsed[name] !== undefined);
-  if (given !== undefined) throw usage(`--${given} does not apply where OUTPUT is a table`);
+  const option = given ?? (parsed.codec === JOB_CODEC ? undefined : 'codec');
+  if (option !== undefined) throw usage(`--${option} does not apply where OUTPUT is a table`);
 }
 
 function pathOf(name: string): string {

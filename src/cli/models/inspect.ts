@@ -47,11 +47,12 @@ function manifestOf(
       const lines = looks.get(name)?.lines;
       return lines === undefined ? [] : [[name, lines]];
     });
-    // A model gives one table: what else it gives goes with it.
+    // A model gives one picture and one table: what else a table needs goes with it.
     const [table, ...others] = found.filter(([, lines]) => lines.role === 'table').map(([name]) => name);
+    const pictures = found.filter(([, lines]) => lines.role === 'picture').slice(1);
     return Object.fromEntries(
       found
-        .filter(([name]) => !others.includes(name))
+        .filter((one) => !others.includes(one[0]) && !pictures.includes(one))
         .map(([name, lines]) => [
           name,
           name === table && others.length > 0 ? { ...lines, with: others } : lines,

@@ -1,6 +1,8 @@
 /** Checks, before a job starts, that it writes to none of the files that it reads, and to no file twice. */
 import * as fs from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
+import { filesBeside } from '../../model/load/manifest.js';
+import { readManifest } from '../../model/load/model-files.js';
 import { type Location, parseLocation } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
 import type { JobOptions } from '../context/options.js';
@@ -86,11 +88,29 @@ function local(what: string, location: Location, hint: string): Named[] {
   return location.kind === 'file' ? named(what, location.path, hint) : [];
 }
 
-/** Returns the files of a model that is not a style's name: the ONNX file and its manifest. */
+/** Returns the files of a model that is not a style's name: the ONNX file, its manifest, and what that names. */
 async function modelFiles(model: string): Promise<Named[]> {
   if ((await fs.stat(model).catch(() => undefined))?.isFile() !== true) return [];
   const stem = model.slice(0, model.length - extname(model).length);
-  return [model, `${model}.json`, `${stem}.json`].flatMap((path) => named('the model', path, '--model'));
+  const manifests = [`${stem}.json`, `${model}.json`];
+  const files = [model, ...manifests, ...(await namedBy(manifests))];
+  return files.flatMap((path) => named('the model', path, '--model'));
+}
+
+/** Returns the files that a model's manifest names. A bad manifest names none: it is refused later. */
+async function namedBy(manifests: readonly string[]): Promise<readonly string[]> {
+  for (const path of manifests) {
+    if (
+      !(await fs.stat(path).then(
+        (stats) => stats.isFile(),
+        () => false,
+      ))
+    )
+      continue;
+    const manifest = await readManifest(path).catch(() => undefined);
+    return manifest === undefined ? [] : filesBeside(manifest).map((file) => join(dirname(path), file));
+  }
+  return [];
 }
 
 async function identified(files: readonly Named[]): Promise<readonly Identified[]> {

@@ -66,7 +66,7 @@ export function modelFor(
   const { io, table } = model;
   if (output.kind === 'video' && io.io === 'table') {
     throw new JobError('model', `"${model.file}" gives a table and no picture`, {
-      hint: 'give an OUTPUT whose name ends in .parquet, .jsonl or .csv',
+      hint: 'give an OUTPUT whose name ends in .parquet, .jsonl or .csv; --out-dir makes no tables',
     });
   }
   if ((output.kind === 'table' || hasTableBeside) && table === undefined) {

@@ -48,6 +48,7 @@ export function tableEnds(
 ): TableEnds {
   const { model, graph, batch } = plan;
   const declared = new Map(declaredEnds(graph).outputs.map((end) => [end.name, end]));
+  const batchAxis = declaredEnds(graph).inputs.find(({ name }) => name === model.io.input.name)?.dims?.[0];
   const shapes: (readonly number[])[] = [];
   const tensors: string[] = [];
   const finite: string[] = [];
@@ -59,7 +60,7 @@ export function tableEnds(
     if (NO_NUMBERS.includes(end.type)) {
       refuse('holds no numbers', 'give the role "table" to an output of numbers');
     }
-    const known = network.shapes.of(name)?.dims ?? fixedDims(end.dims, batch);
+    const known = network.shapes.of(name)?.dims ?? fixedDims(end.dims, batch, batchAxis);
     if (known === undefined) {
       const lost = firstUnknownNode(network.shapes, name)?.opType;
       return refuse(
@@ -91,12 +92,17 @@ export function tableEnds(
   return { plan: { spec: table.spec, shapes, geometry, frameBytes: decoder.frameBytes }, tensors, finite };
 }
 
-/** Returns the dimensions that a file declares, if all but the first are fixed. */
+/**
+ * Returns the dimensions that a file declares, if all but the first are fixed. An open first one is that of the
+ * frames only if that of the frames is open, too.
+ */
 function fixedDims(
   dims: readonly (number | string)[] | undefined,
   batch: number,
+  batchAxis: number | string | undefined,
 ): readonly number[] | undefined {
   const [first, ...others] = dims ?? [];
+  if (typeof first === 'string' && typeof batchAxis === 'number') return undefined;
   if (first === undefined || !others.every((dim) => typeof dim === 'number')) return undefined;
   return [typeof first === 'number' ? first : batch, ...others];
 }

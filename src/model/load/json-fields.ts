@@ -36,6 +36,9 @@ export interface Fields {
   fail(key: string, what: string): never;
 }
 
+/** What `models inspect` writes in place of what no graph tells. */
+const OPEN = '?';
+
 type JsonObject = Readonly<Record<string, unknown>>;
 
 /**
@@ -87,6 +90,8 @@ export function fields(object: JsonObject, path: string, where = ''): Fields {
   const choice = <T extends string>(key: string, values: readonly T[]): T => {
     const value = string(key);
     const found = values.find((one) => one === value);
+    if (value === OPEN)
+      return fail(key, `is still "${OPEN}": write ${values.map((one) => `"${one}"`).join(' or ')}`);
     return (
       found ??
       fail(key, `must be ${values.map((one) => `"${one}"`).join(' or ')}, not ${JSON.stringify(value)}`)

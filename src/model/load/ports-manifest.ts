@@ -38,6 +38,8 @@ export interface ImagePort {
 export interface FramesPort extends ImagePort {
   readonly role: 'frames';
   readonly fit?: Fit;
+  /** The size to which frames are brought, where the graph takes any. */
+  readonly size?: { readonly width: number; readonly height: number };
   /** Its only frame is the one at this distance from the frame that is made. Default: 0. */
   readonly at?: number;
   /** Several frames, instead. */
@@ -131,6 +133,7 @@ function framesPort(port: Fields): FramesPort {
   return {
     role: 'frames',
     ...optional('fit', port.optionalChoice('fit', FITS)),
+    ...optional('size', sizeOf(port)),
     ...optional('at', at),
     ...optional('window', window),
     ...optional('edge', port.optionalChoice('edge', EDGES)),
@@ -150,9 +153,9 @@ function checkFrames(top: Fields, inputs: ReadonlyMap<string, InputPort>): void 
     top.fail('inputs', 'must have one with the role "frames", or several of different "at"');
   }
   const facts = (port: FramesPort | undefined) =>
-    JSON.stringify([port?.layout, port?.channels, port?.range, port?.fit, port?.edge]);
+    JSON.stringify([port?.layout, port?.channels, port?.range, port?.fit, port?.size, port?.edge]);
   if (others.some((port) => facts(port) !== facts(first)))
-    top.fail('inputs', 'must have the same layout, channels, range and edge for all frames');
+    top.fail('inputs', 'must have the same layout, channels, range, size and edge for all frames');
 }
 
 function outputPort(port: Fields, end: string): OutputPort {
@@ -196,8 +199,11 @@ function source(port: Fields): ConstantSource | undefined {
 }
 
 function pictureFacts(port: Fields): PictureFacts {
-  const size = port.has('size')
+  return { ...imagePort(port), ...optional('size', sizeOf(port)) };
+}
+
+function sizeOf(port: Fields): { readonly width: number; readonly height: number } | undefined {
+  return port.has('size')
     ? port.object('size', (one) => ({ width: one.number('width', SIDE), height: one.number('height', SIDE) }))
     : undefined;
-  return { ...imagePort(port), ...optional('size', size) };
 }

@@ -5,7 +5,7 @@ import { inferShapes } from '../graph/shapes.js';
 import type { ConstantSource } from '../ports/constant-source.js';
 import { type Constant, type FramesFacts, readConstant } from '../ports/constants.js';
 import { declaredEnds } from '../ports/ends.js';
-import type { Fit } from '../ports/tensors.js';
+import { axesOf, type Fit } from '../ports/tensors.js';
 import { type Feed, stackedDims, windowOf } from '../ports/window.js';
 import { withConstants } from '../ports/with-constants.js';
 import {
@@ -28,7 +28,7 @@ import {
 } from './graph-ends.js';
 import type { LoadedModel, ModelTable, TableIo } from './loaded-model.js';
 import { readLimited, resolveInside } from './model-files.js';
-import type { PortsManifest } from './ports-manifest.js';
+import type { FramesPort, PortsManifest } from './ports-manifest.js';
 import { withLabels } from './table-manifest.js';
 
 /** A network, read from its file. */
@@ -67,14 +67,34 @@ export async function loadPorts(
     return { ...model, precision: manifest.precision ?? model.precision };
   };
   if (picture === undefined) {
-    const end = framesEnd(graph, file, names);
+    const end = ofSize(framesEnd(graph, file, names), inputPort, known, file);
     const described = describeFrames(end, known, inputPort.fit ?? 'stretch', file);
     return made(end, described, await readConstants(request, sources, proto, file, described.io.input));
   }
-  const ends = graphEnds(graph, file, { ...names, output: picture[0] });
+  const found = graphEnds(graph, file, { ...names, output: picture[0] });
+  const ends = { ...found, input: ofSize(found.input, inputPort, known, file) };
   const network = { file, proto, ends, feeds, sources, known };
   const { constants, derived } = await describeNetwork(request, network, 'manifest');
   return made(ends.input, derived, constants);
+}
+
+/** Returns the frames' input with the size that the manifest gives it. */
+function ofSize(end: GraphEnd, { size }: FramesPort, known: KnownFacts, file: string): GraphEnd {
+  if (size === undefined) return end;
+  const layout = layoutFrom({ input: end, output: end }, known) ?? 'nchw';
+  const { height, width } = axesOf(layout);
+  const given = new Map([
+    [height, size.height],
+    [width, size.width],
+  ]);
+  const dims = end.dims.map((dim, at) => {
+    const side = given.get(at);
+    if (side === undefined || dim === undefined || dim === side) return side ?? dim;
+    throw new JobError('model', `"${file}" takes frames of another size than ${size.width}x${size.height}`, {
+      hint: 'omit "size": the graph fixes it',
+    });
+  });
+  return { ...end, dims };
 }
 
 /** Returns the inputs that take frames. */
@@ -107,7 +127,7 @@ function describeFrames(
   const isFixed = fixedSizeOf(end, input.layout, file) !== undefined;
   if (!isFixed && fit !== 'stretch') {
     throw new JobError('model', `"${file}" takes frames of any size, so "fit" does not apply`, {
-      hint: 'omit "fit", or export the model with a fixed size',
+      hint: 'omit "fit", or add the "size" that it should have',
     });
   }
   const multiple = known.multiple ?? (isFixed ? 1 : undefined);
@@ -134,8 +154,13 @@ async function tableOf(
   refuseMissingOutputs(graph, file, [name, ...ends]);
   const { labels } = decode;
   const text = labels === undefined ? undefined : await readLimited(await resolveInside(path, labels), limit);
-  const lines = text && Buffer.from(text).toString('utf8').split(/\r?\n/);
-  if (lines?.at(-1) === '') lines.pop();
+  const lines =
+    text &&
+    Buffer.from(text)
+      .toString('utf8')
+      .replace(/^\ufeff/, '')
+      .split(/\r?\n/);
+  while (lines?.at(-1) === '') lines.pop();
   return { spec: withLabels(decode.spec, lines), ends: [name, ...ends] };
 }
 

@@ -138,8 +138,9 @@ function vectorDims(dims: DeclaredEnd['dims'], length: number): readonly number[
   const product = dims.reduce<number>((all, dim) => all * (typeof dim === 'number' ? dim : 1), 1);
   const isOpen = dims.map((dim) => typeof dim !== 'number');
   if (product === length) return dims.map((dim) => (typeof dim === 'number' ? dim : 1));
+  // The first of several is that of the frames.
   const last = isOpen.lastIndexOf(true);
-  return product === 1 && last >= 0
+  return product === 1 && last >= (dims.length > 1 ? 1 : 0)
     ? dims.map((dim, at) => (at === last ? length : typeof dim === 'number' ? dim : 1))
     : undefined;
 }

@@ -13,7 +13,9 @@ export const UNKNOWN = '?';
 
 /** Returns what each input and output looks like, by its name. */
 export function looksOf({ inputs, outputs }: DeclaredEnds): ReadonlyMap<string, Looks> {
-  const frames = inputs.find(isPicture);
+  const pictures = inputs.filter(isPicture);
+  // A map of one channel beside colours is no frame.
+  const frames = pictures.find((end) => channelsOf(end) !== 1) ?? pictures[0];
   const isNext = (end: DeclaredEnd) => frames !== undefined && isOneOf(frames, end);
   return new Map([
     ...inputs.map((end): [string, Looks] => [end.name, inputLooks(end, end === frames, isNext(end))]),
@@ -25,6 +27,12 @@ function inputLooks(end: DeclaredEnd, isFrames: boolean, isNext: boolean): Looks
   const { dims = [] } = end;
   const channels = channelsOf(end);
   if (isFrames) return { what: 'the frames', lines: { role: 'frames', ...imageLines(end) } };
+  const numbers = dims.slice(1).reduce<number>((all, dim) => all * (typeof dim === 'number' ? dim : 0), 1);
+  const isFloat = end.type.startsWith('float');
+  if (isFloat && (numbers === 1 || (dims.length <= 1 && (dims[0] ?? 1) === 1)))
+    return { what: 'a number', lines: { role: 'constant', value: 0 } };
+  if (isPicture(end) && channels === 1)
+    return { what: 'a map of one number', lines: { role: 'constant', value: 0 } };
   if (isPicture(end)) {
     return isNext
       ? { what: 'another frame', lines: { role: 'frames', at: UNKNOWN, ...imageLines(end) } }
@@ -43,8 +51,6 @@ function inputLooks(end: DeclaredEnd, isFrames: boolean, isNext: boolean): Looks
       lines: windowLines(count, 'channels', end.type),
     };
   }
-  const numbers = dims.filter((dim) => typeof dim === 'number').reduce((all, dim) => all * dim, 1);
-  if (dims.length <= 2 && numbers === 1) return { what: 'a number', lines: { role: 'constant', value: 0 } };
   return { what: 'a tensor', lines: { role: 'constant', npy: 'FILE.npy' } };
 }
 

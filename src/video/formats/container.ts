@@ -107,7 +107,7 @@ export function containerFor(outputName: string, format?: string): Container {
           ? `the output "${outputName}" has no extension to tell its container by`
           : `".${asked}" (of "${outputName}") is not a container that can be written`;
     throw new JobError('usage', what, {
-      hint: 'Name the output .mp4, .mov, .mkv or .webm, or give --format.',
+      hint: 'Name the output .mp4, .mov, .mkv or .webm, or give --format; a table .parquet, .jsonl or .csv.',
     });
   }
   return CONTAINERS[name];

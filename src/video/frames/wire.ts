@@ -227,7 +227,7 @@ function notes(
     lines.push(
       turnOf(video.displayMatrix) === undefined
         ? `The video is marked to be shown rotated by ${video.rotation} degrees or scaled: this container cannot carry the mark, which is left out; .mp4 and .mov keep it.`
-        : 'The video is marked to be shown rotated or mirrored: this container cannot carry the mark, so the frames themselves are rotated.',
+        : 'The video is marked to be shown rotated or mirrored: the output cannot carry the mark, so the frames themselves are rotated.',
     );
   }
   return lines;

@@ -235,7 +235,7 @@ t.test('a manifest of format 2', async (t) => {
     [{ ...whole, outputs: { outputs: outputs.output } }, /no output "outputs": did you mean output\?/],
     [
       { ...whole, inputs: { content: { ...content, range: '?' }, noise: { role: 'constant', value: 1 } } },
-      /content\.range" must be/,
+      /content\.range" is still "\?"/,
     ],
     [
       { ...whole, inputs: { content, noise: { role: 'constant', value: 1, npy: 'n.npy' } } },
