@@ -30,16 +30,26 @@ export function nonFiniteFrames(
   return { count, ranges };
 }
 
-/** Returns a warning for the log and the report; undefined if all frames are finite. */
-export function nonFiniteWarning({ count, ranges }: NonFiniteFrames, frames: number): string | undefined {
+/**
+ * Returns a warning for the log and the report; undefined if all frames are finite. `hasVideo`: the job gives
+ * pictures, maybe beside a table.
+ */
+export function nonFiniteWarning(
+  { count, ranges }: NonFiniteFrames,
+  frames: number,
+  hasVideo: boolean,
+): string | undefined {
   if (count === 0) return undefined;
   const some = ranges
     .slice(0, MOST_RANGES)
     .map(([first, last]) => (first === last ? `${first}` : `${first} to ${last}`));
   const more = ranges.length > MOST_RANGES ? ', and more' : '';
+  const became = hasVideo
+    ? 'NaN was stored as 0 (green or black)'
+    : 'Such numbers stand as NaN or as nothing in the table, or their rows are missing';
   return (
     `the model gave NaN or infinity in ${count} of ${frames} frames: ${some.join(', ')}${more} (from 0). ` +
-    'NaN was stored as 0 (green or black). If GPUs computed in fp16, try --precision fp32'
+    `${became}. If GPUs computed in fp16, try --precision fp32`
   );
 }
 

@@ -27,7 +27,7 @@ export const TABLE_TYPES: Readonly<Record<TableFormat, string>> = {
 };
 
 /** In place of a container, where only a table is made: frames come upright, as players show them. */
-export const UPRIGHT = { carriesDisplayMatrix: false } as const;
+export const UPRIGHT = { carriesDisplayMatrix: false, isTable: true } as const;
 
 /** Returns what the name of the output, or --format, says of it. */
 export function outputKind(name: string, format: string | undefined): OutputKind {

@@ -259,7 +259,7 @@ export async function completeOutput(
   );
   await discardWork(store, log);
   const odd = nonFiniteFrames(segments);
-  const told = nonFiniteWarning(odd, frames);
+  const told = nonFiniteWarning(odd, frames, video !== undefined);
   return {
     frames,
     nonFiniteFrames: odd,

@@ -39,9 +39,10 @@ export interface WirePlan {
 
 /**
  * The properties of the output's `Container` that affect the wire. Without `carriesStereo`, it carries all
- * marks.
+ * marks. A table has no container.
  */
-export type WireOutput = Pick<Container, 'carriesDisplayMatrix'> & Partial<Pick<Container, 'carriesStereo'>>;
+export type WireOutput = Pick<Container, 'carriesDisplayMatrix'> &
+  Partial<Pick<Container, 'carriesStereo'>> & { readonly isTable?: boolean };
 
 /**
  * Matrix coefficients on the wire, by ffmpeg's names. BT.470BG and SMPTE 170M are BT.601's two rasters. FCC
@@ -168,7 +169,7 @@ function conversion(
 
 function notes(
   video: VideoFacts,
-  { carriesDisplayMatrix, carriesStereo = () => true }: WireOutput,
+  { carriesDisplayMatrix, carriesStereo = () => true, isTable = false }: WireOutput,
 ): readonly string[] {
   const { bits, subsampling, chromaShift } = SAMPLE;
   const lines: string[] = [];
@@ -223,7 +224,13 @@ function notes(
       `The video is marked as stereo 3D (${video.stereoMode}): this container cannot carry the mark, which is left out; .mkv keeps it.`,
     );
   }
-  if (video.displayMatrix !== undefined && !carriesDisplayMatrix) {
+  if (video.displayMatrix !== undefined && isTable) {
+    lines.push(
+      turnOf(video.displayMatrix) === undefined
+        ? `The video is marked to be shown rotated by ${video.rotation} degrees or scaled: the table is of the frames as they are stored.`
+        : 'The video is marked to be shown rotated or mirrored: the table is of rotated frames.',
+    );
+  } else if (video.displayMatrix !== undefined && !carriesDisplayMatrix) {
     lines.push(
       turnOf(video.displayMatrix) === undefined
         ? `The video is marked to be shown rotated by ${video.rotation} degrees or scaled: this container cannot carry the mark, which is left out; .mp4 and .mov keep it.`
