@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs jobs that give tables or take constants on 1, 2, 3 and 7 ranks, in both splits and schedules, undisturbed
-# and killed, and compares their outputs:
+# Runs jobs that give tables or take constants on 1, 2, 3 and 7 ranks, in both splits and schedules,
+# undisturbed and killed, and compares their outputs:
 # scripts/ports-matrix.sh [--ranks 1,2,3,7] [--shapes constant,classes,boxes,beside]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

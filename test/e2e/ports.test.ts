@@ -1,6 +1,6 @@
 /**
- * Whole jobs whose models give tables or take constants: one value whatever the ranks, the split, the schedule
- * and kills; what the tables hold; and what is refused.
+ * Whole jobs whose models give tables or take constants: one value whatever the ranks, the split, the
+ * schedule and kills; what the tables hold; and what is refused.
  */
 import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
@@ -56,9 +56,7 @@ async function rowsOf(path: string): Promise<readonly Cells[]> {
   return others.map((line) => Object.fromEntries(fieldsOf(line).map((cell, at) => [names[at] ?? '', cell])));
 }
 
-/**
- * See table-models.test.ts: float32 against float64, and pixels of boxes as many times larger as the fit says.
- */
+/** See table-models.test.ts: float32 against float64, and pixels of boxes larger by the scale of the fit. */
 const [SCORE, PIXEL] = [2e-5, 2e-3];
 const PIXELS: readonly string[] = ['x', 'y', 'width', 'height'];
 
