@@ -358,6 +358,15 @@ t.test('frames in which a table has NaN are told, and --strict refuses them', as
     t.notMatch(stderr, /stored as 0/, 'there is no picture');
     const { nonFiniteFrames } = JSON.parse(await fs.readFile(report, 'utf8'));
     t.equal(nonFiniteFrames.count, odd.length);
+
+    const fewer = await runJob(1, [...words, '--overwrite', '--every', '3', '--report', report]);
+    t.equal(fewer.code, 0, fewer.stderr);
+    const [first, ...others] = odd.filter((frame) => frame % 3 === 0);
+    t.match(fewer.stderr, new RegExp(`NaN or infinity in frame ${first} \\(from 0\\); the job`));
+    t.match(JSON.parse(await fs.readFile(report, 'utf8')).nonFiniteFrames, {
+      count: others.length + 1,
+      ranges: [[first, first]],
+    });
   }
 });
 
@@ -400,6 +409,9 @@ t.test('a table, and one beside a video, go to Blob storage', { skip: withoutAzu
   for await (const { name } of container.listBlobsFlat()) names.push(name);
   t.same(names, ['out.jsonl', 'out.mkv'], 'nothing else is left');
   t.match(await runJob(0, words, { env }), { code: 1, stderr: /the output exists/ });
+  const one = words.map((word) => (word.startsWith(azurite.endpoint) ? at('one.csv') : word));
+  const same = await runJob(0, [...one, '--format', 'mkv'], { env });
+  t.match(same, { code: 1, stderr: /the table is the output: / });
 
   const odd = t.testdir(networkFolder(nanTable()));
   const common = ['--model', join(odd, 'model.onnx'), '--provider', 'cpu', '--segment-seconds', '1'];

@@ -10,18 +10,22 @@ export interface NonFiniteFrames {
 /** Most ranges in one message. */
 const MOST_RANGES = 10;
 
-/** Collects the non-finite frames from the records of a video's segments, in order. */
+/**
+ * Collects the non-finite frames from the records of a video's segments, in order. With `every` above 1 their
+ * numbers are those of the video, of which only every so many was taken.
+ */
 export function nonFiniteFrames(
   segments: readonly Pick<SegmentRecord, 'frames' | 'nonFinite'>[],
+  every = 1,
 ): NonFiniteFrames {
   const ranges: [number, number][] = [];
   let count = 0;
   let before = 0;
   for (const { frames, nonFinite = [] } of segments) {
     for (const place of nonFinite) {
-      const frame = before + place;
+      const frame = (before + place) * every;
       const range = ranges.at(-1);
-      if (range?.[1] === frame - 1) range[1] = frame;
+      if (range?.[1] === frame - every) range[1] = frame;
       else ranges.push([frame, frame]);
       count += 1;
     }
@@ -70,11 +74,12 @@ export function nonFiniteWatch(strict: boolean, warn: (line: string) => void): (
  *
  * @throws {JobError} model: when a segment has such a frame.
  */
-export function refuseNonFinite(strict: boolean, segments: readonly SegmentRecord[]): void {
+export function refuseNonFinite(strict: boolean, segments: readonly SegmentRecord[], every = 1): void {
   const odd = segments.find(({ nonFinite = [] }) => nonFinite.length > 0);
   const before = segments.filter(({ index }) => odd !== undefined && index < odd.index);
   if (!strict || odd === undefined) return;
-  throw nonFiniteFailure(before.reduce((sum, { frames }) => sum + frames, odd.nonFinite?.[0] ?? 0));
+  const taken = before.reduce((sum, { frames }) => sum + frames, odd.nonFinite?.[0] ?? 0);
+  throw nonFiniteFailure(taken * every);
 }
 
 function nonFiniteFailure(frame: number): JobError {

@@ -88,7 +88,9 @@ function local(what: string, location: Location, hint: string): Named[] {
   return location.kind === 'file' ? named(what, location.path, hint) : [];
 }
 
-/** Returns the files of a model that is not a style's name: the ONNX file, its manifest, and what that names. */
+/**
+ * Returns the files of a model that is not a style's name: the ONNX file, its manifest, and what that names.
+ */
 async function modelFiles(model: string): Promise<Named[]> {
   if ((await fs.stat(model).catch(() => undefined))?.isFile() !== true) return [];
   const stem = model.slice(0, model.length - extname(model).length);

@@ -4,7 +4,7 @@ import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { haloOf } from '../../model/ports/window.js';
 import { fp16Graph, int8Graph, type SessionGraphs } from '../../model/session/precision.js';
 import { autoProvider, PROVIDERS } from '../../model/session/providers.js';
-import { type Location, parseLocation } from '../../storage/location/location.js';
+import { type Location, parseLocation, sameBlob } from '../../storage/location/location.js';
 import { visibleGpus } from '../../system/devices.js';
 import { JobError, OutputExists } from '../../system/errors.js';
 import type { TableFormat } from '../../table/write.js';
@@ -220,6 +220,13 @@ function refuseEveryOfWindows({ every, model }: JobOptions, { window }: Composed
 /** Checks that the table beside the video can be written. */
 async function checkBeside(options: JobOptions, table: Destination, input: Location): Promise<void> {
   try {
+    const location = options.table === undefined ? input : parseLocation(options.table);
+    // Of files `refuseSharedFiles` knows more.
+    if (sameBlob(location, parseLocation(options.output))) {
+      throw new JobError('output', `the table is the output: ${table.display}`, {
+        hint: 'give another --table',
+      });
+    }
     await table.check(input, options.overwrite);
   } catch (error) {
     if (!(error instanceof OutputExists) || !(await isPublishedTable(options, table))) throw error;

@@ -88,6 +88,8 @@ async function openFrameWork(
 ): Promise<FrameWork> {
   const { source, wire } = prepared;
   const { log } = storage;
+  const { every } = options;
+  const watch = nonFiniteWatch(options.strict, log.warn);
   const looking = inspections(journal);
   const sink = segmentSink({
     journal,
@@ -98,7 +100,7 @@ async function openFrameWork(
     },
     segmentFrames: prepared.segmentFrames,
     layout: layoutOf(prepared),
-    onNonFinite: nonFiniteWatch(options.strict, log.warn),
+    onNonFinite: (frame) => watch(frame * every),
     onSegment: (index, frames, began) => {
       if (prepared.video !== undefined) looking.begin(index);
       const first = index * prepared.segmentFrames;
@@ -114,7 +116,7 @@ async function openFrameWork(
     await closeWork(journal.store, { keep, log });
   };
   try {
-    refuseNonFinite(options.strict, journal.segments);
+    refuseNonFinite(options.strict, journal.segments, options.every);
     const { pts } = await sink.restore();
     const restored = pts.length;
     if (restored > 0) log.info(`resuming after ${restored} frames of an earlier run`);
@@ -258,7 +260,7 @@ export async function completeOutput(
     ),
   );
   await discardWork(store, log);
-  const odd = nonFiniteFrames(segments);
+  const odd = nonFiniteFrames(segments, options.every);
   const told = nonFiniteWarning(odd, frames, video !== undefined);
   return {
     frames,

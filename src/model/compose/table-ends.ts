@@ -93,8 +93,8 @@ export function tableEnds(
 }
 
 /**
- * Returns the dimensions that a file declares, if all but the first are fixed. An open first one is that of the
- * frames only if that of the frames is open, too.
+ * Returns the dimensions that a file declares, if all but the first are fixed. An open first one is that of
+ * the frames only if that of the frames is open, too.
  */
 function fixedDims(
   dims: readonly (number | string)[] | undefined,

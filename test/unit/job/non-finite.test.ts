@@ -48,6 +48,24 @@ t.test('ranges go across segments', async (t) => {
   });
   t.match(nonFiniteWarning(found, 20, true), /in 4 of 20 frames: 9 to 11, 15 \(from 0\)/);
   t.equal(nonFiniteWarning(nonFiniteFrames([record(0)]), 10, true), undefined);
+  t.same(
+    nonFiniteFrames(
+      [
+        { frames: 4, nonFinite: [1, 2] },
+        { frames: 4, nonFinite: [0, 3] },
+      ],
+      3,
+    ),
+    {
+      count: 4,
+      ranges: [
+        [3, 6],
+        [12, 12],
+        [21, 21],
+      ],
+    },
+    'of every third frame, by its number in the video',
+  );
 });
 
 t.test('a row is a frame, rows of a table and a check byte', async (t) => {
