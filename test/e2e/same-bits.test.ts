@@ -9,7 +9,7 @@ import { encoderOptions } from '../../src/video/codecs/encoder-options.js';
 import { I420 } from '../../src/video/formats/frame-format.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
-import { jobCommand, MPI_ENVIRONMENT } from '../fixtures/job.js';
+import { decodedFrames, jobCommand, MPI_ENVIRONMENT } from '../fixtures/job.js';
 import { randomNumbers } from '../fixtures/random.js';
 
 t.setTimeout(900_000);
@@ -19,17 +19,21 @@ const SHORT = ['--segment-seconds', '1.6', '--provider', 'cpu'];
 /** What rank 0 sees where mpirun binds each rank to a processor. */
 const ONE_PROCESSOR = ['taskset', '-c', '0'];
 
-/** Runs a job on `ranks` ranks, without mpirun at 0, under `prefix`, and gives its output's bytes. */
-async function outputOf(
-  t: Test,
-  [prefix, ranks]: readonly [readonly string[], number],
-  [input = '', ...options]: readonly string[],
-): Promise<string> {
+/** How a job runs: under which words, and on how many ranks; without mpirun at 0. */
+type Launch = readonly [prefix: readonly string[], ranks: number];
+
+/** Runs a job and gives its output's path, which the next call removes. */
+function runJob(t: Test, [prefix, ranks]: Launch, [input = '', ...options]: readonly string[]): string {
   const output = join(t.testdir(), 'out.mkv');
   const [program = '', ...rest] = [...prefix, ...jobCommand(ranks, [input, output, ...options]).flat()];
   const { status, stderr } = spawnSync(program, rest, { env: MPI_ENVIRONMENT, encoding: 'utf8' });
   t.equal(status, 0, stderr);
-  return (await fs.readFile(output)).toString('base64');
+  return output;
+}
+
+/** Runs a job and gives its output's bytes. */
+async function outputOf(t: Test, launch: Launch, words: readonly string[]): Promise<string> {
+  return (await fs.readFile(runJob(t, launch, words))).toString('base64');
 }
 
 t.test('every codec whose output depends on its threads gives the same file', async (t) => {
@@ -38,7 +42,6 @@ t.test('every codec whose output depends on its threads gives the same file', as
   const cases: readonly (readonly [Codec, string, string, number])[] = [
     ['h264', 'veryfast', 'frames', 2],
     ['h264', 'veryfast', 'segments', 2],
-    // Not hevc: under load one encode of x265's in a hundred differs, whatever its threads.
     ['vp9', '8', 'frames', 0],
     ['av1', '12', 'frames', 0],
   ];
@@ -49,6 +52,60 @@ t.test('every codec whose output depends on its threads gives the same file', as
       const unbound = await outputOf(t, [[], 0], words);
       const bound = await outputOf(t, [ONE_PROCESSOR, ranks], words);
       t.ok(bound === unbound, `bound to one processor, on ${Math.max(1, ranks)} ranks`);
+    });
+  }
+});
+
+/** The bits that most of the outputs have. */
+function majority(outputs: readonly string[]): string {
+  const count = (bits: string): number => outputs.filter((other) => other === bits).length;
+  return outputs.reduce((most, bits) => (count(bits) > count(most) ? bits : most));
+}
+
+/**
+ * x265 now and then gives a B picture other bits, by a race of its own between the pictures that it encodes at
+ * once: no rank or binding causes it. So a run that differs from most is repeated, until it is as good as
+ * certain that its launch makes the difference.
+ */
+const RETRIES = 3;
+
+t.test('HEVC has the same frames and, but for a rare fault of x265, the same bits', async (t) => {
+  const model = await identityModel(t.testdir());
+  const input = await makeClip('cfr');
+  const times = decodedFrames(input).map(({ ticks }) => ticks);
+  const launches: readonly Launch[] = [
+    [[], 0],
+    [[], 1],
+    [[], 2],
+    [[], 3],
+    [ONE_PROCESSOR, 2],
+  ];
+  // Few frames, since each B picture may be the odd one.
+  const encoding = ['--codec', 'hevc', '--preset', 'veryfast'];
+  const options = [...encoding, '--segment-seconds', '0.4', '--provider', 'cpu'];
+  for (const split of ['frames', 'segments']) {
+    await t.test(split, async (t) => {
+      const words = [input, '--model', model, '--split', split, ...options];
+      const run = async (launch: Launch): Promise<string> => {
+        const output = runJob(t, launch, words);
+        t.same(
+          decodedFrames(output).map(({ ticks }) => ticks),
+          times,
+          'every frame at its time',
+        );
+        return (await fs.readFile(output)).toString('base64');
+      };
+      const outputs: string[] = [];
+      for (const launch of launches) outputs.push(await run(launch));
+      const most = majority(outputs);
+      for (const [at, [prefix, ranks]] of launches.entries()) {
+        let isSame = outputs[at] === most;
+        for (let retry = 0; retry < RETRIES && !isSame; retry += 1) {
+          t.comment(`${ranks} ranks ${prefix.join(' ')}: other bits`);
+          isSame = (await run([prefix, ranks])) === most;
+        }
+        t.ok(isSame, `the same bits on ${ranks} ranks ${prefix.join(' ')}`);
+      }
     });
   }
 });
