@@ -29,7 +29,7 @@ export async function inspectModel(file: string, json: boolean): Promise<number>
   const open = [...ends.inputs, ...ends.outputs].filter(({ name }) => looks.get(name)?.lines === undefined);
   const text = [
     ...['Inputs:', ...lines(ends.inputs), 'Outputs:', ...lines(ends.outputs), ''],
-    `A manifest to start from, for ${manifestName(file)} beside the file. Write what no graph tells in place of "${UNKNOWN}":`,
+    `A manifest to start from, for ${manifestName(file)} beside the file. Write what no graph tells in place of "${UNKNOWN}" (docs/model-manifests.md has the values):`,
     ...['', printableJson(manifest, 2)],
     ...(open.length === 0 ? [] : ['', `No role fits ${open.map(({ name }) => name).join(', ')}.`]),
   ];

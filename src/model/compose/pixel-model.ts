@@ -81,7 +81,9 @@ export function blocksToTable(
     geometry: fitted.geometry,
     included: network,
     notes: resized
-      ? [`frames are fitted to ${size.width}x${size.height}, the model's fixed size (${io.fit})`]
+      ? [
+          `frames are fitted to ${size.width}x${size.height}, the model's size (${io.fit}; "fit" in its manifest says how)`,
+        ]
       : [],
   };
 }
