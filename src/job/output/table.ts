@@ -96,5 +96,6 @@ async function readWhole(file: FileHandle, bytes: number): Promise<Uint8Array> {
 
 function tooMany(spec: TableSpec, frames: number, rows: number): string {
   const most = spec.kind === 'boxes' ? ` ("max": ${spec.max} in the manifest)` : '';
-  return `${frames} frames gave more rows than the table takes${most}: ${rows} were left out, those of the lowest scores`;
+  const [many, left] = [frames === 1 ? '1 frame' : `${frames} frames`, rows === 1 ? '1 was' : `${rows} were`];
+  return `${many} gave more rows than the table takes${most}: ${left} left out, those of the lowest scores`;
 }
