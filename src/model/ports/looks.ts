@@ -13,7 +13,7 @@ export const UNKNOWN = '?';
 
 /** Returns what each input and output looks like, by its name. */
 export function looksOf({ inputs, outputs }: DeclaredEnds): ReadonlyMap<string, Looks> {
-  const pictures = inputs.filter(isPicture);
+  const pictures = inputs.some(isStacked) ? [] : inputs.filter((end) => isPicture(end) && !isNumber(end));
   // A map of one channel beside colours is no frame.
   const frames = pictures.find((end) => channelsOf(end) !== 1) ?? pictures[0];
   const isNext = (end: DeclaredEnd) => frames !== undefined && isOneOf(frames, end);
@@ -27,10 +27,7 @@ function inputLooks(end: DeclaredEnd, isFrames: boolean, isNext: boolean): Looks
   const { dims = [] } = end;
   const channels = channelsOf(end);
   if (isFrames) return { what: 'the frames', lines: { role: 'frames', ...imageLines(end) } };
-  const numbers = dims.slice(1).reduce<number>((all, dim) => all * (typeof dim === 'number' ? dim : 0), 1);
-  const isFloat = end.type.startsWith('float');
-  if (isFloat && (numbers === 1 || (dims.length <= 1 && (dims[0] ?? 1) === 1)))
-    return { what: 'a number', lines: { role: 'constant', value: 0 } };
+  if (isNumber(end)) return { what: 'a number', lines: { role: 'constant', value: 0 } };
   if (isPicture(end) && channels === 1)
     return { what: 'a map of one number', lines: { role: 'constant', value: 0 } };
   if (isPicture(end)) {
@@ -52,6 +49,19 @@ function inputLooks(end: DeclaredEnd, isFrames: boolean, isNext: boolean): Looks
     };
   }
   return { what: 'a tensor', lines: { role: 'constant', npy: 'FILE.npy' } };
+}
+
+/** Returns whether an input is a number, for each frame or for all. */
+function isNumber({ dims = [], type }: DeclaredEnd): boolean {
+  const each = dims.slice(1).reduce<number>((all, dim) => all * (typeof dim === 'number' ? dim : 0), 1);
+  return type.startsWith('float') && each === 1 && (dims.length !== 1 || dims[0] === 1);
+}
+
+/** Returns whether an input looks like several frames. */
+function isStacked(end: DeclaredEnd): boolean {
+  const channels = channelsOf(end);
+  const { length } = end.dims ?? [];
+  return length === 5 || (length === 4 && channels !== undefined && channels > 3 && channels % 3 === 0);
 }
 
 /** Returns whether two inputs are numbered: img0 and img1. */
