@@ -84,7 +84,9 @@ export async function readConstant(
     }
     case 'picture': {
       const { layout, channels, range, size } = pictureFacts(end, source, frames, refuse);
-      const tensor = await readPicture(source.file, { layout, channels, range, size, type });
+      const bytes = await read(source.file);
+      const facts = { layout, channels, range, size, type };
+      const tensor = await readPicture(bytes, source.file, facts, MOST_BYTES);
       if (!fits(dims, tensor.dims))
         return refuse(
           `"${source.file}", which is ${tensorText(type, tensor.dims)} as a picture`,

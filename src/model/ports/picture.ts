@@ -1,6 +1,6 @@
 import { JobError, messageOf } from '../../system/errors.js';
 import { isRefusal } from '../../system/refusal.js';
-import { type ElementType, rawNumbers } from './numbers.js';
+import { type ElementType, elementBytes, rawNumbers } from './numbers.js';
 import { BOUNDS, type ChannelOrder, channelCount, type TensorLayout, type ValueRange } from './tensors.js';
 
 /** What the numbers of a picture's tensor mean, and its size; without a size it is the picture's own. */
@@ -12,6 +12,9 @@ export interface PictureTensor {
   readonly size: { readonly width: number; readonly height: number } | undefined;
 }
 
+/** What pictures may be, by sharp's names: not SVG, which can name other files, whatever its own name says. */
+const FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'tiff'];
+
 /** Weights of R', G' and B' in the luma of grey pictures: ITU-R BT.709-6 item 3.2. */
 const LUMA = [0.2126, 0.7152, 0.0722] as const;
 
@@ -20,13 +23,21 @@ const LUMA = [0.2126, 0.7152, 0.0722] as const;
  * converted to sRGB, and without transparency; to another size it is enlarged or reduced to cover it, and
  * its middle is kept.
  *
+ * @param bytes those of the file; `file` is for messages.
+ * @param mostBytes the most bytes that the tensor may have.
  * @throws {JobError} model: when it cannot be read.
  */
 export async function readPicture(
+  bytes: Uint8Array,
   file: string,
   { layout, channels, range, type, size }: PictureTensor,
+  mostBytes: number,
 ): Promise<{ readonly dims: readonly number[]; readonly data: Uint8Array }> {
-  const { data: rgb, info } = await rgbOf(file, size).catch((cause: unknown) => {
+  const { data: rgb, info } = await rgbOf(
+    bytes,
+    size,
+    mostBytes / (channelCount(channels) * elementBytes(type)),
+  ).catch((cause: unknown) => {
     throw new JobError('model', `the picture "${file}" cannot be read: ${messageOf(cause)}`, { cause });
   });
   const { width, height } = info;
@@ -61,9 +72,13 @@ function scaleOf(range: ValueRange, channel: number): readonly [factor: number, 
   return [1 / std, -(range.mean[channel] ?? 0) / std];
 }
 
-async function rgbOf(file: string, size: PictureTensor['size']) {
+async function rgbOf(bytes: Uint8Array, size: PictureTensor['size'], mostPixels: number) {
   const { default: sharp } = await import('sharp');
-  const turned = sharp(file, { failOn: 'warning' }).rotate();
+  const { format, width, height } = await sharp(bytes).metadata();
+  if (!FORMATS.includes(format)) throw new Error(`it is ${format}, and none of ${FORMATS.join(', ')}`);
+  const pixels = size === undefined ? width * height : size.width * size.height;
+  if (pixels > mostPixels) throw new Error(`${pixels} pixels are more than ${Math.floor(mostPixels)}`);
+  const turned = sharp(bytes, { failOn: 'warning' }).rotate();
   const sized = size === undefined ? turned : turned.resize(size.width, size.height, { fit: 'cover' });
   return sized.removeAlpha().toColourspace('srgb').raw().toBuffer({ resolveWithObject: true });
 }

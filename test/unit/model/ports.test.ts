@@ -1,4 +1,5 @@
 /** Inputs with a value, and manifests of format 2: against the same networks with the value built in. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -174,6 +175,28 @@ t.test('a picture: the same as its pixels built in', async (t) => {
       hint: /--model-channels and --model-range/,
     },
   );
+});
+
+t.test('a file that is no picture, whatever its name, is refused and not waited for', async (t) => {
+  const folder = newFolder();
+  const network = adain(['M', 3, 'SH', 'SW']);
+  const refused = async (name: string, message: RegExp) =>
+    t.rejects(made(network, values({ style: join(folder, name) })), { code: 'model', message });
+  const svg = (side: number) =>
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${side}" height="${side}"><image href="other.png"/></svg>`;
+  await writeFile(join(folder, 'svg.png'), svg(8));
+  await refused('svg.png', /it is svg, and none of jpeg, png, webp, tiff/);
+  const background = { r: 0, g: 0, b: 0 };
+  await sharp({ create: { width: 8, height: 8, channels: 3, background } })
+    .gif()
+    .toFile(join(folder, 'gif.png'));
+  await refused('gif.png', /it is gif/);
+  await sharp({ create: { width: 5000, height: 5000, channels: 3, background } })
+    .png()
+    .toFile(join(folder, 'large.png'));
+  await refused('large.png', /25000000 pixels are more than 22369621/);
+  execFileSync('mkfifo', [join(folder, 'pipe.png')]);
+  await refused('pipe.png', /is not a file/);
 });
 
 t.test('a picture is upright, and its transparency is left out', async (t) => {
