@@ -28,19 +28,25 @@ export function modelBytesLimit(environment: NodeJS.ProcessEnv): number {
   throw new JobError('usage', `FRAMESCATTER_MAX_MODEL_BYTES is "${text}"; it must be a number of bytes`);
 }
 
+const RAISE_LIMIT = 'set FRAMESCATTER_MAX_MODEL_BYTES to allow larger models';
+
 /**
- * Reads a file of a model.
+ * Reads a file of a model. `hint` says how to allow more, if that is possible.
  *
  * @throws {JobError} model: when it is not a file or cannot be read.
  * @throws {JobError} limit: when it is larger than `limit` bytes.
  */
-export async function readLimited(path: string, limit: number): Promise<Uint8Array> {
+export async function readLimited(
+  path: string,
+  limit: number,
+  hint: string | null = RAISE_LIMIT,
+): Promise<Uint8Array> {
   try {
     const found = await stat(path);
     if (!found.isFile()) throw new JobError('model', `"${path}" is not a file`);
     if (found.size > limit) {
       throw new JobError('limit', `"${path}" has ${found.size} bytes; the limit is ${limit}`, {
-        hint: 'set FRAMESCATTER_MAX_MODEL_BYTES to allow larger models',
+        ...(hint === null ? {} : { hint }),
       });
     }
     return await readFile(path);

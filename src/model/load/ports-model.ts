@@ -31,6 +31,9 @@ import { readLimited, resolveInside } from './model-files.js';
 import type { FramesPort, PortsManifest } from './ports-manifest.js';
 import { withLabels } from './table-manifest.js';
 
+/** The most bytes of a file of labels: a thousand times those of ImageNet's. */
+const MOST_LABEL_BYTES = 2 ** 24;
+
 /** A network, read from its file. */
 export interface ReadNetwork {
   readonly file: string;
@@ -54,7 +57,7 @@ export async function loadPorts(
   const taken = [...sources.keys(), ...feeds.map(({ name }) => name).filter((name) => name !== input)];
   const names = { input, feed, constants: new Set(taken) };
   const window = windowOf(feeds, inputPort.edge ?? 'replicate');
-  const table = await tableOf(request, path, manifest, graph, file);
+  const table = await tableOf(path, manifest, graph, file);
   const { scale, multiple, chroma, macsPerPixel } = manifest;
   const known = {
     ...{ scale, multiple, chroma },
@@ -142,7 +145,6 @@ function describeFrames(
 }
 
 async function tableOf(
-  { limit }: Request,
   path: string,
   manifest: PortsManifest,
   graph: GraphProto,
@@ -153,13 +155,12 @@ async function tableOf(
   const [name, { decode, ends }] = found;
   refuseMissingOutputs(graph, file, [name, ...ends]);
   const { labels } = decode;
-  const text = labels === undefined ? undefined : await readLimited(await resolveInside(path, labels), limit);
-  const lines =
-    text &&
-    Buffer.from(text)
-      .toString('utf8')
-      .replace(/^\ufeff/, '')
-      .split(/\r?\n/);
+  const bytes =
+    labels === undefined
+      ? undefined
+      : await readLimited(await resolveInside(path, labels), MOST_LABEL_BYTES, null);
+  const text = bytes && Buffer.from(bytes).toString('utf8').replace(/^\ufeff/, '');
+  const lines = text?.split(/\r?\n/);
   while (lines?.at(-1) === '') lines.pop();
   return { spec: withLabels(decode.spec, lines), ends: [name, ...ends] };
 }
