@@ -20,20 +20,21 @@ export async function inspectModel(file: string, json: boolean): Promise<number>
     process.stdout.write(`${printableJson(found, 2)}\n`);
     return 0;
   }
-  const width = Math.max(...[...ends.inputs, ...ends.outputs].map(({ name }) => name.length));
+  const width = Math.min(40, Math.max(...[...ends.inputs, ...ends.outputs].map(({ name }) => name.length)));
   const lines = (list: readonly DeclaredEnd[]) =>
-    list.map(
-      ({ name, type, dims }) =>
-        `  ${name.padEnd(width)}  ${tensorText(type, dims)}, looks like ${looks.get(name)?.what}`,
+    list.map(({ name, type, dims }) =>
+      printable(`  ${name.padEnd(width)}  ${tensorText(type, dims)}, looks like ${looks.get(name)?.what}`),
     );
   const open = [...ends.inputs, ...ends.outputs].filter(({ name }) => looks.get(name)?.lines === undefined);
   const text = [
     ...['Inputs:', ...lines(ends.inputs), 'Outputs:', ...lines(ends.outputs), ''],
-    `A manifest to start from, for ${manifestName(file)} beside the file. Write what no graph tells in place of "${UNKNOWN}" (docs/model-manifests.md has the values):`,
+    printable(
+      `A manifest to start from, for ${manifestName(file)} beside the file. Write what no graph tells in place of "${UNKNOWN}" (docs/model-manifests.md has the values):`,
+    ),
     ...['', printableJson(manifest, 2)],
-    ...(open.length === 0 ? [] : ['', `No role fits ${open.map(({ name }) => name).join(', ')}.`]),
+    ...(open.length === 0 ? [] : ['', printable(`No role fits ${open.map(({ name }) => name).join(', ')}.`)]),
   ];
-  process.stdout.write(`${text.map((line) => (line.includes('\n') ? line : printable(line))).join('\n')}\n`);
+  process.stdout.write(`${text.join('\n')}\n`);
   return 0;
 }
 

@@ -159,7 +159,11 @@ async function tableOf(
     labels === undefined
       ? undefined
       : await readLimited(await resolveInside(path, labels), MOST_LABEL_BYTES, null);
-  const text = bytes && Buffer.from(bytes).toString('utf8').replace(/^\ufeff/, '');
+  const text =
+    bytes &&
+    Buffer.from(bytes)
+      .toString('utf8')
+      .replace(/^\ufeff/, '');
   const lines = text?.split(/\r?\n/);
   while (lines?.at(-1) === '') lines.pop();
   return { spec: withLabels(decode.spec, lines), ends: [name, ...ends] };
