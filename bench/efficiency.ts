@@ -1,18 +1,12 @@
-import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
-import { compose } from '../src/model/compose/compose.js';
 import type { ModelSize } from '../src/model/load/catalogue.js';
 import type { ModelOverrides } from '../src/model/load/derive-manifest.js';
-import { loadModel } from '../src/model/load/registry.js';
-import { modelsFolder, packageRoot } from '../src/system/package.js';
-import { containerFor } from '../src/video/formats/container.js';
-import { wirePlan } from '../src/video/frames/wire.js';
-import { probe } from '../src/video/source/probe.js';
 import { LARGE, makeClip, SMALL } from './clips.js';
+import { inferenceAlone, jobGraph } from './inference-alone.js';
 import { type BenchOptions, LARGE_MODEL, runJob, transcode } from './job.js';
 import { johnsonModel } from './johnson.js';
-import { spread, spreadText, timed } from './measure.js';
+import { spread, spreadText } from './measure.js';
 import { type Table, table } from './table.js';
 
 /**
@@ -33,7 +27,6 @@ interface Case {
 }
 
 const SECONDS_ALONE = 3;
-const LOOP = join(packageRoot(), 'build', 'test', 'bench', 'inference-loop.js');
 
 /**
  * Measures frames per second of a job's pipeline over those of the same graph in a loop of ONNX Runtime
@@ -80,10 +73,10 @@ export async function efficiency(options: BenchOptions): Promise<Table> {
 }
 
 async function measure(folder: string, one: Case, ranks: number) {
-  const { model, args, size, frames, runs } = one;
+  const { model, args, overrides, modelSize, size, frames, runs } = one;
   const clip = await makeClip(folder, size, frames);
-  const threads = String(Math.max(1, Math.floor(availableParallelism() / ranks)));
-  const loop = await loopArguments(folder, clip, one, threads);
+  const threads = Math.max(1, Math.floor(availableParallelism() / ranks));
+  const graph = await jobGraph(folder, clip, model, { overrides, ...(modelSize && { size: modelSize }) });
   const codec: number[] = [];
   for (let run = 0; run < runs; run += 1) {
     codec.push((await transcode(clip, join(folder, 'codec.mp4'))).cpuSeconds / frames);
@@ -92,8 +85,8 @@ async function measure(folder: string, one: Case, ranks: number) {
   const overCores: number[] = [];
   const overInference: number[] = [];
   for (let run = 0; run < runs; run += 1) {
-    const alone = await inferenceAlone(ranks, loop);
-    const options = ['--model', model, ...args, '--threads', threads];
+    const alone = await inferenceAlone(ranks, { graph, threads, seconds: SECONDS_ALONE });
+    const options = ['--model', model, ...args, '--threads', String(threads)];
     const job = await runJob(ranks, clip, join(folder, 'efficiency.mp4'), options);
     const speed = job.frames / job.pipelineSeconds;
     const cores = availableParallelism() / (spread(codec).median + alone.cpuSeconds);
@@ -102,32 +95,4 @@ async function measure(folder: string, one: Case, ranks: number) {
     overInference.push(speed / alone.fps);
   }
   return { speeds, overCores, overInference };
-}
-
-/** Returns the arguments of inference-loop.js for the graph that a job composes for `clip`. */
-async function loopArguments(
-  folder: string,
-  clip: string,
-  { model, overrides, modelSize }: Case,
-  threads: string,
-): Promise<readonly string[]> {
-  const source = await probe(clip);
-  const wire = wirePlan(source.video, containerFor('x.mp4'));
-  const request = { folder: modelsFolder(), overrides, ...(modelSize && { size: modelSize }) };
-  const graph = compose(await loadModel(model, request), wire.format, 1);
-  const file = join(folder, 'graph.onnx');
-  await writeFile(file, graph.bytes);
-  return [file, String(graph.inputBytes), String(graph.rowBytes), threads, String(SECONDS_ALONE)];
-}
-
-/** Returns frames per second of all processes together, and the CPU time per frame. */
-async function inferenceAlone(processes: number, args: readonly string[]) {
-  const results = await Promise.all(
-    Array.from({ length: processes }, () => timed(process.execPath, [LOOP, ...args])),
-  );
-  const figures = results.map(({ stdout }) => stdout.split(' ').map(Number));
-  return {
-    fps: figures.reduce((sum, [fps = 0]) => sum + fps, 0),
-    cpuSeconds: spread(figures.map(([, cpuSeconds = 0]) => cpuSeconds)).median,
-  };
 }

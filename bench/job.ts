@@ -24,31 +24,41 @@ export const LARGE_MODEL = {
 
 export interface JobTimed extends Timed {
   readonly frames: number;
+  readonly ranks: readonly { readonly frames: number }[];
   /** From the request for the first frame until the encoder has taken the last one. */
   readonly pipelineSeconds: number;
 }
 
-const STAND_IN = fileURLToPath(new URL('./stand-in-rank.js', import.meta.url));
+interface JobTimedOptions extends TimedOptions {
+  /** Devices that sleep so many milliseconds per frame, and return it unchanged, in place of the CPU. */
+  readonly standIn?: number;
+  /** Rank 0 prints a `Scattered`: see counting-rank.ts. */
+  readonly counted?: boolean;
+}
 
-/**
- * Runs a job on `ranks` ranks (0: without mpirun) on the CPU, or on devices that sleep `standIn` milliseconds
- * per frame and return it unchanged.
- */
+const STAND_IN = fileURLToPath(new URL('./stand-in-rank.js', import.meta.url));
+const COUNTING = fileURLToPath(new URL('./counting-rank.js', import.meta.url));
+
+/** Runs a job on `ranks` ranks (0: without mpirun) on the CPU. */
 export async function runJob(
   ranks: number,
   clip: string,
   output: string,
   args: readonly string[],
-  { standIn, ...options }: TimedOptions & { readonly standIn?: number } = {},
+  { standIn, counted = false, ...options }: JobTimedOptions = {},
 ): Promise<JobTimed> {
   const report = `${output}.json`;
   const always = ['--overwrite', '--quiet', '--provider', 'cpu', '--report', report];
   const job = [clip, output, ...args, ...always];
-  const [program, programArgs] =
-    standIn === undefined ? jobCommand(ranks, job) : nodeCommand(ranks, [STAND_IN, String(standIn), ...job]);
+  const [program, programArgs] = counted
+    ? nodeCommand(ranks, [COUNTING, ...job])
+    : standIn === undefined
+      ? jobCommand(ranks, job)
+      : nodeCommand(ranks, [STAND_IN, String(standIn), ...job]);
   const result = await timed(program, programArgs, options);
-  const { frames, pipelineSeconds } = JSON.parse(readFileSync(report, 'utf8')) as JobTimed;
-  return { ...result, frames, pipelineSeconds };
+  const facts = JSON.parse(readFileSync(report, 'utf8')) as JobTimed;
+  const { frames, ranks: own, pipelineSeconds } = facts;
+  return { ...result, frames, ranks: own, pipelineSeconds };
 }
 
 /**

@@ -5,6 +5,7 @@ import { jpegFiles } from './jpeg-files.js';
 import { manyVideos } from './many-videos.js';
 import { memory } from './memory.js';
 import { networks } from './networks.js';
+import { ports } from './ports.js';
 import { scaling } from './scaling.js';
 import { startUp } from './start-up.js';
 import type { Table } from './table.js';
@@ -16,6 +17,7 @@ export type Part = (options: BenchOptions) => Promise<Table>;
 export const PARTS: Readonly<Record<string, Part>> = {
   networks,
   efficiency,
+  ports,
   ceiling,
   'jpeg-files': jpegFiles,
   scaling,
