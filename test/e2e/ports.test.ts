@@ -251,7 +251,7 @@ t.test('a table that would replace another file of the job is refused', async (t
   t.match(nested, { code: 2, stderr: /--table does not apply where OUTPUT is a table/ });
   t.match(await runJob(0, [input, mp4, '--every', '2', ...words]), {
     code: 2,
-    stderr: /--every is for tables/,
+    stderr: /--every goes with a table as OUTPUT/,
   });
 });
 

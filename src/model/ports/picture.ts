@@ -12,7 +12,9 @@ export interface PictureTensor {
   readonly size: { readonly width: number; readonly height: number } | undefined;
 }
 
-/** What pictures may be, by sharp's names: not SVG, which can name other files, whatever its own name says. */
+/**
+ * What pictures may be, by sharp's names: not SVG, which can name other files, whatever its own name says.
+ */
 const FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'tiff'];
 
 /** Weights of R', G' and B' in the luma of grey pictures: ITU-R BT.709-6 item 3.2. */
