@@ -6,12 +6,23 @@ import type { JobOptions } from '../../../src/job/context/options.js';
 import { refuseSharedFiles } from '../../../src/job/prepare/files-apart.js';
 import { writeReport } from '../../../src/job/report/run-report.js';
 
+const TABLE_MANIFEST = {
+  ...{ format: 2, name: 't', file: 't.onnx', multiple: 1 },
+  inputs: { x: { role: 'frames', channels: 'rgb', range: '0..1' } },
+  outputs: {
+    y: { role: 'table', decode: { kind: 'classes', activation: 'softmax', labels: 'labels.csv' } },
+  },
+};
+
 t.test('files that the command line names twice, under whatever names', async (t) => {
   const folder = t.testdir({
     'a.mp4': 'film',
     'b.mp4': 'film',
     'm.onnx': 'model',
     'm.json': '{}',
+    't.onnx': 'model',
+    't.json': JSON.stringify(TABLE_MANIFEST),
+    'labels.csv': 'cat',
     'videos.txt': 'b.mp4',
     'run.json': '{\n  "report": 1,\n  "x": 2\n}\n',
     sub: {},
@@ -39,6 +50,7 @@ t.test('files that the command line names twice, under whatever names', async (t
     [{ model: 'm.onnx', report: 'm.onnx' }, /the report is the model/],
     [{ model: 'm.onnx', report: 'm.json' }, /the report is the model/],
     [{ model: 'm.onnx', output: 'm.onnx' }, /the output is the model/],
+    [{ model: 't.onnx', output: 'labels.csv' }, /the output is the model/],
     [{ report: 'videos.txt' }, /the report is the list/],
     [{ workDir: 'o.mp4' }, /the work folder is the output/],
     [{ workDir: 'a.mp4' }, /the work folder is the input/],
