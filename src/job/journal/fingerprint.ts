@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { JobError } from '../../system/errors.js';
 import type { Identity } from './identity.js';
 
@@ -7,9 +7,14 @@ const SAMPLE_BYTES = 2 ** 20;
 /** Key, in a journal's identity, of the time of the input's last change. */
 export const MODIFIED = 'input modified';
 
+/** Key, in a journal's identity, of the digest of the whole input. Journals of early versions have none. */
+export const DIGEST = 'input digest';
+/** The largest input that is read whole for its digest: about a tenth of a second. */
+const WHOLE_BYTES = 2 ** 25;
+
 /**
  * Returns the identity of the file at `path`, whose size was found to be `bytes`: its size, a hash of its two
- * ends and the time of its last change, to the nanosecond. The inode is not part of it: the same file has
+ * ends and the time of its last change, to the nanosecond; and, of a small one, the digest of all of it. The inode is not part of it: the same file has
  * another one on another mount, and on some network file systems from one look to the next.
  *
  * @throws {JobError} input: when the file has another size by now.
@@ -29,6 +34,7 @@ export async function fileIdentity(path: string, bytes: number): Promise<Identit
     'input size': bytes,
     'input content': await fingerprint(path, bytes),
     [MODIFIED]: dateOf(mtimeNs),
+    ...(bytes > WHOLE_BYTES ? {} : { [DIGEST]: sha256(await readFile(path)) }),
   };
 }
 
@@ -56,4 +62,8 @@ async function fingerprint(path: string, bytes: number): Promise<string> {
     hash.update(sample.subarray(0, bytesRead));
   }
   return hash.digest('hex');
+}
+
+function sha256(data: Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
 }

@@ -4,7 +4,7 @@ import type { WorkStore } from '../../storage/local/work-store.js';
 import { JobError } from '../../system/errors.js';
 import { fileDigest } from '../../system/file-digest.js';
 import { isPlainObject } from '../../system/plain-object.js';
-import { MODIFIED, sameContentHint } from './fingerprint.js';
+import { DIGEST, MODIFIED, sameContentHint } from './fingerprint.js';
 import { type Identity, isIdentity } from './identity.js';
 import { seal, unseal } from './sealed.js';
 import type { SegmentFiles } from './segment-files.js';
@@ -177,8 +177,8 @@ function isCount(value: unknown, least: number): value is number {
 function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): void {
   const keys = [...new Set([...Object.keys(earlier), ...Object.keys(now)])];
   const differing = keys.filter(
-    // Journals of early versions do not have the time.
-    (key) => earlier[key] !== now[key] && !(key === MODIFIED && earlier[key] === undefined),
+    // Journals of early versions have neither the time nor the digest.
+    (key) => earlier[key] !== now[key] && !([MODIFIED, DIGEST].includes(key) && earlier[key] === undefined),
   );
   if (differing.length === 0) return;
   const differences = differing.map(

@@ -237,9 +237,10 @@ t.test('a journal of another job is refused with every reason', async (t) => {
 });
 
 t.test('an input that was written to since is refused, and so is one that grows', async (t) => {
-  const folder = t.testdir({ 'a.mp4': 'x'.repeat(3 * 2 ** 20) });
+  // Too large to be read whole.
+  const bytes = 33 * 2 ** 20;
+  const folder = t.testdir({ 'a.mp4': 'x'.repeat(bytes) });
   const input = join(folder, 'a.mp4');
-  const bytes = 3 * 2 ** 20;
   const before = await fileIdentity(input, bytes);
   t.match(before, {
     'input size': bytes,
@@ -270,6 +271,30 @@ t.test('an input that was written to since is refused, and so is one that grows'
   t.equal((await openJournal(earlier, after, 1)).resumes, 1, 'a journal that knows no time stays good');
   await fs.appendFile(input, 'more');
   await t.rejects(fileIdentity(input, bytes), { code: 'input', message: /a\.mp4 is still being written/ });
+});
+
+t.test('a small input that changed anywhere is refused, whatever its time', async (t) => {
+  const folder = t.testdir({ 'a.mp4': 'x'.repeat(3 * 2 ** 20) });
+  const input = join(folder, 'a.mp4');
+  const bytes = 3 * 2 ** 20;
+  const before = await fileIdentity(input, bytes);
+  const store = await openLocalStore(join(folder, 'work'));
+  await openJournal(store, before, 1);
+  const { atime, mtime } = await fs.stat(input);
+  const middle = await fs.open(input, 'r+');
+  await middle.write('y', bytes / 2);
+  await middle.close();
+  await fs.utimes(input, atime, mtime);
+  const after = { ...(await fileIdentity(input, bytes)), 'input modified': before['input modified'] ?? '' };
+  await t.rejects(openJournal(store, after, 1), {
+    code: 'journal',
+    message: /input digest was \w+, now \w+/,
+  });
+
+  const { 'input digest': _, ...old } = before;
+  const earlier = await openLocalStore(join(folder, 'earlier'));
+  await openJournal(earlier, old, 1);
+  t.equal((await openJournal(earlier, before, 1)).resumes, 1, 'a journal that knows no digest stays good');
 });
 
 t.test('a folder of something else is not taken for a journal, nor a garbled one', async (t) => {
