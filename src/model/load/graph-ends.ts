@@ -47,6 +47,7 @@ export function graphEnds(graph: GraphProto, file: string, names: EndNames): Gra
   const output = names.output === undefined ? outputs[0] : outputs.find((one) => one.name === names.output);
   if (output === undefined || (names.output === undefined && outputs.length !== 1))
     throw severalOutputs(graph, file);
+  refusePassedOn(graph, file, output.name ?? '');
   return { input, output: end(output, graph, file, 'output') };
 }
 
@@ -67,9 +68,20 @@ export function framesEnd(graph: GraphProto, file: string, names: EndNames): Gra
   return end(input, graph, file, 'input', names.feed);
 }
 
-/** Refuses outputs of a table that the graph does not have. */
+/** Refuses outputs of a table that the graph does not have, or only passes on. */
 export function refuseMissingOutputs(graph: GraphProto, file: string, names: readonly string[]): void {
-  for (const output of names) refuseMissing({ output }, declaredEnds(graph), file);
+  for (const output of names) {
+    refuseMissing({ output }, declaredEnds(graph), file);
+    refusePassedOn(graph, file, output);
+  }
+}
+
+/** Refuses an output that is an input. */
+function refusePassedOn(graph: GraphProto, file: string, output: string): void {
+  if (!declaredEnds(graph).inputs.some(({ name }) => name === output)) return;
+  throw new JobError('model', `the output "${output}" of "${file}" is its input, which no operator changes`, {
+    hint: 'choose another output, or put an Identity before it',
+  });
 }
 
 /** Refuses names that the graph does not have. */

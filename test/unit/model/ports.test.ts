@@ -302,6 +302,16 @@ t.test('inputs without a role: what they look like, and what makes them run', as
   });
 });
 
+t.test('an output that is an input is refused', async (t) => {
+  const end = { name: 'x', dims: PICTURES };
+  const network = modelBytes({ nodes: [node('Identity', ['x'], 'y')], input: end, output: end });
+  await t.rejects(made(network), {
+    code: 'model',
+    message: /output "x" of .* is its input/,
+    hint: /Identity/,
+  });
+});
+
 t.test('values on the command line', async (t) => {
   t.same(constantSource('0.5'), { kind: 'numbers', values: [0.5] });
   t.same(constantSource('-1e-3,2'), { kind: 'numbers', values: [-0.001, 2] });
