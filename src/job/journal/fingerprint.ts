@@ -14,8 +14,9 @@ const WHOLE_BYTES = 2 ** 25;
 
 /**
  * Returns the identity of the file at `path`, whose size was found to be `bytes`: its size, a hash of its two
- * ends and the time of its last change, to the nanosecond; and, of a small one, the digest of all of it. The inode is not part of it: the same file has
- * another one on another mount, and on some network file systems from one look to the next.
+ * ends and the time of its last change, to the nanosecond; and, of a small one, the digest of all of it. The
+ * inode is not part of it: the same file has another one on another mount, and on some network file systems
+ * from one look to the next.
  *
  * @throws {JobError} input: when the file has another size by now.
  */
