@@ -1,6 +1,6 @@
 /** The table of boxes: the best candidates, without those that overlap better ones, in source pixels. */
 import { isRefusal, type Refusal } from '../system/refusal.js';
-import { badThreshold, type FrameCoder, isCount } from './coder.js';
+import { badThreshold, type FrameCoder, isCount, labelledCells } from './coder.js';
 import { boxOf, type Geometry, toSource } from './geometry.js';
 import { type Head, headOf } from './heads.js';
 import { HEADER_BYTES, viewOf } from './packed.js';
@@ -72,16 +72,7 @@ export function boxesCoder(
       });
       return { rows, dropped: boxes.length - rows + notCompared };
     },
-    cells(packed, rows) {
-      const view = viewOf(packed);
-      return Array.from({ length: rows }, (_, row) => {
-        const at = HEADER_BYTES + row * ROW_BYTES;
-        const index = view.getInt32(at, true);
-        const label = labels === undefined ? [] : [labels[index] ?? ''];
-        const numbers = Array.from({ length: 5 }, (_, place) => view.getFloat32(at + 4 + 4 * place, true));
-        return [row + 1, index, ...label, ...numbers];
-      });
-    },
+    cells: (packed, rows) => labelledCells(packed, rows, 5, labels),
   };
 }
 

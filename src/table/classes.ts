@@ -1,6 +1,6 @@
 /** The table of the best classes of each frame. */
 import type { Refusal } from '../system/refusal.js';
-import { badThreshold, type FrameCoder, isCount } from './coder.js';
+import { badThreshold, type FrameCoder, isCount, labelledCells } from './coder.js';
 import { HEADER_BYTES, viewOf } from './packed.js';
 import type { Column } from './schema.js';
 import { elements, type Shape, shapeText } from './shapes.js';
@@ -58,15 +58,7 @@ export function classesCoder(spec: ClassesSpec, shapes: readonly Shape[]): Frame
       }
       return { rows, dropped: 0 };
     },
-    cells(packed, rows) {
-      const view = viewOf(packed);
-      return Array.from({ length: rows }, (_, row) => {
-        const at = HEADER_BYTES + row * ROW_BYTES;
-        const index = view.getInt32(at, true);
-        const label = labels === undefined ? [] : [labels[index] ?? ''];
-        return [row + 1, index, ...label, view.getFloat32(at + 4, true)];
-      });
-    },
+    cells: (packed, rows) => labelledCells(packed, rows, 1, labels),
   };
 }
 

@@ -1,6 +1,8 @@
+import type { Geometry } from '../../table/geometry.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { inlineGraph, prefixed } from '../graph/inline.js';
 import { countMacs } from '../graph/macs.js';
+import type { GraphProto } from '../graph/onnx.js';
 import type { PixelIo, TableIo } from '../load/loaded-model.js';
 import {
   type ComposedNetwork,
@@ -13,7 +15,7 @@ import {
   toSampleType,
 } from '../load/network.js';
 import { finiteCheck } from '../passes/finite-check.js';
-import { axesOf, type PixelTensor } from '../ports/tensors.js';
+import { axesOf, channelCount, type Fit, type PixelTensor } from '../ports/tensors.js';
 import { fitPixels } from './fit.js';
 import { resizePixels } from './resize.js';
 import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
@@ -25,18 +27,14 @@ export function blocksThroughPixels(
   plan: ComposePlan,
   io: PixelIo,
 ): ComposedNetwork {
-  const { model, graph, batch, frames, padded, input } = plan;
+  const { model, batch, padded, input } = plan;
   const { scale, strength } = model;
   const size = model.fixedSize ?? padded;
   const outputSize = upscaled(size, scale);
   const outputDims = dimsOf(io.output, batch, outputSize);
   const facts = checkNetwork(plan, dimsOf(io.input, batch, size), io.output.name, outputDims);
 
-  const blockSize = { width: padded.width / 2, height: padded.height / 2 };
-  const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
-  const fitted = fitPixels(builder, pixels, { source: input, padded, size }, io.input, 'stretch', frames);
-  const network = inlineGraph(graph, feedsOf(builder, fitted.pixels, plan, io.input));
-  builder.include(network);
+  const { network, geometry } = enterNetwork(builder, blocks, plan, io, 'stretch');
   const output = prefixed(io.output.name);
   const value = guardSize(builder, output, outputDims, facts);
   const finite = finiteCheck(builder, network, { value, output, type: io.output.type, batch }, facts);
@@ -48,7 +46,7 @@ export function blocksThroughPixels(
     ...facts,
     blocks: blocksFromPixels(builder, styled, input, io.output, io.chroma, strength, 0.5),
     finite,
-    geometry: fitted.geometry,
+    geometry,
     included: network,
     notes: resized
       ? [`frames are resized to ${size.width}x${size.height}, the model's fixed size, and back`]
@@ -63,13 +61,9 @@ export function blocksToTable(
   plan: ComposePlan,
   io: TableIo,
 ): ComposedNetwork {
-  const { model, graph, batch, frames, padded, input } = plan;
+  const { model, batch, padded } = plan;
   const size = model.fixedSize ?? padded;
-  const blockSize = { width: padded.width / 2, height: padded.height / 2 };
-  const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
-  const fitted = fitPixels(builder, pixels, { source: input, padded, size }, io.input, io.fit, frames);
-  const network = inlineGraph(graph, feedsOf(builder, fitted.pixels, plan, io.input));
-  builder.include(network);
+  const { network, geometry } = enterNetwork(builder, blocks, plan, io, io.fit);
   const shapes = networkShapes(plan, dimsOf(io.input, batch, size));
   const resized = size.width !== padded.width || size.height !== padded.height;
   return {
@@ -78,7 +72,7 @@ export function blocksToTable(
     shapes,
     blocks: undefined,
     finite: undefined,
-    geometry: fitted.geometry,
+    geometry,
     included: network,
     notes: resized
       ? [
@@ -88,12 +82,30 @@ export function blocksToTable(
   };
 }
 
+/** Includes the network behind the conversion of blocks to its images; says how these lie in the frame. */
+function enterNetwork(
+  builder: GraphBuilder,
+  blocks: string,
+  plan: ComposePlan,
+  io: PixelIo | TableIo,
+  fit: Fit,
+): { readonly network: GraphProto; readonly geometry: Geometry } {
+  const { model, graph, frames, padded, input } = plan;
+  const blockSize = { width: padded.width / 2, height: padded.height / 2 };
+  const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
+  const sizes = { source: input, padded, size: model.fixedSize ?? padded };
+  const fitted = fitPixels(builder, pixels, sizes, io.input, fit, frames);
+  const network = inlineGraph(graph, feedsOf(builder, fitted.pixels, plan, io.input));
+  builder.include(network);
+  return { network, geometry: fitted.geometry };
+}
+
 function upscaled(size: Size, scale: number): Size {
   return { width: size.width * scale, height: size.height * scale };
 }
 
 function dimsOf(tensor: PixelTensor, batch: number, { width, height }: Size): readonly number[] {
-  const channels = tensor.channels === 'grey' ? 1 : 3;
+  const channels = channelCount(tensor.channels);
   return tensor.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
 }
 

@@ -4,7 +4,7 @@ import { isRefusal } from '../../system/refusal.js';
 import type { ConstantSource, PictureFacts } from './constant-source.js';
 import { type DeclaredEnd, endText, tensorText } from './ends.js';
 import { parseNpy, type RawTensor } from './npy.js';
-import { type ElementType, elementBytes, isElementType, rawNumbers } from './numbers.js';
+import { type ElementType, isElementType, rawNumbers } from './numbers.js';
 import { readPicture } from './picture.js';
 import type { TensorLayout } from './tensors.js';
 
@@ -153,9 +153,4 @@ function fits(declared: DeclaredEnd['dims'], dims: readonly number[]): boolean {
     declared.length === dims.length &&
     declared.every((dim, at) => typeof dim !== 'number' || dim === dims[at])
   );
-}
-
-/** Returns the bytes that a constant adds to the graph. */
-export function constantBytes({ value, type }: Constant): number {
-  return value.kind === 'fill' ? elementBytes(type) : value.data.length;
 }
