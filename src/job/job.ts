@@ -164,11 +164,13 @@ function watched(monitor: Monitor, activity: Activity): Monitor {
 
 function pipelineShape({ schedule }: RunOptions, prepared: PreparedJob): PipelineShape {
   const { batch, share, graph } = prepared;
-  const { inputBytes, rowBytes, table, window } = graph;
+  const { inputBytes, rowBytes, table, window, every, cuts } = graph;
   return {
     ...{ batch, share, schedule, frameBytes: inputBytes, styledBytes: rowBytes },
     ...(table === undefined ? {} : { table }),
     ...(window === undefined ? {} : { window }),
+    ...(every === undefined ? {} : { every }),
+    ...(cuts === undefined ? {} : { cuts }),
   };
 }
 

@@ -1,6 +1,6 @@
+import { frameAt } from '../model/ports/edges.js';
 import type { Edge, Window } from '../model/ports/window.js';
 import type { DecodeContext, FrameSource } from './decode-stage.js';
-import { frameAt } from './edges.js';
 import type { DecodedRound } from './rounds.js';
 
 /** Frames of the video that follow each other, with neighbours. */

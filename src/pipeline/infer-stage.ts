@@ -11,10 +11,6 @@ export interface InferContext {
   /** One for each stream, at least one. */
   readonly inferences: readonly [Inference, ...Inference[]];
   readonly batch: number;
-  /** Frames more than those it makes that each run takes. */
-  readonly halo: number;
-  readonly frameBytes: number;
-  readonly styledBytes: number;
   /**
    * Each holds at least a share of styled frames; on the root a whole round, whose first frames are the
    * root's own.
@@ -56,7 +52,7 @@ async function* begin(
   shards: AsyncIterable<Shard>,
   context: InferContext,
 ): AsyncGenerator<Run, void, undefined> {
-  const { world, inferences, batch, halo, frameBytes, styledBytes, buffers, meter } = context;
+  const { world, inferences, batch, buffers, meter } = context;
   let runs = 0;
   let given = 0;
   for await (const part of shards) {
@@ -67,22 +63,16 @@ async function* begin(
     if (frames > 0) {
       const inference = inferences[runs % inferences.length] ?? inferences[0];
       runs += 1;
-      const { shard } = part;
-      const runBatches = async (): Promise<void> => {
-        for (let at = 0; at < frames; at += batch) {
-          const input = shard.data.subarray(at * frameBytes, (at + batch + halo) * frameBytes);
-          const output = result.data.subarray(at * styledBytes, (at + batch) * styledBytes);
-          await inference.run(input, output, Math.min(batch, frames - at));
-        }
-      };
       const run = { first: given + 1, last: given + frames, batch };
       given += frames;
-      done = meter.time('infer', runBatches(), [run.first, run.last]).then(
-        () => meter.addRun(frames),
-        (error: unknown) => {
-          throw inferenceFailure(error, run);
-        },
-      );
+      done = meter
+        .time('infer', inference.run(part.shard.data, result.data, frames), [run.first, run.last])
+        .then(
+          () => meter.addRun(frames),
+          (error: unknown) => {
+            throw inferenceFailure(error, run);
+          },
+        );
       done.catch(() => {}); // reported where it is awaited; must not count as unhandled until then
     }
     yield { part, result, done };

@@ -1,6 +1,5 @@
-import type { TablePlan } from '../model/compose/table-ends.js';
 import { haloOf, type Window } from '../model/ports/window.js';
-import { inferenceOf } from '../model/session/inference.js';
+import { type InferenceShape, inferenceOf } from '../model/session/inference.js';
 import { eachOf, type InferenceStreams } from '../model/session/inference-streams.js';
 import { allocateBuffer } from '../model/session/session-errors.js';
 import type { World } from '../mpi/world.js';
@@ -62,29 +61,25 @@ const AHEAD: Readonly<Record<ScheduleName, number>> = { even: 1, dynamic: 3 };
 const AT_WORK = 2;
 
 /** The facts that every rank knows before the first frame. */
-export interface PipelineShape {
-  /** Frames that the composed graph makes in one run. */
-  readonly batch: number;
-  /** Frames of one rank in a full round: a multiple of the batch. */
+export interface PipelineShape extends InferenceShape {
+  /** Frames of one rank in a full round: a multiple of the batch, and of the frames of a run. */
   readonly share: number;
-  /** The neighbours of each frame that the model looks at, if any. */
-  readonly window?: Window;
   readonly schedule: ScheduleName;
-  /**
-   * Bytes of one frame in wire format, and of one row of the graph's result: a styled frame and its check
-   * byte.
-   */
-  readonly frameBytes: number;
-  readonly styledBytes: number;
-  /** The table whose packed rows lie in each row of the result, if the model gives one. */
-  readonly table?: TablePlan;
+}
+
+/** In place of the window of a model that looks at no neighbours. */
+const NO_NEIGHBOURS: Window = { before: 0, after: 0, edge: 'replicate' };
+
+/** Returns whether frames come in runs: with neighbours, or from one reset of the states to the next. */
+export function takesRuns({ window, every }: PipelineShape): boolean {
+  return window !== undefined || every !== undefined;
 }
 
 /** The root's ends of the pipeline. */
 export interface Ends {
   readonly decoder: FrameSource;
   readonly sink: FrameSink;
-  /** The frames of a model that looks at neighbouring frames, in place of `decoder`. */
+  /** The frames of a model that takes runs of frames, in place of `decoder`. */
   readonly runs?: AsyncIterable<FrameRun> | Iterable<FrameRun>;
   /** Returns true once no new frame may start. */
   readonly stopping: () => boolean;
@@ -101,10 +96,10 @@ export async function runPipeline(
   ends: Ends | undefined,
   activity: Activity,
 ): Promise<RankWork> {
-  const { share, window, frameBytes, styledBytes } = shape;
+  const { share, window = NO_NEIGHBOURS, frameBytes, styledBytes } = shape;
   const halo = haloOf(window);
   const ahead = AHEAD[shape.schedule];
-  const schedule = scheduleOf(shape.schedule, world.size, share);
+  const schedule = scheduleOf(shape.schedule, world.size, share, shape.every);
   const meter = new StageMeter(activity);
   // The root holds whole rounds and infers its own frames, the first of each, in place: they are never
   // copied.
@@ -119,13 +114,12 @@ export async function runPipeline(
   const decoded =
     context === undefined
       ? noSource()
-      : window === undefined
-        ? decode(context)
-        : decodeRuns(context.runs ?? [], { ...context, window });
+      : takesRuns(shape)
+        ? decodeRuns(context.runs ?? [], { ...context, window })
+        : decode(context);
   const shards = scatter(prefetch(decoded, ahead), { world, frameBytes, halo, meter, buffers });
   const styled = infer(prefetch(shards, ahead), {
-    ...shape,
-    halo,
+    batch: shape.batch,
     world,
     inferences: eachOf(streams, (stream) => inferenceOf(stream, shape)),
     meter,

@@ -11,8 +11,12 @@ export interface Schedule {
   learn(secondsPerRun: readonly number[]): void;
 }
 
-/** Returns the schedule called `name` for rounds of up to `batch` frames on each of `ranks` ranks. */
-export function scheduleOf(name: ScheduleName, ranks: number, batch: number): Schedule {
+/**
+ * Returns the schedule called `name` for rounds of up to `batch` frames on each of `ranks` ranks. At the end
+ * of the video no rank gets a part of `run` frames that follow each other, of which `batch` is a multiple.
+ */
+export function scheduleOf(name: ScheduleName, ranks: number, batch: number, run = 1): Schedule {
+  if (run > 1) return wholeRuns(scheduleOf(name, ranks, batch / run), run);
   switch (name) {
     case 'even':
       return evenSchedule(ranks, batch);
@@ -34,6 +38,22 @@ export function splitEvenly(frames: number, ranks: number): readonly number[] {
 function evenSchedule(ranks: number, batch: number): Schedule {
   const full = splitEvenly(ranks * batch, ranks);
   return { next: () => full, last: (frames) => splitEvenly(frames, ranks), learn: () => {} };
+}
+
+/** Returns a schedule that deals runs of frames, by one that deals frames. The last run may be short. */
+function wholeRuns({ next, last, learn }: Schedule, run: number): Schedule {
+  return {
+    next: () => next().map((runs) => runs * run),
+    last(frames) {
+      let left = frames;
+      return last(Math.ceil(frames / run)).map((runs) => {
+        const own = Math.min(left, runs * run);
+        left -= own;
+        return own;
+      });
+    },
+    learn,
+  };
 }
 
 /** Ranks slower than the fastest by less than this share count as equally fast: run times vary by as much. */

@@ -114,7 +114,7 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
     const store = await openLocalStore(folder);
     const journal = await openJournal(store, { split: 'frames' }, 1);
     const sink = segmentSink({
-      ...{ journal, spec, segmentFrames: 4, layout: { frameBytes: FRAME_BYTES, tableBytes: 0 } },
+      ...{ journal, spec, segmentFrames: 4, run: 1, layout: { frameBytes: FRAME_BYTES, tableBytes: 0 } },
       onNonFinite: (frame) => void told.push(frame),
     });
     return { store, journal, sink };

@@ -39,6 +39,11 @@ function modelOptions<T>(parser: Argv<T>) {
       describe:
         'NAME=VALUE: a value for another input of an ONNX file: a number, numbers with commas, a .npy file or a picture; may be repeated',
     })
+    .option('cut-threshold', {
+      type: 'number',
+      group,
+      describe: 'a model that stops at scene cuts: how far apart two frames are at one, 0 to 765; default 24',
+    })
     .option('model-range', {
       type: 'string',
       choices: ['0..1', '0..255', '-1..1'] as const,

@@ -11,6 +11,7 @@ import { isAddress } from '../../storage/location/location.js';
 import { tableFormatOf } from '../../table/write.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
+import { MOST_CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
 import {
   type CommandSpec,
   type OptionsOf,
@@ -142,6 +143,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     strength: inRange('strength', parsed.strength, 0, 1.5),
     modelOverrides: modelOverrides(parsed),
     modelInputs: modelInputs(parsed.input),
+    cutThreshold: inRange('cut-threshold', parsed['cut-threshold'], 0, MOST_CUT_THRESHOLD),
     provider: parsed.provider,
     precision: parsed.precision,
     batch: autoOrCount('batch', parsed.batch, 256),

@@ -35,6 +35,8 @@ export interface RunOptions {
   readonly modelOverrides: ModelOverrides;
   /** Values of further inputs of the model, by their names. */
   readonly modelInputs: ReadonlyMap<string, ConstantSource>;
+  /** The distance of two frames that makes a scene cut; undefined: the model's. */
+  readonly cutThreshold: number | undefined;
   readonly provider: 'auto' | ProviderName;
   /**
    * Arithmetic. `auto`: on GPUs what the model says, on CPUs fp32. `int8`: on CPUs int8, if all ranks can.

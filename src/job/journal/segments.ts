@@ -28,8 +28,9 @@ export interface SegmentContext {
   readonly journal: Journal;
   /** Undefined: no video. */
   readonly spec: EncodeSpec | undefined;
-  /** Frames of every segment but the last. */
+  /** Frames of every segment but the last: a multiple of those of a run, which cannot be resumed within. */
   readonly segmentFrames: number;
+  readonly run: number;
   readonly layout: RowLayout;
   /**
    * Called for each frame, counted from 0, for which the model gave NaN or infinity. `write` throws what it
@@ -53,7 +54,7 @@ interface OpenSegment {
 const CLOSING_AT_ONCE = 1;
 
 export function segmentSink(context: SegmentContext): SegmentSink {
-  const { journal, spec, segmentFrames, layout } = context;
+  const { journal, spec, segmentFrames, run, layout } = context;
   const finished: SegmentRecord[] = [...journal.segments];
   const closing: Promise<void>[] = [];
   // The spool keeps whole rows, with the check byte, which a later run needs too.
@@ -121,7 +122,8 @@ export function segmentSink(context: SegmentContext): SegmentSink {
       const all = finished.flatMap((segment) => segment.pts);
       for (;;) {
         const spool = spoolPath(nextIndex);
-        const restored = await countRecords(spool, rowBytes, segmentFrames);
+        const spooled = await countRecords(spool, rowBytes, segmentFrames);
+        const restored = spooled - (spooled % run);
         let read = 0;
         for await (const { frame, pts } of readSpool(spool, rowBytes)) {
           if (read === restored) break;

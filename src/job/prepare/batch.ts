@@ -26,11 +26,12 @@ export interface Batch {
  */
 export function batchFor(
   asked: 'auto' | number,
-  model: Pick<LoadedModel, 'fixedBatch'>,
+  model: Pick<LoadedModel, 'fixedBatch' | 'recurrence'>,
   frame: Size,
   onGpu: boolean,
 ): Batch {
   if (asked !== 'auto') return { frames: asked, why: 'as asked' };
+  if (model.recurrence !== undefined) return { frames: 1, why: 'a state goes from frame to frame' };
   if (model.fixedBatch !== undefined) return { frames: model.fixedBatch, why: 'the model takes no other' };
   if (!onGpu) return { frames: 1, why: 'a CPU gains nothing from more' };
   const batch = Math.floor(GPU_BATCH_PIXELS / (frame.width * frame.height));
@@ -44,9 +45,11 @@ export function batchFor(
 const SHARES_PER_HALO = 4;
 
 /**
- * Returns the frames that a rank gets in a round: a batch, or as many batches as make the halo of a window at
- * most a quarter of them.
+ * Returns the frames that a rank gets in a round: a batch, or the run from one reset of a model's states to
+ * the next; or as many of them as make the halo of a window at most a quarter.
+ *
+ * @param every frames of a run, if the model has states.
  */
-export function shareFor(batch: number, window: Window | undefined): number {
-  return batch * Math.max(1, Math.ceil((SHARES_PER_HALO * haloOf(window)) / batch));
+export function shareFor(batch: number, window: Window | undefined, every = batch): number {
+  return every * Math.max(1, Math.ceil((SHARES_PER_HALO * haloOf(window)) / every));
 }

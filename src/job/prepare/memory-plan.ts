@@ -37,7 +37,7 @@ export interface MemoryPlan {
 export interface PlannedJob {
   readonly options: Pick<JobOptions, 'schedule' | 'provider'>;
   readonly source: Pick<SourceFacts, 'video'>;
-  readonly model: Pick<LoadedModel, 'fixedBatch' | 'window'>;
+  readonly model: Pick<LoadedModel, 'fixedBatch' | 'window' | 'recurrence'>;
   /** Frames of a rank in a round, with their halo. */
   readonly batch: number;
   readonly graph: Pick<ComposedGraph, 'bytes' | 'inputBytes' | 'rowBytes'>;
@@ -102,7 +102,7 @@ export function planMemory(job: PlannedJob): MemoryPlan {
         facts,
         machines,
         override: memoryOverride(),
-        fixedBatch: model.window === undefined ? model.fixedBatch : batch,
+        fixedBatch: (model.window ?? model.recurrence) ? batch : model.fixedBatch,
         pixels: width * height,
       });
     },

@@ -126,19 +126,18 @@ export async function prepareJob(
   const graph = compose(model, wire.format, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.
   const ranks = options.split === 'frames' ? machines.length : 1;
-  const share = shareFor(batch, graph.window);
+  const share = shareFor(batch, graph.window, graph.every);
   refuseLargeBuffers({ batch: share + haloOf(graph.window), graph, model }, ranks);
-  refuseEveryOfWindows(options, graph);
+  refuseEveryOfRuns(options, graph);
   const fp16 = fp16Graph(graph, model, options);
   const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
   const onCpus = cpuPrecision(model, options, machines, earlier);
   if (onCpus.warning !== undefined) storage.log.warn(onCpus.warning);
   const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
   const rate = nominalRate(source.video.averageRate);
-  const segmentFrames = Math.max(
-    1,
-    Math.round((options.segmentSeconds * rate.num) / (rate.den * options.every)),
-  );
+  const wanted = (options.segmentSeconds * rate.num) / (rate.den * options.every);
+  const run = graph.every ?? 1;
+  const segmentFrames = run * Math.max(1, Math.round(wanted / run));
   const spec = graph.output && encodeSpec(options, wire, graph.output, rate, segmentFrames);
   const memory = planMemory({
     ...{ options, source, model, graph, spec, segmentFrames, machines },
@@ -207,14 +206,26 @@ export async function prepareJob(
       ...(video === undefined ? [] : videoNotes(video)),
       ...graph.notes,
       ...fp16.notes,
+      ...fewRuns(source.video.frames, graph.every, machines.length),
     ],
   };
 }
 
 /** Refuses to leave frames out that a model looks at. */
-function refuseEveryOfWindows({ every, model }: JobOptions, { window }: ComposedGraph): void {
-  if (every === 1 || window === undefined) return;
-  throw new JobError('usage', `"${model}" looks at neighbouring frames, so --every does not apply`);
+function refuseEveryOfRuns(options: JobOptions, { window, every }: ComposedGraph): void {
+  if (options.every === 1 || (window === undefined && every === undefined)) return;
+  const why = window === undefined ? 'has a state' : 'looks at neighbouring frames';
+  throw new JobError('usage', `"${options.model}" ${why}, so --every does not apply`);
+}
+
+/** Returns a note if a video has fewer runs than there are ranks. */
+function fewRuns(frames: number | undefined, every: number | undefined, ranks: number): readonly string[] {
+  if (frames === undefined || every === undefined) return [];
+  const runs = Math.ceil(frames / every);
+  if (runs >= ranks) return [];
+  return [
+    `${runs} of ${ranks} ranks have work: the model's states begin anew every ${every} frames, and a run of so many stays on one rank`,
+  ];
 }
 
 /** Checks that the table beside the video can be written. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { furtherOutputs } from '../../model/session/inference.js';
+import { haloOf } from '../../model/ports/window.js';
+import { furtherBuffers } from '../../model/session/inference.js';
 import { PROVIDERS } from '../../model/session/providers.js';
 import type { OpenedSession } from '../../model/session/session.js';
 import type { World } from '../../mpi/world.js';
@@ -66,7 +67,7 @@ export async function splitChooser(
     const { before = 0, after = 0 } = prepared.graph.window ?? {};
     const size = {
       ...{ frames: prepared.segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES },
-      reach: Math.max(before, after),
+      ...{ reach: Math.max(before, after), run: prepared.graph.every ?? 1 },
     };
     const plan = await planCut(prepared.source, size, await storage.scratch.folder());
     if (isRefusal(plan)) return frames(`the video cannot be cut: ${plan.refusal}`);
@@ -94,11 +95,13 @@ async function decide(
   { graph, video, source }: PreparedJob,
 ): Promise<{ readonly segments: boolean; readonly why: string }> {
   if (world.size === 1) return { segments: false, why: 'there is one rank' };
-  const input = new Uint8Array(native().allocate(shape.batch * shape.frameBytes, session));
+  const input = new Uint8Array(
+    native().allocate((shape.batch + haloOf(shape.window)) * shape.frameBytes, session),
+  );
   const output = new Uint8Array(native().allocate(shape.batch * shape.styledBytes, session));
-  const further = furtherOutputs(session, (bytes) => new Uint8Array(native().allocate(bytes, session)));
+  const further = furtherBuffers(session, (bytes) => new Uint8Array(native().allocate(bytes, session)));
   const began = performance.now();
-  await session.run([input], [output, ...further]);
+  await session.run([input, ...further.inputs], [output, ...further.outputs]);
   const inferred = (shape.batch * 1000) / (performance.now() - began);
   const speeds = estimate({
     ranks: world.size,

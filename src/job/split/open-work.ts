@@ -99,6 +99,7 @@ async function openFrameWork(
       ...(hardware.nvenc ? { gpu: device } : {}),
     },
     segmentFrames: prepared.segmentFrames,
+    run: prepared.graph.every ?? 1,
     layout: layoutOf(prepared),
     onNonFinite: (frame) => watch(frame * every),
     onSegment: (index, frames, began) => {

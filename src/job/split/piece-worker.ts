@@ -5,7 +5,7 @@ import type { InferenceStreams } from '../../model/session/inference-streams.js'
 import type { World } from '../../mpi/world.js';
 import type { FrameRun } from '../../pipeline/decode-windows-stage.js';
 import type { RankWork } from '../../pipeline/meter.js';
-import { type PipelineShape, runPipeline } from '../../pipeline/pipeline.js';
+import { type PipelineShape, runPipeline, takesRuns } from '../../pipeline/pipeline.js';
 import { JobError, messageOf } from '../../system/errors.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { type Decoder, openPieceDecoder } from '../../video/frames/decode.js';
@@ -137,7 +137,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
     given = 0;
   }
 
-  /** Gives each piece as a run of frames, for a model that looks at neighbouring frames. */
+  /** Gives each piece as a run of frames, for a model that takes those. */
   async function* runs(): AsyncGenerator<FrameRun, void, undefined> {
     for (;;) {
       const piece = await nextPiece();
@@ -195,8 +195,8 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   await listening;
   for (const piece of [...(current === undefined ? [] : [current]), ...queue.rest()]) await closePiece(piece);
   const { decode, ...others } = work.seconds;
-  // With a window the wait for pieces is no part of decoding.
-  const own = shape.window === undefined ? decode - waited : decode;
+  // Of runs the wait for pieces is no part of decoding.
+  const own = takesRuns(shape) ? decode : decode - waited;
   return { frames, seconds: { ...others, decode: own, scatter: waited } };
 }
 

@@ -7,21 +7,33 @@ import { DataType, elements, encodeModel, opsetOf, toNumber, type ValueInfoProto
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
 import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
-import { haloOf, type Window } from '../ports/window.js';
+import type { CutRule } from '../ports/state.js';
+import { haloOf, offsetsOf, type Window } from '../ports/window.js';
 import { type RunSize, withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { blocksFromFrames, framesFromBlocks, paddedSize } from './i420-ends.js';
-import { blocksThroughPixels, blocksToTable } from './pixel-model.js';
+import { blocksThroughPixels, blocksToTable, NEIGHBOURS_INPUT } from './pixel-model.js';
+import { leaveStates, RESET_INPUT } from './state-ends.js';
 import { type TablePlan, tableEnds } from './table-ends.js';
 
 export const INPUT_NAME = 'frames';
 export const OUTPUT_NAME = 'styled';
 
+/** What a rank needs to find scene cuts in its frames, and to stop at them. */
+export interface CutPlan extends CutRule {
+  readonly width: number;
+  readonly height: number;
+  /** The distances of the frames that the graph takes for each of its frames, in the order of its input. */
+  readonly offsets: readonly number[];
+}
+
 /** A complete graph from wire frames to wire frames, for one video. */
 export interface ComposedGraph {
   /**
    * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the
-   * tensors of a table, `table_0`, ..., float32 [batch, numbers].
+   * tensors of a table, `table_0`, ..., float32 [batch, numbers]. Where neighbours stop at scene cuts, it
+   * takes the place of each of them among the frames, `neighbours` int32 [offsets, batch]; of a network with
+   * states, `reset` bool [1] and the states, `state_0`, ..., float32, which come out as `next_0`, ...
    */
   readonly bytes: Uint8Array;
   readonly input: FrameFormat;
@@ -32,6 +44,9 @@ export interface ComposedGraph {
   readonly outputBytes: number;
   /** The frames around each frame that the graph takes. */
   readonly window: Window | undefined;
+  /** Frames of a run, at whose start states begin anew; undefined if there are no states. */
+  readonly every: number | undefined;
+  readonly cuts: CutPlan | undefined;
   /** The table, if the model gives one. */
   readonly table: TablePlan | undefined;
   /**
@@ -110,6 +125,17 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     return tensorInfo(tableName(at), DataType.float32, [batch, elements(table?.plan.shapes[at] ?? [])]);
   });
 
+  const states = leaveStates(builder, model.recurrence, network.shapes);
+  const offsets = offsetsOf(model.feeds);
+  const further = [
+    ...(model.cuts?.neighbours
+      ? [tensorInfo(NEIGHBOURS_INPUT, DataType.int32, [offsets.length, batch])]
+      : []),
+    ...(states.length === 0 ? [] : [tensorInfo(RESET_INPUT, DataType.bool, [1])]),
+    ...states.map((one) => tensorInfo(one.input, DataType.float32, one.dims)),
+  ];
+  const next = states.map((one) => tensorInfo(one.output, DataType.float32, one.dims));
+
   // The int8 pass finds its convolutions by their weights, so those must stay.
   const kept = new Set(model.int8?.map(({ weight }) => prefixed(weight)));
   const inputBytes = frameBytes(input);
@@ -124,8 +150,8 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       graph: {
         name: 'framescatter',
         ...withoutUnread(fuseUpsampleConvs(builder.graph(), opset, INPUT_NAME, [frames, inputBytes], kept)),
-        input: [tensorInfo(INPUT_NAME, DataType.uint8, [frames, inputBytes])],
-        output: [tensorInfo(OUTPUT_NAME, DataType.uint8, [batch, rowBytes]), ...tensors],
+        input: [tensorInfo(INPUT_NAME, DataType.uint8, [frames, inputBytes]), ...further],
+        output: [tensorInfo(OUTPUT_NAME, DataType.uint8, [batch, rowBytes]), ...tensors, ...next],
       },
     }),
     input,
@@ -133,6 +159,8 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     inputBytes,
     outputBytes,
     window: model.window,
+    every: model.recurrence?.every,
+    cuts: model.cuts && { ...model.cuts, width: input.width, height: input.height, offsets },
     table: table?.plan,
     rowBytes,
     macsPerPixel:
@@ -165,6 +193,13 @@ function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): Comp
 function checkRequest(model: LoadedModel, batch: number): void {
   if (model.io.io === 'table' && model.strength !== 1) {
     throw new JobError('model', `"${model.file}" gives no picture, so --strength does not apply`);
+  }
+  if (model.recurrence !== undefined && batch !== 1) {
+    throw new JobError(
+      'model',
+      `"${model.file}" has a state, which goes from frame to frame: --batch ${batch} does not apply`,
+      { hint: 'omit --batch' },
+    );
   }
   if (model.fixedBatch !== undefined && model.fixedBatch !== batch) {
     throw new JobError(

@@ -16,9 +16,14 @@ import {
 } from '../load/network.js';
 import { finiteCheck } from '../passes/finite-check.js';
 import { axesOf, channelCount, type Fit, type PixelTensor } from '../ports/tensors.js';
+import { offsetsOf } from '../ports/window.js';
 import { fitPixels } from './fit.js';
 import { resizePixels } from './resize.js';
 import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
+import { enterStates } from './state-ends.js';
+
+/** Int32 [offsets, batch]: the place of each neighbour of each frame among the frames of the run. */
+export const NEIGHBOURS_INPUT = 'neighbours';
 
 /** Runs blocks through a network on RGB or grey images. For a network of fixed size, images are resized. */
 export function blocksThroughPixels(
@@ -95,7 +100,8 @@ function enterNetwork(
   const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
   const sizes = { source: input, padded, size: model.fixedSize ?? padded };
   const fitted = fitPixels(builder, pixels, sizes, io.input, fit, frames);
-  const network = inlineGraph(graph, feedsOf(builder, fitted.pixels, plan, io.input));
+  const feeds = feedsOf(builder, fitted.pixels, plan, io.input);
+  const network = inlineGraph(graph, new Map([...feeds, ...enterStates(builder, model.recurrence)]));
   builder.include(network);
   return { network, geometry: fitted.geometry };
 }
@@ -111,7 +117,8 @@ function dimsOf(tensor: PixelTensor, batch: number, { width, height }: Size): re
 
 /**
  * Returns the tensor of each input that takes frames, by its name. `pixels` are those of a run of frames and
- * its halo: frame i of the batch is frame i + `before` of them.
+ * its halo: frame i of the batch is frame i + `before` of them. Where neighbours stop at scene cuts, an input
+ * of the graph says which they are.
  */
 function feedsOf(
   builder: GraphBuilder,
@@ -121,8 +128,15 @@ function feedsOf(
 ): ReadonlyMap<string, string> {
   const all = toTensor(builder, pixels, tensor);
   const before = model.window?.before ?? 0;
-  const at = (offset: number): string =>
-    frames === batch ? all : builder.slice(all, 0, before + offset, before + offset + batch);
+  const offsets = offsetsOf(model.feeds);
+  const at = (offset: number): string => {
+    if (frames === batch) return all;
+    if (model.cuts?.neighbours !== true)
+      return builder.slice(all, 0, before + offset, before + offset + batch);
+    const place = offsets.indexOf(offset);
+    const places = builder.reshape(builder.slice(NEIGHBOURS_INPUT, 0, place, place + 1), [batch]);
+    return builder.node('Gather', [all, places]);
+  };
   return new Map(
     model.feeds.map(({ name, offsets, stack }) => {
       const [first = all, ...others] = offsets.map(at);

@@ -13,8 +13,13 @@ export interface Request {
   readonly strength: number;
   readonly overrides: ModelOverrides;
   readonly inputs: ReadonlyMap<string, ConstantSource>;
+  /** In place of the manifest's. */
+  readonly cutThreshold?: number | undefined;
   readonly limit: number;
 }
+
+/** How a model takes frames, and what it gives beside a picture. */
+type OverFrames = Pick<LoadedModel, 'table' | 'feeds' | 'window' | 'recurrence' | 'cuts'>;
 
 /**
  * Returns the loaded model, with its digest. `sources` are the digests of its files and what else decides its
@@ -30,13 +35,17 @@ export function finish(
   sources: readonly unknown[],
   notes: readonly string[],
   constants: readonly Constant[] = [],
-  { table, feeds, window }: Partial<Pick<LoadedModel, 'table' | 'feeds' | 'window'>> = {},
+  { table, feeds, window, recurrence, cuts }: Partial<OverFrames> = {},
 ): LoadedModel {
   const { io, scale, multiple } = described;
   const values = constants.map((one) => [one.name, one.sha256]);
   // Without them it is as it was before there were any: journals keep it.
   const frames = window === undefined ? {} : { feeds, window };
-  const more = { ...(values.length === 0 ? {} : { constants: values }), table, ...frames };
+  const states = recurrence && {
+    every: recurrence.every,
+    states: recurrence.states.map((one) => [one.input, one.output, one.initial.sha256]),
+  };
+  const more = { ...(values.length === 0 ? {} : { constants: values }), table, ...frames, states, cuts };
   const identity = JSON.stringify({ sources, io, scale, multiple, strength, ...more });
   return {
     name: spec,
@@ -48,6 +57,8 @@ export function finish(
     table,
     feeds: feeds ?? [{ name: input.name, offsets: [0], stack: undefined }],
     window,
+    recurrence,
+    cuts,
     scale,
     multiple,
     strength,

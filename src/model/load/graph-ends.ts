@@ -68,7 +68,12 @@ export function framesEnd(graph: GraphProto, file: string, names: EndNames): Gra
   return end(input, graph, file, 'input', names.feed);
 }
 
-/** Refuses outputs of a table that the graph does not have, or only passes on. */
+/** Refuses inputs that the graph does not have. */
+export function refuseMissingInputs(graph: GraphProto, file: string, names: readonly string[]): void {
+  refuseMissing({ constants: new Set(names) }, declaredEnds(graph), file);
+}
+
+/** Refuses outputs that the graph does not have, or only passes on. */
 export function refuseMissingOutputs(graph: GraphProto, file: string, names: readonly string[]): void {
   for (const output of names) {
     refuseMissing({ output }, declaredEnds(graph), file);

@@ -2,6 +2,7 @@ import type { TableSpec } from '../../table/spec.js';
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
 import type { ModelProto } from '../graph/onnx.js';
 import type { Constant } from '../ports/constants.js';
+import type { CutRule, Recurrence } from '../ports/state.js';
 import type { BlockTensor, ChromaSampling, Fit, PixelTensor } from '../ports/tensors.js';
 import type { Feed, Window } from '../ports/window.js';
 import type { ModelSize } from './catalogue.js';
@@ -61,6 +62,10 @@ export interface LoadedModel {
   readonly feeds: readonly Feed[];
   /** The frames around each frame that it looks at; undefined if it takes frames one by one. */
   readonly window: Window | undefined;
+  /** What it passes on from frame to frame; undefined if nothing. */
+  readonly recurrence: Recurrence | undefined;
+  /** How it stops at scene cuts; undefined if it does not. */
+  readonly cuts: CutRule | undefined;
   /** Output width (and height) over input width: 1..4. */
   readonly scale: number;
   /** Width and height of the network's input are padded to a multiple of this many pixels. */

@@ -4,8 +4,10 @@ import type { FrameFormat } from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { countMacs } from '../graph/macs.js';
 import type { GraphProto } from '../graph/onnx.js';
-import { inferShapes, type Shapes } from '../graph/shapes.js';
-import type { SampleType } from '../ports/tensors.js';
+import { firstUnknownNode, inferShapes, type Shapes } from '../graph/shapes.js';
+import { endText } from '../ports/ends.js';
+import { type State, settleStates } from '../ports/state.js';
+import { axesOf, type SampleType } from '../ports/tensors.js';
 import { stackedDims } from '../ports/window.js';
 import type { LoadedModel } from './loaded-model.js';
 
@@ -89,7 +91,30 @@ export function networkShapes({ model, graph, opset }: ComposePlan, dims: readon
   const layout = model.io.io === 'i420' ? 'nchw' : model.io.input.layout;
   const { name } = model.io.input;
   const all = new Map(model.feeds.map((feed) => [feed.name, stackedDims(feed, dims, layout)]));
-  return inferShapes(graph, opset, name, all.get(name) ?? dims, all);
+  const axes = axesOf(layout);
+  const size = { width: dims[axes.width] ?? 1, height: dims[axes.height] ?? 1 };
+  const { shapes, open } = settleStates(
+    model.recurrence?.states ?? [],
+    { batch: dims[0] ?? 1, ...size, layout },
+    (states) => inferShapes(graph, opset, name, all.get(name) ?? dims, new Map([...all, ...states])),
+  );
+  if (open !== undefined) throw openState(open, shapes, model.file);
+  return shapes;
+}
+
+/** Returns the error for a state that does not come out as it goes in. */
+function openState({ input, output, initial }: State, shapes: Shapes, file: string): JobError {
+  const found = (name: string): string => {
+    const dims = shapes.of(name)?.dims;
+    const lost = dims === undefined ? firstUnknownNode(shapes, name)?.opType : undefined;
+    const why = lost === undefined ? '' : ` (its operator ${lost} is not supported for this)`;
+    return dims === undefined ? `a size that is not known before it runs${why}` : `[${dims.join(', ')}]`;
+  };
+  return new JobError(
+    'model',
+    `the state ${endText(initial)} of "${file}" goes in as ${found(input)}, and its output "${output}" has ${found(output)}`,
+    { hint: 'correct "from" in its manifest, or export the model so that a state has one fixed shape' },
+  );
 }
 
 /**

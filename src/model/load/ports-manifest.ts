@@ -1,5 +1,8 @@
 /** Manifests of format 2: a role for every input and output of the graph. */
+
+import { MOST_CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
 import type { ConstantSource, PictureFacts } from '../ports/constant-source.js';
+import { MOST_RUN } from '../ports/state.js';
 import {
   CHANNEL_ORDERS,
   CHROMA_SAMPLINGS,
@@ -45,15 +48,35 @@ export interface FramesPort extends ImagePort {
   /** Several frames, instead. */
   readonly window?: { readonly before: number; readonly after: number; readonly stack: Stack };
   readonly edge?: Edge;
+  /** True if frames of another scene are none of its neighbours. */
+  readonly cuts?: boolean;
+}
+
+/** Where states begin anew. */
+export interface Reset {
+  readonly every: number;
+  readonly cuts: boolean;
+}
+
+export interface StatePort {
+  readonly role: 'state';
+  /** The output that gives it for the frame before. */
+  readonly from: string;
+  /** Undefined: zeros. */
+  readonly source: ConstantSource | undefined;
+  /** Undefined: as of the other states. */
+  readonly reset: Reset | undefined;
 }
 
 export type InputPort =
   | FramesPort
+  | StatePort
   /** Without a value, the command line must give one. */
   | { readonly role: 'constant'; readonly source: ConstantSource | undefined };
 
 export type OutputPort =
   | ({ readonly role: 'picture' } & ImagePort)
+  | { readonly role: 'state' }
   | {
       readonly role: 'table';
       readonly decode: TableDecode;
@@ -74,6 +97,8 @@ export interface PortsManifest {
   readonly chroma?: ChromaSampling;
   readonly macsPerPixel?: number;
   readonly licence?: string;
+  /** The distance of two frames from which they are of two scenes. */
+  readonly cutThreshold?: number;
   readonly inputs: ReadonlyMap<string, InputPort>;
   readonly outputs: ReadonlyMap<string, OutputPort>;
 }
@@ -87,6 +112,7 @@ export function portsManifest(top: Fields): PortsManifest {
   const count = (ports: ReadonlyMap<string, { readonly role: string }>, role: string) =>
     [...ports.values()].filter((port) => port.role === role).length;
   checkFrames(top, inputs);
+  checkStates(top, inputs, outputs);
   const [pictures, tables] = [count(outputs, 'picture'), count(outputs, 'table')];
   if (pictures > 1 || tables > 1) top.fail('outputs', 'must have at most one "picture" and one "table"');
   const fitted = [...inputs.values()].find((port) => port.role === 'frames' && port.fit !== undefined);
@@ -104,14 +130,17 @@ export function portsManifest(top: Fields): PortsManifest {
     ...optional('chroma', top.optionalChoice('chroma', CHROMA_SAMPLINGS)),
     ...optional('macsPerPixel', top.optionalNumber('macsPerPixel', { min: 0, max: Number.MAX_SAFE_INTEGER })),
     ...optional('licence', top.optionalString('licence')),
+    ...optional('cutThreshold', top.optionalNumber('cutThreshold', { min: 0, max: MOST_CUT_THRESHOLD })),
     inputs,
     outputs,
   };
 }
 
 function inputPort(port: Fields): InputPort {
-  const role = port.choice('role', ['frames', 'constant'] as const);
+  const role = port.choice('role', ['frames', 'state', 'constant'] as const);
   switch (role) {
+    case 'state':
+      return statePort(port);
     case 'frames':
       return framesPort(port);
     case 'constant':
@@ -137,8 +166,44 @@ function framesPort(port: Fields): FramesPort {
     ...optional('at', at),
     ...optional('window', window),
     ...optional('edge', port.optionalChoice('edge', EDGES)),
+    ...optional('cuts', port.optionalFlag('cuts')),
     ...imagePort(port),
   };
+}
+
+function statePort(port: Fields): StatePort {
+  const from = port.string('from');
+  const value = source(port);
+  if (value?.kind === 'picture') port.fail('picture', 'is no value of a state');
+  const reset = port.has('reset')
+    ? port.object('reset', (one) => ({
+        every: one.number('every', { integer: true, min: 1, max: MOST_RUN }),
+        cuts: one.optionalFlag('cuts') ?? false,
+      }))
+    : undefined;
+  return { role: 'state', from, source: value, reset };
+}
+
+/** Checks that the states begin anew together. They may come from outputs of any role: a picture, too. */
+function checkStates(
+  top: Fields,
+  inputs: ReadonlyMap<string, InputPort>,
+  outputs: ReadonlyMap<string, OutputPort>,
+): void {
+  const states = [...inputs.values()].filter((port) => port.role === 'state');
+  const sources = new Set(states.map(({ from }) => from));
+  const idle = [...outputs].find(([name, { role }]) => role === 'state' && !sources.has(name));
+  if (idle !== undefined)
+    top.fail('outputs', `has the state "${idle[0]}", which no input of the role "state" is "from"`);
+  if (states.length === 0) return;
+  const resets = new Set(states.flatMap(({ reset }) => (reset === undefined ? [] : [JSON.stringify(reset)])));
+  if (resets.size === 1) return;
+  top.fail(
+    'inputs',
+    resets.size > 1
+      ? 'must have the same "reset" for all states'
+      : 'must say where states begin anew: "reset": {"every": 48}, in frames; runs of so many are dealt to the ranks',
+  );
 }
 
 /** Checks that the frames' inputs agree: they are one video. */
@@ -152,15 +217,27 @@ function checkFrames(top: Fields, inputs: ReadonlyMap<string, InputPort>): void 
   if (new Set(places).size < places.length) {
     top.fail('inputs', 'must have one with the role "frames", or several of different "at"');
   }
+  if (ports.some(({ cuts }) => cuts === true) && others.length === 0 && first.window === undefined)
+    top.fail('inputs', 'must have "cuts" only where frames have neighbours: with a "window" or "at"');
   const facts = (port: FramesPort | undefined) =>
-    JSON.stringify([port?.layout, port?.channels, port?.range, port?.fit, port?.size, port?.edge]);
+    JSON.stringify([
+      port?.layout,
+      port?.channels,
+      port?.range,
+      port?.fit,
+      port?.size,
+      port?.edge,
+      port?.cuts,
+    ]);
   if (others.some((port) => facts(port) !== facts(first)))
-    top.fail('inputs', 'must have the same layout, channels, range, size and edge for all frames');
+    top.fail('inputs', 'must have the same layout, channels, range, size, edge and cuts for all frames');
 }
 
 function outputPort(port: Fields, end: string): OutputPort {
-  const role = port.choice('role', ['picture', 'table'] as const);
+  const role = port.choice('role', ['picture', 'state', 'table'] as const);
   switch (role) {
+    case 'state':
+      return { role };
     case 'picture':
       return { role, ...imagePort(port) };
     case 'table': {

@@ -1,10 +1,12 @@
 /** Models whose ends have roles: from a manifest of format 2, or from the command line. */
 import { JobError } from '../../system/errors.js';
+import { CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
 import { type GraphProto, type ModelProto, opsetOf } from '../graph/onnx.js';
 import { inferShapes } from '../graph/shapes.js';
 import type { ConstantSource } from '../ports/constant-source.js';
 import { type Constant, type FramesFacts, readConstant } from '../ports/constants.js';
-import { declaredEnds } from '../ports/ends.js';
+import { type DeclaredEnd, declaredEnds, endText } from '../ports/ends.js';
+import { type CutRule, type Recurrence, type State, settleStates } from '../ports/state.js';
 import { axesOf, type Fit } from '../ports/tensors.js';
 import { type Feed, stackedDims, windowOf } from '../ports/window.js';
 import { withConstants } from '../ports/with-constants.js';
@@ -24,6 +26,7 @@ import {
   type GraphEnd,
   type GraphEnds,
   graphEnds,
+  refuseMissingInputs,
   refuseMissingOutputs,
 } from './graph-ends.js';
 import type { LoadedModel, ModelTable, TableIo } from './loaded-model.js';
@@ -54,9 +57,12 @@ export async function loadPorts(
   const sources = await sourcesOf(request, path, manifest);
   const feeds = feedsOf(manifest.inputs);
   const [feed] = feeds;
-  const taken = [...sources.keys(), ...feeds.map(({ name }) => name).filter((name) => name !== input)];
+  const states = await statesOf(request, path, manifest, proto, file);
+  const others = feeds.map(({ name }) => name).filter((name) => name !== input);
+  const taken = [...sources.keys(), ...others, ...(states?.states ?? []).map((state) => state.input)];
   const names = { input, feed, constants: new Set(taken) };
-  const window = windowOf(feeds, inputPort.edge ?? 'replicate');
+  const cuts = cutRule(request, manifest);
+  const window = windowOf(feeds, inputPort.edge ?? 'replicate', cuts?.neighbours);
   const table = await tableOf(path, manifest, graph, file);
   const { scale, multiple, chroma, macsPerPixel } = manifest;
   const known = {
@@ -65,7 +71,7 @@ export async function loadPorts(
   };
   const made = (end: GraphEnd, described: Described, constants: readonly Constant[]) => {
     const model = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, {
-      ...{ table, feeds, window },
+      ...{ table, feeds, window, recurrence: states, cuts },
     });
     return { ...model, precision: manifest.precision ?? model.precision };
   };
@@ -76,7 +82,7 @@ export async function loadPorts(
   }
   const found = graphEnds(graph, file, { ...names, output: picture[0] });
   const ends = { ...found, input: ofSize(found.input, inputPort, known, file) };
-  const network = { file, proto, ends, feeds, sources, known };
+  const network = { file, proto, ends, feeds, sources, known, states: states?.states ?? [] };
   const { constants, derived } = await describeNetwork(request, network, 'manifest');
   return made(ends.input, derived, constants);
 }
@@ -187,11 +193,9 @@ async function sourcesOf(
   const sources = new Map(inputs);
   for (const [name, port] of manifest.inputs) {
     const over = inputs.has(name);
-    if (port.role === 'frames' && over) {
-      throw new JobError(
-        'model',
-        `"${name}" takes the frames, as "${path}" says, so --input ${name} does not apply`,
-      );
+    if (port.role !== 'constant' && over) {
+      const what = port.role === 'frames' ? 'takes the frames' : 'is a state';
+      throw new JobError('model', `"${name}" ${what}, as "${path}" says, so --input ${name} does not apply`);
     }
     if (port.role !== 'constant') continue;
     const { source } = port;
@@ -203,10 +207,71 @@ async function sourcesOf(
         hint: `add --input ${name}=VALUE: a number, numbers with commas, a .npy file or a picture`,
       });
     }
-    const isFile = source.kind !== 'numbers';
-    sources.set(name, isFile ? { ...source, file: await resolveInside(path, source.file) } : source);
+    sources.set(name, await inFolder(source, path));
   }
   return sources;
+}
+
+/** Returns a source with the path of its file, which a manifest names. */
+async function inFolder(source: ConstantSource, path: string): Promise<ConstantSource> {
+  return source.kind === 'numbers' ? source : { ...source, file: await resolveInside(path, source.file) };
+}
+
+/** Returns the states of a model, with their first values. */
+async function statesOf(
+  request: Request,
+  path: string,
+  { inputs }: PortsManifest,
+  proto: ModelProto,
+  file: string,
+): Promise<Recurrence | undefined> {
+  const ports = [...inputs].flatMap(([name, port]) => (port.role === 'state' ? [{ name, port }] : []));
+  const every = ports.find(({ port }) => port.reset !== undefined)?.port.reset?.every;
+  if (every === undefined) return undefined;
+  refuseMissingInputs(
+    proto.graph ?? {},
+    file,
+    ports.map(({ name }) => name),
+  );
+  refuseMissingOutputs(
+    proto.graph ?? {},
+    file,
+    ports.map(({ port }) => port.from),
+  );
+  const sources = new Map<string, ConstantSource>();
+  for (const { name, port } of ports)
+    sources.set(name, port.source ? await inFolder(port.source, path) : { kind: 'numbers', values: [0] });
+  const initials = await readConstants(request, sources, proto, file, undefined);
+  const ends = declaredEnds(proto.graph ?? {});
+  return {
+    every,
+    states: initials.map((initial) => {
+      const output = ports.find(({ name }) => name === initial.name)?.port.from ?? '';
+      const given = ends.outputs.find(({ name }) => name === output);
+      refuseOtherType(initial, given, file);
+      return { input: initial.name, output, initial };
+    }),
+  };
+}
+
+/** Refuses a state that is no float, or comes from an output of another type. */
+function refuseOtherType(state: Constant, from: DeclaredEnd | undefined, file: string): void {
+  const isFloat = state.type === 'float32' || state.type === 'float16';
+  if (isFloat && from?.type === state.type) return;
+  throw new JobError(
+    'model',
+    `the state ${endText(state)} of "${file}" comes from ${from && endText(from)}`,
+    { hint: 'export both as float32' },
+  );
+}
+
+/** Returns how the model stops at scene cuts, if it does. */
+function cutRule(request: Request, { inputs, cutThreshold }: PortsManifest): CutRule | undefined {
+  const ports = [...inputs.values()];
+  const neighbours = ports.some((port) => port.role === 'frames' && port.cuts === true);
+  const states = ports.some((port) => port.role === 'state' && port.reset?.cuts === true);
+  if (!neighbours && !states) return undefined;
+  return { threshold: request.cutThreshold ?? cutThreshold ?? CUT_THRESHOLD, neighbours, states };
 }
 
 interface Undescribed extends Omit<ReadNetwork, 'digest'> {
@@ -214,12 +279,13 @@ interface Undescribed extends Omit<ReadNetwork, 'digest'> {
   readonly feeds: readonly Feed[];
   readonly sources: ReadonlyMap<string, ConstantSource>;
   readonly known: KnownFacts;
+  readonly states?: readonly State[];
 }
 
 /** Reads the constants, and derives what the graph tells with them in place. */
 export async function describeNetwork(
   request: Request,
-  { file, proto, ends, feeds, sources, known }: Undescribed,
+  { file, proto, ends, feeds, sources, known, states = [] }: Undescribed,
   description: Description,
 ) {
   const { channels, range } = known.input;
@@ -228,7 +294,10 @@ export async function describeNetwork(
   const shapesFor: ShapesFor = (dims, run) => {
     const all = new Map(feeds.map((feed) => [feed.name, stackedDims(feed, dims, run.layout)]));
     const graph = withConstants(proto.graph ?? {}, constants, run);
-    return inferShapes(graph, opsetOf(proto) ?? 0, ends.input.name, all.get(ends.input.name) ?? dims, all);
+    const own = all.get(ends.input.name) ?? dims;
+    const infer: Parameters<typeof settleStates>[2] = (inner) =>
+      inferShapes(graph, opsetOf(proto) ?? 0, ends.input.name, own, new Map([...all, ...inner]));
+    return settleStates(states, run, infer).shapes;
   };
   const derived = deriveImageModel(shapesFor, ends, file, known, description);
   return { constants, derived };

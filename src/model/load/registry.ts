@@ -31,6 +31,8 @@ export interface LoadOptions {
   readonly overrides?: ModelOverrides;
   /** Values of inputs of the graph, by their names. They replace those in the manifest. */
   readonly inputs?: ReadonlyMap<string, ConstantSource>;
+  /** The distance of two frames that makes a scene cut, in place of the manifest's. */
+  readonly cutThreshold?: number | undefined;
   /** Largest ONNX file in bytes; default: FRAMESCATTER_MAX_MODEL_BYTES in the environment, or 1 GiB. */
   readonly maxBytes?: number;
 }
@@ -53,8 +55,18 @@ export async function loadModel(spec: string, options: LoadOptions): Promise<Loa
     strength,
     overrides,
     inputs: options.inputs ?? new Map(),
+    cutThreshold: options.cutThreshold,
     limit: options.maxBytes ?? modelBytesLimit(process.env),
   };
+  const model = await load(request, options);
+  if (options.cutThreshold === undefined || model.cuts !== undefined) return model;
+  throw new JobError('model', `"${spec}" does not stop at scene cuts, so --cut-threshold does not apply`, {
+    hint: 'write "cuts": true beside the "window" of its frames, or in the "reset" of its states',
+  });
+}
+
+async function load(request: Request, options: LoadOptions): Promise<LoadedModel> {
+  const { spec } = request;
   if (spec.includes('/') || /\.onnx$/i.test(spec)) {
     refuseSize(spec, options.size);
     return loadFile(request);

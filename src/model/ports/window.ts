@@ -28,11 +28,21 @@ export interface Feed {
 /** The most frames before or after a frame. */
 export const MOST_REACH = 32;
 
-/** Returns the window that the inputs together look at; undefined if each frame is enough by itself. */
-export function windowOf(feeds: readonly Feed[], edge: Edge): Window | undefined {
+/**
+ * Returns the window that the inputs together look at; undefined if each frame is enough by itself. A mirror
+ * at a scene cut shows frames of the other side.
+ */
+export function windowOf(feeds: readonly Feed[], edge: Edge, stopsAtCuts = false): Window | undefined {
   const offsets = feeds.flatMap((feed) => feed.offsets);
   const [before, after] = [Math.max(0, ...offsets.map((one) => -one)), Math.max(0, ...offsets)];
-  return before + after === 0 ? undefined : { before, after, edge };
+  if (before + after === 0) return undefined;
+  const reach = Math.max(before, after);
+  return stopsAtCuts && edge === 'reflect' ? { before: reach, after: reach, edge } : { before, after, edge };
+}
+
+/** Returns the distances of all frames that the inputs take, each once. */
+export function offsetsOf(feeds: readonly Feed[]): readonly number[] {
+  return [...new Set(feeds.flatMap(({ offsets }) => offsets))].sort((a, b) => a - b);
 }
 
 /** Returns how many frames more than its own a run of frames needs. */

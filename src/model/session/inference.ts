@@ -1,45 +1,134 @@
 import type { NativeSession } from '../../system/native.js';
 import { isRefusal } from '../../system/refusal.js';
 import { type TableDecoder, tableDecoder } from '../../table/decoder.js';
+import type { CutPlan } from '../compose/compose.js';
 import type { TablePlan } from '../compose/table-ends.js';
+import { haloOf, type Window } from '../ports/window.js';
+import { type Scenes, scenesOf } from './scenes.js';
 import { allocateBuffer } from './session-errors.js';
+import { openStates, type States } from './states.js';
 
-/** The result of a composed graph: rows of a fixed size, for a batch of frames. */
-export interface ResultShape {
+/** What a rank needs to know of a composed graph, to run it on frames that follow each other. */
+export interface InferenceShape {
   readonly batch: number;
-  /** Bytes of a row. */
+  readonly frameBytes: number;
+  /** Bytes of a row of the result. */
   readonly styledBytes: number;
   /** The table whose packed rows lie in each row, before the check byte. */
   readonly table?: TablePlan;
+  /** The neighbours of each frame that the model looks at, if any. */
+  readonly window?: Window;
+  /** Frames of a run, at whose start the model's states begin anew; none: it has no states. */
+  readonly every?: number;
+  /** What stops at scene cuts, if anything does. */
+  readonly cuts?: CutPlan;
 }
 
-/** Runs a composed graph, and fills the rows of its table into the result. One run at a time. */
+/** Runs a composed graph, and fills the rows of its table into the result. One shard at a time. */
 export interface Inference {
-  /** Runs a batch; only the first `frames` count. */
-  run(input: Uint8Array, output: Uint8Array, frames: number): Promise<void>;
+  /**
+   * Makes the rows of `frames` frames, the first of a run of the model's states, if it has any. They lie in
+   * `shard` with their halo, and its length is that of whole batches, with a halo: what is beyond the frames
+   * counts for nothing.
+   */
+  run(shard: Uint8Array, result: Uint8Array, frames: number): Promise<void>;
 }
 
 const FLOAT_BYTES = 4;
 
-/** Returns the inference of a session. Memory for the tensors of a table is allocated by the first run. */
-export function inferenceOf(session: NativeSession, { batch, styledBytes, table }: ResultShape): Inference {
-  if (table === undefined) return { run: (input, output) => session.run([input], [output]) };
-  const { spec, shapes, geometry, frameBytes } = table;
-  const offset = styledBytes - 1 - frameBytes;
-  const sizes = shapes.map((shape) => shape.reduce((all, size) => all * size, 1));
-  let made: { readonly tensors: readonly Uint8Array[]; readonly decoder: TableDecoder } | undefined;
+/** Memory of an inference beside its frames and results. */
+interface Memory {
+  readonly states: States | undefined;
+  readonly neighbours: Int32Array | undefined;
+  readonly rows: Rows | undefined;
+}
 
-  function make() {
-    const decoder = tableDecoder(spec, shapes, geometry);
-    if (isRefusal(decoder)) throw new Error(decoder.refusal);
-    return { decoder, tensors: sizes.map((size) => allocateBuffer(batch * size * FLOAT_BYTES, session)) };
-  }
+/** Returns the inference of a session. Its own memory is allocated by the first run. */
+export function inferenceOf(session: NativeSession, shape: InferenceShape): Inference {
+  const { batch, frameBytes, styledBytes, window, table, cuts, every } = shape;
+  const { before = 0 } = window ?? {};
+  const halo = haloOf(window);
+  let memory: Memory | undefined;
+
+  const open = (): Memory => ({
+    states: every === undefined ? undefined : openStates(session),
+    neighbours: cuts?.neighbours ? openNeighbours(session, cuts.offsets.length * batch) : undefined,
+    rows: table && openRows(session, table, shape),
+  });
 
   return {
-    async run(input, output, frames) {
-      made ??= make();
-      const { tensors, decoder } = made;
-      await session.run([input], [output, ...tensors]);
+    async run(shard, result, frames) {
+      memory ??= open();
+      const { states, neighbours, rows } = memory;
+      const seen = { data: shard, count: frames + halo, frameBytes };
+      const scenes = cuts && scenesOf(seen, cuts, window);
+      for (let at = 0; at < frames; at += batch) {
+        const input = shard.subarray(at * frameBytes, (at + batch + halo) * frameBytes);
+        const output = result.subarray(at * styledBytes, (at + batch) * styledBytes);
+        const isFirst = every !== undefined && at % every === 0;
+        const isCut = cuts?.states === true && scenes?.startsAt(before + at) === true;
+        const own = states?.next(isFirst || isCut);
+        if (neighbours !== undefined && cuts !== undefined && scenes !== undefined)
+          place(neighbours, scenes, { at, before, batch, most: frames, offsets: cuts.offsets });
+        const places = neighbours === undefined ? [] : [bytesOf(neighbours)];
+        await session.run(
+          [input, ...places, ...(own?.inputs ?? [])],
+          [output, ...(rows?.tensors ?? []), ...(own?.outputs ?? [])],
+        );
+        rows?.fill(output, Math.min(batch, frames - at));
+      }
+    },
+  };
+}
+
+interface Places {
+  readonly at: number;
+  readonly before: number;
+  readonly batch: number;
+  readonly most: number;
+  readonly offsets: readonly number[];
+}
+
+/** Writes where the neighbours of a batch's frames lie among the frames of its run. */
+function place(into: Int32Array, scenes: Scenes, { at, before, batch, most, offsets }: Places): void {
+  for (const [row, offset] of offsets.entries()) {
+    for (let frame = 0; frame < batch; frame++) {
+      // What fills a batch up has no neighbours.
+      const isFrame = at + frame < most;
+      const found = isFrame ? scenes.neighbour(before + at + frame, offset) - at : 0;
+      into[row * batch + frame] = found;
+    }
+  }
+}
+
+function openNeighbours(session: NativeSession, count: number): Int32Array {
+  const bytes = allocateBuffer(count * Int32Array.BYTES_PER_ELEMENT, session);
+  return new Int32Array(bytes.buffer, bytes.byteOffset, count);
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** The tensors of a table, which become packed rows of the result. */
+interface Rows {
+  readonly tensors: readonly Uint8Array[];
+  /** Packs the rows of the first `frames` frames into their rows of the result. */
+  fill(output: Uint8Array, frames: number): void;
+}
+
+function openRows(
+  session: NativeSession,
+  { spec, shapes, geometry, frameBytes }: TablePlan,
+  { batch, styledBytes }: InferenceShape,
+): Rows {
+  const decoder: TableDecoder = decoderOf(spec, shapes, geometry);
+  const offset = styledBytes - 1 - frameBytes;
+  const sizes = shapes.map((shape) => shape.reduce((all, size) => all * size, 1));
+  const tensors = sizes.map((size) => allocateBuffer(batch * size * FLOAT_BYTES, session));
+  return {
+    tensors,
+    fill(output, frames) {
       for (let frame = 0; frame < frames; frame++) {
         const own = tensors.map(({ buffer, byteOffset }, at) => {
           const size = sizes[at] ?? 0;
@@ -52,10 +141,19 @@ export function inferenceOf(session: NativeSession, { batch, styledBytes, table 
   };
 }
 
-/** Allocates buffers for the outputs of a session after the first, by `allocate`. */
-export function furtherOutputs(
-  session: Pick<NativeSession, 'outputs'>,
+function decoderOf(...plan: Parameters<typeof tableDecoder>): TableDecoder {
+  const decoder = tableDecoder(...plan);
+  if (isRefusal(decoder)) throw new Error(decoder.refusal);
+  return decoder;
+}
+
+/** Allocates buffers for the inputs and outputs of a session after the first, by `allocate`: zeros. */
+export function furtherBuffers(
+  session: Pick<NativeSession, 'inputs' | 'outputs'>,
   allocate: (bytes: number) => Uint8Array,
-): readonly Uint8Array[] {
-  return session.outputs.slice(1).map(({ bytes }) => allocate(bytes));
+): { readonly inputs: readonly Uint8Array[]; readonly outputs: readonly Uint8Array[] } {
+  return {
+    inputs: session.inputs.slice(1).map(({ bytes }) => allocate(bytes).fill(0)),
+    outputs: session.outputs.slice(1).map(({ bytes }) => allocate(bytes)),
+  };
 }

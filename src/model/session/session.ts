@@ -4,7 +4,7 @@ import { messageOf } from '../../system/errors.js';
 import { type Native, type NativeSession, native, type ProviderName } from '../../system/native.js';
 import type { Precision } from '../load/manifest-fields.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
-import { furtherOutputs } from './inference.js';
+import { furtherBuffers } from './inference.js';
 import { type InferenceStreams, openInferenceStreams } from './inference-streams.js';
 import type { CpuPrecision, SessionGraphs } from './precision.js';
 import { autoProvider, FALLBACK_ORDER, PROVIDERS } from './providers.js';
@@ -121,8 +121,8 @@ async function dryRun(
 ): Promise<void> {
   const input = new Uint8Array(addon.allocate(request.inputBytes, session)).fill(GREY);
   const output = new Uint8Array(addon.allocate(request.outputBytes, session));
-  const further = furtherOutputs(session, (bytes) => new Uint8Array(addon.allocate(bytes, session)));
-  await session.run([input], [output, ...further]);
+  const further = furtherBuffers(session, (bytes) => new Uint8Array(addon.allocate(bytes, session)));
+  await session.run([input, ...further.inputs], [output, ...further.outputs]);
 }
 
 function refuse(error: unknown): never {

@@ -36,6 +36,8 @@ export interface PieceSize {
   readonly mostBytes: number;
   /** Frames before and after its own that a model looks at. Default: none. */
   readonly reach?: number;
+  /** Its first frame is a multiple of this, counted from 0. Default: 1. */
+  readonly run?: number;
 }
 
 /** The position of a packet: its number, and the frames and bytes before it. */
@@ -69,7 +71,9 @@ export interface PieceCutter {
 /** Returns a cutter for the video with these times. They, and the packets so far, decide where it cuts. */
 export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
   const { times, earliest, hidden, hiddenUpTo, pts } = timeline;
-  const { reach = 0 } = size;
+  const { reach = 0, run = 1 } = size;
+  /** True if pieces give frames that are not their own. */
+  const overlaps = reach > 0 || run > 1;
   const lastHidden = [...hidden].reduce((last, at) => Math.max(last, at), 0);
   const start: Position = { at: 0, frames: 0, bytes: 0 };
   let here = start;
@@ -82,16 +86,23 @@ export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
   let carried = false;
   let index = 0;
 
-  function piece(): Piece {
-    const own = { firstFrame: begin.frames, frames: here.frames - begin.frames };
+  /** Returns the first frame of the run that a frame is in. */
+  function runStart(frame: number): number {
+    return frame - (frame % run);
+  }
+
+  /** @param end number of the frame after its own. */
+  function piece(end: number): Piece {
+    const firstFrame = runStart(begin.frames);
+    const own = { firstFrame, frames: end - firstFrame };
     index += 1;
-    if (reach === 0) {
+    if (!overlaps) {
       const packets = { from: begin.from.at, to: here.at, bytes: here.bytes - begin.from.bytes };
       return { index: index - 1, ...packets, ...own, before: 0, behind: 0, after: begin.after };
     }
-    const before = Math.min(reach, begin.frames);
-    const behind = Math.min(reach, pts.length - here.frames);
-    const to = behind === 0 ? here.at : Math.max(here.at, lastPacketOf(here.frames + behind));
+    const before = Math.min(reach, firstFrame);
+    const behind = Math.min(reach, pts.length - end);
+    const to = end + behind <= here.frames ? here.at : Math.max(here.at, lastPacketOf(end + behind));
     const { from, after } = history();
     // The packets after the piece are not read yet: their bytes are not known.
     const packets = { from: from.at, to, bytes: here.bytes - from.bytes };
@@ -103,7 +114,8 @@ export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
    * frame can be decoded from it.
    */
   function history(): Pick<Cut, 'from' | 'after'> {
-    const needed = begin.frames - Math.min(reach, begin.frames);
+    const firstFrame = runStart(begin.frames);
+    const needed = firstFrame - Math.min(reach, firstFrame);
     if (needed === 0) return { from: start, after: hiddenUpTo };
     const last = pts[needed - 1] ?? Number.NEGATIVE_INFINITY;
     const from = entries.findLast(({ at }) => (times[at] ?? Number.POSITIVE_INFINITY) <= last);
@@ -138,22 +150,23 @@ export function pieceCutter(timeline: Timeline, size: PieceSize): PieceCutter {
       let done: Piece | undefined;
       if (keyframe !== undefined && keyframe.access !== 'none' && keyframe.headers === carried) {
         const enough = here.frames - begin.frames >= size.frames || here.bytes - begin.bytes >= size.bytes;
-        const cut = enough ? cutAt(keyframe) : undefined;
+        const hasOwn = runStart(here.frames) > runStart(begin.frames);
+        const cut = enough && hasOwn ? cutAt(keyframe) : undefined;
         if (cut !== undefined) {
-          done = piece();
+          done = piece(runStart(here.frames));
           begin = cut;
         }
         entry = here;
-        if (reach > 0) entries.push(here);
+        if (overlaps) entries.push(here);
       }
       latest = Math.max(latest, times[here.at] ?? latest);
       const shown = hidden.has(here.at) ? 0 : 1;
       here = { at: here.at + 1, frames: here.frames + shown, bytes: here.bytes + bytes };
       return done;
     },
-    end: piece,
+    end: () => piece(here.frames),
     get from() {
-      return reach === 0 ? begin.from.at : history().from.at;
+      return overlaps ? history().from.at : begin.from.at;
     },
   };
 }

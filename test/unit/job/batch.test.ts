@@ -1,7 +1,7 @@
 import t from 'tap';
 import { batchFor } from '../../../src/job/prepare/batch.js';
 
-const OPEN = { fixedBatch: undefined };
+const OPEN = { fixedBatch: undefined, recurrence: undefined };
 const HD = { width: 1920, height: 1080 };
 
 const framesOf = (...facts: Parameters<typeof batchFor>): number => batchFor(...facts).frames;
@@ -16,7 +16,7 @@ t.test('a GPU is given about as many pixels at once, whatever the size of a fram
 
 t.test('a CPU has one frame at a time, and what is asked for or fixed in the file comes first', async (t) => {
   t.equal(framesOf('auto', OPEN, HD, false), 1);
-  t.equal(framesOf('auto', { fixedBatch: 3 }, HD, true), 3);
+  t.equal(framesOf('auto', { fixedBatch: 3, recurrence: undefined }, HD, true), 3);
   t.equal(framesOf(5, OPEN, HD, false), 5);
-  t.equal(framesOf(5, { fixedBatch: 3 }, HD, true), 5, 'which composing refuses');
+  t.equal(framesOf(5, { fixedBatch: 3, recurrence: undefined }, HD, true), 5, 'which composing refuses');
 });

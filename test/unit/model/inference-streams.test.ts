@@ -52,9 +52,9 @@ function rig(count: 1 | 2, rounds: number, idle: readonly number[] = [], rank = 
     made += 1;
     return new Uint8Array(1);
   });
-  const shape = { batch: 1, styledBytes: 1 };
+  const shape = { batch: 1, frameBytes: 1, styledBytes: 1 };
   const inferences = eachOf(streams, (one) => inferenceOf(one, shape));
-  const context = { world, inferences, halo: 0, meter, buffers, batch: 1, frameBytes: 1, styledBytes: 1 };
+  const context = { world, inferences, meter, buffers, batch: 1 };
   return { runs, released, meter, styled: infer(shards(), context), made: () => made };
 }
 

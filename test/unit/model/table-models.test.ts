@@ -75,7 +75,7 @@ async function made(graph: ComposedGraph, batch: number, frames: readonly Uint8A
   const session = await addon.createSession(graph.bytes, { provider: 'cpu', device: 0, threads: 1 });
   const decoder = tableDecoder(table.spec, table.shapes, table.geometry);
   if (isRefusal(decoder)) throw new Error(decoder.refusal);
-  const inference = inferenceOf(session, { batch, styledBytes: rowBytes, table });
+  const inference = inferenceOf(session, { batch, frameBytes: inputBytes, styledBytes: rowBytes, table });
   const input = new Uint8Array(addon.allocate(batch * inputBytes, session));
   const output = new Uint8Array(addon.allocate(batch * rowBytes, session));
   const found: Made[] = [];

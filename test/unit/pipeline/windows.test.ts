@@ -1,10 +1,10 @@
 /** Frames with their neighbours: the same at any number of ranks, however the rounds lie. */
 import t from 'tap';
 import { shareFor } from '../../../src/job/prepare/batch.js';
+import { frameAt } from '../../../src/model/ports/edges.js';
 import type { Edge } from '../../../src/model/ports/window.js';
 import { haloOf, imageDims, stackedDims, windowOf } from '../../../src/model/ports/window.js';
 import { decodeRuns } from '../../../src/pipeline/decode-windows-stage.js';
-import { frameAt } from '../../../src/pipeline/edges.js';
 import { StageMeter } from '../../../src/pipeline/meter.js';
 import { BufferPool } from '../../../src/pipeline/pool.js';
 import { type ScheduleName, scheduleOf } from '../../../src/pipeline/schedule.js';

@@ -1,4 +1,4 @@
-import type { Edge } from '../model/ports/window.js';
+import type { Edge } from './window.js';
 
 /**
  * Returns the number of the frame that stands for frame `index`, which may lie before frame 0 or after frame

@@ -1,0 +1,53 @@
+/** The states of a network as inputs and outputs of the composed graph. */
+import type { GraphBuilder } from '../graph/graph-builder.js';
+import { prefixed } from '../graph/inline.js';
+import { DataType } from '../graph/onnx.js';
+import type { Shapes } from '../graph/shapes.js';
+import type { Recurrence, State } from '../ports/state.js';
+
+/** Bool [1]: true if the states begin anew. */
+export const RESET_INPUT = 'reset';
+
+/** A tensor, float32, that goes into the composed graph and comes out of it. */
+export interface StateTensor {
+  readonly input: string;
+  readonly output: string;
+  readonly dims: readonly number[];
+}
+
+/** Adds the choice between a state and its first value. Returns it by the names of the network's inputs. */
+export function enterStates(
+  builder: GraphBuilder,
+  recurrence: Recurrence | undefined,
+): ReadonlyMap<string, string> {
+  const states = recurrence?.states ?? [];
+  return new Map(
+    states.map(({ input, initial: { type, value } }, at) => {
+      const first = `first_${at}`;
+      const dims = value.kind === 'tensor' ? [...value.dims] : [];
+      builder.include({
+        initializer: [{ name: first, dataType: DataType[type], dims, rawData: value.data }],
+      });
+      const before = builder.cast(inputName(at), type === 'float16' ? 'float16' : 'float32');
+      return [input, builder.node('Where', [RESET_INPUT, first, before])];
+    }),
+  );
+}
+
+/** Adds the outputs of the states. `shapes` are those of the network. */
+export function leaveStates(
+  builder: GraphBuilder,
+  recurrence: Recurrence | undefined,
+  shapes: Shapes,
+): readonly StateTensor[] {
+  const states: readonly State[] = recurrence?.states ?? [];
+  return states.map(({ input, output }, at) => {
+    const name = `next_${at}`;
+    builder.nameOutput(builder.cast(prefixed(output), 'float32'), name);
+    return { input: inputName(at), output: name, dims: shapes.of(input)?.dims ?? [] };
+  });
+}
+
+function inputName(at: number): string {
+  return `state_${at}`;
+}

@@ -1,0 +1,42 @@
+/** The scenes in the frames of a shard, and what of them is a frame's neighbour. */
+import { I420 } from '../../video/formats/frame-format.js';
+import { sceneCuts } from '../../video/frames/scene-cuts.js';
+import type { CutPlan } from '../compose/compose.js';
+import { frameAt } from '../ports/edges.js';
+import type { Window } from '../ports/window.js';
+
+/** Frames that follow each other, `frameBytes` each, with those around them that they are made of. */
+export interface SceneFrames {
+  readonly data: Uint8Array;
+  readonly count: number;
+  readonly frameBytes: number;
+}
+
+/** The scenes of some frames. What lies beyond the frames is not looked at. */
+export interface Scenes {
+  /** Returns whether the frame at `place` is the first of a scene. */
+  startsAt(place: number): boolean;
+  /** Returns the place of the frame that stands for frame `place + offset` beside frame `place`. */
+  neighbour(place: number, offset: number): number;
+}
+
+/** Finds the scenes of frames: of each, what it depends on are that frame and the one before. */
+export function scenesOf(frames: SceneFrames, plan: CutPlan, window: Window | undefined): Scenes {
+  const { data, count, frameBytes } = frames;
+  const { small, distance } = sceneCuts({ width: plan.width, height: plan.height, sample: I420 });
+  const starts: number[] = [0];
+  let before: Int32Array | undefined;
+  for (let place = 0; place < count; place++) {
+    const picture = small(data.subarray(place * frameBytes, (place + 1) * frameBytes));
+    if (before !== undefined && distance(before, picture) >= plan.threshold) starts.push(place);
+    before = picture;
+  }
+  return {
+    startsAt: (place) => place > 0 && starts.includes(place),
+    neighbour(place, offset) {
+      const from = starts.findLast((start) => start <= place) ?? 0;
+      const to = starts.find((start) => start > place) ?? count;
+      return from + frameAt(place + offset - from, to - from, window?.edge ?? 'replicate');
+    },
+  };
+}

@@ -1,0 +1,25 @@
+/** The states that a network passes from frame to frame, in the memory of a session. */
+import type { NativeSession } from '../../system/native.js';
+import { RESET_INPUT } from '../compose/state-ends.js';
+import { allocateBuffer } from './session-errors.js';
+
+export interface States {
+  /** Returns the buffers of the next run: what goes in and what comes out. */
+  next(reset: boolean): { readonly inputs: readonly Uint8Array[]; readonly outputs: readonly Uint8Array[] };
+}
+
+/** Allocates the states of a session, twice: what a run gives, the next one takes. */
+export function openStates(session: NativeSession): States {
+  const at = session.inputs.findIndex(({ name }) => name === RESET_INPUT);
+  const sizes = session.inputs.slice(at + 1).map(({ bytes }) => bytes);
+  const allocate = () => sizes.map((bytes) => allocateBuffer(bytes, session).fill(0));
+  const flag = allocateBuffer(1, session);
+  let [before, after] = [allocate(), allocate()];
+  return {
+    next(reset) {
+      flag[0] = reset ? 1 : 0;
+      [before, after] = [after, before];
+      return { inputs: [flag, ...before], outputs: after };
+    },
+  };
+}
