@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Runs jobs that give tables or take constants on 1, 2, 3 and 7 ranks, in both splits and schedules,
-# undisturbed and killed, and compares their outputs:
-# scripts/ports-matrix.sh [--ranks 1,2,3,7] [--shapes constant,classes,boxes,beside]
+# Runs jobs of every shape of ports on 1, 2, 3 and 7 ranks, in both splits and schedules, undisturbed and
+# killed, and compares their outputs: scripts/ports-matrix.sh [--ranks 1,2,3,7] [--shapes boxes,state,...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh

@@ -21,7 +21,6 @@ import {
   portJob,
   runUntil,
   SHAPES,
-  type Shape,
   STYLE,
   stylePixels,
   valueOfJob,
@@ -100,7 +99,7 @@ const MANNERS: readonly Manner[] = [
   { ranks: 3, split: 'segments', schedule: 'even', killed: false },
 ];
 
-const CHECKS: Readonly<Record<Shape, (t: Test, folder: string) => Promise<void>>> = {
+const CHECKS: Readonly<Record<(typeof SHAPES)[number], (t: Test, folder: string) => Promise<void>>> = {
   async constant(t, folder) {
     const [source, made] = [decoded(await makeClip('open-gop')), decoded(join(folder, 'out.mkv'))];
     const bytes = stylePixels();

@@ -256,7 +256,7 @@ t.test('what does not go with a state is refused in a sentence', async (t) => {
       /must say where states begin anew: "reset": \{"every": 48\}/,
     ],
     [{ x, before: { ...state, from: 'z' } }, [], 1, /has no output "z"/],
-    [{ x, befor: state }, [], 1, /has no input "befor", did you mean before/],
+    [{ x, befor: state }, [], 1, /has no input "befor": did you mean before/],
     [
       { x, before: { ...state, reset: { every: 0 } } },
       [],

@@ -8,15 +8,16 @@ import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Manner, play, SHAPES } from '../fixtures/port-jobs.js';
+import { type Manner, MOVING_SHAPES, play, SHAPES } from '../fixtures/port-jobs.js';
 
+const ALL = [...SHAPES, ...MOVING_SHAPES];
 const { values } = parseArgs({
   options: {
     ranks: { type: 'string', default: '1,2,3,7' },
-    shapes: { type: 'string', default: SHAPES.join() },
+    shapes: { type: 'string', default: ALL.join() },
   },
 });
-const shapes = SHAPES.filter((shape) => values.shapes.split(',').includes(shape));
+const shapes = ALL.filter((shape) => values.shapes.split(',').includes(shape));
 const manners = values.ranks
   .split(',')
   .flatMap((ranks) =>

@@ -42,7 +42,7 @@ function modelOptions<T>(parser: Argv<T>) {
     .option('cut-threshold', {
       type: 'number',
       group,
-      describe: 'a model that stops at scene cuts: how far apart two frames are at one, 0 to 765; default 24',
+      describe: 'a model that stops at scene cuts: how far apart two frames are at one, 0 to 765; default 30',
     })
     .option('model-range', {
       type: 'string',

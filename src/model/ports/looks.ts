@@ -17,10 +17,38 @@ export function looksOf({ inputs, outputs }: DeclaredEnds): ReadonlyMap<string, 
   // A map of one channel beside colours is no frame.
   const frames = pictures.find((end) => channelsOf(end) !== 1) ?? pictures[0];
   const isNext = (end: DeclaredEnd) => frames !== undefined && isOneOf(frames, end);
+  const states = new Map(inputs.map((end) => [end, end === frames ? undefined : stateFrom(end, outputs)]));
+  const passedOn = new Set(states.values());
   return new Map([
-    ...inputs.map((end): [string, Looks] => [end.name, inputLooks(end, end === frames, isNext(end))]),
-    ...outputs.map((end): [string, Looks] => [end.name, outputLooks(end)]),
+    ...inputs.map((end): [string, Looks] => {
+      const from = states.get(end);
+      return [end.name, from ? stateLooks(from) : inputLooks(end, end === frames, isNext(end))];
+    }),
+    ...outputs.map((end): [string, Looks] => [
+      end.name,
+      passedOn.has(end) ? { what: 'a state for the next frame', lines: { role: 'state' } } : outputLooks(end),
+    ]),
   ]);
+}
+
+function stateLooks({ name }: DeclaredEnd): Looks {
+  return {
+    what: 'a state, of the frame before',
+    lines: { role: 'state', from: name, reset: { every: UNKNOWN } },
+  };
+}
+
+/** Returns the output whose name says that an input takes it: `r1o` for `r1i`, `h_out` for `h_in`. */
+function stateFrom(input: DeclaredEnd, outputs: readonly DeclaredEnd[]): DeclaredEnd | undefined {
+  const stem = input.name.replace(/^(?:prev|old)_|_(?:in|prev|before)$|(?<=\d)i$|_?input$/i, '');
+  return outputs.find(
+    ({ name, type, dims }) =>
+      stem !== '' &&
+      name !== stem &&
+      name.replace(/^(?:new|next)_|_(?:out|new|next)$|(?<=\d)o$|_?output$/i, '') === stem &&
+      type === input.type &&
+      dims?.length === input.dims?.length,
+  );
 }
 
 function inputLooks(end: DeclaredEnd, isFrames: boolean, isNext: boolean): Looks {

@@ -2,7 +2,7 @@
 import { chromaSize, type FrameLayout } from '../formats/frame-format.js';
 
 /** The distance from which two frames are of two scenes, in levels of 8 bits; see `SceneCuts.distance`. */
-export const CUT_THRESHOLD = 24;
+export const CUT_THRESHOLD = 30;
 export const MOST_CUT_THRESHOLD = 3 * 255;
 
 /** The most cells of a small picture, and the most samples of a cell that are looked at, each way. */

@@ -46,6 +46,18 @@ t.test('the ends of families of models', async (t) => {
   t.match(lines([end('mask', ['N', 1, 'H', 'W']), end('h', [1, 64, 8])], [end('label', [1], 'string')]), {
     ...{ mask: { role: 'frames' }, h: { role: 'constant', npy: 'FILE.npy' }, label: undefined },
   });
+  const any = ['a', 'b', 'c', 'd'];
+  const state = (from: string) => ({ role: 'state', from, reset: { every: '?' } });
+  t.match(
+    lines(
+      [end('src', IMAGES), end('r1i', any), end('h_in', [1, 64]), end('hidden', [1, 8]), end('ratio', [1])],
+      [end('fgr', IMAGES), end('r1o', any), end('h_out', [1, 64]), end('new_hidden', [1, 8])],
+    ),
+    {
+      ...{ src: { role: 'frames' }, r1i: state('r1o'), h_in: state('h_out'), hidden: state('new_hidden') },
+      ...{ ratio: { role: 'constant' }, fgr: { role: 'picture' }, r1o: { role: 'state' } },
+    },
+  );
 });
 
 t.test('models inspect prints them, and a manifest to start from', async (t) => {

@@ -277,7 +277,7 @@ t.test('a manifest of format 2', async (t) => {
     ],
     [
       { ...whole, inputs: { ...whole.inputs, noise: { role: 'magic' } } },
-      /noise\.role" must be "frames" or "constant"/,
+      /noise\.role" must be "frames" or "state" or "constant"/,
     ],
   ] as const) {
     await t.rejects(load(manifest), { code: 'model', message }, String(message));

@@ -95,6 +95,30 @@ t.test('dynamic: the last frames go to the fastest ranks of their round', async 
   t.same(schedule.last(1), [0, 1, 0, 0]);
 });
 
+t.test('frames that follow each other in runs stay together', async (t) => {
+  const random = randomNumbers(5);
+  const wrong: string[] = [];
+  for (let trial = 0; trial < 400; trial += 1) {
+    const name = trial % 2 === 0 ? 'even' : 'dynamic';
+    const [ranks, run] = [1 + Math.floor(random() * 9), 2 + Math.floor(random() * 9)];
+    const share = run * (1 + Math.floor(random() * 3));
+    const schedule = scheduleOf(name, ranks, share, run);
+    for (let round = 0; round < 8; round += 1) {
+      const counts = schedule.next();
+      const frames = 1 + Math.floor(random() * sum(counts));
+      const short = schedule.last(frames);
+      const begins = short.map((_, rank) => sum(short.slice(0, rank)));
+      const sound =
+        counts.every((count) => count === 0 || count === share) &&
+        sum(short) === frames &&
+        short.every((count, rank) => count === 0 || (count <= share && (begins[rank] ?? 0) % run === 0));
+      if (!sound) wrong.push(`${name}, runs of ${run}: ${counts} then ${frames}: ${short}`);
+      if (round % 3 === 0) schedule.learn(counts.map(() => 10 ** (random() * 3)));
+    }
+  }
+  t.same(wrong, []);
+});
+
 t.test(
   'dynamic: whatever is measured, no round is empty or above the batch, and short ones have all frames',
   async (t) => {

@@ -185,37 +185,45 @@ t.test('what cannot be planned is said', async (t) => {
   t.match(plan([packet(1, IDR, false, 0), packet(2, IDR, false, 3)]), /not in order/);
 });
 
-t.test('pieces of a model that looks at neighbours give those too', async (t) => {
-  // Groups of five: three in each that are shown out of order, some open.
-  const packets = Array.from({ length: 8 }, (_, group) => {
-    const first = 5 * group;
-    const key = group % 3 === 2 ? CRA : IDR;
-    const order = group % 3 === 2 ? [1, 0, 3, 2, 4] : [0, 2, 1, 4, 3];
-    return order.map((at, place) => packet(first + at, place === 0 ? key : undefined));
-  }).flat();
-  for (const reach of [1, 2, 5, 7]) {
-    const planned = plan(packets, { ...SIZE, frames: 4, reach });
-    if (typeof planned === 'string') return t.fail(planned);
-    const { pieces, pts } = planned;
-    t.ok(pieces.length >= 5, `${pieces.length} pieces`);
-    let next = 0;
-    for (const { from, to, firstFrame, frames, before, behind, after } of pieces) {
-      t.equal(firstFrame, next, 'pieces follow each other');
-      next += frames;
-      t.equal(before, Math.min(reach, firstFrame));
-      t.equal(behind, Math.min(reach, pts.length - next));
-      const needed = pts.slice(firstFrame - before, next + behind);
-      const given = packets.slice(from, to).map((one) => one.pts ?? -1);
-      t.same(
-        needed.filter((time) => !given.includes(time)),
-        [],
-        'all packets of what is needed',
-      );
-      t.equal(after, firstFrame === before ? undefined : (needed[0] ?? 0) - 1);
-      t.ok(packets[from]?.keyframe, 'decoding begins with a keyframe');
-      t.ok(after === undefined || (packets[from]?.pts ?? 99) <= after, 'whose frame comes before them');
+t.test(
+  'pieces of models with neighbours give those too, and of models with states begin with a run',
+  async (t) => {
+    // Groups of five: three in each that are shown out of order, some open.
+    const packets = Array.from({ length: 8 }, (_, group) => {
+      const first = 5 * group;
+      const key = group % 3 === 2 ? CRA : IDR;
+      const order = group % 3 === 2 ? [1, 0, 3, 2, 4] : [0, 2, 1, 4, 3];
+      return order.map((at, place) => packet(first + at, place === 0 ? key : undefined));
+    }).flat();
+    for (const [reach, run] of [
+      ...[1, 2, 5, 7].map((one) => [one, 1] as const),
+      ...[0, 2, 7].flatMap((one) => [2, 3, 7].map((run) => [one, run] as const)),
+    ] as const) {
+      const planned = plan(packets, { ...SIZE, frames: 4, reach, run });
+      if (typeof planned === 'string') return t.fail(planned);
+      const { pieces, pts } = planned;
+      t.ok(pieces.length >= 4, `${pieces.length} pieces`);
+      let next = 0;
+      for (const { from, to, firstFrame, frames, before, behind, after } of pieces) {
+        t.equal(firstFrame, next, 'pieces follow each other');
+        t.equal(firstFrame % run, 0, 'and begin with a run');
+        t.ok(frames > 0);
+        next += frames;
+        t.equal(before, Math.min(reach, firstFrame));
+        t.equal(behind, Math.min(reach, pts.length - next));
+        const needed = pts.slice(firstFrame - before, next + behind);
+        const given = packets.slice(from, to).map((one) => one.pts ?? -1);
+        t.same(
+          needed.filter((time) => !given.includes(time)),
+          [],
+          'all packets of what is needed',
+        );
+        t.equal(after, firstFrame === before ? undefined : (needed[0] ?? 0) - 1);
+        t.ok(packets[from]?.keyframe, 'decoding begins with a keyframe');
+        t.ok(after === undefined || (packets[from]?.pts ?? 99) <= after, 'whose frame comes before them');
+      }
+      t.equal(next, pts.length);
+      t.equal(pieces.at(-1)?.to, packets.length);
     }
-    t.equal(next, pts.length);
-    t.equal(pieces.at(-1)?.to, packets.length);
-  }
-});
+  },
+);
