@@ -1,4 +1,5 @@
 /** The decisions of a job that no other line of its log tells: `--verbose` shows them. Pure. */
+import type { CutRule } from '../../model/ports/state.js';
 import type { Window } from '../../model/ports/window.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
@@ -53,6 +54,10 @@ export function preparedDecisions(job: DecidedJob): readonly string[] {
     `model: ${model.name}${size}, from ${model.file}, SHA-256 ${model.sha256}`,
     `batch: ${counted(batch, 'frame')} per run: ${batchReason}`,
     ...(graph.window === undefined ? [] : [neighbours(graph.window, share)]),
+    ...(graph.every === undefined
+      ? []
+      : [`states: begin anew every ${counted(graph.every, 'frame')}; a rank gets ${share} at a time`]),
+    ...(graph.cuts === undefined ? [] : [stops(graph.cuts)]),
     ...(made === undefined
       ? []
       : [
@@ -88,6 +93,11 @@ export function workDecisions(
 export function segmentRecorded(index: number, first: number, frames: number): string {
   const which = frames === 1 ? `frame ${first}` : `frames ${first} to ${first + frames - 1}`;
   return `segment ${index} is recorded: ${which} (from 0)`;
+}
+
+function stops({ threshold, neighbours, states }: CutRule): string {
+  const what = [...(neighbours ? ['neighbours'] : []), ...(states ? ['states'] : [])].join(' and ');
+  return `scene cuts: ${what} stop where two frames are ${threshold} apart`;
 }
 
 function neighbours({ before, after, edge }: Window, share: number): string {

@@ -1,5 +1,8 @@
 import type { NodeProto } from './onnx.js';
 
+/** Most elements of tensors whose values are followed: shapes, scales, paddings. */
+export const MOST_FOLLOWED = 64;
+
 /** The shape of a value, and its values if known before a run. */
 export interface Known {
   readonly dims: readonly number[];

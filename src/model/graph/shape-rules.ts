@@ -1,5 +1,13 @@
-import { attribute, elements, intAttribute, intsAttribute, type NodeProto } from './onnx.js';
-import type { Known, ShapeContext, ShapeRule } from './shape-rule.js';
+import {
+  attribute,
+  elements,
+  float32Values,
+  intAttribute,
+  intsAttribute,
+  intValues,
+  type NodeProto,
+} from './onnx.js';
+import { type Known, MOST_FOLLOWED, type ShapeContext, type ShapeRule } from './shape-rule.js';
 import { windowRules } from './shape-rules-windows.js';
 
 // Each rule is the shape clause of that operator in the ONNX specification (onnx/docs/Operators.md).
@@ -26,7 +34,7 @@ export const RULES: ReadonlyMap<string, ShapeRule> = new Map<string, ShapeRule>(
   ['Floor', ({ inputs: [x] }) => mapped(x, Math.floor)],
   ['Ceil', ({ inputs: [x] }) => mapped(x, Math.ceil)],
   ['Shape', shape],
-  ['ConstantOfShape', ({ inputs: [x] }) => x?.values && [{ dims: x.values }]],
+  ['ConstantOfShape', constantOfShape],
   ['Gather', gather],
   ['Concat', concat],
   ['Slice', slice],
@@ -137,6 +145,16 @@ function gather({ node, inputs: [x, indices] }: ShapeContext) {
   if (x.dims.length !== 1 || !x.values || !indices.values) return [{ dims }];
   const values = indices.values.map((at) => x.values?.at(at) ?? Number.NaN);
   return [{ ...x, dims, values }];
+}
+
+function constantOfShape({ node, inputs: [shape] }: ShapeContext) {
+  const dims = shape?.values;
+  const value = attribute(node, 'value')?.t;
+  const integers = value && intValues(value);
+  const [one] = integers ?? (value ? float32Values(value) : undefined) ?? [];
+  if (dims === undefined || one === undefined || elements(dims) > MOST_FOLLOWED) return dims && [{ dims }];
+  const values = Array<number>(elements(dims)).fill(one);
+  return [{ dims, values, integer: integers !== undefined }];
 }
 
 function concat({ node, inputs }: ShapeContext) {

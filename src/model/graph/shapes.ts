@@ -10,7 +10,7 @@ import {
   type TensorProto,
   toNumber,
 } from './onnx.js';
-import type { Known, ShapeContext } from './shape-rule.js';
+import { type Known, MOST_FOLLOWED, type ShapeContext } from './shape-rule.js';
 import { RULES } from './shape-rules.js';
 
 export interface ShapedNode extends ShapeContext {
@@ -21,9 +21,6 @@ export interface Shapes {
   readonly nodes: readonly ShapedNode[];
   of(value: string): Known | undefined;
 }
-
-/** Most elements of tensors whose values are followed: shapes, scales, paddings. */
-const SMALL = 64;
 
 /**
  * Infers static shapes: follows the dimensions of the inputs through the graph, and the small integer
@@ -98,7 +95,7 @@ function constant(node: NodeProto): Known | undefined {
 
 function knownTensor(tensor: TensorProto): Known {
   const dims = dimsOf(tensor);
-  if (elements(dims) > SMALL) return { dims };
+  if (elements(dims) > MOST_FOLLOWED) return { dims };
   if (tensor.dataType === DataType.float32) {
     const values = float32Values(tensor);
     return values === undefined ? { dims } : { dims, values: [...values] };

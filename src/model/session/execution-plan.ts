@@ -7,6 +7,7 @@ import {
   type ModelProto,
   opsetOf,
   toNumber,
+  type ValueInfoProto,
   valueDims,
 } from '../graph/onnx.js';
 import { inferShapes, type ShapedNode } from '../graph/shapes.js';
@@ -75,11 +76,13 @@ const FLOAT_BYTES = 4;
  */
 export function executionPlan(model: ModelProto, channelBlock: number): ExecutionPlan | undefined {
   const graph: GraphProto = model.graph ?? {};
-  const [input] = graph.input ?? [];
+  const [input, ...further] = graph.input ?? [];
   const [output] = graph.output ?? [];
-  const dims = (input && valueDims(input))?.map((dim) => dim ?? 0);
+  const dimsOf = (one: ValueInfoProto) => valueDims(one)?.map((dim) => dim ?? 0);
+  const dims = input && dimsOf(input);
   if (input === undefined || output === undefined || dims === undefined) return undefined;
-  const shapes = inferShapes(graph, opsetOf(model) ?? 0, input.name ?? '', dims);
+  const others = new Map(further.map((one) => [one.name ?? '', dimsOf(one) ?? []]));
+  const shapes = inferShapes(graph, opsetOf(model) ?? 0, input.name ?? '', dims, others);
 
   const steps: Step[] = [];
   const elementBytes = new Map(
@@ -183,7 +186,7 @@ function elementOf({ node }: ShapedNode, type: string, known: (name: string) => 
   if (type === 'Shape') return 8;
   if (type === 'QuantizeLinear' || BOOLEAN.has(type)) return 1;
   if (type === 'DequantizeLinear') return FLOAT_BYTES;
-  return known(node.input?.[0] ?? '') ?? FLOAT_BYTES;
+  return known(node.input?.[type === 'Where' ? 1 : 0] ?? '') ?? FLOAT_BYTES;
 }
 
 /**
