@@ -2,7 +2,8 @@
 import { isRefusal, type Refusal } from '../system/refusal.js';
 import { badThreshold, type FrameCoder, isCount, labelledCells } from './coder.js';
 import { boxOf, type Geometry, toSource } from './geometry.js';
-import { type Head, headOf } from './heads.js';
+import type { Head } from './head.js';
+import { headOf } from './heads.js';
 import { HEADER_BYTES, viewOf } from './packed.js';
 import type { Column } from './schema.js';
 import type { Shape } from './shapes.js';
@@ -48,7 +49,7 @@ export function boxesCoder(
       head.corners(tensors, candidate.index, corners);
       return { ...candidate, box: boxOf(corners) };
     });
-    return spec.head === 'detr' ? best : suppressed(best, spec.iou);
+    return 'iou' in spec ? suppressed(best, spec.iou) : best;
   };
 
   return {
@@ -84,6 +85,6 @@ function badSpec(spec: BoxesSpec, head: Head): string | undefined {
   if (!isCount(max) || max > MOST_COMPARED) {
     return `the most boxes are ${max}, not a whole number from 1 to ${MOST_COMPARED}`;
   }
-  if (spec.head !== 'detr' && !(spec.iou >= 0 && spec.iou <= 1)) return `iou is ${spec.iou}, not from 0 to 1`;
+  if ('iou' in spec && !(spec.iou >= 0 && spec.iou <= 1)) return `iou is ${spec.iou}, not from 0 to 1`;
   return badThreshold(threshold);
 }

@@ -30,7 +30,7 @@ export interface ClassesSpec {
 }
 
 /** Boxes around things, by the kind of network that gives them. */
-export type BoxesSpec = YoloSpec | SsdSpec | DetrSpec;
+export type BoxesSpec = YoloSpec | SsdSpec | DistinctBoxesSpec;
 
 interface CommonBoxesSpec {
   readonly kind: 'boxes';
@@ -67,7 +67,10 @@ export interface SsdSpec extends OverlappingBoxesSpec {
   readonly background?: number;
 }
 
-/** See `detrHead`. */
-export interface DetrSpec extends CommonBoxesSpec {
-  readonly head: 'detr';
+/**
+ * Boxes of networks that find each thing once, so that nothing is suppressed. See `endToEndHead`, `detrHead`
+ * and `rtdetrHead`.
+ */
+export interface DistinctBoxesSpec extends CommonBoxesSpec {
+  readonly head: 'yolov10' | 'detr' | 'rtdetr';
 }

@@ -1,7 +1,8 @@
 import { basename, extname } from 'node:path';
 import { modelBytesLimit, parseModel, readLimited } from '../../model/load/model-files.js';
 import { type DeclaredEnd, declaredEnds, tensorText } from '../../model/ports/ends.js';
-import { type Looks, looksOf, UNKNOWN } from '../../model/ports/looks.js';
+import { looksOf } from '../../model/ports/looks.js';
+import { isDecoded, type Looks, UNKNOWN } from '../../model/ports/table-looks.js';
 import { printable, printableJson } from '../../report/printable.js';
 
 /**
@@ -49,7 +50,9 @@ function manifestOf(
       return lines === undefined ? [] : [[name, lines]];
     });
     // A model gives one picture and one table: what else a table needs goes with it.
-    const [table, ...others] = found.filter(([, lines]) => lines.role === 'table').map(([name]) => name);
+    const tables = found.filter(([, lines]) => lines.role === 'table');
+    const [table] = tables.find(([, lines]) => isDecoded(lines)) ?? tables[0] ?? [];
+    const others = tables.map(([name]) => name).filter((name) => name !== table);
     const pictures = found.filter(([, lines]) => lines.role === 'picture').slice(1);
     return Object.fromEntries(
       found

@@ -19,6 +19,13 @@ const MOST_TOP = 1000;
 const MOST_ROWS = 30_000;
 const UNIT = { min: 0, max: 1 };
 
+const HEADS = ['yolov5', 'yolov8', 'yolov10', 'yolo26', 'ssd', 'detr', 'rtdetr'] as const;
+
+/** Returns the kind of head that a name means: YOLO26's head is that of YOLOv10. */
+function headNamed(name: (typeof HEADS)[number]): BoxesSpec['head'] {
+  return name === 'yolo26' ? 'yolov10' : name;
+}
+
 export function tableDecode(decode: Fields): TableDecode {
   const kind = decode.choice('kind', ['embedding', 'classes', 'boxes'] as const);
   switch (kind) {
@@ -40,13 +47,13 @@ function labels(decode: Fields): string | undefined {
 }
 
 function boxes(decode: Fields): BoxesSpec {
-  const head = decode.choice('head', ['yolov5', 'yolov8', 'ssd', 'detr'] as const);
+  const head = headNamed(decode.choice('head', HEADS));
   const common = {
     kind: 'boxes' as const,
     threshold: decode.optionalNumber('threshold', UNIT) ?? THRESHOLD,
     max: decode.optionalNumber('max', { integer: true, min: 1, max: MOST_ROWS }) ?? MOST_BOXES,
   };
-  if (head === 'detr') return { ...common, head };
+  if (head === 'yolov10' || head === 'detr' || head === 'rtdetr') return { ...common, head };
   const iou = decode.optionalNumber('iou', UNIT) ?? IOU;
   if (head !== 'ssd') return { ...common, head, iou };
   const background = decode.optionalNumber('background', { integer: true, min: 0, max: 1e6 });

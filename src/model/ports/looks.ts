@@ -1,15 +1,6 @@
 import type { DeclaredEnd, DeclaredEnds } from './ends.js';
+import { type Looks, tableLooks, UNKNOWN } from './table-looks.js';
 import type { Stack } from './window.js';
-
-/** What an end of a graph looks like, and the manifest lines that would make it so. */
-export interface Looks {
-  readonly what: string;
-  /** The value of the end's key in a manifest; undefined if no role fits. */
-  readonly lines: Readonly<Record<string, unknown>> | undefined;
-}
-
-/** In place of what no graph tells; a manifest with it is refused. */
-export const UNKNOWN = '?';
 
 /** Returns what each input and output looks like, by its name. */
 export function looksOf({ inputs, outputs }: DeclaredEnds): ReadonlyMap<string, Looks> {
@@ -26,7 +17,7 @@ export function looksOf({ inputs, outputs }: DeclaredEnds): ReadonlyMap<string, 
     }),
     ...outputs.map((end): [string, Looks] => [
       end.name,
-      passedOn.has(end) ? { what: 'a state for the next frame', lines: { role: 'state' } } : outputLooks(end),
+      passedOn.has(end) ? { what: 'a state for the next frame', lines: { role: 'state' } } : outputLooks(end, outputs),
     ]),
   ]);
 }
@@ -109,14 +100,9 @@ function windowLines(
   return { role: 'frames', window, channels: UNKNOWN, ...(type === 'uint8' ? {} : { range: UNKNOWN }) };
 }
 
-function outputLooks(end: DeclaredEnd): Looks {
+function outputLooks(end: DeclaredEnd, all: readonly DeclaredEnd[]): Looks {
   if (isPicture(end)) return { what: 'a picture', lines: { role: 'picture', ...imageLines(end) } };
-  const { dims = [], type } = end;
-  const isBatch = type !== 'string' && dims.length >= 2;
-  // Whether they are classes, boxes or an embedding no shape tells.
-  return isBatch
-    ? { what: 'numbers, the rows of a table', lines: { role: 'table', decode: { kind: UNKNOWN } } }
-    : { what: 'no picture', lines: undefined };
+  return tableLooks(end, all);
 }
 
 function imageLines(end: DeclaredEnd): Readonly<Record<string, unknown>> {

@@ -37,8 +37,19 @@ t.test('the ends of families of models', async (t) => {
   );
   t.match(lines([end('x', [1, 7, 3, 'H', 'W'])], []), { x: { window: { before: 3, stack: 'time' } } });
   t.match(lines([end('x', ['N', 6, 'H', 'W'])], []), { x: { window: { before: '?', stack: 'channels' } } });
-  t.match(lines([end('x', [1, 3, 640, 640])], [end('output0', [1, 84, 8400])]), {
-    output0: { role: 'table', decode: { kind: '?' } },
+  const square = end('x', [1, 3, 640, 640]);
+  for (const [dims, decode] of [
+    [[1, 84, 8400], { kind: 'boxes', head: 'yolov8' }],
+    [[1, 300, 6], { kind: 'boxes', head: 'yolov10' }],
+    [['N', 300, 84], { kind: 'boxes', head: 'rtdetr' }],
+    // YOLOv5, or YOLOv8 with its axes changed.
+    [[1, 25200, 85], { kind: '?' }],
+    [[1, 1000], { kind: '?' }],
+  ] as const) {
+    t.same(lines([square], [end('output0', dims)]).output0, { role: 'table', decode }, `${dims}`);
+  }
+  t.match(lines([square], [end('logits', ['N', 300, 80]), end('pred_boxes', ['N', 300, 4])]), {
+    ...{ logits: { decode: { kind: 'boxes', head: '?' } }, pred_boxes: { decode: { kind: '?' } } },
   });
   t.match(lines([end('x', ['N', 'H', 'W', 3], 'uint8')], [end('y', ['N', 1, 'H', 'W'])]), {
     ...{ x: { role: 'frames', channels: '?' }, y: { role: 'picture', range: '?' } },
@@ -73,6 +84,16 @@ t.test('models inspect prints them, and a manifest to start from', async (t) => 
         output: { name: 'y', dims: IMAGES },
       }),
     ),
+    'queries.onnx': Buffer.from(
+      modelBytes({
+        nodes: [node('Identity', ['pixels'], 'pred_boxes'), node('Identity', ['pixels'], 'logits')],
+        input: { name: 'pixels', dims: IMAGES },
+        output: [
+          { name: 'pred_boxes', dims: ['N', 300, 4] },
+          { name: 'logits', dims: ['N', 300, 80] },
+        ],
+      }),
+    ),
     'bad.onnx': 'no model',
   });
   const inspect = (file: string, ...more: readonly string[]) =>
@@ -95,6 +116,11 @@ t.test('models inspect prints them, and a manifest to start from', async (t) => 
     .replaceAll('"channels":"?"', '"channels":"rgb"')
     .replaceAll('"?"', '"0..1"');
   t.match(parseManifest(filled, 'two.json'), { kind: 'image', io: 'ports' }, 'filled in, it is one');
+  const queries = JSON.parse(inspect('queries.onnx', '--json').stdout);
+  t.match(queries.outputs[1].looksLike, /"detr" if they need a softmax and "rtdetr" if a sigmoid/);
+  t.same(queries.manifest.outputs, {
+    logits: { role: 'table', decode: { kind: 'boxes', head: '?' }, with: ['pred_boxes'] },
+  });
   const bad = inspect('bad.onnx');
   t.equal(bad.status, 1);
   t.match(bad.stderr, /bad\.onnx" is not an ONNX model/);

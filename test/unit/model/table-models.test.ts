@@ -22,7 +22,9 @@ import {
   classifier,
   detr,
   encoder,
+  endToEnd,
   networkFolder,
+  rtdetr,
   ssd,
   type TableNetwork,
   yolo,
@@ -140,6 +142,9 @@ t.test('every family gives the rows of its arithmetic in float64', async (t) => 
     yolo: yolo({ labels: LABELS.slice(0, 3) }),
     ssd: ssd(),
     detr: detr(),
+    rtdetr: rtdetr(),
+    'rtdetr in one output': rtdetr({ one: true }),
+    yolo26: endToEnd({ labels: LABELS.slice(0, 3) }),
   };
   for (const [name, network] of Object.entries(families)) {
     const graph = await composed(t, network, [width, height]);
@@ -172,7 +177,13 @@ t.test('boxes lie in the source whatever the fit, and however odd the frame', as
     for (const [at, size] of sizes.entries()) {
       const [width, height] = size;
       const frame = photoLike(width, height, BT601, at + 1);
-      for (const network of [yolo({ fit }), ssd({ fit }), detr({ fit })]) {
+      for (const network of [
+        yolo({ fit }),
+        ssd({ fit }),
+        detr({ fit }),
+        rtdetr({ fit }),
+        endToEnd({ fit }),
+      ]) {
         const graph = await composed(t, network, size);
         const [found] = await made(graph, 1, [frame]);
         const expected = plainRowsOf(network, frame, { width, height }, BT601);

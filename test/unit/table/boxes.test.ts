@@ -76,7 +76,7 @@ function check(
   tensors: readonly Float32Array[],
   plain: PlainBox[],
 ) {
-  const iou = spec.head === 'detr' ? 2 : spec.iou;
+  const iou = 'iou' in spec ? spec.iou : 2;
   const expected = plainRows(plain, { threshold: spec.threshold, max: spec.max, iou }, GEOMETRY);
   const found = decoded(decoder(spec, shapes), tensors);
   t.same(
@@ -201,6 +201,56 @@ t.test('detr', async () => {
   }
 });
 
+t.test('rtdetr: every class of a query by its sigmoid, or the best of those that have one', async () => {
+  const random = randomNumbers(5);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const [count, classes] = [1 + Math.floor(random() * 40), 1 + Math.floor(random() * 4)];
+    const logits = Float32Array.from({ length: count * classes }, () =>
+      random() < 0.01 ? Number.NaN : Math.floor(random() * 24) / 3 - 5,
+    );
+    const boxes = Array.from({ length: count }, () => centredBox(random, [1, 1]));
+    const corners = boxes.map((box) => fromCentre(box).map((x, at) => x * (at % 2 === 0 ? 64 : 48)));
+    const spec = { kind: 'boxes', head: 'rtdetr', threshold: 0.3, max: 12 } as const;
+    const each = [...logits].map((logit, index): PlainBox => {
+      const [query, label] = [Math.floor(index / classes), index % classes];
+      return {
+        ...{ index, label, score: Math.fround(1 / (1 + Math.exp(-logit))) },
+        corners: corners[query] ?? [],
+      };
+    });
+    const pair = [
+      [count, classes],
+      [count, 4],
+    ];
+    check(spec, pair, [logits, Float32Array.from(boxes.flat())], each);
+
+    const scored = boxes.map((box) => [...box, ...scores(random, classes)]);
+    const best = scored.map((row, index) => {
+      const { label, value } = plainBest(row.slice(4));
+      return { index, label, score: value, corners: corners[index] ?? [] };
+    });
+    check(spec, [[1, count, 4 + classes]], [Float32Array.from(scored.flat())], best);
+  }
+});
+
+t.test('yolov10: corners, score and class; nothing is suppressed', async () => {
+  const random = randomNumbers(6);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const rows = Array.from({ length: 1 + Math.floor(random() * 60) }, () => [
+      ...fromCentre(centredBox(random, [64, 48])).map(Math.fround),
+      ...scores(random, 1),
+      random() < 0.1 ? [-1, 0.5, Number.NaN][round % 3] : Math.floor(random() * 5),
+    ]);
+    const plain = rows.flatMap((row, index): PlainBox[] => {
+      const [label = Number.NaN] = row.slice(5);
+      const is = Number.isInteger(label) && label >= 0;
+      return is ? [{ index, label, score: row[4] ?? 0, corners: row.slice(0, 4).map(Number) }] : [];
+    });
+    const spec = { kind: 'boxes', head: 'yolov10', threshold: 0.2, max: 25 } as const;
+    check(spec, [[rows.length, 6]], [Float32Array.from(rows.flat() as number[])], plain);
+  }
+});
+
 t.test('equal scores come by index; what a frame gives does not depend on those before it', async (t) => {
   const spec = { kind: 'boxes', head: 'yolov8', threshold: 0, iou: 1, max: 3 } as const;
   const one = decoder(spec, [[5, 40]]);
@@ -287,6 +337,16 @@ t.test('shapes that are not as the head says, or ambiguous, are refused', async 
     ]),
     /detr takes/,
   );
+  const [distinct, nine] = [{ kind: 'boxes', threshold: 0.5, max: 5 } as const, [9, 4]];
+  t.match(
+    refusal({ ...distinct, head: 'yolov10' }, [[300, 7]]),
+    /yolov10 takes one output \[boxes, 6\], not/,
+  );
+  t.match(refusal({ ...distinct, head: 'yolov10' }, [nine, [9]]), /yolov10 takes/);
+  t.match(refusal({ ...distinct, head: 'rtdetr' }, [nine]), /rtdetr takes/, 'boxes without scores');
+  t.match(refusal({ ...distinct, head: 'rtdetr' }, [[8, 3], nine]), /rtdetr takes/);
+  t.match(refusal({ ...distinct, head: 'rtdetr' }, [[9, 3], nine, [9]]), /rtdetr takes/);
+  t.match(refusal({ ...distinct, head: 'rtdetr', labels }, [[9, 4], nine]), /3 labels for 4 classes/);
   t.match(refusal({ ...ssd, max: 30_001 }, [[9, 4], [9]]), /most boxes/);
   t.match(refusal({ ...ssd, max: 0 }, [[9, 4], [9]]), /most boxes/);
   t.match(refusal({ ...ssd, iou: 1.5 }, [[9, 4], [9]]), /iou/);
