@@ -4,8 +4,11 @@ import type { Column, Row } from './schema.js';
 /** One kind of table. Its parts know nothing of the frame's columns and of the counts before the rows. */
 export interface FrameCoder extends PackedShape {
   readonly columns: readonly Column[];
-  /** Writes rows behind the header of `into`; of bytes beyond them it may leave anything. */
-  encode(tensors: readonly Float32Array[], into: Uint8Array): RowCounts;
+  /**
+   * Writes rows behind the header of `into`; of bytes beyond them it may leave anything. `found` is the number
+   * of rows that open tensors had before they were cut or padded.
+   */
+  encode(tensors: readonly Float32Array[], into: Uint8Array, found?: number): RowCounts;
   /** Returns the cells of the first `rows` rows. */
   cells(packed: Uint8Array, rows: number): readonly Row[];
 }

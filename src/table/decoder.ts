@@ -1,4 +1,5 @@
 /** From the output tensors of one frame to bytes of a fixed number, and from those to rows. Pure. */
+import { JobError } from '../system/errors.js';
 import { isRefusal, type Refusal } from '../system/refusal.js';
 import { boxesCoder } from './boxes.js';
 import { classesCoder } from './classes.js';
@@ -24,19 +25,22 @@ import type { TableSpec } from './spec.js';
 export interface TableDecoder {
   /** All columns of the table, those of the frame first. */
   readonly columns: readonly Column[];
-  /** The most rows of a frame. */
+  /** The most rows of a frame that are packed. */
   readonly mostRows: number;
   /** The size of a frame's packed rows: see packed.ts. */
   readonly frameBytes: number;
   /**
-   * Packs the rows of a frame into all of `into`.
+   * Packs the rows of a frame into all of `into`. With open rows, the tensors are followed by one of their
+   * numbers of rows.
    *
    * @throws {RangeError} when the tensors or `into` have other sizes than planned.
+   * @throws {JobError} model: when the open tensors have different numbers of rows.
    */
   decode(tensors: readonly Float32Array[], into: Uint8Array): void;
   /**
-   * Returns the number of a frame's rows, and of those dropped: boxes beyond the spec's `max`, and
-   * candidates that suppression did not look at, of which some would have been suppressed.
+   * Returns the number of a frame's rows, and of those dropped: boxes beyond the spec's `max`, rows beyond
+   * the most of open tensors, and candidates that suppression did not look at, of which some would have been
+   * suppressed.
    *
    * @throws {JobError} journal: when the bytes are not packed rows.
    */
@@ -52,6 +56,14 @@ export interface TableDecoder {
  * writer of Parquet takes some 400 bytes of memory for each number of its longest list.
  */
 export const MOST_FRAME_BYTES = HEADER_BYTES + 2 ** 22;
+
+/** Tensors of which only a run tells the number of rows; they are cut and padded to `most`. */
+export interface OpenRows {
+  readonly most: number;
+  /** The number of such tensors. */
+  readonly tensors: number;
+}
+
 /** The most candidates or numbers of a tensor: they are counted in 32 bits. */
 const MOST_ELEMENTS = 2 ** 32 - 1;
 
@@ -63,11 +75,12 @@ export function tableDecoder(
   spec: TableSpec,
   shapes: readonly Shape[],
   geometry: Geometry,
+  open?: OpenRows,
 ): TableDecoder | Refusal {
-  const sizes = shapes.map(elements);
+  const sizes = [...shapes.map(elements), ...(open === undefined ? [] : [open.tensors])];
   const odd = sizes.find((size) => !Number.isInteger(size) || size < 1 || size > MOST_ELEMENTS);
   if (odd !== undefined) return { refusal: `an output has ${odd} numbers a frame` };
-  const coder = coderOf(spec, shapes, geometry);
+  const coder = coderOf(spec, shapes, geometry, open);
   if (isRefusal(coder)) return coder;
   const shape: PackedShape = coder;
   const frameBytes = packedBytes(shape);
@@ -84,7 +97,10 @@ export function tableDecoder(
       }
       const at = tensors.findIndex((tensor, index) => tensor.length !== sizes[index]);
       if (at >= 0) throw new RangeError(`tensor ${at} has ${tensors[at]?.length} numbers, not ${sizes[at]}`);
-      finishPacked(into, shape, coder.encode(tensors, into));
+      const found = open && foundRows(tensors.at(-1));
+      const counts = coder.encode(tensors, into, found);
+      const beyond = open === undefined ? 0 : Math.max(0, (found ?? 0) - open.most);
+      finishPacked(into, shape, { ...counts, dropped: counts.dropped + beyond });
     },
     counts: (packed) => packedCounts(packed, shape),
     rows(packed, time) {
@@ -94,10 +110,31 @@ export function tableDecoder(
   };
 }
 
-function coderOf(spec: TableSpec, shapes: readonly Shape[], geometry: Geometry): FrameCoder | Refusal {
+/** Returns the number of rows that all open tensors have. */
+function foundRows(counts: Float32Array = new Float32Array(0)): number {
+  const [first = 0] = counts;
+  if (counts.every((count) => count === first)) return first;
+  throw new JobError('model', `the outputs of a table have different numbers of rows: ${counts.join(', ')}`, {
+    hint: 'name outputs of the same boxes in its manifest',
+  });
+}
+
+/** Heads that take rows of zeros for none: those whose scores need no activation. */
+const TAKE_PADDING: readonly string[] = ['ssd', 'yolov10'];
+
+function coderOf(
+  spec: TableSpec,
+  shapes: readonly Shape[],
+  geometry: Geometry,
+  open: OpenRows | undefined,
+): FrameCoder | Refusal {
+  if (open !== undefined && spec.kind !== 'values') {
+    const head = spec.kind === 'boxes' ? spec.head : spec.kind;
+    if (!TAKE_PADDING.includes(head)) return { refusal: `${head} takes outputs of a fixed size only` };
+  }
   switch (spec.kind) {
     case 'values':
-      return valuesCoder(spec, shapes);
+      return valuesCoder(spec, shapes, open !== undefined);
     case 'embedding':
       return embeddingCoder(spec, shapes);
     case 'classes':

@@ -9,14 +9,22 @@ import type { EmbeddingSpec, ValuesSpec } from './spec.js';
 const FLOAT_BYTES = 4;
 const ONE_ROW = { rows: 1, dropped: 0 };
 
-/** Plans the table of a tensor as it is. Every bit stays, of NaN too. */
-export function valuesCoder({ column }: ValuesSpec, shapes: readonly Shape[]): FrameCoder | Refusal {
+/**
+ * Plans the table of a tensor as it is. Every bit stays, of NaN too. With `isOpen` the first axis is that of
+ * rows of which there may be fewer: they are one list in one row of the table.
+ */
+export function valuesCoder(
+  { column }: ValuesSpec,
+  shapes: readonly Shape[],
+  isOpen = false,
+): FrameCoder | Refusal {
   if (column === '' || FRAME_COLUMNS.some(({ name }) => name === column)) {
     return { refusal: `no column of values can have the name "${column}"` };
   }
   const [shape, ...others] = shapes;
   if (shape === undefined || others.length > 0) return notOne('values', shapes);
   const size = elements(shape);
+  if (isOpen) return openValuesCoder(column, shape[0] ?? 0, size);
   return {
     columns: [{ name: column, type: size === 1 ? 'float32' : 'float32-list' }],
     mostRows: 1,
@@ -27,6 +35,21 @@ export function valuesCoder({ column }: ValuesSpec, shapes: readonly Shape[]): F
     },
     cells: (packed, rows) =>
       rows === 0 ? [] : [[size === 1 ? viewOf(packed).getFloat32(HEADER_BYTES, true) : listOf(packed)]],
+  };
+}
+
+/** Plans a list of whole rows. What is packed is the rows of the tensor, and not of the table. */
+function openValuesCoder(column: string, most: number, size: number): FrameCoder {
+  const rowBytes = (size / most) * FLOAT_BYTES;
+  return {
+    columns: [{ name: column, type: 'float32-list' }],
+    mostRows: most,
+    rowBytes,
+    encode([tensor = new Float32Array(0)], into, found = 0) {
+      into.set(bytesOf(tensor), HEADER_BYTES);
+      return { rows: Math.min(found, most), dropped: 0 };
+    },
+    cells: (packed, rows) => [[listOf(packed.subarray(0, HEADER_BYTES + rows * rowBytes))]],
   };
 }
 

@@ -11,6 +11,7 @@ import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';
 import { type Coding, frameOf, largestDifference } from '../fixtures/float64-reference.js';
 import { ourLines, probed, runJob } from '../fixtures/job.js';
+import { torchvision } from '../fixtures/open-networks.js';
 import {
   countedRun,
   digestOf,
@@ -141,6 +142,9 @@ const CHECKS: Readonly<Record<(typeof SHAPES)[number], (t: Test, folder: string)
       model_sha256: /^[0-9a-f]{64}$/,
       frames: '100',
     });
+  },
+  async open(t, folder) {
+    sameTable(t, await rowsOf(join(folder, 'out.jsonl')), NETWORKS.open, decoded(await makeClip('open-gop')));
   },
   async beside(t, folder) {
     const [source, made] = [decoded(await makeClip('open-gop')), decoded(join(folder, 'out.mkv'))];
@@ -367,6 +371,21 @@ t.test('frames in which a table has NaN are told, and --strict refuses them', as
       ranges: [[first, first]],
     });
   }
+});
+
+t.test('boxes of one frame at a time: the log says so, and what goes beyond "rows"', async (t) => {
+  const network = torchvision({ rows: 3, decode: { max: 100 } });
+  const folder = t.testdir(networkFolder(network));
+  const [clip, output] = [await makeClip('cfr'), join(folder, 'out.jsonl')];
+  const words = ['--model', join(folder, 'model.onnx'), '--provider', 'cpu', '--split', 'segments'];
+  const { code, stderr } = await runJob(2, [clip, output, ...words]);
+  t.equal(code, 0, stderr);
+  sameTable(t, await rowsOf(output), network, decoded(clip));
+  t.match(stderr, /the outputs of ".*model\.onnx" have no batch dimension: it runs frame by frame/);
+  t.match(
+    stderr,
+    /frames gave more rows than the table takes \("max": 100 and "rows": 3 in the manifest\): \d+ were left out\n/,
+  );
 });
 
 t.test('a report tells of the table', async (t) => {

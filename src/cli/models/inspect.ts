@@ -2,7 +2,7 @@ import { basename, extname } from 'node:path';
 import { modelBytesLimit, parseModel, readLimited } from '../../model/load/model-files.js';
 import { type DeclaredEnd, declaredEnds, tensorText } from '../../model/ports/ends.js';
 import { looksOf } from '../../model/ports/looks.js';
-import { isDecoded, type Looks, UNKNOWN } from '../../model/ports/table-looks.js';
+import { isDecoded, type Looks, partsOf, UNKNOWN } from '../../model/ports/table-looks.js';
 import { printable, printableJson } from '../../report/printable.js';
 
 /**
@@ -26,7 +26,10 @@ export async function inspectModel(file: string, json: boolean): Promise<number>
     list.map(({ name, type, dims }) =>
       printable(`  ${name.padEnd(width)}  ${tensorText(type, dims)}, looks like ${looks.get(name)?.what}`),
     );
-  const open = [...ends.inputs, ...ends.outputs].filter(({ name }) => looks.get(name)?.lines === undefined);
+  const parts = partsOf(looks.values());
+  const open = [...ends.inputs, ...ends.outputs].filter(
+    ({ name }) => looks.get(name)?.lines === undefined && !parts.includes(name),
+  );
   const text = [
     ...['Inputs:', ...lines(ends.inputs), 'Outputs:', ...lines(ends.outputs), ''],
     printable(
@@ -53,13 +56,14 @@ function manifestOf(
     const tables = found.filter(([, lines]) => lines.role === 'table');
     const [table] = tables.find(([, lines]) => isDecoded(lines)) ?? tables[0] ?? [];
     const others = tables.map(([name]) => name).filter((name) => name !== table);
+    const isWhole = looks.get(table ?? '')?.lines?.with !== undefined;
     const pictures = found.filter(([, lines]) => lines.role === 'picture').slice(1);
     return Object.fromEntries(
       found
         .filter((one) => !others.includes(one[0]) && !pictures.includes(one))
         .map(([name, lines]) => [
           name,
-          name === table && others.length > 0 ? { ...lines, with: others } : lines,
+          name === table && others.length > 0 && !isWhole ? { ...lines, with: others } : lines,
         ]),
     );
   };

@@ -7,7 +7,6 @@ import { actionable, JobError } from '../../system/errors.js';
 import { openRegular } from '../../system/own-files.js';
 import { isRefusal } from '../../system/refusal.js';
 import { tableDecoder } from '../../table/decoder.js';
-import type { TableSpec } from '../../table/spec.js';
 import { verifyTable } from '../../table/verify.js';
 import { openTable, type TableFormat } from '../../table/write.js';
 import type { Rational } from '../../video/formats/rational.js';
@@ -48,7 +47,7 @@ const SUFFIXES: Readonly<Record<TableFormat, string>> = {
  */
 export async function makeTable(parts: TableParts): Promise<MadeTable> {
   const { journal, plan, format, segments, timeBase, every, metadata } = parts;
-  const decoder = tableDecoder(plan.spec, plan.shapes, plan.geometry);
+  const decoder = tableDecoder(plan.spec, plan.shapes, plan.geometry, plan.open);
   if (isRefusal(decoder)) throw new JobError('internal', decoder.refusal);
   const file = journal.store.temporary(scratchNames.table(SUFFIXES[format]));
   let frame = 0;
@@ -77,7 +76,7 @@ export async function makeTable(parts: TableParts): Promise<MadeTable> {
     }
     const contents = await table.finish();
     await verifyTable(file, format, contents);
-    return { file, rows: contents.rows, warnings: cut === 0 ? [] : [tooMany(plan.spec, cut, dropped)] };
+    return { file, rows: contents.rows, warnings: cut === 0 ? [] : [tooMany(plan, cut, dropped)] };
   } catch (error) {
     throw actionable(error, journal.store.location);
   }
@@ -94,8 +93,12 @@ async function readWhole(file: FileHandle, bytes: number): Promise<Uint8Array> {
   return packed;
 }
 
-function tooMany(spec: TableSpec, frames: number, rows: number): string {
-  const most = spec.kind === 'boxes' ? ` ("max": ${spec.max} in the manifest)` : '';
+function tooMany({ spec, open }: TablePlan, frames: number, rows: number): string {
+  const limits = [
+    ...(spec.kind === 'boxes' ? [`"max": ${spec.max}`] : []),
+    ...(open === undefined ? [] : [`"rows": ${open.most}`]),
+  ];
+  const most = limits.length === 0 ? '' : ` (${limits.join(' and ')} in the manifest)`;
   const [many, left] = [frames === 1 ? '1 frame' : `${frames} frames`, rows === 1 ? '1 was' : `${rows} were`];
-  return `${many} gave more rows than the table takes${most}: ${left} left out, those of the lowest scores`;
+  return `${many} gave more rows than the table takes${most}: ${left} left out${open === undefined ? ', those of the lowest scores' : ''}`;
 }

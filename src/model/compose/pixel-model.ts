@@ -123,10 +123,11 @@ function dimsOf(tensor: PixelTensor, batch: number, { width, height }: Size): re
 function feedsOf(
   builder: GraphBuilder,
   pixels: string,
-  { model, batch, frames }: ComposePlan,
+  { model, batch, frames, padded }: ComposePlan,
   tensor: PixelTensor,
 ): ReadonlyMap<string, string> {
   const all = toTensor(builder, pixels, tensor);
+  const size = model.fixedSize ?? padded;
   const before = model.window?.before ?? 0;
   const offsets = offsetsOf(model.feeds);
   const at = (offset: number): string => {
@@ -140,6 +141,7 @@ function feedsOf(
   return new Map(
     model.feeds.map(({ name, offsets, stack }) => {
       const [first = all, ...others] = offsets.map(at);
+      if (stack === 'single') return [name, builder.reshape(first, dimsOf(tensor, 1, size).slice(1))];
       if (stack === undefined || others.length === 0) return [name, first];
       if (stack === 'channels')
         return [name, builder.concat([first, ...others], axesOf(tensor.layout).channels)];

@@ -1,7 +1,7 @@
 /** From a network's outputs to the tensors that a table is made of. */
 import { JobError } from '../../system/errors.js';
 import { isRefusal } from '../../system/refusal.js';
-import { tableDecoder } from '../../table/decoder.js';
+import { type OpenRows, tableDecoder } from '../../table/decoder.js';
 import type { Geometry } from '../../table/geometry.js';
 import type { TableSpec } from '../../table/spec.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
@@ -10,22 +10,29 @@ import { elements } from '../graph/onnx.js';
 import { firstUnknownNode } from '../graph/shapes.js';
 import type { ModelTable } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan } from '../load/network.js';
-import { finiteCheck } from '../passes/finite-check.js';
-import { declaredEnds, endText } from '../ports/ends.js';
+import { finiteCheck, finiteFrames, mayBeNonFinite } from '../passes/finite-check.js';
+import { type DeclaredEnd, declaredEnds, endText } from '../ports/ends.js';
+import { isOfOneFrame, type OpenShape, openShape } from '../ports/open-rows.js';
+import { fixedRows } from './fixed-rows.js';
 
 /** What every rank needs to make rows of the tensors of a frame. */
 export interface TablePlan {
   readonly spec: TableSpec;
   /** The tensors of a frame, float32, in the order of the graph's outputs after the first. */
   readonly shapes: readonly (readonly number[])[];
+  /** With open rows, a tensor of their numbers follows those of `shapes`. */
+  readonly open?: OpenRows;
   readonly geometry: Geometry;
   /** Bytes of a frame's packed rows: see `TableDecoder`. */
   readonly frameBytes: number;
 }
 
+/** Operators whose first axis is that of rows of which only a run tells how many there are. */
+const GIVE_ROWS: readonly string[] = ['NonMaxSuppression', 'NonZero', 'Compress', 'Unique'];
+
 export interface TableEnds {
   readonly plan: TablePlan;
-  /** Float32 [batch, numbers] for each tensor: new nodes that nothing reads. */
+  /** Float32 [batch, numbers] for each tensor, and for the numbers of rows: new nodes that nothing reads. */
   readonly tensors: readonly string[];
   /** bool [batch, 1], one for each output that may hold others than finite numbers. */
   readonly finite: readonly string[];
@@ -46,50 +53,116 @@ export function tableEnds(
   plan: ComposePlan,
   network: ComposedNetwork,
 ): TableEnds {
-  const { model, graph, batch } = plan;
-  const declared = new Map(declaredEnds(graph).outputs.map((end) => [end.name, end]));
-  const batchAxis = declaredEnds(graph).inputs.find(({ name }) => name === model.io.input.name)?.dims?.[0];
-  const shapes: (readonly number[])[] = [];
-  const tensors: string[] = [];
-  const finite: string[] = [];
-  for (const name of table.ends) {
+  const { model } = plan;
+  const declared = new Map(declaredEnds(plan.graph).outputs.map((end) => [end.name, end]));
+  const ends = table.ends.map((name) => {
     const end = declared.get(name) ?? { name, type: 'unknown', dims: undefined };
-    const refuse = (why: string, hint: string): never => {
-      throw new JobError('model', `the output ${endText(end)} of "${model.file}" ${why}`, { hint });
-    };
-    if (NO_NUMBERS.includes(end.type)) {
-      refuse('holds no numbers', 'give the role "table" to an output of numbers');
-    }
-    const known = network.shapes.of(name)?.dims ?? fixedDims(end.dims, batch, batchAxis);
-    if (known === undefined) {
-      const lost = firstUnknownNode(network.shapes, name)?.opType;
-      return refuse(
-        `has a size that is not known before it runs${lost ? ` (its operator ${lost} is not supported for this)` : ''}`,
-        'export it with a fixed shape',
-      );
-    }
-    const [first, ...shape] = known;
-    if (first !== batch) {
-      refuse(
-        `has no batch axis: it is [${known.join(', ')}] for ${batch} frames`,
-        'export it so that its first dimension is that of the frames',
-      );
-    }
-    shapes.push(shape);
-    const value = prefixed(name);
-    const end_ = { value, output: value, type: end.type, batch };
-    const check = finiteCheck(builder, network.included, end_, network);
-    if (check !== undefined) finite.push(check);
-    tensors.push(builder.cast(builder.reshape(value, [batch, elements(shape)]), 'float32'));
-  }
+    return addedEnd(builder, end, shapeOf(end, table, plan, network), plan, network);
+  });
+  const counts = ends.flatMap(({ count }) => count ?? []);
+  const shapes = ends.map(({ shape }) => shape);
+  const isOpen = table.rows !== undefined && counts.length > 0;
+  const open = isOpen ? { most: table.rows, tensors: counts.length } : undefined;
   const { geometry } = network;
-  const decoder = tableDecoder(table.spec, shapes, geometry);
+  const decoder = tableDecoder(table.spec, shapes, geometry, open);
   if (isRefusal(decoder)) {
     throw new JobError('model', `the table of "${model.file}" cannot be made: ${decoder.refusal}`, {
       hint: 'correct the output with the role "table" in its manifest',
     });
   }
-  return { plan: { spec: table.spec, shapes, geometry, frameBytes: decoder.frameBytes }, tensors, finite };
+  const { frameBytes } = decoder;
+  const tensors = ends.map(({ tensor }) => tensor);
+  return {
+    plan: { spec: table.spec, shapes, geometry, frameBytes, ...(open === undefined ? {} : { open }) },
+    tensors: isOpen ? [...tensors, builder.concat(counts, 1)] : tensors,
+    finite: ends.flatMap(({ finite }) => finite ?? []),
+  };
+}
+
+/** The shape of an output for each frame, or that of one with open rows, and the most of them. */
+type EndShape =
+  | { readonly isOpen: false; readonly shape: readonly number[] }
+  | { readonly isOpen: true; readonly open: OpenShape; readonly most: number };
+
+/** Returns the shape of an output, without its batch axis. */
+function shapeOf(
+  end: DeclaredEnd,
+  table: ModelTable,
+  { model, graph, batch }: ComposePlan,
+  { shapes }: ComposedNetwork,
+): EndShape {
+  const refuse = (why: string, hint: string): never => {
+    throw new JobError('model', `the output ${endText(end)} of "${model.file}" ${why}`, { hint });
+  };
+  if (NO_NUMBERS.includes(end.type)) {
+    refuse('holds no numbers', 'give the role "table" to an output of numbers');
+  }
+  const declared = declaredEnds(graph);
+  const frames = model.io.input.name;
+  const inferred = shapes.of(end.name)?.dims;
+  const lost = firstUnknownNode(shapes, end.name)?.opType;
+  if (table.rows !== undefined) {
+    const isOne = isOfOneFrame(table, declared, frames);
+    if (isOne && batch !== 1) refuse('has no batch axis', 'export it with one, or with a batch of 1');
+    if (isOne && inferred !== undefined) return { isOpen: false, shape: inferred };
+    const open = inferred === undefined ? openShape(table, declared, end.name, frames) : undefined;
+    if (open !== undefined && (open.axis === 0) === isOne) return { isOpen: true, open, most: table.rows };
+    const own = isOne ? end.dims : end.dims?.slice(1);
+    if (inferred === undefined && own?.every((dim) => typeof dim === 'number')) {
+      return { isOpen: false, shape: own };
+    }
+  }
+  const batchAxis = declared.inputs.find(({ name }) => name === frames)?.dims?.[0];
+  const isOfRows = GIVE_ROWS.includes(lost ?? '') && end.dims?.[0] !== batchAxis;
+  const known = inferred ?? (isOfRows ? undefined : fixedDims(end.dims, batch, batchAxis));
+  if (known === undefined) {
+    return refuse(
+      `has a size that is not known before it runs${lost ? ` (its operator ${lost} is not supported for this)` : ''}`,
+      table.rows === undefined
+        ? 'export it with a fixed shape, or state the most rows of a frame beside its role: "rows": 100'
+        : 'export it so that nothing but its number of rows is open',
+    );
+  }
+  const [first, ...shape] = known;
+  if (first !== batch) {
+    refuse(
+      `has no batch axis: it is [${known.join(', ')}] for ${batch} frames`,
+      'export it so that its first dimension is that of the frames',
+    );
+  }
+  return { isOpen: false, shape };
+}
+
+interface AddedEnd {
+  /** Float32 [batch, numbers]. */
+  readonly tensor: string;
+  readonly shape: readonly number[];
+  readonly finite: string | undefined;
+  /** Float32 [batch, 1], if the rows are open. */
+  readonly count?: string;
+}
+
+function addedEnd(
+  builder: GraphBuilder,
+  { name, type }: DeclaredEnd,
+  found: EndShape,
+  { batch }: ComposePlan,
+  network: ComposedNetwork,
+): AddedEnd {
+  const value = prefixed(name);
+  if (!found.isOpen) {
+    const { shape } = found;
+    const end = { value, output: value, type, batch };
+    const finite = finiteCheck(builder, network.included, end, network);
+    const tensor = builder.cast(builder.reshape(value, [batch, elements(shape)]), 'float32');
+    return { tensor, shape, finite };
+  }
+  const { open, most } = found;
+  const { tensor, count } = fixedRows(builder, value, open, most, batch);
+  const shape = [most, ...open.row];
+  // Of open tensors the rows that stay are checked: a mean over none would be NaN.
+  const finite = mayBeNonFinite(type) ? finiteFrames(builder, tensor, batch, 1) : undefined;
+  return { tensor: builder.reshape(tensor, [batch, elements(shape)]), shape, finite, count };
 }
 
 /**

@@ -42,6 +42,8 @@ export interface ModelTable {
   readonly spec: TableSpec;
   /** Their names, in the order that the kind of table says. */
   readonly ends: readonly string[];
+  /** The most rows of outputs of which only a run tells how many they have, if the manifest says it. */
+  readonly rows?: number;
 }
 
 /** A model that is ready to be composed: one description from file, manifest, styles and overrides. */

@@ -1,7 +1,7 @@
 /** Manifests of format 2: a role for every input and output of the graph. */
-
 import { MOST_CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
 import type { ConstantSource, PictureFacts } from '../ports/constant-source.js';
+import { MOST_OPEN_ROWS } from '../ports/open-rows.js';
 import { MOST_RUN } from '../ports/state.js';
 import {
   CHANNEL_ORDERS,
@@ -82,6 +82,8 @@ export type OutputPort =
       readonly decode: TableDecode;
       /** Further outputs that the table is made of, in the order of its head. */
       readonly ends: readonly string[];
+      /** The most rows of outputs of which only a run tells how many they have. */
+      readonly rows?: number;
     };
 
 /** A network whose ends have roles. Outputs without one are not computed. */
@@ -245,7 +247,8 @@ function outputPort(port: Fields, end: string): OutputPort {
       const decode = port.has('decode')
         ? port.object('decode', tableDecode)
         : { spec: { kind: 'values' as const, column: end }, labels: undefined };
-      return { role, decode, ends };
+      const rows = port.optionalNumber('rows', { integer: true, min: 1, max: MOST_OPEN_ROWS });
+      return { role, decode, ends, ...optional('rows', rows) };
     }
   }
 }

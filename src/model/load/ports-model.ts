@@ -6,6 +6,7 @@ import { inferShapes } from '../graph/shapes.js';
 import type { ConstantSource } from '../ports/constant-source.js';
 import { type Constant, type FramesFacts, readConstant } from '../ports/constants.js';
 import { type DeclaredEnd, declaredEnds, endText } from '../ports/ends.js';
+import { isOfOneFrame } from '../ports/open-rows.js';
 import { type CutRule, type Recurrence, type State, settleStates } from '../ports/state.js';
 import { axesOf, type Fit } from '../ports/tensors.js';
 import { type Feed, stackedDims, windowOf } from '../ports/window.js';
@@ -55,7 +56,7 @@ export async function loadPorts(
   const [input, inputPort] = portOf(manifest.inputs, 'frames') ?? missing('frames');
   const picture = portOf(manifest.outputs, 'picture');
   const sources = await sourcesOf(request, path, manifest);
-  const feeds = feedsOf(manifest.inputs);
+  const feeds = feedsOf(manifest.inputs, graph);
   const [feed] = feeds;
   const states = await statesOf(request, path, manifest, proto, file);
   const others = feeds.map(({ name }) => name).filter((name) => name !== input);
@@ -73,7 +74,11 @@ export async function loadPorts(
     const model = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, {
       ...{ table, feeds, window, recurrence: states, cuts },
     });
-    return { ...model, precision: manifest.precision ?? model.precision };
+    const precision = manifest.precision ?? model.precision;
+    if (table?.rows === undefined || !isOfOneFrame(table, declaredEnds(graph), input))
+      return { ...model, precision };
+    const note = `the outputs of "${file}" have no batch dimension: it runs frame by frame`;
+    return { ...model, precision, fixedBatch: model.fixedBatch ?? 1, notes: [...model.notes, note] };
   };
   if (picture === undefined) {
     const end = ofSize(framesEnd(graph, file, names), inputPort, known, file);
@@ -107,14 +112,21 @@ function ofSize(end: GraphEnd, { size }: FramesPort, known: KnownFacts, file: st
 }
 
 /** Returns the inputs that take frames. */
-function feedsOf(inputs: PortsManifest['inputs']): readonly Feed[] {
+function feedsOf(inputs: PortsManifest['inputs'], graph: GraphProto): readonly Feed[] {
+  const isSingle = (name: string): boolean =>
+    declaredEnds(graph).inputs.find((end) => end.name === name)?.dims?.length === 3;
   return [...inputs].flatMap(([name, port]): readonly Feed[] => {
     if (port.role !== 'frames') return [];
     const { window, at = 0 } = port;
-    if (window === undefined) return [{ name, offsets: [at], stack: undefined }];
-    const { before, after, stack } = window;
+    const stack = isSingle(name) ? 'single' : undefined;
+    if (window === undefined) return [{ name, offsets: [at], stack }];
+    const { before, after } = window;
     return [
-      { name, offsets: Array.from({ length: before + after + 1 }, (_, place) => place - before), stack },
+      {
+        name,
+        offsets: Array.from({ length: before + after + 1 }, (_, place) => place - before),
+        stack: window.stack,
+      },
     ];
   });
 }
@@ -158,7 +170,7 @@ async function tableOf(
 ): Promise<ModelTable | undefined> {
   const found = portOf(manifest.outputs, 'table');
   if (found === undefined) return undefined;
-  const [name, { decode, ends }] = found;
+  const [name, { decode, ends, rows }] = found;
   refuseMissingOutputs(graph, file, [name, ...ends]);
   const { labels } = decode;
   const bytes =
@@ -172,7 +184,11 @@ async function tableOf(
       .replace(/^\ufeff/, '');
   const lines = text?.split(/\r?\n/);
   while (lines?.at(-1) === '') lines.pop();
-  return { spec: withLabels(decode.spec, lines), ends: [name, ...ends] };
+  return {
+    spec: withLabels(decode.spec, lines),
+    ends: [name, ...ends],
+    ...(rows === undefined ? {} : { rows }),
+  };
 }
 
 /** Returns the port of a role, of which there is one at most. */

@@ -55,13 +55,26 @@ export function finiteCheck(
   { shapes }: Pick<NetworkFacts, 'shapes'>,
 ): string | undefined {
   const found = beforeMasking(network, output);
-  if (found === output && !FLOAT_ENDS.has(type)) return undefined;
+  if (found === output && !mayBeNonFinite(type)) return undefined;
   const checked = found === output ? value : found;
   // The type of a value inside the network is not known; ONNX Runtime removes a cast to the same type.
   const floats = found === output && type === 'float32' ? checked : builder.cast(checked, 'float32');
-  const parts = builder.reshape(floats, [batch, partsOf(found, shapes), -1]);
+  return finiteFrames(builder, floats, batch, partsOf(found, shapes));
+}
+
+/** Returns whether numbers of an ONNX element type may be NaN or infinite. */
+export function mayBeNonFinite(type: string): boolean {
+  return FLOAT_ENDS.has(type);
+}
+
+/**
+ * Adds the check of float32 values of a batch of frames, each of which can be cut into `parts` equal parts:
+ * bool [batch, 1].
+ */
+export function finiteFrames(builder: GraphBuilder, floats: string, batch: number, parts: number): string {
+  const values = builder.reshape(floats, [batch, parts, -1]);
   // By channels (or rows) first: threads share them.
-  const mean = builder.mean(builder.mean(parts, [2]), [1, 2]);
+  const mean = builder.mean(builder.mean(values, [2]), [1, 2]);
   // Infinity minus itself is NaN, and NaN is less than no number.
   const finite = builder.node('Less', [builder.node('Sub', [mean, mean]), builder.floats([], [1])]);
   return builder.reshape(finite, [batch, 1]);

@@ -11,6 +11,9 @@ export interface DeclaredEnd {
   readonly dims: readonly (number | string)[] | undefined;
 }
 
+/** In place of the name of a dynamic dimension without one. */
+export const NAMELESS = '?';
+
 export interface DeclaredEnds {
   /** Without those that have a value in the file. */
   readonly inputs: readonly DeclaredEnd[];
@@ -34,7 +37,7 @@ export function declaredEnds(graph: GraphProto): DeclaredEnds {
 function declared(value: ValueInfoProto): DeclaredEnd {
   const dims = value.type?.tensorType?.shape?.dim?.map((dim) => {
     const size = toNumber(dim.dimValue);
-    return size > 0 ? size : dim.dimParam || '?';
+    return size > 0 ? size : dim.dimParam || NAMELESS;
   });
   return { name: value.name ?? '', type: TYPE_NAMES[elementType(value) ?? 0] ?? 'unknown', dims };
 }

@@ -3,7 +3,8 @@ import { type Looks, tableLooks, UNKNOWN } from './table-looks.js';
 import type { Stack } from './window.js';
 
 /** Returns what each input and output looks like, by its name. */
-export function looksOf({ inputs, outputs }: DeclaredEnds): ReadonlyMap<string, Looks> {
+export function looksOf({ inputs: given, outputs }: DeclaredEnds): ReadonlyMap<string, Looks> {
+  const inputs = given.map(inBatch);
   const pictures = inputs.some(isStacked) ? [] : inputs.filter((end) => isPicture(end) && !isNumber(end));
   // A map of one channel beside colours is no frame.
   const frames = pictures.find((end) => channelsOf(end) !== 1) ?? pictures[0];
@@ -17,7 +18,9 @@ export function looksOf({ inputs, outputs }: DeclaredEnds): ReadonlyMap<string, 
     }),
     ...outputs.map((end): [string, Looks] => [
       end.name,
-      passedOn.has(end) ? { what: 'a state for the next frame', lines: { role: 'state' } } : outputLooks(end, outputs),
+      passedOn.has(end)
+        ? { what: 'a state for the next frame', lines: { role: 'state' } }
+        : outputLooks(end, outputs),
     ]),
   ]);
 }
@@ -40,6 +43,12 @@ function stateFrom(input: DeclaredEnd, outputs: readonly DeclaredEnd[]): Declare
       type === input.type &&
       dims?.length === input.dims?.length,
   );
+}
+
+/** Returns an input of one image without a batch axis, [3, H, W], as one of a batch. */
+function inBatch(end: DeclaredEnd): DeclaredEnd {
+  const { dims } = end;
+  return dims?.length === 3 && dims[0] === 3 ? { ...end, dims: [1, ...dims] } : end;
 }
 
 function inputLooks(end: DeclaredEnd, isFrames: boolean, isNext: boolean): Looks {

@@ -19,6 +19,9 @@ const FEW_BOXES = 1000;
 /** Returns what an output of numbers looks like among all of the graph. */
 export function tableLooks(end: DeclaredEnd, all: readonly DeclaredEnd[]): Looks {
   const { dims = [], type } = end;
+  const detection = detectionOf(all);
+  if (end.name === detection?.boxes.name) return detectionLooks(detection);
+  if (detection?.others.includes(end.name)) return { what: 'a part of the table of boxes', lines: undefined };
   if (type === 'string' || dims.length < 2) return { what: 'no picture', lines: undefined };
   const boxes = boxesLooks(end, all);
   if (boxes !== undefined) return boxes;
@@ -45,6 +48,40 @@ function boxesLooks({ dims = [] }: DeclaredEnd, all: readonly DeclaredEnd[]): Lo
   if (rows < width && rows > 4 && width > FEW_BOXES)
     return { what: 'boxes of YOLOv8 or later', lines: yolo('yolov8') };
   return undefined;
+}
+
+interface Detection {
+  readonly boxes: DeclaredEnd;
+  /** The names of scores, classes and count, in the order of the head "ssd". */
+  readonly others: readonly string[];
+}
+
+/** The names of what goes with boxes, in the order of the head "ssd". No shape distinguishes them. */
+const PARTS = [/score/i, /class|label/i, /num|count/i];
+
+/** Returns boxes and their scores in outputs of their own, by their names; undefined if there are none. */
+function detectionOf(all: readonly DeclaredEnd[]): Detection | undefined {
+  const boxes = all.find(
+    ({ name, dims = [] }) => /box/i.test(name) && (dims.length === 2 || dims.length === 3),
+  );
+  const rest = all.filter((end) => end !== boxes && (end.dims?.length ?? 9) < (boxes?.dims?.length ?? 0));
+  const others = PARTS.flatMap((part) => rest.find(({ name }) => part.test(name))?.name ?? []);
+  return boxes !== undefined && PARTS[0]?.test(others[0] ?? '') ? { boxes, others } : undefined;
+}
+
+function detectionLooks({ boxes, others }: Detection): Looks {
+  const rows = boxes.dims?.at(-2);
+  const decode = { kind: 'boxes', head: 'ssd', order: UNKNOWN, units: UNKNOWN };
+  const most = typeof rows === 'string' ? { rows: UNKNOWN } : {};
+  return {
+    what: `boxes${typeof rows === 'string' ? ' of any number' : ''}, with scores in an output of their own`,
+    lines: { role: 'table', with: others, ...most, decode },
+  };
+}
+
+/** Returns the outputs that go with another one in its table. */
+export function partsOf(looks: Iterable<Looks>): readonly string[] {
+  return [...looks].flatMap(({ lines }) => (Array.isArray(lines?.with) ? (lines.with as string[]) : []));
 }
 
 function yolo(head: string): Looks['lines'] {

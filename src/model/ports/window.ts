@@ -21,8 +21,8 @@ export interface Feed {
   readonly name: string;
   /** The distances of its frames from the frame that is made: 0 is that frame, -1 the one before. */
   readonly offsets: readonly number[];
-  /** Undefined: it takes one image. */
-  readonly stack: Stack | undefined;
+  /** Undefined: it takes one image. `single`: one without a batch axis, [C, H, W]. */
+  readonly stack: Stack | 'single' | undefined;
 }
 
 /** The most frames before or after a frame. */
@@ -62,6 +62,8 @@ export function imageDims(
   switch (stack) {
     case undefined:
       return dims;
+    case 'single':
+      return dims.length === 3 ? [1, ...dims] : undefined;
     case 'time': {
       const [first, frames, ...others] = dims;
       return dims.length === 5 && (frames === undefined || frames === count) ? [first, ...others] : undefined;
@@ -84,6 +86,8 @@ export function stackedDims<T extends number | undefined>(
   switch (stack) {
     case undefined:
       return dims;
+    case 'single':
+      return others;
     case 'time':
       return first === undefined && dims.length === 0 ? dims : [first as T, offsets.length, ...others];
     case 'channels':

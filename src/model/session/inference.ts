@@ -119,12 +119,15 @@ interface Rows {
 
 function openRows(
   session: NativeSession,
-  { spec, shapes, geometry, frameBytes }: TablePlan,
+  { spec, shapes, geometry, frameBytes, open }: TablePlan,
   { batch, styledBytes }: InferenceShape,
 ): Rows {
-  const decoder: TableDecoder = decoderOf(spec, shapes, geometry);
+  const decoder: TableDecoder = decoderOf(spec, shapes, geometry, open);
   const offset = styledBytes - 1 - frameBytes;
-  const sizes = shapes.map((shape) => shape.reduce((all, size) => all * size, 1));
+  const sizes = [
+    ...shapes.map((shape) => shape.reduce((all, size) => all * size, 1)),
+    ...(open === undefined ? [] : [open.tensors]),
+  ];
   const tensors = sizes.map((size) => allocateBuffer(batch * size * FLOAT_BYTES, session));
   return {
     tensors,

@@ -51,6 +51,21 @@ t.test('the ends of families of models', async (t) => {
   t.match(lines([square], [end('logits', ['N', 300, 80]), end('pred_boxes', ['N', 300, 4])]), {
     ...{ logits: { decode: { kind: 'boxes', head: '?' } }, pred_boxes: { decode: { kind: '?' } } },
   });
+  const boxes = { role: 'table', decode: { kind: 'boxes', head: 'ssd', order: '?', units: '?' } };
+  const torchvision = [end('boxes', ['K', 4]), end('labels', ['K'], 'int64'), end('scores', ['K'])];
+  t.match(lines([end('image', [3, 'H', 'W'])], torchvision), {
+    ...{ image: { role: 'frames' }, labels: undefined, scores: undefined },
+    boxes: { ...boxes, rows: '?', with: ['scores', 'labels'] },
+  });
+  const [detection, n] = ['detection_', [1]];
+  const tensorflow = [
+    ...[end(`${detection}boxes`, [1, 100, 4]), end(`${detection}classes`, [1, 100])],
+    ...[end(`${detection}scores`, [1, 100]), end('num_detections', n)],
+  ];
+  t.same(lines([square], tensorflow).detection_boxes, {
+    ...boxes,
+    with: ['detection_scores', 'detection_classes', 'num_detections'],
+  });
   t.match(lines([end('x', ['N', 'H', 'W', 3], 'uint8')], [end('y', ['N', 1, 'H', 'W'])]), {
     ...{ x: { role: 'frames', channels: '?' }, y: { role: 'picture', range: '?' } },
   });

@@ -1,21 +1,14 @@
 /** Models whose outputs become tables: values against float64, geometry, batches, refusals, NaN. */
-import t, { type Test } from 'tap';
-import { readRow } from '../../../src/job/journal/result-row.js';
+import t from 'tap';
 import { modelFor, UPRIGHT } from '../../../src/job/prepare/outputs.js';
-import { type ComposedGraph, compose } from '../../../src/model/compose/compose.js';
+import { compose } from '../../../src/model/compose/compose.js';
 import { loadModel } from '../../../src/model/load/registry.js';
-import { inferenceOf } from '../../../src/model/session/inference.js';
-import { native } from '../../../src/system/native.js';
-import { isRefusal } from '../../../src/system/refusal.js';
-import { tableDecoder } from '../../../src/table/decoder.js';
-import type { Row } from '../../../src/table/schema.js';
-import { containerFor } from '../../../src/video/formats/container.js';
 import { I420 } from '../../../src/video/formats/frame-format.js';
 import { openDecoder } from '../../../src/video/frames/decode.js';
 import { wirePlan } from '../../../src/video/frames/wire.js';
 import { probe } from '../../../src/video/source/probe.js';
 import { makeClip } from '../../fixtures/clips.js';
-import { type Coding, frameOf, largestDifference, pictureOf } from '../../fixtures/float64-reference.js';
+import { frameOf, largestDifference, pictureOf } from '../../fixtures/float64-reference.js';
 import { floats, integers, modelBytes, node } from '../../fixtures/onnx.js';
 import { photoLike } from '../../fixtures/picture.js';
 import {
@@ -29,105 +22,20 @@ import {
   type TableNetwork,
   yolo,
 } from '../../fixtures/table-networks.js';
-import { decoded, type PlainRow, plainRowsOf } from '../../fixtures/table-reference.js';
+import { decoded, plainRowsOf } from '../../fixtures/table-reference.js';
+import {
+  BT601,
+  composed,
+  type Made,
+  type Manifest,
+  made,
+  type Size,
+  sameRows,
+  TABLE,
+  VIDEO,
+} from '../../fixtures/table-runs.js';
 
 t.setTimeout(300_000);
-
-const BT601: Coding = { matrix: 'bt601', range: 'limited' };
-const VIDEO = { kind: 'video', container: containerFor('x.mp4') } as const;
-const TABLE = { kind: 'table', format: 'parquet' } as const;
-const TIME = { frame: 0, pts: 0, seconds: 0 };
-
-type Size = readonly [width: number, height: number];
-type Manifest = Record<string, unknown>;
-
-interface Request {
-  readonly batch?: number;
-  readonly strength?: number;
-  /** Also the picture, if it gives one. */
-  readonly beside?: boolean;
-  readonly change?: (manifest: Manifest) => Manifest;
-}
-
-async function composed(
-  t: Test,
-  network: Pick<TableNetwork, 'bytes' | 'manifest'> & Partial<TableNetwork>,
-  [width, height]: Size,
-  { batch = 1, beside = false, change, ...options }: Request = {},
-): Promise<ComposedGraph> {
-  const folder = t.testdir(networkFolder(network, change));
-  const loaded = await loadModel(`${folder}/model.onnx`, { folder, ...options });
-  const { model } = modelFor(loaded, beside ? VIDEO : TABLE, beside);
-  return compose(model, { width, height, sample: I420, ...BT601 }, batch);
-}
-
-interface Made {
-  readonly packed: Uint8Array;
-  readonly frame: Uint8Array;
-  readonly finite: boolean;
-  /** Without the columns of the frame. */
-  readonly rows: readonly Row[];
-}
-
-/** Runs a composed graph as a rank does, batch by batch. */
-async function made(graph: ComposedGraph, batch: number, frames: readonly Uint8Array[]): Promise<Made[]> {
-  const { table, rowBytes, inputBytes, outputBytes } = graph;
-  if (table === undefined) throw new Error('there is no table');
-  const addon = native();
-  const session = await addon.createSession(graph.bytes, { provider: 'cpu', device: 0, threads: 1 });
-  const decoder = tableDecoder(table.spec, table.shapes, table.geometry);
-  if (isRefusal(decoder)) throw new Error(decoder.refusal);
-  const inference = inferenceOf(session, { batch, frameBytes: inputBytes, styledBytes: rowBytes, table });
-  const input = new Uint8Array(addon.allocate(batch * inputBytes, session));
-  const output = new Uint8Array(addon.allocate(batch * rowBytes, session));
-  const found: Made[] = [];
-  for (let first = 0; first < frames.length; first += batch) {
-    const some = frames.slice(first, first + batch);
-    for (const [at, frame] of some.entries()) input.set(frame, at * inputBytes);
-    await inference.run(input, output, some.length);
-    for (const at of some.keys()) {
-      const row = readRow(output.slice(at * rowBytes, (at + 1) * rowBytes), {
-        ...{ frameBytes: outputBytes, tableBytes: table.frameBytes },
-      });
-      const rows = decoder.rows(row.table, TIME).map((cells) => cells.slice(3));
-      found.push({ packed: row.table, frame: row.frame, finite: row.finite, rows });
-    }
-  }
-  await session.dispose();
-  return found;
-}
-
-/**
- * Float32 has 24 bits. Sums of some hundred terms near 1 err by 1e-6 at most here; the last layer and the
- * softmax multiply that by 8. Pixels of boxes are the sum's error times a box's movement, 24, and times the
- * scale of the fit, 14 at most.
- */
-const [SCORE, PIXEL] = [2e-5, 2e-3];
-
-function sameRows(t: Test, found: readonly Row[], expected: readonly PlainRow[], what: string): void {
-  t.equal(found.length, expected.length, `${what}: rows`);
-  let worst = 0;
-  for (const [at, row] of expected.entries()) {
-    const own = found[at] ?? [];
-    t.equal(own.length, row.length, `${what}: columns`);
-    for (const [column, cell] of row.entries()) {
-      const is = own[column];
-      if (typeof cell === 'string') t.equal(is, cell, `${what}: label`);
-      else if (typeof cell === 'number')
-        worst = Math.max(worst, Math.abs(Number(is) - cell) / unit(row, column));
-      else if (!(is instanceof Float32Array) || is.length !== cell.length) t.fail(`${what}: a list`);
-      else
-        for (const [place, value] of cell.entries())
-          worst = Math.max(worst, Math.abs((is[place] ?? 0) - value) / SCORE);
-    }
-  }
-  t.ok(worst <= 1, `${what}: ${worst} of the tolerance`);
-}
-
-/** The tolerance of a cell: boxes end with four numbers in pixels. */
-function unit(row: PlainRow, column: number): number {
-  return row.length > 4 && column >= row.length - 4 ? PIXEL : SCORE;
-}
 
 const LABELS = ['cat', 'a "dog", big', 'ÿ\u2028', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
 
