@@ -5,8 +5,8 @@ import type { Column, Row } from './schema.js';
 export interface FrameCoder extends PackedShape {
   readonly columns: readonly Column[];
   /**
-   * Writes rows behind the header of `into`; of bytes beyond them it may leave anything. `found` is the number
-   * of rows that open tensors had before they were cut or padded.
+   * Writes rows behind the header of `into`; of bytes beyond them it may leave anything. `found` is the
+   * number of rows that open tensors had before they were cut or padded.
    */
   encode(tensors: readonly Float32Array[], into: Uint8Array, found?: number): RowCounts;
   /** Returns the cells of the first `rows` rows. */

@@ -8,7 +8,7 @@ import { endToEndHead, yolov5Head, yolov8Head } from './heads-yolo.js';
 import type { Shape } from './shapes.js';
 import type { BoxesSpec } from './spec.js';
 
-/** Returns the head for tensors of `shapes`, without batch axis, in the order that the heads' functions say. */
+/** Returns the head for tensors of `shapes`, without batch axis, in the order that its function says. */
 export function headOf(spec: BoxesSpec, shapes: readonly Shape[], geometry: Geometry): Head | Refusal {
   switch (spec.head) {
     case 'yolov5':

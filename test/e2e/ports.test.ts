@@ -256,6 +256,10 @@ t.test('a table that would replace another file of the job is refused', async (t
     code: 2,
     stderr: /--every goes with a table as OUTPUT/,
   });
+  t.match(await runJob(0, [input, mp4, '--fps', '2', ...words]), {
+    code: 2,
+    stderr: /--fps goes with a table as OUTPUT/,
+  });
 });
 
 t.test('--every 3 gives the rows of every third frame, killed or not', async (t) => {
@@ -277,6 +281,49 @@ t.test('--every 3 gives the rows of every third frame, killed or not', async (t)
     if (killed) t.match(stderr, /resuming after \d+ frames/);
     if (split === 'segments') t.match(stderr, /split into frames: --every takes frames from all over/);
     t.same(await rowsOf(output), third, `${ranks} ranks, ${split}`);
+  }
+});
+
+t.test('--fps takes frames by their times, killed or not, at a varying rate', async (t) => {
+  const clip = await makeClip('vfr-phone');
+  const whole = await portJob('classes', t.testdir(), async () => clip);
+  t.match(await runJob(1, whole.args), { code: 0 });
+  const rows = await rowsOf(whole.output);
+  const times = new Map(rows.map(({ frame, pts }) => [Number(frame), BigInt(Number(pts))]));
+  t.equal(times.size, 60);
+  const [num = 0, den = 1] = String(probed(clip).streams[0]?.time_base).split('/').map(Number);
+  for (const [fps, num2, den2] of [
+    ['12', 12, 1],
+    ['0.5', 1, 2],
+    ['30000/1001', 30000, 1001],
+    ['1000', 1000, 1],
+  ] as const) {
+    // The first frame at or after each multiple of 1 / fps seconds from the first frame.
+    const numbers = new Set<number>();
+    const first = times.get(0) ?? 0n;
+    const seen = new Set<bigint>();
+    for (const [frame, pts] of times) {
+      const multiple = ((pts - first) * BigInt(num) * BigInt(num2)) / (BigInt(den) * BigInt(den2));
+      if (!seen.has(multiple)) numbers.add(frame);
+      seen.add(multiple);
+    }
+    const expected = rows.filter(({ frame }) => numbers.has(Number(frame)));
+    t.ok(fps === '1000' ? numbers.size === 60 : numbers.size < 60, `${fps}: ${[...numbers].join()}`);
+    const { args: long, output } = await portJob('classes', t.testdir(), async () => clip);
+    const args = long.map((word) => (word === '2.4' ? '0.3' : word));
+    const words = [...args, '--fps', fps];
+    if (fps !== '0.5') {
+      t.not((await runUntil(40, 1, words)).code, 0, 'it is killed');
+      t.match(await runJob(1, [...args, '--fps', '7']), {
+        code: 1,
+        stderr: /frames taken was \d+\/\d+ per second, now 7\/1 per second/,
+      });
+    }
+    const { code, stderr } = await runJob(2, [...words, '--split', 'segments']);
+    t.equal(code, 0, stderr);
+    if (fps !== '0.5') t.match(stderr, /resuming after \d+ frames/);
+    t.match(stderr, /split into frames: --fps takes frames from all over the video/);
+    t.same(await rowsOf(output), expected, `--fps ${fps}`);
   }
 });
 

@@ -193,6 +193,12 @@ function outputOptions<T>(parser: Argv<T>) {
       group,
       describe: 'where OUTPUT is a table: take only every so many frames, from the first; default 1',
     })
+    .option('fps', {
+      type: 'string',
+      group,
+      describe:
+        'where OUTPUT is a table: take so many frames per second, by their times: 1, 0.5 or 30000/1001',
+    })
     .option('report', { type: 'string', group, describe: 'write a JSON report of the run to this file' });
   return loggingOptions(outputs, group);
 }

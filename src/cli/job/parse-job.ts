@@ -11,6 +11,7 @@ import { isAddress } from '../../storage/location/location.js';
 import { tableFormatOf } from '../../table/write.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
+import type { Rational } from '../../video/formats/rational.js';
 import { MOST_CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
 import {
   type CommandSpec,
@@ -20,7 +21,7 @@ import {
   usageError,
 } from '../parsing/command-line.js';
 import { loggingOf } from '../parsing/common-options.js';
-import { optionValues, videoIndexOf } from '../parsing/option-values.js';
+import { optionValues, rationalOf, videoIndexOf } from '../parsing/option-values.js';
 import { encodingOf } from './encoding.js';
 import { jobOptions } from './job-options.js';
 
@@ -78,7 +79,7 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
     refuseForTable(output, parsed);
     return { kind: 'job', options: { ...options, input, output } };
   }
-  const single = (['table', 'every'] as const).find((name) => parsed[name] !== undefined);
+  const single = (['table', 'every', 'fps'] as const).find((name) => parsed[name] !== undefined);
   if (single !== undefined) throw usage(`--${single} goes with one INPUT and one OUTPUT`);
   if ([outDir, list].includes('')) throw usage('--out-dir and --list take a name');
   if (names.includes('') || (list === undefined && names.length === 0)) {
@@ -114,8 +115,9 @@ const JOB_CODEC: Codec = 'h264';
 /** Refuses options that have no effect where OUTPUT is a table. */
 function refuseForTable(output: string, parsed: Parsed): void {
   if (tableFormatOf(pathOf(output)) === undefined || parsed.format !== undefined) {
-    if (parsed.every === undefined) return;
-    throw usage('--every goes with a table as OUTPUT: a video keeps every frame');
+    const sampled = (['every', 'fps'] as const).find((name) => parsed[name] !== undefined);
+    if (sampled === undefined) return;
+    throw usage(`--${sampled} goes with a table as OUTPUT: a video keeps every frame`);
   }
   const given = (['table', 'crf', 'preset'] as const).find((name) => parsed[name] !== undefined);
   const option = given ?? (parsed.codec === JOB_CODEC ? undefined : 'codec');
@@ -164,8 +166,23 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     report: parsed.report,
     table: parsed.table,
     every: whole('every', parsed.every, 1, 1e6) ?? 1,
+    fps: framesPerSecond(parsed),
     ...loggingOf(JOB.name, parsed),
   };
+}
+
+/** The most frames per second: no video has more. */
+const MOST_FPS = 10_000;
+
+/** Returns the value of --fps, in lowest terms. */
+function framesPerSecond({ fps, every }: Parsed): Rational | undefined {
+  if (fps === undefined) return undefined;
+  if (every !== undefined) throw usage('--fps and --every exclude each other');
+  const value = rationalOf(fps);
+  if (value !== undefined && value.num <= MOST_FPS * value.den) return value;
+  throw usage(
+    `--fps takes a number above 0, at most ${MOST_FPS}, such as 1, 0.5 or 30000/1001, not ${JSON.stringify(fps)}`,
+  );
 }
 
 function modelOverrides(parsed: Parsed): ModelOverrides {

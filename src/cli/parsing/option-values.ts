@@ -1,4 +1,5 @@
 import type { JobError } from '../../system/errors.js';
+import { type Rational, reduced } from '../../video/formats/rational.js';
 
 /** Returns checks of option values, whose errors `usage` makes. Undefined values pass. */
 export function optionValues(usage: (message: string) => JobError) {
@@ -15,6 +16,17 @@ export function optionValues(usage: (message: string) => JobError) {
       throw usage(`--${option} takes a number from ${least} to ${most}`);
     },
   };
+}
+
+/**
+ * Returns a positive number that a text gives as a decimal or a fraction, in lowest terms: `0.5`,
+ * `30000/1001`; undefined for anything else, and for more than nine digits on either side.
+ */
+export function rationalOf(text: string): Rational | undefined {
+  const [, whole = '', decimals = '', over = '1'] =
+    /^(\d{1,9})(?:\.(\d{1,9})|\/(\d{1,9}))?$/.exec(text) ?? [];
+  const [num, den] = [Number(`${whole}${decimals}`), Number(over) * 10 ** decimals.length];
+  return num > 0 && den > 0 && num <= Number.MAX_SAFE_INTEGER ? reduced({ num, den }) : undefined;
 }
 
 function isWithin(value: number, least: number, most: number): boolean {

@@ -6,6 +6,7 @@ import type { ScheduleName } from '../../pipeline/schedule.js';
 import type { LogFormat, Verbosity } from '../../report/log.js';
 import type { ProviderName } from '../../system/native.js';
 import type { Codec } from '../../video/codecs/codec.js';
+import type { Rational } from '../../video/formats/rational.js';
 
 /** The split of a video: frames that rank 0 decodes, or segments of the compressed video. */
 export const SPLITS = ['frames', 'segments', 'auto'] as const;
@@ -72,6 +73,8 @@ export interface RunOptions {
   readonly table: string | undefined;
   /** Takes every so many frames of the video. 1 unless a table is the output. */
   readonly every: number;
+  /** Takes so many frames of the video per second instead, in lowest terms. */
+  readonly fps: Rational | undefined;
   readonly logFormat: LogFormat;
   readonly verbosity: Verbosity;
 }

@@ -18,6 +18,8 @@ export interface SegmentRecord {
   /** Bytes of its video; 0 if it has none. */
   readonly bytes: number;
   readonly pts: readonly number[];
+  /** The numbers of its frames in the video, from 0, if only some of the video were taken. */
+  readonly numbers?: readonly number[];
   /** Its frames, from 0, for which the model gave NaN or infinity; absent if there are none. */
   readonly nonFinite?: readonly number[];
   /** SHA-256 of its video, in hexadecimal. Records of early versions have none. */
@@ -268,19 +270,21 @@ async function forget(store: WorkStore, index: number): Promise<void> {
 }
 
 function parseRecord(text: string): SegmentRecord | undefined {
-  const { index, pts, frames, bytes, sha256, nonFinite, rows } = unseal(text) ?? {};
+  const { index, pts, frames, bytes, numbers, sha256, nonFinite, rows } = unseal(text) ?? {};
   const isWhole =
     isInteger(index) &&
     isIntegers(pts) &&
     pts.length === frames &&
     pts.every((time, at) => at === 0 || time > (pts[at - 1] ?? 0)) &&
     isInteger(bytes) &&
+    (numbers === undefined || (isIntegers(numbers) && numbers.length === frames)) &&
     (nonFinite === undefined || isIntegers(nonFinite)) &&
     (sha256 === undefined || typeof sha256 === 'string') &&
     (rows === undefined || isRows(rows));
   if (!isWhole) return undefined;
   return {
     ...{ index, frames, bytes, pts },
+    ...(numbers === undefined ? {} : { numbers }),
     ...(nonFinite === undefined ? {} : { nonFinite }),
     ...(sha256 === undefined ? {} : { sha256 }),
     ...(rows === undefined ? {} : { rows: { bytes: rows.bytes, sha256: rows.sha256 } }),

@@ -1,4 +1,5 @@
 import { JobError } from '../../system/errors.js';
+import { frameNumber } from './frame-numbers.js';
 import type { SegmentRecord } from './journal.js';
 
 /** The frames for which the model gave NaN or infinity: their number, and their ranges, counted from 0. */
@@ -11,25 +12,26 @@ export interface NonFiniteFrames {
 const MOST_RANGES = 10;
 
 /**
- * Collects the non-finite frames from the records of a video's segments, in order. With `every` above 1 their
- * numbers are those of the video, of which only every so many was taken.
+ * Collects the non-finite frames from the records of a video's segments, in order. Their numbers are those of
+ * the video, also where only some were taken; a range is of frames that were taken one after another.
  */
 export function nonFiniteFrames(
-  segments: readonly Pick<SegmentRecord, 'frames' | 'nonFinite'>[],
-  every = 1,
+  segments: readonly Pick<SegmentRecord, 'frames' | 'nonFinite' | 'numbers'>[],
 ): NonFiniteFrames {
   const ranges: [number, number][] = [];
   let count = 0;
   let before = 0;
-  for (const { frames, nonFinite = [] } of segments) {
-    for (const place of nonFinite) {
-      const frame = (before + place) * every;
+  let last = -1;
+  for (const segment of segments) {
+    for (const place of segment.nonFinite ?? []) {
+      const frame = frameNumber(segment, place, before);
       const range = ranges.at(-1);
-      if (range?.[1] === frame - every) range[1] = frame;
+      if (range !== undefined && last === before + place - 1) range[1] = frame;
       else ranges.push([frame, frame]);
+      last = before + place;
       count += 1;
     }
-    before += frames;
+    before += segment.frames;
   }
   return { count, ranges };
 }
@@ -74,12 +76,12 @@ export function nonFiniteWatch(strict: boolean, warn: (line: string) => void): (
  *
  * @throws {JobError} model: when a segment has such a frame.
  */
-export function refuseNonFinite(strict: boolean, segments: readonly SegmentRecord[], every = 1): void {
+export function refuseNonFinite(strict: boolean, segments: readonly SegmentRecord[]): void {
   const odd = segments.find(({ nonFinite = [] }) => nonFinite.length > 0);
   const before = segments.filter(({ index }) => odd !== undefined && index < odd.index);
   if (!strict || odd === undefined) return;
-  const taken = before.reduce((sum, { frames }) => sum + frames, odd.nonFinite?.[0] ?? 0);
-  throw nonFiniteFailure(taken * every);
+  const taken = before.reduce((sum, { frames }) => sum + frames, 0);
+  throw nonFiniteFailure(frameNumber(odd, odd.nonFinite?.[0] ?? 0, taken));
 }
 
 function nonFiniteFailure(frame: number): JobError {

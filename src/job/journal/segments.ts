@@ -14,10 +14,10 @@ import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
  */
 export interface SegmentSink extends FrameSink, AsyncDisposable {
   /**
-   * Restores recorded segments and spooled frames of earlier runs, and returns the PTS of all of them. Must
-   * be called before the first `write`.
+   * Restores recorded segments and spooled frames of earlier runs, and returns the PTS of all of them, and
+   * the number of the last one if only some of the video were taken. Must be called before the first `write`.
    */
-  restore(): Promise<{ readonly pts: readonly number[] }>;
+  restore(): Promise<{ readonly pts: readonly number[]; readonly lastNumber?: number }>;
   /** Closes the last segment at the end of the video. Returns all segments, of earlier runs too. */
   finish(): Promise<readonly SegmentRecord[]>;
   /** Returns whether there is work that a later run could resume. */
@@ -32,9 +32,11 @@ export interface SegmentContext {
   readonly segmentFrames: number;
   readonly run: number;
   readonly layout: RowLayout;
+  /** Returns the number in the video of a frame that is written; undefined: all are taken. */
+  readonly numberOf?: (pts: number) => number;
   /**
-   * Called for each frame, counted from 0, for which the model gave NaN or infinity. `write` throws what it
-   * throws.
+   * Called for each frame, counted from 0, for which the model gave NaN or infinity: with its number in the
+   * video, if `numberOf` is there. `write` throws what it throws.
    */
   readonly onNonFinite: (frame: number) => void;
   /** Called when a segment is recorded; `began` in milliseconds since 1970. */
@@ -46,8 +48,15 @@ interface OpenSegment {
   readonly writer: SegmentWriter;
   readonly spool: Spool;
   readonly pts: number[];
+  readonly numbers: number[];
   readonly nonFinite: number[];
   readonly began: number;
+}
+
+/** The time of a frame, and its number in the video if only some of the video were taken. */
+interface Time {
+  readonly pts: number;
+  readonly number?: number;
 }
 
 /** Most segments that drain their encoder while the next one is written. */
@@ -59,6 +68,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
   const closing: Promise<void>[] = [];
   // The spool keeps whole rows, with the check byte, which a later run needs too.
   const rowBytes = rowBytesOf(layout);
+  const numbered = context.numberOf !== undefined;
   const content = { spec, hasRows: layout.tableBytes > 0 };
   let taken = finished.reduce((sum, segment) => sum + segment.frames, 0);
   let open: OpenSegment | undefined;
@@ -80,16 +90,20 @@ export function segmentSink(context: SegmentContext): SegmentSink {
       rows: journal.store.temporary(scratchNames.rows(index)),
     };
     const spool = journal.store.scratchLasts
-      ? await openSpool(spoolPath(index), rowBytes, restored)
+      ? await openSpool(spoolPath(index), rowBytes, restored, numbered)
       : NO_SPOOL;
     const writer = openSegmentWriter(content, names);
-    return { index, spool, writer, pts: [], nonFinite: [], began: Date.now() };
+    return { index, spool, writer, pts: [], numbers: [], nonFinite: [], began: Date.now() };
   }
 
   async function complete(segment: OpenSegment): Promise<void> {
     const files = await segment.writer.finish();
-    const { index, pts, nonFinite } = segment;
-    const record = { index, frames: pts.length, pts, ...(nonFinite.length > 0 ? { nonFinite } : {}) };
+    const { index, pts, numbers, nonFinite } = segment;
+    const record = {
+      ...{ index, frames: pts.length, pts },
+      ...(numbers.length > 0 ? { numbers } : {}),
+      ...(nonFinite.length > 0 ? { nonFinite } : {}),
+    };
     finished[index] = await journal.record(record, files);
     context.onSegment?.(index, pts.length, segment.began);
     await segment.spool.discard();
@@ -105,38 +119,45 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     open = undefined;
   }
 
-  async function add(row: Uint8Array, pts: number, spooled: boolean, restored: number): Promise<void> {
+  /** Adds a frame; `restored` is the number of those in the spool, of which it is one, if there are any. */
+  async function add(row: Uint8Array, { pts, number }: Time, restored: number): Promise<void> {
     const result = readRow(row, layout);
-    if (!result.finite) context.onNonFinite(taken);
+    if (!result.finite) context.onNonFinite(number ?? taken);
     open ??= await begin(restored);
     const segment = open;
     if (!result.finite) segment.nonFinite.push(segment.pts.length);
     segment.pts.push(pts);
+    if (number !== undefined) segment.numbers.push(number);
     taken += 1;
-    await Promise.all([segment.writer.write(result), spooled || segment.spool.append(row, pts)]);
+    await Promise.all([segment.writer.write(result), restored > 0 || segment.spool.append(row, pts, number)]);
     if (segment.pts.length === segmentFrames) close(segment);
   }
 
   return {
     async restore() {
       const all = finished.flatMap((segment) => segment.pts);
+      let lastNumber = finished.at(-1)?.numbers?.at(-1);
       for (;;) {
         const spool = spoolPath(nextIndex);
-        const spooled = await countRecords(spool, rowBytes, segmentFrames);
+        const spooled = await countRecords(readSpool(spool, rowBytes, numbered), segmentFrames);
         const restored = spooled - (spooled % run);
         let read = 0;
-        for await (const { frame, pts } of readSpool(spool, rowBytes)) {
+        for await (const { frame, ...time } of readSpool(spool, rowBytes, numbered)) {
           if (read === restored) break;
           read += 1;
-          await add(frame, pts, true, restored);
-          all.push(pts);
+          await add(frame, time, restored);
+          all.push(time.pts);
+          lastNumber = time.number;
         }
         if (restored < segmentFrames) break;
       }
-      return { pts: all };
+      return { pts: all, ...(lastNumber === undefined ? {} : { lastNumber }) };
     },
 
-    write: (row, pts) => add(row, pts, false, 0).catch(named),
+    async write(row, pts) {
+      const number = context.numberOf?.(pts);
+      await add(row, { pts, ...(number === undefined ? {} : { number }) }, 0).catch(named);
+    },
 
     async finish() {
       if (open !== undefined) close(open);
@@ -155,9 +176,9 @@ export function segmentSink(context: SegmentContext): SegmentSink {
   };
 }
 
-async function countRecords(spool: string, frameBytes: number, most: number): Promise<number> {
+async function countRecords(spool: AsyncIterable<unknown>, most: number): Promise<number> {
   let records = 0;
-  for await (const _ of readSpool(spool, frameBytes)) {
+  for await (const _ of spool) {
     records += 1;
     if (records === most) break;
   }

@@ -10,6 +10,7 @@ import { tableDecoder } from '../../table/decoder.js';
 import { verifyTable } from '../../table/verify.js';
 import { openTable, type TableFormat } from '../../table/write.js';
 import type { Rational } from '../../video/formats/rational.js';
+import { frameNumber } from '../journal/frame-numbers.js';
 import type { Journal, SegmentRecord } from '../journal/journal.js';
 
 /** What the table is made of. */
@@ -20,8 +21,6 @@ export interface TableParts {
   readonly segments: readonly SegmentRecord[];
   /** The unit of the frames' PTS, in seconds. */
   readonly timeBase: Rational;
-  /** The frames are every so many of the video. */
-  readonly every: number;
   /** For the footer of Parquet. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -46,11 +45,11 @@ const SUFFIXES: Readonly<Record<TableFormat, string>> = {
  * @throws {JobError} output: when the table cannot be written, or is not what was written.
  */
 export async function makeTable(parts: TableParts): Promise<MadeTable> {
-  const { journal, plan, format, segments, timeBase, every, metadata } = parts;
+  const { journal, plan, format, segments, timeBase, metadata } = parts;
   const decoder = tableDecoder(plan.spec, plan.shapes, plan.geometry, plan.open);
   if (isRefusal(decoder)) throw new JobError('internal', decoder.refusal);
   const file = journal.store.temporary(scratchNames.table(SUFFIXES[format]));
-  let frame = 0;
+  let before = 0;
   let dropped = 0;
   let cut = 0;
   const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
@@ -59,19 +58,21 @@ export async function makeTable(parts: TableParts): Promise<MadeTable> {
       ...metadata,
       frames: String(frames),
     });
-    for (const { index, pts } of segments) {
+    for (const segment of segments) {
+      const { index, pts } = segment;
       const hash = createHash('sha256');
       await using file = await openRegular(await journal.rowsPath(index));
-      for (const time of pts) {
+      for (const [place, time] of pts.entries()) {
         const packed = await readWhole(file, plan.frameBytes);
         hash.update(packed);
         const seconds = (time * timeBase.num) / timeBase.den;
         const counts = decoder.counts(packed);
         dropped += counts.dropped;
         if (counts.dropped > 0) cut += 1;
+        const frame = frameNumber(segment, place, before);
         await table.append(decoder.rows(packed, { frame, pts: time, seconds }));
-        frame += every;
       }
+      before += pts.length;
       await journal.confirm(index, 'rows', hash.digest('hex'));
     }
     const contents = await table.finish();

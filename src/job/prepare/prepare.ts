@@ -22,6 +22,7 @@ import { refuseSplices } from '../../video/streams/splices.js';
 import { planStreams } from '../../video/streams/streams.js';
 import type { RankMachine } from '../context/machine.js';
 import type { JobOptions } from '../context/options.js';
+import { framesTaken, samplingOf, samplingText } from '../context/sampling.js';
 import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from '../journal/identity.js';
 import { checkWork, earlierWork, workLocation } from '../journal/work.js';
@@ -128,14 +129,15 @@ export async function prepareJob(
   const ranks = options.split === 'frames' ? machines.length : 1;
   const share = shareFor(batch, graph.window, graph.every);
   refuseLargeBuffers({ batch: share + haloOf(graph.window), graph, model }, ranks);
-  refuseEveryOfRuns(options, graph);
+  refuseSampledRuns(options, graph);
   const fp16 = fp16Graph(graph, model, options);
   const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
   const onCpus = cpuPrecision(model, options, machines, earlier);
   if (onCpus.warning !== undefined) storage.log.warn(onCpus.warning);
   const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
   const rate = nominalRate(source.video.averageRate);
-  const wanted = (options.segmentSeconds * rate.num) / (rate.den * options.every);
+  const sampling = samplingOf(options);
+  const wanted = framesTaken(sampling, (options.segmentSeconds * rate.num) / rate.den, rate);
   const run = graph.every ?? 1;
   const segmentFrames = run * Math.max(1, Math.round(wanted / run));
   const spec = graph.output && encodeSpec(options, wire, graph.output, rate, segmentFrames);
@@ -171,7 +173,7 @@ export async function prepareJob(
     tolerant: options.tolerant,
     // Absent unless requested.
     ...(options.video === undefined ? {} : { 'video stream': options.video }),
-    ...(options.every === 1 ? {} : { every: options.every }),
+    ...(sampling === undefined ? {} : { 'frames taken': samplingText(sampling) }),
     ...(source.video.interlaced === 'flagged' ? { deinterlaced: 'frames marked so' } : {}),
   };
   const published = made !== undefined && isSameJob(identity, made);
@@ -212,10 +214,11 @@ export async function prepareJob(
 }
 
 /** Refuses to leave frames out that a model looks at. */
-function refuseEveryOfRuns(options: JobOptions, { window, every }: ComposedGraph): void {
-  if (options.every === 1 || (window === undefined && every === undefined)) return;
+function refuseSampledRuns(options: JobOptions, { window, every }: ComposedGraph): void {
+  if (samplingOf(options) === undefined || (window === undefined && every === undefined)) return;
+  const option = options.fps === undefined ? '--every' : '--fps';
   const why = window === undefined ? 'has a state' : 'looks at neighbouring frames';
-  throw new JobError('usage', `"${options.model}" ${why}, so --every does not apply`);
+  throw new JobError('usage', `"${options.model}" ${why}, so ${option} does not apply`);
 }
 
 /** Returns a note if a video has fewer runs than there are ranks. */

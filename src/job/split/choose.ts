@@ -11,6 +11,7 @@ import { isRefusal } from '../../system/refusal.js';
 import { ffmpegVersion } from '../../video/ffmpeg/ffmpeg-facts.js';
 import { planCut } from '../../video/split/cut.js';
 import type { RunOptions } from '../context/options.js';
+import { samplingOf } from '../context/sampling.js';
 import type { Chooser, Split } from '../prepare/chooser.js';
 import type { PreparedJob } from '../prepare/prepare.js';
 import { estimate } from './estimate.js';
@@ -52,7 +53,9 @@ export async function splitChooser(
     };
     const auto = options.split === 'auto';
     if (options.tolerant) return frames('--tolerant conceals damage by earlier frames');
-    if (options.every > 1) return frames('--every takes frames from all over the video');
+    if (samplingOf(options) !== undefined) {
+      return frames(`--${options.fps === undefined ? 'every' : 'fps'} takes frames from all over the video`);
+    }
     const odd = oddProgram(programs ?? []);
     if (odd !== undefined && !auto) throw odd;
     if (odd !== undefined) return frames(odd.message);

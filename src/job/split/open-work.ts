@@ -11,6 +11,7 @@ import { type Decoder, openDecoder } from '../../video/frames/decode.js';
 import { assembleCarried } from '../../video/streams/assemble-carried.js';
 import { verifyOutput } from '../../video/verify/verify.js';
 import type { JobOptions } from '../context/options.js';
+import { framesTaken, samplingOf } from '../context/sampling.js';
 import { MODIFIED, sameContentHint } from '../journal/fingerprint.js';
 import { inspections } from '../journal/inspections.js';
 import type { SegmentRecord } from '../journal/journal.js';
@@ -35,7 +36,7 @@ import type { PreparedJob, VideoOutput } from '../prepare/prepare.js';
 import { openPieceWork, type PieceWork } from './piece-work.js';
 import type { OpenedWork, RootContext, RootWork } from './root-work.js';
 import { layoutOf } from './row-layout.js';
-import { framesBefore, sampledDecoder } from './sampled-decoder.js';
+import { type SampledDecoder, sampledDecoder, samplerOf } from './sampled-decoder.js';
 import { refuseUnfinished } from './unfinished.js';
 
 /** The work of a job split into frames: the root decodes and encodes, and frames go to the ranks and back. */
@@ -88,7 +89,8 @@ async function openFrameWork(
 ): Promise<FrameWork> {
   const { source, wire } = prepared;
   const { log } = storage;
-  const { every } = options;
+  const sampling = samplingOf(options);
+  let sampled: SampledDecoder | undefined;
   const watch = nonFiniteWatch(options.strict, log.warn);
   const looking = inspections(journal);
   const sink = segmentSink({
@@ -101,7 +103,8 @@ async function openFrameWork(
     segmentFrames: prepared.segmentFrames,
     run: prepared.graph.every ?? 1,
     layout: layoutOf(prepared),
-    onNonFinite: (frame) => watch(frame * every),
+    ...(sampling === undefined ? {} : { numberOf: (pts: number) => sampled?.numberOf(pts) ?? 0 }),
+    onNonFinite: watch,
     onSegment: (index, frames, began) => {
       if (prepared.video !== undefined) looking.begin(index);
       const first = index * prepared.segmentFrames;
@@ -117,25 +120,27 @@ async function openFrameWork(
     await closeWork(journal.store, { keep, log });
   };
   try {
-    refuseNonFinite(options.strict, journal.segments, options.every);
-    const { pts } = await sink.restore();
+    refuseNonFinite(options.strict, journal.segments);
+    const { pts, lastNumber } = await sink.restore();
     const restored = pts.length;
     if (restored > 0) log.info(`resuming after ${restored} frames of an earlier run`);
-    const { every } = options;
     // A model that looks at neighbouring frames needs some of those before, too.
     const { before = 0, after = 0 } = prepared.graph.window ?? {};
     const from = Math.max(0, restored - Math.max(before, after));
     const lastPts = pts[from - 1];
-    const position = framesBefore(from, every);
+    const [first] = pts;
+    const position = lastNumber === undefined ? from : lastNumber + 1;
     const resume = lastPts === undefined ? {} : { resume: { frames: position, lastPts } };
     const whole = await openDecoder(source, wire, {
       tolerant: options.tolerant,
       gpu: hardware.nvdec ? device : undefined,
       ...resume,
     });
-    const decoder = every === 1 ? whole : sampledDecoder(whole, every, position);
-    opened = decoder;
-    const total = source.video.frames && Math.ceil(source.video.frames / every);
+    opened = whole;
+    const taken = first === undefined || lastPts === undefined ? undefined : { first, last: lastPts };
+    sampled = sampling && sampledDecoder(whole, samplerOf(sampling, source.video.timeBase, taken), position);
+    const decoder = sampled ?? whole;
+    const total = source.video.frames && framesTaken(sampling, source.video.frames, prepared.rate);
     const progress = showProgress(log, total, restored);
     monitor.begin(total, restored);
     return {
@@ -243,7 +248,7 @@ export async function completeOutput(
   if (frames === 0) throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   await refuseChangedInput(prepared);
   const { store } = work.journal;
-  const table = await tableOf(prepared, work, segments, options.every);
+  const table = await tableOf(prepared, work, segments);
   const video = prepared.video && (await muxedVideo(prepared, prepared.video, work, segments));
   const notes = video?.notes ?? [];
   for (const note of notes) log.info(note);
@@ -261,7 +266,7 @@ export async function completeOutput(
     ),
   );
   await discardWork(store, log);
-  const odd = nonFiniteFrames(segments, options.every);
+  const odd = nonFiniteFrames(segments);
   const told = nonFiniteWarning(odd, frames, video !== undefined);
   return {
     frames,
@@ -306,7 +311,6 @@ async function tableOf(
   { table, source, model, identity }: PreparedJob,
   { journal, monitor }: RootWork,
   segments: readonly SegmentRecord[],
-  every: number,
 ): Promise<MadeTable | undefined> {
   if (table === undefined) return undefined;
   const { plan, format } = table;
@@ -315,9 +319,7 @@ async function tableOf(
     model_sha256: model.sha256,
     framescatter_version: String(identity['framescatter version']),
   };
-  return monitor.phase('table', () =>
-    makeTable({ journal, plan, format, segments, timeBase, every, metadata }),
-  );
+  return monitor.phase('table', () => makeTable({ journal, plan, format, segments, timeBase, metadata }));
 }
 
 function tableLabels({ labels, table }: PreparedJob): BlobLabels {

@@ -66,6 +66,37 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
   }
 });
 
+t.test('--fps takes decimals and fractions', async (t) => {
+  const fps = (text: string) => job('a', 'b.csv', '--fps', text).fps;
+  t.same(['1', '0.5', '1/2', '25.00', '29.97', '60000/2002', '10000'].map(fps), [
+    ...[
+      { num: 1, den: 1 },
+      { num: 1, den: 2 },
+      { num: 1, den: 2 },
+      { num: 25, den: 1 },
+    ],
+    ...[
+      { num: 2997, den: 100 },
+      { num: 30000, den: 1001 },
+      { num: 10000, den: 1 },
+    ],
+  ]);
+  t.equal(job('a', 'b.csv').fps, undefined);
+  for (const text of ['0', '-1', '1/0', '0/5', '1e3', '.5', 'x', '', '1/2/3', '10001', '1/2.5', '1000000000'])
+    t.throws(
+      () => fps(text),
+      { code: 'usage', message: /--fps takes a number above 0, at most 10000/ },
+      text,
+    );
+  for (const [argv, message] of [
+    [['a', 'b.csv', '--fps', '1', '--every', '2'], /--fps and --every exclude each other/],
+    [['a', 'b.mp4', '--fps', '1'], /--fps goes with a table as OUTPUT/],
+    [['a', '--out-dir', 'b', '--fps', '1'], /--fps goes with one INPUT and one OUTPUT/],
+  ] as const) {
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+});
+
 t.test('an empty value is no number, in any command', async (t) => {
   const cases: readonly (readonly [readonly string[], string])[] = [
     [['a', 'b', '--strength='], 'strength'],

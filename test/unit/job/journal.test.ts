@@ -416,6 +416,16 @@ t.test('a spool gives back its frames in order, without a torn or damaged tail',
   );
   await continued.discard();
   t.same(await read(), []);
+
+  const numbered = await openSpool(path, 6, 0, true);
+  for (const number of [7, 2 ** 40]) await numbered.append(Buffer.alloc(6, 1), 0.5, number);
+  await numbered[Symbol.asyncDispose]();
+  const numbers: unknown[] = [];
+  for await (const { pts, number, frame } of readSpool(path, 6, true)) numbers.push([pts, number, frame[0]]);
+  t.same(numbers, [
+    [0.5, 7, 1],
+    [0.5, 2 ** 40, 1],
+  ]);
 });
 
 t.test("a folder is one job's at a time, and a dead job's lock is nobody's", async (t) => {

@@ -49,22 +49,19 @@ t.test('ranges go across segments', async (t) => {
   t.match(nonFiniteWarning(found, 20, true), /in 4 of 20 frames: 9 to 11, 15 \(from 0\)/);
   t.equal(nonFiniteWarning(nonFiniteFrames([record(0)]), 10, true), undefined);
   t.same(
-    nonFiniteFrames(
-      [
-        { frames: 4, nonFinite: [1, 2] },
-        { frames: 4, nonFinite: [0, 3] },
-      ],
-      3,
-    ),
+    nonFiniteFrames([
+      { frames: 4, nonFinite: [1, 2], numbers: [0, 3, 5, 9] },
+      { frames: 4, nonFinite: [0, 1, 3], numbers: [12, 13, 20, 21] },
+    ]),
     {
-      count: 4,
+      count: 5,
       ranges: [
-        [3, 6],
-        [12, 12],
+        [3, 5],
+        [12, 13],
         [21, 21],
       ],
     },
-    'of every third frame, by its number in the video',
+    'of some frames, by their numbers in the video: ranges are of those taken one after another',
   );
 });
 
