@@ -32,8 +32,9 @@ export interface ComposedGraph {
   /**
    * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the
    * tensors of a table, `table_0`, ..., float32 [batch, numbers]; see `TablePlan`. Where neighbours stop at
-   * scene cuts, it takes the place of each of them among the frames, `neighbours` int32 [offsets, batch]; of a network with
-   * states, `reset` bool [1] and the states, `state_0`, ..., float32, which come out as `next_0`, ...
+   * scene cuts, it takes the place of each of them among the frames, `neighbours` int32 [offsets, batch]; of
+   * a network with states, `reset` bool [1] and the states, `state_0`, ..., float32, which come out as
+   * `next_0`, ...
    */
   readonly bytes: Uint8Array;
   readonly input: FrameFormat;
