@@ -14,12 +14,13 @@ read_list() { # FILE
   for name in "${names[@]}"; do [[ -z $name ]] || videos+=("$name"); done
 }
 
-# Sets `result` to the path of a video's result. It keeps the name, and the container if that can be written.
+# Sets `result` to the path of a video's result, as --out-dir names it: the same name, with .mkv appended if
+# its container cannot be written.
 name_result() { # FOLDER VIDEO
   local name=${2##*/}
   case ${name,,} in
     *.mp4 | *.mov | *.mkv | *.webm) ;;
-    *) name=${name%.*}.mkv ;;
+    *) name=$name.mkv ;;
   esac
   # shellcheck disable=SC2034 # used by the sourcing script
   result=$1/$name

@@ -99,11 +99,11 @@ t.test(
       /two videos would have the result \S*out\/a\.mp4: \S*a\.mp4 and/,
     );
     fs.symlinkSync('other', join(cwd, 'link'));
-    fs.writeFileSync(join(cwd, 'other', 'a.mkv'), 'x');
+    fs.writeFileSync(join(cwd, 'other', 'a.avi.mkv'), 'x');
     fs.writeFileSync(join(cwd, 'other', 'a.avi'), 'x');
     t.match(
       refused('--', 'link', 'out'),
-      /two videos would have the result \S*out\/a\.mkv: \S*link\/a\.avi and \S*link\/a\.mkv/,
+      /two videos would have the result \S*out\/a\.avi\.mkv: \S*link\/a\.avi and \S*link\/a\.avi\.mkv/,
       'the videos of a folder that a link leads to',
     );
     t.match(refused('--', 'gone.txt', 'out'), /video 1 of the list cannot be read: \S*missing\.mp4/);

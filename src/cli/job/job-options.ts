@@ -1,7 +1,7 @@
 /** The options of a job, as --help lists them. */
 
 import type { Argv } from 'yargs';
-import { HWACCELS, SPLITS, STALL_TIMEOUT } from '../../job/context/options.js';
+import { DEFAULT_MODEL, HWACCELS, SPLITS, STALL_TIMEOUT } from '../../job/context/options.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../../model/load/catalogue.js';
 import { SCHEDULES } from '../../pipeline/schedule.js';
 import { CODECS } from '../../video/codecs/codec.js';
@@ -18,7 +18,7 @@ function modelOptions<T>(parser: Argv<T>) {
   return parser
     .option('model', {
       type: 'string',
-      default: 'wave',
+      default: DEFAULT_MODEL,
       group,
       describe: 'a style (see models), a blend such as "wave:0.6,udnie:0.4", or an ONNX file',
     })

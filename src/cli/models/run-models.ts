@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { DEFAULT_MODEL } from '../../job/context/options.js';
 import { listModels } from '../../model/load/catalogue.js';
 import { printable, printableJson } from '../../report/printable.js';
 
@@ -22,6 +23,8 @@ export async function listModelsCommand(folder: string, json: boolean): Promise<
     const line = `${name.padEnd(28)}${facts.filter((part) => part !== '').join('; ')}`;
     process.stdout.write(`${printable(line)}\n`);
   }
-  process.stdout.write('\n--model also takes a blend ("wave:0.6,udnie:0.4") or the path of an ONNX file.\n');
+  process.stdout.write(
+    `\n--model also takes a blend ("wave:0.6,udnie:0.4") or the path of an ONNX file. Without it: ${DEFAULT_MODEL}.\n`,
+  );
   return 0;
 }

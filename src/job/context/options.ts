@@ -25,6 +25,9 @@ export type HwaccelName = (typeof HWACCELS)[number];
  */
 export const STALL_TIMEOUT = 1800;
 
+/** The value of --model, where nobody gives one. */
+export const DEFAULT_MODEL = 'wave';
+
 /** The options of every video of a run. Parsed alike on every rank; only the root reads the files. */
 export interface RunOptions {
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */

@@ -39,6 +39,9 @@ export interface LoadOptions {
 
 export const MAX_STRENGTH = 1.5;
 
+/** Names of pictures: a painting is often given for a model. */
+const PICTURES = /\.(?:jpe?g|png|webp|tiff?|bmp|gif|avif|heic)$/i;
+
 /**
  * Loads the model of `--model`: a style (`wave`), a blend (`wave:0.6,starry-night:0.4`; weights are divided
  * by their sum), an image model's name, or the path of an ONNX file (anything with a `/` or ending in
@@ -67,6 +70,13 @@ export async function loadModel(spec: string, options: LoadOptions): Promise<Loa
 
 async function load(request: Request, options: LoadOptions): Promise<LoadedModel> {
   const { spec } = request;
+  if (PICTURES.test(spec)) {
+    throw new JobError('model', `"${spec}" is a picture, and --model takes a style or a network`, {
+      hint:
+        'a network that takes any painting gets it by --input: --model adain.onnx --input style=FILE (docs/models.md); ' +
+        'models/README.md says how to make a style of one painting',
+    });
+  }
   if (spec.includes('/') || /\.onnx$/i.test(spec)) {
     refuseSize(spec, options.size);
     return loadFile(request);

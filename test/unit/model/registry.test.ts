@@ -307,6 +307,13 @@ function tensor(): object {
 
 t.test('files that cannot be composed are refused with a reason', async (t) => {
   const picture = { dims: ['N', 3, 'H', 'W'] };
+  for (const painting of ['night.jpg', './night.PNG']) {
+    await t.rejects(loadModel(painting, { folder: '.' }), {
+      code: 'model',
+      message: /night\.(?:jpg|PNG)" is a picture/,
+      hint: /--input style=FILE.*models\/README\.md/,
+    });
+  }
   const identity = [node('Identity', ['input'], 'output')];
   const outside = {
     ...floats('far', [1], []),
