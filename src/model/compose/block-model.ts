@@ -13,7 +13,7 @@ import {
 } from '../load/network.js';
 import { type Affine, fuseIntoFirst, fuseIntoLast } from '../passes/affine-conv-fusion.js';
 import { finiteCheck } from '../passes/finite-check.js';
-import type { NamedRange } from '../ports/tensors.js';
+import { isWhole, type NamedRange } from '../ports/tensors.js';
 import { after, type ColourCoding, recodeBlock, uniform } from './colour.js';
 
 /**
@@ -51,7 +51,7 @@ export function blocksThroughNetwork(
   const recoded = trained.matrix !== input.matrix || trained.range !== input.range;
 
   const largest = largestCode(input.sample);
-  const toNetwork = fromLevels(io.input.range, largest, io.input.type === 'uint8' ? 0.5 : 0);
+  const toNetwork = fromLevels(io.input.range, largest, isWhole(io.input.type) ? 0.5 : 0);
   const before = recoded ? after(toNetwork, recodeBlock(input, trained)) : toNetwork;
   const levels = toLevels(io.output.range, largest);
   const back = recoded ? after(recodeBlock(trained, input), levels) : levels;
@@ -79,7 +79,7 @@ export function blocksThroughNetwork(
 
 function enter(builder: GraphBuilder, blocks: string, before: Affine, io: BlockIo): string {
   const mapped = map(builder, blocks, before);
-  const fits = io.input.type === 'uint8' ? builder.clip(mapped, 0, 255) : mapped;
+  const fits = isWhole(io.input.type) ? builder.clip(mapped, 0, 255) : mapped;
   return toSampleType(builder, fits, io.input.type);
 }
 

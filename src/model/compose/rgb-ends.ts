@@ -5,6 +5,7 @@ import {
   BOUNDS,
   type ChannelOrder,
   type ChromaSampling,
+  isWhole,
   type PixelTensor,
   type ValueRange,
 } from '../ports/tensors.js';
@@ -46,7 +47,7 @@ export function pixelsFromBlocks(
   const channels = colour.rows.length;
   const sampling = tensor.channels === 'grey' ? 'nearest' : chroma;
   const { rows, columns, top, left } = SITING[sampling].up;
-  const rounding = tensor.type === 'uint8' ? 0.5 : 0;
+  const rounding = isWhole(tensor.type) ? 0.5 : 0;
 
   const weights: number[] = [];
   for (let sample = 0; sample < 6; sample++) {

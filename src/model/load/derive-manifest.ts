@@ -9,7 +9,7 @@ import type {
   TensorLayout,
   ValueRange,
 } from '../ports/tensors.js';
-import { axesOf } from '../ports/tensors.js';
+import { axesOf, isWhole } from '../ports/tensors.js';
 import type { RunSize } from '../ports/with-constants.js';
 import type { GraphEnd, GraphEnds } from './graph-ends.js';
 import type { PixelIo } from './loaded-model.js';
@@ -217,7 +217,7 @@ function tensor(
   if (count === 3 && known.channels === 'grey') {
     throw new JobError('model', `"${name}" of "${file}" has 3 channels, and its manifest says grey`);
   }
-  const range = type === 'uint8' ? '0..255' : known.range;
+  const range = isWhole(type) ? '0..255' : known.range;
   if (range === undefined) open.add('range');
   const channels = count === 1 ? 'grey' : known.channels;
   if (channels === undefined) open.add('channels');

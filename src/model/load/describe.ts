@@ -1,6 +1,6 @@
 import { JobError } from '../../system/errors.js';
 import type { PixelTensor } from '../ports/tensors.js';
-import { axesOf, channelCount } from '../ports/tensors.js';
+import { axesOf, channelCount, isWhole } from '../ports/tensors.js';
 import { defaultChroma, type ModelOverrides } from './derive-manifest.js';
 import { fixedSizeOf, type GraphEnd, type GraphEnds } from './graph-ends.js';
 import type { BlockIo, LoadedModel, ModelIo, PixelIo } from './loaded-model.js';
@@ -63,7 +63,7 @@ function overridden(tensor: PixelTensor, name: string, overrides: ModelOverrides
     type: tensor.type,
     layout: overrides.layout ?? tensor.layout,
     channels: tensor.channels === 'grey' ? 'grey' : (overrides.channels ?? tensor.channels),
-    range: tensor.type === 'uint8' ? '0..255' : (overrides.range ?? tensor.range),
+    range: isWhole(tensor.type) ? '0..255' : (overrides.range ?? tensor.range),
   };
 }
 

@@ -23,6 +23,7 @@ const TYPES: ReadonlyMap<number | undefined, SampleType> = new Map([
   [DataType.float32, 'float32'],
   [DataType.float16, 'float16'],
   [DataType.uint8, 'uint8'],
+  [DataType.int32, 'int32'],
 ]);
 
 /**
@@ -179,7 +180,7 @@ function end(
 ): GraphEnd {
   const type = TYPES.get(elementType(value));
   if (type === undefined) {
-    throw new JobError('model', `the ${what} of "${file}" is neither float32, float16 nor uint8`, {
+    throw new JobError('model', `the ${what} of "${file}" is neither float32, float16, uint8 nor int32`, {
       ...hintFor(value, graph, what),
     });
   }

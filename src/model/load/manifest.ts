@@ -4,6 +4,7 @@ import {
   CHANNEL_ORDERS,
   CHROMA_SAMPLINGS,
   type ChromaSampling,
+  isWhole,
   LAYOUTS,
   NAMED_RANGES,
   type PixelTensor,
@@ -230,8 +231,7 @@ function pixelTensor(top: Fields, key: string): PixelTensor {
     const channels = tensor.choice('channels', CHANNEL_ORDERS);
     const type = tensor.choice('type', SAMPLE_TYPES);
     const range = valueRange(tensor, channels === 'grey' ? 1 : 3);
-    if (type === 'uint8' && range !== '0..255')
-      tensor.fail('range', 'must be "0..255" where type is "uint8"');
+    if (isWhole(type) && range !== '0..255') tensor.fail('range', `must be "0..255" where type is "${type}"`);
     return {
       ...optional('name', tensor.optionalString('name')),
       layout: tensor.choice('layout', LAYOUTS),
@@ -246,8 +246,7 @@ function blockTensor(top: Fields, key: string): BlockTensor {
   return top.object(key, (tensor) => {
     const type = tensor.choice('type', SAMPLE_TYPES);
     const range = tensor.choice('range', NAMED_RANGES);
-    if (type === 'uint8' && range !== '0..255')
-      tensor.fail('range', 'must be "0..255" where type is "uint8"');
+    if (isWhole(type) && range !== '0..255') tensor.fail('range', `must be "0..255" where type is "${type}"`);
     return { ...optional('name', tensor.optionalString('name')), type, range };
   });
 }

@@ -6,7 +6,7 @@ import { type DeclaredEnd, endText, tensorText } from './ends.js';
 import { parseNpy, type RawTensor } from './npy.js';
 import { type ElementType, isElementType, rawNumbers } from './numbers.js';
 import { readPicture } from './picture.js';
-import type { TensorLayout } from './tensors.js';
+import { isWhole, type TensorLayout } from './tensors.js';
 
 /** What is known of the frames' tensor. */
 export type FramesFacts = { readonly [K in 'layout' | 'channels' | 'range']?: PictureFacts[K] | undefined };
@@ -110,7 +110,7 @@ function pictureFacts(
   const count = layout && dims?.[layout === 'nchw' ? 1 : 3];
   const channels =
     source.channels ?? (count === 1 ? 'grey' : frames?.channels === 'grey' ? undefined : frames?.channels);
-  const range = source.range ?? (end.type === 'uint8' ? '0..255' : frames?.range);
+  const range = source.range ?? (isWhole(end.type) ? '0..255' : frames?.range);
   if (layout === undefined || channels === undefined || range === undefined) {
     const lacks = Object.entries({ layout, channels, range }).filter(([, value]) => value === undefined);
     const keys = lacks.map(([key]) => key);

@@ -1,5 +1,6 @@
 import type { DeclaredEnd, DeclaredEnds } from './ends.js';
 import { type Looks, tableLooks, UNKNOWN } from './table-looks.js';
+import { isWhole } from './tensors.js';
 import type { Stack } from './window.js';
 
 /** Returns what each input and output looks like, by its name. */
@@ -106,7 +107,7 @@ function windowLines(
 ): Readonly<Record<string, unknown>> {
   const side = typeof count === 'number' && count % 2 === 1 ? (count - 1) / 2 : UNKNOWN;
   const window = { before: side, after: side, stack };
-  return { role: 'frames', window, channels: UNKNOWN, ...(type === 'uint8' ? {} : { range: UNKNOWN }) };
+  return { role: 'frames', window, channels: UNKNOWN, ...(isWhole(type) ? {} : { range: UNKNOWN }) };
 }
 
 function outputLooks(end: DeclaredEnd, all: readonly DeclaredEnd[]): Looks {
@@ -120,7 +121,7 @@ function imageLines(end: DeclaredEnd): Readonly<Record<string, unknown>> {
   return {
     ...(first === last ? { layout: UNKNOWN } : {}),
     ...(channelsOf(end) === 1 ? {} : { channels: UNKNOWN }),
-    ...(type === 'uint8' ? {} : { range: UNKNOWN }),
+    ...(isWhole(type) ? {} : { range: UNKNOWN }),
   };
 }
 

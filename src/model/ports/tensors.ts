@@ -1,6 +1,6 @@
 /** How the numbers of image tensors are meant. */
 export type TensorLayout = 'nchw' | 'nhwc';
-export type SampleType = 'float32' | 'float16' | 'uint8';
+export type SampleType = 'float32' | 'float16' | 'uint8' | 'int32';
 export type ChannelOrder = 'rgb' | 'bgr' | 'grey';
 /** The numbers that stand for black and white. */
 export type NamedRange = '0..1' | '0..255' | '-1..1';
@@ -40,7 +40,7 @@ export interface BlockTensor {
 
 export const FITS: readonly Fit[] = ['stretch', 'letterbox', 'crop'];
 export const LAYOUTS: readonly TensorLayout[] = ['nchw', 'nhwc'];
-export const SAMPLE_TYPES: readonly SampleType[] = ['float32', 'float16', 'uint8'];
+export const SAMPLE_TYPES: readonly SampleType[] = ['float32', 'float16', 'uint8', 'int32'];
 export const CHANNEL_ORDERS: readonly ChannelOrder[] = ['rgb', 'bgr', 'grey'];
 export const NAMED_RANGES: readonly NamedRange[] = ['0..1', '0..255', '-1..1'];
 export const CHROMA_SAMPLINGS: readonly ChromaSampling[] = ['nearest', 'linear'];
@@ -51,6 +51,11 @@ export const BOUNDS: Readonly<Record<NamedRange, readonly [low: number, high: nu
   '0..255': [0, 255],
   '-1..1': [-1, 1],
 };
+
+/** Returns whether samples of a type are whole numbers: then they are the codes of bytes. */
+export function isWhole(type: string): boolean {
+  return type === 'uint8' || type === 'int32';
+}
 
 export function channelCount(channels: ChannelOrder): number {
   return channels === 'grey' ? 1 : 3;
