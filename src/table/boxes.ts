@@ -4,6 +4,7 @@ import { badThreshold, type FrameCoder, isCount, labelledCells } from './coder.j
 import { boxOf, type Geometry, toSource } from './geometry.js';
 import type { Head } from './head.js';
 import { headOf } from './heads.js';
+import { type Floats, floatsOf } from './numbers.js';
 import { HEADER_BYTES, viewOf } from './packed.js';
 import type { Column } from './schema.js';
 import type { Shape } from './shapes.js';
@@ -38,7 +39,7 @@ export function boxesCoder(
   const top = topCandidates(Math.min(head.candidates, MOST_COMPARED));
   const corners = new Float64Array(4);
 
-  const boxesOf = (tensors: readonly Float32Array[]) => {
+  const boxesOf = (tensors: readonly Floats[]) => {
     top.clear();
     head.scan(tensors, (index, score, label) => {
       if (!(score > spec.threshold)) return;
@@ -56,7 +57,8 @@ export function boxesCoder(
     columns,
     mostRows,
     rowBytes: ROW_BYTES,
-    encode(tensors, into) {
+    encode(given, into) {
+      const tensors = floatsOf(given);
       const boxes = boxesOf(tensors);
       const notCompared = Math.max(0, top.offered - MOST_COMPARED);
       const view = viewOf(into);

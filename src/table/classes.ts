@@ -1,6 +1,7 @@
 /** The table of the best classes of each frame. */
 import type { Refusal } from '../system/refusal.js';
 import { badThreshold, type FrameCoder, isCount, labelledCells } from './coder.js';
+import { float32Of } from './numbers.js';
 import { HEADER_BYTES, viewOf } from './packed.js';
 import type { Column } from './schema.js';
 import { elements, type Shape, shapeText } from './shapes.js';
@@ -41,7 +42,8 @@ export function classesCoder(spec: ClassesSpec, shapes: readonly Shape[]): Frame
     columns,
     mostRows,
     rowBytes: ROW_BYTES,
-    encode([tensor = new Float32Array(0)], into) {
+    encode(tensors, into) {
+      const tensor = float32Of(tensors[0]);
       top.clear();
       tensor.forEach((value, index) => {
         if (!Number.isNaN(value)) top.offer(value, index, index);

@@ -1,3 +1,4 @@
+import type { Numbers } from './numbers.js';
 import { HEADER_BYTES, type PackedShape, type RowCounts, viewOf } from './packed.js';
 import type { Column, Row } from './schema.js';
 
@@ -8,7 +9,7 @@ export interface FrameCoder extends PackedShape {
    * Writes rows behind the header of `into`; of bytes beyond them it may leave anything. `found` is the
    * number of rows that open tensors had before they were cut or padded.
    */
-  encode(tensors: readonly Float32Array[], into: Uint8Array, found?: number): RowCounts;
+  encode(tensors: readonly Numbers[], into: Uint8Array, found?: number): RowCounts;
   /** Returns the cells of the first `rows` rows. */
   cells(packed: Uint8Array, rows: number): readonly Row[];
 }

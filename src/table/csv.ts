@@ -5,6 +5,7 @@
  * labels file's. NaN and infinity are empty. A list is JSON in quotes.
  */
 import { jsonOf } from './json-lines.js';
+import { isNumbers } from './numbers.js';
 import { type RowEncoder, textEncoder } from './row-encoder.js';
 import type { Cell, Column } from './schema.js';
 
@@ -22,7 +23,7 @@ export function csvEncoder(columns: readonly Column[]): RowEncoder {
 function csvOf(type: Column['type'], cell: Cell): string {
   if (typeof cell === 'string') return quoted(cell);
   const text = jsonOf(type, cell);
-  if (cell instanceof Float32Array) return quoted(text);
+  if (isNumbers(cell)) return quoted(text);
   return text === 'null' ? '' : text;
 }
 

@@ -6,6 +6,7 @@ import { classesCoder } from './classes.js';
 import type { FrameCoder } from './coder.js';
 import type { Geometry } from './geometry.js';
 import { embeddingCoder, valuesCoder } from './lists.js';
+import { areOf, type Numbers, type NumberType } from './numbers.js';
 import {
   finishPacked,
   HEADER_BYTES,
@@ -33,10 +34,10 @@ export interface TableDecoder {
    * Packs the rows of a frame into all of `into`. With open rows, the tensors are followed by one of their
    * numbers of rows.
    *
-   * @throws {RangeError} when the tensors or `into` have other sizes than planned.
+   * @throws {RangeError} when the tensors or `into` have other sizes or types than planned.
    * @throws {JobError} model: when the open tensors have different numbers of rows.
    */
-  decode(tensors: readonly Float32Array[], into: Uint8Array): void;
+  decode(tensors: readonly Numbers[], into: Uint8Array): void;
   /**
    * Returns the number of a frame's rows, and of those dropped: boxes beyond the spec's `max`, rows beyond
    * the most of open tensors, and candidates that suppression did not look at, of which some would have been
@@ -64,6 +65,14 @@ export interface OpenRows {
   readonly tensors: number;
 }
 
+/** What `tableDecoder` may be told of its tensors. */
+export interface TensorFacts {
+  /** In the order of the shapes; see `keptType`. Default: float32. */
+  readonly types?: readonly NumberType[];
+  readonly open?: OpenRows | undefined;
+}
+
+const NONE = new Float32Array(0);
 /** The most candidates or numbers of a tensor: they are counted in 32 bits. */
 const MOST_ELEMENTS = 2 ** 32 - 1;
 
@@ -75,12 +84,12 @@ export function tableDecoder(
   spec: TableSpec,
   shapes: readonly Shape[],
   geometry: Geometry,
-  open?: OpenRows,
+  { types = shapes.map(() => 'float32'), open }: TensorFacts = {},
 ): TableDecoder | Refusal {
   const sizes = [...shapes.map(elements), ...(open === undefined ? [] : [open.tensors])];
   const odd = sizes.find((size) => !Number.isInteger(size) || size < 1 || size > MOST_ELEMENTS);
   if (odd !== undefined) return { refusal: `an output has ${odd} numbers a frame` };
-  const coder = coderOf(spec, shapes, geometry, open);
+  const coder = coderOf(spec, shapes, geometry, { types, open });
   if (isRefusal(coder)) return coder;
   const shape: PackedShape = coder;
   const frameBytes = packedBytes(shape);
@@ -97,6 +106,8 @@ export function tableDecoder(
       }
       const at = tensors.findIndex((tensor, index) => tensor.length !== sizes[index]);
       if (at >= 0) throw new RangeError(`tensor ${at} has ${tensors[at]?.length} numbers, not ${sizes[at]}`);
+      const odd = types.findIndex((type, index) => !areOf(type, tensors[index] ?? NONE));
+      if (odd >= 0) throw new RangeError(`tensor ${odd} is not of ${types[odd]}`);
       const found = open && foundRows(tensors.at(-1));
       const counts = coder.encode(tensors, into, found);
       const beyond = open === undefined ? 0 : Math.max(0, (found ?? 0) - open.most);
@@ -111,7 +122,8 @@ export function tableDecoder(
 }
 
 /** Returns the number of rows that all open tensors have. */
-function foundRows(counts: Float32Array = new Float32Array(0)): number {
+function foundRows(tensor: Numbers = NONE): number {
+  const counts = Array.from(tensor, Number);
   const [first = 0] = counts;
   if (counts.every((count) => count === first)) return first;
   throw new JobError('model', `the outputs of a table have different numbers of rows: ${counts.join(', ')}`, {
@@ -126,7 +138,7 @@ function coderOf(
   spec: TableSpec,
   shapes: readonly Shape[],
   geometry: Geometry,
-  open: OpenRows | undefined,
+  { types, open }: TensorFacts,
 ): FrameCoder | Refusal {
   if (open !== undefined && spec.kind !== 'values') {
     const head = spec.kind === 'boxes' ? spec.head : spec.kind;
@@ -134,7 +146,7 @@ function coderOf(
   }
   switch (spec.kind) {
     case 'values':
-      return valuesCoder(spec, shapes, open !== undefined);
+      return valuesCoder(spec, shapes, types?.[0], open !== undefined);
     case 'embedding':
       return embeddingCoder(spec, shapes);
     case 'classes':

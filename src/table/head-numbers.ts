@@ -1,8 +1,9 @@
 /** What heads do with the numbers of their tensors. */
 import type { Corners, Geometry } from './geometry.js';
+import type { Floats } from './numbers.js';
 
 /** In place of a tensor that is not there. */
-export const NOTHING = new Float32Array(0);
+export const NOTHING: Floats = new Float32Array(0);
 export const MOST_CLASS = 2 ** 31 - 1;
 
 /** Returns whether a number is that of a class: whole, from 0, and within int32. */
@@ -11,13 +12,7 @@ export function isClass(label: number): boolean {
 }
 
 /** Returns which of `count` numbers is the largest, but for number `without`; NaN only if all are. */
-export function largest(
-  tensor: Float32Array,
-  from: number,
-  step: number,
-  count: number,
-  without = -1,
-): number {
+export function largest(tensor: Floats, from: number, step: number, count: number, without = -1): number {
   let best = without === 0 ? 1 : 0;
   let most = Number.NaN;
   for (let each = 0; each < count; each += 1) {
@@ -30,7 +25,7 @@ export function largest(
 }
 
 /** Returns the softmax of number `of`, rounded to float32; NaN if any of the numbers is. */
-export function softmaxOf(tensor: Float32Array, from: number, count: number, of: number): number {
+export function softmaxOf(tensor: Floats, from: number, count: number, of: number): number {
   let most = Number.NEGATIVE_INFINITY;
   for (let each = 0; each < count; each += 1) most = Math.max(most, tensor[from + each] ?? Number.NaN);
   let sum = 0;
@@ -44,7 +39,7 @@ export function sigmoidOf(value: number): number {
 }
 
 /** Gives the corners of centre x, centre y, width and height, which lie `step` numbers apart from `at`. */
-export function fromCentre(tensor: Float32Array, at: number, step: number, into: Corners): void {
+export function fromCentre(tensor: Floats, at: number, step: number, into: Corners): void {
   const x = tensor[at] ?? 0;
   const y = tensor[at + step] ?? 0;
   const halfWidth = (tensor[at + 2 * step] ?? 0) / 2;

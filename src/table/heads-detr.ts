@@ -3,6 +3,7 @@ import type { Refusal } from '../system/refusal.js';
 import type { Corners, Geometry } from './geometry.js';
 import type { Head } from './head.js';
 import { fromCentre, largest, NOTHING, sigmoidOf, softmaxOf, toPixels } from './head-numbers.js';
+import type { Floats } from './numbers.js';
 import { type Shape, shapeText, withoutOnes } from './shapes.js';
 
 /**
@@ -60,7 +61,7 @@ export function rtdetrHead(shapes: readonly Shape[], geometry: Geometry): Head |
     const wanted = 'rtdetr takes logits [R, classes] and boxes [R, 4], or one output [R, 4 + classes]';
     return { refusal: `${wanted}; not ${shapeText(shapes)}` };
   }
-  const boxOfQuery = (tensor: Float32Array, at: number, into: Corners): void => {
+  const boxOfQuery = (tensor: Floats, at: number, into: Corners): void => {
     fromCentre(tensor, at, 1, into);
     toPixels(into, geometry);
   };

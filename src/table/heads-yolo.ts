@@ -2,6 +2,7 @@
 import type { Refusal } from '../system/refusal.js';
 import type { Head, Offer } from './head.js';
 import { fromCentre, isClass, largest, NOTHING } from './head-numbers.js';
+import type { Floats } from './numbers.js';
 import { type Shape, shapeText, withoutOnes } from './shapes.js';
 
 /** Candidates that are looked at together. */
@@ -108,7 +109,7 @@ const END_TO_END_WIDTH = 6;
  * Offers the candidates of a tensor [4 + classes, candidates], block by block: to go from class to class of
  * one candidate would miss the caches each time.
  */
-function scanAcross(tensor: Float32Array, candidates: number, classes: number, offer: Offer): void {
+function scanAcross(tensor: Floats, candidates: number, classes: number, offer: Offer): void {
   const most = new Float32Array(BLOCK);
   const labels = new Int32Array(BLOCK);
   for (let start = 0; start < candidates; start += BLOCK) {

@@ -3,6 +3,7 @@
  * null, as `JSON.stringify` has it: JSON has no such numbers.
  */
 import { float32Text, float64Text } from './float-text.js';
+import { isNumbers, type Numbers } from './numbers.js';
 import { type RowEncoder, textEncoder } from './row-encoder.js';
 import type { Cell, Column } from './schema.js';
 
@@ -18,10 +19,20 @@ export function jsonLinesEncoder(columns: readonly Column[]): RowEncoder {
 /** Returns a cell as JSON. */
 export function jsonOf(type: Column['type'], cell: Cell): string {
   if (typeof cell === 'string') return JSON.stringify(cell);
-  if (cell instanceof Float32Array) return `[${Array.from(cell, float32Json).join(',')}]`;
+  if (isNumbers(cell)) return `[${listText(cell)}]`;
   if (typeof cell === 'bigint') return String(cell);
   if (type === 'float32') return float32Json(cell);
-  return Number.isFinite(cell) ? float64Text(cell) : 'null';
+  return float64Json(cell);
+}
+
+function listText(numbers: Numbers): string {
+  if (numbers instanceof Float32Array) return Array.from(numbers, float32Json).join(',');
+  if (numbers instanceof Float64Array) return Array.from(numbers, float64Json).join(',');
+  return numbers.join(',');
+}
+
+function float64Json(value: number): string {
+  return Number.isFinite(value) ? float64Text(value) : 'null';
 }
 
 function float32Json(value: number): string {

@@ -1,21 +1,22 @@
 /** Tables with one row a frame: the tensor itself, or a vector. */
 import type { Refusal } from '../system/refusal.js';
 import type { FrameCoder } from './coder.js';
-import { bytesOf, HEADER_BYTES, viewOf } from './packed.js';
+import { float32Of, type Numbers, type NumberType, numberBytes, numbersIn } from './numbers.js';
+import { bytesOf, HEADER_BYTES } from './packed.js';
 import { type Column, FRAME_COLUMNS, type Row } from './schema.js';
 import { elements, type Shape, shapeText } from './shapes.js';
 import type { EmbeddingSpec, ValuesSpec } from './spec.js';
 
-const FLOAT_BYTES = 4;
 const ONE_ROW = { rows: 1, dropped: 0 };
 
 /**
- * Plans the table of a tensor as it is. Every bit stays, of NaN too. With `isOpen` the first axis is that of
- * rows of which there may be fewer: they are one list in one row of the table.
+ * Plans the table of a tensor as it is, of numbers of `type`. Every bit stays, of NaN too. With `isOpen` the
+ * first axis is that of rows of which there may be fewer: they are one list in one row of the table.
  */
 export function valuesCoder(
   { column }: ValuesSpec,
   shapes: readonly Shape[],
+  type: NumberType = 'float32',
   isOpen = false,
 ): FrameCoder | Refusal {
   if (column === '' || FRAME_COLUMNS.some(({ name }) => name === column)) {
@@ -24,32 +25,35 @@ export function valuesCoder(
   const [shape, ...others] = shapes;
   if (shape === undefined || others.length > 0) return notOne('values', shapes);
   const size = elements(shape);
-  if (isOpen) return openValuesCoder(column, shape[0] ?? 0, size);
+  if (isOpen) return openValuesCoder({ name: column, type: `${type}-list` }, type, shape[0] ?? 0, size);
   return {
-    columns: [{ name: column, type: size === 1 ? 'float32' : 'float32-list' }],
+    columns: [{ name: column, type: size === 1 ? type : `${type}-list` }],
     mostRows: 1,
-    rowBytes: size * FLOAT_BYTES,
+    rowBytes: size * numberBytes(type),
     encode([tensor = new Float32Array(0)], into) {
       into.set(bytesOf(tensor), HEADER_BYTES);
       return ONE_ROW;
     },
-    cells: (packed, rows) =>
-      rows === 0 ? [] : [[size === 1 ? viewOf(packed).getFloat32(HEADER_BYTES, true) : listOf(packed)]],
+    cells(packed, rows) {
+      if (rows === 0) return [];
+      const list = listOf(type, packed);
+      return [[size === 1 ? (list[0] ?? 0) : list]];
+    },
   };
 }
 
 /** Plans a list of whole rows. What is packed is the rows of the tensor, and not of the table. */
-function openValuesCoder(column: string, most: number, size: number): FrameCoder {
-  const rowBytes = (size / most) * FLOAT_BYTES;
+function openValuesCoder(column: Column, type: NumberType, most: number, size: number): FrameCoder {
+  const rowBytes = (size / most) * numberBytes(type);
   return {
-    columns: [{ name: column, type: 'float32-list' }],
+    columns: [column],
     mostRows: most,
     rowBytes,
     encode([tensor = new Float32Array(0)], into, found = 0) {
       into.set(bytesOf(tensor), HEADER_BYTES);
       return { rows: Math.min(found, most), dropped: 0 };
     },
-    cells: (packed, rows) => [[listOf(packed.subarray(0, HEADER_BYTES + rows * rowBytes))]],
+    cells: (packed, rows) => [[listOf(type, packed.subarray(0, HEADER_BYTES + rows * rowBytes))]],
   };
 }
 
@@ -65,7 +69,8 @@ export function embeddingCoder(spec: EmbeddingSpec, shapes: readonly Shape[]): F
     columns: [column],
     mostRows: 1,
     rowBytes: vector.byteLength,
-    encode([tensor = new Float32Array(0)], into) {
+    encode(tensors, into) {
+      const tensor = float32Of(tensors[0]);
       const norm = spec.normalize === true ? Math.sqrt(tensor.reduce((sum, x) => sum + x * x, 0)) : 1;
       for (let at = 0; at < vector.length; at += 1) {
         vector[at] = norm === 0 ? 0 : (tensor[at] ?? 0) / norm;
@@ -73,13 +78,13 @@ export function embeddingCoder(spec: EmbeddingSpec, shapes: readonly Shape[]): F
       into.set(bytesOf(vector), HEADER_BYTES);
       return ONE_ROW;
     },
-    cells: (packed, rows): readonly Row[] => (rows === 0 ? [] : [[listOf(packed)]]),
+    cells: (packed, rows): readonly Row[] => (rows === 0 ? [] : [[listOf('float32', packed)]]),
   };
 }
 
 /** Returns the numbers behind the header, copied: the bytes may begin anywhere, and be a `Buffer`'s. */
-function listOf(packed: Uint8Array): Float32Array {
-  return new Float32Array(new Uint8Array(packed.subarray(HEADER_BYTES)).buffer);
+function listOf(type: NumberType, packed: Uint8Array): Numbers {
+  return numbersIn(type, new Uint8Array(packed.subarray(HEADER_BYTES)).buffer);
 }
 
 function notOne(kind: string, shapes: readonly Shape[]): Refusal {

@@ -4,6 +4,7 @@
  * this program are.
  */
 import { JobError } from '../system/errors.js';
+import type { Numbers } from './numbers.js';
 
 export const HEADER_BYTES = 8;
 
@@ -50,6 +51,6 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 /** Returns the bytes of `numbers`, not a copy. */
-export function bytesOf(numbers: Float32Array): Uint8Array {
+export function bytesOf(numbers: Numbers): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }

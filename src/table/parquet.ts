@@ -1,8 +1,9 @@
 /** Apache Parquet: column by column, in groups of rows, compressed by Snappy. */
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { packageVersion } from '../system/package.js';
+import { isNumbers } from './numbers.js';
 import type { RowEncoder } from './row-encoder.js';
-import type { Column, Row } from './schema.js';
+import { type Column, listType, type Row } from './schema.js';
 
 type Schema = ConstructorParameters<typeof ParquetWriter>[0]['schema'];
 type ColumnSource = Parameters<ParquetWriter['write']>[0]['columnData'][number];
@@ -42,7 +43,7 @@ export function parquetEncoder(
   return {
     add(row) {
       group.push(row);
-      for (const cell of row) if (cell instanceof Float32Array) numbers += cell.length;
+      for (const cell of row) if (isNumbers(cell)) numbers += cell.length;
       if (group.length < GROUP_ROWS && numbers < GROUP_NUMBERS) return undefined;
       writeGroup();
       return taken();
@@ -59,17 +60,17 @@ function schemaOf(columns: readonly Column[]): Schema {
   return [{ name: 'root', num_children: columns.length }, ...columns.flatMap(elementsOf)];
 }
 
+/** The types of Parquet. */
+const TYPES = { int32: 'INT32', int64: 'INT64', float32: 'FLOAT', float64: 'DOUBLE' } as const;
+
 function elementsOf({ name, type }: Column): Schema {
   const repetition_type = 'REQUIRED';
   switch (type) {
     case 'int32':
-      return [{ name, type: 'INT32', repetition_type }];
     case 'int64':
-      return [{ name, type: 'INT64', repetition_type }];
     case 'float32':
-      return [{ name, type: 'FLOAT', repetition_type }];
     case 'float64':
-      return [{ name, type: 'DOUBLE', repetition_type }];
+      return [{ name, type: TYPES[type], repetition_type }];
     case 'string':
       return [
         {
@@ -80,11 +81,11 @@ function elementsOf({ name, type }: Column): Schema {
           repetition_type,
         },
       ];
-    case 'float32-list':
+    default:
       return [
         { name, converted_type: 'LIST', logical_type: { type: 'LIST' }, num_children: 1, repetition_type },
         { name: 'list', num_children: 1, repetition_type: 'REPEATED' },
-        { name: 'element', type: 'FLOAT', repetition_type },
+        { name: 'element', type: TYPES[listType(type) ?? 'float32'], repetition_type },
       ];
   }
 }
@@ -96,9 +97,15 @@ function sourceOf({ name, type }: Column, rows: readonly Row[], at: number): Col
     case 'float64':
       // The writer's dictionaries would make 0 of -0.
       return { name, data, encoding: 'PLAIN' };
-    case 'float32-list':
-      return { name, data: data.map((list) => Array.from(list as Float32Array)), encoding: 'PLAIN' };
-    default:
+    case 'int32':
+    case 'int64':
+    case 'string':
       return { name, data };
+    default:
+      return {
+        name,
+        data: data.map((list) => Array.from<number | bigint>(list as Iterable<number | bigint>)),
+        encoding: 'PLAIN',
+      };
   }
 }

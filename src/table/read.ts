@@ -2,7 +2,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { type AsyncBuffer, parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { openRegular } from '../system/own-files.js';
-import type { Cell, Column, Row } from './schema.js';
+import type { Numbers, NumberType } from './numbers.js';
+import { type Cell, type Column, listType, type Row } from './schema.js';
 import type { TableFormat } from './write.js';
 
 const PIECE_BYTES = 2 ** 16;
@@ -44,9 +45,10 @@ async function* parquetRows(handle: FileHandle, columns: readonly Column[]): Asy
       parquetRead({ file, metadata, parsers, rowStart, rowEnd, onComplete }).catch(reject);
     });
     for (const row of rows) {
-      yield columns.map(({ type }, at) =>
-        type === 'float32-list' ? Float32Array.from(row[at] as Iterable<number>) : (row[at] as Cell),
-      );
+      yield columns.map(({ type }, at) => {
+        const list = listType(type);
+        return list === undefined ? (row[at] as Cell) : numbersOf(list, row[at] as readonly Listed[]);
+      });
     }
     rowStart = rowEnd;
   }
@@ -69,7 +71,7 @@ async function bufferOf(handle: FileHandle): Promise<AsyncBuffer> {
 }
 
 function jsonRow(line: string, columns: readonly Column[]): Row {
-  const values = JSON.parse(line) as Readonly<Record<string, unknown>>;
+  const values = parsed(line) as Readonly<Record<string, unknown>>;
   // An object's keys that are numbers, as some outputs' names, come first.
   checkNames(columns.map(({ name }) => name).sort(), Object.keys(values).sort());
   return columns.map(({ name, type }) => cellOf(type, values[name]));
@@ -90,7 +92,7 @@ async function* csvRows(file: FileHandle, columns: readonly Column[]): AsyncGene
 
 function csvCell(type: Column['type'], field: string): Cell {
   if (type === 'string') return field;
-  return cellOf(type, field === '' ? null : JSON.parse(field));
+  return cellOf(type, field === '' ? null : parsed(field));
 }
 
 function cellOf(type: Column['type'], value: unknown): Cell {
@@ -98,18 +100,45 @@ function cellOf(type: Column['type'], value: unknown): Cell {
     case 'string':
       return value as string;
     case 'int64':
-      return BigInt(value as number);
-    case 'float32-list':
-      return Float32Array.from(value as (number | null)[], numberOf);
+      return BigInt(value as number | string);
     case 'float32':
-      return Math.fround(numberOf(value as number | null));
+      return Math.fround(numberOf(value as Listed));
+    case 'int32':
+    case 'float64':
+      return numberOf(value as Listed);
     default:
-      return numberOf(value as number | null);
+      return numbersOf(listType(type) ?? 'float32', value as readonly Listed[]);
   }
 }
 
-function numberOf(value: number | null): number {
-  return value ?? Number.NaN;
+/** A number as it is read: see `parsed`; null for one that JSON does not have. */
+type Listed = number | bigint | string | null;
+
+function numbersOf(type: NumberType, list: readonly Listed[]): Numbers {
+  switch (type) {
+    case 'int64':
+      return BigInt64Array.from(list, (one) => BigInt(one ?? 0));
+    case 'int32':
+      return Int32Array.from(list, numberOf);
+    case 'float32':
+      return Float32Array.from(list, numberOf);
+    case 'float64':
+      return Float64Array.from(list, numberOf);
+  }
+}
+
+function numberOf(value: Listed): number {
+  return value === null ? Number.NaN : Number(value);
+}
+
+/** Texts and numbers of JSON. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+
+/** Parses JSON, but leaves whole numbers that a JavaScript number may not hold as text. */
+function parsed(text: string): unknown {
+  return JSON.parse(
+    text.replace(TOKENS, (token) => (token.length > 15 && /^-?\d+$/.test(token) ? `"${token}"` : token)),
+  );
 }
 
 /** Yields the lines of a text. With `quotes`, a line feed between quotation marks ends none. */

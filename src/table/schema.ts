@@ -1,14 +1,24 @@
 /** The types of a table's columns and cells. */
+import type { Numbers, NumberType } from './numbers.js';
 
-export type ColumnType = 'int32' | 'int64' | 'float32' | 'float64' | 'string' | 'float32-list';
+export type ColumnType = NumberType | `${NumberType}-list` | 'string';
 
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;
 }
 
-/** A cell: bigint in a column of int64, `Float32Array` in one of lists, a string or a number. */
-export type Cell = number | bigint | string | Float32Array;
+/** A cell: bigint in a column of int64, numbers of its type in one of lists, a string or a number. */
+export type Cell = number | bigint | string | Numbers;
+
+/** Returns the type of the numbers of a column of lists; undefined for other columns. */
+export function listType(type: ColumnType): NumberType | undefined {
+  return LISTS[type];
+}
+
+const LISTS: Readonly<Partial<Record<ColumnType, NumberType>>> = {
+  ...{ 'int32-list': 'int32', 'int64-list': 'int64', 'float32-list': 'float32', 'float64-list': 'float64' },
+};
 
 /** The cells of a row, in the order of the columns. */
 export type Row = readonly Cell[];

@@ -1,5 +1,6 @@
 /** A digest of a table's cells, whichever file they are in. */
 import { createHash } from 'node:crypto';
+import { isNumbers, isNumberType, type NumberType, numberBytes } from './numbers.js';
 import { bytesOf } from './packed.js';
 import type { Cell, Column, Row } from './schema.js';
 
@@ -19,7 +20,6 @@ export interface TableDigest {
 }
 
 const PIECE_BYTES = 2 ** 16;
-const NUMBER_BYTES = { int32: 4, int64: 8, float32: 4, float64: 8 } as const;
 
 /**
  * Starts a digest of rows with these columns. All NaN are the same; with `finiteOnly`, for files that cannot
@@ -38,10 +38,13 @@ export function tableDigest(columns: readonly Column[], finiteOnly: boolean): Ta
       const text = Buffer.from(cell);
       cells.number('int32', text.length);
       cells.bytes(text);
-    } else if (cell instanceof Float32Array) {
+    } else if (cell instanceof Float32Array || cell instanceof Float64Array) {
       cells.number('int32', cell.length);
       cells.bytes(bytesOf(cell.every(isPlain) ? cell : cell.map(plain)));
-    } else if (type !== 'string' && type !== 'float32-list') {
+    } else if (isNumbers(cell)) {
+      cells.number('int32', cell.length);
+      cells.bytes(bytesOf(cell));
+    } else if (isNumberType(type)) {
       cells.number(type, typeof cell === 'bigint' ? cell : plain(cell));
     }
   };
@@ -68,13 +71,14 @@ function hashOfPieces() {
     used = 0;
   };
   return {
-    number(type: keyof typeof NUMBER_BYTES, value: number | bigint): void {
-      if (used + NUMBER_BYTES[type] > PIECE_BYTES) flush();
+    number(type: NumberType, value: number | bigint): void {
+      const size = numberBytes(type);
+      if (used + size > PIECE_BYTES) flush();
       if (type === 'int64') piece.writeBigInt64LE(BigInt(value), used);
       else if (type === 'int32') piece.writeInt32LE(Number(value), used);
       else if (type === 'float32') piece.writeFloatLE(Number(value), used);
       else piece.writeDoubleLE(Number(value), used);
-      used += NUMBER_BYTES[type];
+      used += size;
     },
     bytes(bytes: Uint8Array): void {
       if (used + bytes.length > PIECE_BYTES) flush();

@@ -4,9 +4,10 @@ import { extname } from 'node:path';
 import { openRegular, removeFile } from '../system/own-files.js';
 import { csvEncoder } from './csv.js';
 import { jsonLinesEncoder } from './json-lines.js';
+import { areOf, isNumbers } from './numbers.js';
 import { parquetEncoder } from './parquet.js';
 import type { RowEncoder } from './row-encoder.js';
-import type { Cell, Column, Row } from './schema.js';
+import { type Cell, type Column, listType, type Row } from './schema.js';
 import { type TableContents, tableDigest } from './table-digest.js';
 
 export type TableFormat = 'parquet' | 'json-lines' | 'csv';
@@ -119,16 +120,15 @@ function fits(type: Column['type'], cell: Cell | undefined): boolean {
     case 'int32':
       return typeof cell === 'number' && (cell | 0) === cell;
     case 'int64':
-      // JSON's readers, among them the one that verifies, know whole numbers to 2^53.
-      return typeof cell === 'bigint' && Number.isSafeInteger(Number(cell));
+      return typeof cell === 'bigint' && BigInt.asIntN(64, cell) === cell;
     case 'float32':
       return typeof cell === 'number' && Object.is(Math.fround(cell), cell);
     case 'float64':
       return typeof cell === 'number';
     case 'string':
       return typeof cell === 'string';
-    case 'float32-list':
-      return cell instanceof Float32Array;
+    default:
+      return isNumbers(cell) && areOf(listType(type) ?? 'float32', cell);
   }
 }
 

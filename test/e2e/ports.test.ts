@@ -26,7 +26,14 @@ import {
   stylePixels,
   valueOfJob,
 } from '../fixtures/port-jobs.js';
-import { adainOf, nanTable, networkFolder, type TableNetwork } from '../fixtures/table-networks.js';
+import {
+  adainOf,
+  nanTable,
+  networkFolder,
+  numberTable,
+  type TableNetwork,
+  WHOLE,
+} from '../fixtures/table-networks.js';
 import { decoded, type PlainRow, pixelsOf, plainRowsOf } from '../fixtures/table-reference.js';
 
 t.setTimeout(900_000);
@@ -433,6 +440,25 @@ t.test('boxes of one frame at a time: the log says so, and what goes beyond "row
     stderr,
     /frames gave more rows than the table takes \("max": 100 and "rows": 3 in the manifest\): \d+ were left out\n/,
   );
+});
+
+t.test('whole numbers reach the file with every digit, in each format', async (t) => {
+  const folder = t.testdir(networkFolder(numberTable('int64')));
+  const clip = await makeClip('one-frame');
+  const expected = WHOLE.int64.map(String);
+  for (const extension of ['parquet', 'jsonl', 'csv']) {
+    const output = join(folder, `out.${extension}`);
+    const words = ['--model', join(folder, 'model.onnx'), '--provider', 'cpu'];
+    const { code, stderr } = await runJob(0, [clip, output, ...words]);
+    t.equal(code, 0, stderr);
+    if (extension === 'parquet') {
+      const [row] = await rowsOf(output);
+      t.same(Array.from(row?.numbers as Iterable<bigint>, String), expected);
+    } else {
+      const text = await fs.readFile(output, 'utf8');
+      t.ok(text.includes(`[${expected.join(',')}]`), text);
+    }
+  }
 });
 
 t.test('a report tells of the table', async (t) => {

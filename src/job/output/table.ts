@@ -46,7 +46,7 @@ const SUFFIXES: Readonly<Record<TableFormat, string>> = {
  */
 export async function makeTable(parts: TableParts): Promise<MadeTable> {
   const { journal, plan, format, segments, timeBase, metadata } = parts;
-  const decoder = tableDecoder(plan.spec, plan.shapes, plan.geometry, plan.open);
+  const decoder = tableDecoder(plan.spec, plan.shapes, plan.geometry, plan);
   if (isRefusal(decoder)) throw new JobError('internal', decoder.refusal);
   const file = journal.store.temporary(scratchNames.table(SUFFIXES[format]));
   let before = 0;

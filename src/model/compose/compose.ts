@@ -31,7 +31,7 @@ export interface CutPlan extends CutRule {
 export interface ComposedGraph {
   /**
    * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the
-   * tensors of a table, `table_0`, ..., float32 [batch, numbers]; see `TablePlan`. Where neighbours stop at
+   * tensors of a table, `table_0`, ..., [batch, numbers]; see `TablePlan`. Where neighbours stop at
    * scene cuts, it takes the place of each of them among the frames, `neighbours` int32 [offsets, batch]; of
    * a network with states, `reset` bool [1] and the states, `state_0`, ..., float32, which come out as
    * `next_0`, ...
@@ -123,9 +123,9 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   builder.nameOutput(rows, OUTPUT_NAME);
   const tensors = (table?.tensors ?? []).map((tensor, at) => {
     builder.nameOutput(tensor, tableName(at));
-    const { shapes, open } = table?.plan ?? { shapes: [] };
+    const { shapes, types, open } = table?.plan ?? { shapes: [], types: [] };
     const numbers = shapes[at] === undefined ? (open?.tensors ?? 0) : elements(shapes[at]);
-    return tensorInfo(tableName(at), DataType.float32, [batch, numbers]);
+    return tensorInfo(tableName(at), DataType[types[at] ?? 'float32'], [batch, numbers]);
   });
 
   const states = leaveStates(builder, model.recurrence, network.shapes);

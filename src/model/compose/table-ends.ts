@@ -3,6 +3,8 @@ import { JobError } from '../../system/errors.js';
 import { isRefusal } from '../../system/refusal.js';
 import { type OpenRows, tableDecoder } from '../../table/decoder.js';
 import type { Geometry } from '../../table/geometry.js';
+import { keptType } from '../../table/kept-types.js';
+import type { NumberType } from '../../table/numbers.js';
 import type { TableSpec } from '../../table/spec.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { prefixed } from '../graph/inline.js';
@@ -10,7 +12,7 @@ import { elements } from '../graph/onnx.js';
 import { firstUnknownNode } from '../graph/shapes.js';
 import type { ModelTable } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan } from '../load/network.js';
-import { finiteCheck, finiteFrames, mayBeNonFinite } from '../passes/finite-check.js';
+import { checkedFloats, finiteCheck, finiteFrames, mayBeNonFinite } from '../passes/finite-check.js';
 import { type DeclaredEnd, declaredEnds, endText } from '../ports/ends.js';
 import { isOfOneFrame, type OpenShape, openShape } from '../ports/open-rows.js';
 import { fixedRows } from './fixed-rows.js';
@@ -18,9 +20,10 @@ import { fixedRows } from './fixed-rows.js';
 /** What every rank needs to make rows of the tensors of a frame. */
 export interface TablePlan {
   readonly spec: TableSpec;
-  /** The tensors of a frame, float32, in the order of the graph's outputs after the first. */
+  /** The tensors of a frame, in the order of the graph's outputs after the first. */
   readonly shapes: readonly (readonly number[])[];
-  /** With open rows, a tensor of their numbers follows those of `shapes`. */
+  readonly types: readonly NumberType[];
+  /** With open rows, a float32 tensor of their numbers follows those of `shapes`. */
   readonly open?: OpenRows;
   readonly geometry: Geometry;
   /** Bytes of a frame's packed rows: see `TableDecoder`. */
@@ -32,7 +35,7 @@ const GIVE_ROWS: readonly string[] = ['NonMaxSuppression', 'NonZero', 'Compress'
 
 export interface TableEnds {
   readonly plan: TablePlan;
-  /** Float32 [batch, numbers] for each tensor, and for the numbers of rows: new nodes that nothing reads. */
+  /** [batch, numbers] for each tensor, and for the numbers of rows: new nodes that nothing reads. */
   readonly tensors: readonly string[];
   /** bool [batch, 1], one for each output that may hold others than finite numbers. */
   readonly finite: readonly string[];
@@ -55,16 +58,18 @@ export function tableEnds(
 ): TableEnds {
   const { model } = plan;
   const declared = new Map(declaredEnds(plan.graph).outputs.map((end) => [end.name, end]));
-  const ends = table.ends.map((name) => {
+  const ends = table.ends.map((name, at) => {
     const end = declared.get(name) ?? { name, type: 'unknown', dims: undefined };
-    return addedEnd(builder, end, shapeOf(end, table, plan, network), plan, network);
+    const shape = shapeOf(end, table, plan, network);
+    return addedEnd(builder, end, shape, typeOf(end, at, table, model.file), plan, network);
   });
   const counts = ends.flatMap(({ count }) => count ?? []);
   const shapes = ends.map(({ shape }) => shape);
+  const types = ends.map(({ type }) => type);
   const isOpen = table.rows !== undefined && counts.length > 0;
   const open = isOpen ? { most: table.rows, tensors: counts.length } : undefined;
   const { geometry } = network;
-  const decoder = tableDecoder(table.spec, shapes, geometry, open);
+  const decoder = tableDecoder(table.spec, shapes, geometry, { types, open });
   if (isRefusal(decoder)) {
     throw new JobError('model', `the table of "${model.file}" cannot be made: ${decoder.refusal}`, {
       hint: 'correct the output with the role "table" in its manifest',
@@ -73,7 +78,7 @@ export function tableEnds(
   const { frameBytes } = decoder;
   const tensors = ends.map(({ tensor }) => tensor);
   return {
-    plan: { spec: table.spec, shapes, geometry, frameBytes, ...(open === undefined ? {} : { open }) },
+    plan: { spec: table.spec, shapes, types, geometry, frameBytes, ...(open === undefined ? {} : { open }) },
     tensors: isOpen ? [...tensors, builder.concat(counts, 1)] : tensors,
     finite: ends.flatMap(({ finite }) => finite ?? []),
   };
@@ -133,9 +138,19 @@ function shapeOf(
   return { isOpen: false, shape };
 }
 
+/** Returns the type in which an output is taken. */
+function typeOf(end: DeclaredEnd, at: number, { spec }: ModelTable, file: string): NumberType {
+  const type = keptType(spec, at, end.type);
+  if (type !== undefined) return type;
+  throw new JobError('model', `no column can hold the numbers of the output ${endText(end)} of "${file}"`, {
+    hint: 'add a Cast to int64 or float64 to the graph',
+  });
+}
+
 interface AddedEnd {
-  /** Float32 [batch, numbers]. */
+  /** [batch, numbers] of `type`. */
   readonly tensor: string;
+  readonly type: NumberType;
   readonly shape: readonly number[];
   readonly finite: string | undefined;
   /** Float32 [batch, 1], if the rows are open. */
@@ -144,25 +159,28 @@ interface AddedEnd {
 
 function addedEnd(
   builder: GraphBuilder,
-  { name, type }: DeclaredEnd,
+  { name, type: declared }: DeclaredEnd,
   found: EndShape,
+  type: NumberType,
   { batch }: ComposePlan,
   network: ComposedNetwork,
 ): AddedEnd {
   const value = prefixed(name);
   if (!found.isOpen) {
     const { shape } = found;
-    const end = { value, output: value, type, batch };
+    const end = { value, output: value, type: declared, batch };
     const finite = finiteCheck(builder, network.included, end, network);
-    const tensor = builder.cast(builder.reshape(value, [batch, elements(shape)]), 'float32');
-    return { tensor, shape, finite };
+    const tensor = builder.cast(builder.reshape(value, [batch, elements(shape)]), type);
+    return { tensor, type, shape, finite };
   }
   const { open, most } = found;
-  const { tensor, count } = fixedRows(builder, value, open, most, batch);
+  const { tensor, count } = fixedRows(builder, value, open, most, batch, type);
   const shape = [most, ...open.row];
   // Of open tensors the rows that stay are checked: a mean over none would be NaN.
-  const finite = mayBeNonFinite(type) ? finiteFrames(builder, tensor, batch, 1) : undefined;
-  return { tensor: builder.reshape(tensor, [batch, elements(shape)]), shape, finite, count };
+  const finite = mayBeNonFinite(declared)
+    ? finiteFrames(builder, checkedFloats(builder, tensor, type), batch, 1)
+    : undefined;
+  return { tensor: builder.reshape(tensor, [batch, elements(shape)]), type, shape, finite, count };
 }
 
 /**

@@ -58,8 +58,17 @@ export function finiteCheck(
   if (found === output && !mayBeNonFinite(type)) return undefined;
   const checked = found === output ? value : found;
   // The type of a value inside the network is not known; ONNX Runtime removes a cast to the same type.
-  const floats = found === output && type === 'float32' ? checked : builder.cast(checked, 'float32');
+  const floats = checkedFloats(builder, checked, found === output ? type : 'unknown');
   return finiteFrames(builder, floats, batch, partsOf(found, shapes));
+}
+
+/**
+ * Adds a cast to float32 of numbers to be checked. Of float64 it takes zeros and NaN: large numbers would be
+ * infinite in float32.
+ */
+export function checkedFloats(builder: GraphBuilder, value: string, type: string): string {
+  if (type === 'float32') return value;
+  return builder.cast(type === 'float64' ? builder.node('Sub', [value, value]) : value, 'float32');
 }
 
 /** Returns whether numbers of an ONNX element type may be NaN or infinite. */

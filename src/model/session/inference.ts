@@ -1,12 +1,11 @@
 import type { NativeSession } from '../../system/native.js';
-import { isRefusal } from '../../system/refusal.js';
-import { type TableDecoder, tableDecoder } from '../../table/decoder.js';
 import type { CutPlan } from '../compose/compose.js';
 import type { TablePlan } from '../compose/table-ends.js';
 import { haloOf, type Window } from '../ports/window.js';
 import { type Scenes, scenesOf } from './scenes.js';
 import { allocateBuffer } from './session-errors.js';
 import { openStates, type States } from './states.js';
+import { openRows, type TableRows } from './table-rows.js';
 
 /** What a rank needs to know of a composed graph, to run it on frames that follow each other. */
 export interface InferenceShape {
@@ -34,13 +33,11 @@ export interface Inference {
   run(shard: Uint8Array, result: Uint8Array, frames: number): Promise<void>;
 }
 
-const FLOAT_BYTES = 4;
-
 /** Memory of an inference beside its frames and results. */
 interface Memory {
   readonly states: States | undefined;
   readonly neighbours: Int32Array | undefined;
-  readonly rows: Rows | undefined;
+  readonly rows: TableRows | undefined;
 }
 
 /** Returns the inference of a session. Its own memory is allocated by the first run. */
@@ -53,7 +50,7 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
   const open = (): Memory => ({
     states: every === undefined ? undefined : openStates(session),
     neighbours: cuts?.neighbours ? openNeighbours(session, cuts.offsets.length * batch) : undefined,
-    rows: table && openRows(session, table, shape),
+    rows: table && openRows(session, table, batch, styledBytes),
   });
 
   return {
@@ -108,46 +105,6 @@ function openNeighbours(session: NativeSession, count: number): Int32Array {
 
 function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/** The tensors of a table, which become packed rows of the result. */
-interface Rows {
-  readonly tensors: readonly Uint8Array[];
-  /** Packs the rows of the first `frames` frames into their rows of the result. */
-  fill(output: Uint8Array, frames: number): void;
-}
-
-function openRows(
-  session: NativeSession,
-  { spec, shapes, geometry, frameBytes, open }: TablePlan,
-  { batch, styledBytes }: InferenceShape,
-): Rows {
-  const decoder: TableDecoder = decoderOf(spec, shapes, geometry, open);
-  const offset = styledBytes - 1 - frameBytes;
-  const sizes = [
-    ...shapes.map((shape) => shape.reduce((all, size) => all * size, 1)),
-    ...(open === undefined ? [] : [open.tensors]),
-  ];
-  const tensors = sizes.map((size) => allocateBuffer(batch * size * FLOAT_BYTES, session));
-  return {
-    tensors,
-    fill(output, frames) {
-      for (let frame = 0; frame < frames; frame++) {
-        const own = tensors.map(({ buffer, byteOffset }, at) => {
-          const size = sizes[at] ?? 0;
-          return new Float32Array(buffer, byteOffset + frame * size * FLOAT_BYTES, size);
-        });
-        const from = frame * styledBytes + offset;
-        decoder.decode(own, output.subarray(from, from + frameBytes));
-      }
-    },
-  };
-}
-
-function decoderOf(...plan: Parameters<typeof tableDecoder>): TableDecoder {
-  const decoder = tableDecoder(...plan);
-  if (isRefusal(decoder)) throw new Error(decoder.refusal);
-  return decoder;
 }
 
 /** Allocates buffers for the inputs and outputs of a session after the first, by `allocate`: zeros. */

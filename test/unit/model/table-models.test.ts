@@ -17,9 +17,11 @@ import {
   encoder,
   endToEnd,
   networkFolder,
+  numberTable,
   rtdetr,
   ssd,
   type TableNetwork,
+  WHOLE,
   yolo,
 } from '../../fixtures/table-networks.js';
 import { decoded, plainRowsOf } from '../../fixtures/table-reference.js';
@@ -190,6 +192,61 @@ t.test('the batch changes no bit of a row', async (t) => {
     const [alone = [], together = []] = all;
     for (const [at, one] of alone.entries())
       t.same(together[at], one, `${network.decode?.kind}, frame ${at}`);
+  }
+});
+
+t.test('numbers keep the type that holds them, in any batch', async (t) => {
+  const frames = [1, 2, 3].map((seed) => photoLike(33, 45, BT601, seed));
+  for (const [type, expected] of [
+    ['int32', Int32Array.from(WHOLE.int32)],
+    ['int64', BigInt64Array.from(WHOLE.int64)],
+    ['uint32', BigInt64Array.of(2n ** 32n - 1n, 2n ** 24n + 1n, 0n)],
+    ['float64', Float64Array.from(WHOLE.int32)],
+    ['uint8', Int32Array.of(1, 255, 0)],
+    ['bool', Int32Array.of(1, 1, 1)],
+  ] as const) {
+    for (const batch of [1, 2]) {
+      const found = await made(await composed(t, numberTable(type), [33, 45], { batch }), batch, frames);
+      for (const { rows, finite } of found) t.same([rows, finite], [[[expected]], true], `${type}, ${batch}`);
+    }
+  }
+  await t.rejects(composed(t, numberTable('uint64'), [33, 45]), {
+    code: 'model',
+    message: /no column can hold the numbers of the output "numbers" \(uint64 \[N, 3\]\)/,
+    hint: /Cast to int64/,
+  });
+});
+
+t.test('float64 beyond float32 is finite, and its infinity is not', async (t) => {
+  const frames = [16, 235].map((luma) => photoLike(33, 45, BT601).fill(luma, 0, 33 * 45));
+  for (const [times, finite] of [
+    [1e300, [true, true]],
+    // The mean of the brighter frame, and 1, is more than 1.5.
+    [1.2e308, [true, false]],
+  ] as const) {
+    const rawData = new Uint8Array(Float64Array.of(times).buffer);
+    const bytes = modelBytes({
+      nodes: [
+        node('ReduceMean', ['input'], 'mean', { axes: [1, 2, 3], keepdims: 1 }),
+        node('Flatten', ['mean'], 'flat'),
+        node('Add', ['flat', 'one'], 'more'),
+        node('Cast', ['more'], 'double', { to: 11 }),
+        node('Mul', ['double', 'times'], 'far'),
+      ],
+      initializers: [floats('one', [1], [1]), { name: 'times', dataType: 11, dims: [], rawData }],
+      input: { dims: ['N', 3, 'H', 'W'] },
+      output: { name: 'far', type: 'float64', dims: ['N', 1] },
+    });
+    const { manifest } = numberTable('float64');
+    const network = { bytes, manifest: { ...manifest, outputs: { far: { role: 'table' } } } };
+    const found = await made(await composed(t, network, [33, 45]), 1, frames);
+    t.same(
+      found.map((one) => one.finite),
+      finite,
+      `times ${times}`,
+    );
+    for (const [at, { rows }] of found.entries())
+      t.equal(Number.isFinite(rows[0]?.[0] as number), finite[at], `times ${times}`);
   }
 });
 

@@ -3,6 +3,7 @@ import t from 'tap';
 import { isRefusal } from '../../../src/system/refusal.js';
 import { type TableDecoder, tableDecoder } from '../../../src/table/decoder.js';
 import type { Geometry } from '../../../src/table/geometry.js';
+import type { Numbers } from '../../../src/table/numbers.js';
 import type { Shape } from '../../../src/table/shapes.js';
 import type { BoxesSpec, TableSpec } from '../../../src/table/spec.js';
 import {
@@ -40,7 +41,7 @@ function refusal(spec: TableSpec, shapes: readonly Shape[]): string {
 }
 
 /** Decodes into bytes that are dirty, and returns the rows without the frame's cells. */
-function decoded(from: TableDecoder, tensors: readonly Float32Array[]) {
+function decoded(from: TableDecoder, tensors: readonly Numbers[]) {
   const packed = new Uint8Array(from.frameBytes).fill(0xa5);
   from.decode(tensors, packed);
   const rows = from.rows(packed, TIME);
@@ -295,6 +296,23 @@ t.test('labels; a class beyond them is empty', async (t) => {
     [1, 5, '', 1, 0, 0, 225, 95],
     [2, 0, 'cat, "big"', 0.75, 0, 0, 225, 95],
   ]);
+});
+
+t.test('classes of ssd keep every digit, and what is none is skipped', async (t) => {
+  const spec: BoxesSpec = {
+    ...{ kind: 'boxes', head: 'ssd', order: 'xyxy', units: 'normalised', threshold: 0, iou: 1, max: 9 },
+  };
+  const classes = Float64Array.of(2 ** 24 + 1, 2 ** 31 - 1, 2 ** 31, -1, 0.5, 2 ** 53);
+  const types = ['float32', 'float32', 'float64'] as const;
+  const made = tableDecoder(spec, [[6, 4], [6], [6]], GEOMETRY, { types });
+  if (isRefusal(made)) throw new Error(made.refusal);
+  const boxes = Float32Array.from({ length: 24 }, (_, at) => (at % 4 < 2 ? 0 : 1));
+  const { cells } = decoded(made, [boxes, Float32Array.from({ length: 6 }, (_, at) => 1 - at / 10), classes]);
+  t.same(
+    cells.map(([, label]) => label),
+    [2 ** 24 + 1, 2 ** 31 - 1],
+  );
+  t.throws(() => decoded(made, [boxes, new Float32Array(6), new BigInt64Array(6)]), RangeError);
 });
 
 t.test('shapes that are not as the head says, or ambiguous, are refused', async (t) => {

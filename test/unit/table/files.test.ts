@@ -63,9 +63,14 @@ const duckdb = await import('@duckdb/node-api').catch((error: unknown) => String
 const noDuck = typeof duckdb === 'string' ? `DuckDB cannot be loaded here: ${duckdb}` : false;
 
 /** Returns what DuckDB reads: the columns' types, and the rows in the order of the file. */
-async function duckRead(path: string, format: TableFormat, types?: readonly string[]) {
+async function duckRead(
+  path: string,
+  format: TableFormat,
+  types?: readonly string[],
+  columns: readonly Column[] = COLUMNS,
+) {
   if (typeof duckdb === 'string') throw new Error(duckdb);
-  const named = COLUMNS.map(({ name }, at) => `'${name}': '${types?.[at]}'`).join(', ');
+  const named = columns.map(({ name }, at) => `'${name}': '${types?.[at]}'`).join(', ');
   const given = types === undefined ? '' : `, columns = {${named}}`;
   const source = {
     parquet: `read_parquet('${path}')`,
@@ -84,7 +89,7 @@ async function duckRead(path: string, format: TableFormat, types?: readonly stri
 /** A row as DuckDB's package gives it. Formats of text have no NaN and infinity; U+FEFF goes on the way to us. */
 function asRead(row: Row, finiteOnly: boolean): unknown[] {
   const plain = (cell: Cell): unknown => {
-    if (cell instanceof Float32Array) return Array.from(cell, plain);
+    if (typeof cell === 'object') return Array.from<number | bigint, unknown>(cell, plain);
     if (typeof cell === 'string') return cell.replace(/^\ufeff/, '');
     return finiteOnly && typeof cell === 'number' && !Number.isFinite(cell) ? null : cell;
   };
@@ -108,6 +113,49 @@ t.test('DuckDB reads what was written', { skip: noDuck }, async (t) => {
     const at = expected.findIndex((row, index) => !isSame(row, found.rows[index]));
     t.same([at, found.rows[at]], [-1, undefined], `${format}: ${JSON.stringify(rows[at]?.slice(3))}`);
   }
+});
+
+t.test('whole numbers and float64 keep every digit, in columns and lists', { skip: noDuck }, async (t) => {
+  const columns: readonly Column[] = [
+    { name: 'frame', type: 'int64' },
+    { name: 'text "1234567890123456789"', type: 'string' },
+    ...(['int32', 'int64', 'float64', 'float32'] as const).flatMap((type): readonly Column[] => [
+      { name: type, type },
+      { name: `${type}s`, type: `${type}-list` },
+    ]),
+  ];
+  const types = [
+    ...['BIGINT', 'VARCHAR', 'INTEGER', 'INTEGER[]', 'BIGINT', 'BIGINT[]', 'DOUBLE', 'DOUBLE[]'],
+    ...['FLOAT', 'FLOAT[]'],
+  ];
+  const [small, large] = [
+    [0, 1, -1, 2 ** 24 + 1, 2 ** 31 - 1, -(2 ** 31)],
+    [0n, -1n, 2n ** 24n + 1n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, 10n ** 15n, 2n ** 63n - 1n, -(2n ** 63n)],
+  ];
+  const double = [0.1, -0, 1 / 3, 2 ** 53, 1e300, 1e-300, 5e-324, 123456789.12345679, 1e22, 2 ** 63];
+  const single = [2 ** 60, 1.5e20, 16777216].map(Math.fround);
+  const rows = Array.from(
+    { length: 12 },
+    (_, at): Row => [
+      ...[BigInt(at), `1234567890123456789, ${at}`],
+      ...[small[at % small.length] ?? 0, Int32Array.from(small.slice(at % 4))],
+      ...[large[at % large.length] ?? 0n, BigInt64Array.from(large.slice(at % 9))],
+      ...[double[at % double.length] ?? 0, Float64Array.from(double.slice(at % 5))],
+      ...[single[at % single.length] ?? 0, Float32Array.from(single)],
+    ],
+  );
+  for (const format of FORMATS) {
+    const path = join(t.testdir(), `table.${format}`);
+    await verifyTable(path, format, await write(path, format, columns, rows));
+    const found = await duckRead(path, format, format === 'parquet' ? undefined : types, columns);
+    t.same(found.types, types, format);
+    for (const [at, row] of rows.entries())
+      t.ok(isSame(asRead(row, false), found.rows[at]), `${format}, row ${at}`);
+  }
+  const path = join(t.testdir(), 'a.csv');
+  const list: readonly Column[] = [{ name: 'l', type: 'int64-list' }];
+  await write(path, 'csv', list, [[BigInt64Array.of(2n ** 63n - 1n, 1n)]]);
+  t.equal(readFileSync(path, 'utf8'), 'l\n"[9223372036854775807,1]"\n');
 });
 
 /** Equal to the bit, so that -0 is not 0. */
@@ -258,12 +306,13 @@ t.test('rows that do not fit are refused', async (t) => {
     row.slice(1),
     row.with(0, 3),
     row.with(0, 2n),
-    row.with(1, 2n ** 60n),
+    row.with(1, 2n ** 63n),
     row.with(3, 1.5),
     row.with(3, 2 ** 31),
     row.with(4, 1),
     row.with(5, 0.1),
     row.with(6, 1),
+    row.with(6, Float64Array.of(1)),
     row.with(7, '1'),
   ];
   for (const [at, each] of wrong.entries()) await t.rejects(table.append([each]), RangeError, `row ${at}`);

@@ -2,6 +2,7 @@
 import t from 'tap';
 import { isRefusal } from '../../../src/system/refusal.js';
 import { type TableDecoder, tableDecoder } from '../../../src/table/decoder.js';
+import type { Numbers } from '../../../src/table/numbers.js';
 import type { Row } from '../../../src/table/schema.js';
 import type { Shape } from '../../../src/table/shapes.js';
 import type { ClassesSpec, TableSpec } from '../../../src/table/spec.js';
@@ -20,7 +21,7 @@ function planned(spec: TableSpec, shapes: readonly Shape[]): TableDecoder {
   return made;
 }
 
-function cells(made: TableDecoder, tensor: Float32Array): readonly Row[] {
+function cells(made: TableDecoder, tensor: Numbers): readonly Row[] {
   // At an odd place, as in a message.
   const packed = new Uint8Array(made.frameBytes + 3).fill(0x5a).subarray(3);
   made.decode([tensor], packed);
@@ -51,6 +52,26 @@ t.test('values keep every bit', async (t) => {
   t.same(scalar.columns.at(-1), { name: 'nsfw', type: 'float32' });
   t.same(cells(scalar, Float32Array.of(0.1)), [[Math.fround(0.1)]]);
   t.same(cells(planned({ kind: 'values', column: 'x' }, [[]]), Float32Array.of(-0)), [[-0]]);
+});
+
+t.test('values of other types keep theirs', async (t) => {
+  const spec = { kind: 'values', column: 'x' } as const;
+  for (const [type, tensor] of [
+    ['int32', Int32Array.of(2 ** 24 + 1, -(2 ** 31))],
+    ['int64', BigInt64Array.of(2n ** 53n + 1n, -(2n ** 63n))],
+    ['float64', Float64Array.of(0.1, 1e300)],
+  ] as const) {
+    const made = tableDecoder(spec, [[2]], GEOMETRY, { types: [type] });
+    if (isRefusal(made)) throw new Error(made.refusal);
+    t.same(made.columns.at(-1), { name: 'x', type: `${type}-list` });
+    t.same(cells(made, tensor), [[tensor]]);
+    t.throws(() => made.decode([Float32Array.of(1, 2)], new Uint8Array(made.frameBytes)), RangeError);
+    const one = tableDecoder(spec, [[1]], GEOMETRY, { types: [type] });
+    if (isRefusal(one)) throw new Error(one.refusal);
+    t.same(one.columns.at(-1), { name: 'x', type });
+    const first = tensor.slice(0, 1);
+    t.same(cells(one, first), [[first[0]]]);
+  }
 });
 
 t.test('values that cannot be a table', async (t) => {
