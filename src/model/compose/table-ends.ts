@@ -79,7 +79,7 @@ export function tableEnds(
   const tensors = ends.map(({ tensor }) => tensor);
   return {
     plan: { spec: table.spec, shapes, types, geometry, frameBytes, ...(open === undefined ? {} : { open }) },
-    tensors: isOpen ? [...tensors, builder.concat(counts, 1)] : tensors,
+    tensors: isOpen ? [...tensors, builder.cast(builder.concat(counts, 1), 'float32')] : tensors,
     finite: ends.flatMap(({ finite }) => finite ?? []),
   };
 }
@@ -180,7 +180,9 @@ function addedEnd(
   const finite = mayBeNonFinite(declared)
     ? finiteFrames(builder, checkedFloats(builder, tensor, type), batch, 1)
     : undefined;
-  return { tensor: builder.reshape(tensor, [batch, elements(shape)]), type, shape, finite, count };
+  // The cast comes last, as for other ends: the fp16 pass keeps the type of what it gives.
+  const flat = builder.cast(builder.reshape(tensor, [batch, elements(shape)]), type);
+  return { tensor: flat, type, shape, finite, count };
 }
 
 /**
