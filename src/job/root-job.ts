@@ -118,10 +118,9 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
       const facts = factsOf(version, prepared, work, { completed, wallSeconds, pipelineSeconds, ranks });
       for (const warning of facts.warnings) log.warn(warning);
       for (const line of summaryLines(facts.framesMadeInThisRun, facts, ranks, world.size)) log.info(line);
-      const beside = prepared.table?.beside;
-      const also = beside === undefined ? '' : ` and ${beside.display}`;
-      const rows = completed.rows === undefined ? '' : `, ${completed.rows} rows`;
-      log.info(`wrote ${prepared.destination.display}${also}${rows}`);
+      const besides = (prepared.table?.files ?? []).flatMap(({ beside }) => beside?.display ?? []);
+      const rows = completed.rows.length === 0 ? '' : `, ${completed.rows.join(' and ')} rows`;
+      log.info(`wrote ${[prepared.destination.display, ...besides].join(' and ')}${rows}`);
       return facts;
     },
   };
@@ -153,12 +152,17 @@ function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome
       encoder: video && work.hardware.encoder,
       width: graph.output?.width,
       height: graph.output?.height,
-      table: table && (table.beside ?? destination).display,
-      tableRows: completed.rows,
+      table: table && (table.files[0]?.beside ?? destination).display,
+      tableRows: completed.rows[0],
       model: model.name,
       modelSize: model.size,
       modelSha256: model.sha256,
     },
+    tables: table?.files.map(({ beside }, at) => ({
+      name: table.plan.tables[at]?.name,
+      path: (beside ?? destination).display,
+      rows: completed.rows[at],
+    })),
     ...pipeline,
     frames: completed.frames,
     nonFiniteFrames: completed.nonFiniteFrames,

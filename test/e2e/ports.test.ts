@@ -28,9 +28,11 @@ import {
 } from '../fixtures/port-jobs.js';
 import {
   adainOf,
+  classifier,
   nanTable,
   networkFolder,
   numberTable,
+  secondTable,
   type TableNetwork,
   WHOLE,
 } from '../fixtures/table-networks.js';
@@ -152,6 +154,23 @@ const CHECKS: Readonly<Record<(typeof SHAPES)[number], (t: Test, folder: string)
   },
   async open(t, folder) {
     sameTable(t, await rowsOf(join(folder, 'out.jsonl')), NETWORKS.open, decoded(await makeClip('open-gop')));
+  },
+  async several(t, folder) {
+    const source = decoded(await makeClip('open-gop'));
+    sameTable(t, await rowsOf(join(folder, 'out.parquet')), NETWORKS.several, source);
+    const [head = '', ...lines] = (await fs.readFile(join(folder, 'out.csv'), 'utf8')).trimEnd().split('\n');
+    t.equal(head, 'frame,pts,seconds,flat');
+    t.equal(lines.length, 100);
+    const { frames, seconds: _, ...size } = source;
+    const network = secondTable(NETWORKS.several);
+    for (const at of [0, 57, 99]) {
+      const [[expected] = []] = plainRowsOf(network, frames[at] ?? new Uint8Array(), size, BT601);
+      const list = JSON.parse(/"(.*)"/.exec(lines[at] ?? '')?.[1] ?? '[]') as number[];
+      const wanted = Array.isArray(expected) ? expected : [];
+      t.equal(list.length, 8);
+      const worst = Math.max(...list.map((value, place) => Math.abs(value - wanted[place])));
+      t.ok(worst < SCORE, `frame ${at}: ${worst}`);
+    }
   },
   async beside(t, folder) {
     const [source, made] = [decoded(await makeClip('open-gop')), decoded(join(folder, 'out.mkv'))];
@@ -471,7 +490,53 @@ t.test('a report tells of the table', async (t) => {
   t.match(JSON.parse(await fs.readFile(report, 'utf8')), {
     frames: 25,
     output: { table, tableRows: 75, container: 'mkv' },
+    tables: [{ name: 'logits', path: table, rows: 75 }],
   });
+});
+
+t.test('several tables: each in its file, chosen by name, beside a video too', async (t) => {
+  const folder = t.testdir(networkFolder(classifier({ several: true, beside: true })));
+  const clip = await makeClip('cfr');
+  const at = (name: string): string => join(folder, name);
+  const words = ['--model', at('model.onnx'), '--provider', 'cpu'];
+  const [one, two, report] = [at('out.jsonl'), at('two.jsonl'), at('r.json')];
+  const both = [clip, one, ...words, '--output', `flat=${two}`, '--report', report];
+  const { code, stderr } = await runJob(2, both);
+  t.equal(code, 0, stderr);
+  t.match(stderr, /wrote .*out\.jsonl and .*two\.jsonl, 75 and 25 rows/);
+  t.match(JSON.parse(await fs.readFile(report, 'utf8')).tables, [
+    { name: 'logits', path: one, rows: 75 },
+    { name: 'flat', path: two, rows: 25 },
+  ]);
+  const [first, second] = await Promise.all([one, two].map((path) => fs.readFile(path, 'utf8')));
+
+  // Beside a video, --table is the first; the second alone may be written, too.
+  const [video, alone] = [at('out.mkv'), at('alone.jsonl')];
+  const beside = [clip, video, ...words, '--codec', 'ffv1', '--output', `flat=${alone}`];
+  const without = await runJob(1, beside);
+  t.equal(without.code, 0, without.stderr);
+  t.match(without.stderr, /also gives the table "logits", which is not written: --table FILE writes it/);
+  t.equal(await fs.readFile(alone, 'utf8'), second);
+  t.equal((await runJob(1, [...beside, '--table', at('t.jsonl'), '--overwrite'])).code, 0);
+  t.equal(await fs.readFile(at('t.jsonl'), 'utf8'), first);
+  t.equal(await fs.readFile(alone, 'utf8'), second);
+
+  const some = await runJob(1, [clip, at('some.csv'), ...words]);
+  t.match(some.stderr, /also gives the table "flat", which is not written: --output flat=FILE writes it/);
+  const [x, y] = [at('x.csv'), at('y.csv')];
+  for (const [more, status, message] of [
+    [[one, '--output', `flat=${x}`], 1, /the output exists: .*out\.jsonl/],
+    [[x, '--output', `flat=${two}`], 1, /the output exists: .*two\.jsonl/],
+    [[x, '--output', `flat=${x}`], 1, /the table "flat" is the output/],
+    [[x, '--output', `flat=${y}`, '--report', y], 1, /the table "flat" is the report/],
+    [[x, '--output', `flt=${y}`], 1, /has no table "flt": did you mean flat\?; it has logits, flat/],
+    [[x, '--output', `logits=${y}`], 2, /OUTPUT is the table "logits", so --output logits does not/],
+  ] as const) {
+    const refused = await runJob(0, [clip, ...(more as readonly string[]), ...words]);
+    t.equal(refused.code, status, String(message));
+    t.match(refused.stderr, message);
+    for (const path of [x, y]) t.notOk(existsSync(path));
+  }
 });
 
 t.test('a table, and one beside a video, go to Blob storage', { skip: withoutAzurite }, async (t) => {
@@ -503,6 +568,21 @@ t.test('a table, and one beside a video, go to Blob storage', { skip: withoutAzu
   const one = words.map((word) => (word.startsWith(azurite.endpoint) ? at('one.csv') : word));
   const same = await runJob(0, [...one, '--format', 'mkv'], { env });
   t.match(same, { code: 1, stderr: /the table is the output: / });
+
+  const several = t.testdir(networkFolder(classifier({ several: true })));
+  const two = ['--model', join(several, 'model.onnx'), '--provider', 'cpu', '--output'];
+  const [source, first, second] = [await makeClip('cfr'), at('first.csv'), at('second.csv')];
+  t.match(await runJob(0, [source, first, ...two, `flat=${first}`], { env }), {
+    code: 1,
+    stderr: /the table is the output: /,
+  });
+  t.match(await runJob(0, [source, first, ...two, `flat=${second}`], { env }), { code: 0 });
+  const [own, here2] = ['first', 'second'].map((name) => join(several, `${name}.csv`));
+  t.match(await runJob(0, [source, own ?? '', ...two, `flat=${here2}`]), { code: 0 });
+  for (const name of ['first', 'second']) {
+    const bytes = await container.getBlobClient(`${name}.csv`).downloadToBuffer();
+    t.equal(bytes.toString(), await fs.readFile(join(several, `${name}.csv`), 'utf8'), name);
+  }
 
   const odd = t.testdir(networkFolder(nanTable()));
   const common = ['--model', join(odd, 'model.onnx'), '--provider', 'cpu', '--segment-seconds', '1'];

@@ -188,6 +188,12 @@ function outputOptions<T>(parser: Argv<T>) {
       group,
       describe: "write the model's table to this file too: .parquet, .jsonl or .csv",
     })
+    .option('output', {
+      type: 'string',
+      group,
+      describe:
+        'NAME=FILE: write a further table of the model, that of its output NAME, to this file too; may be repeated',
+    })
     .option('every', {
       type: 'number',
       group,

@@ -49,7 +49,7 @@ export const JOB = {
   epilogue: `The same command resumes a job that was stopped.
 Exit codes: 0 done, 2 usage, 75 stopped but resumable, 1 anything else.
 Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
-  repeatable: ['input'],
+  repeatable: ['input', 'output'],
   options: jobOptions,
 } satisfies CommandSpec<unknown>;
 
@@ -79,7 +79,7 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
     refuseForTable(output, parsed);
     return { kind: 'job', options: { ...options, input, output } };
   }
-  const single = (['table', 'every', 'fps'] as const).find((name) => parsed[name] !== undefined);
+  const single = (['table', 'output', 'every', 'fps'] as const).find((name) => parsed[name] !== undefined);
   if (single !== undefined) throw usage(`--${single} goes with one INPUT and one OUTPUT`);
   if ([outDir, list].includes('')) throw usage('--out-dir and --list take a name');
   if (names.includes('') || (list === undefined && names.length === 0)) {
@@ -165,6 +165,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     video: videoIndexOf(usage, parsed.video),
     report: parsed.report,
     table: parsed.table,
+    outputs: furtherTables(parsed.output),
     every: whole('every', parsed.every, 1, 1e6) ?? 1,
     fps: framesPerSecond(parsed),
     ...loggingOf(JOB.name, parsed),
@@ -211,6 +212,22 @@ function modelInputs(given: string | readonly string[] | undefined): ReadonlyMap
     inputs.set(name, source);
   }
   return inputs;
+}
+
+/** Returns the values of --output, by the names of the graph's outputs. */
+function furtherTables(given: string | readonly string[] | undefined): ReadonlyMap<string, string> {
+  const outputs = new Map<string, string>();
+  for (const text of given === undefined ? [] : [given].flat()) {
+    const [, name = '', file = ''] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+    if (tableFormatOf(pathOf(file)) === undefined) {
+      throw usage(
+        `--output takes NAME=FILE, where FILE ends in .parquet, .jsonl or .csv, not ${JSON.stringify(text)}`,
+      );
+    }
+    if (outputs.has(name)) throw usage(`--output ${name} is given twice`);
+    outputs.set(name, file);
+  }
+  return outputs;
 }
 
 function autoOrCount(name: string, text: string, most: number): 'auto' | number {

@@ -52,7 +52,7 @@ function manifestOf(
       const lines = looks.get(name)?.lines;
       return lines === undefined ? [] : [[name, lines]];
     });
-    // A model gives one picture and one table: what else a table needs goes with it.
+    // One picture and one table to start from: what else a table needs goes with it.
     const tables = found.filter(([, lines]) => lines.role === 'table');
     const [table] = tables.find(([, lines]) => isDecoded(lines)) ?? tables[0] ?? [];
     const others = tables.map(([name]) => name).filter((name) => name !== table);

@@ -26,9 +26,14 @@ interface Publication {
   readonly stamp: string | null;
   /** Name of a temporary copy in the output's folder. */
   readonly beside: string | null;
-  /** The same of a table beside the output, which is published first; absent if there is none. */
-  readonly table?: Pick<Publication, 'stamp' | 'beside'>;
+  /** The same of tables beside the output, which are published before it, in order; absent if none. */
+  readonly tables?: readonly Place[];
 }
+
+type Place = Pick<Publication, 'stamp' | 'beside'>;
+
+/** The place of a table that was not published yet. */
+const NOWHERE: Place = { stamp: null, beside: null };
 
 /** A finished file and where it goes. */
 export interface Finished {
@@ -39,33 +44,34 @@ export interface Finished {
 }
 
 /**
- * Publishes the output, and before it the table beside it, unless an earlier run of the job did. Records
- * before each step what a killed run would leave.
+ * Publishes the output, and before it the tables beside it, but those that an earlier run of the job did.
+ * Records before each step what a killed run would leave.
  */
 export async function publish(
   store: WorkStore,
   identity: Identity,
   output: Finished,
-  table: Finished | undefined,
+  tables: readonly Finished[],
 ): Promise<void> {
   const earlier = parsePublication(await store.readText(PUBLICATION));
   if (typeof earlier?.beside === 'string') await output.destination.removeCopy(earlier.beside);
-  if (typeof earlier?.table?.beside === 'string') await table?.destination.removeCopy(earlier.table.beside);
-  let record: Publication = { identity, stamp: null, beside: null };
+  for (const [at, { destination }] of tables.entries()) {
+    const copy = earlier?.tables?.[at]?.beside;
+    if (typeof copy === 'string') await destination.removeCopy(copy);
+  }
+  // What an earlier run put in place stays on record until it is put there again.
+  const own = earlier !== undefined && isSameJob(earlier.identity, identity) ? earlier.tables : undefined;
+  const places = tables.map((_, at) => own?.[at] ?? NOWHERE);
+  let record: Publication = { identity, ...NOWHERE, ...(places.length === 0 ? {} : { tables: places }) };
   const announce = (found: Partial<Publication>): Promise<void> => {
     record = { ...record, ...found };
     return store.writeText(PUBLICATION, seal(record));
   };
-  if (table !== undefined) {
-    const own = earlier?.table;
-    const isOwn =
-      earlier !== undefined &&
-      isSameJob(earlier.identity, identity) &&
-      (await isStamped(table.destination, own?.stamp));
+  for (const [at, table] of tables.entries()) {
     // To put the same there once more would leave, if this run were killed in it, a table of which no record
     // tells whose it is.
-    if (own !== undefined && isOwn && !table.overwrite) record = { ...record, table: own };
-    else await put(table, (found) => announce({ table: found }));
+    if (!table.overwrite && (await isStamped(table.destination, places[at]?.stamp))) continue;
+    await put(table, (found) => announce({ tables: record.tables?.with(at, found) ?? [found] }));
   }
   await put(output, announce);
 }
@@ -80,13 +86,14 @@ async function isStamped(destination: Destination, stamp: string | null | undefi
 
 /**
  * Returns whether the table that is there was published by an earlier run of the job that `options` give,
- * which was killed before it published the video.
+ * which was killed before it published the output.
  */
 export async function isPublishedTable(options: JobOptions, table: Destination): Promise<boolean> {
   if (options.restart) return false;
   const place = await openFolder(workLocation(options));
   const publication = parsePublication(await place.readText(PUBLICATION).catch(() => undefined));
-  return isStamped(table, publication?.table?.stamp);
+  const stamp = await table.stamp();
+  return stamp !== null && publication?.tables?.some((place) => place.stamp === stamp) === true;
 }
 
 /**
@@ -132,11 +139,15 @@ export async function removeEmptyWork(location: Location, log: Log): Promise<voi
 
 /** Parses a publication record; undefined if there is none, or it is damaged. */
 function parsePublication(text: string | undefined): Publication | undefined {
-  const { identity, stamp, beside, table } = (text === undefined ? undefined : unseal(text)) ?? {};
+  const { identity, stamp, beside, tables, table } = (text === undefined ? undefined : unseal(text)) ?? {};
   const place = placeOf({ stamp, beside });
   if (!isIdentity(identity) || place === undefined) return undefined;
-  const other = isPlainObject(table) ? placeOf(table) : undefined;
-  return { identity, ...place, ...(other === undefined ? {} : { table: other }) };
+  // Records of early versions have one table.
+  const others = (Array.isArray(tables) ? tables : [table]).map((one) =>
+    isPlainObject(one) ? placeOf(one) : undefined,
+  );
+  const known = others.filter((one) => one !== undefined);
+  return { identity, ...place, ...(known.length < others.length ? {} : { tables: known }) };
 }
 
 function placeOf({

@@ -1,7 +1,7 @@
 /** Joins the packed rows of all segments into the table of a job. */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import type { TablePlan } from '../../model/compose/table-ends.js';
+import type { OneTable, TablePlan } from '../../model/compose/table-ends.js';
 import { scratchNames } from '../../storage/local/work-names.js';
 import { actionable, JobError } from '../../system/errors.js';
 import { openRegular } from '../../system/own-files.js';
@@ -17,6 +17,8 @@ import type { Journal, SegmentRecord } from '../journal/journal.js';
 export interface TableParts {
   readonly journal: Journal;
   readonly plan: TablePlan;
+  /** Which of the plan's tables it is. */
+  readonly at: number;
   readonly format: TableFormat;
   readonly segments: readonly SegmentRecord[];
   /** The unit of the frames' PTS, in seconds. */
@@ -45,10 +47,13 @@ const SUFFIXES: Readonly<Record<TableFormat, string>> = {
  * @throws {JobError} output: when the table cannot be written, or is not what was written.
  */
 export async function makeTable(parts: TableParts): Promise<MadeTable> {
-  const { journal, plan, format, segments, timeBase, metadata } = parts;
-  const decoder = tableDecoder(plan.spec, plan.shapes, plan.geometry, plan);
+  const { journal, plan, at, format, segments, timeBase, metadata } = parts;
+  const own = plan.tables[at];
+  if (own === undefined) throw new JobError('internal', `there is no table ${at}`);
+  const decoder = tableDecoder(own.spec, own.shapes, own.geometry, own);
   if (isRefusal(decoder)) throw new JobError('internal', decoder.refusal);
-  const file = journal.store.temporary(scratchNames.table(SUFFIXES[format]));
+  const offset = plan.tables.slice(0, at).reduce((sum, { frameBytes }) => sum + frameBytes, 0);
+  const file = journal.store.temporary(scratchNames.table(at, SUFFIXES[format]));
   let before = 0;
   let dropped = 0;
   let cut = 0;
@@ -63,8 +68,9 @@ export async function makeTable(parts: TableParts): Promise<MadeTable> {
       const hash = createHash('sha256');
       await using file = await openRegular(await journal.rowsPath(index));
       for (const [place, time] of pts.entries()) {
-        const packed = await readWhole(file, plan.frameBytes);
-        hash.update(packed);
+        const all = await readWhole(file, plan.frameBytes);
+        hash.update(all);
+        const packed = all.subarray(offset, offset + own.frameBytes);
         const seconds = (time * timeBase.num) / timeBase.den;
         const counts = decoder.counts(packed);
         dropped += counts.dropped;
@@ -77,7 +83,7 @@ export async function makeTable(parts: TableParts): Promise<MadeTable> {
     }
     const contents = await table.finish();
     await verifyTable(file, format, contents);
-    return { file, rows: contents.rows, warnings: cut === 0 ? [] : [tooMany(plan, cut, dropped)] };
+    return { file, rows: contents.rows, warnings: cut === 0 ? [] : [tooMany(own, plan, cut, dropped)] };
   } catch (error) {
     throw actionable(error, journal.store.location);
   }
@@ -94,12 +100,18 @@ async function readWhole(file: FileHandle, bytes: number): Promise<Uint8Array> {
   return packed;
 }
 
-function tooMany({ spec, open }: TablePlan, frames: number, rows: number): string {
+function tooMany(
+  { name, spec, open }: OneTable,
+  { tables }: TablePlan,
+  frames: number,
+  rows: number,
+): string {
   const limits = [
     ...(spec.kind === 'boxes' ? [`"max": ${spec.max}`] : []),
     ...(open === undefined ? [] : [`"rows": ${open.most}`]),
   ];
   const most = limits.length === 0 ? '' : ` (${limits.join(' and ')} in the manifest)`;
   const [many, left] = [frames === 1 ? '1 frame' : `${frames} frames`, rows === 1 ? '1 was' : `${rows} were`];
-  return `${many} gave more rows than the table takes${most}: ${left} left out${open === undefined ? ', those of the lowest scores' : ''}`;
+  const table = tables.length === 1 ? 'the table' : `the table "${name}"`;
+  return `${many} gave more rows than ${table} takes${most}: ${left} left out${open === undefined ? ', those of the lowest scores' : ''}`;
 }

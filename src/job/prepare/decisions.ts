@@ -64,7 +64,9 @@ export function preparedDecisions(job: DecidedJob): readonly string[] {
           `output: ${made.container.name}, ${made.spec.width}x${made.spec.height}`,
           ...carried(source, made.streams).map((line) => `stream: ${line}`),
         ]),
-    ...(table === undefined ? [] : [`table: ${table.plan.spec.kind}, as ${table.format}`]),
+    ...(table?.plan.tables ?? []).map(
+      ({ spec }, at) => `table: ${spec.kind}, as ${table?.files[at]?.format}`,
+    ),
   ];
 }
 

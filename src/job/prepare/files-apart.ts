@@ -51,6 +51,8 @@ export async function refuseSharedFiles(jobs: readonly JobOptions[], list?: stri
   const writes = named('the report', first?.report, '--report');
   for (const job of jobs) writes.push(...local('the output', parseLocation(job.output), 'output'));
   if (first?.table !== undefined) writes.push(...local('the table', parseLocation(first.table), '--table'));
+  for (const [name, place] of first?.outputs ?? [])
+    writes.push(...local(`the table "${name}"`, parseLocation(place), '--output'));
   for (const file of await identified(writes)) note(file);
   for (const job of jobs) {
     for (const file of await identified(local('the work folder', workLocation(job), '--work-dir'))) {

@@ -7,7 +7,6 @@ import { autoProvider, PROVIDERS } from '../../model/session/providers.js';
 import { type Location, parseLocation, sameBlob } from '../../storage/location/location.js';
 import { visibleGpus } from '../../system/devices.js';
 import { JobError, OutputExists } from '../../system/errors.js';
-import type { TableFormat } from '../../table/write.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS, codecDefaults } from '../../video/codecs/codecs.js';
 import { tagNotes } from '../../video/codecs/colour-support.js';
@@ -36,10 +35,11 @@ import { type MemoryPlan, planMemory } from './memory-plan.js';
 import {
   modelFor,
   type OutputKind,
-  openTableBeside,
+  openTablesBeside,
   outputKind,
   TABLE_TYPES,
   type TableBeside,
+  type TableFile,
   UPRIGHT,
 } from './outputs.js';
 import { openSource, type Source, withDisplayName } from './source.js';
@@ -81,12 +81,11 @@ export interface VideoOutput {
   readonly spec: EncodeSpec;
 }
 
-/** The table of a job's output. */
+/** The tables of a job's output. */
 export interface TableOutput {
   readonly plan: TablePlan;
-  readonly format: TableFormat;
-  /** Where it goes if it lies beside a video; otherwise it is the output. */
-  readonly beside: Destination | undefined;
+  /** Their places, in the order of the plan's tables. */
+  readonly files: readonly TableFile[];
 }
 
 /** x264's own default for the longest distance between keyframes. */
@@ -106,7 +105,7 @@ export async function prepareJob(
   const location = parseLocation(options.input);
   const destination = await openDestination(parseLocation(options.output), storage);
   const output = outputKind(destination.name, options.format);
-  const beside = await openTableBeside(options, storage);
+  const besides = await openTablesBeside(options, storage);
   const made = await publishedIdentity(options, destination);
   const inTheWay = await destination.check(location, options.overwrite).catch((error: unknown) => {
     if (error instanceof OutputExists) return error;
@@ -116,13 +115,15 @@ export async function prepareJob(
     await removeEmptyWork(workLocation(options), storage.log);
     throw inTheWay;
   }
-  if (beside !== undefined) await checkBeside(options, beside.destination, location);
+  for (const [at, beside] of besides.entries())
+    await checkBeside(options, beside, besides.slice(0, at), location);
   await refuseSharedFiles([options]);
   await checkWork(options, storage);
   const input = await openSource(location, storage);
   const source = await withDisplayName(input, () => probe(input.path, sourceLimits(), options.video));
   const wire = wirePlan(source.video, output.kind === 'video' ? output.container : UPRIGHT);
-  const { model, notes } = modelFor(await readModel(), output, beside !== undefined);
+  const loaded = await readModel();
+  const { model, files, notes } = modelFor(loaded, output, besides);
   const { frames: batch, why: batchReason } = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.
@@ -150,7 +151,7 @@ export async function prepareJob(
   const video = await videoOutput(output, spec, source, storage);
   if (options.tolerant && video !== undefined)
     await withDisplayName(input, () => refuseSplices(source, video.streams));
-  const table = tableOutput(graph, output, beside);
+  const table = graph.table && { plan: graph.table, files };
   const identity: Identity = {
     'framescatter version': version,
     ...(await input.identity(source.bytes)),
@@ -168,7 +169,7 @@ export async function prepareJob(
           preset: video.spec.preset,
           'pixel format': video.spec.pixelFormat,
         }),
-    ...(table === undefined ? {} : { table: table.format }),
+    ...(table === undefined ? {} : tablesIdentity(table, loaded)),
     'frames a segment': segmentFrames,
     tolerant: options.tolerant,
     // Absent unless requested.
@@ -231,14 +232,20 @@ function fewRuns(frames: number | undefined, every: number | undefined, ranks: n
   ];
 }
 
-/** Checks that the table beside the video can be written. */
-async function checkBeside(options: JobOptions, table: Destination, input: Location): Promise<void> {
+/** Checks that a table beside the output can be written. */
+async function checkBeside(
+  options: JobOptions,
+  { name, location, destination: table }: TableBeside,
+  others: readonly TableBeside[],
+  input: Location,
+): Promise<void> {
   try {
-    const location = options.table === undefined ? input : parseLocation(options.table);
     // Of files `refuseSharedFiles` knows more.
-    if (sameBlob(location, parseLocation(options.output))) {
-      throw new JobError('output', `the table is the output: ${table.display}`, {
-        hint: 'give another --table',
+    const isOutput = sameBlob(location, parseLocation(options.output));
+    if (isOutput || others.some((other) => sameBlob(location, other.location))) {
+      const what = isOutput ? 'the table is the output' : 'two tables have one place';
+      throw new JobError('output', `${what}: ${table.display}`, {
+        hint: `give another ${name === undefined ? '--table' : '--output'}`,
       });
     }
     await table.check(input, options.overwrite);
@@ -262,14 +269,11 @@ async function videoOutput(
   };
 }
 
-function tableOutput(
-  { table }: ComposedGraph,
-  output: OutputKind,
-  beside: TableBeside | undefined,
-): TableOutput | undefined {
-  if (table === undefined) return undefined;
-  if (output.kind === 'table') return { plan: table, format: output.format, beside: undefined };
-  return beside && { plan: table, format: beside.format, beside: beside.destination };
+/** Returns what of the tables must be equal for a run to reuse earlier work. */
+function tablesIdentity({ plan, files }: TableOutput, { tables: [first] }: LoadedModel): Identity {
+  const [one] = files;
+  if (files.length === 1 && plan.tables[0]?.name === first?.name) return { table: one?.format ?? null };
+  return { tables: plan.tables.map(({ name }, at) => `${name} as ${files[at]?.format}`).join(', ') };
 }
 
 function videoNotes({ spec, container, streams }: VideoOutput): readonly string[] {

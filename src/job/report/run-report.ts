@@ -18,6 +18,8 @@ export interface RunFacts {
   readonly version: string;
   readonly input: Readonly<Record<string, string | number | undefined>>;
   readonly output: Readonly<Record<string, string | number | undefined>>;
+  /** The tables, by the names of their outputs; undefined if there are none. */
+  readonly tables: readonly Readonly<Record<string, string | number | undefined>>[] | undefined;
   readonly frames: number;
   /** Frames for which the model gave NaN or infinity, counted from 0. */
   readonly nonFiniteFrames: NonFiniteFrames;

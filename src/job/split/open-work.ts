@@ -6,6 +6,7 @@ import { scratchNames } from '../../storage/local/work-names.js';
 import { parseLocation } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
 import type { StopRequest } from '../../system/stop.js';
+import type { TableFormat } from '../../table/write.js';
 import { codedTags } from '../../video/codecs/colour-support.js';
 import { type Decoder, openDecoder } from '../../video/frames/decode.js';
 import { assembleCarried } from '../../video/streams/assemble-carried.js';
@@ -226,8 +227,8 @@ export async function refuseChangedInput({ input, identity }: PreparedJob): Prom
 export interface Completed {
   readonly frames: number;
   readonly nonFiniteFrames: NonFiniteFrames;
-  /** Rows of the table, if there is one. */
-  readonly rows: number | undefined;
+  /** Rows of each table. */
+  readonly rows: readonly number[];
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -248,22 +249,23 @@ export async function completeOutput(
   if (frames === 0) throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   await refuseChangedInput(prepared);
   const { store } = work.journal;
-  const table = await tableOf(prepared, work, segments);
+  const tables = await tablesOf(prepared, work, segments);
   const video = prepared.video && (await muxedVideo(prepared, prepared.video, work, segments));
   const notes = video?.notes ?? [];
   for (const note of notes) log.info(note);
-  const file = video?.file ?? table?.file;
+  const files = prepared.table?.files ?? [];
+  const alone = tables.find((_, at) => files[at]?.beside === undefined);
+  const file = video?.file ?? alone?.file;
   if (file === undefined) throw new JobError('internal', 'the job makes neither a video nor a table');
   await store.check();
   const { overwrite } = options;
-  const beside = prepared.table?.beside;
+  const besides = files.flatMap(({ beside, format }, at) => {
+    const made = tables[at];
+    if (beside === undefined || made === undefined) return [];
+    return [{ destination: beside, file: made.file, labels: tableLabels(labels, format), overwrite }];
+  });
   await work.monitor.phase('publish', () =>
-    publish(
-      store,
-      prepared.identity,
-      { destination, file, labels, overwrite },
-      beside && table && { destination: beside, file: table.file, labels: tableLabels(prepared), overwrite },
-    ),
+    publish(store, prepared.identity, { destination, file, labels, overwrite }, besides),
   );
   await discardWork(store, log);
   const odd = nonFiniteFrames(segments);
@@ -271,9 +273,13 @@ export async function completeOutput(
   return {
     frames,
     nonFiniteFrames: odd,
-    rows: table?.rows,
+    rows: tables.map(({ rows }) => rows),
     notes,
-    warnings: [...(told === undefined ? [] : [told]), ...(table?.warnings ?? []), ...(video?.warnings ?? [])],
+    warnings: [
+      ...(told === undefined ? [] : [told]),
+      ...tables.flatMap(({ warnings }) => warnings),
+      ...(video?.warnings ?? []),
+    ],
   };
 }
 
@@ -307,21 +313,25 @@ async function muxedVideo(
   return { file: finished, notes: [...assembled.notes, ...inexact], warnings };
 }
 
-async function tableOf(
+async function tablesOf(
   { table, source, model, identity }: PreparedJob,
   { journal, monitor }: RootWork,
   segments: readonly SegmentRecord[],
-): Promise<MadeTable | undefined> {
-  if (table === undefined) return undefined;
-  const { plan, format } = table;
+): Promise<readonly MadeTable[]> {
+  const made: MadeTable[] = [];
   const { timeBase } = source.video;
   const metadata = {
     model_sha256: model.sha256,
     framescatter_version: String(identity['framescatter version']),
   };
-  return monitor.phase('table', () => makeTable({ journal, plan, format, segments, timeBase, metadata }));
+  for (const [at, { format }] of (table?.files ?? []).entries()) {
+    if (table === undefined) break;
+    const parts = { journal, plan: table.plan, at, format, segments, timeBase, metadata };
+    made.push(await monitor.phase('table', () => makeTable(parts)));
+  }
+  return made;
 }
 
-function tableLabels({ labels, table }: PreparedJob): BlobLabels {
-  return table === undefined ? labels : { ...labels, contentType: TABLE_TYPES[table.format] };
+function tableLabels(labels: BlobLabels, format: TableFormat): BlobLabels {
+  return { ...labels, contentType: TABLE_TYPES[format] };
 }

@@ -3,7 +3,7 @@ import { type FrameFormat, frameBytes, largestCode } from '../../video/formats/f
 import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js';
 import { withoutUnread } from '../graph/graph-reading.js';
 import { prefixed } from '../graph/inline.js';
-import { DataType, elements, encodeModel, opsetOf, toNumber, type ValueInfoProto } from '../graph/onnx.js';
+import { DataType, encodeModel, opsetOf, toNumber, type ValueInfoProto } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
 import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
@@ -31,7 +31,7 @@ export interface CutPlan extends CutRule {
 export interface ComposedGraph {
   /**
    * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the
-   * tensors of a table, `table_0`, ..., [batch, numbers]; see `TablePlan`. Where neighbours stop at
+   * tensors of its tables, `table_0`, ..., [batch, numbers]; see `TablePlan`. Where neighbours stop at
    * scene cuts, it takes the place of each of them among the frames, `neighbours` int32 [offsets, batch]; of
    * a network with states, `reset` bool [1] and the states, `state_0`, ..., float32, which come out as
    * `next_0`, ...
@@ -48,7 +48,7 @@ export interface ComposedGraph {
   /** Frames of a run, at whose start states begin anew; undefined if there are no states. */
   readonly every: number | undefined;
   readonly cuts: CutPlan | undefined;
-  /** The table, if the model gives one. */
+  /** The tables, if the model gives any. */
   readonly table: TablePlan | undefined;
   /**
    * Bytes of one row of the result: a frame, if any; room for the packed rows of a table, if any, which the
@@ -96,7 +96,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const network = through(builder, blocks, plan);
   const before = model.window?.before ?? 0;
   const own = halo === 0 ? blocks : builder.slice(blocks, 0, before, before + batch);
-  const table = model.table && tableEnds(builder, model.table, plan, network);
+  const table = tableEnds(builder, plan, network);
   const room = table === undefined ? [] : [builder.zeroBytes([batch, table.plan.frameBytes])];
   const checks = [...(network.finite === undefined ? [] : [network.finite]), ...(table?.finite ?? [])];
   const finite =
@@ -121,11 +121,9 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       ? builder.concat([...room, finite], 1)
       : picture(network.blocks, output);
   builder.nameOutput(rows, OUTPUT_NAME);
-  const tensors = (table?.tensors ?? []).map((tensor, at) => {
-    builder.nameOutput(tensor, tableName(at));
-    const { shapes, types, open } = table?.plan ?? { shapes: [], types: [] };
-    const numbers = shapes[at] === undefined ? (open?.tensors ?? 0) : elements(shapes[at]);
-    return tensorInfo(tableName(at), DataType[types[at] ?? 'float32'], [batch, numbers]);
+  const tensors = (table?.tensors ?? []).map(({ value, type, numbers }, at) => {
+    builder.nameOutput(value, tableName(at));
+    return tensorInfo(tableName(at), DataType[type], [batch, numbers]);
   });
 
   const states = leaveStates(builder, model.recurrence, network.shapes);
@@ -238,7 +236,7 @@ function upscaled(size: Size, scale: number): Size {
   return { width: size.width * scale, height: size.height * scale };
 }
 
-/** Returns the name of a tensor of the table. */
+/** Returns the name of a tensor of the tables. */
 function tableName(at: number): string {
   return `table_${at}`;
 }

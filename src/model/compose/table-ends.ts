@@ -17,10 +17,12 @@ import { type DeclaredEnd, declaredEnds, endText } from '../ports/ends.js';
 import { isOfOneFrame, type OpenShape, openShape } from '../ports/open-rows.js';
 import { fixedRows } from './fixed-rows.js';
 
-/** What every rank needs to make rows of the tensors of a frame. */
-export interface TablePlan {
+/** What every rank needs to make the rows of a table of the tensors of a frame. */
+export interface OneTable {
+  /** The name of its first output. */
+  readonly name: string;
   readonly spec: TableSpec;
-  /** The tensors of a frame, in the order of the graph's outputs after the first. */
+  /** The tensors of a frame. */
   readonly shapes: readonly (readonly number[])[];
   readonly types: readonly NumberType[];
   /** With open rows, a float32 tensor of their numbers follows those of `shapes`. */
@@ -30,13 +32,28 @@ export interface TablePlan {
   readonly frameBytes: number;
 }
 
+/** The tables of a job. */
+export interface TablePlan {
+  /** At least one. Their tensors follow each other as the graph's outputs after the first. */
+  readonly tables: readonly OneTable[];
+  /** Bytes of a frame's packed rows of all tables, one after another. */
+  readonly frameBytes: number;
+}
+
+/** A tensor [batch, numbers] that leaves the composed graph. */
+export interface TableTensor {
+  readonly value: string;
+  readonly type: NumberType;
+  readonly numbers: number;
+}
+
 /** Operators whose first axis is that of rows of which only a run tells how many there are. */
 const GIVE_ROWS: readonly string[] = ['NonMaxSuppression', 'NonZero', 'Compress', 'Unique'];
 
-export interface TableEnds {
-  readonly plan: TablePlan;
-  /** [batch, numbers] for each tensor, and for the numbers of rows: new nodes that nothing reads. */
-  readonly tensors: readonly string[];
+export interface TableEnds<Plan = TablePlan> {
+  readonly plan: Plan;
+  /** New nodes that nothing reads. */
+  readonly tensors: readonly TableTensor[];
   /** bool [batch, 1], one for each output that may hold others than finite numbers. */
   readonly finite: readonly string[];
 }
@@ -45,17 +62,33 @@ export interface TableEnds {
 const NO_NUMBERS: readonly string[] = ['string', 'unknown'];
 
 /**
- * Adds the nodes that give the outputs of a table.
+ * Adds the nodes that give the outputs of the model's tables; undefined if it has none.
  *
- * @throws {JobError} model: when an output has no numbers, batch axis or known shape, or does not fit the
+ * @throws {JobError} model: when an output has no numbers, batch axis or known shape, or does not fit its
  * table.
  */
 export function tableEnds(
   builder: GraphBuilder,
+  plan: ComposePlan,
+  network: ComposedNetwork,
+): TableEnds | undefined {
+  const made = plan.model.tables.map((table) => oneTable(builder, table, plan, network));
+  if (made.length === 0) return undefined;
+  const tables = made.map((one) => one.plan);
+  const frameBytes = tables.reduce((sum, one) => sum + one.frameBytes, 0);
+  return {
+    plan: { tables, frameBytes },
+    tensors: made.flatMap((one) => one.tensors),
+    finite: made.flatMap((one) => one.finite),
+  };
+}
+
+function oneTable(
+  builder: GraphBuilder,
   table: ModelTable,
   plan: ComposePlan,
   network: ComposedNetwork,
-): TableEnds {
+): TableEnds<OneTable> {
   const { model } = plan;
   const declared = new Map(declaredEnds(plan.graph).outputs.map((end) => [end.name, end]));
   const ends = table.ends.map((name, at) => {
@@ -76,12 +109,18 @@ export function tableEnds(
     });
   }
   const { frameBytes } = decoder;
-  const tensors = ends.map(({ tensor }) => tensor);
+  const tensors = ends.map(({ tensor: value, type, shape }) => ({ value, type, numbers: elements(shape) }));
+  const { name, spec } = table;
   return {
-    plan: { spec: table.spec, shapes, types, geometry, frameBytes, ...(open === undefined ? {} : { open }) },
-    tensors: isOpen ? [...tensors, builder.cast(builder.concat(counts, 1), 'float32')] : tensors,
+    plan: { name, spec, shapes, types, geometry, frameBytes, ...(open === undefined ? {} : { open }) },
+    tensors: isOpen ? [...tensors, countTensor(builder, counts)] : tensors,
     finite: ends.flatMap(({ finite }) => finite ?? []),
   };
+}
+
+function countTensor(builder: GraphBuilder, counts: readonly string[]): TableTensor {
+  const value = builder.cast(builder.concat(counts, 1), 'float32');
+  return { value, type: 'float32', numbers: counts.length };
 }
 
 /** The shape of an output for each frame, or that of one with open rows, and the most of them. */

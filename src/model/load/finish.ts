@@ -19,7 +19,7 @@ export interface Request {
 }
 
 /** How a model takes frames, and what it gives beside a picture. */
-type OverFrames = Pick<LoadedModel, 'table' | 'feeds' | 'window' | 'recurrence' | 'cuts'>;
+type OverFrames = Pick<LoadedModel, 'tables' | 'feeds' | 'window' | 'recurrence' | 'cuts'>;
 
 /**
  * Returns the loaded model, with its digest. `sources` are the digests of its files and what else decides its
@@ -35,7 +35,7 @@ export function finish(
   sources: readonly unknown[],
   notes: readonly string[],
   constants: readonly Constant[] = [],
-  { table, feeds, window, recurrence, cuts }: Partial<OverFrames> = {},
+  { tables = [], feeds, window, recurrence, cuts }: Partial<OverFrames> = {},
 ): LoadedModel {
   const { io, scale, multiple } = described;
   const values = constants.map((one) => [one.name, one.sha256]);
@@ -45,7 +45,9 @@ export function finish(
     every: recurrence.every,
     states: recurrence.states.map((one) => [one.input, one.output, one.initial.sha256]),
   };
-  const more = { ...(values.length === 0 ? {} : { constants: values }), table, ...frames, states, cuts };
+  const [table, ...others] = tables.map(({ name: _, ...own }) => own);
+  const rows = { table, ...(others.length === 0 ? {} : { others }) };
+  const more = { ...(values.length === 0 ? {} : { constants: values }), ...rows, ...frames, states, cuts };
   const identity = JSON.stringify({ sources, io, scale, multiple, strength, ...more });
   return {
     name: spec,
@@ -54,7 +56,7 @@ export function finish(
     proto,
     constants,
     io,
-    table,
+    tables,
     feeds: feeds ?? [{ name: input.name, offsets: [0], stack: undefined }],
     window,
     recurrence,

@@ -39,6 +39,8 @@ export type ModelIo = BlockIo | PixelIo | TableIo;
 
 /** The outputs of a network that become the rows of a table. */
 export interface ModelTable {
+  /** The name of its first output. */
+  readonly name: string;
   readonly spec: TableSpec;
   /** Their names, in the order that the kind of table says. */
   readonly ends: readonly string[];
@@ -59,7 +61,7 @@ export interface LoadedModel {
   /** Inputs of the network that are the same for every frame. */
   readonly constants: readonly Constant[];
   readonly io: ModelIo;
-  readonly table: ModelTable | undefined;
+  readonly tables: readonly ModelTable[];
   /** The inputs that take frames. */
   readonly feeds: readonly Feed[];
   /** The frames around each frame that it looks at; undefined if it takes frames one by one. */

@@ -115,8 +115,8 @@ export function portsManifest(top: Fields): PortsManifest {
     [...ports.values()].filter((port) => port.role === role).length;
   checkFrames(top, inputs);
   checkStates(top, inputs, outputs);
-  const [pictures, tables] = [count(outputs, 'picture'), count(outputs, 'table')];
-  if (pictures > 1 || tables > 1) top.fail('outputs', 'must have at most one "picture" and one "table"');
+  const pictures = count(outputs, 'picture');
+  if (pictures > 1) top.fail('outputs', 'must have at most one "picture"');
   const fitted = [...inputs.values()].find((port) => port.role === 'frames' && port.fit !== undefined);
   if (pictures > 0 && fitted !== undefined)
     top.fail('inputs', 'must have no "fit" where an output is a picture: frames are stretched and back');

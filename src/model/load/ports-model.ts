@@ -32,7 +32,7 @@ import {
 } from './graph-ends.js';
 import type { LoadedModel, ModelTable, TableIo } from './loaded-model.js';
 import { readLimited, resolveInside } from './model-files.js';
-import type { FramesPort, PortsManifest } from './ports-manifest.js';
+import type { FramesPort, OutputPort, PortsManifest } from './ports-manifest.js';
 import { withLabels } from './table-manifest.js';
 
 /** The most bytes of a file of labels: a thousand times those of ImageNet's. */
@@ -64,7 +64,7 @@ export async function loadPorts(
   const names = { input, feed, constants: new Set(taken) };
   const cuts = cutRule(request, manifest);
   const window = windowOf(feeds, inputPort.edge ?? 'replicate', cuts?.neighbours);
-  const table = await tableOf(path, manifest, graph, file);
+  const tables = await tablesOf(path, manifest, graph, file);
   const { scale, multiple, chroma, macsPerPixel } = manifest;
   const known = {
     ...{ scale, multiple, chroma },
@@ -72,10 +72,11 @@ export async function loadPorts(
   };
   const made = (end: GraphEnd, described: Described, constants: readonly Constant[]) => {
     const model = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, {
-      ...{ table, feeds, window, recurrence: states, cuts },
+      ...{ tables, feeds, window, recurrence: states, cuts },
     });
     const precision = manifest.precision ?? model.precision;
-    if (table?.rows === undefined || !isOfOneFrame(table, declaredEnds(graph), input))
+    const ends = declaredEnds(graph);
+    if (!tables.some((table) => table.rows !== undefined && isOfOneFrame(table, ends, input)))
       return { ...model, precision };
     const note = `the outputs of "${file}" have no batch dimension: it runs frame by frame`;
     return { ...model, precision, fixedBatch: model.fixedBatch ?? 1, notes: [...model.notes, note] };
@@ -162,15 +163,25 @@ function describeFrames(
   return { io: { io: 'table', input, chroma: known.chroma ?? 'linear', fit }, scale: 1, multiple };
 }
 
-async function tableOf(
+function tablesOf(
   path: string,
   manifest: PortsManifest,
   graph: GraphProto,
   file: string,
-): Promise<ModelTable | undefined> {
-  const found = portOf(manifest.outputs, 'table');
-  if (found === undefined) return undefined;
-  const [name, { decode, ends, rows }] = found;
+): Promise<readonly ModelTable[]> {
+  const ports = [...manifest.outputs].flatMap(([name, port]) =>
+    port.role === 'table' ? [{ name, port }] : [],
+  );
+  return Promise.all(ports.map(({ name, port }) => tableOf(path, name, port, graph, file)));
+}
+
+async function tableOf(
+  path: string,
+  name: string,
+  { decode, ends, rows }: Extract<OutputPort, { role: 'table' }>,
+  graph: GraphProto,
+  file: string,
+): Promise<ModelTable> {
   refuseMissingOutputs(graph, file, [name, ...ends]);
   const { labels } = decode;
   const bytes =
@@ -185,6 +196,7 @@ async function tableOf(
   const lines = text?.split(/\r?\n/);
   while (lines?.at(-1) === '') lines.pop();
   return {
+    name,
     spec: withLabels(decode.spec, lines),
     ends: [name, ...ends],
     ...(rows === undefined ? {} : { rows }),

@@ -13,7 +13,7 @@ export interface InferenceShape {
   readonly frameBytes: number;
   /** Bytes of a row of the result. */
   readonly styledBytes: number;
-  /** The table whose packed rows lie in each row, before the check byte. */
+  /** The tables whose packed rows lie in each row, before the check byte. */
   readonly table?: TablePlan;
   /** The neighbours of each frame that the model looks at, if any. */
   readonly window?: Window;

@@ -1,10 +1,10 @@
-/** From the tensors of a session's run to the packed rows of a table. */
+/** From the tensors of a session's run to the packed rows of its tables. */
 import type { NativeSession } from '../../system/native.js';
 import { isRefusal } from '../../system/refusal.js';
-import { tableDecoder } from '../../table/decoder.js';
-import { numberBytes, numbersIn } from '../../table/numbers.js';
+import { type TableDecoder, tableDecoder } from '../../table/decoder.js';
+import { type NumberType, numberBytes, numbersIn } from '../../table/numbers.js';
 import { elements } from '../../table/shapes.js';
-import type { TablePlan } from '../compose/table-ends.js';
+import type { OneTable, TablePlan } from '../compose/table-ends.js';
 import { allocateBuffer } from './session-errors.js';
 
 export interface TableRows {
@@ -14,34 +14,51 @@ export interface TableRows {
   fill(output: Uint8Array, frames: number): void;
 }
 
-/** Allocates the tensors of a table for a session. `rowBytes` are those of a row of the result. */
+/** Allocates the tensors of tables for a session. `rowBytes` are those of a row of the result. */
 export function openRows(
   session: NativeSession,
-  { spec, shapes, types, geometry, frameBytes, open }: TablePlan,
+  plan: TablePlan,
   batch: number,
   rowBytes: number,
 ): TableRows {
-  const decoder = tableDecoder(spec, shapes, geometry, { types, open });
-  if (isRefusal(decoder)) throw new Error(decoder.refusal);
-  const offset = rowBytes - 1 - frameBytes;
-  const tensorsOf = [
-    ...shapes.map((shape, at) => ({ size: elements(shape), type: types[at] ?? 'float32' })),
-    ...(open === undefined ? [] : [{ size: open.tensors, type: 'float32' as const }]),
-  ];
-  const tensors = tensorsOf.map(({ size, type }) =>
-    allocateBuffer(batch * size * numberBytes(type), session),
-  );
+  const tables = plan.tables.map((table) => openTable(table, batch, session));
+  const offset = rowBytes - 1 - plan.frameBytes;
   return {
-    tensors,
+    tensors: tables.flatMap(({ tensors }) => tensors.map(({ bytes }) => bytes)),
     fill(output, frames) {
       for (let frame = 0; frame < frames; frame++) {
-        const own = tensors.map(({ buffer, byteOffset }, at) => {
-          const { size, type } = tensorsOf[at] ?? { size: 0, type: 'float32' };
-          return numbersIn(type, buffer, byteOffset + frame * size * numberBytes(type), size);
-        });
-        const from = frame * rowBytes + offset;
-        decoder.decode(own, output.subarray(from, from + frameBytes));
+        let from = frame * rowBytes + offset;
+        for (const { decoder, tensors } of tables) {
+          const own = tensors.map(({ bytes, type, size }) =>
+            numbersIn(type, bytes.buffer, bytes.byteOffset + frame * size * numberBytes(type), size),
+          );
+          decoder.decode(own, output.subarray(from, from + decoder.frameBytes));
+          from += decoder.frameBytes;
+        }
       }
     },
   };
+}
+
+/** A table's decoder, and the memory of its tensors. */
+interface OpenTable {
+  readonly decoder: TableDecoder;
+  readonly tensors: readonly {
+    readonly bytes: Uint8Array;
+    readonly type: NumberType;
+    /** Numbers of a frame. */
+    readonly size: number;
+  }[];
+}
+
+function openTable(table: OneTable, batch: number, session: NativeSession): OpenTable {
+  const { spec, shapes, types, geometry, open } = table;
+  const decoder = tableDecoder(spec, shapes, geometry, { types, open });
+  if (isRefusal(decoder)) throw new Error(decoder.refusal);
+  const sizes = [...shapes.map(elements), ...(open === undefined ? [] : [open.tensors])];
+  const tensors = sizes.map((size, at) => {
+    const type = types[at] ?? 'float32';
+    return { type, size, bytes: allocateBuffer(batch * size * numberBytes(type), session) };
+  });
+  return { decoder, tensors };
 }

@@ -27,12 +27,13 @@ export const scratchNames = {
   rows: (index: number): string => `segment-${index}.rows`,
   spool: (index: number): string => `spool-${index}.i420`,
   output: (container: string): string => `output.${container}`,
-  table: (suffix: string): string => `table.${suffix}`,
+  /** Of the first table, or a further one. */
+  table: (at: number, suffix: string): string => `table${at === 0 ? '' : `-${at}`}.${suffix}`,
 } as const;
 
 const KEPT = /^(?:journal\.json|publication\.json|segment-\d{6,}\.(?:json|nut|rows))$/;
 const RUN_FILE =
-  /^run-[0-9a-f]{16}-(?:segment-\d+\.(?:nut|rows)|table\.\w+|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
+  /^run-[0-9a-f]{16}-(?:segment-\d+\.(?:nut|rows)|table(?:-\d+)?\.\w+|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
 const SPOOL = /^spool-\d+\.i420$/;
 
 /**

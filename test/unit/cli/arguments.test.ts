@@ -97,6 +97,30 @@ t.test('--fps takes decimals and fractions', async (t) => {
   }
 });
 
+t.test('--output names the files of further tables', async (t) => {
+  const { outputs } = job('a', 'b.csv', '--output', 'x=y.parquet', '--output', 'z=c=d.CSV');
+  t.same(
+    [...outputs],
+    [
+      ['x', 'y.parquet'],
+      ['z', 'c=d.CSV'],
+    ],
+  );
+  t.equal(job('a', 'b.csv', '--output=x=https://h/c/b.jsonl?sig=1').outputs.size, 1);
+  for (const [argv, message] of [
+    [
+      ['a', 'b.csv', '--output', 'x'],
+      /--output takes NAME=FILE, where FILE ends in .parquet, .jsonl or .csv/,
+    ],
+    [['a', 'b.csv', '--output', '=x.csv'], /--output takes NAME=FILE/],
+    [['a', 'b.csv', '--output', 'x=y.mp4'], /--output takes NAME=FILE/],
+    [['a', 'b.csv', '--output', 'x=y.csv', '--output', 'x=z.csv'], /--output x is given twice/],
+    [['a', '--out-dir', 'b', '--output', 'x=y.csv'], /--output goes with one INPUT and one OUTPUT/],
+  ] as const) {
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+  }
+});
+
 t.test('an empty value is no number, in any command', async (t) => {
   const cases: readonly (readonly [readonly string[], string])[] = [
     [['a', 'b', '--strength='], 'strength'],

@@ -19,6 +19,7 @@ import {
   networkFolder,
   numberTable,
   rtdetr,
+  secondTable,
   ssd,
   type TableNetwork,
   WHOLE,
@@ -26,6 +27,7 @@ import {
 } from '../../fixtures/table-networks.js';
 import { decoded, plainRowsOf } from '../../fixtures/table-reference.js';
 import {
+  BESIDE,
   BT601,
   composed,
   type Made,
@@ -268,22 +270,54 @@ t.test('a picture beside a table: both are right, and either may be left out', a
 
   const folder = t.testdir(networkFolder(network));
   const loaded = await loadModel(`${folder}/model.onnx`, { folder });
-  const { model, notes } = modelFor(loaded, VIDEO, false);
+  const { model, notes } = modelFor(loaded, VIDEO, []);
   t.match(notes, [/also gives a table, which is not written: --table FILE/]);
   const graph = compose(model, { width, height, sample: I420, ...BT601 }, 1);
   t.equal(graph.table, undefined);
 });
 
+t.test('several tables: each has the rows of one alone', async (t) => {
+  const network = classifier({ several: true });
+  const frames = [1, 2].map((seed) => photoLike(97, 63, BT601, seed));
+  const folder = t.testdir(networkFolder(network));
+  const loaded = await loadModel(`${folder}/model.onnx`, { folder });
+  t.same(
+    loaded.tables.map(({ name }) => name),
+    ['logits', 'flat'],
+  );
+  const format = { width: 97, height: 63, sample: I420, ...BT601 };
+  const further = { ...BESIDE, name: 'flat', format: 'csv' } as const;
+  const { model, files } = modelFor(loaded, TABLE, [further]);
+  t.match(files, [
+    { format: 'parquet', beside: undefined },
+    { format: 'csv', beside: {} },
+  ]);
+  const both = compose(model, format, 1);
+  const found = await made(both, 1, frames);
+  const [first = 0, second = 0] = both.table?.tables.map(({ frameBytes }) => frameBytes) ?? [];
+  t.equal(both.table?.frameBytes, first + second);
+
+  const alone = await made(compose(modelFor(loaded, TABLE, []).model, format, 1), 1, frames);
+  const other = await made(compose({ ...loaded, tables: loaded.tables.slice(1) }, format, 1), 1, frames);
+  for (const [at, frame] of frames.entries()) {
+    const packed = found[at]?.packed ?? new Uint8Array();
+    t.same(packed.subarray(0, first), alone[at]?.packed, `frame ${at}`);
+    t.same(packed.subarray(first), other[at]?.packed, `frame ${at}`);
+    const expected = plainRowsOf(secondTable(network), frame, { width: 97, height: 63 }, BT601);
+    sameRows(t, other[at]?.rows ?? [], expected, `frame ${at}`);
+  }
+});
+
 t.test('what is asked for and not there', async (t) => {
   const folder = t.testdir(networkFolder(classifier()));
   const table = await loadModel(`${folder}/model.onnx`, { folder });
-  t.throws(() => modelFor(table, VIDEO, true), {
+  t.throws(() => modelFor(table, VIDEO, [BESIDE]), {
     code: 'model',
     message: /gives a table and no picture/,
     hint: /parquet/,
   });
-  const picture = { ...table, table: undefined };
-  t.throws(() => modelFor(picture, TABLE, false), {
+  const picture = { ...table, tables: [] };
+  t.throws(() => modelFor(picture, TABLE, []), {
     code: 'model',
     message: /gives no table/,
     hint: /role "table"/,
