@@ -47,6 +47,20 @@ export async function* infer(
   }
 }
 
+/** Runs a shard batch by batch: each is a move for those who watch, also in a long run. */
+async function runAll(
+  batches: AsyncIterator<number, void, undefined>,
+  { first, last }: { readonly first: number; readonly last: number },
+  meter: StageMeter,
+): Promise<void> {
+  let next = first;
+  for (;;) {
+    const { value, done } = await meter.time('infer', batches.next(), [next, last]);
+    if (done === true) return;
+    next += value;
+  }
+}
+
 /** Starts each round's run on the streams in turn, and does not wait for it. */
 async function* begin(
   shards: AsyncIterable<Shard>,
@@ -65,14 +79,13 @@ async function* begin(
       runs += 1;
       const run = { first: given + 1, last: given + frames, batch };
       given += frames;
-      done = meter
-        .time('infer', inference.run(part.shard.data, result.data, frames), [run.first, run.last])
-        .then(
-          () => meter.addRun(frames),
-          (error: unknown) => {
-            throw inferenceFailure(error, run);
-          },
-        );
+      const batches = inference.run(part.shard.data, result.data, frames);
+      done = runAll(batches, run, meter).then(
+        () => meter.addRun(frames),
+        (error: unknown) => {
+          throw inferenceFailure(error, run);
+        },
+      );
       done.catch(() => {}); // reported where it is awaited; must not count as unhandled until then
     }
     yield { part, result, done };

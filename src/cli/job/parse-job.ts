@@ -4,6 +4,7 @@ import {
   type RunOptions,
   STALL_TIMEOUT,
 } from '../../job/context/options.js';
+import { MOST_BATCH } from '../../job/prepare/batch.js';
 import type { ModelOverrides } from '../../model/load/derive-manifest.js';
 import { MAX_MULTIPLE } from '../../model/load/manifest-fields.js';
 import { type ConstantSource, constantSource } from '../../model/ports/constant-source.js';
@@ -148,7 +149,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     cutThreshold: inRange('cut-threshold', parsed['cut-threshold'], 0, MOST_CUT_THRESHOLD),
     provider: parsed.provider,
     precision: parsed.precision,
-    batch: autoOrCount('batch', parsed.batch, 256),
+    batch: autoOrCount('batch', parsed.batch, MOST_BATCH),
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,
     ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, usage),

@@ -41,6 +41,28 @@ export function batchFor(
   };
 }
 
+/** What makes a rank take fewer frames at a time. */
+export interface FewerFrames {
+  readonly way: (frames: number) => string;
+  /** True if one run of the model takes fewer, too. */
+  readonly inRun: boolean;
+}
+
+/** The most frames of `--batch`. */
+export const MOST_BATCH = 256;
+
+/** Returns what makes a rank take fewer frames of a model at a time, if anything does. */
+export function fewerFrames({
+  fixedBatch,
+  window,
+  recurrence,
+}: Pick<LoadedModel, 'fixedBatch' | 'window' | 'recurrence'>): FewerFrames | undefined {
+  if (recurrence !== undefined)
+    return { way: (frames) => `"every": ${frames} or less where its states begin anew`, inRun: false };
+  if (window !== undefined || fixedBatch !== undefined) return undefined;
+  return { way: (frames) => `--batch ${Math.min(MOST_BATCH, frames)}`, inRun: true };
+}
+
 /** A halo is at most this part of a share: more would cost more bytes between ranks, less more memory. */
 const SHARES_PER_HALO = 4;
 

@@ -1,6 +1,6 @@
 import type { ComposedGraph } from '../../model/compose/compose.js';
-import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { JobError } from '../../system/errors.js';
+import type { FewerFrames } from './batch.js';
 
 /** Size limit of a buffer: that of a Uint8Array in Node.js 20. */
 const MOST_BYTES = 2 ** 32;
@@ -10,10 +10,11 @@ const MOST_FRAME_BYTES = 2 ** 31 - 1;
 
 /** The facts that decide the size of the pipeline's buffers. */
 export interface Batches {
+  /** Frames that a rank gets at a time. */
   readonly batch: number;
   /** Bytes of one frame in wire format, before and after the model. */
   readonly graph: Pick<ComposedGraph, 'inputBytes' | 'rowBytes'>;
-  readonly model: Pick<LoadedModel, 'fixedBatch'>;
+  readonly fewer: FewerFrames | undefined;
 }
 
 /**
@@ -23,12 +24,12 @@ export interface Batches {
  *
  * @throws {JobError} limit: when a buffer would be too large. The hint says what fits.
  */
-export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: number): void {
+export function refuseLargeBuffers({ batch, graph, fewer }: Batches, ranks: number): void {
   const frame = Math.max(graph.inputBytes, graph.rowBytes);
   const frames = `${batch} frame${batch === 1 ? '' : 's'} of ${(frame / 2 ** 20).toFixed(1)} MiB`;
   const most = (bytes: number): number => Math.floor(MOST_BYTES / bytes);
   const smaller = (fitting: number): string[] =>
-    fitting > 0 && model.fixedBatch === undefined ? [`--batch ${fitting}`] : [];
+    fitting > 0 && fewer !== undefined ? [fewer.way(fitting)] : [];
   if (frame > MOST_FRAME_BYTES) {
     throw new JobError(
       'limit',
@@ -43,8 +44,8 @@ export function refuseLargeBuffers({ batch, graph, model }: Batches, ranks: numb
     throw tooLarge(`a batch of ${frames} is`, batch * frame, `what fits: ${way}`);
   }
   if (ranks * batch * frame > MOST_BYTES) {
-    const fewer = most(batch * frame);
-    const ways = [...smaller(most(ranks * frame)), `at most ${fewer} rank${fewer === 1 ? '' : 's'}`];
+    const left = most(batch * frame);
+    const ways = [...smaller(most(ranks * frame)), `at most ${left} rank${left === 1 ? '' : 's'}`];
     const hint = `what fits: ${ways.join(', or ')}; with --split segments rank 0 holds no other rank's frames`;
     throw tooLarge(`a round of ${ranks} ranks x ${frames} is`, ranks * batch * frame, hint);
   }

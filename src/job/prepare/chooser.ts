@@ -1,5 +1,7 @@
+import { haloOf } from '../../model/ports/window.js';
 import type { CutPlan } from '../../video/split/cut.js';
 import type { StorageContext } from '../context/storage-context.js';
+import { fewerFrames } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import type { PreparedJob } from './prepare.js';
 
@@ -11,7 +13,9 @@ export function withinLimits(choose: Chooser, ranks: number): Chooser {
   return async (prepared, ...more) => {
     const split = await choose(prepared, ...more);
     if (split.mode === 'frames') {
-      refuseLargeBuffers(prepared, ranks);
+      const { share, graph, model } = prepared;
+      const batch = share + haloOf(graph.window);
+      refuseLargeBuffers({ batch, graph, fewer: fewerFrames(model) }, ranks);
       prepared.memory.refuseLack('frames');
     }
     return split;

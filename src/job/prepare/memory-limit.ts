@@ -1,6 +1,7 @@
 import { ROOT } from '../../mpi/world.js';
 import { JobError } from '../../system/errors.js';
 import type { RankMachine } from '../context/machine.js';
+import type { FewerFrames } from './batch.js';
 import { estimateMemory, type MemoryFacts, type RankNeed } from './memory-estimate.js';
 
 /** The input of a memory check. */
@@ -9,8 +10,8 @@ export interface MemoryCheck {
   readonly machines: readonly Pick<RankMachine, 'rank' | 'host' | 'memory' | 'resident'>[];
   /** Bytes that the ranks of one host may take together, if the user sets them. */
   readonly override: number | undefined;
-  /** The one batch size that the model allows, if there is one. */
-  readonly fixedBatch: number | undefined;
+  /** What makes ranks take fewer frames at a time, if anything does. */
+  readonly fewer: FewerFrames | undefined;
   /** Pixels of a source frame. */
   readonly pixels: number;
 }
@@ -84,16 +85,16 @@ function describeLack({ host, what, bytes, ranks }: Limit, needs: readonly RankN
 
 /** Returns what would fit, by the same estimate. */
 function remedies(check: MemoryCheck, limit: Limit, needs: readonly RankNeed[]): string {
-  const { facts, fixedBatch, pixels } = check;
+  const { facts, fewer, pixels } = check;
   const fits = (other: MemoryFacts): boolean => sum(estimateMemory(other), limit.ranks) <= limit.bytes;
   const found: string[] = [];
   const ranks = mostRanks(limit, needs);
   if (ranks > 0 && ranks < limit.ranks.length) {
     found.push(`at most ${ranks} rank${ranks === 1 ? '' : 's'} on ${limit.host}`);
   }
-  for (let batch = facts.batch - 1; batch > 0 && fixedBatch === undefined; batch -= 1) {
-    if (!fits(withBatch(facts, batch))) continue;
-    found.push(`--batch ${batch}`);
+  for (let batch = facts.batch - 1; batch > 0 && fewer !== undefined; batch -= 1) {
+    if (!fits(withBatch(facts, batch, fewer))) continue;
+    found.push(fewer.way(batch));
     break;
   }
   if (facts.split === 'frames' && fits({ ...facts, split: 'segments' })) found.push('--split segments');
@@ -115,7 +116,8 @@ function mostRanks({ ranks, bytes }: Limit, needs: readonly RankNeed[]): number 
   }).length;
 }
 
-function withBatch(facts: MemoryFacts, batch: number): MemoryFacts {
+function withBatch(facts: MemoryFacts, batch: number, { inRun }: FewerFrames): MemoryFacts {
+  if (!inRun) return { ...facts, batch };
   const ranks = facts.ranks.map((rank) => ({ ...rank, working: (rank.working * batch) / facts.batch }));
   return { ...facts, batch, ranks };
 }

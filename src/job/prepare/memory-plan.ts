@@ -9,6 +9,7 @@ import type { SourceFacts } from '../../video/source/source-facts.js';
 import type { RankMachine } from '../context/machine.js';
 import type { JobOptions } from '../context/options.js';
 import { ENCODER_THREADS } from '../journal/work.js';
+import { fewerFrames } from './batch.js';
 import { busyRanks, dryRunRanks } from './busy-ranks.js';
 import { estimateMemory, type MemoryFacts } from './memory-estimate.js';
 import { refuseLackOfMemory } from './memory-limit.js';
@@ -102,7 +103,7 @@ export function planMemory(job: PlannedJob): MemoryPlan {
         facts,
         machines,
         override: memoryOverride(),
-        fixedBatch: (model.window ?? model.recurrence) ? batch : model.fixedBatch,
+        fewer: fewerFrames(model),
         pixels: width * height,
       });
     },

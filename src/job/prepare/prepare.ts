@@ -27,7 +27,7 @@ import type { Identity } from '../journal/identity.js';
 import { checkWork, earlierWork, workLocation } from '../journal/work.js';
 import { type BlobLabels, type Destination, openDestination } from '../output/destination.js';
 import { isPublishedTable, isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
-import { batchFor, shareFor } from './batch.js';
+import { batchFor, fewerFrames, shareFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
 import { refuseSharedFiles } from './files-apart.js';
@@ -129,7 +129,8 @@ export async function prepareJob(
   // If the video may be cut into pieces, the root may hold only its own batch.
   const ranks = options.split === 'frames' ? machines.length : 1;
   const share = shareFor(batch, graph.window, graph.every);
-  refuseLargeBuffers({ batch: share + haloOf(graph.window), graph, model }, ranks);
+  const fewer = fewerFrames(model);
+  refuseLargeBuffers({ batch: share + haloOf(graph.window), graph, fewer }, ranks);
   refuseSampledRuns(options, graph);
   const fp16 = fp16Graph(graph, model, options);
   const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;

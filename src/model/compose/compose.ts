@@ -33,7 +33,7 @@ export interface ComposedGraph {
    * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the
    * tensors of its tables, `table_0`, ..., [batch, numbers]; see `TablePlan`. Where neighbours stop at
    * scene cuts, it takes the place of each of them among the frames, `neighbours` int32 [offsets, batch]; of
-   * a network with states, `reset` bool [1] and the states, `state_0`, ..., float32, which come out as
+   * a network with states, `reset` bool [] and the states, `state_0`, ..., float32, which come out as
    * `next_0`, ...
    */
   readonly bytes: Uint8Array;
@@ -132,7 +132,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     ...(model.cuts?.neighbours
       ? [tensorInfo(NEIGHBOURS_INPUT, DataType.int32, [offsets.length, batch])]
       : []),
-    ...(states.length === 0 ? [] : [tensorInfo(RESET_INPUT, DataType.bool, [1])]),
+    ...(states.length === 0 ? [] : [tensorInfo(RESET_INPUT, DataType.bool, [])]),
     ...states.map((one) => tensorInfo(one.input, DataType.float32, one.dims)),
   ];
   const next = states.map((one) => tensorInfo(one.output, DataType.float32, one.dims));
@@ -194,6 +194,13 @@ function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): Comp
 function checkRequest(model: LoadedModel, batch: number): void {
   if (model.io.io === 'table' && model.strength !== 1) {
     throw new JobError('model', `"${model.file}" gives no picture, so --strength does not apply`);
+  }
+  if (model.recurrence !== undefined && (model.fixedBatch ?? 1) !== 1) {
+    throw new JobError(
+      'model',
+      `"${model.file}" takes ${model.fixedBatch} frames per batch, and its state goes from one frame to the next`,
+      { hint: 'export it with a batch of 1, or with a dynamic batch dimension' },
+    );
   }
   if (model.recurrence !== undefined && batch !== 1) {
     throw new JobError(

@@ -5,7 +5,7 @@ import { DataType } from '../graph/onnx.js';
 import type { Shapes } from '../graph/shapes.js';
 import type { Recurrence, State } from '../ports/state.js';
 
-/** Bool [1]: true if the states begin anew. */
+/** Bool [], so that states of 0 dimensions stay so: true if the states begin anew. */
 export const RESET_INPUT = 'reset';
 
 /** A tensor, float32, that goes into the composed graph and comes out of it. */

@@ -5,8 +5,8 @@ import type { GraphBuilder } from '../graph/graph-builder.js';
 import { countMacs } from '../graph/macs.js';
 import type { GraphProto } from '../graph/onnx.js';
 import { firstUnknownNode, inferShapes, type Shapes } from '../graph/shapes.js';
-import { endText } from '../ports/ends.js';
-import { type State, settleStates } from '../ports/state.js';
+import { declaredEnds, endText } from '../ports/ends.js';
+import { type State, settleStates, startsAs } from '../ports/state.js';
 import { axesOf, type SampleType } from '../ports/tensors.js';
 import { stackedDims } from '../ports/window.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -87,7 +87,8 @@ export function checkNetwork(
 }
 
 /** Follows images of `dims` through the network. */
-export function networkShapes({ model, graph, opset }: ComposePlan, dims: readonly number[]): Shapes {
+export function networkShapes(plan: ComposePlan, dims: readonly number[]): Shapes {
+  const { model, graph, opset } = plan;
   const layout = model.io.io === 'i420' ? 'nchw' : model.io.input.layout;
   const { name } = model.io.input;
   const all = new Map(model.feeds.map((feed) => [feed.name, stackedDims(feed, dims, layout)]));
@@ -99,7 +100,24 @@ export function networkShapes({ model, graph, opset }: ComposePlan, dims: readon
     (states) => inferShapes(graph, opset, name, all.get(name) ?? dims, new Map([...all, ...states])),
   );
   if (open !== undefined) throw openState(open, shapes, model.file);
+  for (const state of model.recurrence?.states ?? []) refuseMisfit(state, shapes, plan, dims[0] ?? 1);
   return shapes;
+}
+
+/** Refuses a first value of another shape than its state's, or of several frames. */
+function refuseMisfit(state: State, shapes: Shapes, { model, graph }: ComposePlan, batch: number): void {
+  const { initial } = state;
+  const { dims = [] } = shapes.of(state.input) ?? {};
+  const ofFrames = declaredEnds(graph).inputs.find(({ name }) => name === model.io.input.name)?.dims?.[0];
+  const isOfBatch = typeof ofFrames === 'string' && initial.dims?.[0] === ofFrames;
+  if (startsAs(state, dims) && (!isOfBatch || dims[0] === batch)) return;
+  const own = initial.value.kind === 'tensor' ? initial.value.dims : [];
+  const goes = isOfBatch ? [batch, ...dims.slice(1)] : dims;
+  throw new JobError(
+    'model',
+    `the state ${endText(initial)} of "${model.file}" begins as [${own.join(', ')}], and goes on as [${goes.join(', ')}]`,
+    { hint: 'give its manifest a "value" or "npy" of that shape, or with 1 in place of some of its sizes' },
+  );
 }
 
 /** Returns the error for a state that does not come out as it goes in. */
@@ -113,7 +131,12 @@ function openState({ input, output, initial }: State, shapes: Shapes, file: stri
   return new JobError(
     'model',
     `the state ${endText(initial)} of "${file}" goes in as ${found(input)}, and its output "${output}" has ${found(output)}`,
-    { hint: 'correct "from" in its manifest, or export the model so that a state has one fixed shape' },
+    {
+      hint:
+        initial.value.kind === 'tensor'
+          ? 'correct "npy" or "value" in its manifest, whose shape goes in first'
+          : 'correct "from" in its manifest, or export the model so that a state has one fixed shape',
+    },
   );
 }
 

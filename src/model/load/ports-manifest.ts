@@ -115,6 +115,8 @@ export function portsManifest(top: Fields): PortsManifest {
     [...ports.values()].filter((port) => port.role === role).length;
   checkFrames(top, inputs);
   checkStates(top, inputs, outputs);
+  if (top.has('cutThreshold') && ![...inputs.values()].some(stops))
+    top.fail('cutThreshold', 'goes with "cuts": true beside a "window", or in the "reset" of a state');
   const pictures = count(outputs, 'picture');
   if (pictures > 1) top.fail('outputs', 'must have at most one "picture"');
   const fitted = [...inputs.values()].find((port) => port.role === 'frames' && port.fit !== undefined);
@@ -171,6 +173,13 @@ function framesPort(port: Fields): FramesPort {
     ...optional('cuts', port.optionalFlag('cuts')),
     ...imagePort(port),
   };
+}
+
+/** Returns whether an input stops at scene cuts. */
+function stops(port: InputPort): boolean {
+  return (
+    (port.role === 'frames' && port.cuts === true) || (port.role === 'state' && port.reset?.cuts === true)
+  );
 }
 
 function statePort(port: Fields): StatePort {

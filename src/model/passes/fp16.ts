@@ -41,7 +41,7 @@ const FP16_OPERATORS: ReadonlySet<string> = new Set([
     'Shape',
     'Slice',
   ],
-  ...['SpaceToDepth', 'Split', 'Squeeze', 'Transpose', 'Unsqueeze', 'Upsample'],
+  ...['SpaceToDepth', 'Split', 'Squeeze', 'Transpose', 'Unsqueeze', 'Upsample', 'Where'],
 ]);
 
 /** Index of the first input that keeps its type: sizes and scales, which are float32 in any graph. */

@@ -5,8 +5,11 @@ import type { DataType } from '../graph/onnx.js';
 /** The element types that a constant may have. */
 export type ElementType = keyof typeof DataType;
 
-/** float16 numbers from here on round to infinity. */
-const FP16_END = 65520;
+/** Numbers from here on round to infinity: the largest of the type, and half a step. */
+const ENDS: Readonly<Partial<Record<ElementType, number>>> = {
+  float16: 65520,
+  float32: (2 - 2 ** -24) * 2 ** 127,
+};
 
 interface TypeFacts {
   readonly bytes: number;
@@ -50,7 +53,7 @@ export function rawNumbers(type: ElementType, values: ArrayLike<number>): Uint8A
     const value = values[at] ?? 0;
     const fits =
       whole === undefined
-        ? type !== 'float16' || Math.abs(value) < FP16_END
+        ? !Number.isFinite(value) || Math.abs(value) < (ENDS[type] ?? Number.POSITIVE_INFINITY)
         : Number.isInteger(value) && value >= whole[0] && value <= whole[1];
     if (!fits) return { refusal: `${value} is not a number of type ${type}` };
     write(view, bytes * at, value);

@@ -76,6 +76,16 @@ export function settleStates(
   return best ?? { shapes: infer(new Map()), open: undefined };
 }
 
+/**
+ * Returns whether the first value of a state of these dimensions fills it: each of its dimensions, from the
+ * last, is the same or 1.
+ */
+export function startsAs({ initial: { value } }: State, dims: readonly number[]): boolean {
+  const own = value.kind === 'tensor' ? value.dims : [];
+  const offset = dims.length - own.length;
+  return offset >= 0 && own.every((dim, at) => dim === 1 || dim === dims[at + offset]);
+}
+
 /** Returns the size of an open dimension: that of the frames in its place. */
 function likeFrames({ batch, width, height, layout }: RunSize) {
   const axes = axesOf(layout);

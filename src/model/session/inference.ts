@@ -28,9 +28,9 @@ export interface Inference {
   /**
    * Makes the rows of `frames` frames, the first of a run of the model's states, if it has any. They lie in
    * `shard` with their halo, and its length is that of whole batches, with a halo: what is beyond the frames
-   * counts for nothing.
+   * counts for nothing. Yields the number of frames after each batch.
    */
-  run(shard: Uint8Array, result: Uint8Array, frames: number): Promise<void>;
+  run(shard: Uint8Array, result: Uint8Array, frames: number): AsyncGenerator<number, void, undefined>;
 }
 
 /** Memory of an inference beside its frames and results. */
@@ -54,7 +54,7 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
   });
 
   return {
-    async run(shard, result, frames) {
+    async *run(shard, result, frames) {
       memory ??= open();
       const { states, neighbours, rows } = memory;
       const seen = { data: shard, count: frames + halo, frameBytes };
@@ -72,7 +72,9 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
           [input, ...places, ...(own?.inputs ?? [])],
           [output, ...(rows?.tensors ?? []), ...(own?.outputs ?? [])],
         );
-        rows?.fill(output, Math.min(batch, frames - at));
+        const made = Math.min(batch, frames - at);
+        rows?.fill(output, made);
+        yield made;
       }
     },
   };

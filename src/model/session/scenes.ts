@@ -24,19 +24,22 @@ export interface Scenes {
 export function scenesOf(frames: SceneFrames, plan: CutPlan, window: Window | undefined): Scenes {
   const { data, count, frameBytes } = frames;
   const { small, distance } = sceneCuts({ width: plan.width, height: plan.height, sample: I420 });
-  const starts: number[] = [0];
+  /** The first place of each frame's scene, and the one after its last. */
+  const from = new Uint32Array(count);
+  const to = new Uint32Array(count).fill(count);
   let before: Int32Array | undefined;
   for (let place = 0; place < count; place++) {
     const picture = small(data.subarray(place * frameBytes, (place + 1) * frameBytes));
-    if (before !== undefined && distance(before, picture) >= plan.threshold) starts.push(place);
+    const isCut = before !== undefined && distance(before, picture) >= plan.threshold;
+    from[place] = isCut ? place : (from[place - 1] ?? 0);
+    if (isCut) to.fill(place, from[place - 1], place);
     before = picture;
   }
   return {
-    startsAt: (place) => place > 0 && starts.includes(place),
+    startsAt: (place) => place > 0 && from[place] === place,
     neighbour(place, offset) {
-      const from = starts.findLast((start) => start <= place) ?? 0;
-      const to = starts.find((start) => start > place) ?? count;
-      return from + frameAt(place + offset - from, to - from, window?.edge ?? 'replicate');
+      const [first = 0, end = count] = [from[place], to[place]];
+      return first + frameAt(place + offset - first, end - first, window?.edge ?? 'replicate');
     },
   };
 }

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { StorageContext } from '../../../src/job/context/storage-context.js';
+import { fewerFrames } from '../../../src/job/prepare/batch.js';
 import { refuseLargeBuffers } from '../../../src/job/prepare/buffer-limits.js';
 import type { Split } from '../../../src/job/prepare/chooser.js';
 import { withinLimits } from '../../../src/job/prepare/chooser.js';
@@ -9,7 +10,7 @@ import type { PreparedJob } from '../../../src/job/prepare/prepare.js';
 const UPSCALED = {
   batch: 4,
   graph: { inputBytes: 1920 * 1080 * 1.5, rowBytes: 16 * 1920 * 1080 * 1.5 },
-  model: { fixedBatch: undefined },
+  fewer: fewerFrames({ fixedBatch: undefined, window: undefined, recurrence: undefined }),
 };
 
 t.test("the root's round of all ranks' batches fits into 4 GiB, or what would is said", async (t) => {
@@ -23,7 +24,7 @@ t.test("the root's round of all ranks' batches fits into 4 GiB, or what would is
     hint: "what fits: --batch 3, or at most 21 ranks; with --split segments rank 0 holds no other rank's frames",
   });
   refuseLargeBuffers({ ...UPSCALED, batch: 3 }, 22);
-  t.throws(() => refuseLargeBuffers({ ...UPSCALED, model: { fixedBatch: 4 } }, 22), {
+  t.throws(() => refuseLargeBuffers({ ...UPSCALED, fewer: undefined }, 22), {
     ...refused,
     hint: /^what fits: at most 21 ranks;/,
   });
@@ -57,7 +58,8 @@ t.test('a video that cannot be cut after all is held to it, one that is cut is n
     refuseLack: (split: string) => void checked.push(split),
     needs: () => undefined,
   };
-  const prepared = { ...UPSCALED, memory } as unknown as PreparedJob;
+  const model = { fixedBatch: undefined, window: undefined, recurrence: undefined };
+  const prepared = { ...UPSCALED, share: UPSCALED.batch, model, memory } as unknown as PreparedJob;
   const choosing = (split: unknown, ranks = 22) =>
     withinLimits(async () => split as Split, ranks)(prepared, {} as StorageContext, undefined);
   await t.rejects(choosing({ mode: 'frames' }), { code: 'limit' });

@@ -1,5 +1,6 @@
 /** Which ranks will infer, what memory that takes, and what a job is told that has too little. */
 import t from 'tap';
+import { fewerFrames } from '../../../src/job/prepare/batch.js';
 import { busyRanks, dryRunRanks } from '../../../src/job/prepare/busy-ranks.js';
 import { estimateMemory, type MemoryFacts } from '../../../src/job/prepare/memory-estimate.js';
 import { type MemoryCheck, refuseLackOfMemory } from '../../../src/job/prepare/memory-limit.js';
@@ -50,7 +51,7 @@ function check(ranks: number, free: number, more: Partial<MemoryCheck> = {}): Me
     facts: facts(ranks, ranks),
     machines,
     override: undefined,
-    fixedBatch: undefined,
+    fewer: fewerFrames({ fixedBatch: undefined, window: undefined, recurrence: undefined }),
     pixels: 33e6,
     ...more,
   };
