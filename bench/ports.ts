@@ -5,6 +5,7 @@ import type { Scattered } from './counting-rank.js';
 import { inferenceAlone, jobGraph } from './inference-alone.js';
 import { type BenchOptions, type JobTimed, runJob, transcode } from './job.js';
 import { spreadText } from './measure.js';
+import { pictures } from './pictures.js';
 import { CLASSES, classifier, TOP, WINDOW, windowModel } from './port-models.js';
 import { type Table, table } from './table.js';
 
@@ -12,6 +13,7 @@ const RANKS = 2;
 /** Three full rounds and a short one. */
 const WINDOW_FRAMES = 100;
 const TABLE_FRAMES = 400;
+const PICTURES = 1000;
 
 /** What was measured of a job and of what it is compared with, a value per run. */
 interface Found {
@@ -28,7 +30,7 @@ interface Found {
  * second of the pipeline, over those of the same graph in as many processes and threads with as many frames.
  * For the window, ONNX Runtime alone, which encodes nothing; and the limit of the cores, which also decode
  * and encode. For the table, processes that each decode their half by FFmpeg through a pipe. Also the CPU
- * time of the other over that of the job, both from start to end; and the bytes that rank 0 scatters to other
+ * time of the other over that of the job, both from start to end; of pictures, see pictures.ts; and the bytes that rank 0 scatters to other
  * ranks, counted in the job, over those of the frames that these make.
  */
 export async function ports({ folder, runs }: BenchOptions): Promise<Table> {
@@ -55,6 +57,15 @@ export async function ports({ folder, runs }: BenchOptions): Promise<Table> {
   const what = `a table of the ${TOP} best of ${CLASSES} classes`;
   const cells = [what, 'FFmpeg to a pipe and inference', String(TABLE_FRAMES)];
   row('table', cells, await tableJob(folder, runs, threads));
+  const one = await pictures(folder, runs, PICTURES, await classifier(folder));
+  found.ratio(
+    'pictures',
+    [
+      ...['pictures of 640x480 into a table', 'sharp and inference, a process per core', String(PICTURES)],
+      ...[spreadText(one.job), spreadText(one.other), '-', spreadText(over(one.otherCpu, one.jobCpu), 3)],
+    ],
+    over(one.job, one.other),
+  );
   return found.done();
 }
 

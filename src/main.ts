@@ -47,7 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
   let log = createLog('text', 'normal');
   try {
     const command = parseArguments(argv, packageVersion(), process.env);
-    if (command.kind === 'job' || command.kind === 'queue') {
+    if (command.kind === 'job' || command.kind === 'queue' || command.kind === 'pictures') {
       const { logFormat, verbosity } = command.options;
       log = createLog(logFormat, verbosity);
       return await inWorld(command.options, log, () => jobCode(command, first));
@@ -68,14 +68,13 @@ async function main(argv: readonly string[]): Promise<number> {
 type Run = (context: RunContext) => Promise<void>;
 
 /** Loads the code that this rank needs for a job; the first rank does most of it. */
-async function jobCode(command: Command & { readonly kind: 'job' | 'queue' }, first: boolean): Promise<Run> {
-  if (first) await import('./job/root-job.js');
-  if (command.kind === 'job') {
-    const { runOne } = await import('./job/one.js');
-    return (context) => runOne(context, command.options);
-  }
-  const { runQueue } = await import('./job/queue/queue.js');
-  return (context) => runQueue(context, command.options);
+async function jobCode(
+  command: Command & { readonly kind: 'job' | 'queue' | 'pictures' },
+  first: boolean,
+): Promise<Run> {
+  if (first && command.kind !== 'pictures') await import('./job/root-job.js');
+  const { runWork } = await import('./job/pictures/route.js');
+  return (context) => runWork(context, command);
 }
 
 /** Joins the world, runs what `load` returns, and leaves. Returns the exit code. */

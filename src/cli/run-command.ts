@@ -4,7 +4,7 @@ import { modelsFolder } from '../system/package.js';
 import type { Command } from './command.js';
 
 /** A command that is not a job. One process runs it, without MPI. */
-export type SoloCommand = Exclude<Command, { readonly kind: 'job' | 'queue' }>;
+export type SoloCommand = Exclude<Command, { readonly kind: 'job' | 'queue' | 'pictures' }>;
 
 /** Runs a command and returns its exit code. Loads its code only now, so that jobs do not pay for it. */
 export async function runCommand(command: SoloCommand, log: Log, version: string): Promise<number> {

@@ -1,5 +1,8 @@
 import type { Log } from './log.js';
 
+/** What a job makes: its word in the progress line, with that of its speed. */
+export type Unit = 'frames' | 'pictures';
+
 /** Shows how many frames are encoded. Disposing of it leaves the last state on a terminal. */
 export interface Progress extends Disposable {
   /** Counts one more encoded frame. */
@@ -15,7 +18,12 @@ const BAR_WIDTH = 28;
  * `total` is undefined if the video does not say; `done` frames are from an earlier run and do not count for
  * the speed.
  */
-export function showProgress(log: Log, total: number | undefined, done: number): Progress {
+export function showProgress(
+  log: Log,
+  total: number | undefined,
+  done: number,
+  unit: Unit = 'frames',
+): Progress {
   const start = performance.now();
   let frames = done;
   const terminal = process.stderr.isTTY && log.format === 'text';
@@ -28,7 +36,7 @@ export function showProgress(log: Log, total: number | undefined, done: number):
 
   function report(): void {
     const { fps, left } = state();
-    const text = progressLine(frames, total, fps, left);
+    const text = progressLine(frames, total, fps, left, unit);
     if (terminal) process.stderr.write(`\r\u001b[K${bar(frames, total)}${text}`);
     else
       log.info(text, {
@@ -62,10 +70,12 @@ export function progressLine(
   total: number | undefined,
   fps: number,
   left: number | undefined,
+  unit: Unit = 'frames',
 ): string {
   const of = total === undefined ? '' : `/${total}`;
   const eta = left === undefined ? '' : `, ${clock(left)} left`;
-  return `${frames}${of} frames, ${fps.toFixed(fps < 10 ? 2 : 1)} fps${eta}`;
+  const speed = unit === 'frames' ? 'fps' : 'per second';
+  return `${frames}${of} ${unit}, ${fps.toFixed(fps < 10 ? 2 : 1)} ${speed}${eta}`;
 }
 
 /** Returns seconds as `m:ss` or `h:mm:ss`. */

@@ -26,7 +26,8 @@ export function isVideoName(name: string): boolean {
   return parts.every(isLookedInto) && VIDEO.test(name);
 }
 
-function isLookedInto(part: string): boolean {
+/** Returns whether a name in a folder is neither hidden nor that of a folder of a job or a watcher. */
+export function isLookedInto(part: string): boolean {
   return part !== '' && !part.startsWith('.') && !OURS.test(part);
 }
 
@@ -81,7 +82,7 @@ export async function videosInFolder(
 }
 
 /** Returns the entries of `folder`. A name that is not UTF-8 is not faithful. */
-async function entriesOf(folder: string) {
+export async function entriesOf(folder: string) {
   const entries = await fs.readdir(folder, { withFileTypes: true, encoding: 'buffer' });
   return entries.map((entry) => {
     const bytes: Buffer = entry.name;
@@ -90,6 +91,7 @@ async function entriesOf(folder: string) {
       name,
       faithful: bytes.equals(Buffer.from(name)),
       isFile: () => entry.isFile(),
+      isSymbolicLink: () => entry.isSymbolicLink(),
       isDirectory: () => entry.isDirectory(),
     };
   });

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'cloud' // Azure refused a request, or a job there did not end well
   | 'cluster' // Slurm or Kubernetes cannot be reached, refused, or lost a job
   | 'videos' // some videos of a queue failed, each for a reason of its own
+  | 'pictures' // more pictures failed than may, each for a reason of its own
   | 'stopped' // asked to stop by a signal; the same command resumes
   | 'internal';
 

@@ -1,8 +1,8 @@
 /**
  * CSV as RFC 4180 has it, in UTF-8, with the columns' names in the first line. Two choices: lines end with a
  * line feed alone, as other tools of Unix write and all read; and every text is in quotes, so that an empty
- * one is told from nothing. Texts are not altered: a label that a spreadsheet would take for a formula is the
- * labels file's. NaN and infinity are empty. A list is JSON in quotes.
+ * one is told from null, which is nothing. Texts are not altered: a label that a spreadsheet would take for a
+ * formula is the labels file's. NaN and infinity are empty. A list is JSON in quotes.
  */
 import { jsonOf } from './json-lines.js';
 import { isNumbers } from './numbers.js';
@@ -16,7 +16,7 @@ export function csvEncoder(columns: readonly Column[]): RowEncoder {
   const names = columns.map(({ name }) => (SPECIAL.test(name) ? quoted(name) : name));
   return textEncoder(
     `${names.join(',')}\n`,
-    (row) => `${columns.map(({ type }, at) => csvOf(type, row[at] ?? '')).join(',')}\n`,
+    (row) => `${columns.map(({ type }, at) => csvOf(type, row[at] ?? null)).join(',')}\n`,
   );
 }
 

@@ -11,13 +11,14 @@ import type { Cell, Column } from './schema.js';
 export function jsonLinesEncoder(columns: readonly Column[]): RowEncoder {
   const keys = columns.map(({ name }, at) => `${at === 0 ? '{' : ','}${JSON.stringify(name)}:`);
   return textEncoder('', (row) => {
-    const cells = columns.map(({ type }, at) => `${keys[at]}${jsonOf(type, row[at] ?? '')}`);
+    const cells = columns.map(({ type }, at) => `${keys[at]}${jsonOf(type, row[at] ?? null)}`);
     return `${cells.join('')}}\n`;
   });
 }
 
 /** Returns a cell as JSON. */
 export function jsonOf(type: Column['type'], cell: Cell): string {
+  if (cell === null) return 'null';
   if (typeof cell === 'string') return JSON.stringify(cell);
   if (isNumbers(cell)) return `[${listText(cell)}]`;
   if (typeof cell === 'bigint') return String(cell);

@@ -23,6 +23,11 @@ export function numbersIn(type: NumberType, buffer: ArrayBufferLike, offset = 0,
   return new ARRAYS[type](buffer as ArrayBuffer, offset, length);
 }
 
+/** Returns a list of one number. */
+export function numberList(type: NumberType, value: number | bigint): Numbers {
+  return type === 'int64' ? BigInt64Array.of(BigInt(value)) : new ARRAYS[type]([Number(value)]);
+}
+
 export function isNumberType(type: string): type is NumberType {
   return Object.hasOwn(ARRAYS, type);
 }

@@ -12,7 +12,7 @@ type ColumnSource = Parameters<ParquetWriter['write']>[0]['columnData'][number];
 const GROUP_ROWS = 2 ** 16;
 const GROUP_NUMBERS = 2 ** 18;
 
-/** Makes the encoder of a table in Parquet. No column has nulls. */
+/** Makes the encoder of a table in Parquet. */
 export function parquetEncoder(
   columns: readonly Column[],
   metadata: Readonly<Record<string, string>>,
@@ -63,8 +63,8 @@ function schemaOf(columns: readonly Column[]): Schema {
 /** The types of Parquet. */
 const TYPES = { int32: 'INT32', int64: 'INT64', float32: 'FLOAT', float64: 'DOUBLE' } as const;
 
-function elementsOf({ name, type }: Column): Schema {
-  const repetition_type = 'REQUIRED';
+function elementsOf({ name, type, nullable }: Column): Schema {
+  const repetition_type = nullable ? 'OPTIONAL' : 'REQUIRED';
   switch (type) {
     case 'int32':
     case 'int64':
@@ -85,7 +85,7 @@ function elementsOf({ name, type }: Column): Schema {
       return [
         { name, converted_type: 'LIST', logical_type: { type: 'LIST' }, num_children: 1, repetition_type },
         { name: 'list', num_children: 1, repetition_type: 'REPEATED' },
-        { name: 'element', type: TYPES[listType(type) ?? 'float32'], repetition_type },
+        { name: 'element', type: TYPES[listType(type) ?? 'float32'], repetition_type: 'REQUIRED' },
       ];
   }
 }
@@ -104,7 +104,7 @@ function sourceOf({ name, type }: Column, rows: readonly Row[], at: number): Col
     default:
       return {
         name,
-        data: data.map((list) => Array.from<number | bigint>(list as Iterable<number | bigint>)),
+        data: data.map((list) => list && Array.from<number | bigint>(list as Iterable<number | bigint>)),
         encoding: 'PLAIN',
       };
   }

@@ -46,8 +46,11 @@ async function* parquetRows(handle: FileHandle, columns: readonly Column[]): Asy
     });
     for (const row of rows) {
       yield columns.map(({ type }, at) => {
+        const value = row[at] ?? null;
         const list = listType(type);
-        return list === undefined ? (row[at] as Cell) : numbersOf(list, row[at] as readonly Listed[]);
+        return list === undefined || value === null
+          ? (value as Cell)
+          : numbersOf(list, value as readonly Listed[]);
       });
     }
     rowStart = rowEnd;
@@ -74,7 +77,7 @@ function jsonRow(line: string, columns: readonly Column[]): Row {
   const values = parsed(line) as Readonly<Record<string, unknown>>;
   // An object's keys that are numbers, as some outputs' names, come first.
   checkNames(columns.map(({ name }) => name).sort(), Object.keys(values).sort());
-  return columns.map(({ name, type }) => cellOf(type, values[name]));
+  return columns.map((column) => cellOf(column, values[column.name]));
 }
 
 async function* csvRows(file: FileHandle, columns: readonly Column[]): AsyncGenerator<Row> {
@@ -84,18 +87,18 @@ async function* csvRows(file: FileHandle, columns: readonly Column[]): AsyncGene
     const fields = fieldsOf(line);
     if (isFirst) checkNames(names, fields);
     else if (fields.length !== names.length) throw new Error(`a line has ${fields.length} fields`);
-    else yield columns.map(({ type }, at) => csvCell(type, fields[at] ?? ''));
+    else yield columns.map((column, at) => csvCell(column, fields[at] ?? null));
     isFirst = false;
   }
   if (isFirst) throw new Error('it is empty');
 }
 
-function csvCell(type: Column['type'], field: string): Cell {
-  if (type === 'string') return field;
-  return cellOf(type, field === '' ? null : parsed(field));
+function csvCell(column: Column, field: string | null): Cell {
+  return cellOf(column, column.type === 'string' || field === null ? field : parsed(field));
 }
 
-function cellOf(type: Column['type'], value: unknown): Cell {
+function cellOf({ type, nullable }: Column, value: unknown): Cell {
+  if (nullable && value === null) return null;
   switch (type) {
     case 'string':
       return value as string;
@@ -165,14 +168,17 @@ async function* linesOf(file: FileHandle, quotes: boolean): AsyncGenerator<strin
   if (parts.length > 0) throw new Error('its last line does not end');
 }
 
-/** Splits a line of CSV at its commas, and takes fields out of their quotation marks. */
-function fieldsOf(line: string): readonly string[] {
-  const fields: string[] = [];
+/**
+ * Splits a line of CSV at its commas, and takes fields out of their quotation marks. Null is an empty field
+ * without them.
+ */
+function fieldsOf(line: string): readonly (string | null)[] {
+  const fields: (string | null)[] = [];
   for (let at = 0; at <= line.length; at += 1) {
     if (line[at] !== '"') {
       const comma = line.indexOf(',', at);
       const end = comma < 0 ? line.length : comma;
-      fields.push(line.slice(at, end));
+      fields.push(end === at ? null : line.slice(at, end));
       at = end;
       continue;
     }
@@ -185,7 +191,7 @@ function fieldsOf(line: string): readonly string[] {
   return fields;
 }
 
-function checkNames(wanted: readonly string[], found: readonly string[]): void {
+function checkNames(wanted: readonly string[], found: readonly (string | null)[]): void {
   if (wanted.join('\n') === found.join('\n')) return;
   throw new Error(`its columns are ${found.join(', ')} instead of ${wanted.join(', ')}`);
 }

@@ -6,10 +6,12 @@ export type ColumnType = NumberType | `${NumberType}-list` | 'string';
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;
+  /** True if cells may be null. */
+  readonly nullable?: true;
 }
 
-/** A cell: bigint in a column of int64, numbers of its type in one of lists, a string or a number. */
-export type Cell = number | bigint | string | Numbers;
+/** A cell: bigint in a column of int64, numbers of its type in one of lists, a string, a number or null. */
+export type Cell = number | bigint | string | Numbers | null;
 
 /** Returns the type of the numbers of a column of lists; undefined for other columns. */
 export function listType(type: ColumnType): NumberType | undefined {
@@ -35,6 +37,15 @@ export const FRAME_COLUMNS: readonly Column[] = [
   { name: 'frame', type: 'int64' },
   { name: 'pts', type: 'int64' },
   { name: 'seconds', type: 'float64' },
+];
+
+/**
+ * The first columns of a table of pictures: the name of the file, and why there is nothing else of it. Where
+ * there is an error, there is one row, and the model's columns are null.
+ */
+export const PICTURE_COLUMNS: readonly Column[] = [
+  { name: 'file', type: 'string' },
+  { name: 'error', type: 'string', nullable: true },
 ];
 
 /**

@@ -20,6 +20,8 @@ export interface TableDigest {
 }
 
 const PIECE_BYTES = 2 ** 16;
+/** Stands for null: no text or list has this length. */
+const NULL = -1;
 
 /**
  * Starts a digest of rows with these columns. All NaN are the same; with `finiteOnly`, for files that cannot
@@ -33,8 +35,14 @@ export function tableDigest(columns: readonly Column[], finiteOnly: boolean): Ta
   const frame = columns.findIndex(({ name }) => name === 'frame');
   let rows = 0;
 
-  const addCell = (type: Column['type'], cell: Cell): void => {
-    if (typeof cell === 'string') {
+  /** Text has one word for what is not there and for what is no number. */
+  const isNull = ({ nullable }: Column, cell: Cell): boolean =>
+    cell === null || (finiteOnly && nullable === true && typeof cell === 'number' && !isPlain(cell));
+  const addCell = (column: Column, cell: Cell): void => {
+    const { type } = column;
+    if (cell === null || isNull(column, cell)) {
+      cells.number('int32', NULL);
+    } else if (typeof cell === 'string') {
       const text = Buffer.from(cell);
       cells.number('int32', text.length);
       cells.bytes(text);
@@ -52,8 +60,8 @@ export function tableDigest(columns: readonly Column[], finiteOnly: boolean): Ta
   return {
     add(row) {
       rows += 1;
-      columns.forEach(({ type }, at) => {
-        addCell(type, row[at] ?? '');
+      columns.forEach((column, at) => {
+        addCell(column, row[at] ?? null);
       });
       if (frame >= 0) frames.number('int64', BigInt(Number(row[frame])));
     },

@@ -106,7 +106,9 @@ function encoderOf(
 }
 
 function checkRow(columns: readonly Column[], row: Row): void {
-  const wrong = columns.find(({ type }, at) => !fits(type, row[at]));
+  const wrong = columns.find(
+    ({ type, nullable }, at) => !(nullable && row[at] === null) && !fits(type, row[at]),
+  );
   if (wrong === undefined && row.length === columns.length) return;
   throw new RangeError(
     wrong === undefined

@@ -210,17 +210,22 @@ function outputOptions<T>(parser: Argv<T>) {
 }
 
 function queueOptions<T>(parser: Argv<T>) {
-  const group = 'Many videos:';
+  const group = 'Many videos, or pictures:';
   return parser
     .option('out-dir', {
       type: 'string',
       group,
       describe:
-        'folder for the outputs; every INPUT is a video or a folder of videos; finished outputs are skipped',
+        'folder for the outputs; every INPUT is a video or picture, or a folder of either; finished outputs are skipped',
     })
     .option('list', {
       type: 'string',
       group,
-      describe: 'a text file that names more videos, one a line (or each followed by a NUL character)',
+      describe: 'a text file that names more INPUTs, one a line (or each followed by a NUL character)',
+    })
+    .option('max-failures', {
+      type: 'number',
+      group,
+      describe: 'pictures that may fail without failing the job; default 0',
     });
 }

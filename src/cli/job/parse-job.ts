@@ -1,5 +1,8 @@
+import { basename } from 'node:path';
 import {
   type JobOptions,
+  type PicturesOptions,
+  type PicturesTarget,
   type QueueOptions,
   type RunOptions,
   STALL_TIMEOUT,
@@ -8,7 +11,9 @@ import { MOST_BATCH } from '../../job/prepare/batch.js';
 import type { ModelOverrides } from '../../model/load/derive-manifest.js';
 import { MAX_MULTIPLE } from '../../model/load/manifest-fields.js';
 import { type ConstantSource, constantSource } from '../../model/ports/constant-source.js';
+import { formatOfName } from '../../pictures/formats.js';
 import { isAddress } from '../../storage/location/location.js';
+import { isVideoName } from '../../storage/video-listing.js';
 import { tableFormatOf } from '../../table/write.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
@@ -26,15 +31,16 @@ import { optionValues, rationalOf, videoIndexOf } from '../parsing/option-values
 import { encodingOf } from './encoding.js';
 import { jobOptions } from './job-options.js';
 
-/** A job, or a queue of jobs. */
+/** A job, or a queue of jobs. What is in folders decides whether it is a job of pictures: see route.ts. */
 export type JobCommand =
+  | { readonly kind: 'pictures'; readonly options: PicturesOptions }
   | { readonly kind: 'job'; readonly options: JobOptions }
   | { readonly kind: 'queue'; readonly options: QueueOptions };
 
 export const JOB = {
   name: 'job',
-  about: 'Put every frame of a video, or of many, through a model',
-  forms: ['INPUT OUTPUT [options]', 'INPUT ... --out-dir DIR [options]'],
+  about: 'Put every frame of videos, or pictures, through a model',
+  forms: ['INPUT OUTPUT [options]', 'INPUT ... --out-dir DIR [options]', 'INPUT ... TABLE [options]'],
   examples: [
     'framescatter in.mp4 out.mp4 --model wave',
     'mpirun -np 8 --bind-to none framescatter in.mp4 out.mp4 --model wave',
@@ -43,9 +49,13 @@ export const JOB = {
     'framescatter in.mp4 out.mp4 --model adain.onnx --input style=painting.jpg',
     'framescatter in.mp4 detections.parquet --model yolo.onnx',
     'framescatter rushes/ b.mov --out-dir styled/',
+    'framescatter photo.jpg out.jpg --model wave',
+    'framescatter photos/ --out-dir styled/ --model wave',
+    'framescatter photos/ labels.parquet --model resnet50.onnx',
   ],
   text:
-    'The word job may be left out. OUTPUT has the same frames, times, audio, subtitles and tags. INPUT, OUTPUT, DIR, ' +
+    'The word job may be left out. OUTPUT has the same frames, times, audio, subtitles and tags. An INPUT of ' +
+    'pictures is a JPEG, PNG, WebP or TIFF, a folder of them, or a quoted pattern. INPUT, OUTPUT, DIR, ' +
     '--model and --work-dir may be https addresses in Azure Blob storage. Names that begin with a dash go after --.',
   epilogue: `The same command resumes a job that was stopped.
 Exit codes: 0 done, 2 usage, 75 stopped but resumable, 1 anything else.
@@ -70,7 +80,9 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
   const { list, 'out-dir': outDir } = parsed;
   const options = runOptionsOf(parsed);
   if (outDir === undefined) {
-    if (list !== undefined) throw usage('--list goes with --out-dir');
+    const several = picturesOf(names, list, options);
+    if (several !== undefined) return { kind: 'pictures', options: several };
+    if (list !== undefined) throw usage('--list goes with --out-dir, or with a table of pictures as OUTPUT');
     const [input = '', output = ''] = names;
     if (names.length !== 2 || input === '' || output === '') {
       const got = names.length === 0 ? 'nothing' : names.join(' ');
@@ -78,6 +90,9 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
     }
     refuseOtherContainer(output, options.format);
     refuseForTable(output, parsed);
+    const isTable = tableFormatOf(pathOf(output)) !== undefined;
+    if (parsed['max-failures'] !== undefined && !(isTable && !isVideoName(basename(pathOf(input)))))
+      throw usage('--max-failures goes with pictures');
     return { kind: 'job', options: { ...options, input, output } };
   }
   const single = (['table', 'output', 'every', 'fps'] as const).find((name) => parsed[name] !== undefined);
@@ -106,6 +121,22 @@ function refuseOtherContainer(output: string, format: string | undefined): void 
   const own = containerNamed(pathOf(output));
   if (own === undefined || own.name === containerFor('', format).name) return;
   throw usage(`--format ${format} contradicts the name of OUTPUT, which says ${own.name}`);
+}
+
+/** Returns the job of pictures that names alone say: one picture as OUTPUT, or a table of several inputs. */
+function picturesOf(
+  names: readonly string[],
+  list: string | undefined,
+  options: RunOptions,
+): PicturesOptions | undefined {
+  const [inputs, name = ''] = [names.slice(0, -1), names.at(-1)];
+  if (names.includes('') || list === '' || options.format !== undefined) return undefined;
+  const target = (kind: PicturesTarget['kind']): PicturesOptions => {
+    return { ...options, inputs, list, target: { kind, name } };
+  };
+  const several = inputs.length > 1 || list !== undefined;
+  if (several && tableFormatOf(pathOf(name)) !== undefined) return target('table');
+  return inputs.length === 1 && formatOfName(pathOf(name)) !== undefined ? target('picture') : undefined;
 }
 
 type Parsed = OptionsOf<typeof JOB>;
@@ -169,6 +200,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     outputs: furtherTables(parsed.output),
     every: whole('every', parsed.every, 1, 1e6) ?? 1,
     fps: framesPerSecond(parsed),
+    maxFailures: whole('max-failures', parsed['max-failures'], 0, 1e9),
     ...loggingOf(JOB.name, parsed),
   };
 }

@@ -80,6 +80,8 @@ export interface RunOptions {
   readonly every: number;
   /** Takes so many frames of the video per second instead, in lowest terms. */
   readonly fps: Rational | undefined;
+  /** The most pictures that may fail without failing the job; undefined: none. For jobs of pictures. */
+  readonly maxFailures: number | undefined;
   readonly logFormat: LogFormat;
   readonly verbosity: Verbosity;
 }
@@ -97,4 +99,20 @@ export interface QueueOptions extends RunOptions {
   /** Path of a text file with more videos. */
   readonly list: string | undefined;
   readonly outDir: string;
+}
+
+/** Pictures and the options of their job. */
+export interface PicturesOptions extends RunOptions {
+  /** Pictures, folders of pictures, and patterns. */
+  readonly inputs: readonly string[];
+  /** Path of a text file with more pictures. */
+  readonly list: string | undefined;
+  readonly target: PicturesTarget;
+}
+
+/** Where the result of pictures goes: a file for each in a folder, one file for one picture, or a table. */
+export interface PicturesTarget {
+  readonly kind: 'folder' | 'picture' | 'table';
+  /** A path or an address. */
+  readonly name: string;
 }

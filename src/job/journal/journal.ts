@@ -6,6 +6,7 @@ import { fileDigest } from '../../system/file-digest.js';
 import { isPlainObject } from '../../system/plain-object.js';
 import { DIGEST, MODIFIED, sameContentHint } from './fingerprint.js';
 import { type Identity, isIdentity } from './identity.js';
+import { isPictureRecords, type PictureRecord } from './picture-record.js';
 import { seal, unseal } from './sealed.js';
 import type { SegmentFiles } from './segment-files.js';
 
@@ -26,6 +27,8 @@ export interface SegmentRecord {
   readonly sha256?: string;
   /** Its rows of a table, if it has any. */
   readonly rows?: { readonly bytes: number; readonly sha256: string };
+  /** The pictures that it is, in a job of pictures. */
+  readonly pictures?: readonly PictureRecord[];
 }
 
 /** The journal of finished segments. A segment is recorded only when its file is complete and flushed. */
@@ -270,7 +273,7 @@ async function forget(store: WorkStore, index: number): Promise<void> {
 }
 
 function parseRecord(text: string): SegmentRecord | undefined {
-  const { index, pts, frames, bytes, numbers, sha256, nonFinite, rows } = unseal(text) ?? {};
+  const { index, pts, frames, bytes, numbers, sha256, nonFinite, rows, pictures } = unseal(text) ?? {};
   const isWhole =
     isInteger(index) &&
     isIntegers(pts) &&
@@ -280,7 +283,8 @@ function parseRecord(text: string): SegmentRecord | undefined {
     (numbers === undefined || (isIntegers(numbers) && numbers.length === frames)) &&
     (nonFinite === undefined || isIntegers(nonFinite)) &&
     (sha256 === undefined || typeof sha256 === 'string') &&
-    (rows === undefined || isRows(rows));
+    (rows === undefined || isRows(rows)) &&
+    (pictures === undefined || isPictureRecords(pictures));
   if (!isWhole) return undefined;
   return {
     ...{ index, frames, bytes, pts },
@@ -288,6 +292,7 @@ function parseRecord(text: string): SegmentRecord | undefined {
     ...(nonFinite === undefined ? {} : { nonFinite }),
     ...(sha256 === undefined ? {} : { sha256 }),
     ...(rows === undefined ? {} : { rows: { bytes: rows.bytes, sha256: rows.sha256 } }),
+    ...(pictures === undefined ? {} : { pictures }),
   };
 }
 

@@ -34,7 +34,8 @@ export interface MadeTable {
   readonly warnings: readonly string[];
 }
 
-const SUFFIXES: Readonly<Record<TableFormat, string>> = {
+/** The suffix of a table that is being written. */
+export const TABLE_SUFFIXES: Readonly<Record<TableFormat, string>> = {
   parquet: 'parquet',
   'json-lines': 'jsonl',
   csv: 'csv',
@@ -53,7 +54,7 @@ export async function makeTable(parts: TableParts): Promise<MadeTable> {
   const decoder = tableDecoder(own.spec, own.shapes, own.geometry, own);
   if (isRefusal(decoder)) throw new JobError('internal', decoder.refusal);
   const offset = plan.tables.slice(0, at).reduce((sum, { frameBytes }) => sum + frameBytes, 0);
-  const file = journal.store.temporary(scratchNames.table(at, SUFFIXES[format]));
+  const file = journal.store.temporary(scratchNames.table(at, TABLE_SUFFIXES[format]));
   let before = 0;
   let dropped = 0;
   let cut = 0;
@@ -83,7 +84,11 @@ export async function makeTable(parts: TableParts): Promise<MadeTable> {
     }
     const contents = await table.finish();
     await verifyTable(file, format, contents);
-    return { file, rows: contents.rows, warnings: cut === 0 ? [] : [tooMany(own, plan, cut, dropped)] };
+    return {
+      file,
+      rows: contents.rows,
+      warnings: cut === 0 ? [] : [tooMany(own, plan.tables.length, cut, dropped)],
+    };
   } catch (error) {
     throw actionable(error, journal.store.location);
   }
@@ -100,18 +105,23 @@ async function readWhole(file: FileHandle, bytes: number): Promise<Uint8Array> {
   return packed;
 }
 
-function tooMany(
+/** Returns the warning about rows that were left out of some frames or pictures. */
+export function tooMany(
   { name, spec, open }: OneTable,
-  { tables }: TablePlan,
+  tables: number,
   frames: number,
   rows: number,
+  unit: 'frame' | 'picture' = 'frame',
 ): string {
   const limits = [
     ...(spec.kind === 'boxes' ? [`"max": ${spec.max}`] : []),
     ...(open === undefined ? [] : [`"rows": ${open.most}`]),
   ];
   const most = limits.length === 0 ? '' : ` (${limits.join(' and ')} in the manifest)`;
-  const [many, left] = [frames === 1 ? '1 frame' : `${frames} frames`, rows === 1 ? '1 was' : `${rows} were`];
-  const table = tables.length === 1 ? 'the table' : `the table "${name}"`;
+  const [many, left] = [
+    frames === 1 ? `1 ${unit}` : `${frames} ${unit}s`,
+    rows === 1 ? '1 was' : `${rows} were`,
+  ];
+  const table = tables === 1 ? 'the table' : `the table "${name}"`;
   return `${many} gave more rows than ${table} takes${most}: ${left} left out${open === undefined ? ', those of the lowest scores' : ''}`;
 }

@@ -141,7 +141,7 @@ function found(input: string, videos: readonly string[]): readonly string[] {
  * Reads a list: one name per line or, if it contains NUL characters, names that end in NUL. Names are used as
  * they are.
  */
-async function readList(path: string): Promise<readonly string[]> {
+export async function readList(path: string): Promise<readonly string[]> {
   const text = await fs.readFile(path, 'utf8').catch((error) => {
     throw new JobError('usage', `the list ${path} cannot be read: ${messageOf(error)}`);
   });

@@ -1,21 +1,31 @@
 import { JobError } from '../../system/errors.js';
 import { gate } from '../../system/parallel.js';
-import type { CutPiece } from '../../video/split/cut.js';
-import type { Channel, FromRank, ToRank } from './channel.js';
+import type { Channel, Control, DoneMessage, Ending, PieceMessage } from './channel.js';
 
-export interface DealContext {
+/** A piece on its way to a rank: of a video, or a group of pictures. */
+export interface LoadedPiece<P> {
+  readonly piece: P;
+  readonly data: Uint8Array;
+}
+
+/** `P` is what the root knows of a piece, `Order` what it tells a rank of it, `Done` what a rank answers. */
+export interface DealContext<
+  P extends { readonly index: number },
+  Order extends PieceMessage,
+  Done extends DoneMessage,
+> {
   /** The channels to every rank, in rank order. */
-  readonly channels: readonly Channel<ToRank, FromRank>[];
+  readonly channels: readonly Channel<Order | Control, Done | Ending>[];
   /** The pieces to make, cut while the video is read. */
-  readonly pieces: AsyncGenerator<CutPiece, void, undefined>;
+  readonly pieces: AsyncGenerator<LoadedPiece<P>, void, undefined>;
   /** Approximate number of pieces. */
   readonly count: number;
   /** Cuts the pieces of these indexes once more. */
-  readonly again: (indexes: ReadonlySet<number>) => AsyncGenerator<CutPiece, void, undefined>;
+  readonly again: (indexes: ReadonlySet<number>) => AsyncGenerator<LoadedPiece<P>, void, undefined>;
   /** Returns the message that goes to a rank with a piece. */
-  readonly describe: (piece: CutPiece['piece']) => ToRank;
+  readonly describe: (piece: P) => Order;
   /** Records a finished piece. */
-  readonly record: (done: FromRank & { readonly kind: 'done' }, data: Uint8Array) => Promise<void>;
+  readonly record: (done: Done, data: Uint8Array) => Promise<void>;
   /** Returns whether a rank has stalled, so that others should make its pieces. */
   readonly isStalled: (rank: number) => boolean;
   /** Calls `look` at intervals, until the returned function is called. */
@@ -33,9 +43,9 @@ export interface Dealt {
 }
 
 /** A rank that works on pieces. */
-interface Peer {
+interface Peer<Order, Done> {
   readonly rank: number;
-  readonly channel: Channel<ToRank, FromRank>;
+  readonly channel: Channel<Order | Control, Done | Ending>;
   /** Indexes of the pieces that it has been given and has not finished. */
   readonly held: Set<number>;
   /** Resolves once the rank has stalled: it may not even receive what it is sent. */
@@ -61,13 +71,17 @@ const MOST_IN_FLIGHT = 4;
  * has ended. The pieces of a stalled rank are cut again for a rank that has nothing to do; the first result
  * counts. After a failure, or once the job must stop, ranks drop their pieces. Never rejects.
  */
-export async function deal(context: DealContext): Promise<Dealt> {
+export async function deal<
+  P extends { readonly index: number },
+  Order extends PieceMessage,
+  Done extends DoneMessage,
+>(context: DealContext<P, Order, Done>): Promise<Dealt> {
   return new Dealer(context).run();
 }
 
-class Dealer {
-  readonly #context: DealContext;
-  readonly #peers: readonly Peer[];
+class Dealer<P extends { readonly index: number }, Order extends PieceMessage, Done extends DoneMessage> {
+  readonly #context: DealContext<P, Order, Done>;
+  readonly #peers: readonly Peer<Order, Done>[];
   readonly #inFlight = gate(MOST_IN_FLIGHT);
   /** Indexes of the pieces that were cut, and of those that were recorded. */
   readonly #given = new Set<number>();
@@ -78,13 +92,13 @@ class Dealer {
   /** True if all pieces were cut. */
   #exhausted = false;
   /** Pieces of stalled ranks, cut again. */
-  #repeated: AsyncGenerator<CutPiece, void, undefined> | undefined;
+  #repeated: AsyncGenerator<LoadedPiece<P>, void, undefined> | undefined;
   #over: 'made' | 'halted' | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(context: DealContext) {
+  constructor(context: DealContext<P, Order, Done>) {
     this.#context = context;
-    this.#peers = context.channels.map(peerOf);
+    this.#peers = context.channels.map((channel, rank) => peerOf(channel, rank));
     this.#left = context.count;
   }
 
@@ -108,7 +122,7 @@ class Dealer {
   }
 
   /** Takes a rank's messages until it has ended. */
-  async #serve(peer: Peer): Promise<void> {
+  async #serve(peer: Peer<Order, Done>): Promise<void> {
     const { channel, held } = peer;
     void this.#fill(peer);
     for (;;) {
@@ -135,7 +149,7 @@ class Dealer {
   }
 
   /** Gives a rank as many pieces as it may have: a second one only while there is one for every rank. */
-  async #fill(peer: Peer): Promise<void> {
+  async #fill(peer: Peer<Order, Done>): Promise<void> {
     const { held, channel, rank } = peer;
     const { describe, isStalled } = this.#context;
     if (peer.filling) return;
@@ -161,7 +175,7 @@ class Dealer {
   }
 
   /** Returns the next piece to make or, once all were cut, the next one to make again. */
-  async #nextPiece(): Promise<CutPiece | undefined> {
+  async #nextPiece(): Promise<LoadedPiece<P> | undefined> {
     const next = this.#exhausted ? undefined : await this.#context.pieces.next();
     if (next?.done === false) {
       this.#given.add(next.value.piece.index);
@@ -218,7 +232,10 @@ class Dealer {
   }
 }
 
-function peerOf(channel: Channel<ToRank, FromRank>, rank: number): Peer {
+function peerOf<Order, Done>(
+  channel: Channel<Order | Control, Done | Ending>,
+  rank: number,
+): Peer<Order, Done> {
   return {
     rank,
     channel,

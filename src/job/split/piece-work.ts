@@ -31,7 +31,7 @@ export interface PieceWork extends RootWork {
   /** Approximate number of pieces to make. */
   readonly count: number;
   /** Returns the message that goes to a rank with a piece. */
-  readonly describe: (piece: Piece) => ToRank;
+  readonly describe: (piece: Piece) => ToRank & { readonly kind: 'piece' };
   /** Writes a finished piece durably, and records it. */
   readonly record: (done: FromRank & { readonly kind: 'done' }, data: Uint8Array) => Promise<void>;
   /** Keeps the failure of the pieces. */

@@ -6,7 +6,7 @@ import type { World } from '../../mpi/world.js';
 import type { FrameRun } from '../../pipeline/decode-windows-stage.js';
 import type { RankWork } from '../../pipeline/meter.js';
 import { type PipelineShape, runPipeline, takesRuns } from '../../pipeline/pipeline.js';
-import { JobError, messageOf } from '../../system/errors.js';
+import { JobError } from '../../system/errors.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { type Decoder, openPieceDecoder } from '../../video/frames/decode.js';
 import type { WirePlan } from '../../video/frames/wire.js';
@@ -16,7 +16,7 @@ import { type Activity, PIECE_WAIT } from '../../watchdog/activity.js';
 import { type RowLayout, readRow } from '../journal/result-row.js';
 import { openSegmentWriter, type SegmentWriter } from '../journal/segment-files.js';
 import { type LocalCopy, withDisplayName } from '../prepare/source.js';
-import type { Channel, FromRank, ToRank } from './channel.js';
+import { type Channel, type FromRank, failedEnding, type ToRank } from './channel.js';
 import { soloWorld } from './solo-world.js';
 
 /** The facts that every rank knows before the first piece. */
@@ -191,7 +191,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
     activity,
   );
   await segments.end();
-  await channel.send(failure === undefined ? { kind: 'ended' } : statement(world, failure.error));
+  await channel.send(failure === undefined ? { kind: 'ended' } : failedEnding(world, failure.error));
   await listening;
   for (const piece of [...(current === undefined ? [] : [current]), ...queue.rest()]) await closePiece(piece);
   const { decode, ...others } = work.seconds;
@@ -318,10 +318,4 @@ function unexpected(task: PieceTask, order: PieceOrder, given: number, pts: numb
     `"${task.display}" cannot be decoded in pieces: frame ${order.framesBefore + given} ${at} ${found}`,
     { hint: 'use --split frames --restart; if the video is damaged, add --tolerant' },
   );
-}
-
-function statement(world: World, error: unknown): FromRank {
-  const where = world.isRoot ? '' : `rank ${world.rank} on ${world.host}: `;
-  const { code, hint } = error instanceof JobError ? error : { code: 'internal' as const, hint: undefined };
-  return { kind: 'failed', code, message: `${where}${messageOf(error)}`, hint: hint ?? null };
 }

@@ -191,7 +191,8 @@ function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): Comp
   }
 }
 
-function checkRequest(model: LoadedModel, batch: number): void {
+/** Refuses what a model cannot be combined with: a batch, a strength. */
+export function checkRequest(model: LoadedModel, batch: number): void {
   if (model.io.io === 'table' && model.strength !== 1) {
     throw new JobError('model', `"${model.file}" gives no picture, so --strength does not apply`);
   }

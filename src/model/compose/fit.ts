@@ -5,7 +5,7 @@ import { BOUNDS, channelCount, type Fit, type PixelTensor } from '../ports/tenso
 import { resizePixels } from './resize.js';
 
 /** The grey of the bars of a letterbox, of 255: Ultralytics' (data/augment.py, LetterBox). */
-const BAR_GREY = 114;
+export const BAR_GREY = 114;
 
 /** Images of another size, and how their pixels lie in the frame. */
 export interface Fitted {
@@ -25,9 +25,7 @@ export function fitPixels(
   fit: Fit,
   batch: number,
 ): Fitted {
-  const inner = innerSize(padded, size, fit);
-  const left = Math.floor((size.width - inner.width) / 2);
-  const top = Math.floor((size.height - inner.height) / 2);
+  const { inner, left, top } = placeOf(padded, size, fit);
   const resized = resizePixels(builder, pixels, padded, inner);
   const along = (x: string, axis: 2 | 3, from: number, before: number, wanted: number): string => {
     if (from === wanted) return x;
@@ -45,16 +43,40 @@ export function fitPixels(
   const wide = along(resized, 3, inner.width, left, size.width);
   return {
     pixels: along(wide, 2, inner.height, top, size.height),
-    geometry: {
-      modelWidth: size.width,
-      modelHeight: size.height,
-      scaleX: padded.width / inner.width,
-      scaleY: padded.height / inner.height,
-      offsetX: left,
-      offsetY: top,
-      sourceWidth: source.width,
-      sourceHeight: source.height,
-    },
+    geometry: geometryOf(source, padded, size, fit),
+  };
+}
+
+/** The place of a whole frame in a model's input; where it is larger, its edges are cut off. */
+export interface Place {
+  readonly inner: Size;
+  /** Negative where an edge is cut off. */
+  readonly left: number;
+  readonly top: number;
+}
+
+/** Returns the place of frames of the size `from` in an input of the size `to`. */
+export function placeOf(from: Size, to: Size, fit: Fit): Place {
+  const inner = innerSize(from, to, fit);
+  return {
+    inner,
+    left: Math.floor((to.width - inner.width) / 2),
+    top: Math.floor((to.height - inner.height) / 2),
+  };
+}
+
+/** Returns how pixels of an input of the size `to` lie in `source`, which is `from` without its padding. */
+export function geometryOf(source: Size, from: Size, to: Size, fit: Fit): Geometry {
+  const { inner, left, top } = placeOf(from, to, fit);
+  return {
+    modelWidth: to.width,
+    modelHeight: to.height,
+    scaleX: from.width / inner.width,
+    scaleY: from.height / inner.height,
+    offsetX: left,
+    offsetY: top,
+    sourceWidth: source.width,
+    sourceHeight: source.height,
   };
 }
 

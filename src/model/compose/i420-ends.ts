@@ -87,8 +87,11 @@ export function framesFromBlocks(
   );
 }
 
-/** Pads [N, C, H, W] at the bottom and right, by Gather: unlike Pad it takes uint8 on every provider. */
-function extend(builder: GraphBuilder, x: string, from: Size, to: Size): string {
+/**
+ * Pads [N, C, H, W] at the bottom and right by reflection, with Gather: unlike Pad it takes uint8 on every
+ * provider.
+ */
+export function extend(builder: GraphBuilder, x: string, from: Size, to: Size): string {
   const along = (tensor: string, axis: number, side: number, wanted: number) =>
     side === wanted
       ? tensor
@@ -96,7 +99,8 @@ function extend(builder: GraphBuilder, x: string, from: Size, to: Size): string 
   return along(along(x, 3, from.width, to.width), 2, from.height, to.height);
 }
 
-function crop(builder: GraphBuilder, x: string, to: Size, from: Size): string {
+/** Takes the upper left part of [N, C, H, W]. */
+export function crop(builder: GraphBuilder, x: string, to: Size, from: Size): string {
   const along = (tensor: string, axis: number, side: number, wanted: number) =>
     side === wanted ? tensor : builder.slice(tensor, axis, 0, wanted);
   return along(along(x, 2, from.height, to.height), 3, from.width, to.width);

@@ -32,30 +32,11 @@ export function blocksThroughPixels(
   plan: ComposePlan,
   io: PixelIo,
 ): ComposedNetwork {
-  const { model, batch, padded, input } = plan;
-  const { scale, strength } = model;
-  const size = model.fixedSize ?? padded;
-  const outputSize = upscaled(size, scale);
-  const outputDims = dimsOf(io.output, batch, outputSize);
-  const facts = checkNetwork(plan, dimsOf(io.input, batch, size), io.output.name, outputDims);
-
-  const { network, geometry } = enterNetwork(builder, blocks, plan, io, 'stretch');
-  const output = prefixed(io.output.name);
-  const value = guardSize(builder, output, outputDims, facts);
-  const finite = finiteCheck(builder, network, { value, output, type: io.output.type, batch }, facts);
-  const made = fromTensor(builder, value, io.output);
-  const styled = resizePixels(builder, made, outputSize, upscaled(padded, scale));
-
-  const resized = size.width !== padded.width || size.height !== padded.height;
+  const { model, input } = plan;
+  const { styled, ...network } = pixelsThroughNetwork(builder, pixelsOf(builder, blocks, plan, io), plan, io);
   return {
-    ...facts,
-    blocks: blocksFromPixels(builder, styled, input, io.output, io.chroma, strength, 0.5),
-    finite,
-    geometry,
-    included: network,
-    notes: resized
-      ? [`frames are resized to ${size.width}x${size.height}, the model's fixed size, and back`]
-      : [],
+    ...network,
+    blocks: blocksFromPixels(builder, styled, input, io.output, io.chroma, model.strength, 0.5),
   };
 }
 
@@ -66,9 +47,55 @@ export function blocksToTable(
   plan: ComposePlan,
   io: TableIo,
 ): ComposedNetwork {
+  return pixelsToTable(builder, pixelsOf(builder, blocks, plan, io), plan, io);
+}
+
+/**
+ * Runs images of the padded size, float NCHW in the numbers of the network's input, through a network on
+ * images. `styled` is float NCHW in the numbers of its output, at the padded size times the scale.
+ */
+export function pixelsThroughNetwork(
+  builder: GraphBuilder,
+  pixels: string,
+  plan: ComposePlan,
+  io: PixelIo,
+): Omit<ComposedNetwork, 'blocks'> & { readonly styled: string } {
+  const { model, batch, padded } = plan;
+  const { scale } = model;
+  const size = model.fixedSize ?? padded;
+  const outputSize = upscaled(size, scale);
+  const outputDims = dimsOf(io.output, batch, outputSize);
+  const facts = checkNetwork(plan, dimsOf(io.input, batch, size), io.output.name, outputDims);
+
+  const { network, geometry } = enterNetwork(builder, pixels, plan, io, 'stretch');
+  const output = prefixed(io.output.name);
+  const value = guardSize(builder, output, outputDims, facts);
+  const finite = finiteCheck(builder, network, { value, output, type: io.output.type, batch }, facts);
+  const made = fromTensor(builder, value, io.output);
+
+  const resized = size.width !== padded.width || size.height !== padded.height;
+  return {
+    ...facts,
+    styled: resizePixels(builder, made, outputSize, upscaled(padded, scale)),
+    finite,
+    geometry,
+    included: network,
+    notes: resized
+      ? [`frames are resized to ${size.width}x${size.height}, the model's fixed size, and back`]
+      : [],
+  };
+}
+
+/** Runs such images through a network that gives no image. */
+export function pixelsToTable(
+  builder: GraphBuilder,
+  pixels: string,
+  plan: ComposePlan,
+  io: TableIo,
+): ComposedNetwork {
   const { model, batch, padded } = plan;
   const size = model.fixedSize ?? padded;
-  const { network, geometry } = enterNetwork(builder, blocks, plan, io, io.fit);
+  const { network, geometry } = enterNetwork(builder, pixels, plan, io, io.fit);
   const shapes = networkShapes(plan, dimsOf(io.input, batch, size));
   const resized = size.width !== padded.width || size.height !== padded.height;
   return {
@@ -87,17 +114,21 @@ export function blocksToTable(
   };
 }
 
-/** Includes the network behind the conversion of blocks to its images; says how these lie in the frame. */
+function pixelsOf(builder: GraphBuilder, blocks: string, plan: ComposePlan, io: PixelIo | TableIo): string {
+  const { padded, input } = plan;
+  const size = { width: padded.width / 2, height: padded.height / 2 };
+  return pixelsFromBlocks(builder, blocks, size, input, io.input, io.chroma);
+}
+
+/** Includes the network behind images of the padded size; says how its input lies in the frame. */
 function enterNetwork(
   builder: GraphBuilder,
-  blocks: string,
+  pixels: string,
   plan: ComposePlan,
   io: PixelIo | TableIo,
   fit: Fit,
 ): { readonly network: GraphProto; readonly geometry: Geometry } {
   const { model, graph, frames, padded, input } = plan;
-  const blockSize = { width: padded.width / 2, height: padded.height / 2 };
-  const pixels = pixelsFromBlocks(builder, blocks, blockSize, input, io.input, io.chroma);
   const sizes = { source: input, padded, size: model.fixedSize ?? padded };
   const fitted = fitPixels(builder, pixels, sizes, io.input, fit, frames);
   const feeds = feedsOf(builder, fitted.pixels, plan, io.input);

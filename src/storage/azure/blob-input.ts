@@ -128,14 +128,48 @@ export async function downloadBlob(
 
 /** Reads a small blob as text; a request for `ask`. */
 export async function readText(access: BlobAccess, name: string, attempt: Attempt): Promise<string> {
+  return (await readWhole(access, name, attempt)).toString('utf8');
+}
+
+/**
+ * Reads the blob `name`, in the state of `facts`, into memory.
+ *
+ * @returns undefined when there is no such blob any more, or it has changed.
+ */
+export async function readBlob(
+  access: BlobAccess,
+  name: string,
+  facts: BlobFacts,
+  options: TransferOptions,
+): Promise<Buffer | undefined> {
+  return ask(
+    access,
+    readingOf(name, options),
+    (attempt) =>
+      readWhole(access, name, attempt, facts.etag).catch((error) => {
+        if (isAbsent(error) || statusOf(error) === 412) return undefined;
+        throw error;
+      }),
+    options.signal,
+  );
+}
+
+async function readWhole(access: BlobAccess, name: string, attempt: Attempt, etag?: string): Promise<Buffer> {
   const { readableStreamBody, contentLength } = await access.container
     .getBlobClient(name)
-    .download(0, undefined, { abortSignal: attempt.signal, maxRetryRequests: 0 });
+    .download(0, undefined, {
+      abortSignal: attempt.signal,
+      maxRetryRequests: 0,
+      ...(etag === undefined ? {} : { conditions: { ifMatch: etag } }),
+    });
   const chunks: Buffer[] = [];
-  for await (const chunk of (readableStreamBody ?? []) as AsyncIterable<Buffer>) chunks.push(chunk);
+  for await (const chunk of (readableStreamBody ?? []) as AsyncIterable<Buffer>) {
+    attempt.alive();
+    chunks.push(chunk);
+  }
   const bytes = Buffer.concat(chunks);
   if (bytes.byteLength !== contentLength) throw new Incomplete(`${name} did not arrive whole`);
-  return bytes.toString('utf8');
+  return bytes;
 }
 
 interface Range {

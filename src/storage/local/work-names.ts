@@ -29,11 +29,12 @@ export const scratchNames = {
   output: (container: string): string => `output.${container}`,
   /** Of the first table, or a further one. */
   table: (at: number, suffix: string): string => `table${at === 0 ? '' : `-${at}`}.${suffix}`,
+  picture: (index: number, place: number): string => `picture-${index}-${place}`,
 } as const;
 
 const KEPT = /^(?:journal\.json|publication\.json|segment-\d{6,}\.(?:json|nut|rows))$/;
 const RUN_FILE =
-  /^run-[0-9a-f]{16}-(?:segment-\d+\.(?:nut|rows)|table(?:-\d+)?\.\w+|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
+  /^run-[0-9a-f]{16}-(?:segment-\d+\.(?:nut|rows)|picture-\d+-\d+|table(?:-\d+)?\.\w+|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
 const SPOOL = /^spool-\d+\.i420$/;
 
 /**

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { parquetMetadata } from 'hyparquet';
 import t from 'tap';
 import { float32Text } from '../../../src/table/float-text.js';
-import { type Cell, type Column, FRAME_COLUMNS, frameCells, type Row } from '../../../src/table/schema.js';
+import {
+  type Cell,
+  type Column,
+  FRAME_COLUMNS,
+  frameCells,
+  PICTURE_COLUMNS,
+  type Row,
+} from '../../../src/table/schema.js';
 import { verifyTable } from '../../../src/table/verify.js';
 import { openTable, type TableFormat, tableFormatOf } from '../../../src/table/write.js';
 import { randomNumbers } from '../../fixtures/random.js';
@@ -89,6 +96,7 @@ async function duckRead(
 /** A row as DuckDB's package gives it. Formats of text have no NaN and infinity; U+FEFF goes on the way to us. */
 function asRead(row: Row, finiteOnly: boolean): unknown[] {
   const plain = (cell: Cell): unknown => {
+    if (cell === null) return null;
     if (typeof cell === 'object') return Array.from<number | bigint, unknown>(cell, plain);
     if (typeof cell === 'string') return cell.replace(/^\ufeff/, '');
     return finiteOnly && typeof cell === 'number' && !Number.isFinite(cell) ? null : cell;
@@ -214,6 +222,51 @@ t.test('the bytes of text', async (t) => {
     readFileSync(join(folder, 'a.jsonl'), 'utf8'),
     '{"frame":0,"label":"=1+1, \\"x\\"\\n","score":0.1,"list":[1,null,0.3],"a \\"b\\"":1e+21}\n' +
       '{"frame":2,"label":"","score":null,"list":[],"a \\"b\\"":-0.0}\n',
+  );
+});
+
+t.test('null is nothing, in every format', { skip: noDuck }, async (t) => {
+  const columns: readonly Column[] = [
+    ...PICTURE_COLUMNS,
+    { name: 'class', type: 'int32', nullable: true },
+    { name: 'label', type: 'string', nullable: true },
+    { name: 'score', type: 'float32', nullable: true },
+    { name: 'list', type: 'float32-list', nullable: true },
+  ];
+  const rows: Row[] = [
+    ['a.jpg', null, 1, '', 0.5, Float32Array.of(1, 2)],
+    ['b.jpg', 'it is "damaged", really', null, null, null, null],
+    ['c\n.jpg', null, 0, 'cat', Number.NaN, Float32Array.of()],
+    ['', '', null, null, null, null],
+  ];
+  const { DuckDBInstance } = typeof duckdb === 'string' ? { DuckDBInstance: undefined } : duckdb;
+  const instance = await DuckDBInstance?.create(':memory:', { threads: '1' });
+  const connection = await instance?.connect();
+  for (const format of FORMATS) {
+    const path = join(t.testdir(), `nulls.${format}`);
+    await verifyTable(path, format, await write(path, format, columns, rows));
+    const source =
+      format === 'csv' ? `read_csv('${path}', allow_quoted_nulls = false)` : `read_json('${path}')`;
+    const from = format === 'parquet' ? `'${path}'` : source;
+    const read = await connection?.runAndReadAll(`select file, error, class, label, score from ${from}`);
+    const asText = format !== 'parquet';
+    t.strictSame(
+      read?.getRowsJS().map((row) => row.map((cell) => (typeof cell === 'bigint' ? Number(cell) : cell))),
+      [
+        ['a.jpg', null, 1, '', 0.5],
+        ['b.jpg', 'it is "damaged", really', null, null, null],
+        ['c\n.jpg', null, 0, 'cat', asText ? null : Number.NaN],
+        ['', '', null, null, null],
+      ],
+      format,
+    );
+  }
+  connection?.closeSync();
+  instance?.closeSync();
+  const path = join(t.testdir(), 'wrong.csv');
+  await t.rejects(
+    write(path, 'csv', columns, [[null, null, 1, '', 0.5, Float32Array.of()]]),
+    /does not fit the column file/,
   );
 });
 

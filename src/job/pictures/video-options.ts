@@ -1,0 +1,41 @@
+/** Options that say nothing about pictures. Pure. */
+import { JobError } from '../../system/errors.js';
+import type { RunOptions } from '../context/options.js';
+
+/** Options of videos alone, with the value that they have where nobody gives them. */
+const OF_VIDEOS = {
+  codec: 'h264',
+  crf: undefined,
+  preset: undefined,
+  format: undefined,
+  segmentSeconds: 4,
+  split: 'frames',
+  schedule: 'even',
+  hwaccel: 'none',
+  tolerant: false,
+  video: undefined,
+  table: undefined,
+  every: 1,
+  fps: undefined,
+  cutThreshold: undefined,
+} as const satisfies Partial<RunOptions>;
+
+/**
+ * Refuses options that have no effect on pictures.
+ *
+ * @throws {JobError} usage: when one is given.
+ */
+export function refuseVideoOptions(options: RunOptions): void {
+  const given = (Object.keys(OF_VIDEOS) as (keyof typeof OF_VIDEOS)[]).find(
+    (name) => options[name] !== OF_VIDEOS[name],
+  );
+  if (options.outputs.size > 0)
+    throw new JobError('usage', '--output does not apply to pictures, which have one table', {
+      hint: 'omit it: the first table of the model is written',
+    });
+  if (given === undefined) return;
+  const option = given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new JobError('usage', `--${option} does not apply to pictures`, {
+    hint: given === 'table' ? 'give the table as OUTPUT, in a run of its own' : 'it is for videos: omit it',
+  });
+}
