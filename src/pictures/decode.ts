@@ -29,6 +29,8 @@ export interface FitTo {
 
 /** The most pixels of a picture. A small file can say that it has many more than memory holds. */
 export const MOST_PIXELS = 2 ** 28;
+/** libvips' names of the samples that it brings to 8 bits as viewers do. */
+const DEPTHS: readonly (string | undefined)[] = ['uchar', 'ushort'];
 /** The most pixels of a picture that a model makes, or takes in its own size. */
 export const MOST_MODEL_PIXELS = 2 ** 26;
 
@@ -45,7 +47,11 @@ export async function decodePicture(bytes: Uint8Array, fit: FitTo | undefined): 
   const { default: sharp } = await import('sharp');
   try {
     const input = { failOn: 'warning', limitInputPixels: false, sequentialRead: true } as const;
-    const { autoOrient, pages = 1 } = await sharp(bytes, input).metadata();
+    const { autoOrient, depth, pages = 1 } = await sharp(bytes, input).metadata();
+    if (!DEPTHS.includes(depth))
+      throw new UnusablePicture(
+        `its samples are of type ${depth}: those of 8 and 16 bits without sign are taken`,
+      );
     const source = { width: autoOrient.width, height: autoOrient.height };
     refuseTooLarge(source, fit === undefined ? MOST_MODEL_PIXELS : MOST_PIXELS);
     const upright = sharp(bytes, input).autoOrient();

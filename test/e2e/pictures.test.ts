@@ -466,6 +466,51 @@ t.test('what cannot be done is refused before anything is made', async (t) => {
   t.strictSame(await fs.readdir(at('videos')), ['film.mp4']);
 });
 
+t.test('with --overwrite no file that the job reads is replaced, and no folder', async (t) => {
+  const at = (...names: string[]): string => join(t.testdirName, ...names);
+  t.testdir({ in: {}, out: {} });
+  const model = await modelIn(at('model'), pictureIdentity());
+  await pipeline(photo(32, 24)).toFile(at('out', 'a.png'));
+  const source = digestOf(await fs.readFile(at('out', 'a.png')));
+  await fs.symlink('../out/a.png', at('in', 'a.png'));
+  const words = ['--out-dir', at('out'), '--overwrite', ...model];
+  const linked = await runJob(0, [at('in', 'a.png'), ...words]);
+  t.match(linked, { code: 1, stderr: /an output is the input: .*out\/a\.png/ });
+  t.equal(digestOf(await fs.readFile(at('out', 'a.png'))), source);
+
+  await fs.mkdir(at('out', 'b.png'));
+  await pipeline(photo(32, 24)).toFile(at('in', 'b.png'));
+  const folder = await runJob(0, [at('in', 'b.png'), ...words]);
+  t.match(folder, { code: 1, stderr: /out\/b\.png is a folder, and would be the output of a picture/ });
+});
+
+t.test('an output that was published is that of its source only', async (t) => {
+  const at = (...names: string[]): string => join(t.testdirName, ...names);
+  t.testdir({});
+  const model = await modelIn(at('model'), classifier());
+  await writePhotos(at('in'), 4);
+  const words = [at('in'), at('t.csv'), ...model];
+  const steps = await countedRun(t.testdirName, words);
+  await fs.rm(at('t.csv'));
+  // Some step before its last ones the table is there, and its work still is, too.
+  let seen = 0;
+  for (let step = steps; step > 0 && seen === 0; step--) {
+    await runUntil(step, 0, words);
+    if (!existsSync(at('t.csv')) || !existsSync(at('t.csv.framescatter'))) {
+      await fs.rm(at('t.csv'), { force: true });
+      await fs.rm(at('t.csv.framescatter'), { force: true, recursive: true });
+      continue;
+    }
+    seen += 1;
+    await fs.rm(at('in', 'p00.jpg'));
+    const other = await runJob(0, words);
+    t.match(other, { code: 1, stderr: /the output exists: .*t\.csv/ }, 'of other pictures');
+    await writePhotos(at('in'), 1);
+    await fs.rm(at('t.csv'));
+  }
+  t.equal(seen, 1);
+});
+
 t.test('pictures from and to Blob storage', { skip: withoutAzurite }, async (t) => {
   const folder = t.testdir({});
   const azurite = await startAzurite();

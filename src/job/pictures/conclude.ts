@@ -20,7 +20,8 @@ import type { PictureInput } from './find.js';
 import { makePictureTable } from './picture-table.js';
 import type { PictureWork } from './picture-work.js';
 import { outputOf, type PreparedPictures } from './prepare-pictures.js';
-import type { Recorded } from './remaining.js';
+import { type Recorded, stampOf } from './remaining.js';
+import { digestOfSources } from './sources.js';
 
 interface Ended {
   readonly context: RunContext;
@@ -129,7 +130,13 @@ async function publishTable(
   const labels = { contentType: TABLE_TYPES[format], metadata };
   const { overwrite } = options;
   await journal.store.check();
-  await publish(journal.store, identity, { destination, file: made.file, labels, overwrite }, []);
+  const sources = await digestOfSources(pictures, async ({ key }) => stampOf(recorded.get(key)));
+  await publish(
+    journal.store,
+    { ...identity, sources },
+    { destination, file: made.file, labels, overwrite },
+    [],
+  );
   return { ...made, display: destination.display, output: job.output };
 }
 

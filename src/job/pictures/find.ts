@@ -100,8 +100,13 @@ async function lookAt(input: string, signal: AbortSignal): Promise<Looked> {
   if (stats?.isDirectory() === true) return lookInFolder(input, undefined);
   const isPattern = stats === undefined && /[*?]/.test(basename(input));
   if (isPattern) return lookInFolder(dirname(input), matcherOf(basename(input)));
-  return formatOfName(input) === undefined ? VIDEO : pictures([fileInput(input)]);
+  if (formatOfName(input) === undefined) return VIDEO;
+  const given = fileInput(input);
+  // Of a name on the command line nobody can tell whether that character is its own.
+  return pictures([input.includes(UNDECODED) ? { ...given, refused: UNNAMABLE } : given]);
 }
+
+const UNNAMABLE = 'its name is not valid UTF-8: rename it';
 
 const VIDEO = { kind: 'video', isFolder: false, beside: 0 } as const;
 
@@ -110,12 +115,23 @@ async function lookInFolder(
   matches: ((name: string) => boolean) | undefined,
 ): Promise<Looked> {
   const { pictures: names, unnamable, links, videos } = await picturesInFolder(folder, matches);
-  if (videos > 0 && matches === undefined) return { kind: 'video', isFolder: true, beside: names.length };
+  if (videos > 0 && (matches === undefined || names.length === 0))
+    return { kind: 'video', isFolder: true, beside: names.length };
   if (names.length + unnamable.length === 0) return { kind: 'empty' };
   const left = links === 1 ? '1 link is left out' : `${links} links are left out`;
   return pictures(
-    [...names, ...unnamable].map((name) => fileInput(join(folder, name))),
-    links > 0 ? [`${left} in ${folder}: their targets may lie anywhere`] : [],
+    [
+      ...names.map((name) => fileInput(join(folder, name))),
+      // Several may look alike.
+      ...unnamable.map((name, at) => {
+        const input = fileInput(join(folder, name));
+        return { ...input, key: `${input.key} (${at + 1})`, refused: UNNAMABLE };
+      }),
+    ],
+    [
+      ...(links > 0 ? [`${left} in ${folder}: their targets may lie anywhere`] : []),
+      ...(videos > 0 ? [`${counted(videos)} left out: the pattern also takes pictures`] : []),
+    ],
   );
 }
 
@@ -148,8 +164,11 @@ function fileInput(path: string): PictureInput {
     display: path,
     key: resolve(path),
     name: basename(path),
-    ...(path.includes(UNDECODED) ? { refused: 'its name is not valid UTF-8: rename it' } : {}),
   };
+}
+
+function counted(videos: number): string {
+  return videos === 1 ? '1 video is' : `${videos} videos are`;
 }
 
 function pictures(found: readonly PictureInput[], notes: readonly string[] = []): Looked {
@@ -160,7 +179,7 @@ function pictures(found: readonly PictureInput[], notes: readonly string[] = [])
 export function matcherOf(pattern: string): (name: string) => boolean {
   const parts = [...pattern].map((character) => {
     if (character === '*') return '.*';
-    return character === '?' ? '.' : character.replace(/[\\^$.|+()[\]{}/-]/, '\\$&');
+    return character === '?' ? '.' : character.replace(/[\\^$.|+()[\]{}/]/, '\\$&');
   });
   const expression = new RegExp(`^${parts.join('')}$`, 'su');
   return (name) => expression.test(name);

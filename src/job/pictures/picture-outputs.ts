@@ -58,6 +58,7 @@ export async function openOutputs(
 
 async function localOutputs(folder: string, store: WorkStore): Promise<PictureOutputs> {
   const path = (name: string): string => join(folder, name);
+  await fs.mkdir(folder, { recursive: true });
   // Copies are made only where the work folder is on another file system.
   const copies = new Set(copiesIn(await store.readText(PUBLICATION)));
   for (const name of copies) await removeFile(path(name));
@@ -68,6 +69,11 @@ async function localOutputs(folder: string, store: WorkStore): Promise<PictureOu
     async presence(name, made) {
       const stats = await fs.lstat(path(name)).catch(() => undefined);
       if (stats === undefined) return 'absent';
+      if (stats.isDirectory()) {
+        throw new JobError('output', `${path(name)} is a folder, and would be the output of a picture`, {
+          hint: 'move it away, or give another --out-dir',
+        });
+      }
       const isSame = stats.isFile() && made !== null && stats.size === made.bytes;
       return isSame && (await fileDigest(path(name))) === made.sha256 ? 'ours' : 'other';
     },

@@ -18,6 +18,7 @@ import { type FinishedPicture, labelsOf, openOutputs, type PictureOutputs } from
 import { outputOf, type PreparedPictures } from './prepare-pictures.js';
 import { inputReader } from './read-input.js';
 import { type Recorded, type Remaining, recordsOf, remainingOf, type ToMake } from './remaining.js';
+import { digestOfSources } from './sources.js';
 
 /** Disposing of it keeps the journal, unless it was discarded or holds nothing. */
 export interface PictureWork extends AsyncDisposable {
@@ -82,6 +83,8 @@ export async function openPictureWork(
     const shown = progress;
     monitor.begin(total, kept.size);
     let told = 0;
+    /** Why pictures that were made are not in place, by their keys. */
+    const late = new Map<string, string>();
     let paged = 0;
 
     const formatOf = ({ input }: ToMake) => (target.kind === 'files' ? outputOf(input, target).format : null);
@@ -103,16 +106,39 @@ export async function openPictureWork(
         const file = journal.store.temporary(scratchNames.picture(index, place));
         const finished = { file, sha256: made.sha256, format };
         const { single } = target;
-        if (single === undefined) await outputs.publish(name, finished, member.replace);
-        else await publishSingle(single.destination, finished, member.replace);
+        if (single !== undefined) {
+          const sources = await digestOfSources([member.input], async () => records[place]?.stamp);
+          await publishSingle(single.destination, finished, member.replace, sources);
+        } else await putInPlace(outputs, name, finished, member);
+      }
+    }
+
+    /** Puts a picture in place. A file that has appeared there is left, and its picture fails. */
+    async function putInPlace(
+      { publish, presence, display }: PictureOutputs,
+      name: string,
+      finished: FinishedPicture,
+      { input, replace }: ToMake,
+    ): Promise<void> {
+      try {
+        await publish(name, finished, replace);
+      } catch (error) {
+        if (replace || (await presence(name, null)) !== 'other') throw error;
+        late.set(input.key, `${display(name)} appeared while the job ran, and was left as it is`);
+        await rm(finished.file, { force: true });
       }
     }
 
     /** Publishes the one output with a record of whose it is, which outlasts the rest of the work. */
-    async function publishSingle(destination: Destination, finished: FinishedPicture, overwrite: boolean) {
+    async function publishSingle(
+      destination: Destination,
+      finished: FinishedPicture,
+      overwrite: boolean,
+      sources: string,
+    ) {
       const { file } = finished;
       const output = { destination, file, labels: labelsOf(finished, labels), overwrite };
-      await publishOutput(journal.store, identity, output, []);
+      await publishOutput(journal.store, { ...identity, sources }, output, []);
       await rm(file, { force: true });
     }
 
@@ -163,8 +189,9 @@ export async function openPictureWork(
         groups.delete(index);
         let rowsAt = 0;
         for (const [place, member] of group.members.entries()) {
-          const record = records[place];
-          if (record === undefined) continue;
+          const own = records[place];
+          if (own === undefined) continue;
+          const record = { ...own, error: late.get(member.input.key) ?? own.error };
           recorded.set(member.input.key, { segment: index, rowsAt, record });
           rowsAt += record.rows?.bytes ?? 0;
           if (record.error !== null) tellFailure(member, record.error);

@@ -29,11 +29,13 @@ import { type Destination, openDestination } from '../output/destination.js';
 import { isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
 import { batchFor } from '../prepare/batch.js';
 import { cpuPrecision, ON_CPUS } from '../prepare/cpu-precision.js';
-import { refuseSharedFiles } from '../prepare/files-apart.js';
+import { type MoreFiles, refuseSharedFiles } from '../prepare/files-apart.js';
 import { modelFor } from '../prepare/outputs.js';
 import type { PictureInput, PicturesWork } from './find.js';
 import { refuseSourcesFolder } from './picture-outputs.js';
 import { type Entry, graphsOf } from './picture-sessions.js';
+import { inputReader } from './read-input.js';
+import { digestOfSources } from './sources.js';
 
 export interface PreparedPictures {
   readonly options: PicturesOptions;
@@ -91,7 +93,7 @@ export async function preparePictures(
   const place = parseLocation(target.name);
   const job = jobOf(options, pictures, place);
   const inTheWay = await checkTarget(options, pictures, place, job, storage);
-  await refuseSharedFiles([job], options.list);
+  await refuseSharedFiles([job], options.list, replaced(options, pictures, place));
   await checkWork(job, storage);
   const model = modelOf(await readModel(), target.name, target.kind === 'table');
   const onCpus = cpuPrecision(
@@ -127,7 +129,12 @@ export async function preparePictures(
     batch,
   };
   const made = inTheWay && (await publishedIdentity(job, inTheWay.destination));
-  const published = made !== undefined && isSameJob(identity, made);
+  const published =
+    made !== undefined &&
+    isSameJob(
+      { ...identity, sources: await digestOfSources(pictures, inputReader(storage.stopped).stamp) },
+      made,
+    );
   if (inTheWay !== undefined && !published) {
     await removeEmptyWork(workLocation(job), storage.log);
     throw inTheWay.error;
@@ -152,6 +159,19 @@ function jobOf(options: PicturesOptions, pictures: readonly PictureInput[], plac
   const output = target.kind === 'folder' ? textOf(below(place, IN_FOLDER)) : target.name;
   const [first] = pictures;
   return { ...run, input: first === undefined ? '' : textOf(first.location), output };
+}
+
+/** Returns the files of a job that may replace some: others replace none, and need no look at every file. */
+function replaced(
+  { target, overwrite }: PicturesOptions,
+  pictures: readonly PictureInput[],
+  place: Location,
+): MoreFiles | undefined {
+  if (!overwrite || target.kind !== 'folder') return undefined;
+  return {
+    inputs: pictures.map(({ location }) => location),
+    outputs: pictures.map(({ name }) => below(place, name)),
+  };
 }
 
 interface InTheWay {

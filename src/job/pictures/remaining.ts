@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { OutputExists } from '../../system/errors.js';
 import type { SegmentRecord } from '../journal/journal.js';
-import type { PictureRecord } from '../journal/picture-record.js';
+import type { PictureRecord, SourceStamp } from '../journal/picture-record.js';
 import type { PictureInput } from './find.js';
 import type { PictureOutputs, Presence } from './picture-outputs.js';
 import { outputOf, type PreparedPictures } from './prepare-pictures.js';
@@ -28,6 +28,11 @@ export interface Remaining {
   readonly kept: ReadonlyMap<string, Recorded>;
   /** Pictures whose outputs were there before this job. */
   readonly skipped: number;
+}
+
+/** Returns the state of the source that a record is of; undefined if it could not be read. */
+export function stampOf(recorded: Recorded | undefined): SourceStamp | undefined {
+  return recorded?.record.sha256 === '' ? undefined : recorded?.record.stamp;
 }
 
 /** Returns the records of all segments by the pictures' keys; of several the last. */

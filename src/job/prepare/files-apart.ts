@@ -26,13 +26,23 @@ interface Identified extends Named {
   readonly entry: string;
 }
 
+/** Files that are read, and that may be replaced, beside those of the jobs. */
+export interface MoreFiles {
+  readonly inputs: readonly Location[];
+  readonly outputs: readonly Location[];
+}
+
 /**
  * Refuses jobs that would overwrite an input, a model, a list, or an output of their own or of another job,
  * under any name or link; also a report that would replace something else. Does not look at Blob storage.
  *
  * @throws {JobError} output: when a job would.
  */
-export async function refuseSharedFiles(jobs: readonly JobOptions[], list?: string): Promise<void> {
+export async function refuseSharedFiles(
+  jobs: readonly JobOptions[],
+  list?: string,
+  more: MoreFiles = { inputs: [], outputs: [] },
+): Promise<void> {
   const read = new Map<string, Identified>();
   const written = new Map<string, Identified>();
   const [first] = jobs;
@@ -43,7 +53,9 @@ export async function refuseSharedFiles(jobs: readonly JobOptions[], list?: stri
     ),
     ...named('the list', list, '--list'),
   ];
-  const inputs = jobs.flatMap(({ input }) => local('the input', parseLocation(input), 'output'));
+  const inputs = [...jobs.map(({ input }) => parseLocation(input)), ...more.inputs].flatMap((input) =>
+    local('the input', input, 'output'),
+  );
   for (const file of await identified([...inputs, ...shared]))
     for (const key of file.keys) read.set(key, file);
 
@@ -53,6 +65,7 @@ export async function refuseSharedFiles(jobs: readonly JobOptions[], list?: stri
   if (first?.table !== undefined) writes.push(...local('the table', parseLocation(first.table), '--table'));
   for (const [name, place] of first?.outputs ?? [])
     writes.push(...local(`the table "${name}"`, parseLocation(place), '--output'));
+  for (const place of more.outputs) writes.push(...local('an output', place, 'output'));
   for (const file of await identified(writes)) note(file);
   for (const job of jobs) {
     for (const file of await identified(local('the work folder', workLocation(job), '--work-dir'))) {

@@ -115,6 +115,7 @@ t.test('a pattern stands for names, and everything else in it for itself', async
   const cases: readonly (readonly [string, readonly string[], readonly string[]])[] = [
     ['*.jpg', ['a.jpg', '.jpg', 'a\nb.jpg', '東京.jpg'], ['a.jpeg', 'a.jpg.png', 'ajpg']],
     ['p?.png', ['p1.png', 'p🦆.png'], ['p.png', 'p12.png']],
+    ['IMG-2024-*.jpg', ['IMG-2024-1.jpg'], ['IMG_2024-1.jpg']],
     ['[a](b)+{1}^$|\\*', ['[a](b)+{1}^$|\\', '[a](b)+{1}^$|\\x'], ['a']],
   ];
   for (const [pattern, yes, no] of cases) {

@@ -181,3 +181,50 @@ t.test('a name says a format by its suffix alone', async (t) => {
     ...[undefined, undefined, undefined],
   ]);
 });
+
+/** A grey TIFF of 8x8 samples, without compression. `kind`: 1 whole, 2 with sign, 3 float. */
+function tiff(
+  samples: Uint8Array | Uint16Array | Int16Array | Uint32Array | Float32Array,
+  kind: number,
+): Buffer {
+  const data = Buffer.from(samples.buffer);
+  const entries: readonly (readonly [tag: number, type: 3 | 4, value: number])[] = [
+    ...([
+      [256, 3, 8],
+      [257, 3, 8],
+      [258, 3, 8 * samples.BYTES_PER_ELEMENT],
+      [259, 3, 1],
+      [262, 3, 1],
+    ] as const),
+    ...([
+      [273, 4, 8 + 2 + 12 * 10 + 4],
+      [277, 3, 1],
+      [278, 3, 8],
+      [279, 4, data.length],
+      [339, 3, kind],
+    ] as const),
+  ];
+  const head = Buffer.alloc(8 + 2 + 12 * entries.length + 4);
+  head.write('II*\0', 0, 'latin1');
+  head.writeUInt32LE(8, 4);
+  head.writeUInt16LE(entries.length, 8);
+  for (const [at, [tag, type, value]] of entries.entries()) {
+    const place = 10 + 12 * at;
+    head.writeUInt16LE(tag, place);
+    head.writeUInt16LE(type, place + 2);
+    head.writeUInt32LE(1, place + 4);
+    head.writeUInt32LE(value, place + 8);
+  }
+  return Buffer.concat([head, data]);
+}
+
+t.test('samples that are no levels of 8 or 16 bits are refused, not guessed', async (t) => {
+  t.equal((await decodePicture(tiff(new Uint8Array(64).fill(100), 1), undefined)).samples[0], 100);
+  t.equal((await decodePicture(tiff(new Uint16Array(64).fill(100 * 257), 1), undefined)).samples[0], 100);
+  for (const [samples, kind] of [
+    [new Float32Array(64).fill(0.5), 3],
+    [new Uint32Array(64).fill(2 ** 31), 1],
+    [new Int16Array(64).fill(1000), 2],
+  ] as const)
+    await t.rejects(decodePicture(tiff(samples, kind), undefined), /its samples are of type/);
+});
