@@ -79,7 +79,9 @@ export function takesRuns({ window, every }: PipelineShape): boolean {
 export interface Ends {
   readonly decoder: FrameSource;
   readonly sink: FrameSink;
-  /** The frames of a model that takes runs of frames, in place of `decoder`. */
+  /**
+   * Runs of frames for a model that takes those, in place of `decoder`: pieces, or frames with neighbours.
+   */
   readonly runs?: AsyncIterable<FrameRun> | Iterable<FrameRun>;
   /** Returns true once no new frame may start. */
   readonly stopping: () => boolean;
@@ -114,8 +116,8 @@ export async function runPipeline(
   const decoded =
     context === undefined
       ? noSource()
-      : takesRuns(shape)
-        ? decodeRuns(context.runs ?? [], { ...context, window })
+      : takesRuns(shape) && context.runs !== undefined
+        ? decodeRuns(context.runs, { ...context, window })
         : decode(context);
   const shards = scatter(prefetch(decoded, ahead), { world, frameBytes, halo, meter, buffers });
   const styled = infer(prefetch(shards, ahead), {

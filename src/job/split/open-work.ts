@@ -46,6 +46,8 @@ export interface FrameWork extends RootWork {
   readonly decoder: Decoder;
   /** Number of the first frame that the decoder gives. */
   readonly from: number;
+  /** True if frames before those to make are only looked at. */
+  readonly looksAround: boolean;
   readonly sink: SegmentSink;
 }
 
@@ -155,6 +157,7 @@ async function openFrameWork(
         hardware,
         restored,
         from,
+        looksAround: prepared.graph.window !== undefined,
         inspections: looking,
         [Symbol.asyncDispose]: close,
       },
@@ -201,7 +204,7 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
           work.monitor.frame();
         }),
     },
-    runs: [{ decoder, position: work.restored, from: work.from }],
+    ...(work.looksAround ? { runs: [{ decoder, position: work.restored, from: work.from }] } : {}),
     stopping: () => failure !== undefined || stop.signal() !== undefined,
     refuseUnfinished: () => refuseUnfinished(failure, stop, work.journal.store.location),
   };
