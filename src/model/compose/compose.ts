@@ -1,16 +1,13 @@
-import { JobError } from '../../system/errors.js';
 import { type FrameFormat, frameBytes, largestCode } from '../../video/formats/frame-format.js';
 import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js';
-import { withoutUnread } from '../graph/graph-reading.js';
-import { prefixed } from '../graph/inline.js';
-import { DataType, encodeModel, opsetOf, toNumber, type ValueInfoProto } from '../graph/onnx.js';
+import { DataType, opsetOf } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
-import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
 import type { CutRule } from '../ports/state.js';
 import { haloOf, offsetsOf, type Window } from '../ports/window.js';
-import { type RunSize, withConstants } from '../ports/with-constants.js';
+import { withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
+import { checkRequest, composedFile, finiteFlag, runSize, tableTensors } from './composed-file.js';
 import { blocksFromFrames, framesFromBlocks, paddedSize } from './i420-ends.js';
 import { blocksThroughPixels, blocksToTable, NEIGHBOURS_INPUT } from './pixel-model.js';
 import { leaveStates, RESET_INPUT } from './state-ends.js';
@@ -67,9 +64,6 @@ export interface ComposedGraph {
   readonly notes: readonly string[];
 }
 
-/** Initializers that are not inputs need IR version 4; the ONNX schema used here is 8. */
-const IR_VERSION = 8;
-
 /**
  * Builds `wire frames -> the network's input -> network -> wire frames` for one frame size, colour coding and
  * batch. Every shape is static. Results are clipped to the codes and rounded half up.
@@ -98,14 +92,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const own = halo === 0 ? blocks : builder.slice(blocks, 0, before, before + batch);
   const table = tableEnds(builder, plan, network);
   const room = table === undefined ? [] : [builder.zeroBytes([batch, table.plan.frameBytes])];
-  const checks = [...(network.finite === undefined ? [] : [network.finite]), ...(table?.finite ?? [])];
-  const finite =
-    checks.length === 0
-      ? builder.bytes([batch, 1], Array<number>(batch).fill(1))
-      : builder.cast(
-          checks.reduce((all, one) => builder.node('And', [all, one])),
-          'uint8',
-        );
+  const finite = finiteFlag(builder, network, table, batch);
   const output = network.blocks === undefined ? undefined : { ...input, ...upscaled(input, scale) };
   const picture = (styled: string, to: FrameFormat): string => {
     const mixed =
@@ -121,39 +108,26 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
       ? builder.concat([...room, finite], 1)
       : picture(network.blocks, output);
   builder.nameOutput(rows, OUTPUT_NAME);
-  const tensors = (table?.tensors ?? []).map(({ value, type, numbers }, at) => {
-    builder.nameOutput(value, tableName(at));
-    return tensorInfo(tableName(at), DataType[type], [batch, numbers]);
-  });
+  const tensors = tableTensors(builder, table, batch);
 
   const states = leaveStates(builder, model.recurrence, network.shapes);
   const offsets = offsetsOf(model.feeds);
   const further = [
     ...(model.cuts?.neighbours
-      ? [tensorInfo(NEIGHBOURS_INPUT, DataType.int32, [offsets.length, batch])]
+      ? [{ name: NEIGHBOURS_INPUT, type: DataType.int32, dims: [offsets.length, batch] }]
       : []),
-    ...(states.length === 0 ? [] : [tensorInfo(RESET_INPUT, DataType.bool, [])]),
-    ...states.map((one) => tensorInfo(one.input, DataType.float32, one.dims)),
+    ...(states.length === 0 ? [] : [{ name: RESET_INPUT, type: DataType.bool, dims: [] }]),
+    ...states.map(({ input: name, dims }) => ({ name, type: DataType.float32, dims })),
   ];
-  const next = states.map((one) => tensorInfo(one.output, DataType.float32, one.dims));
+  const next = states.map(({ output: name, dims }) => ({ name, type: DataType.float32, dims }));
 
-  // The int8 pass finds its convolutions by their weights, so those must stay.
-  const kept = new Set(model.int8?.map(({ weight }) => prefixed(weight)));
   const inputBytes = frameBytes(input);
   const outputBytes = output === undefined ? 0 : frameBytes(output);
   const rowBytes = outputBytes + (table?.plan.frameBytes ?? 0) + 1;
   return {
-    bytes: encodeModel({
-      irVersion: Math.max(IR_VERSION, toNumber(model.proto.irVersion)),
-      producerName: 'framescatter',
-      opsetImport: model.proto.opsetImport,
-      functions: model.proto.functions,
-      graph: {
-        name: 'framescatter',
-        ...withoutUnread(fuseUpsampleConvs(builder.graph(), opset, INPUT_NAME, [frames, inputBytes], kept)),
-        input: [tensorInfo(INPUT_NAME, DataType.uint8, [frames, inputBytes]), ...further],
-        output: [tensorInfo(OUTPUT_NAME, DataType.uint8, [batch, rowBytes]), ...tensors, ...next],
-      },
+    bytes: composedFile(builder, model, {
+      input: [{ name: INPUT_NAME, type: DataType.uint8, dims: [frames, inputBytes] }, ...further],
+      output: [{ name: OUTPUT_NAME, type: DataType.uint8, dims: [batch, rowBytes] }, ...tensors, ...next],
     }),
     input,
     output,
@@ -171,14 +145,6 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   };
 }
 
-/** Returns the size of the frames that the network gets. */
-function runSize({ io, fixedSize }: LoadedModel, padded: Size, batch: number): RunSize {
-  const { width, height } = fixedSize ?? padded;
-  return io.io === 'i420'
-    ? { batch, width: width / 2, height: height / 2, layout: 'nchw' }
-    : { batch, width, height, layout: io.input.layout };
-}
-
 function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): ComposedNetwork {
   const { io } = plan.model;
   switch (io.io) {
@@ -188,45 +154,6 @@ function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): Comp
       return blocksThroughPixels(builder, blocks, plan, io);
     case 'table':
       return blocksToTable(builder, blocks, plan, io);
-  }
-}
-
-/** Refuses what a model cannot be combined with: a batch, a strength. */
-export function checkRequest(model: LoadedModel, batch: number): void {
-  if (model.io.io === 'table' && model.strength !== 1) {
-    throw new JobError('model', `"${model.file}" gives no picture, so --strength does not apply`);
-  }
-  if (model.recurrence !== undefined && (model.fixedBatch ?? 1) !== 1) {
-    throw new JobError(
-      'model',
-      `"${model.file}" takes ${model.fixedBatch} frames per batch, and its state goes from one frame to the next`,
-      { hint: 'export it with a batch of 1, or with a dynamic batch dimension' },
-    );
-  }
-  if (model.recurrence !== undefined && batch !== 1) {
-    throw new JobError(
-      'model',
-      `"${model.file}" has a state, which goes from frame to frame: --batch ${batch} does not apply`,
-      { hint: 'omit --batch' },
-    );
-  }
-  if (model.fixedBatch !== undefined && model.fixedBatch !== batch) {
-    throw new JobError(
-      'model',
-      `"${model.file}" takes ${model.fixedBatch} frames per batch, and --batch is ${batch}`,
-      {
-        hint: `use --batch ${model.fixedBatch}, or export the model with a dynamic batch dimension`,
-      },
-    );
-  }
-  if (model.scale !== 1 && model.strength !== 1) {
-    throw new JobError(
-      'model',
-      `"${model.file}" upscales frames ${model.scale} times, which --strength cannot be combined with`,
-      {
-        hint: 'omit --strength: it mixes a frame with its result, and both must have one size',
-      },
-    );
   }
 }
 
@@ -242,14 +169,4 @@ function padding(model: LoadedModel, input: FrameFormat): Size {
 
 function upscaled(size: Size, scale: number): Size {
   return { width: size.width * scale, height: size.height * scale };
-}
-
-/** Returns the name of a tensor of the tables. */
-function tableName(at: number): string {
-  return `table_${at}`;
-}
-
-function tensorInfo(name: string, elemType: number, dims: readonly number[]): ValueInfoProto {
-  const shape = { dim: dims.map((dimValue) => ({ dimValue })) };
-  return { name, type: { tensorType: { elemType, shape } } };
 }

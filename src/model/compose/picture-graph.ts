@@ -2,15 +2,12 @@
 import { JobError } from '../../system/errors.js';
 import { type FrameFormat, I420 } from '../../video/formats/frame-format.js';
 import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js';
-import { withoutUnread } from '../graph/graph-reading.js';
-import { prefixed } from '../graph/inline.js';
-import { DataType, encodeModel, opsetOf, toNumber } from '../graph/onnx.js';
+import { DataType, opsetOf } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
-import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
 import { withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
-import { checkRequest } from './compose.js';
+import { checkRequest, composedFile, finiteFlag, runSize, tableTensors } from './composed-file.js';
 import { crop, extend, paddedSize } from './i420-ends.js';
 import { pixelsThroughNetwork, pixelsToTable } from './pixel-model.js';
 import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
@@ -19,13 +16,12 @@ import { type OneTable, tableEnds } from './table-ends.js';
 
 const INPUT_NAME = 'pictures';
 const OUTPUT_NAME = 'styled';
-const IR_VERSION = 8;
 
 /** A complete graph from pictures of one size to pictures, or to the tensors of a table. */
 export interface PictureGraph {
   /**
    * An ONNX file: `pictures` uint8 [batch, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the tensors
-   * of a table, `table_0`, ..., float32 [batch, numbers].
+   * of a table, `table_0`, ..., [batch, numbers].
    */
   readonly bytes: Uint8Array;
   readonly batch: number;
@@ -57,15 +53,7 @@ export function composePicture(model: LoadedModel, size: Size, batch: number): P
   const opset = opsetOf(model.proto) ?? 0;
   const builder = createGraphBuilder(opset);
   const padded = model.fixedSize === undefined ? paddedSize(size, model.multiple) : size;
-  const block = model.io.io === 'i420';
-  const run = model.fixedSize ?? padded;
-  const graph = withConstants(
-    model.proto.graph ?? {},
-    model.constants,
-    block
-      ? { batch, width: run.width / 2, height: run.height / 2, layout: 'nchw' }
-      : { batch, ...run, layout: model.io.input.layout },
-  );
+  const graph = withConstants(model.proto.graph ?? {}, model.constants, runSize(model, padded, batch));
   const input = codingOf(model, size);
   const plan: ComposePlan = { model, graph, input, batch, frames: batch, opset, padded };
 
@@ -75,14 +63,7 @@ export function composePicture(model: LoadedModel, size: Size, batch: number): P
   const made = through(builder, source, plan);
   const output = made.samples === undefined ? undefined : upscaled(size, model.scale);
   const table = made.samples === undefined ? tableEnds(builder, plan, made) : undefined;
-  const checks = [...(made.finite === undefined ? [] : [made.finite]), ...(table?.finite ?? [])];
-  const finite =
-    checks.length === 0
-      ? builder.bytes([batch, 1], Array<number>(batch).fill(1))
-      : builder.cast(
-          checks.reduce((all, one) => builder.node('And', [all, one])),
-          'uint8',
-        );
+  const finite = finiteFlag(builder, made, table, batch);
   const picture = (samples: string, to: Size): string => {
     const mixed =
       model.strength === 1
@@ -98,24 +79,12 @@ export function composePicture(model: LoadedModel, size: Size, batch: number): P
   };
   const parts = made.samples === undefined || output === undefined ? [] : [picture(made.samples, output)];
   builder.nameOutput(builder.concat([...parts, finite], 1), OUTPUT_NAME);
-  const tensors = (table?.tensors ?? []).map(({ value, type, numbers }, at) => {
-    builder.nameOutput(value, `table_${at}`);
-    return info(`table_${at}`, DataType[type], [batch, numbers]);
-  });
+  const tensors = tableTensors(builder, table, batch);
   const [inputBytes, outputBytes] = [pictureBytes(size), output === undefined ? 0 : pictureBytes(output)];
-  const kept = new Set(model.int8?.map(({ weight }) => prefixed(weight)));
   return {
-    bytes: encodeModel({
-      irVersion: Math.max(IR_VERSION, toNumber(model.proto.irVersion)),
-      producerName: 'framescatter',
-      opsetImport: model.proto.opsetImport,
-      functions: model.proto.functions,
-      graph: {
-        name: 'framescatter',
-        ...withoutUnread(fuseUpsampleConvs(builder.graph(), opset, INPUT_NAME, [batch, inputBytes], kept)),
-        input: [info(INPUT_NAME, DataType.uint8, [batch, inputBytes])],
-        output: [info(OUTPUT_NAME, DataType.uint8, [batch, outputBytes + 1]), ...tensors],
-      },
+    bytes: composedFile(builder, model, {
+      input: [{ name: INPUT_NAME, type: DataType.uint8, dims: [batch, inputBytes] }],
+      output: [{ name: OUTPUT_NAME, type: DataType.uint8, dims: [batch, outputBytes + 1] }, ...tensors],
     }),
     batch,
     input: { width: size.width, height: size.height },
@@ -183,8 +152,4 @@ function refuseOpenInputs({ file, proto, feeds, constants, window }: LoadedModel
 
 function upscaled(size: Size, scale: number): Size {
   return { width: size.width * scale, height: size.height * scale };
-}
-
-function info(name: string, elemType: number, dims: readonly number[]) {
-  return { name, type: { tensorType: { elemType, shape: { dim: dims.map((dimValue) => ({ dimValue })) } } } };
 }
