@@ -1,8 +1,8 @@
 /** Finds pictures in folders and containers, by their names. */
 import { JobError, messageOf } from '../system/errors.js';
 import type { BlobAccess } from './azure/blob-access.js';
-import { ask } from './azure/blob-client.js';
-import { entriesOf, isLookedInto, isVideoName, type ListedBlob } from './video-listing.js';
+import { blobsIn, type ListedBlob } from './azure/blob-listing.js';
+import { entriesOf, isLookedInto, isVideoName } from './video-listing.js';
 
 const PICTURE = /\.(?:jpe?g|png|webp|tiff?)$/i;
 
@@ -59,56 +59,18 @@ export async function picturesInContainer(
   access: BlobAccess,
   signal: AbortSignal,
 ): Promise<ContainerListing> {
-  const { name: folder } = access.location;
-  const prefix = folder === '' ? '' : `${folder}/`;
-  return ask(
-    access,
-    { verb: 'list', name: prefix, code: 'input' },
-    async (attempt) => {
-      const pictures: ListedBlob[] = [];
-      let videos = 0;
-      const items = access.container.listBlobsByHierarchy('/', { prefix, abortSignal: attempt.signal });
-      for await (const item of items) {
-        attempt.alive();
-        if (item.kind !== 'blob') continue;
-        const name = item.name.slice(prefix.length);
-        const { etag, contentLength: bytes = 0 } = item.properties;
-        if (isVideoName(name)) videos += 1;
-        if (isPictureName(name) && name !== '') pictures.push({ name, etag, bytes });
-      }
-      return { pictures, videos };
-    },
-    signal,
-  );
+  const takes = (name: string): boolean => isVideoName(name) || isPictureName(name);
+  const found = await blobsIn(access, takes, { depth: 'top', code: 'input' }, signal);
+  const pictures = found.filter(({ name }) => isPictureName(name));
+  return { pictures, videos: found.length - pictures.length };
 }
 
-/** A blob that is there, and the metadata with which it was written. */
-export interface PresentBlob {
-  readonly bytes: number;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** Returns the blobs in the container or folder of `access`, by their names relative to it. */
+/** Returns the blobs in the container or folder of `access`, by their names, with their metadata. */
 export async function blobsPresent(
   access: BlobAccess,
   signal: AbortSignal,
-): Promise<ReadonlyMap<string, PresentBlob>> {
-  const { name: folder } = access.location;
-  const prefix = folder === '' ? '' : `${folder}/`;
-  return ask(
-    access,
-    { verb: 'list', name: prefix, code: 'output' },
-    async (attempt) => {
-      const found = new Map<string, PresentBlob>();
-      const options = { prefix, includeMetadata: true, abortSignal: attempt.signal };
-      for await (const item of access.container.listBlobsByHierarchy('/', options)) {
-        attempt.alive();
-        if (item.kind !== 'blob') continue;
-        const { contentLength: bytes = 0 } = item.properties;
-        found.set(item.name.slice(prefix.length), { bytes, metadata: item.metadata ?? {} });
-      }
-      return found;
-    },
-    signal,
-  );
+): Promise<ReadonlyMap<string, ListedBlob>> {
+  const options = { depth: 'top', code: 'output', withMetadata: true } as const;
+  const found = await blobsIn(access, () => true, options, signal);
+  return new Map(found.map((blob) => [blob.name, blob]));
 }

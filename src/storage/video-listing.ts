@@ -2,19 +2,12 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { JobError, messageOf } from '../system/errors.js';
 import type { BlobAccess } from './azure/blob-access.js';
-import { ask } from './azure/blob-client.js';
+import { blobsIn, type ListedBlob } from './azure/blob-listing.js';
 
 /** Suffixes of the names of videos. */
 const VIDEO = /\.(?:mp4|m4v|mov|qt|mkv|webm|avi|mpg|mpeg|m2v|ts|mts|m2ts|wmv|flv|3gp|mxf|ogv)$/i;
 /** Names of folders that belong to running jobs and to watchers. */
 const OURS = /\.framescatter(?:-watch)?$/;
-
-/** A blob that is a video by its name. `name` is relative to the folder that was listed. */
-export interface ListedBlob {
-  readonly name: string;
-  readonly etag: string;
-  readonly bytes: number;
-}
 
 /**
  * Returns whether `name` is a video by its suffix, not hidden, and not in a folder of a job or a watcher. A
@@ -98,26 +91,6 @@ export async function entriesOf(folder: string) {
 }
 
 /** Returns the videos below the container or folder of `access`, in the order of their names. */
-export async function videosInContainer(
-  access: BlobAccess,
-  signal: AbortSignal,
-): Promise<readonly ListedBlob[]> {
-  const { name: folder } = access.location;
-  const prefix = folder === '' ? '' : `${folder}/`;
-  return ask(
-    access,
-    { verb: 'list', name: prefix, code: 'input' },
-    async (attempt) => {
-      const videos: ListedBlob[] = [];
-      const blobs = access.container.listBlobsFlat({ prefix, abortSignal: attempt.signal });
-      for await (const { name: whole, properties } of blobs) {
-        attempt.alive();
-        const name = whole.slice(prefix.length);
-        const { etag, contentLength: bytes = 0 } = properties;
-        if (isVideoName(name)) videos.push({ name, etag, bytes });
-      }
-      return videos;
-    },
-    signal,
-  );
+export function videosInContainer(access: BlobAccess, signal: AbortSignal): Promise<readonly ListedBlob[]> {
+  return blobsIn(access, isVideoName, { depth: 'all', code: 'input' }, signal);
 }

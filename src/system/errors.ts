@@ -36,8 +36,8 @@ export class JobError extends Error {
 
 /** The output exists already. Nothing is replaced without --overwrite. */
 export class OutputExists extends JobError {
-  constructor(output: string) {
-    super('output', `the output exists: ${output}`, { hint: '--overwrite replaces it' });
+  constructor(output: string, message = `the output exists: ${output}`, hint = '--overwrite replaces it') {
+    super('output', message, { hint });
   }
 }
 

@@ -13,7 +13,7 @@ import {
   codecProcesses,
   copiedStreams,
   decodedFrames,
-  jobPids,
+  killRanks,
   ourLines,
   type RunningJob,
   runJob,
@@ -273,7 +273,7 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
       environments.some((one) => one.includes('AccountKey')),
       'ffmpeg, which reads what strangers sent, is given no credential',
     );
-    for (const pid of await jobPids(at('long.mp4'))) process.kill(pid, 'SIGKILL');
+    await killRanks(at('long.mp4'));
     await first.result;
     t.equal(await container.getBlobClient('long.mp4').exists(), false);
     // What a minute of waiting does.

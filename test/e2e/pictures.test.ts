@@ -16,6 +16,7 @@ import { photo, pipeline, samplesOf, writePhotos } from '../fixtures/photos.js';
 import { countedRun, digestOf, runUntil } from '../fixtures/port-jobs.js';
 import { classifier, nanTable, networkFolder, type TableNetwork, yolo } from '../fixtures/table-networks.js';
 import { plainRowsOfPixels } from '../fixtures/table-reference.js';
+import { until } from '../fixtures/until.js';
 
 t.setTimeout(600_000);
 
@@ -482,6 +483,29 @@ t.test('with --overwrite no file that the job reads is replaced, and no folder',
   await pipeline(photo(32, 24)).toFile(at('in', 'b.png'));
   const folder = await runJob(0, [at('in', 'b.png'), ...words]);
   t.match(folder, { code: 1, stderr: /out\/b\.png is a folder, and would be the output of a picture/ });
+});
+
+t.test('a file that appears at an output stays, and only its picture fails', async (t) => {
+  const at = (...names: string[]): string => join(t.testdirName, ...names);
+  t.testdir({});
+  const names = await writePhotos(at('in'), 60);
+  const last = names.at(-1) ?? '';
+  const words = [at('in'), '--out-dir', at('out'), '--model', 'wave', ...CPU];
+  const job = startJob(0, [...words, '--verbose']);
+  await until('a group', async () => /group 0 is recorded/.test(job.stderr()));
+  await fs.writeFile(at('out', last), 'mine', { flag: 'wx' });
+  const { code, stderr } = await job.result;
+  t.equal(code, 1, stderr);
+  t.match(stderr, new RegExp(`1 of 60 pictures failed: .*${last} appeared while the job ran`));
+  t.equal(await fs.readFile(at('out', last), 'utf8'), 'mine');
+  const made = await fs.readdir(at('out'));
+  t.same(
+    names.filter((name) => !made.includes(name)),
+    [],
+    'all others are there',
+  );
+  t.match(await runJob(0, words), { code: 0, stderr: /1 picture is skipped: its output exists already/ });
+  t.equal(await fs.readFile(at('out', last), 'utf8'), 'mine');
 });
 
 t.test('an output that was published is that of its source only', async (t) => {

@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ffmpegClip } from '../fixtures/clips.js';
-import { decodedFrames, decodedSamples, jobPids, runJob, startJob } from '../fixtures/job.js';
+import { decodedFrames, decodedSamples, killRanks, runJob, startJob } from '../fixtures/job.js';
 import { bothWays, fading, matting, NEW, type StateModel } from '../fixtures/state-models.js';
 import { until } from '../fixtures/until.js';
 import { byChannels, byInputs, byTime, WEIGHTS } from '../fixtures/window-models.js';
@@ -186,13 +186,7 @@ t.test('the same bits at any number of ranks, in frames and in segments, stopped
       const job = words(...more);
       const first = startJob(ranks, [...job, '--verbose']);
       await until('a segment', async () => /segment \d+ is recorded/.test(first.stderr()));
-      for (const pid of await jobPids(job[1] ?? '')) {
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch {
-          // The launcher was faster.
-        }
-      }
+      await killRanks(job[1] ?? '');
       await first.result;
       const stderr = await made(t, more.length > 0 ? 3 : 2 - ranks, job);
       t.match(stderr, /resuming after \d+ frames|is complete/);

@@ -4,7 +4,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ffmpegClip } from '../fixtures/clips.js';
-import { decodedFrames, decodedSamples, jobPids, runJob, startJob } from '../fixtures/job.js';
+import { decodedFrames, decodedSamples, killRanks, runJob, startJob } from '../fixtures/job.js';
 import { until } from '../fixtures/until.js';
 import { byChannels, byInputs, byTime, WEIGHTS, type WindowModel } from '../fixtures/window-models.js';
 
@@ -107,14 +107,7 @@ t.test('the same bits at any number of ranks, in frames and in segments, stopped
     const job = words(...more);
     const first = startJob(ranks, [...job, '--verbose']);
     await until('a segment', async () => /segment \d+ is recorded/.test(first.stderr()));
-    // Open MPI 5 lets the ranks of a killed mpirun run on for a while.
-    for (const pid of await jobPids(job[1] ?? '')) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // The launcher was faster.
-      }
-    }
+    await killRanks(job[1] ?? '');
     await first.result;
     const { code, stderr } = await runJob(more.length > 0 ? 3 : 2 - ranks, job);
     t.equal(code, 0, stderr);

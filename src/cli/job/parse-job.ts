@@ -111,6 +111,8 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
  */
 export function checkJob(argv: readonly string[]): JobOptions {
   const command = parseJob(argv);
+  if (command.kind === 'pictures')
+    throw usage('OUTPUT is a picture: such a job is run as it is, and neither submitted nor watched');
   if (command.kind !== 'job') throw usage('this is not a valid job command line');
   return command.options;
 }

@@ -3,6 +3,7 @@ import * as fs from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { formatOfName } from '../../pictures/formats.js';
 import { connect } from '../../storage/azure/blob-client.js';
+import type { ListedBlob } from '../../storage/azure/blob-listing.js';
 import {
   atName,
   displayText,
@@ -13,7 +14,7 @@ import {
   parseLocation,
 } from '../../storage/location/location.js';
 import { isPictureName, picturesInContainer, picturesInFolder } from '../../storage/picture-listing.js';
-import { isVideoName, type ListedBlob } from '../../storage/video-listing.js';
+import { isVideoName } from '../../storage/video-listing.js';
 import { UNDECODED } from '../../system/errors.js';
 import type { PicturesOptions } from '../context/options.js';
 import { readList } from '../queue/queue-plan.js';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { type Progress, showProgress } from '../../report/progress.js';
 import { scratchNames } from '../../storage/local/work-names.js';
-import { actionable, JobError } from '../../system/errors.js';
+import { actionable, JobError, OutputExists } from '../../system/errors.js';
 import type { Monitor } from '../../telemetry/metrics.js';
 import type { StorageContext } from '../context/storage-context.js';
 import type { Journal } from '../journal/journal.js';
@@ -115,7 +115,7 @@ export async function openPictureWork(
 
     /** Puts a picture in place. A file that has appeared there is left, and its picture fails. */
     async function putInPlace(
-      { publish, presence, display }: PictureOutputs,
+      { publish, display }: PictureOutputs,
       name: string,
       finished: FinishedPicture,
       { input, replace }: ToMake,
@@ -123,7 +123,7 @@ export async function openPictureWork(
       try {
         await publish(name, finished, replace);
       } catch (error) {
-        if (replace || (await presence(name, null)) !== 'other') throw error;
+        if (!(error instanceof OutputExists)) throw error;
         late.set(input.key, `${display(name)} appeared while the job ran, and was left as it is`);
         await rm(finished.file, { force: true });
       }

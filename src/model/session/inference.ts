@@ -2,7 +2,7 @@ import type { NativeSession } from '../../system/native.js';
 import type { CutPlan } from '../compose/compose.js';
 import type { TablePlan } from '../compose/table-ends.js';
 import { haloOf, type Window } from '../ports/window.js';
-import { type Scenes, scenesOf } from './scenes.js';
+import { type Scenes, sceneFinder } from './scenes.js';
 import { allocateBuffer } from './session-errors.js';
 import { openStates, type States } from './states.js';
 import { openRows, type TableRows } from './table-rows.js';
@@ -45,6 +45,7 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
   const { batch, frameBytes, styledBytes, window, table, cuts, every } = shape;
   const { before = 0 } = window ?? {};
   const halo = haloOf(window);
+  const findScenes = cuts && sceneFinder(cuts, window);
   let memory: Memory | undefined;
 
   const open = (): Memory => ({
@@ -57,8 +58,7 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
     async *run(shard, result, frames) {
       memory ??= open();
       const { states, neighbours, rows } = memory;
-      const seen = { data: shard, count: frames + halo, frameBytes };
-      const scenes = cuts && scenesOf(seen, cuts, window);
+      const scenes = findScenes?.({ data: shard, count: frames + halo, frameBytes });
       for (let at = 0; at < frames; at += batch) {
         const input = shard.subarray(at * frameBytes, (at + batch + halo) * frameBytes);
         const output = result.subarray(at * styledBytes, (at + batch) * styledBytes);

@@ -1,9 +1,9 @@
 /** The scenes in the frames of a shard, and what of them is a frame's neighbour. */
 import { I420 } from '../../video/formats/frame-format.js';
-import { sceneCuts } from '../../video/frames/scene-cuts.js';
+import { type SceneCuts, sceneCuts } from '../../video/frames/scene-cuts.js';
 import type { CutPlan } from '../compose/compose.js';
 import { frameAt } from '../ports/edges.js';
-import type { Window } from '../ports/window.js';
+import type { Edge, Window } from '../ports/window.js';
 
 /** Frames that follow each other, `frameBytes` each, with those around them that they are made of. */
 export interface SceneFrames {
@@ -20,17 +20,27 @@ export interface Scenes {
   neighbour(place: number, offset: number): number;
 }
 
-/** Finds the scenes of frames: of each, what it depends on are that frame and the one before. */
-export function scenesOf(frames: SceneFrames, plan: CutPlan, window: Window | undefined): Scenes {
-  const { data, count, frameBytes } = frames;
-  const { small, distance } = sceneCuts({ width: plan.width, height: plan.height, sample: I420 });
+/**
+ * Returns what finds the scenes of frames. Whether one begins depends on a frame and the one before alone.
+ */
+export function sceneFinder(plan: CutPlan, window: Window | undefined): (frames: SceneFrames) => Scenes {
+  const cuts = sceneCuts({ width: plan.width, height: plan.height, sample: I420 });
+  return (frames) => scenesOf(frames, cuts, plan.threshold, window?.edge ?? 'replicate');
+}
+
+function scenesOf(
+  { data, count, frameBytes }: SceneFrames,
+  { small, distance }: SceneCuts,
+  threshold: number,
+  edge: Edge,
+): Scenes {
   /** The first place of each frame's scene, and the one after its last. */
   const from = new Uint32Array(count);
   const to = new Uint32Array(count).fill(count);
   let before: Int32Array | undefined;
   for (let place = 0; place < count; place++) {
     const picture = small(data.subarray(place * frameBytes, (place + 1) * frameBytes));
-    const isCut = before !== undefined && distance(before, picture) >= plan.threshold;
+    const isCut = before !== undefined && distance(before, picture) >= threshold;
     from[place] = isCut ? place : (from[place - 1] ?? 0);
     if (isCut) to.fill(place, from[place - 1], place);
     before = picture;
@@ -39,7 +49,7 @@ export function scenesOf(frames: SceneFrames, plan: CutPlan, window: Window | un
     startsAt: (place) => place > 0 && from[place] === place,
     neighbour(place, offset) {
       const [first = 0, end = count] = [from[place], to[place]];
-      return first + frameAt(place + offset - first, end - first, window?.edge ?? 'replicate');
+      return first + frameAt(place + offset - first, end - first, edge);
     },
   };
 }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { moveIntoPlace, NO_LINKS, syncFile, syncFolder, temporaryBeside } from '../../system/durable.js';
-import { JobError, messageOf } from '../../system/errors.js';
+import { JobError, messageOf, OutputExists } from '../../system/errors.js';
 import { codeOf } from '../../system/own-files.js';
 
 /**
@@ -32,7 +32,7 @@ export async function stampOf(path: string): Promise<string | null> {
  * Puts a finished, flushed file at its destination as one act: readers see nothing (or the old file) or all
  * of it. A file that appeared there since the job began is refused unless `overwrite`.
  *
- * @throws {JobError} output: when the file cannot be put there.
+ * @throws {JobError} output: when the file cannot be put there; `OutputExists` when one appeared.
  */
 export async function publishFile(
   finished: string,
@@ -89,10 +89,12 @@ async function copyBeside(finished: string, beside: string, output: string): Pro
   }
 }
 
-function appeared(output: string): JobError {
-  return new JobError('output', `${output} appeared while the job ran`, {
-    hint: 'move it away, or add --overwrite, and run the same command again: it only has to publish the output',
-  });
+function appeared(output: string): OutputExists {
+  return new OutputExists(
+    output,
+    `${output} appeared while the job ran`,
+    'move it away, or add --overwrite, and run the same command again: it only has to publish the output',
+  );
 }
 
 function exists(path: string): Promise<boolean> {
