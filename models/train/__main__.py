@@ -100,7 +100,7 @@ def subject_of(args: argparse.Namespace, device: torch.device) -> Subject:
     if args.trunk:
         network, architecture = trunk_of(args.trunk, len(names))
         freeze_trunk(network)
-        return Subject(network.to(device), architecture, names)
+        return Subject(network.to(device), architecture, names, bool(network.canvas.any()))
     architecture: dict = {"network": args.network}
     weights, least_wide, least_deep = start_of(args.start, names) if args.start else (None, 0, 0)
     if args.network == "small":
@@ -111,7 +111,7 @@ def subject_of(args: argparse.Namespace, device: torch.device) -> Subject:
     network = create(architecture, len(names))
     if weights is not None:
         network.load_state_dict(widened(weights, network.state_dict()))
-    return Subject(network.to(device), architecture, names)
+    return Subject(network.to(device), architecture, names, args.network == "small")
 
 
 def asked_of(args: argparse.Namespace, plan: Plan, names: list[str]) -> dict:

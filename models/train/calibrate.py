@@ -120,7 +120,7 @@ def main() -> None:
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
         if style is not None:
-            put_style(copy, described["norms"], np.fromfile(args.manifest.parent / style["vector"], "<f4"))
+            put_style(copy, described["norms"], np.fromfile(args.manifest.parent / style["vector"], "<f4"), style.get("canvas", 0.0))
         styled.append(copy)
     with torch.no_grad():
         pictures = calibration_pictures(args.content, args.held_back, args.pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from .camera import Motion, another_frame, passing, random_motion, seen_through
+from .canvas import LEAST, MOST, PERIOD
 
 PHOTOGRAPHS = (".jpg", ".jpeg", ".png")
 # (height, width, pictures in a batch, how often): mostly square, at times wide, tall or large, at about equal cost.
 SHAPES = ((256, 256, 2, 0.75), (192, 384, 2, 0.1), (320, 192, 2, 0.05), (384, 448, 1, 0.1))
+PLAIN = 0.2  # how many windows have a plain wall put into them: photographs of anything have few
 # A window is cut this many pixels larger on every side, so that what moves into it is there.
 MARGIN = 8
 # A window's longer side and its margins take half of a photograph's short side or more: pixels beyond this are never seen.
@@ -64,6 +67,8 @@ class Batch:
     motion: Motion
     passer: Tensor  # [1, 1, H, W] of booleans: where the other frame shows something else altogether
     contrast: Tensor  # [N] in 0..1: what fading left of the scene's contrast
+    canvas: Tensor  # [N]: strengths of the canvas
+    place: tuple[int, int]  # of the canvas under both frames, in blocks
 
 
 class Photographs:
@@ -73,8 +78,9 @@ class Photographs:
     the faded window's own features would count it tens of times as much as any other.
     """
 
-    def __init__(self, paths: list[Path], seed: int) -> None:
+    def __init__(self, paths: list[Path], seed: int, on_canvas: bool) -> None:
         self.images = [load_photograph(path) for path in paths]
+        self.strengths = (LEAST, MOST) if on_canvas else (0.0, 0.0)
         self.random = random.Random(seed)
 
     def _window(self, height: int, width: int) -> Tensor:
@@ -87,10 +93,27 @@ class Photographs:
         rgb = tensor_from_image(window)
         if self.random.random() < 0.5:
             rgb = rgb.flip(2)
+        if self.random.random() < PLAIN:
+            rgb = self._with_plain_place(rgb)
         if self.random.random() < 0.08:  # letterbox
             bar = self.random.randrange(16, height // 4)
             rgb[:, :bar] = rgb[:, height - bar :] = 0.0
         return rgb
+
+    def _with_plain_place(self, rgb: Tensor) -> Tensor:
+        """The window with a wall in it: one side of a line, or all but an ellipse, in a soft gradient of its own colours."""
+        _, height, width = rgb.shape
+        colours = [rgb[:, self.random.randrange(height), self.random.randrange(width)].view(3, 1, 1) for _ in range(2)]
+        y, x = torch.arange(height).view(-1, 1) / height - 0.5, torch.arange(width).view(1, -1) / width - 0.5
+        angle = self.random.uniform(0.0, 2.0 * math.pi)
+        along = math.cos(angle) * x + math.sin(angle) * y
+        if self.random.random() < 0.5:
+            plain = along > self.random.uniform(-0.3, 0.3)
+        else:
+            middle = self.random.uniform(-0.3, 0.3), self.random.uniform(-0.3, 0.3)
+            plain = ((y - middle[0]) ** 2 + (x - middle[1]) ** 2).sqrt() > self.random.uniform(0.15, 0.4)
+        mix = (0.5 + along * self.random.uniform(0.0, 0.6)).clamp(0.0, 1.0)
+        return torch.where(plain, colours[0] * mix + colours[1] * (1.0 - mix), rgb)
 
     def _contrast(self) -> float:
         kind = self.random.random()
@@ -117,4 +140,6 @@ class Photographs:
         scene, seen = (each[:, :, MARGIN : MARGIN + height, MARGIN : MARGIN + width] for each in (whole, faded))
         if self.random.random() < 0.4:
             seen = another_frame(seen, self.random)
-        return Batch(scene, seen, other, motion, passer, contrast)
+        canvas = torch.tensor([self.random.uniform(*self.strengths) for _ in range(count)])
+        place = self.random.randrange(PERIOD), self.random.randrange(PERIOD)
+        return Batch(scene, seen, other, motion, passer, contrast, canvas, place)

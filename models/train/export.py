@@ -17,8 +17,9 @@ import onnx
 import onnxruntime
 import torch
 
+from .canvas import USUAL
 from .checkpoint import load_averaged
-from .graph import build, costs, put_style
+from .graph import STRENGTH, build, costs, has_canvas, put_style
 from .johnson import Johnson
 from .network import MULTIPLE, Network
 
@@ -34,6 +35,16 @@ def style_vector(network: Network | Johnson, style: int) -> np.ndarray:
     return np.concatenate(rows).astype("<f4")
 
 
+def strength_of(network: Network | Johnson, style: int) -> float:
+    """Of the style's canvas; 0 where there is none."""
+    return 0.0 if isinstance(network, Johnson) else round(network.canvas[style].item(), 6)
+
+
+def canvas_key(model: onnx.ModelProto, strength: float) -> dict:
+    """What a manifest says of the model's canvas, if it has one: styles may have strengths of their own."""
+    return {"canvas": {"initializer": STRENGTH, "strength": strength}} if has_canvas(model) else {}
+
+
 def verified(model: onnx.ModelProto, norms: list[dict], network: Network | Johnson, styles: int) -> float:
     """Largest difference between ONNX Runtime's output and the network's, over all styles and two sizes.
 
@@ -43,9 +54,9 @@ def verified(model: onnx.ModelProto, norms: list[dict], network: Network | Johns
     for style in range(styles):
         styled = onnx.ModelProto()
         styled.CopyFrom(model)
-        put_style(styled, norms, style_vector(network, style))
+        put_style(styled, norms, style_vector(network, style), strength_of(network, style))
         session = onnxruntime.InferenceSession(styled.SerializeToString(), providers=["CPUExecutionProvider"])
-        for height, width in ((90, 160), (64, 62)):
+        for height, width in ((90, 160), (64, 62), (34, 300)):  # the last wider than the canvas
             blocks = torch.rand(2, 6, height, width)
             with torch.no_grad():
                 expected = network(blocks, torch.full((2,), style)).numpy()
@@ -86,6 +97,9 @@ def main() -> None:
 
     network, state = load_averaged(args.checkpoint)
     about = json.loads(args.about.read_text())
+    told = about.get("styles", {})
+    if isinstance(network, Network):
+        network.canvas.copy_(torch.tensor([told.get(style, {}).get("canvas", USUAL) for style in state["styles"]]))
     if missing := missing_from(about, state["styles"]):
         raise SystemExit(f"{args.about} does not say {', '.join(missing)}")
     args.out.mkdir(parents=True, exist_ok=True)
@@ -104,6 +118,7 @@ def main() -> None:
                 **{key: about["styles"][style][key] for key in TOLD_OF_STYLES},
                 "vector": f"{args.name}-{style}.f32",
                 "sha256": hashlib.sha256(vector).hexdigest(),
+                **({"canvas": strength_of(network, number)} if has_canvas(model) else {}),
                 "painting": f"paintings/{style}.jpg",
                 "picture": f"pictures/{args.name}-{style}.jpg",
             }
@@ -123,6 +138,7 @@ def main() -> None:
         "macsPerPixel": round(costs(model)[0]),
         "parameters": sum(weight.numel() for weight in network.state_dict().values()),
         "norms": norms,
+        **canvas_key(model, USUAL),
         "styles": styles,
         "training": about["training"],
         "licence": about["licence"],

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from .export import json_bytes, style_vector, verified, write_all
+from .export import canvas_key, json_bytes, strength_of, style_vector, verified, write_all
 from .graph import build, costs, is_small, network_of, put_style
 from .loop import Subject
 from .network import MULTIPLE, ConditionalNorm, Network
@@ -25,7 +25,8 @@ def network_of_manifest(manifest: Path) -> tuple[Network, list[str]]:
     if not is_small(model):
         raise SystemExit(f"{manifest} does not describe a network of this program's: it has no skip.weight")
     vectors = [np.fromfile(manifest.parent / style["vector"], "<f4") for style in described["styles"]]
-    return network_of(model, vectors), [style["name"] for style in described["styles"]]
+    canvas = [style.get("canvas", 0.0) for style in described["styles"]]
+    return network_of(model, vectors, canvas), [style["name"] for style in described["styles"]]
 
 
 def digest_of_manifest(manifest: Path) -> str:
@@ -43,6 +44,7 @@ def trunk_of(manifest: Path, styles: int) -> tuple[Network, dict]:
     weights = trunk.state_dict()
     for name, value in network.state_dict().items():
         value.copy_(weights[name].mean(0).expand_as(value) if name.endswith((".scale", ".shift")) else weights[name])
+    network.canvas.fill_(trunk.canvas.mean().item())
     for own, other in zip(network.normed_convs(), trunk.normed_convs()):
         own.norm.epsilon = other.norm.epsilon
     return network, architecture
@@ -62,7 +64,7 @@ def write_fitted(subject: Subject, trunk: Path, paintings: list[Path], photograp
     model, norms = build(network, described["name"])
     verified(model, norms, network, len(subject.styles))
     for number, (name, painting) in enumerate(zip(subject.styles, paintings)):
-        put_style(model, norms, style_vector(network, number))
+        put_style(model, norms, style_vector(network, number), strength_of(network, number))
         data = model.SerializeToString()
         ends = {"type": "float32", "range": "0..1"}
         manifest = {
@@ -76,6 +78,7 @@ def write_fitted(subject: Subject, trunk: Path, paintings: list[Path], photograp
             "range": described["range"],
             "input": {"name": "input", **ends},
             "output": {"name": "output", **ends},
+            **canvas_key(model, strength_of(network, number)),
             "scale": 1,
             "multiple": MULTIPLE,
             "macsPerPixel": round(costs(model)[0]),

@@ -1,5 +1,5 @@
 """Networks written as ONNX graphs, node by node, of nothing but Pad, Conv, InstanceNormalization, Relu, Add and Resize
-(and DepthToSpace and SpaceToDepth where a network works on RGB)."""
+(and DepthToSpace and SpaceToDepth where a network works on RGB; and what cuts the canvas to a frame's size, once)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from .canvas import PERIOD, STEP
 from .colour import blocks_from_rgb, rgb_from_blocks
 from .johnson import Johnson
 from .network import Network, NormedConv, Residual
 
 OPSET, IR_VERSION = 17, 8
+STRENGTH = "canvas.strength"  # the initializer, a number
 
 
 class GraphWriter:
@@ -50,10 +52,33 @@ class GraphWriter:
             inputs.append(self.constant(f"{name}.bias", bias.astype(np.float32)))
         return self.node("Conv", inputs, kernel_shape=[1, 1], strides=[1, 1])
 
-    def normed_conv(self, x: str, module: NormedConv) -> str:
+    def canvas(self, x: str, network: Network) -> str:
+        """What the first convolution, whose weights are there, gives of the canvas under `x`: the same for every frame."""
+
+        def number(name: str, value: int | float, kind: type) -> str:
+            return self.constant(f"canvas.{name}", np.array(value, kind))
+
+        shape = self.node("Shape", [x], "canvas.shape")
+        window = self.constant("canvas.steps", network.steps.numpy(force=True))
+        for axis, side in ((2, "rows"), (3, "columns")):
+            size = self.node("Gather", [shape, number(f"{side}.axis", axis, np.int64)], f"canvas.{side}.count", axis=0)
+            end = self.node("Add", [size, number("one", 1, np.int64)], f"canvas.{side}.end")
+            places = self.node("Range", [number("first", -1, np.int64), end, "canvas.one"], f"canvas.{side}.places")
+            places = self.node("Mod", [places, number("period", PERIOD, np.int64)], f"canvas.{side}")
+            window = self.node("Gather", [window, places], f"canvas.{side}.window", axis=axis)
+        window = self.node("Cast", [window], "canvas.float", to=TensorProto.FLOAT)
+        window = self.node("Mul", [window, number("step", STEP, np.float32)], "canvas.field")
+        window = self.node("Mul", [window, self.constant(STRENGTH, network.canvas[0].numpy(force=True))], "canvas.window")
+        return self.node("Conv", [window, "conv0.weight"], "canvas.conv", kernel_shape=[3, 3], strides=[1, 1])
+
+    def normed_conv(self, x: str, module: NormedConv, under: Network | None = None) -> str:
+        """`under` is the network whose canvas is added to what the convolution gives."""
         name = f"norm{len(self.norms)}"
         scale, shift = (getattr(module.norm, part)[0].numpy(force=True) for part in ("scale", "shift"))
-        inputs = [self.conv(x, module.conv), self.constant(f"{name}.scale", scale), self.constant(f"{name}.shift", shift)]
+        convolved = self.conv(x, module.conv)
+        if under is not None:
+            convolved = self.node("Add", [convolved, self.canvas(x, under)])
+        inputs = [convolved, self.constant(f"{name}.scale", scale), self.constant(f"{name}.shift", shift)]
         self.norms.append({"scale": f"{name}.scale", "shift": f"{name}.shift", "channels": len(scale)})
         return self.node("InstanceNormalization", inputs, epsilon=module.norm.epsilon)
 
@@ -70,7 +95,7 @@ class GraphWriter:
 
     def trunk(self, x: str, network: Network) -> str:
         """All of the network but its skip."""
-        x = self.relu(self.normed_conv(x, network.enter))
+        x = self.relu(self.normed_conv(x, network.enter, network if network.canvas.any() else None))
         x = self.relu(self.normed_conv(x, network.down))
         for block in network.blocks:
             x = self.residual(x, block)
@@ -136,8 +161,12 @@ def widths(model: onnx.ModelProto) -> tuple[int, int]:
     return shapes["conv0.weight"][0], shapes["conv1.weight"][0]
 
 
-def network_of(model: onnx.ModelProto, vectors: list[np.ndarray]) -> Network:
-    """The network that `build` wrote the model for, a style for each of the vectors."""
+def has_canvas(model: onnx.ModelProto) -> bool:
+    return any(weight.name == STRENGTH for weight in model.graph.initializer)
+
+
+def network_of(model: onnx.ModelProto, vectors: list[np.ndarray], canvas: list[float]) -> Network:
+    """The network that `build` wrote the model for, a style for each of the vectors and strengths of the canvas."""
     weights = {weight.name: torch.from_numpy(numpy_helper.to_array(weight).copy()) for weight in model.graph.initializer}
     norms = [node for node in model.graph.node if node.op_type == "InstanceNormalization"]
     network = Network(len(vectors), *widths(model))
@@ -153,12 +182,15 @@ def network_of(model: onnx.ModelProto, vectors: list[np.ndarray]) -> Network:
         network.leave.weight.copy_(weights[f"conv{last}.weight"])
         network.leave.bias.copy_(weights[f"conv{last}.bias"])
         network.skip.weight.copy_(weights["skip.weight"])
+        network.canvas.copy_(torch.tensor(canvas))
     return network
 
 
-def put_style(model: onnx.ModelProto, norms: list[dict], vector: np.ndarray) -> None:
-    """Replaces the scales and shifts in the model by a style's."""
+def put_style(model: onnx.ModelProto, norms: list[dict], vector: np.ndarray, canvas: float) -> None:
+    """Replaces the scales and shifts in the model by a style's, and the strength of its canvas if it has one."""
     weights = {weight.name: weight for weight in model.graph.initializer}
+    if STRENGTH in weights:
+        weights[STRENGTH].CopyFrom(numpy_helper.from_array(np.array(canvas, np.float32), STRENGTH))
     parts = [(norm[part], norm["channels"]) for norm in norms for part in ("scale", "shift")]
     if sum(channels for _, channels in parts) != len(vector):
         raise ValueError(f"the vector has {len(vector)} numbers")
@@ -167,11 +199,26 @@ def put_style(model: onnx.ModelProto, norms: list[dict], vector: np.ndarray) -> 
         vector = vector[channels:]
 
 
+def without_canvas(model: onnx.ModelProto) -> onnx.ModelProto:
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    nodes = [node for node in bare.graph.node if not node.name.startswith("canvas.")]
+    for node in nodes:
+        if node.op_type == "Add" and node.input[1] == "canvas.conv":
+            node.op_type = "Identity"
+            del node.input[1]
+    del bare.graph.node[:]
+    bare.graph.node.extend(nodes)
+    return bare
+
+
 def costs(model: onnx.ModelProto) -> tuple[float, float]:
-    """(multiply-adds of all convolutions, bytes of all nodes' outputs), both for a luma pixel of one frame."""
+    """(multiply-adds of all convolutions, bytes of all nodes' outputs), both for a luma pixel of one frame.
+
+    The canvas is left out: it is worked out once, not for every frame.
+    """
     side = 256
-    sized = onnx.ModelProto()
-    sized.CopyFrom(model)
+    sized = without_canvas(model)
     for size, place in zip((1, 6, side, side), sized.graph.input[0].type.tensor_type.shape.dim):
         place.dim_value = size
     graph = onnx.shape_inference.infer_shapes(sized, strict_mode=True, data_prop=True).graph

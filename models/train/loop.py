@@ -10,13 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .canvas import USUAL
 from .checkpoint import save
 from .colour import blocks_from_rgb, rgb_from_blocks
 from .data import Batch, Photographs
 from .johnson import Johnson
 from .loss_network import LAST_LAYER, LossNetwork
 from .losses import (
+    CELL,
     CONTENT_LAYERS,
+    PaintedCells,
+    cells_loss,
     content_loss,
     grain_loss,
     overshoot_loss,
@@ -26,6 +30,7 @@ from .losses import (
     tone_loss,
     tone_range,
     variation_loss,
+    wanted_luma,
 )
 from .network import Network
 
@@ -54,13 +59,15 @@ class Targets:
     """What the paintings ask for, a painting a row."""
 
     grams: dict[str, Tensor]  # {layer: [S, C, C]}
+    cells: PaintedCells
     tones: Tensor  # [S, 2]: the luma of black and of white
 
     @classmethod
     def of(cls, paintings: list[Tensor], loss_network: LossNetwork, device: torch.device) -> Targets:
         """Paintings [1, 3, H, W] in 0..1."""
         tones = torch.tensor([tone_range(painting) for painting in paintings], device=device)
-        return cls(painting_grams(loss_network, [painting.to(device) for painting in paintings]), tones)
+        paintings = [painting.to(device) for painting in paintings]
+        return cls(painting_grams(loss_network, paintings), PaintedCells.of(loss_network, paintings), tones)
 
 
 @dataclass(frozen=True)
@@ -74,10 +81,11 @@ class Networks:
     def _precision(self, like: Tensor) -> torch.autocast:
         return torch.autocast(like.device.type, torch.bfloat16, enabled=self.bfloat16)
 
-    def draw(self, rgb: Tensor, numbers: Tensor) -> Tensor:
-        """RGB [N, 3, H, W] in the styles `numbers` [N] -> RGB, not clamped."""
+    def draw(self, rgb: Tensor, numbers: Tensor, batch: Batch) -> Tensor:
+        """RGB [N, 3, H, W] in the styles `numbers` [N], on the canvas of the batch -> RGB, not clamped."""
         with self._precision(rgb):
-            blocks = self.drawing(blocks_from_rgb(rgb), numbers)
+            canvas = () if isinstance(self.drawing, Johnson) else (batch.canvas.to(numbers.device), batch.place)
+            blocks = self.drawing(blocks_from_rgb(rgb), numbers, *canvas)
         return rgb_from_blocks(blocks.float())
 
     def features(self, rgb: Tensor, last: str = LAST_LAYER) -> dict[str, Tensor]:
@@ -89,22 +97,24 @@ class Networks:
 def measure(networks: Networks, targets: Targets, batch: Batch, numbers: Tensor, steadiness: bool) -> dict[str, Tensor]:
     """One batch's losses by name, each [N], not weighted. `numbers` [N] are the styles to draw in."""
     seen, contrast = batch.seen.to(numbers.device), batch.contrast.to(numbers.device)
-    rgb = networks.draw(seen, numbers)
+    rgb = networks.draw(seen, numbers, batch)
     shown = rgb.clamp(0.0, 1.0)
     with torch.no_grad():
         scene = rgb_from_blocks(blocks_from_rgb(batch.scene.to(numbers.device))).clamp(0.0, 1.0)
         content = networks.features(scene, CONTENT_LAYERS[-1])
     features = networks.features(shown)
+    paint = batch.canvas.to(numbers.device) / USUAL  # the more canvas, the more must plain places look painted
     found = {  # the less is left of a scene, the less must it look like a painting of it, and the more like the fade
         "content": content_loss(features, content) * contrast,
         "style": style_loss(features, targets.grams, numbers) * contrast,
+        "cells": cells_loss(features, targets.cells, wanted_luma(seen, targets.tones[numbers], CELL), numbers) * contrast * paint,
         "variation": variation_loss(shown),
         "overshoot": overshoot_loss(rgb),
         "tone": tone_loss(rgb, seen, targets.tones[numbers]) * (5.0 - 4.0 * contrast),
         "grain": grain_loss(shown, seen),
     }
     if steadiness:
-        other = networks.draw(batch.other.to(numbers.device), numbers).clamp(0.0, 1.0)
+        other = networks.draw(batch.other.to(numbers.device), numbers, batch).clamp(0.0, 1.0)
         found["steadiness"] = steadiness_loss(shown, other, batch.motion, batch.passer)
     return found
 
@@ -138,11 +148,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is trained: the weights of `network` that need a gradient. A checkpoint describes it by the other two."""
+    """What is trained: the weights of `network` that need a gradient. A checkpoint describes it by the next two."""
 
     network: Network | Johnson
     architecture: dict
     styles: list[str]
+    on_canvas: bool  # whether the network sees the canvas
 
 
 def progress_of(plan: Plan, step: int, trained_seconds: float) -> float:
@@ -189,7 +200,7 @@ def train(
             print("nothing is left to train: a larger --minutes goes on, another --out begins anew", flush=True)
             return average
 
-    photographs = Photographs(paths, plan.seed + step)
+    photographs = Photographs(paths, plan.seed + step, subject.on_canvas)
     turns = Turns(len(names), plan.seed + step)
     running: dict[str, float] = {}
     started, saved, before = time.monotonic(), time.monotonic(), trained_seconds

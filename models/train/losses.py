@@ -14,6 +14,10 @@ from .loss_network import LossNetwork
 
 CONTENT_LAYERS = ("fire3", "fire5")
 STYLE_LAYERS = {"conv1": 0.5, "fire2": 0.7, "fire3": 1.0, "fire5": 1.2, "fire6": 1.0, "fire8": 0.6}
+CELL_LAYERS = {"conv1": 0.5, "fire2": 0.7, "fire3": 1.0, "fire5": 1.0}
+CELL = 64  # pixels a side of the cells that are compared with the painting each by itself
+CELL_SHADES = 6  # groups of the painting's cells, from dark to light
+WORST_CELL = 4.0  # a cell counts no more than this
 TONE_CELL = 16  # pixels a side over which luma is averaged for the tone loss
 FLAT = 0.006  # an area counts half or less in the grain loss once its own detail is above about this
 
@@ -24,10 +28,11 @@ class Weights:
 
     content: float = 1.0
     style: float = 4.0
+    cells: float = 3.0
     variation: float = 10.0
     overshoot: float = 5.0
     tone: float = 4.0
-    grain: float = 100.0
+    grain: float = 15.0
     steadiness: float = 25.0
 
 
@@ -79,6 +84,61 @@ def style_loss(output: dict[str, Tensor], targets: dict[str, Tensor], styles: Te
     return total
 
 
+def cell_grams(features: Tensor, side: int) -> Tensor:
+    """[N, C, h, w] -> [N, rows, columns, C, C]: of each cell of side x side places, those at the edges cut off."""
+    count, channels, height, width = features.shape
+    rows, columns = height // side, width // side
+    cells = features[:, :, : rows * side, : columns * side].permute(0, 2, 3, 1).reshape(count, rows, side, columns, side, channels)
+    each = cells.transpose(2, 3).reshape(count * rows * columns, side * side, channels)
+    return Gram.apply(each).view(count, rows, columns, channels, channels)
+
+
+@dataclass(frozen=True)
+class PaintedCells:
+    """A painting's cells, in groups from dark to light, a painting a row."""
+
+    shades: Tensor  # [S, G]: mean luma of each group
+    grams: dict[str, Tensor]  # {layer: [S, G, C, C]}
+
+    @classmethod
+    def of(cls, network: LossNetwork, paintings: list[Tensor]) -> PaintedCells:
+        """Paintings [1, 3, H, W] in 0..1. Cells overlap by half."""
+        shades, grams = [], {layer: [] for layer in CELL_LAYERS}
+        for painting in paintings:
+            parts = [painting[:, :, down:, across:] for down in (0, CELL // 2) for across in (0, CELL // 2)]
+            cells = [F.avg_pool2d(luma(part), CELL).flatten() for part in parts]
+            groups = torch.cat(cells).argsort().tensor_split(CELL_SHADES)
+            shades.append(torch.stack([torch.cat(cells)[group].mean() for group in groups]))
+            with torch.no_grad():
+                found = [network(part) for part in parts]
+                for layer, each in grams.items():
+                    all_grams = torch.cat([cell_grams(one[layer], CELL * one[layer].shape[2] // part.shape[2]).flatten(0, 2) for one, part in zip(found, parts)])
+                    each.append(torch.stack([all_grams[group].mean(0) for group in groups]))
+        return cls(torch.stack(shades), {layer: torch.stack(each) for layer, each in grams.items()})
+
+    def weights(self, wanted: Tensor, styles: Tensor) -> Tensor:
+        """Luma [N, rows, columns] -> [N, rows, columns, G]: how much of each group has it, in a straight line between two."""
+        shades = self.shades[styles][:, None, None]
+        wanted = wanted.clamp(shades[..., 0], shades[..., -1])[..., None]
+        share = ((wanted - shades[..., :-1]) / (shades[..., 1:] - shades[..., :-1]).clamp_min(1e-4)).clamp(0.0, 1.0)
+        reached = F.pad(share, (1, 0), value=1.0)
+        return reached - F.pad(share, (0, 1), value=0.0)
+
+
+def cells_loss(output: dict[str, Tensor], painted: PaintedCells, wanted: Tensor, styles: Tensor) -> Tensor:
+    """[N]: each cell of the output against the painting's cells of the luma [N, 1, rows, columns] that is wanted there.
+
+    One Gram matrix over the whole picture is satisfied by its textured places alone; this one asks every place for paint.
+    """
+    weights, total = painted.weights(wanted[:, 0], styles), 0.0
+    for layer, weight in CELL_LAYERS.items():
+        found = cell_grams(output[layer], output[layer].shape[2] // wanted.shape[2])
+        target = torch.einsum("nrkg,ngij->nrkij", weights, painted.grams[layer][styles])
+        distance = (found - target).square().sum((3, 4)) / target.square().sum((3, 4))
+        total = total + weight * distance.clamp_max(WORST_CELL).mean((1, 2))
+    return total
+
+
 def variation_loss(rgb: Tensor) -> Tensor:
     """[N]: mean squared difference of neighbouring pixels, down and across."""
     down = (rgb[:, :, 1:] - rgb[:, :, :-1]).square().mean((1, 2, 3))
@@ -102,11 +162,15 @@ def tone_range(painting: Tensor) -> tuple[float, float]:
     return darkest / 2, (1.0 + lightest) / 2
 
 
-def tone_loss(rgb: Tensor, seen: Tensor, ranges: Tensor) -> Tensor:
-    """[N]: mean squared difference of coarse luma from the frame's own, brought into the painting's range `ranges` [N, 2]."""
+def wanted_luma(seen: Tensor, ranges: Tensor, side: int) -> Tensor:
+    """[N, 1, rows, columns]: the frame's luma over squares of `side` pixels, brought into the painting's range `ranges` [N, 2]."""
     dark, light = ranges.view(-1, 2, 1, 1, 1).unbind(1)
-    wanted = dark + (light - dark) * F.avg_pool2d(luma(seen), TONE_CELL)
-    return (F.avg_pool2d(luma(rgb), TONE_CELL) - wanted).square().mean((1, 2, 3))
+    return dark + (light - dark) * F.avg_pool2d(luma(seen), side)
+
+
+def tone_loss(rgb: Tensor, seen: Tensor, ranges: Tensor) -> Tensor:
+    """[N]: mean squared difference of coarse luma from what is wanted."""
+    return (F.avg_pool2d(luma(rgb), TONE_CELL) - wanted_luma(seen, ranges, TONE_CELL)).square().mean((1, 2, 3))
 
 
 def without_detail(picture: Tensor) -> Tensor:

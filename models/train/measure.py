@@ -51,7 +51,7 @@ def load_model(path: Path) -> Model:
     manifest = json.loads(path.read_text())
     model, styled = onnx.load(path.parent / manifest["file"]), {}
     for style in manifest["styles"]:
-        put_style(model, manifest["norms"], np.fromfile(path.parent / style["vector"], "<f4"))
+        put_style(model, manifest["norms"], np.fromfile(path.parent / style["vector"], "<f4"), style.get("canvas", 0.0))
         styled[style["name"]] = onnx.ModelProto()
         styled[style["name"]].CopyFrom(model)
     return Model(manifest["name"], styled)

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .canvas import canvas_steps, canvas_window
+
 # Added to a channel's variance before dividing by it. With the usual 1e-5 the noise of a dark or empty frame is made into a
 # picture of full contrast. These are a quarter or less of what a photograph's channels have.
 FIRST_EPSILON, EPSILON = 5e-3, 1.0
@@ -44,8 +46,9 @@ class NormedConv(nn.Module):
         self.conv = nn.Conv2d(inputs, outputs, size, stride, bias=False)
         self.norm = ConditionalNorm(styles, outputs, epsilon)
 
-    def forward(self, x: Tensor, styles: Tensor) -> Tensor:
-        return self.norm(self.conv(F.pad(x, (self.conv.kernel_size[0] // 2,) * 4, mode="reflect")), styles)
+    def forward(self, x: Tensor, styles: Tensor, beside: Tensor | float = 0.0) -> Tensor:
+        """`beside` is added to what the convolution gives."""
+        return self.norm(self.conv(F.pad(x, (self.conv.kernel_size[0] // 2,) * 4, mode="reflect")) + beside, styles)
 
 
 class Residual(nn.Module):
@@ -64,7 +67,8 @@ class Network(nn.Module):
     """[N, 6, h, w] blocks (h and w even) -> [N, 6, h, w] blocks. What makes the output is linear: no sigmoid, no clamp.
 
     `wide` channels at half of the frame's resolution, `deep` at a quarter. Instance norm takes a frame's own brightness and
-    contrast out; `skip` brings them back, so that a fade to black ends in the dark.
+    contrast out; `skip` brings them back, so that a fade to black ends in the dark. `canvas` [S] is the strength at which a
+    style sees the canvas (see canvas.py); all 0 in networks that were trained without.
     """
 
     def __init__(self, styles: int, wide: int = 24, deep: int = 48) -> None:
@@ -77,6 +81,8 @@ class Network(nn.Module):
         self.leave = nn.Conv2d(wide, 6, 3)
         self.skip = nn.Conv2d(6, 6, 1, bias=False)
         self.skip.requires_grad_(False)
+        self.register_buffer("canvas", torch.zeros(styles), persistent=False)
+        self.register_buffer("steps", canvas_steps(), persistent=False)
         with torch.no_grad():  # start near mid grey, so that the first steps' clamped losses have a gradient
             self.leave.weight.mul_(0.3)
             self.leave.bias.fill_(0.5)
@@ -84,9 +90,11 @@ class Network(nn.Module):
             self.skip.weight[:4, :4] = SKIP / 4
             self.leave.bias[:4] -= SKIP / 2
 
-    def forward(self, blocks: Tensor, styles: Tensor) -> Tensor:
-        """blocks [N, 6, h, w], styles [N] (row numbers)."""
-        x = F.relu(self.enter(blocks, styles))
+    def forward(self, blocks: Tensor, styles: Tensor, canvas: Tensor | None = None, place: tuple[int, int] = (0, 0)) -> Tensor:
+        """blocks [N, 6, h, w], styles [N] (row numbers), canvas [N] (strengths; the styles' own), its place in blocks."""
+        strengths = self.canvas[styles] if canvas is None else canvas
+        under = self.enter.conv(canvas_window(self.steps, blocks.shape[2], blocks.shape[3], *place))
+        x = F.relu(self.enter(blocks, styles, strengths[:, None, None, None] * under))
         x = F.relu(self.down(x, styles))
         for block in self.blocks:
             x = block(x, styles)

@@ -66,17 +66,19 @@ def main() -> None:
     content = fitted(args.content, args.width, manifest["multiple"])
     vectors = {style["name"]: np.fromfile(folder / style["vector"], "<f4") for style in manifest["styles"]}
 
-    def draw_in(vector: np.ndarray) -> Image.Image:
-        put_style(model, manifest["norms"], vector)
+    canvas = {style["name"]: style.get("canvas", 0.0) for style in manifest["styles"]}
+
+    def draw_in(vector: np.ndarray, strength: float) -> Image.Image:
+        put_style(model, manifest["norms"], vector, strength)
         return restyle(model, content)
 
     pictures = [("the photograph", content)]
     if args.blend:
         first, second = args.blend
-        pictures.append((f"{first} and {second}, half each", draw_in((vectors[first] + vectors[second]) / 2)))
+        pictures.append((f"{first} and {second}, half each", draw_in((vectors[first] + vectors[second]) / 2, (canvas[first] + canvas[second]) / 2)))
     args.out.mkdir(parents=True, exist_ok=True)
     for style in manifest["styles"]:
-        picture = draw_in(vectors[style["name"]])
+        picture = draw_in(vectors[style["name"]], canvas[style["name"]])
         picture.save(args.out / f"{manifest['name']}-{style['name']}.jpg", quality=QUALITY)
         painting = Image.open(folder / style["painting"]).convert("RGB")
         pictures += [(f"{style['artist']}: {style['title']}", painting), (style["name"], picture)]
