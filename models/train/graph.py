@@ -27,7 +27,7 @@ class GraphWriter:
         self.convs = 0
 
     def constant(self, name: str, value: np.ndarray) -> str:
-        self.weights[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        self.weights[name] = numpy_helper.from_array(np.array(value, order="C"), name)
         return name
 
     def node(self, kind: str, inputs: list[str], output: str | None = None, **attributes) -> str:

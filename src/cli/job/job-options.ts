@@ -33,6 +33,11 @@ function modelOptions<T>(parser: Argv<T>) {
       group,
       describe: 'from the source (0) to the model (1) and past it (1.5); default 1',
     })
+    .option('canvas', {
+      type: 'number',
+      group,
+      describe: "how much walls, skies and roads are painted: 0 not, 1 as the style's own default, up to 3",
+    })
     .option('input', {
       type: 'string',
       group,

@@ -8,6 +8,7 @@ import {
   STALL_TIMEOUT,
 } from '../../job/context/options.js';
 import { MOST_BATCH } from '../../job/prepare/batch.js';
+import { MAX_CANVAS } from '../../model/load/canvas.js';
 import type { ModelOverrides } from '../../model/load/derive-manifest.js';
 import { MAX_MULTIPLE } from '../../model/load/manifest-fields.js';
 import { type ConstantSource, constantSource } from '../../model/ports/constant-source.js';
@@ -177,6 +178,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     model: parsed.model,
     size: parsed.size,
     strength: inRange('strength', parsed.strength, 0, 1.5),
+    canvas: inRange('canvas', parsed.canvas, 0, MAX_CANVAS),
     modelOverrides: modelOverrides(parsed),
     modelInputs: modelInputs(parsed.input),
     cutThreshold: inRange('cut-threshold', parsed['cut-threshold'], 0, MOST_CUT_THRESHOLD),

@@ -36,6 +36,8 @@ export interface RunOptions {
   readonly size: ModelSize | undefined;
   /** Mix of source (0) and model output (1); up to 1.5 exaggerates. Undefined is 1. */
   readonly strength: number | undefined;
+  /** A factor on how strongly plain places are painted, where the model has a canvas. Undefined is 1. */
+  readonly canvas: number | undefined;
   readonly modelOverrides: ModelOverrides;
   /** Values of further inputs of the model, by their names. */
   readonly modelInputs: ReadonlyMap<string, ConstantSource>;

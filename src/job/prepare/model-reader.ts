@@ -46,6 +46,7 @@ async function readModel(
       folder,
       ...(options.size === undefined ? {} : { size: options.size }),
       ...(options.strength === undefined ? {} : { strength: options.strength }),
+      canvas: options.canvas,
       overrides: options.modelOverrides,
       cutThreshold: options.cutThreshold,
       inputs,

@@ -3,7 +3,7 @@ import type { ShapedNode, Shapes } from './shapes.js';
 
 /**
  * Counts the MACs (multiply-accumulate operations) of one run of a graph: convolutions and matrix products
- * only, as in the literature.
+ * only, as in the literature, and only those that are computed in every run.
  *
  * @returns undefined if the shape of some operator's result, and so perhaps a convolution's size, is unknown.
  */
@@ -17,7 +17,8 @@ export function countMacs(shapes: Shapes): number | undefined {
   return sum;
 }
 
-function nodeMacs({ node, inputs: [a, b], outputs: [output] }: ShapedNode): number | undefined {
+function nodeMacs({ node, inputs: [a, b], outputs: [output], fixed }: ShapedNode): number | undefined {
+  if (fixed) return 0;
   switch (node.opType) {
     case 'Conv':
       // One product per output and weight of its filter.

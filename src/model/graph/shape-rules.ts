@@ -35,6 +35,7 @@ export const RULES: ReadonlyMap<string, ShapeRule> = new Map<string, ShapeRule>(
   ['Ceil', ({ inputs: [x] }) => mapped(x, Math.ceil)],
   ['Shape', shape],
   ['ConstantOfShape', constantOfShape],
+  ['Range', range],
   ['Gather', gather],
   ['Concat', concat],
   ['Slice', slice],
@@ -136,6 +137,15 @@ function shape({ node, inputs: [x] }: ShapeContext) {
   const end = attribute(node, 'end');
   const values = x?.dims.slice(intAttribute(node, 'start', 0), end && intAttribute(node, 'end', 0));
   return values && [{ dims: [values.length], values, integer: true }];
+}
+
+function range({ inputs }: ShapeContext) {
+  const [start, limit, delta] = inputs.map((one) => one?.values?.[0]);
+  if (start === undefined || limit === undefined || !delta) return undefined;
+  const count = Math.max(0, Math.ceil((limit - start) / delta));
+  if (count > MOST_FOLLOWED) return [{ dims: [count] }];
+  const integer = inputs.every((one) => one?.integer === true);
+  return [{ dims: [count], values: Array.from({ length: count }, (_, at) => start + at * delta), integer }];
 }
 
 function gather({ node, inputs: [x, indices] }: ShapeContext) {

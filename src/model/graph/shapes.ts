@@ -15,6 +15,8 @@ import { RULES } from './shape-rules.js';
 
 export interface ShapedNode extends ShapeContext {
   readonly outputs: readonly (Known | undefined)[];
+  /** True if it depends on the sizes of the inputs at most: it is worked out once, not in every run. */
+  readonly fixed: boolean;
 }
 
 export interface Shapes {
@@ -38,10 +40,14 @@ export function inferShapes(
   for (const [name, size] of others) known.set(name, { dims: size });
   known.set(input, { dims });
   const nodes: ShapedNode[] = [];
+  const fixedValues = new Set((graph.initializer ?? []).map(({ name }) => name ?? ''));
   for (const node of graph.node ?? []) {
     const context = { node, opset, inputs: (node.input ?? []).map((name) => known.get(name)) };
     const outputs = outputsOf(context);
-    nodes.push({ ...context, outputs });
+    const fixed =
+      node.opType === 'Shape' || (node.input ?? []).every((name) => name === '' || fixedValues.has(name));
+    if (fixed) for (const name of node.output ?? []) fixedValues.add(name);
+    nodes.push({ ...context, outputs, fixed });
     for (const [at, name] of (node.output ?? []).entries()) {
       const output = outputs[at];
       if (output !== undefined) known.set(name, output);

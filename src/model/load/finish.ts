@@ -11,6 +11,8 @@ import type { LoadedModel } from './loaded-model.js';
 export interface Request {
   readonly spec: string;
   readonly strength: number;
+  /** A factor on the strength of the model's canvas; undefined: 1. */
+  readonly canvas?: number | undefined;
   readonly overrides: ModelOverrides;
   readonly inputs: ReadonlyMap<string, ConstantSource>;
   /** In place of the manifest's. */
@@ -64,6 +66,7 @@ export function finish(
     scale,
     multiple,
     strength,
+    canvas: undefined,
     precision: 'fp32',
     int8: undefined,
     ...fixedBy(io, input, file),

@@ -5,6 +5,7 @@ import type { Constant } from '../ports/constants.js';
 import type { CutRule, Recurrence } from '../ports/state.js';
 import type { BlockTensor, ChromaSampling, Fit, PixelTensor } from '../ports/tensors.js';
 import type { Feed, Window } from '../ports/window.js';
+import type { Canvas } from './canvas.js';
 import type { ModelSize } from './catalogue.js';
 import type { Precision } from './manifest-fields.js';
 import type { Int8Conv } from './ranges.js';
@@ -76,6 +77,8 @@ export interface LoadedModel {
   readonly multiple: number;
   /** 1 is the network's own output, 0 the source, in between a mix; up to 1.5 exaggerates. */
   readonly strength: number;
+  /** The field of noise under its frames; undefined if it has none. */
+  readonly canvas: Canvas | undefined;
   /** The only batch size that the file allows, if its batch dimension is fixed. */
   readonly fixedBatch: number | undefined;
   /** The only frame size, in pixels, that the file allows, if its height and width are fixed. */

@@ -10,6 +10,7 @@ import {
   type PixelTensor,
   SAMPLE_TYPES,
 } from '../ports/tensors.js';
+import { type Canvas, canvasEntry, canvasStrength } from './canvas.js';
 import { type Fields, fields, parseJsonObject } from './json-fields.js';
 import {
   digest,
@@ -65,6 +66,8 @@ export interface StyleEntry {
   /** File of little-endian float32: for each norm its scales, then its shifts. */
   readonly vector: string;
   readonly sha256: string;
+  /** Its own strength of the canvas. */
+  readonly canvas?: number;
   readonly painting: string;
   readonly picture: string;
 }
@@ -79,6 +82,7 @@ export interface StylesManifest extends ManifestBase {
   readonly input: string;
   readonly output: string;
   readonly norms: readonly StyleNorm[];
+  readonly canvas?: Canvas;
   readonly styles: readonly StyleEntry[];
 }
 
@@ -107,6 +111,7 @@ export interface BlockManifest extends ImageManifestBase {
   readonly output: BlockTensor;
   readonly matrix?: ColourMatrix;
   readonly range?: ColourRange;
+  readonly canvas?: Canvas;
 }
 
 export type ImageManifest = RgbManifest | BlockManifest | PortsManifest;
@@ -170,7 +175,10 @@ function stylesManifest(top: Fields): StylesManifest {
       channels: norm.number('channels', CHANNELS),
     };
   });
+  const canvas = canvasOf(top);
   const styles = top.list('styles', (style): StyleEntry => {
+    if (style.has('canvas') && canvas === undefined)
+      style.fail('canvas', 'goes with a "canvas" of the manifest');
     return {
       name: name(style),
       title: style.string('title'),
@@ -178,6 +186,7 @@ function stylesManifest(top: Fields): StylesManifest {
       year: style.numberOrString('year'),
       vector: fileReference(style, 'vector'),
       sha256: digest(style, 'sha256'),
+      ...optional('canvas', style.has('canvas') ? canvasStrength(style, 'canvas') : undefined),
       painting: style.string('painting'),
       picture: style.string('picture'),
     };
@@ -194,8 +203,13 @@ function stylesManifest(top: Fields): StylesManifest {
     input: top.string('input'),
     output: top.string('output'),
     norms,
+    ...optional('canvas', canvas),
     styles,
   };
+}
+
+function canvasOf(top: Fields): Canvas | undefined {
+  return top.has('canvas') ? top.object('canvas', canvasEntry) : undefined;
 }
 
 function imageManifest(top: Fields): ImageManifest {
@@ -215,6 +229,7 @@ function imageManifest(top: Fields): ImageManifest {
       output: blockTensor(top, 'output'),
       ...optional('matrix', top.optionalChoice('matrix', MATRICES)),
       ...optional('range', top.optionalChoice('range', RANGES)),
+      ...optional('canvas', canvasOf(top)),
     };
   }
   return {

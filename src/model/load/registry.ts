@@ -1,13 +1,15 @@
 import { realpath, stat } from 'node:fs/promises';
 import { JobError } from '../../system/errors.js';
+import type { GraphProto } from '../graph/onnx.js';
 import type { ConstantSource } from '../ports/constant-source.js';
+import { type Canvas, MAX_CANVAS, withCanvas } from './canvas.js';
 import { findImage, findStyles, type ModelSize, readCatalogue, sizeOf } from './catalogue.js';
 import { factsOf, type ModelOverrides } from './derive-manifest.js';
 import { describeImage, describeStyles } from './describe.js';
 import { finish, type Request } from './finish.js';
 import { graphEnds } from './graph-ends.js';
 import type { LoadedModel } from './loaded-model.js';
-import type { ImageManifest, StylesManifest } from './manifest.js';
+import type { BlockManifest, ImageManifest, RgbManifest, StylesManifest } from './manifest.js';
 import { MAX_MULTIPLE, MAX_SCALE } from './manifest-fields.js';
 import {
   checkedDigest,
@@ -28,6 +30,8 @@ export interface LoadOptions {
   readonly size?: ModelSize;
   /** 0 (the source) to 1.5 (exaggerated); default 1, the network's own output. */
   readonly strength?: number;
+  /** A factor on the strength of the model's canvas, 0 to `MAX_CANVAS`; default 1. */
+  readonly canvas?: number | undefined;
   readonly overrides?: ModelOverrides;
   /** Values of inputs of the graph, by their names. They replace those in the manifest. */
   readonly inputs?: ReadonlyMap<string, ConstantSource>;
@@ -52,16 +56,22 @@ const PICTURES = /\.(?:jpe?g|png|webp|tiff?|bmp|gif|avif|heic)$/i;
  */
 export async function loadModel(spec: string, options: LoadOptions): Promise<LoadedModel> {
   const { strength = 1, overrides = {} } = options;
-  checkRanges(strength, overrides);
+  checkRanges(strength, options.canvas, overrides);
   const request: Request = {
     spec,
     strength,
+    canvas: options.canvas,
     overrides,
     inputs: options.inputs ?? new Map(),
     cutThreshold: options.cutThreshold,
     limit: options.maxBytes ?? modelBytesLimit(process.env),
   };
   const model = await load(request, options);
+  if (options.canvas !== undefined && model.canvas === undefined) {
+    throw new JobError('usage', `"${spec}" has no canvas, so --canvas does not apply`, {
+      hint: 'it is for the styles of framescatter, and for paintings that were fitted to them',
+    });
+  }
   if (options.cutThreshold === undefined || model.cuts !== undefined) return model;
   throw new JobError('model', `"${spec}" does not stop at scene cuts, so --cut-threshold does not apply`, {
     hint: 'write "cuts": true beside the "window" of its frames, or in the "reset" of its states',
@@ -116,17 +126,30 @@ async function loadStyles(request: Request, path: string, manifest: StylesManife
   const bytes = await readLimited(file, request.limit);
   const digest = checkedDigest(bytes, manifest.sha256, file);
   const proto = parseModel(bytes, file);
-  const { vector, digests } = await blendVectors(manifest, path, styles);
-  const graph = withStyle(proto.graph ?? {}, manifest, vector, file);
+  const blend = await blendVectors(manifest, path, styles);
+  const styled = withStyle(proto.graph ?? {}, manifest, blend.vector, file);
+  const { graph, canvas } = onCanvas(styled, blend.canvas, request, file);
   const ends = graphEnds(graph, file, { input: manifest.input, output: manifest.output });
   proto.graph = graph;
   const described = { io: describeStyles(manifest, ends, file), scale: 1, multiple: manifest.multiple };
   const drawn = styles.filter(({ weight }) => weight > 0);
   const rows = drawn.map(({ name }) => manifest.styles.findIndex((style) => style.name === name));
   const int8 = manifest.int8 && (await readRanges(path, manifest.int8, manifest.styles.length, rows));
-  const sources = [digest, ...digests, ...(int8 === undefined ? [] : [int8.sha256]), styles];
+  const sources = [digest, ...blend.digests, ...(int8 === undefined ? [] : [int8.sha256]), styles, ...canvas];
   const model = finish(request, file, proto, ends.input, described, manifest.macsPerPixel, sources, []);
-  return { ...model, size: sizeOf(manifest), precision: 'fp16', int8: int8?.convs };
+  return { ...model, size: sizeOf(manifest), precision: 'fp16', int8: int8?.convs, canvas: canvas[0] };
+}
+
+/** Returns the graph on its canvas as it is asked for, and the canvas in a list that is empty without one. */
+function onCanvas(
+  graph: GraphProto,
+  canvas: Canvas | undefined,
+  { canvas: factor = 1 }: Request,
+  file: string,
+): { readonly graph: GraphProto; readonly canvas: readonly Canvas[] } {
+  if (canvas === undefined) return { graph, canvas: [] };
+  const own = { ...canvas, strength: factor * canvas.strength };
+  return { graph: withCanvas(graph, own, file), canvas: [own] };
 }
 
 async function loadImage(request: Request, path: string, manifest: ImageManifest): Promise<LoadedModel> {
@@ -140,8 +163,10 @@ async function loadImage(request: Request, path: string, manifest: ImageManifest
   const described = describeImage(manifest, ends, file, request.overrides);
   const frames = described.io.io === 'rgb' ? described.io.input : undefined;
   const constants = await readConstants(request, request.inputs, proto, file, frames);
+  const { graph, canvas } = onCanvas(proto.graph ?? {}, canvasOf(manifest), request, file);
+  proto.graph = graph;
   const int8 = manifest.int8 && (await readRanges(path, manifest.int8, 1, [0]));
-  const sources = [digest, ...(int8 === undefined ? [] : [int8.sha256])];
+  const sources = [digest, ...(int8 === undefined ? [] : [int8.sha256]), ...canvas];
   const model = finish(
     request,
     file,
@@ -153,7 +178,16 @@ async function loadImage(request: Request, path: string, manifest: ImageManifest
     [],
     constants,
   );
-  return { ...model, precision: manifest.precision ?? model.precision, int8: int8?.convs };
+  return {
+    ...model,
+    precision: manifest.precision ?? model.precision,
+    int8: int8?.convs,
+    canvas: canvas[0],
+  };
+}
+
+function canvasOf(manifest: RgbManifest | BlockManifest): Canvas | undefined {
+  return manifest.io === 'i420' ? manifest.canvas : undefined;
 }
 
 async function loadFile(request: Request): Promise<LoadedModel> {
@@ -198,13 +232,20 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-function checkRanges(strength: number, { scale, multiple }: ModelOverrides): void {
+function checkRanges(
+  strength: number,
+  canvas: number | undefined,
+  { scale, multiple }: ModelOverrides,
+): void {
   const within = (value: number | undefined, low: number, high: number) =>
     value === undefined || (value >= low && value <= high);
   const whole = (value: number | undefined, high: number) =>
     within(value, 1, high) && Number.isInteger(value ?? 1);
   if (!within(strength, 0, MAX_STRENGTH)) {
     throw new JobError('usage', `a strength of ${strength} is not between 0 and ${MAX_STRENGTH}`);
+  }
+  if (!within(canvas, 0, MAX_CANVAS)) {
+    throw new JobError('usage', `a canvas of ${canvas} is not between 0 and ${MAX_CANVAS}`);
   }
   if (!whole(scale, MAX_SCALE))
     throw new JobError('usage', `a model scale of ${scale} is not one of 1..${MAX_SCALE}`);

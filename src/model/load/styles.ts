@@ -1,5 +1,6 @@
 import { JobError } from '../../system/errors.js';
 import { dimsOf, float32Tensor, float32Values, type GraphProto, type TensorProto } from '../graph/onnx.js';
+import type { Canvas } from './canvas.js';
 import type { StyleEntry, StylesManifest } from './manifest.js';
 import { checkedDigest, readLimited, resolveInside } from './model-files.js';
 
@@ -38,25 +39,32 @@ export function parseStyles(spec: string): readonly WeightedStyle[] {
 }
 
 /**
- * Returns the vector of a blend: the weighted mean of its styles' vectors. `digests` are those of the
- * vectors' files.
+ * Returns the vector and the canvas of a blend: the weighted means of its styles' own. `digests` are those of
+ * the vectors' files.
  */
 export async function blendVectors(
   manifest: StylesManifest,
   path: string,
   styles: readonly WeightedStyle[],
-): Promise<{ readonly vector: Float32Array; readonly digests: readonly string[] }> {
+): Promise<{
+  readonly vector: Float32Array;
+  readonly canvas: Canvas | undefined;
+  readonly digests: readonly string[];
+}> {
   const length = manifest.norms.reduce((sum, norm) => sum + 2 * norm.channels, 0);
   const sum = new Float64Array(length);
   const digests: string[] = [];
+  let strength = 0;
   for (const { name, weight } of styles) {
     const entry = manifest.styles.find((style) => style.name === name);
     if (entry === undefined) throw new JobError('model', `the manifest "${path}" has no style "${name}"`);
     const { values, sha256 } = await readVector(path, entry, length);
     digests.push(sha256);
+    strength += weight * (entry.canvas ?? manifest.canvas?.strength ?? 0);
     for (const [at, value] of values.entries()) sum[at] = (sum[at] ?? 0) + weight * value;
   }
-  return { vector: Float32Array.from(sum), digests };
+  const canvas = manifest.canvas && { ...manifest.canvas, strength };
+  return { vector: Float32Array.from(sum), canvas, digests };
 }
 
 async function readVector(manifest: string, entry: StyleEntry, length: number) {

@@ -23,7 +23,7 @@ export interface Affine {
 /**
  * Fuses an affine map of `input`'s channels into the weights of the convolutions that read it, so that it
  * costs nothing per frame. Only if that is exact: every reader must be a convolution with its weights in the
- * file, and padding, if any, must consist of the input's own samples.
+ * file (or take only the shape), and padding, if any, must consist of the input's own samples.
  *
  * @returns the graph with those convolutions rewritten; undefined if that is impossible.
  */
@@ -54,8 +54,8 @@ export function fuseIntoLast(graph: GraphProto, output: string, map: Affine): Gr
 }
 
 /**
- * Returns all convolutions that read `value`, directly or through a Pad; undefined if it has any other
- * reader.
+ * Returns all convolutions that read `value`, directly or through a Pad; undefined if anything else reads
+ * more of it than its shape.
  */
 function convsReading(graph: GraphProto, value: string): readonly PlainConv[] | undefined {
   const readers = (graph.node ?? []).filter((node) => node.input?.includes(value));
@@ -63,6 +63,7 @@ function convsReading(graph: GraphProto, value: string): readonly PlainConv[] | 
   if (readers.length === 0 || countReaders(graph, value) !== readers.length) return undefined;
   const found = readers.map((node) => {
     if (node.input?.[0] !== value) return undefined;
+    if (node.opType === 'Shape' && isDefaultDomain(node)) return [];
     if (repeatsSamples(graph, node)) return convsReading(graph, node.output?.[0] ?? '');
     const conv = plainConv(graph, node);
     return conv === undefined || padsWithZeros(conv) ? undefined : [conv];

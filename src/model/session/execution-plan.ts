@@ -29,6 +29,8 @@ export interface ExecutionPlan {
   readonly steps: readonly Step[];
   /** The output tensor, whose memory is the caller's. */
   readonly result: string;
+  /** Bytes of the tensors that are made once, when the session begins, and read in every run. */
+  readonly heldBytes: number;
 }
 
 /** Operators that only give their input another shape, and take no memory. */
@@ -96,6 +98,8 @@ export function executionPlan(model: ModelProto, channelBlock: number): Executio
   const renamed = new Map<string, string>();
   const blocked = new Map<string, readonly number[]>();
   const made = new Set<string>();
+  const fixed = new Map<string, number>();
+  const held = new Set<string>();
   const padded = ([batch = 0, channels = 0, ...area]: readonly number[]): number[] => [
     ...[batch, Math.ceil(channels / channelBlock) * channelBlock, ...area],
   ];
@@ -142,10 +146,17 @@ export function executionPlan(model: ModelProto, channelBlock: number): Executio
     const { node, inputs, outputs } = shaped;
     const type = isDefaultDomain(node) ? (node.opType ?? '') : '';
     const names = node.output ?? [];
-    if (type === 'Constant') {
-      for (const name of names) constants.add(name);
+    if (shaped.fixed) {
+      for (const [at, name] of names.entries()) {
+        if (outputs[at] === undefined) return undefined;
+        const element = elementOf(shaped, type, (one) => elementBytes.get(one));
+        constants.add(name);
+        elementBytes.set(name, element);
+        fixed.set(name, element * elements(outputs[at]?.dims ?? []));
+      }
       continue;
     }
+    for (const name of node.input ?? []) if (fixed.has(name)) held.add(name);
     const reads = (node.input ?? [])
       .filter((name) => name !== '' && !constants.has(name))
       .map((name) => renamed.get(name) ?? name);
@@ -174,7 +185,8 @@ export function executionPlan(model: ModelProto, channelBlock: number): Executio
     }
   }
   const result = output.name ?? '';
-  return { steps, result: renamed.get(result) ?? result };
+  const heldBytes = [...held].reduce((sum, name) => sum + (fixed.get(name) ?? 0), 0);
+  return { steps, result: renamed.get(result) ?? result, heldBytes };
 }
 
 function bytesOf(type: number | null | undefined): number {

@@ -14,8 +14,8 @@ const PAGE = 4096;
 
 /**
  * Returns the memory, in bytes, that one run of a graph takes on a CPU in addition to its input and output:
- * what the addon's pool (native/system/block_pool.cc) has mapped in the end. It follows ONNX Runtime's memory
- * plan tensor by tensor. Weights are not counted.
+ * what the addon's pool (native/system/block_pool.cc) has mapped in the end, and tensors that are made once
+ * for all runs. It follows ONNX Runtime's memory plan tensor by tensor. Weights are not counted.
  *
  * @param bytes a composed graph in float32, whose shapes are all static.
  * @param channelBlock see `executionPlan`.
@@ -23,7 +23,7 @@ const PAGE = 4096;
  */
 export function workingMemory(bytes: Uint8Array, channelBlock: number): number | undefined {
   const plan = executionPlan(decodeModel(bytes), channelBlock);
-  return plan && mapped(plan.steps, slots(plan));
+  return plan && mapped(plan.steps, slots(plan)) + plan.heldBytes;
 }
 
 /**

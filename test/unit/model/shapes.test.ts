@@ -178,6 +178,31 @@ t.test('Split into parts that are not equal: the last has the rest', async (t) =
   );
 });
 
+t.test('what depends on sizes alone is computed once', async (t) => {
+  const scalar = (name: string, value: number) => ({ ...integers(name, [value]), dims: [] });
+  const nodes = [
+    node('Shape', ['input'], 'shape'),
+    node('Gather', ['shape', 'axis'], 'count', { axis: 0 }),
+    node('Range', ['first', 'count', 'step'], 'places'),
+    node('Mod', ['places', 'period'], 'wrapped'),
+    node('Gather', ['field', 'wrapped'], 'window', { axis: 3 }),
+    node('Conv', ['window', 'w'], 'fixed'),
+    node('Conv', ['input', 'w'], 'moving'),
+    node('Add', ['moving', 'fixed'], 'output'),
+  ];
+  const initializers = [
+    ...[scalar('axis', 3), scalar('first', -1), scalar('step', 2), scalar('period', 3)],
+    ...[zeros('field', [1, 6, 9, 3]), zeros('w', [2, 6, 1, 1])],
+  ];
+  const bytes = modelBytes({ nodes, initializers, input: { dims: PICTURES }, output: { dims: PICTURES } });
+  const shapes = inferShapes(decodeModel(bytes).graph ?? {}, 17, 'input', [1, 6, 9, 200]);
+  t.same(shapes.of('window')?.dims, [1, 6, 9, 101]);
+  t.same(shapes.of('output'), undefined, 'two widths do not add up');
+  const fitting = inferShapes(decodeModel(bytes).graph ?? {}, 17, 'input', [1, 6, 9, 1]);
+  t.same(fitting.of('output')?.dims, [1, 2, 9, 1]);
+  t.equal(countMacs(fitting), 2 * 6 * 9);
+});
+
 t.test('multiply-adds: by hand', async (t) => {
   const macs = (name: keyof typeof CASES, dims: readonly number[]) => {
     const { nodes = [], initializers = [] } = CASES[name] ?? {};
