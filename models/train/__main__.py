@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--save-minutes", type=float, default=3.0, help="between checkpoints")
     parser.add_argument("--report-steps", type=int, default=50, help="between progress lines")
     parser.add_argument("--style-side", type=int, default=448, help="the paintings' short side in pixels")
-    parser.add_argument("--strength", type=float, nargs="+", help="a factor on the style loss for each painting")
+    parser.add_argument("--strength", type=float, nargs="+", help="a factor on the losses of style and of cells for each painting")
     parser.add_argument("--calm", type=float, nargs="+", help="a factor on the steadiness loss for each painting")
     parser.add_argument("--held-back", type=int, default=20, help="photographs never trained on")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -62,7 +62,7 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 
 
 def plan_of(args: argparse.Namespace, device: torch.device) -> Plan:
-    factors = {"style": args.strength, "steadiness": args.calm}
+    factors = {"style": args.strength, "cells": args.strength, "steadiness": args.calm}
     factors = {loss: torch.tensor(each or [1.0] * len(args.style), device=device) for loss, each in factors.items()}
     if any(len(each) != len(args.style) for each in factors.values()):
         raise SystemExit("--strength and --calm need a number for each painting")

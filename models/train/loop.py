@@ -24,6 +24,7 @@ from .losses import (
     content_loss,
     grain_loss,
     overshoot_loss,
+    palette_loss,
     painting_grams,
     steadiness_loss,
     style_loss,
@@ -104,10 +105,12 @@ def measure(networks: Networks, targets: Targets, batch: Batch, numbers: Tensor,
         content = networks.features(scene, CONTENT_LAYERS[-1])
     features = networks.features(shown)
     paint = batch.canvas.to(numbers.device) / USUAL  # the more canvas, the more must plain places look painted
+    wanted = wanted_luma(seen, targets.tones[numbers], CELL)
     found = {  # the less is left of a scene, the less must it look like a painting of it, and the more like the fade
         "content": content_loss(features, content) * contrast,
         "style": style_loss(features, targets.grams, numbers) * contrast,
-        "cells": cells_loss(features, targets.cells, wanted_luma(seen, targets.tones[numbers], CELL), numbers) * contrast * paint,
+        "cells": cells_loss(features, targets.cells, wanted, numbers) * contrast * paint,
+        "palette": palette_loss(shown, targets.cells, wanted, numbers) * contrast,
         "variation": variation_loss(shown),
         "overshoot": overshoot_loss(rgb),
         "tone": tone_loss(rgb, seen, targets.tones[numbers]) * (5.0 - 4.0 * contrast),

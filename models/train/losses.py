@@ -28,7 +28,8 @@ class Weights:
 
     content: float = 1.0
     style: float = 4.0
-    cells: float = 3.0
+    cells: float = 2.0
+    palette: float = 60.0
     variation: float = 10.0
     overshoot: float = 5.0
     tone: float = 4.0
@@ -93,28 +94,39 @@ def cell_grams(features: Tensor, side: int) -> Tensor:
     return Gram.apply(each).view(count, rows, columns, channels, channels)
 
 
+def cell_colours(rgb: Tensor, side: int) -> Tensor:
+    """[N, 3, H, W] -> [N, rows, columns, 4]: mean and deviation of the blue and red difference in each cell."""
+    chroma = (rgb[:, (2, 0)] - luma(rgb)) / 2.0
+    mean = F.avg_pool2d(chroma, side)
+    deviation = (F.avg_pool2d(chroma.square(), side) - mean.square()).clamp_min(1e-6).sqrt()
+    return torch.cat((mean, deviation), 1).permute(0, 2, 3, 1)
+
+
 @dataclass(frozen=True)
 class PaintedCells:
     """A painting's cells, in groups from dark to light, a painting a row."""
 
     shades: Tensor  # [S, G]: mean luma of each group
+    colours: Tensor  # [S, G, 4]: their colours, as `cell_colours` has them
     grams: dict[str, Tensor]  # {layer: [S, G, C, C]}
 
     @classmethod
     def of(cls, network: LossNetwork, paintings: list[Tensor]) -> PaintedCells:
         """Paintings [1, 3, H, W] in 0..1. Cells overlap by half."""
-        shades, grams = [], {layer: [] for layer in CELL_LAYERS}
+        shades, colours, grams = [], [], {layer: [] for layer in CELL_LAYERS}
         for painting in paintings:
             parts = [painting[:, :, down:, across:] for down in (0, CELL // 2) for across in (0, CELL // 2)]
             cells = [F.avg_pool2d(luma(part), CELL).flatten() for part in parts]
             groups = torch.cat(cells).argsort().tensor_split(CELL_SHADES)
             shades.append(torch.stack([torch.cat(cells)[group].mean() for group in groups]))
+            own = torch.cat([cell_colours(part, CELL).flatten(0, 2) for part in parts])
+            colours.append(torch.stack([own[group].mean(0) for group in groups]))
             with torch.no_grad():
                 found = [network(part) for part in parts]
                 for layer, each in grams.items():
                     all_grams = torch.cat([cell_grams(one[layer], CELL * one[layer].shape[2] // part.shape[2]).flatten(0, 2) for one, part in zip(found, parts)])
                     each.append(torch.stack([all_grams[group].mean(0) for group in groups]))
-        return cls(torch.stack(shades), {layer: torch.stack(each) for layer, each in grams.items()})
+        return cls(torch.stack(shades), torch.stack(colours), {layer: torch.stack(each) for layer, each in grams.items()})
 
     def weights(self, wanted: Tensor, styles: Tensor) -> Tensor:
         """Luma [N, rows, columns] -> [N, rows, columns, G]: how much of each group has it, in a straight line between two."""
@@ -137,6 +149,12 @@ def cells_loss(output: dict[str, Tensor], painted: PaintedCells, wanted: Tensor,
         distance = (found - target).square().sum((3, 4)) / target.square().sum((3, 4))
         total = total + weight * distance.clamp_max(WORST_CELL).mean((1, 2))
     return total
+
+
+def palette_loss(rgb: Tensor, painted: PaintedCells, wanted: Tensor, styles: Tensor) -> Tensor:
+    """[N]: squared distance of each cell's colours from those of the painting's cells of its luma: Gram matrices see hues dimly."""
+    target = torch.einsum("nrkg,ngc->nrkc", painted.weights(wanted[:, 0], styles), painted.colours[styles])
+    return (cell_colours(rgb, CELL) - target).square().sum(3).mean((1, 2))
 
 
 def variation_loss(rgb: Tensor) -> Tensor:

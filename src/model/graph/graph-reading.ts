@@ -78,3 +78,26 @@ export function constantInts(graph: GraphProto, name: string | undefined): numbe
 export function isDefaultDomain(node: NodeProto): boolean {
   return !node.domain || node.domain === 'ai.onnx';
 }
+
+/**
+ * Returns the nodes that depend on the sizes of the inputs at most: ONNX Runtime computes them once, when a
+ * session with static shapes begins.
+ */
+export function fixedNodes(graph: GraphProto): ReadonlySet<NodeProto> {
+  const values = new Set((graph.initializer ?? []).map(({ name }) => name ?? ''));
+  const nodes = (graph.node ?? []).filter((node) => {
+    const reads = (node.input ?? []).filter((name) => name !== '');
+    const fixed =
+      (node.opType === 'Shape' && isDefaultDomain(node)) ||
+      (reads.every((name) => values.has(name)) && !isOpaque(node));
+    if (fixed) for (const name of node.output ?? []) values.add(name);
+    return fixed;
+  });
+  return new Set(nodes);
+}
+
+/** Returns whether more than its inputs decides what a node gives: inner graphs, or chance. */
+function isOpaque({ opType, attribute }: NodeProto): boolean {
+  const hasGraph = (attribute ?? []).some((one) => one.g != null || (one.graphs ?? []).length > 0);
+  return hasGraph || /^Random|^Bernoulli$|^Multinomial$/.test(opType ?? '');
+}

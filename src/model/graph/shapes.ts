@@ -1,3 +1,4 @@
+import { fixedNodes } from './graph-reading.js';
 import {
   attribute,
   DataType,
@@ -40,14 +41,11 @@ export function inferShapes(
   for (const [name, size] of others) known.set(name, { dims: size });
   known.set(input, { dims });
   const nodes: ShapedNode[] = [];
-  const fixedValues = new Set((graph.initializer ?? []).map(({ name }) => name ?? ''));
+  const fixed = fixedNodes(graph);
   for (const node of graph.node ?? []) {
     const context = { node, opset, inputs: (node.input ?? []).map((name) => known.get(name)) };
     const outputs = outputsOf(context);
-    const fixed =
-      node.opType === 'Shape' || (node.input ?? []).every((name) => name === '' || fixedValues.has(name));
-    if (fixed) for (const name of node.output ?? []) fixedValues.add(name);
-    nodes.push({ ...context, outputs, fixed });
+    nodes.push({ ...context, outputs, fixed: fixed.has(node) });
     for (const [at, name] of (node.output ?? []).entries()) {
       const output = outputs[at];
       if (output !== undefined) known.set(name, output);

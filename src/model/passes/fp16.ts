@@ -1,5 +1,6 @@
 import type { Refusal } from '../../system/refusal.js';
 import { fp16Bits } from '../graph/float16.js';
+import { fixedNodes } from '../graph/graph-reading.js';
 import {
   type AttributeProto,
   AttributeType,
@@ -28,19 +29,7 @@ const FP16_OPERATORS: ReadonlySet<string> = new Set([
   ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh', 'Less', 'ReduceMean'],
   ...['AveragePool', 'Conv', 'ConvTranspose', 'GlobalAveragePool', 'MaxPool'],
   ...['BatchNormalization', 'InstanceNormalization'],
-  ...[
-    'Cast',
-    'Concat',
-    'Constant',
-    'DepthToSpace',
-    'Gather',
-    'Identity',
-    'Pad',
-    'Reshape',
-    'Resize',
-    'Shape',
-    'Slice',
-  ],
+  ...['Cast', 'Concat', 'DepthToSpace', 'Gather', 'Identity', 'Pad', 'Reshape', 'Resize', 'Shape', 'Slice'],
   ...['SpaceToDepth', 'Split', 'Squeeze', 'Transpose', 'Unsqueeze', 'Upsample', 'Where'],
 ]);
 
@@ -55,7 +44,8 @@ const TOO_LARGE = 65520;
 
 /**
  * Converts a composed graph, uint8 in and out, from float32 to float16: its constants, and the results of its
- * casts. All tensors between are then float16, without further casts.
+ * casts. All tensors between are then float16, without further casts. What depends on sizes alone is computed
+ * once, in float32, and becomes float16 where a run reads it.
  */
 export function toFp16(bytes: Uint8Array): Fp16Graph {
   const model = decodeModel(bytes);
@@ -67,7 +57,7 @@ export function toFp16(bytes: Uint8Array): Fp16Graph {
 
 function obstacleIn(graph: GraphProto): string | undefined {
   const constants = new Map((graph.initializer ?? []).map((one) => [one.name, one]));
-  for (const node of graph.node ?? []) {
+  for (const node of movingNodes(graph)) {
     const known = (!node.domain || node.domain === 'ai.onnx') && FP16_OPERATORS.has(node.opType ?? '');
     if (!known) return `its operator ${node.opType} is not known to work in fp16`;
     const computed = (node.input ?? [])
@@ -87,13 +77,62 @@ function obstacleIn(graph: GraphProto): string | undefined {
   return (graph.sparseInitializer ?? []).length > 0 ? 'it has sparse tensors' : undefined;
 }
 
+/** Returns the nodes that a run computes. */
+function movingNodes(graph: GraphProto): readonly NodeProto[] {
+  const fixed = fixedNodes(graph);
+  return (graph.node ?? []).filter((node) => !fixed.has(node));
+}
+
+/** Returns the float32 results of the nodes that are computed once, constants among them. */
+function fixedFloats(graph: GraphProto, moving: ReadonlySet<NodeProto>): ReadonlySet<string> {
+  const types = new Map((graph.initializer ?? []).map((one) => [one.name ?? '', toNumber(one.dataType)]));
+  const found = new Set<string>();
+  for (const node of graph.node ?? []) {
+    if (moving.has(node)) continue;
+    const [name = ''] = node.output ?? [];
+    const type = fixedType(node, (value) => types.get(value));
+    types.set(name, type);
+    if (type === DataType.float32) found.add(name);
+  }
+  return found;
+}
+
+function fixedType(node: NodeProto, typeOf: (value: string) => number | undefined): number {
+  switch (node.opType) {
+    case 'Shape':
+      return DataType.int64;
+    case 'Constant':
+      return toNumber(constantOf(node)?.dataType ?? DataType.int64);
+    case 'Cast':
+      return toNumber(attribute(node, 'to')?.i);
+    case 'ConstantOfShape':
+      return toNumber(attribute(node, 'value')?.t?.dataType ?? DataType.float32);
+    default:
+      return typeOf(node.input?.[node.opType === 'Where' ? 1 : 0] ?? '') ?? DataType.float32;
+  }
+}
+
 function converted(graph: GraphProto): GraphProto {
-  const kept = new Set((graph.node ?? []).flatMap((node) => (node.input ?? []).slice(ownTypeFrom(node))));
+  const moving = new Set(movingNodes(graph));
+  const once = fixedFloats(graph, moving);
+  const kept = new Set(
+    (graph.node ?? []).flatMap((node) =>
+      moving.has(node) ? (node.input ?? []).slice(ownTypeFrom(node)) : (node.input ?? []),
+    ),
+  );
+  const read = new Set(
+    (graph.node ?? []).flatMap((node) =>
+      moving.has(node) ? (node.input ?? []).slice(0, ownTypeFrom(node)) : [],
+    ),
+  );
   const halves = new Map(
     (graph.initializer ?? [])
-      .filter((one) => one.dataType === DataType.float32)
+      .filter(
+        (one) => one.dataType === DataType.float32 && (read.has(one.name ?? '') || !kept.has(one.name ?? '')),
+      )
       .map((one) => [one.name ?? '', `half/${one.name}`]),
   );
+  for (const name of once) if (read.has(name)) halves.set(name, `half/${name}`);
   // The tensors of a table leave the graph in float32.
   const outputs = new Set((graph.output ?? []).map(({ name }) => name));
   const node = (one: NodeProto): NodeProto => ({
@@ -105,7 +144,7 @@ function converted(graph: GraphProto): GraphProto {
   });
   return {
     ...graph,
-    node: (graph.node ?? []).map(node),
+    node: (graph.node ?? []).flatMap((one) => (moving.has(one) ? [node(one)] : [one, ...casts(one, halves)])),
     initializer: (graph.initializer ?? []).flatMap((one) => {
       const name = halves.get(one.name ?? '');
       const half = name === undefined ? [one] : [fp16Tensor(name, one)];
@@ -114,13 +153,19 @@ function converted(graph: GraphProto): GraphProto {
   };
 }
 
+/** Returns the nodes that give the results of a node in float16 too, where they have a name in it. */
+function casts(node: NodeProto, halves: ReadonlyMap<string, string>): readonly NodeProto[] {
+  const to = { name: 'to', type: AttributeType.int, i: DataType.float16 };
+  return (node.output ?? [])
+    .filter((name) => halves.has(name))
+    .map((name) => ({ opType: 'Cast', input: [name], output: [halves.get(name) ?? ''], attribute: [to] }));
+}
+
 function fp16Attribute(node: NodeProto, value: AttributeProto): AttributeProto {
   if (node.opType === 'Cast' && value.name === 'to' && toNumber(value.i) === DataType.float32) {
     return { ...value, i: DataType.float16 };
   }
-  const constant = constantOf(node);
-  if (constant?.dataType !== DataType.float32) return value;
-  return { name: 'value', type: AttributeType.tensor, t: fp16Tensor(constant.name ?? '', constant) };
+  return value;
 }
 
 /** Returns the value of a `Constant`, from any of its attributes, if it is a tensor or float32. */

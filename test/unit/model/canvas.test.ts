@@ -2,8 +2,11 @@ import t from 'tap';
 import { compose } from '../../../src/model/compose/compose.js';
 import { decodeModel, encodeModel, float32Tensor, float32Values } from '../../../src/model/graph/onnx.js';
 import { loadModel } from '../../../src/model/load/registry.js';
+import { toFp16 } from '../../../src/model/passes/fp16.js';
+import { isRefusal } from '../../../src/system/refusal.js';
 import { I420 } from '../../../src/video/formats/frame-format.js';
 import { CANVAS_PERIOD, canvasSteps, onCanvas } from '../../fixtures/canvas.js';
+import { asGpusCompute } from '../../fixtures/half-arithmetic.js';
 import { modelFolder, pictureIdentity, sha256, styleNetwork } from '../../fixtures/onnx.js';
 import { runComposed } from '../../fixtures/run-onnx.js';
 
@@ -55,6 +58,18 @@ function stylesOnCanvas(initializer = 'canvas.strength'): Record<string, string 
   });
 }
 
+t.test('in fp16 too, though its operators have none', async (t) => {
+  const folder = t.testdir(modelFolder(onCanvas(0.04)));
+  const model = await loadModel(`${folder}/model.onnx`, { folder });
+  const graph = compose(model, { ...SIZE, matrix: 'bt709', range: 'limited' }, 1);
+  const half = toFp16(graph.bytes);
+  if (isRefusal(half)) return t.fail(half.refusal);
+  const [full = GREY] = await runComposed(graph, [GREY]);
+  const [onGpu] = await runComposed({ ...graph, bytes: asGpusCompute(half.bytes) }, [GREY]);
+  t.ok(new Set(full).size > 5);
+  t.ok(full.every((value, at) => Math.abs(value - (onGpu?.[at] ?? 0)) <= 1));
+});
+
 t.test('a style has its own strength; a blend the mean of both; --canvas is a factor', async (t) => {
   const folder = t.testdir(stylesOnCanvas());
   const strengthOf = async (spec: string, canvas?: number) => {
@@ -95,7 +110,7 @@ t.test('what cannot be is refused', async (t) => {
     canvas: 0.1,
   }));
   const without = modelFolder({ ...network, manifest: { ...network.manifest, styles } });
-  await t.rejects(loadModel('calm', { folder: t.testdir({ without }) + '/without' }), {
+  await t.rejects(loadModel('calm', { folder: `${t.testdir({ without })}/without` }), {
     code: 'model',
     message: /styles\[0\]\.canvas" goes with a "canvas" of the manifest/,
   });
