@@ -13,7 +13,7 @@ import { launcherLocalRank, launcherRank } from './mpi/launcher.js';
 import { joinWorld, rankName, type World } from './mpi/world.js';
 import { watchOutput } from './report/closed-output.js';
 import { sayFailure } from './report/failure.js';
-import { createLog, type Log } from './report/log.js';
+import { createLog, type Log, progressForm } from './report/log.js';
 import { killChildren } from './system/children.js';
 import { exitCode, JobError } from './system/errors.js';
 import { native } from './system/native.js';
@@ -48,8 +48,9 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     const command = parseArguments(argv, packageVersion(), process.env);
     if (command.kind === 'job' || command.kind === 'queue' || command.kind === 'pictures') {
-      const { logFormat, verbosity } = command.options;
-      log = createLog(logFormat, verbosity);
+      const { logFormat, verbosity, progress } = command.options;
+      const form = progressForm(progress, logFormat, verbosity, process.stderr.isTTY === true);
+      log = createLog(logFormat, verbosity, undefined, form);
       return await inWorld(command.options, log, () => jobCode(command, first));
     }
     if (!first) return 0;

@@ -4,6 +4,7 @@ import type { Argv } from 'yargs';
 import { DEFAULT_MODEL, HWACCELS, SPLITS, STALL_TIMEOUT } from '../../job/context/options.js';
 import { DEFAULT_SIZE, MODEL_SIZES } from '../../model/load/catalogue.js';
 import { SCHEDULES } from '../../pipeline/schedule.js';
+import { PROGRESS_CHOICES } from '../../report/log.js';
 import { CODECS } from '../../video/codecs/codec.js';
 import { loggingOptions } from '../parsing/common-options.js';
 import { CRF_HELP, PRESET_HELP } from './encoding.js';
@@ -211,7 +212,13 @@ function outputOptions<T>(parser: Argv<T>) {
         'where OUTPUT is a table: take so many frames per second, by their times: 1, 0.5 or 30000/1001',
     })
     .option('report', { type: 'string', group, describe: 'write a JSON report of the run to this file' });
-  return loggingOptions(outputs, group);
+  return loggingOptions(outputs, group).option('progress', {
+    type: 'string',
+    choices: PROGRESS_CHOICES,
+    default: 'auto' as const,
+    group,
+    describe: 'a bar where standard error is a terminal (else a line every 5 s), a bar always, or nothing',
+  });
 }
 
 function queueOptions<T>(parser: Argv<T>) {

@@ -206,6 +206,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     fps: framesPerSecond(parsed),
     maxFailures: whole('max-failures', parsed['max-failures'], 0, 1e9),
     ...loggingOf(JOB.name, parsed),
+    progress: parsed.progress,
   };
 }
 

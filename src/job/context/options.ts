@@ -3,7 +3,7 @@ import type { ModelOverrides } from '../../model/load/derive-manifest.js';
 import type { ConstantSource } from '../../model/ports/constant-source.js';
 import type { PrecisionChoice } from '../../model/session/precision.js';
 import type { ScheduleName } from '../../pipeline/schedule.js';
-import type { LogFormat, Verbosity } from '../../report/log.js';
+import type { LogFormat, ProgressChoice, Verbosity } from '../../report/log.js';
 import type { ProviderName } from '../../system/native.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import type { Rational } from '../../video/formats/rational.js';
@@ -85,6 +85,7 @@ export interface RunOptions {
   /** The most pictures that may fail without failing the job; undefined: none. For jobs of pictures. */
   readonly maxFailures: number | undefined;
   readonly logFormat: LogFormat;
+  readonly progress: ProgressChoice;
   readonly verbosity: Verbosity;
 }
 

@@ -41,6 +41,8 @@ export interface Journal {
    * order.
    */
   readonly segments: readonly SegmentRecord[];
+  /** Bytes of video in all finished segments, those of this run too. */
+  readonly videoBytes: number;
   /** Encoder threads of every segment: an encoder's output depends on them. */
   readonly encoderThreads: number;
   /** Moves the files of a finished segment into the work folder and records it. Returns its record. */
@@ -104,12 +106,16 @@ export async function openJournal(
   const digests = new Map<number, Pick<SegmentRecord, 'sha256' | 'rows'>>(
     segments.map((one) => [one.index, one]),
   );
+  let videoBytes = segments.reduce((sum, { bytes }) => sum + bytes, 0);
   await store.writeText(HEADER, seal(header));
 
   return {
     store,
     resumes: header.runs - 1,
     segments,
+    get videoBytes() {
+      return videoBytes;
+    },
     encoderThreads: header.encoderThreads,
     async record(segment, { video, rows }) {
       const facts = {
@@ -122,6 +128,7 @@ export async function openJournal(
       const record = { ...segment, ...facts };
       await store.writeText(segmentName(segment.index, 'json'), seal(record));
       digests.set(segment.index, facts);
+      videoBytes += record.bytes;
       return record;
     },
     rowsPath: (index) => store.localPath(segmentName(index, 'rows')),

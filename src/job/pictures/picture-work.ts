@@ -79,7 +79,7 @@ export async function openPictureWork(
     const first = journal.segments.reduce((most, { index }) => Math.max(most, index + 1), 0);
     const groups = new Map<number, PictureGroup>();
     const total = pictures.length - skipped;
-    progress = showProgress(log, total, kept.size, 'pictures');
+    progress = showProgress(log, total, kept.size, () => journal.videoBytes, 'pictures');
     const shown = progress;
     monitor.begin(total, kept.size);
     let told = 0;

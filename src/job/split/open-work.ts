@@ -144,7 +144,7 @@ async function openFrameWork(
     sampled = sampling && sampledDecoder(whole, samplerOf(sampling, source.video.timeBase, taken), position);
     const decoder = sampled ?? whole;
     const total = source.video.frames && framesTaken(sampling, source.video.frames, prepared.rate);
-    const progress = showProgress(log, total, restored);
+    const progress = showProgress(log, total, restored, () => journal.videoBytes);
     monitor.begin(total, restored);
     return {
       mode: 'frames',

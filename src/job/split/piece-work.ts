@@ -59,7 +59,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
   const recorded = journal.segments.reduce((sum, { frames }) => sum + frames, 0);
   if (recorded > 0) storage.log.info(`resuming after ${recorded} frames of an earlier run`);
   monitor.begin(pts.length, recorded);
-  const progress = showProgress(storage.log, pts.length, recorded);
+  const progress = showProgress(storage.log, pts.length, recorded, () => journal.videoBytes);
   let restored = 0;
   const warnings = new Set<string>();
   let failure: { readonly error: unknown } | undefined;

@@ -3,7 +3,6 @@ import t from 'tap';
 import { limitingStage, summaryLines } from '../../../src/job/report/summary.js';
 import { watchOutput } from '../../../src/report/closed-output.js';
 import { createLog } from '../../../src/report/log.js';
-import { clock, progressLine } from '../../../src/report/progress.js';
 import { exitCode, JobError, messageOf, workError } from '../../../src/system/errors.js';
 
 t.test('a log says what its verbosity allows, as text or as JSON', async (t) => {
@@ -22,13 +21,6 @@ t.test('a log says what its verbosity allows, as text or as JSON', async (t) => 
   createLog('json', 'normal', write).info('half\nway', { frames: 3 });
   t.equal(lines.length, 1, 'one line whatever the message holds');
   t.match(JSON.parse(lines[0] ?? ''), { level: 'info', message: 'half\nway', frames: 3, time: /^\d{4}-/ });
-});
-
-t.test('progress tells frames, speed and the time left', async (t) => {
-  t.equal(progressLine(120, 377, 24.06, 11), '120/377 frames, 24.1 fps, 0:11 left');
-  t.equal(progressLine(5, undefined, 0.5, undefined), '5 frames, 0.50 fps');
-  t.equal(progressLine(5, 9, 12, 1, 'pictures'), '5/9 pictures, 12.0 per second, 0:01 left');
-  t.same([clock(0), clock(59.6), clock(3600), clock(86_399)], ['0:00', '1:00', '1:00:00', '23:59:59']);
 });
 
 t.test('the summary names the stage that held the others up', async (t) => {
