@@ -19,7 +19,7 @@ import { exitCode, JobError } from './system/errors.js';
 import { native } from './system/native.js';
 import { modelsFolder, packageVersion } from './system/package.js';
 import { hideArguments } from './system/secret.js';
-import { watchForStop } from './system/stop.js';
+import { type StopRequest, watchForStop } from './system/stop.js';
 import { startWatchdog, type Watchdog } from './watchdog/watchdog.js';
 
 /** A launcher ends all ranks when one exits with an error. Rank 0 says why, so it exits first. */
@@ -92,6 +92,16 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
   return code;
 }
 
+/** Stops the job after so many hours; undefined: never. Disposing of it takes that back. */
+function stopAfter(hours: number | undefined, stop: StopRequest, log: Log): Disposable {
+  if (hours === undefined) return { [Symbol.dispose]: () => {} };
+  const timer = setTimeout(() => {
+    log.info(`${hours} hours have passed: finishing the frames in flight`);
+    stop.request(`--max-hours ${hours}`);
+  }, hours * 3_600_000);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
 /** Runs what `load` returns, and gives back what it held. Returns the exit code. */
 async function runIn(
   world: World,
@@ -111,6 +121,7 @@ async function runIn(
         );
     },
   );
+  using _ = stopAfter(world.isRoot ? options.maxHours : undefined, stop, log);
   const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
   await using sessions = new WarmSessions();
   let code = 0;

@@ -12,9 +12,11 @@ const GRACE_MS = 30_000;
 
 /** Watched signals. Disposing of it lets them have their default effect again. */
 export interface StopRequest extends Disposable {
-  /** Returns the first signal that came, if any. */
-  readonly signal: () => NodeJS.Signals | undefined;
-  /** Aborted by that signal, for work that need not finish: transfers. */
+  /** Returns what stops the job: the first signal that came, or the reason of the first request; if any. */
+  readonly reason: () => string | undefined;
+  /** Stops the job as a signal does, but waits for the frames in flight however long they take. */
+  request(reason: string): void;
+  /** Aborted by either, for work that need not finish: transfers. */
   readonly aborted: AbortSignal;
 }
 
@@ -27,23 +29,28 @@ export function watchForStop(
   onFirst: (signal: NodeJS.Signals) => void,
   onLate: (seconds: number) => void = () => {},
 ): StopRequest {
-  let first: NodeJS.Signals | undefined;
+  let first: string | undefined;
+  let signalled = false;
   const controller = new AbortController();
+  function stop(reason: string): void {
+    first ??= reason;
+    const hint = 'run the same command again to resume';
+    controller.abort(new JobError('stopped', `stopped by ${first}`, { hint }));
+  }
   const listener = (signal: NodeJS.Signals): void => {
-    if (first !== undefined) process.exit(75);
-    first = signal;
+    if (signalled) process.exit(75);
+    signalled = true;
     setTimeout(() => {
       onLate(GRACE_MS / 1000);
       process.exit(75);
     }, GRACE_MS).unref();
     onFirst(signal);
-    controller.abort(
-      new JobError('stopped', `stopped by ${signal}`, { hint: 'run the same command again to resume' }),
-    );
+    stop(signal);
   };
   for (const name of SIGNALS) process.on(name, listener);
   return {
-    signal: () => first,
+    reason: () => first,
+    request: stop,
     aborted: controller.signal,
     [Symbol.dispose]: () => {
       for (const name of SIGNALS) process.off(name, listener);

@@ -190,6 +190,20 @@ t.test(
   },
 );
 
+t.test('--max-hours stops a run in order, and the next one goes on', async (t) => {
+  const folder = t.testdir();
+  const [input, output] = [await makeClip('cfr'), join(folder, 'o.mp4')];
+  // 4 ms: they have passed before the first frame, on any machine.
+  const stopped = await runJob(2, [input, output, '--model', 'wave', '--max-hours', '0.000001']);
+  t.equal(stopped.code, 75, stopped.stderr);
+  t.match(errors(stopped.stderr), [/stopped by --max-hours 0\.000001; the work so far is in/]);
+  t.notOk((await fs.readdir(folder)).includes('o.mp4'));
+  const again = await runJob(2, [input, output, '--model', 'wave', '--max-hours', '10']);
+  t.equal(again.code, 0, again.stderr);
+  const endless = await runJob(1, [input, output, '--model', 'wave', '--max-hours', '-1']);
+  t.equal(endless.code, 2, endless.stderr);
+});
+
 t.test('a launcher that kills its ranks leaves a journal that holds', async (t) => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const folder = t.testdir();

@@ -146,6 +146,11 @@ function runOptions<T>(parser: Argv<T>) {
       group,
       describe: 'end the job, resumably, after so many seconds without progress; 0: never',
     })
+    .option('max-hours', {
+      type: 'number',
+      group,
+      describe: 'stop this run, resumably, after so many hours; 0: never',
+    })
     .option('restart', {
       type: 'boolean',
       default: false,

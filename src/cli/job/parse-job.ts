@@ -65,6 +65,9 @@ Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
   options: jobOptions,
 } satisfies CommandSpec<unknown>;
 
+/** Timers of Node.js reach no further than 2^31 - 1 ms. */
+const MOST_HOURS = 596;
+
 const usage = (message: string) => usageError(JOB.name, message);
 const { inRange, whole } = optionValues(usage);
 
@@ -192,6 +195,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
     split: parsed.split,
     stallTimeout: stallTimeout(parsed['stall-timeout']),
+    maxHours: inRange('max-hours', parsed['max-hours'], 0, MOST_HOURS) || undefined,
     hwaccel,
     workDir: parsed['work-dir'],
     restart: parsed.restart,

@@ -65,6 +65,8 @@ export interface RunOptions {
   readonly stallTimeout: number;
   readonly hwaccel: HwaccelName;
   /** Folder of the journal and the segments; for many videos, it contains a folder for each. */
+  /** Hours after which the job stops, to be resumed; undefined: never. */
+  readonly maxHours: number | undefined;
   readonly workDir: string | undefined;
   readonly restart: boolean;
   readonly overwrite: boolean;

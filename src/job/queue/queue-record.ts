@@ -52,8 +52,19 @@ export async function openQueueRecord(options: QueueOptions): Promise<QueueRecor
 
 /** Returns a hash of the options that a resumed queue must share. */
 function keyOf(options: QueueOptions): string {
-  const { inputs, list, outDir, workDir, restart, report, logFormat, progress, verbosity, ...decisive } =
-    options;
+  const {
+    inputs,
+    list,
+    outDir,
+    workDir,
+    restart,
+    report,
+    logFormat,
+    progress,
+    verbosity,
+    maxHours,
+    ...decisive
+  } = options;
   const plain = (_: string, value: unknown): unknown => (value instanceof Map ? [...value] : value);
   return createHash('sha256').update(JSON.stringify(decisive, plain)).digest('hex');
 }

@@ -103,10 +103,10 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
       const { passed, next } = await (forecast ?? ahead());
       forecast = undefined;
       for (const one of passed) start(one);
-      if (stop.signal() !== undefined && started < entries.length) {
+      if (stop.reason() !== undefined && started < entries.length) {
         await next?.job.drop();
         logCounts(log, entries);
-        throw stoppedBy(stop.signal(), 'between two videos');
+        throw stoppedBy(stop.reason(), 'between two videos');
       }
       if (next === undefined) {
         await save();
@@ -132,7 +132,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
         return;
       }
       const { error } = ending;
-      const stopped = stop.signal() !== undefined;
+      const stopped = stop.reason() !== undefined;
       const continues = !stopped && !isCode(error, 'provider'); // every other video would fail by that too
       entry.outcome = stopped ? { state: 'stopped' } : { state: 'failed', error };
       if (continues) sayFailure(log, error);
@@ -140,7 +140,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
       if (continues) return;
       logCounts(log, entries);
       // A signal may reach ffmpeg first; that its process died is no failure of the video.
-      throw !stopped || isCode(error, 'stopped') ? error : stoppedBy(stop.signal(), messageOf(error));
+      throw !stopped || isCode(error, 'stopped') ? error : stoppedBy(stop.reason(), messageOf(error));
     },
 
     async conclude() {
@@ -164,7 +164,7 @@ async function lookAhead(
 ): Promise<Forecast> {
   const passed: { entry: Entry; outcome: VideoOutcome }[] = [];
   for (const entry of entries) {
-    if (context.stop.signal() !== undefined) break;
+    if (context.stop.reason() !== undefined) break;
     try {
       if (!(await isDone(context, record, entry.job))) {
         const job = rootJob(context, entry.job);
@@ -211,8 +211,8 @@ function isCode(error: unknown, code: JobError['code']): boolean {
   return error instanceof JobError && error.code === code;
 }
 
-function stoppedBy(signal: NodeJS.Signals | undefined, where: string): JobError {
-  return new JobError('stopped', `stopped by ${signal}: ${where}`, { hint: 'the same command resumes' });
+function stoppedBy(reason: string | undefined, where: string): JobError {
+  return new JobError('stopped', `stopped by ${reason}: ${where}`, { hint: 'the same command resumes' });
 }
 
 function someFailed(failed: readonly QueuedVideo[], all: number): JobError {

@@ -205,7 +205,7 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
         }),
     },
     ...(work.looksAround ? { runs: [{ decoder, position: work.restored, from: work.from }] } : {}),
-    stopping: () => failure !== undefined || stop.signal() !== undefined,
+    stopping: () => failure !== undefined || stop.reason() !== undefined,
     refuseUnfinished: () => refuseUnfinished(failure, stop, work.journal.store.location),
   };
 }

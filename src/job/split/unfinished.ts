@@ -15,8 +15,8 @@ export async function refuseUnfinished(
 ): Promise<void> {
   // A scheduler's signal may reach ffmpeg first; then this process gets its own soon.
   if (failure !== undefined) await sleep(SIGNAL_MS);
-  if (stop.signal() !== undefined) {
-    throw new JobError('stopped', `stopped by ${stop.signal()}; the work so far is in ${location}`, {
+  if (stop.reason() !== undefined) {
+    throw new JobError('stopped', `stopped by ${stop.reason()}; the work so far is in ${location}`, {
       hint: 'the same command resumes it',
     });
   }
