@@ -1,6 +1,7 @@
 """python -m train: trains a network for several paintings, or fits new paintings to a network that is there already.
 
-It reports, keeps checkpoints and resumes from them.
+It reports, keeps checkpoints and resumes from them. A painting of your own:
+python -m train --style painting.jpg --trunk fine.json --content in.mp4
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import argparse
 import re
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 
 from .checkpoint import create
-from .data import list_photographs, load_painting
+from .content import HELD_BACK, divided, photographs_of
+from .data import load_painting
 from .fit import digest_of_manifest, freeze_trunk, network_of_manifest, trunk_of, write_fitted
 from .loop import Plan, Subject, Targets, train
 from .loss_network import LossNetwork
@@ -23,14 +26,15 @@ from .widen import widened
 MINUTES, FIT_MINUTES = 100.0, 8.0
 RATE, FIT_RATE = 2e-3, 1e-2
 WIDE, DEEP = 24, 48
+MOST_CANVAS = 0.15  # in samples of 0..1: twice what training draws at most
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     parser.add_argument("--style", type=Path, nargs="+", required=True, help="paintings; a style is named after its file")
-    parser.add_argument("--content", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--loss-net", type=Path, required=True, help="SqueezeNet 1.0's weights (.npz)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint.pt; if there is one, it is resumed")
+    parser.add_argument("--content", type=Path, nargs="+", help="what to train on: videos, photographs, folders of photographs")
+    parser.add_argument("--loss-net", type=Path, help="SqueezeNet 1.0's weights, torchvision's .pth or an .npz (torchvision's own)")
+    parser.add_argument("--out", type=Path, help="folder for checkpoint.pt; if there is one, it is resumed (with --trunk the style's name)")
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--trunk", type=Path, help="an exported manifest: fit only the paintings' vectors to it, and write models to --out")
     begin.add_argument("--from", dest="start", type=Path, help="a checkpoint or an exported manifest to start from, of this width or narrower")
@@ -45,7 +49,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--style-side", type=int, default=448, help="the paintings' short side in pixels")
     parser.add_argument("--strength", type=float, nargs="+", help="a factor on the losses of style and of cells for each painting")
     parser.add_argument("--calm", type=float, nargs="+", help="a factor on the steadiness loss for each painting")
-    parser.add_argument("--held-back", type=int, default=20, help="photographs never trained on")
+    parser.add_argument("--canvas", type=float, help="with --trunk: strength of the canvas, 0 to 0.15 (the trunk's)")
+    parser.add_argument("--held-back", type=int, help=f"photographs never trained on, the last ones ({HELD_BACK}; with --trunk the one in the middle)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bfloat16", choices=("auto", "yes", "no"), default="auto", help="auto: where the processor or GPU computes in it")
     parser.add_argument("--threads", type=int, default=0, help="on a CPU; 0 for all cores")
@@ -95,10 +100,14 @@ def start_of(path: Path, names: list[str]) -> tuple[dict[str, torch.Tensor], int
     return weights, wide, deep
 
 
-def subject_of(args: argparse.Namespace, device: torch.device) -> Subject:
-    names = [re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "painting" for path in args.style]
+def names_of(paintings: list[Path]) -> list[str]:
+    """The styles', after the paintings' files."""
+    return [re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "painting" for path in paintings]
+
+
+def subject_of(args: argparse.Namespace, names: list[str], device: torch.device) -> Subject:
     if args.trunk:
-        network, architecture = trunk_of(args.trunk, len(names))
+        network, architecture = trunk_of(args.trunk, len(names), args.canvas)
         freeze_trunk(network)
         return Subject(network.to(device), architecture, names, bool(network.canvas.any()))
     architecture: dict = {"network": args.network}
@@ -123,24 +132,46 @@ def asked_of(args: argparse.Namespace, plan: Plan, names: list[str]) -> dict:
     return asked | {f"--{name}-weight": value for name, value in plan.weights.items()}
 
 
+def checked(args: argparse.Namespace) -> None:
+    """Ends the program where the command line says too little or what does not go together."""
+    if not args.content:
+        raise SystemExit("--content is missing, what to train on: your video (--content in.mp4), or a folder of some hundred photographs")
+    if not args.out and not args.trunk:
+        raise SystemExit("--out is missing, the folder for checkpoints")
+    if args.canvas is not None and not args.trunk:
+        raise SystemExit("--canvas is for --trunk: a network that is trained learns a range of strengths")
+    if args.canvas is not None and not 0.0 <= args.canvas <= MOST_CANVAS:
+        raise SystemExit(f"--canvas must lie in 0 to {MOST_CANVAS}")
+    if args.held_back is not None and args.held_back < (1 if args.trunk else 0):
+        raise SystemExit("--held-back must be 1 or more with --trunk, which draws a photograph that was held back; else 0 or more")
+
+
 def main() -> None:
     args = arguments()
-    if args.held_back < (1 if args.trunk else 0):
-        raise SystemExit("--held-back must be 1 or more with --trunk, which draws a photograph that was held back; else 0 or more")
+    checked(args)
+    with TemporaryDirectory(prefix="frames-") as scratch:
+        run(args, Path(scratch))
+
+
+def run(args: argparse.Namespace, scratch: Path) -> None:
+    """The training; frames of videos go to `scratch`."""
     device = torch.device(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    subject, plan = subject_of(args, device), plan_of(args, device)
-    training, held_back = list_photographs(args.content, args.held_back)
+    names = names_of(args.style)
+    paintings = [load_painting(path, args.style_side) for path in args.style]
     loss_network = LossNetwork(args.loss_net).to(device)
-    targets = Targets.of([load_painting(path, args.style_side) for path in args.style], loss_network, device)
+    subject, plan = subject_of(args, names, device), plan_of(args, device)
+    training, held_back = divided(photographs_of(args.content, scratch), args.held_back, bool(args.trunk))
+    targets = Targets.of(paintings, loss_network, device)
     asked = asked_of(args, plan, subject.styles)
-    average = train(subject, plan, targets, loss_network, training, args.out / "checkpoint.pt", asked)
+    out = args.out or Path(names[0])
+    out.mkdir(parents=True, exist_ok=True)
+    average = train(subject, plan, targets, loss_network, training, out / "checkpoint.pt", asked)
     if args.trunk:
         subject.network.load_state_dict(average)
-        write_fitted(subject, args.trunk, args.style, held_back[0], args.out)
+        write_fitted(subject, args.trunk, args.style, held_back[0], out)
 
 
 if __name__ == "__main__":

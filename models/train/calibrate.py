@@ -13,6 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -20,7 +21,8 @@ import onnxruntime
 import torch
 
 from .colour import blocks_from_rgb
-from .data import list_photographs, tensor_from_image
+from .content import HELD_BACK, divided, photographs_of
+from .data import tensor_from_image
 from .export import json_bytes, write_all
 from .graph import put_style
 from .network import MULTIPLE
@@ -61,9 +63,8 @@ def quantised_convs(model: onnx.ModelProto) -> list[QuantisedConv]:
     ]
 
 
-def calibration_pictures(content: Path, held_back: int, count: int) -> list[np.ndarray]:
-    """[1, 6, h, w] each: `count` photographs that training saw, evenly spread, some of them in other contrasts too."""
-    paths, _ = list_photographs(content, held_back)
+def calibration_pictures(paths: list[Path], count: int) -> list[np.ndarray]:
+    """[1, 6, h, w] each: `count` of the photographs, evenly spread, some of them in other contrasts too."""
     chosen = [tensor_from_image(fitted(paths[at * len(paths) // count], WIDTH, MULTIPLE)) for at in range(count)]
     changed = [(chosen[at % count] - grey) * contrast + grey for at, (contrast, grey) in enumerate(CONTRASTS)]
     pictures = [rgb.clamp(0.0, 1.0).unsqueeze(0) for rgb in (*chosen, *changed)]
@@ -110,8 +111,8 @@ def write_ranges(manifest: Path, styled: list[onnx.ModelProto], pictures: list[n
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.calibrate", description=__doc__.splitlines()[0])
     parser.add_argument("--manifest", type=Path, required=True, help="an exported model, of styles or fitted to one painting")
-    parser.add_argument("--content", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--held-back", type=int, default=20, help="photographs, the last by name, that are left to judge by")
+    parser.add_argument("--content", type=Path, nargs="+", required=True, help="what it was trained on: videos, photographs, folders of them")
+    parser.add_argument("--held-back", type=int, help=f"photographs, the last ones, left to judge by ({HELD_BACK}; of a fitted one the middle one)")
     parser.add_argument("--pictures", type=int, default=64, help="photographs to measure on")
     args = parser.parse_args()
     described = json.loads(args.manifest.read_text())
@@ -122,8 +123,9 @@ def main() -> None:
         if style is not None:
             put_style(copy, described["norms"], np.fromfile(args.manifest.parent / style["vector"], "<f4"), style.get("canvas", 0.0))
         styled.append(copy)
-    with torch.no_grad():
-        pictures = calibration_pictures(args.content, args.held_back, args.pictures)
+    with TemporaryDirectory(prefix="frames-") as scratch, torch.no_grad():
+        paths, _ = divided(photographs_of(args.content, Path(scratch)), args.held_back, "styles" not in described)
+        pictures = calibration_pictures(paths, args.pictures)
     write_ranges(args.manifest, styled, pictures)
 
 

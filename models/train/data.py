@@ -23,6 +23,7 @@ PLAIN = 0.2  # how many windows have a plain wall put into them: photographs of 
 MARGIN = 8
 # A window's longer side and its margins take half of a photograph's short side or more: pixels beyond this are never seen.
 SHORT_SIDE = 1024
+LEAST_SIDE = 256  # pixels on a painting's short side; smaller ones would teach the blur of their enlargement
 
 
 def tensor_from_image(image: Image.Image) -> Tensor:
@@ -31,16 +32,28 @@ def tensor_from_image(image: Image.Image) -> Tensor:
 
 
 def load_painting(path: Path, short_side: int) -> Tensor:
-    """[1, 3, H, W] in 0..1, scaled to `short_side` pixels on its short side."""
-    image = Image.open(path).convert("RGB")
+    """[1, 3, H, W] in 0..1, scaled to `short_side` pixels on its short side. Ends the program where it cannot be used."""
+    image = open_image(path).convert("RGB")
+    if min(image.size) < LEAST_SIDE:
+        raise SystemExit(f"{path} is {image.width}x{image.height}: a painting's short side needs {LEAST_SIDE} pixels, better 448 or more")
     scale = short_side / min(image.size)
     size = (round(image.width * scale), round(image.height * scale))
     return tensor_from_image(image.resize(size, Image.Resampling.LANCZOS)).unsqueeze(0)
 
 
+def open_image(path: Path) -> Image.Image:
+    """The image, not decoded yet. Ends the program where there is none."""
+    try:
+        return Image.open(path)
+    except FileNotFoundError:
+        raise SystemExit(f"{path} does not exist") from None
+    except OSError:
+        raise SystemExit(f"{path} is not an image that Pillow reads, such as JPEG or PNG") from None
+
+
 def load_photograph(path: Path) -> Image.Image:
     """RGB, made smaller to SHORT_SIDE where it is larger: hundreds of a camera's pictures would take tens of gigabytes."""
-    image = Image.open(path)
+    image = open_image(path)
     scale = SHORT_SIDE / min(image.size)
     if scale >= 1.0:
         return image.convert("RGB")
@@ -51,6 +64,8 @@ def load_photograph(path: Path) -> Image.Image:
 
 def list_photographs(folder: Path, held_back: int) -> tuple[list[Path], list[Path]]:
     """(for training, held back): the last `held_back` by name are never trained on."""
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is not a folder of photographs")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTOGRAPHS)
     if len(paths) <= held_back:
         raise SystemExit(f"{folder} holds {len(paths)} pictures; more than {held_back} are needed")

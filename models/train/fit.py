@@ -9,17 +9,20 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from .data import open_image
 from .export import canvas_key, json_bytes, strength_of, style_vector, verified, write_all
 from .graph import build, costs, is_small, network_of, put_style
 from .loop import Subject
 from .network import MULTIPLE, ConditionalNorm, Network
-from .pictures import QUALITY, fitted, restyle
+from .pictures import QUALITY, fitted, restyle, sheet
 
 PICTURE_WIDTH = 480
 
 
 def network_of_manifest(manifest: Path) -> tuple[Network, list[str]]:
     """(the network that a manifest describes, the names of its styles)."""
+    if not manifest.is_file():
+        raise SystemExit(f"{manifest} does not exist: --trunk and --from take an exported manifest, as fine.json")
     described = json.loads(manifest.read_text())
     model = onnx.load(manifest.parent / described["file"])
     if not is_small(model):
@@ -36,15 +39,20 @@ def digest_of_manifest(manifest: Path) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256((manifest.parent / file).read_bytes()).digest() for file in files)).hexdigest()
 
 
-def trunk_of(manifest: Path, styles: int) -> tuple[Network, dict]:
-    """(the manifest's network with rows for so many styles, each the mean of the manifest's own; its architecture)."""
+def trunk_of(manifest: Path, styles: int, canvas: float | None = None) -> tuple[Network, dict]:
+    """(the manifest's network with rows for so many styles, each the mean of the manifest's own; its architecture).
+
+    `canvas` is the strength of their canvas, if not the mean too.
+    """
     trunk, _ = network_of_manifest(manifest)
     architecture = {"network": "small", "wide": trunk.wide, "deep": trunk.deep}
     network = Network(styles, trunk.wide, trunk.deep)
     weights = trunk.state_dict()
     for name, value in network.state_dict().items():
         value.copy_(weights[name].mean(0).expand_as(value) if name.endswith((".scale", ".shift")) else weights[name])
-    network.canvas.fill_(trunk.canvas.mean().item())
+    if canvas is not None and not trunk.canvas.any():
+        raise SystemExit(f"{manifest} is a network without a canvas, so --canvas does not apply")
+    network.canvas.fill_(trunk.canvas.mean().item() if canvas is None else canvas)
     for own, other in zip(network.normed_convs(), trunk.normed_convs()):
         own.norm.epsilon = other.norm.epsilon
     return network, architecture
@@ -59,7 +67,10 @@ def freeze_trunk(network: Network) -> None:
 
 
 def write_fitted(subject: Subject, trunk: Path, paintings: list[Path], photograph: Path, out: Path) -> None:
-    """For each style NAME.onnx with its vector inside, NAME.json (the manifest), NAME.jpg (the photograph in it)."""
+    """For each style NAME.onnx with its vector inside, NAME.json (the manifest), NAME.jpg (the photograph in it).
+
+    NAME-sheet.jpg shows the photograph, the painting and the photograph in it beside each other.
+    """
     described, network = json.loads(trunk.read_text()), subject.network.cpu().eval()
     model, norms = build(network, described["name"])
     verified(model, norms, network, len(subject.styles))
@@ -85,5 +96,9 @@ def write_fitted(subject: Subject, trunk: Path, paintings: list[Path], photograp
             "training": f"A vector fitted to {painting.name} on the trunk of {described['name']}.",
         }
         write_all({out / f"{name}.onnx": data, out / f"{name}.json": json_bytes(manifest)})
-        restyle(model, fitted(photograph, PICTURE_WIDTH, MULTIPLE)).save(out / f"{name}.jpg", quality=QUALITY)
-        print(f"wrote {out / name}.onnx, .json and .jpg")
+        content = fitted(photograph, PICTURE_WIDTH, MULTIPLE)
+        picture = restyle(model, content)
+        picture.save(out / f"{name}.jpg", quality=QUALITY)
+        pictures = [("the photograph", content), (painting.name, open_image(painting).convert("RGB")), (name, picture)]
+        sheet(pictures).save(out / f"{name}-sheet.jpg", quality=QUALITY)
+        print(f"wrote {out / name}.onnx, .json, .jpg and {name}-sheet.jpg: framescatter in.mp4 out.mp4 --model {out / name}.onnx")

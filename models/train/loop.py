@@ -34,6 +34,7 @@ from .losses import (
     wanted_luma,
 )
 from .network import Network
+from .progress import Progress
 
 LAST_RATE, DECAY = 1e-5, 0.7
 AVERAGING = 0.998  # of the weights that are exported: about the last 500 steps
@@ -164,6 +165,11 @@ def progress_of(plan: Plan, step: int, trained_seconds: float) -> float:
     return max(step / plan.steps, trained_seconds / (60.0 * plan.minutes))
 
 
+def seconds_left(plan: Plan, step: int, trained_seconds: float, pace: float) -> float:
+    """Until training ends, at `pace` seconds a step."""
+    return min((plan.steps - step) * pace, 60.0 * plan.minutes - trained_seconds)
+
+
 def refuse_another(checkpoint: Path, before: dict, asked: dict) -> None:
     """Ends the program where what was asked of the run before, as far as it was kept, is not what is asked now."""
     changed = [
@@ -206,6 +212,7 @@ def train(
     photographs = Photographs(paths, plan.seed + step, subject.on_canvas)
     turns = Turns(len(names), plan.seed + step)
     running: dict[str, float] = {}
+    progress_bar, first = Progress(), step
     started, saved, before = time.monotonic(), time.monotonic(), trained_seconds
     while True:
         trained_seconds = before + time.monotonic() - started
@@ -217,7 +224,11 @@ def train(
             save(checkpoint, state)
             saved = time.monotonic()
         if finished:
+            progress_bar.clear()
             return average
+        if step > first:
+            pace = (trained_seconds - before) / (step - first)
+            progress_bar.report(progress, seconds_left(plan, step, trained_seconds, pace), running.get("style"))
         for group in optimiser.param_groups:
             group["lr"] = LAST_RATE + (plan.rate - LAST_RATE) * (1.0 - progress) ** DECAY
 
@@ -239,5 +250,6 @@ def train(
             if contrast == 1.0:
                 note(running, names[number], value)
         if step % plan.report_steps == 0:
+            progress_bar.clear()
             parts = " ".join(f"{name} {value:.4f}" for name, value in running.items())
             print(f"step {step} minute {trained_seconds / 60:.1f} progress {progress:.3f} | {parts}", flush=True)

@@ -40,11 +40,12 @@ def restyle(model: onnx.ModelProto, content: Image.Image) -> Image.Image:
 def sheet(pictures: list[tuple[str, Image.Image]]) -> Image.Image:
     """Pictures in rows, all cut and made smaller to the first one's shape, each with its label below."""
     width, height = TILE, round(pictures[0][1].height * TILE / pictures[0][1].width)
-    rows = -(-len(pictures) // COLUMNS)
-    whole = Image.new("RGB", (COLUMNS * (width + GAP) - GAP, rows * (height + LABEL)), "white")
+    columns = min(COLUMNS, len(pictures))
+    rows = -(-len(pictures) // columns)
+    whole = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + LABEL)), "white")
     draw = ImageDraw.Draw(whole)
     for number, (label, picture) in enumerate(pictures):
-        left, top = number % COLUMNS * (width + GAP), number // COLUMNS * (height + LABEL)
+        left, top = number % columns * (width + GAP), number // columns * (height + LABEL)
         whole.paste(ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS), (left, top))
         draw.text((left + GAP, top + height + GAP), label, "black")
     return whole

@@ -83,8 +83,9 @@ async function load(request: Request, options: LoadOptions): Promise<LoadedModel
   if (PICTURES.test(spec)) {
     throw new JobError('model', `"${spec}" is a picture, and --model takes a style or a network`, {
       hint:
-        'a network that takes any painting gets it by --input: --model adain.onnx --input style=FILE (docs/models.md); ' +
-        'models/README.md says how to make a style of one painting',
+        'to make a style of it, run in the models/ folder of the repository: ' +
+        'python -m train --style painting.jpg --trunk fine.json --content in.mp4 (models/train/README.md); a network that takes any painting gets it by --input: ' +
+        '--model adain.onnx --input style=FILE (docs/models.md)',
     });
   }
   if (spec.includes('/') || /\.onnx$/i.test(spec)) {

@@ -311,7 +311,7 @@ t.test('files that cannot be composed are refused with a reason', async (t) => {
     await t.rejects(loadModel(painting, { folder: '.' }), {
       code: 'model',
       message: /night\.(?:jpg|PNG)" is a picture/,
-      hint: /--input style=FILE.*models\/README\.md/,
+      hint: /train --style painting\.jpg --trunk fine\.json --content in\.mp4 .*train\/README\.md.*--input style=FILE/,
     });
   }
   const identity = [node('Identity', ['input'], 'output')];
