@@ -162,8 +162,11 @@ function watched(monitor: Monitor, activity: Activity): Monitor {
   return { ...monitor, phase: (name, work) => activity.during(name, monitor.phase(name, work)) };
 }
 
-function pipelineShape({ schedule }: RunOptions, prepared: PreparedJob): PipelineShape {
-  const { batch, share, graph } = prepared;
+/** Returns what every rank must know of a composed graph to run the pipeline. */
+export function pipelineShape(
+  { schedule }: Pick<RunOptions, 'schedule'>,
+  { batch, share, graph }: Pick<PreparedJob, 'batch' | 'share' | 'graph'>,
+): PipelineShape {
   const { inputBytes, rowBytes, table, window, every, cuts } = graph;
   return {
     ...{ batch, share, schedule, frameBytes: inputBytes, styledBytes: rowBytes },

@@ -124,8 +124,15 @@ function composed(model: LoadedModel, size: Size, batch: number): PictureGraph {
   }
 }
 
-/** Refuses a picture whose run would take more memory than this rank's part of what is free on its host. */
-function refuseLackOfMemory({ bytes, input, batch }: PictureGraph, world: World): void {
+/**
+ * Refuses a picture whose run would take more memory than this rank's part of what is free on its host.
+ *
+ * @throws {UnusablePicture} when it would.
+ */
+export function refuseLackOfMemory(
+  { bytes, input, batch }: Pick<PictureGraph, 'bytes' | 'input' | 'batch'>,
+  world: Pick<World, 'localSize'>,
+): void {
   if (input.width * input.height < ESTIMATED_FROM_PIXELS || PROVIDERS.cpu.inDeviceMemory) return;
   const working = workingMemory(bytes, channelBlock());
   if (working === undefined) return;

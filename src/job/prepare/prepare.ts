@@ -281,12 +281,18 @@ function videoNotes({ spec, container, streams }: VideoOutput): readonly string[
   return [...pixelFormatNotes(spec), ...tagNotes(spec, container), ...streams.notes];
 }
 
-function onGpu({ provider }: JobOptions): boolean {
+/** Returns whether a job's rank here would run its model on a GPU. */
+export function onGpu({ provider }: Pick<JobOptions, 'provider'>): boolean {
   return PROVIDERS[provider === 'auto' ? autoProvider(visibleGpus()) : provider].inDeviceMemory;
 }
 
-function encodeSpec(
-  options: JobOptions,
+/**
+ * Returns how frames of this format are encoded.
+ *
+ * @throws {JobError} output: when the codec takes none of their size.
+ */
+export function encodeSpec(
+  options: Pick<JobOptions, 'codec' | 'crf' | 'preset'>,
   wire: WirePlan,
   output: FrameFormat,
   rate: EncodeSpec['rate'],

@@ -8,6 +8,8 @@ export type Precision = 'fp32' | 'fp16';
 export const PRECISIONS: readonly Precision[] = ['fp32', 'fp16'];
 export const MAX_SCALE = 4;
 export const MAX_MULTIPLE = 256;
+/** Largest mix of the model with its source: past 1 it exaggerates. */
+export const MAX_STRENGTH = 1.5;
 
 /** Reads a range: a name, or mean and std of each channel. */
 export function valueRange(tensor: Fields, channels: number): ValueRange {

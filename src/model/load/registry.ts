@@ -10,7 +10,7 @@ import { finish, type Request } from './finish.js';
 import { graphEnds } from './graph-ends.js';
 import type { LoadedModel } from './loaded-model.js';
 import type { BlockManifest, ImageManifest, RgbManifest, StylesManifest } from './manifest.js';
-import { MAX_MULTIPLE, MAX_SCALE } from './manifest-fields.js';
+import { MAX_MULTIPLE, MAX_SCALE, MAX_STRENGTH } from './manifest-fields.js';
 import {
   checkedDigest,
   modelBytesLimit,
@@ -40,8 +40,6 @@ export interface LoadOptions {
   /** Largest ONNX file in bytes; default: FRAMESCATTER_MAX_MODEL_BYTES in the environment, or 1 GiB. */
   readonly maxBytes?: number;
 }
-
-export const MAX_STRENGTH = 1.5;
 
 /** Names of pictures: a painting is often given for a model. */
 const PICTURES = /\.(?:jpe?g|png|webp|tiff?|bmp|gif|avif|heic)$/i;

@@ -23,12 +23,27 @@ const TURNS: Readonly<Record<string, Turn>> = {
   '0,-1,-1,0': { filters: ['transpose=clock_flip'], sideways: true },
 };
 
+/** The signs of a, b, c and d of a turn. */
+export interface DisplaySigns {
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+  readonly d: number;
+}
+
 /** Returns the turn that the matrix means; undefined for any other (a slant, a scale). */
 export function turnOf(matrix: readonly number[]): Turn | undefined {
+  const { a, b, c, d } = signsOf(matrix) ?? { a: 0, b: 0, c: 0, d: 0 };
+  return TURNS[[a, b, c, d].join()];
+}
+
+/** Returns the signs of the turn that the matrix means; undefined if it means none. */
+export function signsOf(matrix: readonly number[]): DisplaySigns | undefined {
   const [a = 0, b = 0, , c = 0, d = 0] = matrix;
   const unit = Math.max(Math.abs(a), Math.abs(b));
   const even = [a, b, c, d].every((value) => value === 0 || Math.abs(value) === unit);
-  return even ? TURNS[[a, b, c, d].map(Math.sign).join()] : undefined;
+  const signs = { a: Math.sign(a), b: Math.sign(b), c: Math.sign(c), d: Math.sign(d) };
+  return even && Object.hasOwn(TURNS, Object.values(signs).join()) ? signs : undefined;
 }
 
 /**

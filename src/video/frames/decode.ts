@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { JobError } from '../../system/errors.js';
 import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
+import { UNKNOWN_RATE } from '../source/frame-rate.js';
 import type { SourceFacts } from '../source/source-facts.js';
 import { openRawFrames, type RawFrameOptions, type RawFrames } from './raw-frames.js';
 import type { WirePlan } from './wire.js';
@@ -101,6 +102,52 @@ export async function openDecoder(
   return fromStart;
 }
 
+/** A decoder some seconds before a time. */
+export interface NearDecoder {
+  readonly decoder: Decoder;
+  /** Number of the frame that it gives next; estimated from its time after a seek. */
+  readonly number: number;
+  /** True if it begins with the first frame, so that the number is exact. */
+  readonly fromStart: boolean;
+}
+
+/**
+ * Opens `source` for decoding some seconds before `time`. It seeks there if that surely leads to the frames of
+ * a decoding from the beginning, and otherwise decodes from the beginning.
+ *
+ * @param time in ticks of the stream, absolute as in the file.
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be started.
+ */
+export async function openDecoderNear(
+  source: SourceFacts,
+  wire: WirePlan,
+  time: number,
+  { tolerant, threads }: Pick<DecodeOptions, 'tolerant' | 'threads'>,
+): Promise<NearDecoder> {
+  const { timeBase, startPts = 0, averageRate = UNKNOWN_RATE } = source.video;
+  const second = timeBase.den / timeBase.num;
+  // The seek leads to the keyframe before the run-up, and its first seconds are passed over.
+  const trusted = Math.floor(time - (RUN_UP_SECONDS - LEAST_RUN_UP_SECONDS) * second);
+  const kind = { tolerant, nvdec: false };
+  if (!tolerant && time - RUN_UP_SECONDS * second > startPts) {
+    const from = time / second - RUN_UP_SECONDS;
+    const frames = await openRawFrames(source, wire, { tolerant, threads, gpu: undefined, from });
+    const last = await trustedAfter(frames, trusted, LEAST_RUN_UP_SECONDS * second);
+    if (last !== undefined && last < time) {
+      const seconds = (last - startPts) / second;
+      const number = Math.max(1, Math.round((seconds * averageRate.num) / averageRate.den) + 1);
+      const position = { frames: number, lastPts: last };
+      return { decoder: decoder(source, frames, kind, position), number, fromStart: false };
+    }
+    await frames[Symbol.asyncDispose]();
+  }
+  const decoded = await openDecoder(source, wire, {
+    tolerant,
+    ...(threads === undefined ? {} : { threads }),
+  });
+  return { decoder: decoded, number: 0, fromStart: true };
+}
+
 /**
  * Opens a piece of a video for decoding. The next `read` returns the frame after `position`; the piece may
  * begin with the frame at `position` or earlier ones (`position.frames` counts frames of the whole video).
@@ -141,19 +188,28 @@ async function seek(
   const from = seconds(lastPts) - RUN_UP_SECONDS;
   if (from <= seconds(startPts)) return undefined;
   const frames = await open(from);
-  let met = false;
+  const last = await trustedAfter(frames, lastPts, LEAST_RUN_UP_SECONDS / seconds(1));
+  if (last === lastPts) return frames;
+  await frames[Symbol.asyncDispose]();
+  return undefined;
+}
+
+/**
+ * Passes over the frames up to `upTo` after a seek. Returns the PTS of the last of them if the frames after it
+ * are those of a decoding from the beginning: `runUp` ticks of undamaged frames came before it.
+ */
+async function trustedAfter(frames: RawFrames, upTo: number, runUp: number): Promise<number | undefined> {
   try {
-    const { first, last } = await framesUpTo(frames, lastPts);
-    const runUp = first === undefined ? 0 : seconds(lastPts - first);
+    const { first, last } = await framesUpTo(frames, upTo);
     const { errors, slips, jumps } = frames.damage;
     const undamaged = errors + slips.length + jumps.length === 0;
-    met = last === lastPts && runUp >= LEAST_RUN_UP_SECONDS && undamaged;
+    if (first === undefined || last === undefined || !undamaged) return undefined;
+    return last - first >= runUp ? last : undefined;
   } catch (error) {
-    if (!(error instanceof JobError)) throw error;
-  } finally {
-    if (!met) await frames[Symbol.asyncDispose]();
+    if (error instanceof JobError) return undefined;
+    await frames[Symbol.asyncDispose]();
+    throw error;
   }
-  return met ? frames : undefined;
 }
 
 /** Passes over the frames up to `lastPts`. Returns the first and the last PTS that came. */

@@ -9,6 +9,28 @@ import { type FfmpegProcess, startFfmpeg } from '../ffmpeg/ffmpeg.js';
 import { type OutgoingPipe, outgoingPipe } from '../ffmpeg/pipe.js';
 import { frameBytes } from '../formats/frame-format.js';
 import { checkSegment } from '../formats/nut.js';
+import type { Rational } from '../formats/rational.js';
+
+/** A kind of file that an encoder writes. */
+export interface EncodedFile {
+  /** ffmpeg's output options, after those of the codec. */
+  readonly options: readonly string[];
+  /**
+   * Checks that the file holds so many frames.
+   *
+   * @throws {JobError} when it does not.
+   */
+  check(path: string, frames: number, rate: Rational): Promise<void>;
+}
+
+/** NUT: packets that begin with a keyframe and refer to nothing before it. */
+const SEGMENT: EncodedFile = {
+  options: [
+    '-xerror', // Without it ffmpeg exits with 0 even if it could not write the end of the file.
+    ...['-fflags', '+bitexact', '-avoid_negative_ts', 'disabled', '-f', 'nut', '-write_index', '0'],
+  ],
+  check: checkSegment,
+};
 
 /** Takes the frames of one segment. */
 export interface Encoder {
@@ -30,12 +52,12 @@ const NVENC_HINT =
   'NVENC failed: run the same command where NVENC works to resume, or add --hwaccel none --restart to start over in software';
 
 /**
- * Starts encoding one segment into a NUT file at `segmentPath`: packets that begin with a keyframe and refer
- * to nothing before it. Frame n has PTS n in units of 1 / `spec.rate`. `write` and `finish` throw the errors.
+ * Starts encoding into a file at `segmentPath`: by default one segment. Frame n has PTS n in units of
+ * 1 / `spec.rate`. `write` and `finish` throw the errors.
  */
-export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
+export function openEncoder(spec: EncodeSpec, segmentPath: string, file: EncodedFile = SEGMENT): Encoder {
   const bytes = frameBytes(spec);
-  const started = start(spec, segmentPath);
+  const started = start(spec, segmentPath, file);
   started.catch(() => undefined);
   let frames = 0;
   let aborted: Promise<void> | undefined;
@@ -67,7 +89,7 @@ export function openEncoder(spec: EncodeSpec, segmentPath: string): Encoder {
         const { pipe, done } = await started;
         await pipe.end();
         await done;
-        await checkSegment(segmentPath, frames, spec.rate);
+        await file.check(segmentPath, frames, spec.rate);
         await syncFile(segmentPath);
       } catch (error) {
         refuse(spec, segmentPath, error);
@@ -86,15 +108,11 @@ interface Encoding extends FfmpegProcess {
   readonly pipe: OutgoingPipe;
 }
 
-async function start(spec: EncodeSpec, segmentPath: string): Promise<Encoding> {
+async function start(spec: EncodeSpec, segmentPath: string, file: EncodedFile): Promise<Encoding> {
   const { width, height, sample, rate } = spec;
   const { plain } = sample.pixelFormats;
   const input = ['-f', 'rawvideo', '-pixel_format', plain, '-video_size', `${width}x${height}`];
-  const segment = [
-    '-xerror', // Without it ffmpeg exits with 0 even if it could not write the end of the file.
-    ...['-fflags', '+bitexact', '-avoid_negative_ts', 'disabled', '-f', 'nut', '-write_index', '0'],
-  ];
-  const options = [...(await encoderOptions(spec)), ...segment];
+  const options = [...(await encoderOptions(spec)), ...file.options];
   const pipe = outgoingPipe();
   try {
     const run = await startFfmpeg(

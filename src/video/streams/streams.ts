@@ -91,7 +91,12 @@ export async function planStreams(
   };
 }
 
-async function refuseCodec(source: SourceFacts, container: Container, codec: Codec): Promise<void> {
+/**
+ * Refuses a container that cannot hold video of this codec.
+ *
+ * @throws {JobError} usage: when it cannot.
+ */
+export async function refuseCodec(source: SourceFacts, container: Container, codec: Codec): Promise<void> {
   const refused = await askMuxer({ source, muxer: container.muxer, actions: [], codec });
   if (refused === undefined) return;
   throw new JobError('usage', `.${container.name} cannot hold ${codec} video: ${refused.refusal}`, {
