@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises';
 import { parseArguments } from './cli/arguments.js';
-import type { Command } from './cli/command.js';
+import { isWork, type WorkCommand } from './cli/command.js';
 import { runCommand } from './cli/run-command.js';
 import { RootFailed } from './job/collective.js';
 import type { RunContext } from './job/context/context.js';
@@ -47,7 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
   let log = createLog('text', 'normal');
   try {
     const command = parseArguments(argv, packageVersion(), process.env);
-    if (command.kind === 'job' || command.kind === 'queue' || command.kind === 'pictures') {
+    if (isWork(command)) {
       const { logFormat, verbosity, progress } = command.options;
       const form = progressForm(progress, logFormat, verbosity, process.stderr.isTTY === true);
       log = createLog(logFormat, verbosity, undefined, form);
@@ -69,10 +69,11 @@ async function main(argv: readonly string[]): Promise<number> {
 type Run = (context: RunContext) => Promise<void>;
 
 /** Loads the code that this rank needs for a job; the first rank does most of it. */
-async function jobCode(
-  command: Command & { readonly kind: 'job' | 'queue' | 'pictures' },
-  first: boolean,
-): Promise<Run> {
+async function jobCode(command: WorkCommand, first: boolean): Promise<Run> {
+  if (command.kind === 'preview') {
+    const { runPreview } = await import('./job/preview/preview.js');
+    return (context) => runPreview(context, command.options);
+  }
   if (first && command.kind !== 'pictures') await import('./job/root-job.js');
   const { runWork } = await import('./job/pictures/route.js');
   return (context) => runWork(context, command);

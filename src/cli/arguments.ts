@@ -8,6 +8,7 @@ import { checkJob, parseJob } from './job/parse-job.js';
 import { parseKubernetes } from './k8s/parse-k8s.js';
 import { PROGRAM, parseCommand, type Text, usageError } from './parsing/command-line.js';
 import { parsePlain } from './parsing/plain-command.js';
+import { parsePreview } from './preview/parse-preview.js';
 import { parseProbe } from './probe/parse-probe.js';
 import { parseRetry } from './retry/parse-retry.js';
 import { parseSlurm } from './slurm/parse-slurm.js';
@@ -50,6 +51,8 @@ export function parseArguments(
     }
     case 'models':
       return models(rest);
+    case 'preview':
+      return parsePreview(rest);
     case 'probe':
       return parseProbe(rest);
     case 'retry':
@@ -115,7 +118,19 @@ function job(argv: readonly string[]): Command {
 }
 
 const COMMAND_NAMES = [
-  ...['job', 'probe', 'models', 'doctor', 'submit', 'publish', 'invoke', 'watch', 'retry', 'completion'],
+  ...[
+    'job',
+    'preview',
+    'probe',
+    'models',
+    'doctor',
+    'submit',
+    'publish',
+    'invoke',
+    'watch',
+    'retry',
+    'completion',
+  ],
   'version',
 ];
 

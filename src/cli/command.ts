@@ -2,6 +2,7 @@ import type { AmlCommand } from './aml/parse-aml.js';
 import type { JobCommand } from './job/parse-job.js';
 import type { KubernetesCommand } from './k8s/parse-k8s.js';
 import type { Text } from './parsing/command-line.js';
+import type { PreviewCommand } from './preview/parse-preview.js';
 import type { ProbeCommand } from './probe/parse-probe.js';
 import type { RetryCommand } from './retry/parse-retry.js';
 import type { SlurmCommand } from './slurm/parse-slurm.js';
@@ -11,6 +12,7 @@ import type { WatchCommand } from './watch/parse-watch.js';
 export type Command =
   | Text
   | JobCommand
+  | PreviewCommand
   | ProbeCommand
   | RetryCommand
   | { readonly kind: 'doctor'; readonly json: boolean }
@@ -22,3 +24,11 @@ export type Command =
   | { readonly kind: 'k8s'; readonly command: KubernetesCommand }
   | { readonly kind: 'aml'; readonly command: AmlCommand }
   | { readonly kind: 'watch'; readonly command: WatchCommand };
+
+/** A command with work for all ranks. */
+export type WorkCommand = JobCommand | PreviewCommand;
+
+/** Returns whether all ranks together run a command. */
+export function isWork(command: Command): command is WorkCommand {
+  return ['job', 'queue', 'pictures', 'preview'].includes(command.kind);
+}

@@ -4,6 +4,7 @@ import { jobOptions } from './job/job-options.js';
 import { JOB } from './job/parse-job.js';
 import { SUBMIT_K8S } from './k8s/parse-k8s.js';
 import { baseParser, type CommandSpec, helpWidth, PROGRAM, wrapped } from './parsing/command-line.js';
+import { PREVIEW } from './preview/parse-preview.js';
 import { PROBE } from './probe/parse-probe.js';
 import { RETRY } from './retry/parse-retry.js';
 import { SUBMIT_SLURM } from './slurm/parse-slurm.js';
@@ -47,7 +48,19 @@ export const VERSION = {
 type Listed = Omit<CommandSpec<unknown>, 'options'> & { readonly options: (parser: never) => unknown };
 
 const COMMANDS: readonly Listed[] = [
-  ...[JOB, PROBE, MODELS, DOCTOR, SUBMIT_SLURM, SUBMIT_AML, SUBMIT_K8S, PUBLISH_AML, INVOKE_AML, WATCH],
+  ...[
+    JOB,
+    PREVIEW,
+    PROBE,
+    MODELS,
+    DOCTOR,
+    SUBMIT_SLURM,
+    SUBMIT_AML,
+    SUBMIT_K8S,
+    PUBLISH_AML,
+    INVOKE_AML,
+    WATCH,
+  ],
   ...[RETRY, COMPLETION, VERSION],
 ];
 

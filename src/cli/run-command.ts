@@ -1,10 +1,10 @@
 import type { Log } from '../report/log.js';
 import { createLog } from '../report/log.js';
 import { modelsFolder } from '../system/package.js';
-import type { Command } from './command.js';
+import type { Command, WorkCommand } from './command.js';
 
-/** A command that is not a job. One process runs it, without MPI. */
-export type SoloCommand = Exclude<Command, { readonly kind: 'job' | 'queue' | 'pictures' }>;
+/** A command that one process runs, without MPI. */
+export type SoloCommand = Exclude<Command, WorkCommand>;
 
 /** Runs a command and returns its exit code. Loads its code only now, so that jobs do not pay for it. */
 export async function runCommand(command: SoloCommand, log: Log, version: string): Promise<number> {

@@ -9,14 +9,17 @@ import { CODECS } from '../../video/codecs/codec.js';
 import { loggingOptions } from '../parsing/common-options.js';
 import { CRF_HELP, PRESET_HELP } from './encoding.js';
 
+export const MODEL_GROUP = 'Model:';
+export const STRENGTH_HELP = 'from the source (0) to the model (1) and past it (1.5); default 1';
+
 /** Adds all of them to a parser. */
 export function jobOptions<T>(parser: Argv<T>) {
-  return queueOptions(outputOptions(runOptions(modelOptions(parser))));
+  return queueOptions(outputOptions(readingOptions(runOptions(modelOptions(parser)))));
 }
 
 function modelOptions<T>(parser: Argv<T>) {
-  const group = 'Model:';
-  return parser
+  const group = MODEL_GROUP;
+  const styles = parser
     .option('model', {
       type: 'string',
       default: DEFAULT_MODEL,
@@ -32,8 +35,15 @@ function modelOptions<T>(parser: Argv<T>) {
     .option('strength', {
       type: 'number',
       group,
-      describe: 'from the source (0) to the model (1) and past it (1.5); default 1',
-    })
+      describe: STRENGTH_HELP,
+    });
+  return networkOptions(styles);
+}
+
+/** Adds the options of a model beside its name, size and strength. */
+export function networkOptions<T>(parser: Argv<T>) {
+  const group = MODEL_GROUP;
+  return parser
     .option('canvas', {
       type: 'number',
       group,
@@ -81,8 +91,11 @@ function modelOptions<T>(parser: Argv<T>) {
     });
 }
 
-function runOptions<T>(parser: Argv<T>) {
-  const group = 'Running:';
+const RUN_GROUP = 'Running:';
+
+/** Adds the options that say where and how precisely a model runs. */
+export function deviceOptions<T>(parser: Argv<T>) {
+  const group = RUN_GROUP;
   return parser
     .option('provider', {
       type: 'string',
@@ -99,13 +112,18 @@ function runOptions<T>(parser: Argv<T>) {
       describe:
         'auto: on GPUs fp16 for styles, else what the manifest says, on CPUs fp32; fp16: on GPUs; int8: styles on CPUs, where every processor has VNNI or AMX',
     })
-    .option('batch', { type: 'string', default: 'auto', group, describe: 'frames per inference' })
     .option('threads', {
       type: 'string',
       default: 'auto',
       group,
       describe: 'CPU threads for inference, per rank',
-    })
+    });
+}
+
+function runOptions<T>(parser: Argv<T>) {
+  const group = RUN_GROUP;
+  return deviceOptions(parser)
+    .option('batch', { type: 'string', default: 'auto', group, describe: 'frames per inference' })
     .option('schedule', {
       type: 'string',
       choices: SCHEDULES,
@@ -157,17 +175,23 @@ function runOptions<T>(parser: Argv<T>) {
       group,
       describe: 'discard the work of an earlier, stopped run',
     })
-    .option('tolerant', {
-      type: 'boolean',
-      default: false,
-      group,
-      describe: 'continue past damaged frames; otherwise damage is an error',
-    })
     .option('strict', {
       type: 'boolean',
       default: false,
       group,
       describe: 'fail if any output of the model is NaN or infinite; otherwise warn',
+    });
+}
+
+/** Adds the options that say how a video is read. */
+export function readingOptions<T>(parser: Argv<T>) {
+  const group = RUN_GROUP;
+  return parser
+    .option('tolerant', {
+      type: 'boolean',
+      default: false,
+      group,
+      describe: 'continue past damaged frames; otherwise damage is an error',
     })
     .option('video', {
       type: 'string',
@@ -176,9 +200,12 @@ function runOptions<T>(parser: Argv<T>) {
     });
 }
 
-function outputOptions<T>(parser: Argv<T>) {
-  const group = 'Output:';
-  const outputs = parser
+const OUTPUT_GROUP = 'Output:';
+
+/** Adds the options that say how a video is written. */
+export function encodingOptions<T>(parser: Argv<T>) {
+  const group = OUTPUT_GROUP;
+  return parser
     .option('overwrite', { type: 'boolean', default: false, group, describe: 'replace existing outputs' })
     .option('codec', {
       type: 'string',
@@ -188,7 +215,12 @@ function outputOptions<T>(parser: Argv<T>) {
       describe: 'video codec',
     })
     .option('crf', { type: 'number', group, describe: CRF_HELP })
-    .option('preset', { type: 'string', group, describe: PRESET_HELP })
+    .option('preset', { type: 'string', group, describe: PRESET_HELP });
+}
+
+function outputOptions<T>(parser: Argv<T>) {
+  const group = OUTPUT_GROUP;
+  const outputs = encodingOptions(parser)
     .option('format', {
       type: 'string',
       group,

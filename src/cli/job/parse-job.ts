@@ -9,9 +9,7 @@ import {
 } from '../../job/context/options.js';
 import { MOST_BATCH } from '../../job/prepare/batch.js';
 import { MAX_CANVAS } from '../../model/load/canvas.js';
-import type { ModelOverrides } from '../../model/load/derive-manifest.js';
-import { MAX_MULTIPLE } from '../../model/load/manifest-fields.js';
-import { type ConstantSource, constantSource } from '../../model/ports/constant-source.js';
+import { MAX_STRENGTH } from '../../model/load/manifest-fields.js';
 import { formatOfName } from '../../pictures/formats.js';
 import { isAddress } from '../../storage/location/location.js';
 import { isVideoName } from '../../storage/video-listing.js';
@@ -31,6 +29,7 @@ import { loggingOf } from '../parsing/common-options.js';
 import { optionValues, rationalOf, videoIndexOf } from '../parsing/option-values.js';
 import { encodingOf } from './encoding.js';
 import { jobOptions } from './job-options.js';
+import { modelInputs, modelOverrides, refuseOtherPrecision } from './model-values.js';
 
 /** A job, or a queue of jobs. What is in folders decides whether it is a job of pictures: see route.ts. */
 export type JobCommand =
@@ -69,7 +68,7 @@ Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
 const MOST_HOURS = 596;
 
 const usage = (message: string) => usageError(JOB.name, message);
-const { inRange, whole } = optionValues(usage);
+const { inRange, whole, autoOrCount } = optionValues(usage);
 
 /**
  * Parses the arguments of a job. Pure.
@@ -167,12 +166,7 @@ function pathOf(name: string): string {
 }
 
 function runOptionsOf(parsed: Parsed): RunOptions {
-  if (parsed.precision === 'fp16' && parsed.provider === 'cpu') {
-    throw usage('--precision fp16 is for GPUs: with --provider cpu a model runs in fp32 or int8');
-  }
-  if (parsed.precision === 'int8' && ['cuda', 'tensorrt'].includes(parsed.provider)) {
-    throw usage(`--precision int8 is for CPUs: with --provider ${parsed.provider} it has no effect`);
-  }
+  refuseOtherPrecision(parsed, usage);
   const { hwaccel } = parsed;
   if (parsed.tolerant && (hwaccel === 'nvdec' || hwaccel === 'cuda')) {
     throw usage(`--tolerant decodes in software, which --hwaccel ${hwaccel} excludes`);
@@ -180,10 +174,10 @@ function runOptionsOf(parsed: Parsed): RunOptions {
   return {
     model: parsed.model,
     size: parsed.size,
-    strength: inRange('strength', parsed.strength, 0, 1.5),
+    strength: inRange('strength', parsed.strength, 0, MAX_STRENGTH),
     canvas: inRange('canvas', parsed.canvas, 0, MAX_CANVAS),
-    modelOverrides: modelOverrides(parsed),
-    modelInputs: modelInputs(parsed.input),
+    modelOverrides: modelOverrides(parsed, usage),
+    modelInputs: modelInputs(parsed.input, usage),
     cutThreshold: inRange('cut-threshold', parsed['cut-threshold'], 0, MOST_CUT_THRESHOLD),
     provider: parsed.provider,
     precision: parsed.precision,
@@ -228,34 +222,6 @@ function framesPerSecond({ fps, every }: Parsed): Rational | undefined {
   );
 }
 
-function modelOverrides(parsed: Parsed): ModelOverrides {
-  const multiple = inRange('model-multiple', parsed['model-multiple'], 1, MAX_MULTIPLE);
-  return {
-    ...(parsed['model-range'] === undefined ? {} : { range: parsed['model-range'] }),
-    ...(parsed['model-channels'] === undefined ? {} : { channels: parsed['model-channels'] }),
-    ...(parsed['model-layout'] === undefined ? {} : { layout: parsed['model-layout'] }),
-    ...(parsed['model-scale'] === undefined ? {} : { scale: parsed['model-scale'] }),
-    ...(multiple === undefined ? {} : { multiple }),
-  };
-}
-
-/** Returns the values of --input, by the names of the graph's inputs. */
-function modelInputs(given: string | readonly string[] | undefined): ReadonlyMap<string, ConstantSource> {
-  const inputs = new Map<string, ConstantSource>();
-  for (const text of given === undefined ? [] : [given].flat()) {
-    const [, name = '', value = ''] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
-    const source = constantSource(value);
-    if (source === undefined) {
-      throw usage(
-        `--input takes NAME=VALUE, where VALUE is a number, numbers with commas, a .npy file or a picture, not ${JSON.stringify(text)}`,
-      );
-    }
-    if (inputs.has(name)) throw usage(`--input ${name} is given twice`);
-    inputs.set(name, source);
-  }
-  return inputs;
-}
-
 /** Returns the values of --output, by the names of the graph's outputs. */
 function furtherTables(given: string | readonly string[] | undefined): ReadonlyMap<string, string> {
   const outputs = new Map<string, string>();
@@ -270,13 +236,6 @@ function furtherTables(given: string | readonly string[] | undefined): ReadonlyM
     outputs.set(name, file);
   }
   return outputs;
-}
-
-function autoOrCount(name: string, text: string, most: number): 'auto' | number {
-  if (text === 'auto') return 'auto';
-  const count = Number(text);
-  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
-  throw usage(`--${name} takes auto or a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
 }
 
 function stallTimeout(seconds: number): number {

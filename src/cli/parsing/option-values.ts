@@ -15,6 +15,14 @@ export function optionValues(usage: (message: string) => JobError) {
       if (value === undefined || isWithin(value, least, most)) return value;
       throw usage(`--${option} takes a number from ${least} to ${most}`);
     },
+
+    /** Returns `auto`, or a whole number from 1 to `most`. */
+    autoOrCount(option: string, text: string, most: number): 'auto' | number {
+      if (text === 'auto') return 'auto';
+      const count = Number(text);
+      if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+      throw usage(`--${option} takes auto or a whole number from 1 to ${most}, not ${JSON.stringify(text)}`);
+    },
   };
 }
 
