@@ -51,8 +51,8 @@ const GROUP = 'Preview:';
 
 export const PREVIEW = {
   name: 'preview',
-  about: 'Show frames of a video through models, before a job',
-  forms: ['INPUT SHEET [options]', 'INPUT VIDEO [options]'],
+  about: 'Show a few frames through models, to choose before a job',
+  forms: ['INPUT SHEET [options]', 'INPUT CLIP [options]'],
   examples: [
     'framescatter preview in.mp4 sheet.png',
     'framescatter preview in.mp4 sheet.jpg --at 0:10,0:40 --model wave,udnie',
@@ -64,7 +64,7 @@ export const PREVIEW = {
   ],
   text:
     'SHEET is a PNG, JPEG, WebP or TIFF, at most 2000 pixels wide: a row for each time, with the source and ' +
-    'each model. Models get whole frames, as in a job, and only the results are made smaller. VIDEO is a few ' +
+    'each model. Models get whole frames, as in a job, and only the results are made smaller. CLIP is a few ' +
     'seconds with the source on the left, without sound: mp4, mov, mkv or webm. INPUT and the output may be ' +
     'https addresses in Azure Blob storage.',
   epilogue: `Nothing is kept from one preview to the next.
@@ -75,23 +75,23 @@ Exit codes: 0 done, 2 usage, 75 stopped, 1 anything else.`,
       .option('at', {
         type: 'string',
         group: GROUP,
-        describe: `times with commas, at most ${MOST_TIMES}: 10, 0:10, 1:02:03.5; default: three, spread over the video; of VIDEO the start, by default in its middle`,
+        describe: `times with commas, at most ${MOST_TIMES}: 10, 0:10, 1:02:03.5; default: three, spread over the video; of CLIP the start, by default in the middle`,
       })
       .option('seconds', {
         type: 'number',
         group: GROUP,
-        describe: `length of VIDEO, up to ${MOST_SECONDS}; default ${SECONDS}`,
+        describe: `length of CLIP, up to ${MOST_SECONDS}; default ${SECONDS}`,
       })
       .option('layout', {
         type: 'string',
         choices: LAYOUTS,
         group: GROUP,
-        describe: `how VIDEO shows source and result; default ${LAYOUTS[0]}`,
+        describe: `how CLIP shows source and result; default ${LAYOUTS[0]}`,
       })
       .option('model', {
         type: 'string',
         group: MODEL_GROUP,
-        describe: `styles with commas, "${ALL_STYLES}", a blend with its weights ("wave:0.6,udnie:0.4") or an ONNX file; may be repeated; default ${ALL_STYLES}, of VIDEO ${DEFAULT_MODEL}`,
+        describe: `styles with commas, "${ALL_STYLES}", a blend with its weights ("wave:0.6,udnie:0.4") or an ONNX file; may be repeated; default ${ALL_STYLES}, of CLIP ${DEFAULT_MODEL}`,
       })
       .option('size', {
         type: 'string',

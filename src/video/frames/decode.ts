@@ -112,8 +112,8 @@ export interface NearDecoder {
 }
 
 /**
- * Opens `source` for decoding some seconds before `time`. It seeks there if that surely leads to the frames of
- * a decoding from the beginning, and otherwise decodes from the beginning.
+ * Opens `source` for decoding some seconds before `time`. It seeks there if that surely leads to the frames
+ * of a decoding from the beginning, and otherwise decodes from the beginning.
  *
  * @param time in ticks of the stream, absolute as in the file.
  * @throws {JobError} ffmpeg: when ffmpeg cannot be started.
@@ -195,8 +195,8 @@ async function seek(
 }
 
 /**
- * Passes over the frames up to `upTo` after a seek. Returns the PTS of the last of them if the frames after it
- * are those of a decoding from the beginning: `runUp` ticks of undamaged frames came before it.
+ * Passes over the frames up to `upTo` after a seek. Returns the PTS of the last of them if the frames after
+ * it are those of a decoding from the beginning: `runUp` ticks of undamaged frames came before it.
  */
 async function trustedAfter(frames: RawFrames, upTo: number, runUp: number): Promise<number | undefined> {
   try {

@@ -12,7 +12,7 @@ const WEIGHTS: Readonly<Record<ColourMatrix, { readonly red: number; readonly bl
 const BITS = 14;
 
 /**
- * Returns a frame as RGB: 8 bits, interleaved, row by row. Each chroma sample counts for the pixels around it.
+ * Returns a frame as RGB: 8 bits, interleaved, row by row. Each chroma sample counts for all of its pixels.
  *
  * @throws {RangeError} when the frame is not one of I420 of this size.
  */

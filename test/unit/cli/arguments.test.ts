@@ -293,8 +293,8 @@ t.test('nothing is accepted and ignored', async (t) => {
 
 t.test('help fits a terminal of 80 columns, and begins with how to use it', async (t) => {
   const commands = [
-    ...['job', 'probe', 'models', 'doctor', 'submit slurm', 'submit aml', 'submit k8s', 'publish aml'],
-    ...['invoke aml', 'watch', 'retry', 'completion', 'version'],
+    ...['job', 'preview', 'probe', 'models', 'doctor', 'submit slurm', 'submit aml', 'submit k8s'],
+    ...['publish aml', 'invoke aml', 'watch', 'retry', 'completion', 'version'],
   ];
   const overview = parseArguments(['--help'], '1');
   for (const name of commands) {

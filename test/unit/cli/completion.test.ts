@@ -19,6 +19,9 @@ t.test('commands, options, values and styles are completed', async (t) => {
   t.ok(completions('in.mp4', 'out.mp4', '--').includes('--codec'));
   t.ok(completions('in.mp4', 'out.mp4', '--codec', '').includes('prores'));
   t.strictSame(completions('in.mp4', 'out.mp4', '--model', 'star'), ['starry-night']);
+  t.ok(completions('pre').includes('preview'));
+  const ofPreview = completions('preview', 'in.mp4', 'sheet.png', '--');
+  t.ok(ofPreview.includes('--at') && !ofPreview.includes('--work-dir'));
 });
 
 t.test('bash takes the script', async (t) => {
