@@ -52,7 +52,7 @@ export function guardedEnds(
           await guarded(() => sink.write(row, pts));
         },
       },
-      stopping: () => failure !== undefined || stop.signal() !== undefined,
+      stopping: () => failure !== undefined || stop.reason() !== undefined,
     },
     nonFinite: () => odd,
     refuseUnfinished() {
@@ -68,7 +68,7 @@ export function guardedEnds(
  * @throws {JobError} stopped: when one came.
  */
 export function refuseStopped(stop: StopRequest): void {
-  const signal = stop.signal();
+  const signal = stop.reason();
   if (signal === undefined) return;
   throw new JobError('stopped', `stopped by ${signal}; nothing was written`, {
     hint: 'run the same command again, which starts over',
