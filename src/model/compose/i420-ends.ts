@@ -51,20 +51,20 @@ export function blocksFromFrames(
   );
 }
 
-/**
- * Converts blocks, uint8 [batch, 6, h/2, w/2] for the padded size w x h, to wire frames [batch, frameBytes],
- * cropped to `size`. Appends to each frame its rows of `beside`, uint8 [batch, n].
- */
-export function framesFromBlocks(
+/** The planes of a batch of frames: luma [batch, 1, height, width], chroma [batch, 2, rows, columns]. */
+export interface Planes {
+  readonly luma: string;
+  readonly chroma: string;
+}
+
+/** Converts blocks, [batch, 6, h/2, w/2] for the padded size w x h, to the planes of frames of `size`. */
+export function planesFromBlocks(
   builder: GraphBuilder,
   blocks: string,
   size: I420Layout,
   padded: Size,
   batch: number,
-  beside: readonly string[],
-): string {
-  const { width, height } = size;
-  const chroma = chromaSize(size);
+): Planes {
   const [w, h] = [padded.width / 2, padded.height / 2];
 
   const columns = builder.reshape(builder.slice(blocks, 1, 0, 4), [2 * batch, 2, h * w]);
@@ -75,12 +75,28 @@ export function framesFromBlocks(
     padded.height,
     padded.width,
   ]);
+  return {
+    luma: crop(builder, luma, size, padded),
+    chroma: crop(builder, builder.slice(blocks, 1, 4, 6), chromaSize(size), { width: w, height: h }),
+  };
+}
 
-  const planes = crop(builder, builder.slice(blocks, 1, 4, 6), chroma, { width: w, height: h });
+/**
+ * Joins planes, uint8, into wire frames [batch, frameBytes]. Appends to each frame its rows of `beside`, uint8
+ * [batch, n].
+ */
+export function framesFromPlanes(
+  builder: GraphBuilder,
+  { luma, chroma }: Planes,
+  size: I420Layout,
+  batch: number,
+  beside: readonly string[],
+): string {
+  const colours = chromaSize(size);
   return builder.concat(
     [
-      builder.reshape(crop(builder, luma, size, padded), [batch, width * height]),
-      builder.reshape(planes, [batch, 2 * chroma.width * chroma.height]),
+      builder.reshape(luma, [batch, size.width * size.height]),
+      builder.reshape(chroma, [batch, 2 * colours.width * colours.height]),
       ...beside,
     ],
     1,

@@ -34,6 +34,7 @@ export interface GraphBuilder {
   include(graph: GraphProto): void;
   floats(dims: readonly number[], values: readonly number[]): string;
   bytes(dims: readonly number[], values: readonly number[]): string;
+  int32s(dims: readonly number[], values: readonly number[]): string;
   /** Adds a tensor float [N, C, ...] with one value in each channel. */
   fill(dims: readonly number[], channels: readonly number[]): string;
   /** Adds zeros of type uint8. */
@@ -44,6 +45,13 @@ export interface GraphBuilder {
   /** Adds a slice: elements `from` (included) to `to` (excluded) along one axis. */
   slice(x: string, axis: number, from: number, to: number): string;
   gather(x: string, axis: number, indices: readonly number[]): string;
+  /** Likewise, for indices that the graph works out: int32 or int64 of any shape, which replaces the axis. */
+  gatherAt(x: string, axis: number, indices: string): string;
+  /**
+   * Adds the values at places, int32 of `dims`, in the order in which a tensor is stored. On CPUs ten times as
+   * fast as `gatherAt` if the operator set has GatherElements.
+   */
+  take(x: string, places: string, dims: readonly number[]): string;
   /** Adds a dimension of size 1. */
   unsqueeze(x: string, axis: number): string;
   cast(x: string, type: keyof typeof DataType): string;
@@ -59,6 +67,14 @@ export interface GraphBuilder {
   ): string;
   /** Adds the mean along `axes`, which stay as dimensions of 1. */
   mean(x: string, axes: readonly number[]): string;
+  /** Adds a border of `value`. `pads` are the widths at the start of each axis, then those at the end. */
+  pad(x: string, pads: readonly number[], value: number): string;
+  /** Adds the means of squares of `side` samples, each `stride` after the one before; `pad` count for none. */
+  averagePool(x: string, side: number, stride: number, pad: number): string;
+  /** Adds the largest of squares of `side` samples, likewise. */
+  maxPool(x: string, side: number, stride: number, pad: number): string;
+  /** Adds the index of the least value along an axis, which stays with size 1: int64. The first of equal ones. */
+  argMin(x: string, axis: number): string;
   conv(x: string, spec: ConvSpec): string;
   convTranspose(x: string, spec: ConvSpec): string;
   /** Renames the output `x` of a node to `name`. No node may read `x`. */
@@ -102,6 +118,17 @@ export function createGraphBuilder(opset: number): GraphBuilder {
     );
   };
 
+  const pool = (opType: string, x: string, side: number, stride: number, pad: number) =>
+    node(
+      opType,
+      [x],
+      [
+        ints('kernel_shape', [side, side]),
+        ints('strides', [stride, stride]),
+        ints('pads', [pad, pad, pad, pad]),
+      ],
+    );
+
   return {
     node,
     include(graph) {
@@ -118,6 +145,12 @@ export function createGraphBuilder(opset: number): GraphBuilder {
         dims: [...dims],
         rawData: Uint8Array.from(values),
       });
+      return name;
+    },
+    int32s(dims, values) {
+      const name = `integers_${count++}`;
+      const rawData = new Uint8Array(Int32Array.from(values).buffer);
+      initializers.push({ name, dataType: DataType.int32, dims: [...dims], rawData });
       return name;
     },
     fill(dims, channels) {
@@ -137,6 +170,15 @@ export function createGraphBuilder(opset: number): GraphBuilder {
         : node('Slice', [x], [ints('starts', [from]), ints('ends', [to]), ints('axes', [axis])]);
     },
     gather: (x, axis, indices) => node('Gather', [x, integers(indices)], [int('axis', axis)]),
+    gatherAt: (x, axis, indices) => node('Gather', [x, indices], [int('axis', axis)]),
+    take(x, places, dims) {
+      const [flat, all] = [x, places].map((one) => node('Reshape', [one, integers([-1])])) as [
+        string,
+        string,
+      ];
+      const found = node(opset >= 11 ? 'GatherElements' : 'Gather', [flat, all], [int('axis', 0)]);
+      return node('Reshape', [found, integers(dims)]);
+    },
     unsqueeze(x, axis) {
       return opset >= 13
         ? node('Unsqueeze', [x, integers([axis])])
@@ -157,6 +199,14 @@ export function createGraphBuilder(opset: number): GraphBuilder {
         ? node('ReduceMean', [x, integers(axes)])
         : node('ReduceMean', [x], [ints('axes', axes)]);
     },
+    pad(x, pads, value) {
+      return opset >= 11
+        ? node('Pad', [x, integers(pads), floats([], [value])])
+        : node('Pad', [x], [ints('pads', pads), float('value', value)]);
+    },
+    averagePool: (x, side, stride, pad) => pool('AveragePool', x, side, stride, pad),
+    maxPool: (x, side, stride, pad) => pool('MaxPool', x, side, stride, pad),
+    argMin: (x, axis) => node('ArgMin', [x], [int('axis', axis)]),
     conv: (x, spec) => convolve('Conv', x, spec),
     convTranspose: (x, spec) => convolve('ConvTranspose', x, spec),
     nameOutput(x, name) {

@@ -37,6 +37,7 @@ export const RULES: ReadonlyMap<string, ShapeRule> = new Map<string, ShapeRule>(
   ['ConstantOfShape', constantOfShape],
   ['Range', range],
   ['Gather', gather],
+  ['GatherElements', ({ inputs: [, indices] }) => indices && [{ dims: indices.dims }]],
   ['Concat', concat],
   ['Slice', slice],
   ['Split', split],
@@ -53,6 +54,8 @@ export const RULES: ReadonlyMap<string, ShapeRule> = new Map<string, ShapeRule>(
   ],
   ['DepthToSpace', (context) => blocks(context, 1)],
   ['SpaceToDepth', (context) => blocks(context, -1)],
+  ['ArgMin', indexAlong],
+  ['ArgMax', indexAlong],
   ['MatMul', matMul],
   ['Gemm', gemm],
 ]);
@@ -273,6 +276,14 @@ function blocks({ node, inputs: [x] }: ShapeContext, direction: 1 | -1) {
 
 function blockSize(node: NodeProto): number {
   return intAttribute(node, 'blocksize', 1);
+}
+
+function indexAlong({ node, inputs: [x] }: ShapeContext) {
+  if (x === undefined) return undefined;
+  const axis = positive(intAttribute(node, 'axis', 0), x.dims.length);
+  return [
+    { dims: intAttribute(node, 'keepdims', 1) === 1 ? x.dims.with(axis, 1) : x.dims.toSpliced(axis, 1) },
+  ];
 }
 
 function matMul({ inputs: [a, b] }: ShapeContext) {

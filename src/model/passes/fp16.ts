@@ -26,10 +26,22 @@ export type Fp16Graph = { readonly bytes: Uint8Array } | Refusal;
  */
 const FP16_OPERATORS: ReadonlySet<string> = new Set([
   ...['Abs', 'Add', 'Clip', 'Div', 'Exp', 'Floor', 'LeakyRelu', 'Max', 'Min', 'Mul', 'Neg', 'PRelu', 'Pow'],
-  ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh', 'Less', 'ReduceMean'],
+  ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh', 'Less', 'ReduceMean', 'ArgMin'],
   ...['AveragePool', 'Conv', 'ConvTranspose', 'GlobalAveragePool', 'MaxPool'],
   ...['BatchNormalization', 'InstanceNormalization'],
-  ...['Cast', 'Concat', 'DepthToSpace', 'Gather', 'Identity', 'Pad', 'Reshape', 'Resize', 'Shape', 'Slice'],
+  ...[
+    'Cast',
+    'Concat',
+    'DepthToSpace',
+    'Gather',
+    'GatherElements',
+    'Identity',
+    'Pad',
+    'Reshape',
+    'Resize',
+    'Shape',
+    'Slice',
+  ],
   ...['SpaceToDepth', 'Split', 'Squeeze', 'Transpose', 'Unsqueeze', 'Upsample', 'Where'],
 ]);
 
