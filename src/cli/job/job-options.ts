@@ -49,6 +49,12 @@ export function networkOptions<T>(parser: Argv<T>) {
       group,
       describe: "how much walls, skies and roads are painted: 0 not, 1 as the style's own default, up to 3",
     })
+    .option('steady', {
+      type: 'number',
+      group,
+      describe:
+        'against flicker: how much to keep of the frame before, where the source stays, 0 to 1; default 0',
+    })
     .option('input', {
       type: 'string',
       group,
@@ -58,7 +64,8 @@ export function networkOptions<T>(parser: Argv<T>) {
     .option('cut-threshold', {
       type: 'number',
       group,
-      describe: 'a model that stops at scene cuts: how far apart two frames are at one, 0 to 765; default 30',
+      describe:
+        'a model that stops at scene cuts, or --steady: how far apart two frames are at one, 0 to 765; default 30',
     })
     .option('model-range', {
       type: 'string',

@@ -176,6 +176,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     size: parsed.size,
     strength: inRange('strength', parsed.strength, 0, MAX_STRENGTH),
     canvas: inRange('canvas', parsed.canvas, 0, MAX_CANVAS),
+    steady: inRange('steady', parsed.steady, 0, 1) ?? 0,
     modelOverrides: modelOverrides(parsed, usage),
     modelInputs: modelInputs(parsed.input, usage),
     cutThreshold: inRange('cut-threshold', parsed['cut-threshold'], 0, MOST_CUT_THRESHOLD),

@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly strength: number | undefined;
   /** A factor on how strongly plain places are painted, where the model has a canvas. Undefined is 1. */
   readonly canvas: number | undefined;
+  /** How much is held of the frame before, against flicker: 0 (nothing) to 1. */
+  readonly steady: number;
   readonly modelOverrides: ModelOverrides;
   /** Values of further inputs of the model, by their names. */
   readonly modelInputs: ReadonlyMap<string, ConstantSource>;

@@ -18,6 +18,7 @@ const OF_VIDEOS = {
   every: 1,
   fps: undefined,
   cutThreshold: undefined,
+  steady: 0,
 } as const satisfies Partial<RunOptions>;
 
 /**

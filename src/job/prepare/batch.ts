@@ -56,9 +56,11 @@ export function fewerFrames({
   fixedBatch,
   window,
   recurrence,
-}: Pick<LoadedModel, 'fixedBatch' | 'window' | 'recurrence'>): FewerFrames | undefined {
+  steady,
+}: Pick<LoadedModel, 'fixedBatch' | 'window' | 'recurrence' | 'steady'>): FewerFrames | undefined {
   if (recurrence !== undefined)
     return { way: (frames) => `"every": ${frames} or less where its states begin anew`, inRun: false };
+  if (steady !== 0) return { way: () => 'a job without --steady', inRun: false };
   if (window !== undefined || fixedBatch !== undefined) return undefined;
   return { way: (frames) => `--batch ${Math.min(MOST_BATCH, frames)}`, inRun: true };
 }

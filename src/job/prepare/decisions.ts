@@ -57,6 +57,7 @@ export function preparedDecisions(job: DecidedJob): readonly string[] {
     ...(graph.every === undefined
       ? []
       : [`states: begin anew every ${counted(graph.every, 'frame')}; a rank gets ${share} at a time`]),
+    ...(model.steady === 0 ? [] : [`steady: up to ${model.steady} of the frame before is kept`]),
     ...(graph.cuts === undefined ? [] : [stops(graph.cuts)]),
     ...(made === undefined
       ? []

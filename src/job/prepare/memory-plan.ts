@@ -38,10 +38,10 @@ export interface MemoryPlan {
 export interface PlannedJob {
   readonly options: Pick<JobOptions, 'schedule' | 'provider'>;
   readonly source: Pick<SourceFacts, 'video'>;
-  readonly model: Pick<LoadedModel, 'fixedBatch' | 'window' | 'recurrence'>;
+  readonly model: Pick<LoadedModel, 'fixedBatch' | 'window' | 'recurrence' | 'steady'>;
   /** Frames of a rank in a round, with their halo. */
   readonly batch: number;
-  readonly graph: Pick<ComposedGraph, 'bytes' | 'inputBytes' | 'rowBytes'>;
+  readonly graph: Pick<ComposedGraph, 'bytes' | 'inputBytes' | 'rowBytes' | 'stateBytes'>;
   readonly onCpus: CpuPrecision;
   /** Undefined: nothing is encoded. */
   readonly spec: Pick<EncodeSpec, 'codec' | 'preset'> | undefined;
@@ -66,10 +66,11 @@ export function planMemory(job: PlannedJob): MemoryPlan {
 
   function working({ gpus, channelBlock }: RankMachine): number | undefined {
     const expected = provider === 'auto' ? autoProvider(gpus) : provider;
-    if (PROVIDERS[expected].inDeviceMemory) return 0;
+    if (PROVIDERS[expected].inDeviceMemory) return graph.stateBytes;
     if (!known.has(channelBlock)) known.set(channelBlock, workingMemory(graph.bytes, channelBlock));
     const bytes = known.get(channelBlock);
-    return bytes === undefined ? undefined : bytes * (onCpus === 'int8' ? INT8_MORE : 1);
+    if (bytes === undefined) return undefined;
+    return bytes * (onCpus === 'int8' ? INT8_MORE : 1) + graph.stateBytes;
   }
 
   function factsOf(split: 'frames' | 'segments'): MemoryFacts | undefined {

@@ -47,6 +47,7 @@ async function readModel(
       ...(options.size === undefined ? {} : { size: options.size }),
       ...(options.strength === undefined ? {} : { strength: options.strength }),
       canvas: options.canvas,
+      steady: options.steady,
       overrides: options.modelOverrides,
       cutThreshold: options.cutThreshold,
       inputs,

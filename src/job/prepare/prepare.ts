@@ -229,7 +229,7 @@ function fewRuns(frames: number | undefined, every: number | undefined, ranks: n
   const runs = Math.ceil(frames / every);
   if (runs >= ranks) return [];
   return [
-    `${runs} of ${ranks} ranks have work: the model's states begin anew every ${every} frames, and a run of so many stays on one rank`,
+    `${runs} of ${ranks} ranks have work: states begin anew every ${every} frames, and a run of so many stays on one rank`,
   ];
 }
 

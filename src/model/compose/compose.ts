@@ -4,13 +4,21 @@ import { DataType, opsetOf } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
 import type { CutRule } from '../ports/state.js';
+import { steadyRun } from '../ports/steady.js';
 import { haloOf, offsetsOf, type Window } from '../ports/window.js';
 import { withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { checkRequest, composedFile, finiteFlag, runSize, tableTensors } from './composed-file.js';
-import { blocksFromFrames, framesFromBlocks, paddedSize } from './i420-ends.js';
+import {
+  blocksFromFrames,
+  framesFromPlanes,
+  type Planes,
+  paddedSize,
+  planesFromBlocks,
+} from './i420-ends.js';
 import { blocksThroughPixels, blocksToTable, NEIGHBOURS_INPUT } from './pixel-model.js';
-import { leaveStates, RESET_INPUT } from './state-ends.js';
+import { leaveStates, RESET_INPUT, type StateTensor, stateBytes } from './state-ends.js';
+import { steadied } from './steady-ends.js';
 import { type TablePlan, tableEnds } from './table-ends.js';
 
 export const INPUT_NAME = 'frames';
@@ -53,6 +61,8 @@ export interface ComposedGraph {
    * to the root together.
    */
   readonly rowBytes: number;
+  /** Bytes of the states of a session: what goes into a run, and what comes out. */
+  readonly stateBytes: number;
   /** MACs of the network per source pixel; undefined if neither the graph nor the manifest says. */
   readonly macsPerPixel: number | undefined;
   /**
@@ -77,7 +87,7 @@ export interface ComposedGraph {
  */
 export function compose(model: LoadedModel, input: FrameFormat, batch: number): ComposedGraph {
   checkRequest(model, batch);
-  const { scale, strength } = model;
+  const { scale, strength, steady } = model;
   const opset = opsetOf(model.proto) ?? 0;
   const builder = createGraphBuilder(opset);
   const padded = padding(model, input);
@@ -94,32 +104,47 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const room = table === undefined ? [] : [builder.zeroBytes([batch, table.plan.frameBytes])];
   const finite = finiteFlag(builder, network, table, batch);
   const output = network.blocks === undefined ? undefined : { ...input, ...upscaled(input, scale) };
-  const picture = (styled: string, to: FrameFormat): string => {
+  const picture = (styled: string, to: FrameFormat): Picture => {
     const mixed =
       strength === 1
         ? styled
         : builder.node('Add', [styled, builder.scaleAndShift(own, [], [1 - strength], [0])]);
     // Both kinds of network have added 0.5, so the cast, which truncates, rounds.
-    const samples = builder.cast(builder.clip(mixed, 0, largestCode(input.sample)), 'uint8');
-    return framesFromBlocks(builder, samples, to, upscaled(padded, scale), batch, [...room, finite]);
+    const levels = builder.clip(mixed, 0, largestCode(input.sample));
+    const planes = (samples: string): Planes =>
+      planesFromBlocks(builder, samples, to, upscaled(padded, scale), batch);
+    const whole = (samples: string): string => builder.cast(samples, 'uint8');
+    const rowsOf = (all: Planes): string => framesFromPlanes(builder, all, to, batch, [...room, finite]);
+    if (steady === 0) return { rows: rowsOf(planes(whole(levels))), states: [] };
+    const held = steadied(builder, lumaOf(builder, plan), planes(levels), {
+      ...{ steady, source: input, scale, batch },
+      firstState: model.recurrence?.states.length ?? 0,
+      mayBeNaN: network.finite !== undefined,
+    });
+    return {
+      rows: rowsOf({ luma: whole(held.planes.luma), chroma: whole(held.planes.chroma) }),
+      states: held.states,
+    };
   };
-  const rows =
+  const made =
     network.blocks === undefined || output === undefined
-      ? builder.concat([...room, finite], 1)
+      ? { rows: builder.concat([...room, finite], 1), states: [] }
       : picture(network.blocks, output);
-  builder.nameOutput(rows, OUTPUT_NAME);
+  builder.nameOutput(made.rows, OUTPUT_NAME);
   const tensors = tableTensors(builder, table, batch);
 
-  const states = leaveStates(builder, model.recurrence, network.shapes);
+  const states = [...leaveStates(builder, model.recurrence, network.shapes), ...made.states];
   const offsets = offsetsOf(model.feeds);
   const further = [
     ...(model.cuts?.neighbours
       ? [{ name: NEIGHBOURS_INPUT, type: DataType.int32, dims: [offsets.length, batch] }]
       : []),
-    ...(states.length === 0 ? [] : [{ name: RESET_INPUT, type: DataType.bool, dims: [] }]),
-    ...states.map(({ input: name, dims }) => ({ name, type: DataType.float32, dims })),
+    ...(states.length === 0
+      ? []
+      : [{ name: RESET_INPUT, type: DataType.bool, dims: batch === 1 ? [] : [batch] }]),
+    ...states.map(({ input: name, type, dims }) => ({ name, type: DataType[type], dims })),
   ];
-  const next = states.map(({ output: name, dims }) => ({ name, type: DataType.float32, dims }));
+  const next = states.map(({ output: name, type, dims }) => ({ name, type: DataType[type], dims }));
 
   const inputBytes = frameBytes(input);
   const outputBytes = output === undefined ? 0 : frameBytes(output);
@@ -134,15 +159,30 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     inputBytes,
     outputBytes,
     window: model.window,
-    every: model.recurrence?.every,
+    every: model.recurrence?.every ?? (steady === 0 ? undefined : steadyRun(batch, inputBytes, outputBytes)),
     cuts: model.cuts && { ...model.cuts, width: input.width, height: input.height, offsets },
     table: table?.plan,
     rowBytes,
+    stateBytes: 2 * states.reduce((sum, state) => sum + stateBytes(state), 0),
     macsPerPixel:
       network.macs === undefined ? model.macsPerPixel : network.macs / (batch * input.width * input.height),
     verified: network.verified,
     notes: network.notes,
   };
+}
+
+/** The rows of the result, and the states that holding their frames against flicker takes. */
+interface Picture {
+  readonly rows: string;
+  readonly states: readonly StateTensor[];
+}
+
+/** Returns the luma of the frames of a batch, without those around it: uint8 [batch, 1, height, width]. */
+function lumaOf(builder: GraphBuilder, { model, input, batch, frames }: ComposePlan): string {
+  const before = model.window?.before ?? 0;
+  const own = frames === batch ? INPUT_NAME : builder.slice(INPUT_NAME, 0, before, before + batch);
+  const luma = builder.slice(own, 1, 0, input.width * input.height);
+  return builder.reshape(luma, [batch, 1, input.height, input.width]);
 }
 
 function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): ComposedNetwork {

@@ -18,6 +18,9 @@ export function checkRequest(model: LoadedModel, batch: number): void {
   if (model.io.io === 'table' && model.strength !== 1) {
     throw new JobError('model', `"${model.file}" gives no picture, so --strength does not apply`);
   }
+  if (model.io.io === 'table' && model.steady !== 0) {
+    throw new JobError('model', `"${model.file}" gives no picture, so --steady does not apply`);
+  }
   if (model.recurrence !== undefined && (model.fixedBatch ?? 1) !== 1) {
     throw new JobError(
       'model',

@@ -1,17 +1,21 @@
 /** The states of a network as inputs and outputs of the composed graph. */
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import { prefixed } from '../graph/inline.js';
-import { DataType } from '../graph/onnx.js';
+import { DataType, elements } from '../graph/onnx.js';
 import type { Shapes } from '../graph/shapes.js';
 import type { Recurrence, State } from '../ports/state.js';
 
-/** Bool [], so that states of 0 dimensions stay so: true if the states begin anew. */
+/**
+ * True if the states begin anew: bool [], so that states of 0 dimensions stay so; of several frames, bool
+ * [batch].
+ */
 export const RESET_INPUT = 'reset';
 
-/** A tensor, float32, that goes into the composed graph and comes out of it. */
+/** A tensor that goes into the composed graph and comes out of it. */
 export interface StateTensor {
   readonly input: string;
   readonly output: string;
+  readonly type: 'float32' | 'uint8';
   readonly dims: readonly number[];
 }
 
@@ -44,8 +48,13 @@ export function leaveStates(
   return states.map(({ input, output }, at) => {
     const name = `next_${at}`;
     builder.nameOutput(builder.cast(prefixed(output), 'float32'), name);
-    return { input: inputName(at), output: name, dims: shapes.of(input)?.dims ?? [] };
+    return { input: inputName(at), output: name, type: 'float32', dims: shapes.of(input)?.dims ?? [] };
   });
+}
+
+/** Returns the bytes of a state. */
+export function stateBytes({ type, dims }: StateTensor): number {
+  return elements(dims) * (type === 'uint8' ? 1 : Float32Array.BYTES_PER_ELEMENT);
 }
 
 function inputName(at: number): string {

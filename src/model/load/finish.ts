@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ModelProto } from '../graph/onnx.js';
 import type { ConstantSource } from '../ports/constant-source.js';
 import type { Constant } from '../ports/constants.js';
+import { steadyCuts } from '../ports/steady.js';
 import type { ModelOverrides } from './derive-manifest.js';
 import { fixedBy } from './describe.js';
 import type { GraphEnd } from './graph-ends.js';
@@ -13,6 +14,7 @@ export interface Request {
   readonly strength: number;
   /** A factor on the strength of the model's canvas; undefined: 1. */
   readonly canvas?: number | undefined;
+  readonly steady: number;
   readonly overrides: ModelOverrides;
   readonly inputs: ReadonlyMap<string, ConstantSource>;
   /** In place of the manifest's. */
@@ -28,7 +30,7 @@ type OverFrames = Pick<LoadedModel, 'tables' | 'feeds' | 'window' | 'recurrence'
  * output.
  */
 export function finish(
-  { spec, strength }: Request,
+  { spec, strength, steady, cutThreshold }: Request,
   file: string,
   proto: ModelProto,
   input: GraphEnd,
@@ -37,8 +39,9 @@ export function finish(
   sources: readonly unknown[],
   notes: readonly string[],
   constants: readonly Constant[] = [],
-  { tables = [], feeds, window, recurrence, cuts }: Partial<OverFrames> = {},
+  { tables = [], feeds, window, recurrence, cuts: own }: Partial<OverFrames> = {},
 ): LoadedModel {
+  const cuts = steady === 0 ? own : steadyCuts(own, recurrence, cutThreshold);
   const { io, scale, multiple } = described;
   const values = constants.map((one) => [one.name, one.sha256]);
   // Without them it is as it was before there were any: journals keep it.
@@ -49,7 +52,15 @@ export function finish(
   };
   const [table, ...others] = tables.map(({ name: _, ...own }) => own);
   const rows = { table, ...(others.length === 0 ? {} : { others }) };
-  const more = { ...(values.length === 0 ? {} : { constants: values }), ...rows, ...frames, states, cuts };
+  const held = steady === 0 ? {} : { steady };
+  const more = {
+    ...held,
+    ...(values.length === 0 ? {} : { constants: values }),
+    ...rows,
+    ...frames,
+    states,
+    cuts,
+  };
   const identity = JSON.stringify({ sources, io, scale, multiple, strength, ...more });
   return {
     name: spec,
@@ -67,6 +78,7 @@ export function finish(
     multiple,
     strength,
     canvas: undefined,
+    steady,
     precision: 'fp32',
     int8: undefined,
     ...fixedBy(io, input, file),

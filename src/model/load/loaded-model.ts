@@ -79,6 +79,8 @@ export interface LoadedModel {
   readonly strength: number;
   /** The field of noise under its frames; undefined if it has none. */
   readonly canvas: Canvas | undefined;
+  /** How much is held of the frame before where the source does not change: 0 (nothing) to 1. */
+  readonly steady: number;
   /** The only batch size that the file allows, if its batch dimension is fixed. */
   readonly fixedBatch: number | undefined;
   /** The only frame size, in pixels, that the file allows, if its height and width are fixed. */

@@ -32,6 +32,8 @@ export interface LoadOptions {
   readonly strength?: number;
   /** A factor on the strength of the model's canvas, 0 to `MAX_CANVAS`; default 1. */
   readonly canvas?: number | undefined;
+  /** How much is held of the frame before where the source does not change: 0, the default, to 1. */
+  readonly steady?: number;
   readonly overrides?: ModelOverrides;
   /** Values of inputs of the graph, by their names. They replace those in the manifest. */
   readonly inputs?: ReadonlyMap<string, ConstantSource>;
@@ -40,6 +42,8 @@ export interface LoadOptions {
   /** Largest ONNX file in bytes; default: FRAMESCATTER_MAX_MODEL_BYTES in the environment, or 1 GiB. */
   readonly maxBytes?: number;
 }
+
+export const MAX_STEADY = 1;
 
 /** Names of pictures: a painting is often given for a model. */
 const PICTURES = /\.(?:jpe?g|png|webp|tiff?|bmp|gif|avif|heic)$/i;
@@ -53,11 +57,12 @@ const PICTURES = /\.(?:jpe?g|png|webp|tiff?|bmp|gif|avif|heic)$/i;
  * @throws {JobError} model: when a file or name is missing or wrong; the message names it.
  */
 export async function loadModel(spec: string, options: LoadOptions): Promise<LoadedModel> {
-  const { strength = 1, overrides = {} } = options;
-  checkRanges(strength, options.canvas, overrides);
+  const { strength = 1, steady = 0, overrides = {} } = options;
+  checkRanges({ strength, steady, canvas: options.canvas }, overrides);
   const request: Request = {
     spec,
     strength,
+    steady,
     canvas: options.canvas,
     overrides,
     inputs: options.inputs ?? new Map(),
@@ -72,7 +77,7 @@ export async function loadModel(spec: string, options: LoadOptions): Promise<Loa
   }
   if (options.cutThreshold === undefined || model.cuts !== undefined) return model;
   throw new JobError('model', `"${spec}" does not stop at scene cuts, so --cut-threshold does not apply`, {
-    hint: 'write "cuts": true beside the "window" of its frames, or in the "reset" of its states',
+    hint: 'write "cuts": true beside the "window" of its frames, or in the "reset" of its states, or give --steady',
   });
 }
 
@@ -232,8 +237,11 @@ async function exists(path: string): Promise<boolean> {
 }
 
 function checkRanges(
-  strength: number,
-  canvas: number | undefined,
+  {
+    strength,
+    steady,
+    canvas,
+  }: { readonly strength: number; readonly steady: number; readonly canvas: number | undefined },
   { scale, multiple }: ModelOverrides,
 ): void {
   const within = (value: number | undefined, low: number, high: number) =>
@@ -246,6 +254,8 @@ function checkRanges(
   if (!within(canvas, 0, MAX_CANVAS)) {
     throw new JobError('usage', `a canvas of ${canvas} is not between 0 and ${MAX_CANVAS}`);
   }
+  if (!within(steady, 0, MAX_STEADY))
+    throw new JobError('usage', `a steadiness of ${steady} is not between 0 and ${MAX_STEADY}`);
   if (!whole(scale, MAX_SCALE))
     throw new JobError('usage', `a model scale of ${scale} is not one of 1..${MAX_SCALE}`);
   if (!whole(multiple, MAX_MULTIPLE)) {

@@ -54,6 +54,13 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
     rows: table && openRows(session, table, batch, styledBytes),
   });
 
+  /** Returns whether states begin anew at a frame of a shard. What fills a batch up begins nothing. */
+  function beginsAnew(at: number, frames: number, scenes: Scenes | undefined): boolean {
+    const isFirst = every !== undefined && at % every === 0;
+    const isCut = cuts?.states === true && at < frames && scenes?.startsAt(before + at) === true;
+    return isFirst || isCut;
+  }
+
   return {
     async *run(shard, result, frames) {
       memory ??= open();
@@ -62,9 +69,8 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
       for (let at = 0; at < frames; at += batch) {
         const input = shard.subarray(at * frameBytes, (at + batch + halo) * frameBytes);
         const output = result.subarray(at * styledBytes, (at + batch) * styledBytes);
-        const isFirst = every !== undefined && at % every === 0;
-        const isCut = cuts?.states === true && scenes?.startsAt(before + at) === true;
-        const own = states?.next(isFirst || isCut);
+        const resets = Array.from({ length: batch }, (_, place) => beginsAnew(at + place, frames, scenes));
+        const own = states?.next(resets);
         if (neighbours !== undefined && cuts !== undefined && scenes !== undefined)
           place(neighbours, scenes, { at, before, batch, most: frames, offsets: cuts.offsets });
         const places = neighbours === undefined ? [] : [bytesOf(neighbours)];

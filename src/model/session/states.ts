@@ -4,8 +4,15 @@ import { RESET_INPUT } from '../compose/state-ends.js';
 import { allocateBuffer } from './session-errors.js';
 
 export interface States {
-  /** Returns the buffers of the next run: what goes in and what comes out. */
-  next(reset: boolean): { readonly inputs: readonly Uint8Array[]; readonly outputs: readonly Uint8Array[] };
+  /**
+   * Returns the buffers of the next run: what goes in and what comes out.
+   *
+   * @param resets for each of its frames, whether the states begin anew.
+   */
+  next(resets: readonly boolean[]): {
+    readonly inputs: readonly Uint8Array[];
+    readonly outputs: readonly Uint8Array[];
+  };
 }
 
 /** Allocates the states of a session, twice: what a run gives, the next one takes. */
@@ -13,13 +20,13 @@ export function openStates(session: NativeSession): States {
   const at = session.inputs.findIndex(({ name }) => name === RESET_INPUT);
   const sizes = session.inputs.slice(at + 1).map(({ bytes }) => bytes);
   const allocate = () => sizes.map((bytes) => allocateBuffer(bytes, session).fill(0));
-  const flag = allocateBuffer(1, session);
+  const flags = allocateBuffer(session.inputs[at]?.bytes ?? 1, session);
   let [before, after] = [allocate(), allocate()];
   return {
-    next(reset) {
-      flag[0] = reset ? 1 : 0;
+    next(resets) {
+      flags.set(resets.map(Number));
       [before, after] = [after, before];
-      return { inputs: [flag, ...before], outputs: after };
+      return { inputs: [flags, ...before], outputs: after };
     },
   };
 }

@@ -47,6 +47,7 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
     [['a', 'b', '--batch', '0'], /--batch/],
     [['a', 'b', '--batch', '1.5'], /--batch/],
     [['a', 'b', '--strength', '2'], /--strength/],
+    [['a', 'b', '--steady', '1.1'], /--steady/],
     [['a', 'b', '--size', 'huge'], /size[\s\S]*fast[\s\S]*fine/],
     [['a', 'b', '--precision', 'fp16', '--provider', 'cpu'], /fp16 is for GPUs/],
     [['a', 'b', '--precision', 'int8', '--provider', 'cuda'], /int8 is for CPUs/],
@@ -139,7 +140,8 @@ t.test('an empty value is no number, in any command', async (t) => {
     const message = new RegExp(`--${option} takes a number, and was given an empty value`);
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
   }
-  t.match(job('a', 'b', '--strength', '0', '--crf=0'), { strength: 0, crf: 0 });
+  t.match(job('a', 'b', '--strength', '0', '--crf=0'), { strength: 0, crf: 0, steady: 0 });
+  t.match(job('a', 'b', '--steady', '0.7'), { steady: 0.7 });
   t.match(job('--', 'a', '--crf='), { output: '--crf=' }, 'a name is none');
 });
 

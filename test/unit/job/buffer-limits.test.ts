@@ -10,7 +10,7 @@ import type { PreparedJob } from '../../../src/job/prepare/prepare.js';
 const UPSCALED = {
   batch: 4,
   graph: { inputBytes: 1920 * 1080 * 1.5, rowBytes: 16 * 1920 * 1080 * 1.5 },
-  fewer: fewerFrames({ fixedBatch: undefined, window: undefined, recurrence: undefined }),
+  fewer: fewerFrames({ fixedBatch: undefined, window: undefined, recurrence: undefined, steady: 0 }),
 };
 
 t.test("the root's round of all ranks' batches fits into 4 GiB, or what would is said", async (t) => {
@@ -58,7 +58,7 @@ t.test('a video that cannot be cut after all is held to it, one that is cut is n
     refuseLack: (split: string) => void checked.push(split),
     needs: () => undefined,
   };
-  const model = { fixedBatch: undefined, window: undefined, recurrence: undefined };
+  const model = { fixedBatch: undefined, window: undefined, recurrence: undefined, steady: 0 };
   const prepared = { ...UPSCALED, share: UPSCALED.batch, model, memory } as unknown as PreparedJob;
   const choosing = (split: unknown, ranks = 22) =>
     withinLimits(async () => split as Split, ranks)(prepared, {} as StorageContext, undefined);

@@ -31,7 +31,7 @@ const JOB = {
     pixelFormat: 'yuv420p',
     filters: ['bwdif=mode=send_frame:parity=tff', 'scale=720:576'],
   },
-  model: { name: 'wave', size: 'small', file: '/models/wave.onnx', sha256: 'abc' },
+  model: { name: 'wave', size: 'small', file: '/models/wave.onnx', sha256: 'abc', steady: 0 },
   batch: 1,
   share: 1,
   graph: { window: undefined },
@@ -81,6 +81,17 @@ t.test('before the sessions: input, wire, model, batch, output and the streams t
     'stream: Audio stream 1 (aac, eng) is copied',
     'stream: Attachment 3 (mjpeg, cover.jpg) is attached as a file',
     'stream: Data stream 4 (tmcd) is written anew by the muxer',
+  ]);
+});
+
+t.test('what is held against flicker, in runs and up to scene cuts', async (t) => {
+  const cuts = { threshold: 30, neighbours: false, states: true };
+  const graph = { ...JOB.graph, every: 48, cuts } as DecidedJob['graph'];
+  const lines = preparedDecisions({ ...JOB, share: 48, model: { ...JOB.model, steady: 0.7 }, graph });
+  t.match(lines.slice(4, 7), [
+    'states: begin anew every 48 frames; a rank gets 48 at a time',
+    'steady: up to 0.7 of the frame before is kept',
+    'scene cuts: states stop where two frames are 30 apart',
   ]);
 });
 

@@ -51,7 +51,7 @@ function check(ranks: number, free: number, more: Partial<MemoryCheck> = {}): Me
     facts: facts(ranks, ranks),
     machines,
     override: undefined,
-    fewer: fewerFrames({ fixedBatch: undefined, window: undefined, recurrence: undefined }),
+    fewer: fewerFrames({ fixedBatch: undefined, window: undefined, recurrence: undefined, steady: 0 }),
     pixels: 33e6,
     ...more,
   };

@@ -54,6 +54,7 @@ t.test('options of videos are refused for pictures, by their names', async (t) =
     ['--video', '1'],
     ['--table', 't.csv'],
     ['--every', '2'],
+    ['--steady', '0.5'],
   ];
   refuseVideoOptions(pictures('a.jpg', 'b.jpg'));
   for (const words of given) {
