@@ -338,6 +338,11 @@ t.test('refusals name the output, the file and what to do', async (t) => {
       { message: /gives no picture, so --strength does not apply/ },
     ],
     [
+      'steady',
+      () => composed(t, classifier(), [64, 64], { steady: 0.5 }),
+      { message: /gives no picture, so --steady does not apply/ },
+    ],
+    [
       'labels',
       () => composed(t, classifier({ labels: LABELS.slice(1) }), [64, 64]),
       { message: /there are 9 labels for 10 classes/, hint: /role "table"/ },
