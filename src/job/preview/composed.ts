@@ -1,5 +1,5 @@
 /** Composes the models of a preview with its frames: the graphs of a job. */
-import { compose } from '../../model/compose/compose.js';
+import { type ComposedGraph, compose } from '../../model/compose/compose.js';
 import { composePicture } from '../../model/compose/picture-graph.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import type { Size } from '../../model/load/network.js';
@@ -105,7 +105,7 @@ export function shownSize(input: PreviewInput): Size {
 }
 
 type Made = Pick<ComposedVariant, 'shape' | 'needs' | 'output' | 'show' | 'notes'> & {
-  readonly graph: { readonly bytes: Uint8Array; readonly inputBytes: number; readonly rowBytes: number };
+  readonly graph: Pick<ComposedGraph, 'bytes' | 'inputBytes' | 'rowBytes'> & { readonly stateBytes?: number };
   readonly verified: boolean;
 };
 
@@ -172,7 +172,8 @@ function refuseLack(
 ): void {
   const batch = shape.share + haloOf(shape.window);
   planMemory({
-    ...{ options, source, model, graph, batch, onCpus, machines },
+    ...{ options, source, model, batch, onCpus, machines },
+    graph: { stateBytes: 0, ...graph },
     spec: undefined,
     segmentFrames: 1,
   }).refuseLack('frames');
