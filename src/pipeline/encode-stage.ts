@@ -27,6 +27,8 @@ export async function encode(rounds: AsyncIterable<StyledRound>, context: Encode
       const row = round.data.data.subarray(i * styledBytes, (i + 1) * styledBytes);
       frame += 1;
       await meter.time('encode', sink.write(row, pts), [frame, frame]);
+      // A frame that only fills a batch has no time.
+      if (!Number.isNaN(pts)) meter.addFinished();
     }
     round.data.release();
   }

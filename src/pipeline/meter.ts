@@ -1,16 +1,15 @@
 import { type Activity, UNWATCHED, type UnderWay } from '../watchdog/activity.js';
-
-/** The pipeline's stages, in the order in which a frame passes them. */
-export const STAGES = ['decode', 'scatter', 'infer', 'gather', 'encode'] as const;
-export type Stage = (typeof STAGES)[number];
+import type { Stage } from './stages.js';
+import { type RankTimeline, type TimeBins, timeBins } from './time-bins.js';
 
 /** Seconds that each stage of this rank worked or waited for its own device, pipe or peers. */
 export type StageSeconds = Readonly<Record<Stage, number>>;
 
-/** The work of one rank: frames inferred, and seconds by stage. */
+/** The work of one rank: frames inferred, seconds by stage, and when its stages worked. */
 export interface RankWork {
   readonly frames: number;
   readonly seconds: StageSeconds;
+  readonly timeline: RankTimeline;
 }
 
 /**
@@ -27,6 +26,7 @@ export class StageMeter {
   #frames = 0;
   #runs = 0;
   readonly #activity: Activity;
+  readonly #bins: TimeBins = timeBins();
 
   constructor(activity: Activity = UNWATCHED) {
     this.#activity = activity;
@@ -44,11 +44,26 @@ export class StageMeter {
       return await this.#activity.during(stage, work, frames);
     } finally {
       const now = performance.now();
-      this.#seconds[stage] += (now - mine.booked) / 1000;
+      this.#book(stage, mine.booked, now);
       mine.booked = now;
       mine.count -= 1;
       if (mine.count === 0) this.#atWork.delete(stage);
     }
+  }
+
+  /**
+   * Books a wait for work, which began at a time of `performance.now()` and ends now. A rank that is handed
+   * its work has it in place of scattering. `within`: the stage that would count the wait as its own.
+   */
+  waited(since: number, within?: Stage): void {
+    const now = performance.now();
+    this.#book('scatter', since, now);
+    if (within !== undefined) this.#book(within, since, now, -1);
+  }
+
+  /** Counts a frame that left the pipeline. */
+  addFinished(): void {
+    this.#bins.addFrame();
   }
 
   /** Counts one run and its `frames`. */
@@ -63,6 +78,11 @@ export class StageMeter {
   }
 
   read(): RankWork {
-    return { frames: this.#frames, seconds: { ...this.#seconds } };
+    return { frames: this.#frames, seconds: { ...this.#seconds }, timeline: this.#bins.read() };
+  }
+
+  #book(stage: Stage, from: number, to: number, sign: 1 | -1 = 1): void {
+    this.#seconds[stage] += (sign * (to - from)) / 1000;
+    this.#bins.add(stage, from, to, sign);
   }
 }

@@ -89,7 +89,8 @@ export interface Ends {
 
 /**
  * Runs every frame through the model: `encode(gather(infer(scatter(decode(video)))))`, each stage ahead of
- * the next. All ranks call this together; only the root has `ends`. Returns the work of this rank.
+ * the next. All ranks call this together; only the root has `ends`. `meter` books the work of this rank,
+ * which is returned.
  */
 export async function runPipeline(
   world: World,
@@ -97,12 +98,12 @@ export async function runPipeline(
   shape: PipelineShape,
   ends: Ends | undefined,
   activity: Activity,
+  meter = new StageMeter(activity),
 ): Promise<RankWork> {
   const { share, window = NO_NEIGHBOURS, frameBytes, styledBytes } = shape;
   const halo = haloOf(window);
   const ahead = AHEAD[shape.schedule];
   const schedule = scheduleOf(shape.schedule, world.size, share, shape.every);
-  const meter = new StageMeter(activity);
   // The root holds whole rounds and infers its own frames, the first of each, in place: they are never
   // copied.
   const shares = world.isRoot ? world.size : 1;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { RankReport } from '../job/report/summary.js';
-import { STAGES, type StageSeconds } from '../pipeline/meter.js';
+import type { RankReport } from '../job/report/limits.js';
+import type { StageSeconds } from '../pipeline/meter.js';
+import { STAGES } from '../pipeline/stages.js';
 import type { Log } from '../report/log.js';
 import { JobError } from '../system/errors.js';
 import { type Exporter, openExporter } from './exporter.js';

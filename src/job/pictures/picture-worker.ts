@@ -64,7 +64,6 @@ export async function workOnPictures(context: PictureWorker): Promise<RankWork> 
   const encoding: Promise<void>[] = [];
   let halted = false;
   let failure: { readonly error: unknown } | undefined;
-  let waited = 0;
 
   const fail = (error: unknown): void => {
     failure ??= { error };
@@ -84,7 +83,7 @@ export async function workOnPictures(context: PictureWorker): Promise<RankWork> 
   async function nextGroup(): Promise<Group | undefined> {
     const since = performance.now();
     const group = await activity.during(PIECE_WAIT, queue.take());
-    waited += (performance.now() - since) / 1000;
+    meter.waited(since);
     return group;
   }
 
@@ -107,6 +106,7 @@ export async function workOnPictures(context: PictureWorker): Promise<RankWork> 
   /** Keeps the result of a picture, and sends those of its group when it is the last. */
   async function settle({ group, sent, sha256 }: Ready, result: Partial<MadePicture>, data?: Uint8Array) {
     const { place, stamp } = sent;
+    if (result.error === undefined) meter.addFinished();
     const facts = { error: null, finite: true, shapes: null, furtherPages: 0, ...result };
     const bytes = data?.byteLength ?? 0;
     group.results.push({ facts: { place, stamp, sha256, bytes, ...facts }, data: data ?? new Uint8Array(0) });
@@ -192,8 +192,7 @@ export async function workOnPictures(context: PictureWorker): Promise<RankWork> 
   await Promise.all(encoding);
   await channel.send(failure === undefined ? { kind: 'ended' } : failedEnding(world, failure.error));
   await listening;
-  const { frames, seconds } = meter.read();
-  return { frames, seconds: { ...seconds, scatter: waited } };
+  return meter.read();
 }
 
 /** Returns the packed rows of one of a batch. Boxes are in pixels of that picture. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { InferenceStreams } from '../../model/session/inference-streams.js';
 import type { World } from '../../mpi/world.js';
 import type { FrameRun } from '../../pipeline/decode-windows-stage.js';
-import type { RankWork } from '../../pipeline/meter.js';
+import { type RankWork, StageMeter } from '../../pipeline/meter.js';
 import { type PipelineShape, runPipeline, takesRuns } from '../../pipeline/pipeline.js';
 import { JobError } from '../../system/errors.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
@@ -78,7 +78,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   const segments = segmentWriter(context, fail);
   let halted = false;
   let failure: { readonly error: unknown } | undefined;
-  let waited = 0;
+  const meter = new StageMeter(activity);
   let frames = 0;
   let current: OpenPiece | undefined;
   let given = 0;
@@ -113,7 +113,8 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   async function nextPiece(): Promise<OpenPiece | undefined> {
     const since = performance.now();
     const piece = await activity.during(PIECE_WAIT, queue.take());
-    waited += (performance.now() - since) / 1000;
+    // Of runs the wait for pieces is no part of decoding.
+    meter.waited(since, takesRuns(shape) ? undefined : 'decode');
     if (piece !== undefined) segments.expect(piece);
     return piece;
   }
@@ -189,15 +190,13 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
       runs: runs(),
     },
     activity,
+    meter,
   );
   await segments.end();
   await channel.send(failure === undefined ? { kind: 'ended' } : failedEnding(world, failure.error));
   await listening;
   for (const piece of [...(current === undefined ? [] : [current]), ...queue.rest()]) await closePiece(piece);
-  const { decode, ...others } = work.seconds;
-  // Of runs the wait for pieces is no part of decoding.
-  const own = takesRuns(shape) ? decode : decode - waited;
-  return { frames, seconds: { ...others, decode: own, scatter: waited } };
+  return { ...work, frames };
 }
 
 /** Creates the queue of received pieces that have not started. */
