@@ -6,11 +6,16 @@ import { runJob } from './job.js';
 /** Runs the job of one video, on every rank. */
 export async function runOne(context: RunContext, job: JobOptions): Promise<void> {
   const { world, options } = context;
-  const root = world.isRoot ? (await import('./root-job.js')).rootJob(context, job) : undefined;
+  const root = world.isRoot ? (await import('./root-job.js')).rootJob(context, job, true) : undefined;
   const facts = await runJob(context, root);
   await onRoot(world, async () => {
     if (facts === undefined || options.report === undefined) return;
-    const { runReport, writeReport } = await import('./report/run-report.js');
-    await writeReport(options.report, runReport(facts));
+    const { runReport } = await import('./report/run-report.js');
+    const { writeReport } = await import('./report/write-report.js');
+    const json = runReport(facts);
+    await writeReport(options.report, {
+      json,
+      page: async () => (await import('./report/page/run-page.js')).runPage(json, facts.stills),
+    });
   });
 }

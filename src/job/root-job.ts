@@ -1,3 +1,4 @@
+import { parseLocation } from '../storage/location/location.js';
 import { deviceOf } from '../system/devices.js';
 import { JobError } from '../system/errors.js';
 import { openScratch } from '../system/scratch.js';
@@ -9,8 +10,12 @@ import type { StorageContext } from './context/storage-context.js';
 import { tidyUp } from './output/publication.js';
 import { preparedDecisions, workDecisions } from './prepare/decisions.js';
 import { type PreparedJob, prepareJob } from './prepare/prepare.js';
+import { environmentOf } from './report/environment.js';
 import type { RunFacts } from './report/run-report.js';
-import { type RankReport, summaryLines } from './report/summary.js';
+import type { Stills } from './report/stills.js';
+import { busyLine, summaryLines } from './report/summary.js';
+import { isPage } from './report/write-report.js';
+import { type PipelineOutcome, runFacts } from './run-facts.js';
 import {
   type Choices,
   type Completed,
@@ -22,7 +27,6 @@ import {
   refuseChangedInput,
 } from './split/open-work.js';
 import type { PieceWork } from './split/piece-work.js';
-import type { RootWork } from './split/root-work.js';
 
 /** Errors that an input may cause that is written to, or replaced, while it is read. */
 const EXPLAINED: readonly JobError['code'][] = ['input', 'ffmpeg', 'internal'];
@@ -51,17 +55,14 @@ export interface RootJob {
   /** Removes the work of an output that an earlier run has published. */
   tidyUp(prepared: PreparedJob): Promise<void>;
   /** Muxes, verifies and publishes the output, and logs the summary. */
-  conclude(prepared: PreparedJob, work: RootWork, pipeline: PipelineOutcome): Promise<RunFacts>;
+  conclude(prepared: PreparedJob, work: FrameWork | PieceWork, pipeline: PipelineOutcome): Promise<RunFacts>;
 }
 
-/** The work of all ranks. */
-export interface PipelineOutcome {
-  readonly pipelineSeconds: number;
-  readonly ranks: readonly RankReport[];
-}
-
-/** Creates the job of a video. The caller must run or drop it. */
-export function rootJob(context: RunContext, job: JobOptions): RootJob {
+/**
+ * Creates the job of a video. The caller must run or drop it. `takesStills`: its report shows frames, if it
+ * is a page.
+ */
+export function rootJob(context: RunContext, job: JobOptions, takesStills = false): RootJob {
   const { log, stop, version, world, machines = [] } = context;
   const dropped = new AbortController();
   const stopped = AbortSignal.any([stop.aborted, dropped.signal]);
@@ -112,64 +113,43 @@ export function rootJob(context: RunContext, job: JobOptions): RootJob {
 
     endsOf: (work) => pipelineEnds(work, stop),
 
-    async conclude(prepared, work, { ranks, pipelineSeconds }) {
+    async conclude(prepared, work, pipeline) {
       const completed = await completeOutput(job, prepared, work, log);
       const wallSeconds = (performance.now() - began) / 1000;
-      const facts = factsOf(version, prepared, work, { completed, wallSeconds, pipelineSeconds, ranks });
+      const facts = runFacts(context, job, prepared, work, { ...pipeline, completed, wallSeconds });
       for (const warning of facts.warnings) log.warn(warning);
-      for (const line of summaryLines(facts.framesMadeInThisRun, facts, ranks, world.size)) log.info(line);
+      for (const line of summaryLines(facts)) log.info(line);
+      log.detail(busyLine(facts));
       const besides = (prepared.table?.files ?? []).flatMap(({ beside }) => beside?.display ?? []);
       const rows = completed.rows.length === 0 ? '' : `, ${completed.rows.join(' and ')} rows`;
       log.info(`wrote ${[prepared.destination.display, ...besides].join(' and ')}${rows}`);
-      return facts;
+      if (job.report === undefined) return facts;
+      const environment = await environmentOf(world.library, machines);
+      const stills =
+        takesStills && isPage(job.report)
+          ? await stillsOf(job.output, prepared, completed, storage)
+          : undefined;
+      return { ...facts, environment, stills };
     },
   };
 }
 
-interface Outcome extends PipelineOutcome {
-  readonly completed: Completed;
-  readonly wallSeconds: number;
-}
-
-function factsOf(version: string, prepared: PreparedJob, work: RootWork, outcome: Outcome): RunFacts {
-  const { completed, ...pipeline } = outcome;
-  const { source, graph, video, table, model, input, destination } = prepared;
-  return {
-    version,
-    input: {
-      path: input.display,
-      bytes: source.bytes,
-      format: source.format,
-      codec: source.video.codec,
-      decoder: work.hardware.nvdec ? 'nvdec' : 'software',
-      width: source.video.width,
-      height: source.video.height,
-    },
-    output: {
-      path: destination.display,
-      container: video?.container.name,
-      codec: video?.spec.codec,
-      encoder: video && work.hardware.encoder,
-      width: graph.output?.width,
-      height: graph.output?.height,
-      table: table && (table.files[0]?.beside ?? destination).display,
-      tableRows: completed.rows[0],
-      model: model.name,
-      modelSize: model.size,
-      modelSha256: model.sha256,
-    },
-    tables: table?.files.map(({ beside }, at) => ({
-      name: table.plan.tables[at]?.name,
-      path: (beside ?? destination).display,
-      rows: completed.rows[at],
-    })),
-    ...pipeline,
-    frames: completed.frames,
-    nonFiniteFrames: completed.nonFiniteFrames,
-    framesMadeInThisRun: completed.frames - work.restored,
-    resumes: work.journal.resumes,
-    notes: [...prepared.notes, ...work.hardware.notes, ...completed.notes],
-    concealed: work.concealed,
-    warnings: [...work.warnings, ...completed.warnings],
-  };
+/** Takes small frames of the source and the published output, if that is a video on this machine. */
+async function stillsOf(
+  place: string,
+  { input, source }: PreparedJob,
+  { video }: Completed,
+  { scratch, stopped }: StorageContext,
+): Promise<Stills | undefined> {
+  if (video === undefined) return undefined;
+  const output = parseLocation(place);
+  if (output.kind !== 'file')
+    return { pairs: [], strip: [], note: 'No frames are shown: the output is in Blob storage.' };
+  const { takeStills } = await import('./report/stills.js');
+  const { pts, shift } = video;
+  const { index, timeBase } = source.video;
+  return takeStills({
+    ...{ source: { path: input.path, index }, output: output.path, pts, shift, timeBase },
+    ...{ folder: scratch.folder, signal: stopped },
+  });
 }

@@ -255,7 +255,11 @@ function outputOptions<T>(parser: Argv<T>) {
       describe:
         'where OUTPUT is a table: take so many frames per second, by their times: 1, 0.5 or 30000/1001',
     })
-    .option('report', { type: 'string', group, describe: 'write a JSON report of the run to this file' });
+    .option('report', {
+      type: 'string',
+      group,
+      describe: 'write a report of the run to this file: a page if its name ends in .html, otherwise JSON',
+    });
   return loggingOptions(outputs, group).option('progress', {
     type: 'string',
     choices: PROGRESS_CHOICES,

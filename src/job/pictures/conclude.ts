@@ -6,6 +6,8 @@ import type { StorageContext } from '../context/storage-context.js';
 import { discardWork } from '../journal/work.js';
 import { publish } from '../output/publication.js';
 import { TABLE_TYPES } from '../prepare/outputs.js';
+import { environmentOf } from '../report/environment.js';
+import type { RankReport } from '../report/limits.js';
 import {
   countsLine,
   type FailedPicture,
@@ -14,9 +16,9 @@ import {
   picturesReport,
   someNames,
 } from '../report/pictures-report.js';
-import { writeReport } from '../report/run-report.js';
-import type { RankReport } from '../report/summary.js';
+import { isPage, writeReport } from '../report/write-report.js';
 import type { PictureInput } from './find.js';
+import { picturePairs } from './picture-pairs.js';
 import { makePictureTable } from './picture-table.js';
 import type { PictureWork } from './picture-work.js';
 import { outputOf, type PreparedPictures } from './prepare-pictures.js';
@@ -56,8 +58,11 @@ export async function concludePictures(ended: Ended): Promise<void> {
       ...(table === undefined ? {} : { table: table.display, tableRows: table.rows }),
       ...{ model: model.name, modelSize: model.size, modelSha256: model.sha256 },
     };
+    const stills = isPage(options.report) ? await picturePairs(prepared, work, storage) : undefined;
     const facts = {
       version,
+      stills,
+      environment: await environmentOf(context.world.library, context.machines ?? []),
       output,
       pictures: counts,
       failures: failures.first,
@@ -66,7 +71,9 @@ export async function concludePictures(ended: Ended): Promise<void> {
       pipelineSeconds,
       warnings,
     };
-    await writeReport(options.report, picturesReport({ ...facts, resumes: work.journal.resumes }));
+    const json = picturesReport({ ...facts, resumes: work.journal.resumes });
+    const page = async () => (await import('../report/page/pictures-page.js')).picturesPage(json, stills);
+    await writeReport(options.report, { json, page });
   }
   const made = counts.done - counts.kept;
   const speed = wallSeconds > 0 ? made / wallSeconds : 0;

@@ -13,7 +13,7 @@ import { followRoot, leadRanks, RootFailed } from '../collective.js';
 import type { RunContext } from '../context/context.js';
 import type { StorageContext } from '../context/storage-context.js';
 import { tidyUp } from '../output/publication.js';
-import { type RankReport, stageTimes } from '../report/summary.js';
+import { type RankReport, stageTimes } from '../report/limits.js';
 import { openSessions } from '../sessions.js';
 import { localChannel } from '../split/channel.js';
 import { deal } from '../split/deal.js';

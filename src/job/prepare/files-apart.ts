@@ -7,7 +7,7 @@ import { type Location, parseLocation } from '../../storage/location/location.js
 import { JobError } from '../../system/errors.js';
 import type { JobOptions } from '../context/options.js';
 import { workLocation } from '../journal/work.js';
-import { refuseForeignReport } from '../report/run-report.js';
+import { refuseForeignReport } from '../report/write-report.js';
 
 /** A file or folder that the command line names. */
 interface Named {

@@ -8,7 +8,8 @@ import { openDestination } from '../output/destination.js';
 import { publishedIdentity } from '../output/publication.js';
 import { refuseSharedFiles } from '../prepare/files-apart.js';
 import { countStates, type QueuedVideo, queueReport, type VideoOutcome } from '../report/queue-report.js';
-import { type RunFacts, writeReport } from '../report/run-report.js';
+import type { RunFacts } from '../report/run-report.js';
+import { writeReport } from '../report/write-report.js';
 import { type RootJob, rootJob } from '../root-job.js';
 import { planQueue } from './queue-plan.js';
 import { openQueueRecord, type QueueRecord } from './queue-record.js';
@@ -76,8 +77,10 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
   let forecast: Promise<Forecast> | undefined;
 
   async function save(): Promise<void> {
-    if (options.report !== undefined)
-      await writeReport(options.report, queueReport(version, videosOf(entries)));
+    if (options.report === undefined) return;
+    const json = queueReport(version, videosOf(entries));
+    const page = async () => (await import('../report/page/queue-page.js')).queuePage(json);
+    await writeReport(options.report, { json, page });
   }
 
   /** Takes the next entry, with what became of it. */

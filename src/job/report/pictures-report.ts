@@ -1,4 +1,6 @@
-import type { RankReport } from './summary.js';
+import type { Environment } from './environment.js';
+import { type Limits, limitsOf, type RankReport } from './limits.js';
+import type { Stills } from './stills.js';
 
 /** A picture that failed. */
 export interface FailedPicture {
@@ -19,6 +21,9 @@ export interface PicturesFacts {
   readonly pipelineSeconds: number;
   readonly ranks: readonly RankReport[];
   readonly warnings: readonly string[];
+  readonly environment: Environment;
+  /** Small pictures for the page; undefined if none are shown. */
+  readonly stills: Stills | undefined;
 }
 
 export interface PictureCounts {
@@ -36,8 +41,21 @@ export const MOST_REPORTED = 1000;
 /** The most names in a message. */
 const MOST_NAMES = 10;
 
-export function picturesReport(facts: PicturesFacts) {
-  return { report: 1, ...facts };
+/** The report of a job of pictures, as JSON. */
+export type PicturesReport = ReturnType<typeof picturesReport>;
+
+/** Returns the report of a job of pictures. */
+export function picturesReport({ stills: _, ...facts }: PicturesFacts) {
+  return { report: 1, ...facts, limits: limitsOfPictures(facts) };
+}
+
+/** Returns what limited the ranks, each of which decodes, infers and encodes pictures of its own. */
+function limitsOfPictures(facts: Omit<PicturesFacts, 'stills'>): Limits {
+  const framesMadeInThisRun = facts.pictures.done - facts.pictures.kept;
+  const limits = limitsOf({ ...facts, framesMadeInThisRun, split: 'segments', schedule: 'even' });
+  // The other remedies are for videos.
+  const isInference = limits.limit === 'infer' && limits.aroundSeconds < facts.pipelineSeconds;
+  return isInference ? limits : { ...limits, next: undefined };
 }
 
 /** Returns the line that says how many pictures were made. */

@@ -15,6 +15,9 @@ export interface QueuedVideo {
   readonly outcome: VideoOutcome;
 }
 
+/** The report of a queue, as JSON. */
+export type QueueReport = ReturnType<typeof queueReport>;
+
 /** Returns the report of a queue: an entry for each video, with the report of its run if it is done. */
 export function queueReport(version: string, videos: readonly QueuedVideo[]) {
   return {

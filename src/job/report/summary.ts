@@ -1,75 +1,87 @@
-import { STAGES, type StageSeconds } from '../../pipeline/meter.js';
-import { clock } from '../../report/progress.js';
+/** The last lines of a job in the log. */
+import { STAGES } from '../../pipeline/stages.js';
+import { clock, type Unit } from '../../report/progress.js';
+import { LIMIT_NAMES, type Limits, limitsOf, type PipelineFacts, stageTimes } from './limits.js';
 
-/** The work of one rank. */
-export interface RankReport {
-  readonly rank: number;
-  readonly host: string;
-  readonly provider: string;
-  /** Arithmetic: fp32, fp16 (on GPUs) or int8 (on CPUs). */
-  readonly precision: string;
+/** The facts that the summary tells. */
+export interface SummaryFacts extends PipelineFacts {
+  readonly input: Readonly<Record<string, string | number | undefined>>;
+  readonly output: Readonly<Record<string, string | number | undefined>>;
   readonly frames: number;
-  /** Peak resident memory of its process so far, in bytes. */
-  readonly peakMemory?: number;
-  readonly seconds: StageSeconds;
-}
-
-/** If the pipeline took less than this share of a job's time, the summary also shows the rest. */
-const PIPELINE_SHARE = 0.5;
-
-/**
- * Returns the seconds by stage: decode, infer and encode of the busiest rank, scatter and gather of the root.
- */
-export function stageTimes(ranks: readonly RankReport[]): StageSeconds {
-  const root = ranks[0]?.seconds;
-  const busiest = (stage: 'decode' | 'infer' | 'encode'): number =>
-    Math.max(0, ...ranks.map((rank) => rank.seconds[stage]));
-  return {
-    decode: busiest('decode'),
-    scatter: root?.scatter ?? 0,
-    infer: busiest('infer'),
-    gather: root?.gather ?? 0,
-    encode: busiest('encode'),
-  };
-}
-
-/**
- * Returns the stage that limited the pipeline: the busiest one; `transport between ranks` if the root
- * scattered and gathered for longer than any stage worked; `none` if there was nothing to do.
- */
-export function limitingStage(times: StageSeconds, ranks: number): string {
-  const busiest = (['decode', 'infer', 'encode'] as const).reduce((a, b) => (times[b] > times[a] ? b : a));
-  const transport = Math.max(times.scatter, times.gather);
-  if (times[busiest] === 0) return 'none';
-  return ranks > 1 && transport > times[busiest] ? 'transport between ranks' : busiest;
-}
-
-/** The duration of a job, in seconds. */
-export interface JobSeconds {
+  /** Seconds of the film, from its first frame to the end of its last one. */
+  readonly filmSeconds: number;
+  readonly resumes: number;
   readonly wallSeconds: number;
-  /**
-   * Part of the wall time: from the request for the first frame to the last frame's delivery to the encoder.
-   */
-  readonly pipelineSeconds: number;
 }
 
-/** Returns the summary of a job on `size` ranks: its last lines in the log. */
-export function summaryLines(
-  frames: number,
-  { wallSeconds, pipelineSeconds }: JobSeconds,
-  ranks: readonly RankReport[],
-  size: number,
-): readonly string[] {
-  const fps = wallSeconds > 0 ? frames / wallSeconds : 0;
-  const total = `${frames} frames in ${clock(wallSeconds)} (${fps.toFixed(fps < 10 ? 2 : 1)} fps) on ${size} rank${size === 1 ? '' : 's'}`;
-  if (frames === 0) return [total];
+/**
+ * Returns the summary of a job: what it made, what earlier runs had done, how fast the pipeline ran beside
+ * its limit, and what would make it faster.
+ */
+export function summaryLines(facts: SummaryFacts): readonly string[] {
+  const { frames, framesMadeInThisRun: made, resumes, ranks, wallSeconds } = facts;
+  const speed = wallSeconds > 0 ? made / wallSeconds : 0;
+  const kept = frames - made;
+  const own = kept === 0 ? '' : `, ${made} of them by this run`;
+  const lines = [
+    `${frames} frames, ${clock(facts.filmSeconds)} of ${formOf(facts.input)} to ${resultOf(facts.output)}`,
+    `took ${clock(wallSeconds)} (${speedText(speed)}) on ${counted(ranks.length, 'rank')}${own}`,
+  ];
+  if (resumes > 0)
+    lines.push(`resumed: ${counted(kept, 'frame')} of ${counted(resumes, 'earlier run')} were kept`);
+  if (made === 0) return lines;
+  const limits = limitsOf(facts);
+  lines.push(`${limitText(limits)}; start-up and finishing took ${limits.aroundSeconds.toFixed(1)} s`);
+  if (limits.next !== undefined) lines.push(`to go faster: ${limits.next}`);
+  return lines;
+}
+
+/** Returns the busy seconds by stage, for `--verbose`. */
+export function busyLine({ ranks }: SummaryFacts): string {
   const times = stageTimes(ranks);
-  const stages = STAGES.map((stage) => `${stage} ${times[stage].toFixed(1)} s`).join(', ');
-  const limit = limitingStage(times, size);
-  const around = wallSeconds - pipelineSeconds;
-  const verdict =
-    pipelineSeconds < PIPELINE_SHARE * wallSeconds
-      ? `${around.toFixed(1)} of ${wallSeconds.toFixed(1)} s were start-up and finishing; in between, the limit was ${limit}`
-      : `the limit was ${limit}`;
-  return [total, `busy: ${stages}; ${verdict}`];
+  return `busy: ${STAGES.map((stage) => `${stage} ${times[stage].toFixed(1)} s`).join(', ')}`;
+}
+
+/** Returns a sentence on the pipeline's speed beside that of its slowest stage alone. */
+export function limitText({ limit, framesPerSecond, ofLimit, stages }: Limits): string {
+  const pipeline = `the pipeline ran at ${speedText(framesPerSecond)}`;
+  if (limit === 'none') return pipeline;
+  const stage = stages.find(({ stage }) => stage === limit);
+  if (stage?.framesPerSecond === undefined || ofLimit === undefined)
+    return `${pipeline}; its limit was ${LIMIT_NAMES[limit]}`;
+  return `${pipeline}, ${percent(ofLimit)} of its limit: ${LIMIT_NAMES[limit]} alone does ${speedText(stage.framesPerSecond)}`;
+}
+
+/** Returns a speed, with as many digits as tell something: `8.25 fps`, `12.1 per second`. */
+export function speedText(speed: number, unit: Unit = 'frames'): string {
+  return `${speed.toFixed(speed < 10 ? 2 : 1)} ${unit === 'frames' ? 'fps' : 'per second'}`;
+}
+
+/** Returns a share as a percentage. */
+export function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
+}
+
+/** Returns a count of things. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** Returns bytes in the unit that people use for files of that size. */
+export function bytesText(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  const value = bytes / 1000 ** at;
+  return `${at === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[at]}`;
+}
+
+function formOf({ width, height, codec }: SummaryFacts['input']): string {
+  return `${width}x${height} ${codec}`;
+}
+
+function resultOf({ bytes, table, ...output }: SummaryFacts['output']): string {
+  const size = typeof bytes === 'number' ? `, ${bytesText(bytes)}` : '';
+  return output.codec === undefined
+    ? `a table${size}; read back`
+    : `${formOf(output)}${size}; every timestamp verified`;
 }

@@ -9,6 +9,7 @@ import type { StopRequest } from '../../system/stop.js';
 import type { TableFormat } from '../../table/write.js';
 import { codedTags } from '../../video/codecs/colour-support.js';
 import { type Decoder, openDecoder } from '../../video/frames/decode.js';
+import type { StreamPlan } from '../../video/mux/stream-plan.js';
 import { assembleCarried } from '../../video/streams/assemble-carried.js';
 import { verifyOutput } from '../../video/verify/verify.js';
 import type { JobOptions } from '../context/options.js';
@@ -232,6 +233,12 @@ export interface Completed {
   readonly nonFiniteFrames: NonFiniteFrames;
   /** Rows of each table. */
   readonly rows: readonly number[];
+  /** Size of the output. */
+  readonly bytes: number;
+  /** Seconds from the first frame to the end of the last one. */
+  readonly filmSeconds: number;
+  /** The video in it; undefined if it is a table. */
+  readonly video: CompletedVideo | undefined;
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -261,6 +268,7 @@ export async function completeOutput(
   const file = video?.file ?? alone?.file;
   if (file === undefined) throw new JobError('internal', 'the job makes neither a video nor a table');
   await store.check();
+  const { size: bytes } = await stat(file);
   const { overwrite } = options;
   const besides = files.flatMap(({ beside, format }, at) => {
     const made = tables[at];
@@ -277,6 +285,9 @@ export async function completeOutput(
     frames,
     nonFiniteFrames: odd,
     rows: tables.map(({ rows }) => rows),
+    bytes,
+    filmSeconds: filmSeconds(prepared, segments),
+    video,
     notes,
     warnings: [
       ...(told === undefined ? [] : [told]),
@@ -286,7 +297,16 @@ export async function completeOutput(
   };
 }
 
-interface MuxedVideo {
+/** The video of a published output. */
+export interface CompletedVideo {
+  /** Times of its frames in the source, ascending, in ticks. */
+  readonly pts: readonly number[];
+  /** Added to these in the output. */
+  readonly shift: number;
+  readonly streams: StreamPlan;
+}
+
+interface MuxedVideo extends CompletedVideo {
   readonly file: string;
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
@@ -313,7 +333,15 @@ async function muxedVideo(
     ...{ video: spec, segments: inspected },
   };
   const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected, file));
-  return { file: finished, notes: [...assembled.notes, ...inexact], warnings };
+  const { streams: carried } = assembled;
+  const notes = [...assembled.notes, ...inexact];
+  return { file: finished, pts, shift: times.shift, streams: carried, notes, warnings };
+}
+
+function filmSeconds({ source, rate }: PreparedJob, segments: readonly SegmentRecord[]): number {
+  const [first = 0, last = first] = [segments[0]?.pts[0], segments.at(-1)?.pts.at(-1)];
+  const { num, den } = source.video.timeBase;
+  return ((last - first) * num) / den + rate.den / rate.num;
 }
 
 async function tablesOf(

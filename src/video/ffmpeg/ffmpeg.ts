@@ -131,6 +131,8 @@ function run(command: FfmpegCommand, options: FfmpegOptions): Promise<FfmpegProc
       const kill = () => void child.kill('SIGKILL');
       options.signal?.addEventListener('abort', kill, { once: true });
       if (options.signal?.aborted) kill();
+      const forget = () => options.signal?.removeEventListener('abort', kill);
+      done.then(forget, forget);
       resolve({
         ...{ stdin: child.stdin ?? undefined, done, messages: tail.lines, kill },
         async [Symbol.asyncDispose]() {

@@ -17,7 +17,7 @@ const FOLDERS = [
   ...['model/graph', 'model/ports', 'model/load', 'model/passes', 'model/compose', 'model/session'],
   'pictures',
   'pipeline',
-  ...['job/context', 'job/journal', 'job/output', 'job/report'],
+  ...['job/context', 'job/journal', 'job/output', 'job/report', 'job/report/page'],
   'telemetry',
   ...['job/prepare', 'job/split', 'job', 'job/queue', 'job/pictures', 'job/preview'],
   'cloud',

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { RankReport } from '../../../src/job/report/summary.js';
+import type { RankReport } from '../../../src/job/report/limits.js';
 import { createLog, type Log } from '../../../src/report/log.js';
 import { JobError } from '../../../src/system/errors.js';
 import { applicationInsightsSink } from '../../../src/telemetry/application-insights-sink.js';

@@ -1,0 +1,149 @@
+/** Small frames of the source and the output, for the page of a report. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../../system/errors.js';
+import { type FfmpegCommand, runFfmpeg } from '../../video/ffmpeg/ffmpeg.js';
+import type { Rational } from '../../video/formats/rational.js';
+
+/** A frame before and after, or a picture. JPEG files. */
+export interface StillPair {
+  /** What it shows: `0:02`, or the name of a picture. */
+  readonly name: string;
+  readonly before: Buffer;
+  readonly after: Buffer;
+}
+
+export interface Still {
+  readonly name: string;
+  readonly image: Buffer;
+}
+
+/** The images of a page. */
+export interface Stills {
+  readonly pairs: readonly StillPair[];
+  /** Frames of the output, evenly over its time. */
+  readonly strip: readonly Still[];
+  /** Why some are missing. */
+  readonly note: string | undefined;
+}
+
+/** The frames of a video, and where they are found. */
+export interface Footage {
+  readonly source: { readonly path: string; readonly index: number };
+  /** Path of the published file. */
+  readonly output: string;
+  /** Times of all frames in the source, ascending, in ticks. */
+  readonly pts: readonly number[];
+  /** Added to every time in the output, in ticks. */
+  readonly shift: number;
+  readonly timeBase: Rational;
+  /** Returns a folder for temporary files. */
+  readonly folder: () => Promise<string>;
+  readonly signal: AbortSignal;
+}
+
+export const PAIRS = 4;
+const STRIP = 8;
+/** Longest side of an image of a pair, and of the strip, in pixels. */
+export const PAIR_SIDE = 640;
+const STRIP_SIDE = 160;
+/** The most bytes of all images: as text in the page they take a third more. */
+const MOST_BYTES = 640_000;
+/** The most time that they may take. */
+const MOST_MS = 60_000;
+/** The first frame is looked for from this long before it, since times are rounded. */
+const FIRST_GAP_SECONDS = 0.001;
+/** FFmpeg's quantiser of JPEG, from 2 (best) to 31. */
+const QUALITY = '5';
+
+/**
+ * Lets FFmpeg make small frames of the source and the output at the same times. A failure leaves a note, and
+ * those that were made.
+ */
+export async function takeStills(footage: Footage): Promise<Stills> {
+  const { source, output, pts, timeBase } = footage;
+  const second = timeBase.den / timeBase.num;
+  const signal = AbortSignal.any([footage.signal, AbortSignal.timeout(MOST_MS)]);
+  const budget = imageBudget();
+  const pairs: StillPair[] = [];
+  const strip: Still[] = [];
+  try {
+    const folder = await footage.folder();
+    const take = (file: string, map: string, seconds: number, side: number): Promise<Buffer> =>
+      still(file, map, seconds, side, join(folder, 'still.jpg'), signal);
+    for (const at of spread(STRIP, pts.length)) {
+      const time = momentOf(pts, at, footage.shift, second);
+      const image = await take(output, '0:V:0', time, STRIP_SIDE);
+      if (budget.fits(image)) strip.push({ name: nameOfFrame(pts, at, second), image });
+    }
+    for (const at of spread(PAIRS, pts.length)) {
+      const before = await take(source.path, `0:${source.index}`, momentOf(pts, at, 0, second), PAIR_SIDE);
+      const after = await take(output, '0:V:0', momentOf(pts, at, footage.shift, second), PAIR_SIDE);
+      if (budget.fits(before, after)) pairs.push({ name: nameOfFrame(pts, at, second), before, after });
+    }
+    return { pairs, strip, note: undefined };
+  } catch (error) {
+    return { pairs, strip, note: `Some frames could not be shown: ${messageOf(error)}` };
+  }
+}
+
+/** Returns a judge of whether further images fit into a page. */
+export function imageBudget() {
+  let left = MOST_BYTES;
+  return {
+    fits(...images: readonly Buffer[]): boolean {
+      const bytes = images.reduce((sum, { length }) => sum + length, 0);
+      if (bytes > left) return false;
+      left -= bytes;
+      return true;
+    },
+  };
+}
+
+/** Returns at most `count` different places, evenly among `of`. */
+export function spread(count: number, of: number): readonly number[] {
+  const places = Array.from({ length: count }, (_, at) => Math.floor(((at + 0.5) / count) * of));
+  return [...new Set(places)].filter((at) => at < of);
+}
+
+/** Returns a moment before a frame and after the one before it, in seconds. */
+function momentOf(pts: readonly number[], at: number, shift: number, second: number): number {
+  const time = pts[at] ?? 0;
+  const before = pts[at - 1];
+  const gap = before === undefined ? FIRST_GAP_SECONDS : (time - before) / 2 / second;
+  return (time + shift) / second - gap;
+}
+
+function nameOfFrame(pts: readonly number[], at: number, second: number): string {
+  const seconds = ((pts[at] ?? 0) - (pts[0] ?? 0)) / second;
+  const minutes = Math.floor(seconds / 60);
+  return `${minutes}:${(seconds - 60 * minutes).toFixed(2).padStart(5, '0')}`;
+}
+
+/** Makes a JPEG of the first frame after a time of the file's own clock; the first frame of all at its start. */
+async function still(
+  file: string,
+  map: string,
+  seconds: number,
+  side: number,
+  target: string,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const fit = `w='min(${side},iw)':h='min(${side},ih)':force_original_aspect_ratio=decrease`;
+  const command: FfmpegCommand = {
+    task: `taking a frame of "${file}"`,
+    inputs: [{ from: { file }, options: ['-seek_timestamp', '1', '-ss', seconds.toFixed(6)] }],
+    outputs: [
+      {
+        to: { file: target },
+        options: [
+          ...['-map', map, '-frames:v', '1', '-an', '-sn', '-dn'],
+          ...['-vf', `scale=iw*sar:ih,setsar=1,scale=${fit}`],
+          ...['-pix_fmt', 'yuvj420p', '-c:v', 'mjpeg', '-q:v', QUALITY, '-f', 'image2', '-update', '1'],
+        ],
+      },
+    ],
+  };
+  await runFfmpeg(command, { signal });
+  return readFile(target);
+}
