@@ -54,7 +54,8 @@ export function timeBins(): TimeBins {
   return {
     add(stage, from, to, sign = 1) {
       const [start, end] = [from - began, to - began];
-      const last = binOf(end);
+      // Time that ends with a bin needs no other.
+      const last = binOf(Math.max(start, end - 1e-6));
       let bins = busy.get(stage);
       if (bins === undefined) {
         bins = new Float64Array(MOST_BINS);

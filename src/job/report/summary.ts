@@ -22,13 +22,14 @@ export function summaryLines(facts: SummaryFacts): readonly string[] {
   const { frames, framesMadeInThisRun: made, resumes, ranks, wallSeconds } = facts;
   const speed = wallSeconds > 0 ? made / wallSeconds : 0;
   const kept = frames - made;
-  const own = kept === 0 ? '' : `, ${made} of them by this run`;
   const lines = [
     `${frames} frames, ${clock(facts.filmSeconds)} of ${formOf(facts.input)} to ${resultOf(facts.output)}`,
-    `took ${clock(wallSeconds)} (${speedText(speed)}) on ${counted(ranks.length, 'rank')}${own}`,
+    `took ${clock(wallSeconds)} (${speedText(speed)}) on ${counted(ranks.length, 'rank')}`,
   ];
   if (resumes > 0)
-    lines.push(`resumed: ${counted(kept, 'frame')} of ${counted(resumes, 'earlier run')} were kept`);
+    lines.push(
+      `resumed: ${counted(kept, 'frame')} of ${counted(resumes, 'earlier run')} were kept, ${made} were made now`,
+    );
   if (made === 0) return lines;
   const limits = limitsOf(facts);
   lines.push(`${limitText(limits)}; start-up and finishing took ${limits.aroundSeconds.toFixed(1)} s`);

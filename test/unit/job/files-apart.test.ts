@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { JobOptions } from '../../../src/job/context/options.js';
 import { refuseSharedFiles } from '../../../src/job/prepare/files-apart.js';
-import { writeReport } from '../../../src/job/report/run-report.js';
+import { writeReport } from '../../../src/job/report/write-report.js';
 
 const TABLE_MANIFEST = {
   ...{ format: 2, name: 't', file: 't.onnx', multiple: 1 },
@@ -82,10 +82,11 @@ t.test('files that the command line names twice, under whatever names', async (t
 t.test('a report is written whole, and replaces no more than a report', async (t) => {
   const folder = t.testdir({ 'mine.json': '{"mine": 1}', 'empty.json': '' });
   const at = (name: string): string => join(folder, name);
+  const page = async (): Promise<string> => '';
   for (const name of ['new.json', 'empty.json']) {
-    await writeReport(at(name), { report: 1, frames: 1 });
+    await writeReport(at(name), { json: { report: 1, frames: 1 }, page });
     const before = await fs.open(at(name), 'r');
-    await writeReport(at(name), { report: 1, frames: 2 });
+    await writeReport(at(name), { json: { report: 1, frames: 2 }, page });
     t.match(
       JSON.parse(await before.readFile('utf8')),
       { frames: 1 },
@@ -96,6 +97,10 @@ t.test('a report is written whole, and replaces no more than a report', async (t
   }
   await fs.symlink(at('new.json'), at('link.json'));
   for (const name of ['mine.json', 'link.json', '.'])
-    await t.rejects(writeReport(at(name), { report: 1 }), { code: 'output', message: /not a report/ }, name);
+    await t.rejects(
+      writeReport(at(name), { json: { report: 1 }, page }),
+      { code: 'output', message: /not a report/ },
+      name,
+    );
   t.same((await fs.readdir(folder)).sort(), ['empty.json', 'link.json', 'mine.json', 'new.json']);
 });
