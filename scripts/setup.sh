@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up a fresh clone: system packages, npm packages, the native addon, the program. It can be repeated at
 # any time, and does not replace what is installed, from whatever source. With --tests it also installs what
-# only the tests need (Slurm, openssl). Without apt-get it prints what to install by hand, and continues if
+# only the tests need (Slurm, openssl, Chromium). Without apt-get it prints what to install by hand, and continues if
 # nothing is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,6 +16,8 @@ has() { # has PROGRAM...: also finds daemons, which are often outside the PATH o
 has_mpi() { # any MPI: a compiler that finds its headers, and a launcher
   { has mpirun || has srun; } && "${MPICXX:-mpicxx}" -E -x c++ - <<<'#include <mpi.h>' >/dev/null 2>&1
 }
+
+has_chromium() { has chromium || has chromium-browser || has google-chrome; }
 
 missing=() debian=() rpm=()
 need() { # need WHAT DEBIAN-PACKAGES RPM-PACKAGES TEST...: records WHAT as missing if the test fails
@@ -32,6 +34,7 @@ need ssh openssh-client openssh-clients has ssh
 if [ "${1:-}" = --tests ]; then
   need Slurm 'slurm-wlm munge' 'slurm slurm-slurmctld slurm-slurmd munge' has sbatch slurmctld slurmd munged
   need openssl openssl openssl has openssl
+  need Chromium chromium chromium has_chromium
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then

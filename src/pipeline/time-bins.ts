@@ -1,6 +1,6 @@
 import { STAGES, type Stage } from './stages.js';
 
-/** The most bins of a rank. When time runs past the last one, neighbours merge and bins become twice as long. */
+/** The most bins of a rank. When they are full, neighbours merge and bins become twice as long. */
 export const MOST_BINS = 240;
 
 /** Milliseconds of a bin at first: a power of two of these fits any job. */

@@ -120,7 +120,7 @@ function nameOfFrame(pts: readonly number[], at: number, second: number): string
   return `${minutes}:${(seconds - 60 * minutes).toFixed(2).padStart(5, '0')}`;
 }
 
-/** Makes a JPEG of the first frame after a time of the file's own clock; the first frame of all at its start. */
+/** Makes a JPEG of the first frame after a time of the file's own clock, in seconds. */
 async function still(
   file: string,
   map: string,

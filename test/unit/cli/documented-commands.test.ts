@@ -35,7 +35,8 @@ const PROGRAM = /(?:node dist\/main\.js|(?:^\s*|-- |:[\d.]+ )framescatter)((?:\s
 /** The name of a command, without what it takes. */
 const NAME_ONLY = /^(?:watch|retry|(?:submit|publish|invoke)(?: \w+)?)$/;
 
-const files = ['README.md', ...readdirSync(join(packageRoot(), 'docs')).map((name) => join('docs', name))];
+const pages = readdirSync(join(packageRoot(), 'docs')).filter((name) => name.endsWith('.md'));
+const files = ['README.md', ...pages.map((name) => join('docs', name))];
 
 /** The lines of a page's code blocks, and what stands between backquotes in its text. */
 function code(page: string): readonly string[] {

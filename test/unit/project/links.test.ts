@@ -7,7 +7,9 @@ const ROOT = packageRoot();
 const PAGES = [
   ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'aml/README.md', 'models/README.md'],
   'models/train/README.md',
-  ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ];
 
 t.test('links between pages, and from pages to files, lead somewhere', async (t) => {

@@ -58,7 +58,7 @@ export function picturesPage(report: PicturesReport, stills: Stills | undefined)
 function tiles({ pictures, wallSeconds, limits, ranks }: PicturesReport): Markup {
   const made = pictures.done - pictures.kept;
   const speed = wallSeconds > 0 ? made / wallSeconds : 0;
-  const ofLimit = limits.ofLimit === undefined ? '' : `, used to ${percent(limits.ofLimit)}`;
+  const ofLimit = limits.ofLimit === undefined ? '' : `, ${percent(limits.ofLimit)} used`;
   const shown = [
     [speedText(speed, 'pictures'), `on ${counted(ranks.length, 'rank')}, start-up included`],
     [clock(wallSeconds), 'from start to end'],

@@ -61,20 +61,20 @@ export function environmentFacts(environment: Environment, version: string): Mar
 
 function aboutOf({ input, output, filmSeconds }: RunReport): string {
   const model = String(output.model);
-  return `${clock(filmSeconds)} of ${basename(String(input.path))}, ${input.width}x${input.height}, through the model ${model}`;
+  const size = typeof output.bytes === 'number' ? `, to ${bytesText(output.bytes)}` : '';
+  return `${clock(filmSeconds)} of ${basename(String(input.path))}, ${input.width}x${input.height}, through the model ${model}${size}`;
 }
 
 function tiles(report: RunReport): Markup {
   const { limits, framesMadeInThisRun: made, wallSeconds, frames, output } = report;
   const isVideo = output.codec !== undefined;
   const speed = wallSeconds > 0 ? made / wallSeconds : 0;
-  const ofLimit = limits.ofLimit === undefined ? '' : `, used to ${percent(limits.ofLimit)}`;
+  const ofLimit = limits.ofLimit === undefined ? '' : `, ${percent(limits.ofLimit)} used`;
   const shown: readonly (readonly [string, string])[] = [
     [speedText(speed), `on ${counted(report.ranks.length, 'rank')}, start-up included`],
     [clock(wallSeconds), 'from start to published'],
     [String(frames), isVideo ? 'frames, every timestamp verified' : 'frames, the table read back'],
     [LIMIT_NAMES[limits.limit], `the limit${ofLimit}`],
-    ...(typeof output.bytes === 'number' ? [[bytesText(output.bytes), 'output'] as const] : []),
   ];
   return html`<ul class="tiles">${shown.map(([value, what]) => html`<li><b>${value}</b><span>${what}</span></li>`)}</ul>
 `;

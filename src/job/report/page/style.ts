@@ -24,10 +24,10 @@ li { overflow-wrap: anywhere; }
 .kind { color: var(--soft); margin: 0 0 .25rem; font-size: .875rem; }
 .about { color: var(--soft); margin: .25rem 0 0; overflow-wrap: anywhere; }
 section { margin-top: 2.25rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0 0;
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0 0;
   padding: 0; list-style: none; }
 .tiles li { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .75rem .9rem; }
-.tiles b { display: block; font-size: 1.5rem; line-height: 1.2; font-weight: 600; font-variant-numeric: tabular-nums; }
+.tiles b { display: block; font-size: 1.35rem; line-height: 1.2; font-weight: 600; font-variant-numeric: tabular-nums; }
 .tiles span { color: var(--soft); font-size: .875rem; }
 .warning { color: var(--warn); }
 .compare { margin: 0; --at: 50%; }
@@ -48,7 +48,7 @@ button { font: inherit; color: var(--text); background: var(--card); border: 1px
   padding: .25rem .7rem; cursor: pointer; overflow-wrap: anywhere; }
 button[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent); }
 figcaption, caption { color: var(--soft); font-size: .875rem; text-align: left; padding: .4rem 0; }
-.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(5.5rem, 1fr)); gap: 4px; margin: 1rem 0 0; padding: 0;
+.strip { display: grid; grid-template-columns: repeat(8, 1fr); gap: 4px; margin: 1rem 0 0; padding: 0;
   list-style: none; }
 .strip img { width: 100%; display: block; border-radius: 3px; }
 .strip span { font-size: .75rem; color: var(--soft); }
@@ -68,7 +68,7 @@ figcaption, caption { color: var(--soft); font-size: .875rem; text-align: left; 
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 500; }
-td { overflow-wrap: anywhere; min-width: 3.5rem; }
+td { overflow-wrap: break-word; }
 .bar { display: inline-block; width: 5rem; height: .7rem; background: var(--track); margin-right: .5rem; border-radius: 2px;
   overflow: hidden; vertical-align: middle; }
 .bar span { display: block; height: 100%; background: var(--accent); }
@@ -83,6 +83,8 @@ dd { margin: 0; overflow-wrap: anywhere; }
   .rank { grid-template-columns: 1fr; gap: 0; margin: .5rem 0; }
   .rank .axis { grid-column: 1; }
   dl div { grid-template-columns: 1fr; gap: 0; }
+  .strip { grid-template-columns: repeat(4, 1fr); }
+  .bar { width: 3rem; }
 }
 @media print {
   :root { --back: #fff; --card: #fff; --text: #000; --soft: #444; --line: #bbb; --track: #e4e4e4; --accent: #0b5cad;
