@@ -82,8 +82,8 @@ export function planesFromBlocks(
 }
 
 /**
- * Joins planes, uint8, into wire frames [batch, frameBytes]. Appends to each frame its rows of `beside`, uint8
- * [batch, n].
+ * Joins planes, uint8, into wire frames [batch, frameBytes]. Appends to each frame its rows of `beside`,
+ * uint8 [batch, n].
  */
 export function framesFromPlanes(
   builder: GraphBuilder,

@@ -47,15 +47,19 @@ const LEVELS: readonly [Level, ...Level[]] = [
 /** Side of a block in pixels of the source: a multiple of each `unit * step`. */
 const BLOCK = 8;
 
-/** Luma is compared less its mean over squares of so many samples of a level: where light changes, nothing moves. */
+/**
+ * Luma is compared less its mean over squares of so many samples of a level: where light changes, nothing
+ * moves.
+ */
 const AROUND = 5;
 
 /** The longest move, in pixels. */
 export const MOST_MOVE = LEVELS.reduce((sum, { unit, reach }) => sum + unit * reach, 0);
 
 /**
- * What a move must be better by, in levels, than what is likely, and the same for each unit that it is longer:
- * the frame stays, blocks move as the frame does, and as a coarser level found. The frame has more to tell.
+ * What a move must be better by, in levels, than what is likely, and the same for each unit that it is
+ * longer: the frame stays, blocks move as the frame does, and as a coarser level found. The frame has more
+ * to tell.
  */
 const GAIN: Readonly<Record<'blocks' | 'frame', Gain>> = {
   blocks: { least: 0.5, perUnit: 0.05 },

@@ -48,8 +48,8 @@ export interface GraphBuilder {
   /** Likewise, for indices that the graph works out: int32 or int64 of any shape, which replaces the axis. */
   gatherAt(x: string, axis: number, indices: string): string;
   /**
-   * Adds the values at places, int32 of `dims`, in the order in which a tensor is stored. On CPUs ten times as
-   * fast as `gatherAt` if the operator set has GatherElements.
+   * Adds the values at places, int32 of `dims`, in the order in which a tensor is stored. On CPUs ten times
+   * as fast as `gatherAt` if the operator set has GatherElements.
    */
   take(x: string, places: string, dims: readonly number[]): string;
   /** Adds a dimension of size 1. */
@@ -69,11 +69,15 @@ export interface GraphBuilder {
   mean(x: string, axes: readonly number[]): string;
   /** Adds a border of `value`. `pads` are the widths at the start of each axis, then those at the end. */
   pad(x: string, pads: readonly number[], value: number): string;
-  /** Adds the means of squares of `side` samples, each `stride` after the one before; `pad` count for none. */
+  /**
+   * Adds the means of squares of `side` samples, each `stride` after the one before; `pad` count for none.
+   */
   averagePool(x: string, side: number, stride: number, pad: number): string;
   /** Adds the largest of squares of `side` samples, likewise. */
   maxPool(x: string, side: number, stride: number, pad: number): string;
-  /** Adds the index of the least value along an axis, which stays with size 1: int64. The first of equal ones. */
+  /**
+   * Adds the index of the least value along an axis, which stays with size 1: int64. The first of equal ones.
+   */
   argMin(x: string, axis: number): string;
   conv(x: string, spec: ConvSpec): string;
   convTranspose(x: string, spec: ConvSpec): string;

@@ -9,8 +9,8 @@ const MOST_BYTES = 150 * 2 ** 20;
 const LEAST_FRAMES = 12;
 
 /**
- * Returns the frames of a run: a multiple of the batch. A rank holds a whole run of frames as they come and as
- * they go.
+ * Returns the frames of a run: a multiple of the batch. A rank holds a whole run of frames as they come and
+ * as they go.
  *
  * @param inputBytes bytes of a frame of the source, and of the output.
  */
