@@ -10,6 +10,7 @@ import {
 import { MOST_BATCH } from '../../job/prepare/batch.js';
 import { MAX_CANVAS } from '../../model/load/canvas.js';
 import { MAX_STRENGTH } from '../../model/load/manifest-fields.js';
+import { MAX_STEADY } from '../../model/ports/steady.js';
 import { formatOfName } from '../../pictures/formats.js';
 import { isAddress } from '../../storage/location/location.js';
 import { isVideoName } from '../../storage/video-listing.js';
@@ -175,8 +176,8 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     model: parsed.model,
     size: parsed.size,
     strength: inRange('strength', parsed.strength, 0, MAX_STRENGTH),
+    steady: inRange('steady', parsed.steady, 0, MAX_STEADY) ?? 0,
     canvas: inRange('canvas', parsed.canvas, 0, MAX_CANVAS),
-    steady: inRange('steady', parsed.steady, 0, 1) ?? 0,
     modelOverrides: modelOverrides(parsed, usage),
     modelInputs: modelInputs(parsed.input, usage),
     cutThreshold: inRange('cut-threshold', parsed['cut-threshold'], 0, MOST_CUT_THRESHOLD),

@@ -27,9 +27,7 @@ export interface RankFacts {
   /** True if it will probably get frames, and if it makes a dry run before. */
   readonly busy: boolean;
   readonly dryRun: boolean;
-  /**
-   * Bytes of host memory that a run of the graph takes, its states included; those alone if a GPU runs it.
-   */
+  /** Bytes of host memory that a run of the graph takes, with its states; these alone if a GPU runs it. */
   readonly working: number;
 }
 

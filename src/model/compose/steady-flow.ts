@@ -57,9 +57,8 @@ const AROUND = 5;
 export const MOST_MOVE = LEVELS.reduce((sum, { unit, reach }) => sum + unit * reach, 0);
 
 /**
- * What a move must be better by, in levels, than what is likely, and the same for each unit that it is
- * longer: the frame stays, blocks move as the frame does, and as a coarser level found. The frame has more
- * to tell.
+ * What a move must be better by than what is likely: the frame stays, blocks move as the frame does, and as a
+ * coarser level found. The frame has more to tell.
  */
 const GAIN: Readonly<Record<'blocks' | 'frame', Gain>> = {
   blocks: { least: 0.5, perUnit: 0.05 },

@@ -69,15 +69,11 @@ export interface GraphBuilder {
   mean(x: string, axes: readonly number[]): string;
   /** Adds a border of `value`. `pads` are the widths at the start of each axis, then those at the end. */
   pad(x: string, pads: readonly number[], value: number): string;
-  /**
-   * Adds the means of squares of `side` samples, each `stride` after the one before; `pad` count for none.
-   */
+  /** Adds the means of squares of `side` samples, `stride` apart; a `pad` counts for none. */
   averagePool(x: string, side: number, stride: number, pad: number): string;
   /** Adds the largest of squares of `side` samples, likewise. */
   maxPool(x: string, side: number, stride: number, pad: number): string;
-  /**
-   * Adds the index of the least value along an axis, which stays with size 1: int64. The first of equal ones.
-   */
+  /** Adds the index of the least value along an axis, which stays as 1: int64, the first of equal ones. */
   argMin(x: string, axis: number): string;
   conv(x: string, spec: ConvSpec): string;
   convTranspose(x: string, spec: ConvSpec): string;

@@ -2,6 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { JobError } from '../../system/errors.js';
 import type { GraphProto } from '../graph/onnx.js';
 import type { ConstantSource } from '../ports/constant-source.js';
+import { MAX_STEADY } from '../ports/steady.js';
 import { type Canvas, MAX_CANVAS, withCanvas } from './canvas.js';
 import { findImage, findStyles, type ModelSize, readCatalogue, sizeOf } from './catalogue.js';
 import { factsOf, type ModelOverrides } from './derive-manifest.js';
@@ -43,8 +44,6 @@ export interface LoadOptions {
   readonly maxBytes?: number;
 }
 
-export const MAX_STEADY = 1;
-
 /** Names of pictures: a painting is often given for a model. */
 const PICTURES = /\.(?:jpe?g|png|webp|tiff?|bmp|gif|avif|heic)$/i;
 
@@ -58,7 +57,7 @@ const PICTURES = /\.(?:jpe?g|png|webp|tiff?|bmp|gif|avif|heic)$/i;
  */
 export async function loadModel(spec: string, options: LoadOptions): Promise<LoadedModel> {
   const { strength = 1, steady = 0, overrides = {} } = options;
-  checkRanges({ strength, steady, canvas: options.canvas }, overrides);
+  checkRanges(strength, steady, options.canvas, overrides);
   const request: Request = {
     spec,
     strength,
@@ -237,11 +236,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 function checkRanges(
-  {
-    strength,
-    steady,
-    canvas,
-  }: { readonly strength: number; readonly steady: number; readonly canvas: number | undefined },
+  strength: number,
+  steady: number,
+  canvas: number | undefined,
   { scale, multiple }: ModelOverrides,
 ): void {
   const within = (value: number | undefined, low: number, high: number) =>
@@ -254,8 +251,9 @@ function checkRanges(
   if (!within(canvas, 0, MAX_CANVAS)) {
     throw new JobError('usage', `a canvas of ${canvas} is not between 0 and ${MAX_CANVAS}`);
   }
-  if (!within(steady, 0, MAX_STEADY))
+  if (!within(steady, 0, MAX_STEADY)) {
     throw new JobError('usage', `a steadiness of ${steady} is not between 0 and ${MAX_STEADY}`);
+  }
   if (!whole(scale, MAX_SCALE))
     throw new JobError('usage', `a model scale of ${scale} is not one of 1..${MAX_SCALE}`);
   if (!whole(multiple, MAX_MULTIPLE)) {

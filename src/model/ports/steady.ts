@@ -2,6 +2,9 @@
 import { CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
 import type { CutRule, Recurrence } from './state.js';
 
+/** The most that is held: all, where the source does not change. */
+export const MAX_STEADY = 1;
+
 /** A run has at most so many frames, and, where frames are large, as many as fit in so many bytes. */
 const MOST_FRAMES = 48;
 const MOST_BYTES = 150 * 2 ** 20;
@@ -9,7 +12,7 @@ const MOST_BYTES = 150 * 2 ** 20;
 const LEAST_FRAMES = 12;
 
 /**
- * Returns the frames of a run: a multiple of the batch. A rank holds a whole run of frames as they come and
+ * Returns the frames of a run: a multiple of the batch. A rank holds a whole run of frames, as they come and
  * as they go.
  *
  * @param inputBytes bytes of a frame of the source, and of the output.
