@@ -6,7 +6,12 @@ import t, { type Test } from 'tap';
 import { ffprobeLines, runFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
 import { frameBytes } from '../../src/video/formats/frame-format.js';
 import { createNutWriter, openNutFile } from '../../src/video/formats/nut.js';
-import { type DecodeOptions, type Decoder, openDecoder } from '../../src/video/frames/decode.js';
+import {
+  type DecodeOptions,
+  type Decoder,
+  openDecoder,
+  openDecoderNear,
+} from '../../src/video/frames/decode.js';
 import { wirePlan } from '../../src/video/frames/wire.js';
 import { probe } from '../../src/video/source/probe.js';
 import { type ClipKind, clipFolder, makeClip } from '../fixtures/clips.js';
@@ -427,4 +432,32 @@ t.test('closing', async (t) => {
   const other = await open(await makeClip('cfr'));
   await t.rejects(other.decoder.read(new Uint8Array(10)), { code: 'internal' }, 'a buffer of another size');
   await other.decoder[Symbol.asyncDispose]();
+});
+
+t.test('near a time: after a seek come the frames of a decoding from the beginning', async (t) => {
+  for (const kind of ['open-gop', 'long-mkv', 'long-ts'] as const) {
+    const path = await makeClip(kind);
+    const whole = await decode(path);
+    const source = await probe(path);
+    const wire = wirePlan(source.video, { carriesDisplayMatrix: true });
+    const frame = new Uint8Array(frameBytes(wire.format));
+    for (const number of [20, 85, 99]) {
+      const time = whole.pts[number] ?? 0;
+      const near = await openDecoderNear(source, wire, time, { tolerant: false });
+      await using decoder = near.decoder;
+      t.equal(near.fromStart, number === 20, `${kind}, ${number}: ${near.fromStart ? 'start' : 'seek'}`);
+      const first = await decoder.read(frame);
+      const from = whole.pts.indexOf(first ?? Number.NaN);
+      if (near.fromStart) t.equal(near.number, from);
+      else if (kind !== 'long-mkv') t.equal(near.number, from, 'of a constant rate the number is right');
+      t.ok(from >= 0 && from < number, `${kind}, ${number}: begins before it`);
+      for (let at = from; at <= number; at++) {
+        const pts = at === from ? first : await decoder.read(frame);
+        t.same([pts, md5(frame)], [whole.pts[at], whole.sums[at]], `${kind}, ${at}`);
+      }
+    }
+    const tolerant = await openDecoderNear(source, wire, whole.pts[99] ?? 0, { tolerant: true });
+    t.ok(tolerant.fromStart, 'times of damaged video may be repaired: no seek');
+    await tolerant.decoder[Symbol.asyncDispose]();
+  }
 });

@@ -68,6 +68,8 @@ type Position = Omit<Resume, 'lastPts'> & { readonly lastPts: number | undefined
 const RUN_UP_SECONDS = 12;
 /** Seconds of frames before the position that a seek must give for the frames after it to be trusted. */
 const LEAST_RUN_UP_SECONDS = 6;
+/** Seconds before a time at which `openDecoderNear` begins to give frames. */
+const NEAR_SECONDS = 3;
 const NVDEC_HINT =
   'run the same command with --hwaccel none, or with --hwaccel nvenc if NVENC encodes: software decoding continues, or reports what is damaged';
 const TOLERANT_HINT = 'repair the video, or add --tolerant to continue past the damage';
@@ -126,8 +128,8 @@ export async function openDecoderNear(
 ): Promise<NearDecoder> {
   const { timeBase, startPts = 0, averageRate = UNKNOWN_RATE } = source.video;
   const second = timeBase.den / timeBase.num;
-  // The seek leads to the keyframe before the run-up, and its first seconds are passed over.
-  const trusted = Math.floor(time - (RUN_UP_SECONDS - LEAST_RUN_UP_SECONDS) * second);
+  // In some formats a seek leads to the keyframe after its time: then the run-up is shorter.
+  const trusted = Math.floor(time - NEAR_SECONDS * second);
   const kind = { tolerant, nvdec: false };
   if (!tolerant && time - RUN_UP_SECONDS * second > startPts) {
     const from = time / second - RUN_UP_SECONDS;
