@@ -137,7 +137,7 @@ export function rootJob(context: RunContext, job: JobOptions, takesStills = fals
 /** Takes small frames of the source and the published output, if that is a video on this machine. */
 async function stillsOf(
   place: string,
-  { input, source }: PreparedJob,
+  { source }: PreparedJob,
   { video }: Completed,
   { scratch, stopped }: StorageContext,
 ): Promise<Stills | undefined> {
@@ -147,9 +147,5 @@ async function stillsOf(
     return { pairs: [], strip: [], note: 'No frames are shown: the output is in Blob storage.' };
   const { takeStills } = await import('./report/stills.js');
   const { pts, shift } = video;
-  const { index, timeBase } = source.video;
-  return takeStills({
-    ...{ source: { path: input.path, index }, output: output.path, pts, shift, timeBase },
-    ...{ folder: scratch.folder, signal: stopped },
-  });
+  return takeStills({ source, output: output.path, pts, shift, folder: scratch.folder, signal: stopped });
 }

@@ -62,7 +62,7 @@ export function runFacts(
     split: work.mode,
     schedule: options.schedule,
     frames: completed.frames,
-    filmSeconds: completed.filmSeconds,
+    videoSeconds: completed.videoSeconds,
     nonFiniteFrames: completed.nonFiniteFrames,
     framesMadeInThisRun: completed.frames - work.restored,
     resumes: work.journal.resumes,

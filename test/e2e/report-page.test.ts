@@ -1,7 +1,7 @@
 /** Reports as pages: of real jobs, and in a real browser. */
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { CHROMIUM, startChromium } from '../fixtures/chromium.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
@@ -25,6 +25,14 @@ function dataOf(page: string): Data {
 }
 
 const sum = (values: readonly number[] = []): number => values.reduce((all, value) => all + value, 0);
+/** Four pairs of different frames, each the same before and after. */
+function samePairs(t: Test, page: string): void {
+  const pairs = [...page.matchAll(/class="before" src="([^"]+)"[^>]*><img class="after" src="([^"]+)"/g)];
+  t.equal(pairs.length, 4);
+  for (const [, before, after] of pairs) t.ok(before === after, 'the same frame before and after');
+  t.equal(new Set(pairs.map(([, before]) => before)).size, 4, 'four different frames');
+}
+
 const HOSTILE = `<script>alert(1)<%2Fscript>"' onerror=x`;
 
 t.test('a job of two ranks leaves a page that shows it, in any browser, without network', async (t) => {
@@ -48,10 +56,7 @@ t.test('a job of two ranks leaves a page that shows it, in any browser, without 
   t.same(Object.keys(ranks[0]?.timeline.busy ?? {}), ['decode', 'scatter', 'infer', 'gather', 'encode']);
   t.same(Object.keys(ranks[1]?.timeline.busy ?? {}), ['scatter', 'infer', 'gather']);
   t.equal(sum(ranks[0]?.timeline.frames), 25, 'every frame is in a bin');
-  const pairs = [...page.matchAll(/class="before" src="([^"]+)"[^>]*><img class="after" src="([^"]+)"/g)];
-  t.equal(pairs.length, 4);
-  for (const [, before, after] of pairs) t.ok(before === after, 'the same frame before and after');
-  t.equal(new Set(pairs.map(([, before]) => before)).size, 4, 'four different frames');
+  samePairs(t, page);
 
   t.match(
     await runJob(0, [...args, '--overwrite', '--split', 'segments', '--report', at('run.html')]),
@@ -121,6 +126,17 @@ t.test('a job of two ranks leaves a page that shows it, in any browser, without 
     t.same(tab.requests, [], 'nothing is asked for');
     t.same(tab.errors, [], 'no error of a script, and nothing against the policy');
   });
+});
+
+t.test('frames are found at their times, whatever clock and index a file has', async (t) => {
+  const folder = t.testdir();
+  const [output, report] = [join(folder, 'o.mkv'), join(folder, 'run.html')];
+  const model = await identityModel(folder);
+  for (const kind of ['late-ts', 'edit-list', 'vfr-mp4', 'rotated'] as const) {
+    const args = [await makeClip(kind), output, '--model', model, '--codec', 'ffv1', '--overwrite'];
+    t.match(await runJob(0, [...args, '--restart', '--report', report]), { code: 0 }, kind);
+    samePairs(t, await fs.readFile(report, 'utf8'));
+  }
 });
 
 t.test('the page of a resumed job says what was kept', async (t) => {

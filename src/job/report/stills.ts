@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../system/errors.js';
 import { type FfmpegCommand, runFfmpeg } from '../../video/ffmpeg/ffmpeg.js';
-import type { Rational } from '../../video/formats/rational.js';
+import { hasBroadcastClock, type SourceFacts } from '../../video/source/source-facts.js';
 
 /** A frame before and after, or a picture. JPEG files. */
 export interface StillPair {
@@ -29,14 +29,13 @@ export interface Stills {
 
 /** The frames of a video, and where they are found. */
 export interface Footage {
-  readonly source: { readonly path: string; readonly index: number };
+  readonly source: SourceFacts;
   /** Path of the published file. */
   readonly output: string;
   /** Times of all frames in the source, ascending, in ticks. */
   readonly pts: readonly number[];
   /** Added to every time in the output, in ticks. */
   readonly shift: number;
-  readonly timeBase: Rational;
   /** Returns a folder for temporary files. */
   readonly folder: () => Promise<string>;
   readonly signal: AbortSignal;
@@ -53,6 +52,8 @@ const MOST_BYTES = 640_000;
 const MOST_MS = 60_000;
 /** The first frame is looked for from this long before it, since times are rounded. */
 const FIRST_GAP_SECONDS = 0.001;
+/** Decoding begins so long before a frame in a file without an index: broadcasts have a keyframe in it. */
+const LEAD_SECONDS = 10;
 /** FFmpeg's quantiser of JPEG, from 2 (best) to 31. */
 const QUALITY = '5';
 
@@ -61,7 +62,8 @@ const QUALITY = '5';
  * those that were made.
  */
 export async function takeStills(footage: Footage): Promise<Stills> {
-  const { source, output, pts, timeBase } = footage;
+  const { source, output, pts } = footage;
+  const { index, timeBase } = source.video;
   const second = timeBase.den / timeBase.num;
   const signal = AbortSignal.any([footage.signal, AbortSignal.timeout(MOST_MS)]);
   const budget = imageBudget();
@@ -69,17 +71,24 @@ export async function takeStills(footage: Footage): Promise<Stills> {
   const strip: Still[] = [];
   try {
     const folder = await footage.folder();
-    const take = (file: string, map: string, seconds: number, side: number): Promise<Buffer> =>
-      still(file, map, seconds, side, join(folder, 'still.jpg'), signal);
+    const target = join(folder, 'still.jpg');
+    const seek = hasBroadcastClock(source) ? withoutIndex : byIndex;
+    const before = (seconds: number): Promise<Buffer> =>
+      still({ file: source.path, map: `0:${index}`, seek: seek(seconds) }, PAIR_SIDE, target, signal);
+    const after = (seconds: number, side: number): Promise<Buffer> =>
+      still({ file: output, map: '0:V:0', seek: byIndex(seconds) }, side, target, signal);
     for (const at of spread(STRIP, pts.length)) {
       const time = momentOf(pts, at, footage.shift, second);
-      const image = await take(output, '0:V:0', time, STRIP_SIDE);
+      const image = await after(time, STRIP_SIDE);
       if (budget.fits(image)) strip.push({ name: nameOfFrame(pts, at, second), image });
     }
     for (const at of spread(PAIRS, pts.length)) {
-      const before = await take(source.path, `0:${source.index}`, momentOf(pts, at, 0, second), PAIR_SIDE);
-      const after = await take(output, '0:V:0', momentOf(pts, at, footage.shift, second), PAIR_SIDE);
-      if (budget.fits(before, after)) pairs.push({ name: nameOfFrame(pts, at, second), before, after });
+      const pair = {
+        name: nameOfFrame(pts, at, second),
+        before: await before(momentOf(pts, at, 0, second)),
+        after: await after(momentOf(pts, at, footage.shift, second), PAIR_SIDE),
+      };
+      if (budget.fits(pair.before, pair.after)) pairs.push(pair);
     }
     return { pairs, strip, note: undefined };
   } catch (error) {
@@ -120,11 +129,35 @@ function nameOfFrame(pts: readonly number[], at: number, second: number): string
   return `${minutes}:${(seconds - 60 * minutes).toFixed(2).padStart(5, '0')}`;
 }
 
-/** Makes a JPEG of the first frame after a time of the file's own clock, in seconds. */
+/** How FFmpeg finds a frame: options of the input, and a filter. */
+interface Seek {
+  readonly options: readonly string[];
+  readonly filter: string;
+}
+
+/** Finds the first frame after a time of the file's own clock, in a file with an index. */
+function byIndex(seconds: number): Seek {
+  return { options: ['-seek_timestamp', '1', '-ss', seconds.toFixed(6)], filter: '' };
+}
+
+/** Finds it in a file without one: from some seconds before, since decoding may begin behind the place. */
+function withoutIndex(seconds: number): Seek {
+  const from = (seconds - LEAD_SECONDS).toFixed(6);
+  return {
+    options: ['-copyts', '-seek_timestamp', '1', '-noaccurate_seek', '-ss', from],
+    filter: `select='gte(t,${seconds.toFixed(6)})',`,
+  };
+}
+
+interface Place {
+  readonly file: string;
+  readonly map: string;
+  readonly seek: Seek;
+}
+
+/** Makes a JPEG of a frame, at most `side` pixels wide and high. */
 async function still(
-  file: string,
-  map: string,
-  seconds: number,
+  { file, map, seek }: Place,
   side: number,
   target: string,
   signal: AbortSignal,
@@ -132,13 +165,13 @@ async function still(
   const fit = `w='min(${side},iw)':h='min(${side},ih)':force_original_aspect_ratio=decrease`;
   const command: FfmpegCommand = {
     task: `taking a frame of "${file}"`,
-    inputs: [{ from: { file }, options: ['-seek_timestamp', '1', '-ss', seconds.toFixed(6)] }],
+    inputs: [{ from: { file }, options: seek.options }],
     outputs: [
       {
         to: { file: target },
         options: [
           ...['-map', map, '-frames:v', '1', '-an', '-sn', '-dn'],
-          ...['-vf', `scale=iw*sar:ih,setsar=1,scale=${fit}`],
+          ...['-vf', `${seek.filter}scale=iw*sar:ih,setsar=1,scale=${fit}`],
           ...['-pix_fmt', 'yuvj420p', '-c:v', 'mjpeg', '-q:v', QUALITY, '-f', 'image2', '-update', '1'],
         ],
       },

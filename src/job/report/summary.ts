@@ -8,8 +8,8 @@ export interface SummaryFacts extends PipelineFacts {
   readonly input: Readonly<Record<string, string | number | undefined>>;
   readonly output: Readonly<Record<string, string | number | undefined>>;
   readonly frames: number;
-  /** Seconds of the film, from its first frame to the end of its last one. */
-  readonly filmSeconds: number;
+  /** Seconds of the video, from its first frame to the end of its last one. */
+  readonly videoSeconds: number;
   readonly resumes: number;
   readonly wallSeconds: number;
 }
@@ -23,7 +23,7 @@ export function summaryLines(facts: SummaryFacts): readonly string[] {
   const speed = wallSeconds > 0 ? made / wallSeconds : 0;
   const kept = frames - made;
   const lines = [
-    `${frames} frames, ${clock(facts.filmSeconds)} of ${formOf(facts.input)} to ${resultOf(facts.output)}`,
+    `${frames} frames, ${clock(facts.videoSeconds)} of ${formOf(facts.input)} to ${resultOf(facts.output)}`,
     `took ${clock(wallSeconds)} (${speedText(speed)}) on ${counted(ranks.length, 'rank')}`,
   ];
   if (resumes > 0)

@@ -236,7 +236,7 @@ export interface Completed {
   /** Size of the output. */
   readonly bytes: number;
   /** Seconds from the first frame to the end of the last one. */
-  readonly filmSeconds: number;
+  readonly videoSeconds: number;
   /** The video in it; undefined if it is a table. */
   readonly video: CompletedVideo | undefined;
   readonly notes: readonly string[];
@@ -286,7 +286,7 @@ export async function completeOutput(
     nonFiniteFrames: odd,
     rows: tables.map(({ rows }) => rows),
     bytes,
-    filmSeconds: filmSeconds(prepared, segments),
+    videoSeconds: videoSeconds(prepared, segments),
     video,
     notes,
     warnings: [
@@ -338,7 +338,7 @@ async function muxedVideo(
   return { file: finished, pts, shift: times.shift, streams: carried, notes, warnings };
 }
 
-function filmSeconds({ source, rate }: PreparedJob, segments: readonly SegmentRecord[]): number {
+function videoSeconds({ source, rate }: PreparedJob, segments: readonly SegmentRecord[]): number {
   const [first = 0, last = first] = [segments[0]?.pts[0], segments.at(-1)?.pts.at(-1)];
   const { num, den } = source.video.timeBase;
   return ((last - first) * num) / den + rate.den / rate.num;

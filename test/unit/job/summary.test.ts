@@ -10,7 +10,7 @@ function ranks(root: Partial<RankReport['seconds']>, other: Partial<RankReport['
   return [root, other].map((seconds, rank) => rankReport(rank, { seconds: { ...NOTHING, ...seconds } }));
 }
 
-t.test('the summary tells of the film, its speed beside its limit, and what would help', async (t) => {
+t.test('the summary tells of the video, its speed beside its limit, and what would help', async (t) => {
   t.same(summaryLines(runFacts()), [
     '100 frames, 0:04 of 1920x1080 prores to 1920x1080 h264, 2.3 MB; every timestamp verified',
     'took 0:12 (8.33 fps) on 2 ranks',

@@ -59,10 +59,10 @@ export function environmentFacts(environment: Environment, version: string): Mar
   ]);
 }
 
-function aboutOf({ input, output, filmSeconds }: RunReport): string {
+function aboutOf({ input, output, videoSeconds }: RunReport): string {
   const model = String(output.model);
   const size = typeof output.bytes === 'number' ? `, to ${bytesText(output.bytes)}` : '';
-  return `${clock(filmSeconds)} of ${basename(String(input.path))}, ${input.width}x${input.height}, through the model ${model}${size}`;
+  return `${clock(videoSeconds)} of ${basename(String(input.path))}, ${input.width}x${input.height}, through the model ${model}${size}`;
 }
 
 function tiles(report: RunReport): Markup {
