@@ -76,8 +76,11 @@ export function runFacts(
   };
 }
 
-function settingsOf({ batch, segmentFrames, video }: PreparedJob): RunFacts['settings'] {
+function settingsOf({ model, batch, segmentFrames, video }: PreparedJob): RunFacts['settings'] {
   return {
+    ...(model.strength === 1 ? {} : { strength: model.strength }),
+    ...(model.canvas === undefined ? {} : { canvas: model.canvas.strength }),
+    ...(model.steady === 0 ? {} : { steady: model.steady }),
     batch,
     'frames per segment': segmentFrames,
     ...(video === undefined

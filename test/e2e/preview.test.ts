@@ -92,6 +92,17 @@ t.test('a sheet shows the frames of a job, bit for bit, on one rank or two', asy
   t.ok((await fs.readFile(at('1.png'))).equals(await fs.readFile(at('2.png'))), 'the same file');
 });
 
+t.test('--steady and --canvas give the frames of a job with them', async (t) => {
+  const folder = t.testdir({});
+  const at = (name: string): string => join(folder, name);
+  const clip = await makeClip('open-gop');
+  const options = ['--model', 'wave', '--steady', '0.6', '--canvas', '2'];
+  t.match(await runJob(0, [clip, at('job.mkv'), '--codec', 'ffv1', ...options, ...CPU]), { code: 0 });
+  await previewed(t, 0, folder, [clip, at('1.png'), '--at', '0:07.3', ...options]);
+  const content = { frame: FORMAT, times: ['0:07.3'], models: [{ name: 'wave', setting: '', scale: 1 }] };
+  t.ok(rgb(framesOf(at('job.mkv'))[36]).equals(await cellOf(at('1.png'), content, 0, 0)));
+});
+
 t.test('models that look at other frames, or have states, get those that they get in a job', async (t) => {
   for (const shape of ['time', 'both'] as const) {
     const folder = t.testdir({});
@@ -174,6 +185,7 @@ t.test('what is refused leaves nothing, and replaces nothing', async (t) => {
     [[clip, at('a.png'), '--model', at('model.onnx')], 1, /gives a table and no image/],
     [[clip, at('there.png')], 1, /the output exists: .*there\.png/],
     [[at('photo.png'), at('a.png'), '--at', '1'], 2, /--at does not apply to a picture/],
+    [[at('photo.png'), at('a.png'), '--steady', '1'], 2, /--steady does not apply to a picture/],
     [[at('photo.png'), at('a.mp4')], 2, /is a picture, of which no video is made/],
     [[at('photo.png'), at('photo.png'), '--overwrite'], 1, /the output is the input/],
     [[folder, at('a.png')], 2, /preview takes one video or picture/],

@@ -71,7 +71,7 @@ export function parseCommand<T>(spec: CommandSpec<T>, argv: readonly string[]): 
   if (help !== undefined) return commandHelp(spec, help, helpWidth());
   const { _: words, '--': after, $0: _program, ...options } = parsed as Record<string, unknown>;
   refuseTwice(spec, options);
-  refuseEmptyNumbers(spec.name, argv, options);
+  refuseMissingValues(spec.name, argv, typesOf(parser));
   return { options: options as T, words: texts(words), after: texts(after) };
 }
 
@@ -156,20 +156,34 @@ function refuseTwice(
   }
 }
 
-/** Refuses an empty value for a number, which yargs takes for 0 (`--strength="$S"` without an S). */
-function refuseEmptyNumbers(
+/**
+ * Refuses options without their value (`--strength="$S"` without an S, `--max-hours` as the last word). yargs
+ * takes that for 0, for nothing, or for an empty name.
+ */
+function refuseMissingValues(
   command: string,
   argv: readonly string[],
-  options: Readonly<Record<string, unknown>>,
+  { numbers, texts: strings }: Readonly<Record<'numbers' | 'texts', ReadonlySet<string>>>,
 ): void {
   const end = argv.indexOf('--');
   const own = end === -1 ? argv : argv.slice(0, end);
   for (const [at, word] of own.entries()) {
     const [, name, value = own[at + 1]] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-    if (name !== undefined && value?.trim() === '' && typeof options[name] === 'number') {
-      throw usageError(command, `--${name} takes a number, and was given an empty value`);
-    }
+    if (name === undefined || (!numbers.has(name) && !strings.has(name))) continue;
+    const kind = numbers.has(name) ? 'a number' : 'a value';
+    if (value?.trim() === '')
+      throw usageError(command, `--${name} takes ${kind}, and was given an empty value`);
+    // A number may be negative; a name that begins with a dash is written --name=-x.
+    if (value === undefined || (word === `--${name}` && /^--?[a-z]/i.test(value)))
+      throw usageError(command, `--${name} takes ${kind}, and was given none`);
   }
+}
+
+/** Returns the names of a parser's options that take numbers, and texts. */
+function typesOf(parser: object): Readonly<Record<'numbers' | 'texts', ReadonlySet<string>>> {
+  const { getOptions } = parser as { getOptions(): { readonly number: string[]; readonly string: string[] } };
+  const { number, string } = getOptions.call(parser);
+  return { numbers: new Set(number), texts: new Set(string) };
 }
 
 /** Returns the names of a parser's options, which yargs' types do not declare. */

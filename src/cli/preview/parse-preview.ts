@@ -12,6 +12,7 @@ import {
 import { MAX_CANVAS } from '../../model/load/canvas.js';
 import { MODEL_SIZES, type ModelSize } from '../../model/load/catalogue.js';
 import { MAX_STRENGTH } from '../../model/load/manifest-fields.js';
+import { MAX_STEADY } from '../../model/ports/steady.js';
 import { formatOfName } from '../../pictures/formats.js';
 import { isAddress } from '../../storage/location/location.js';
 import { didYouMean } from '../../system/suggestion.js';
@@ -135,6 +136,7 @@ export function parsePreview(argv: readonly string[]): PreviewCommand | Text {
     ...checkJob(['INPUT.mp4', 'OUTPUT.mp4']), // what a job is made with by default
     ...{ input, output, form, asked, at: timesOf(parsed.at, form) },
     canvas: inRange('canvas', parsed.canvas, 0, MAX_CANVAS),
+    steady: inRange('steady', parsed.steady, 0, MAX_STEADY) ?? 0,
     modelOverrides: modelOverrides(parsed, usage),
     modelInputs: modelInputs(parsed.input, usage),
     cutThreshold: inRange('cut-threshold', parsed['cut-threshold'], 0, MOST_CUT_THRESHOLD),

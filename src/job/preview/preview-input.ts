@@ -50,7 +50,7 @@ export async function openPreviewInput(
 }
 
 async function openPicture(
-  { form, at, video, tolerant, cutThreshold }: PreviewOptions,
+  { form, at, video, tolerant, cutThreshold, steady }: PreviewOptions,
   input: PictureInput,
   storage: StorageContext,
 ): Promise<PreviewedPicture> {
@@ -64,6 +64,7 @@ async function openPicture(
     video: video !== undefined,
     tolerant,
     'cut-threshold': cutThreshold !== undefined,
+    steady: steady > 0,
   };
   const given = Object.keys(of).find((name) => of[name]);
   if (given !== undefined) {

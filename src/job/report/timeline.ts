@@ -64,9 +64,10 @@ export function throughputOf(ranks: readonly RankReport[], pipelineSeconds: numb
   }
   return {
     binSeconds,
+    // The last bin may be a short one: a few frames in a moment are no speed.
     framesPerSecond: counts.map((count, at) => {
-      const left = Math.max(0.1 * binSeconds, pipelineSeconds - at * binSeconds);
-      return count / Math.min(binSeconds, left);
+      const own = Math.min(binSeconds, pipelineSeconds - at * binSeconds);
+      return count / (own >= 0.5 * binSeconds ? own : binSeconds);
     }),
   };
 }

@@ -58,7 +58,7 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
     [['a', 'b', '-q', '-v'], /exclude/],
     [['a', 'b', '--video', 'first'], /--video takes the number of a stream/],
     [['a', 'b', '--video', '-1'], /--video takes the number of a stream/],
-    [['a', 'b', '--video='], /--video takes the number of a stream/],
+    [['a', 'b', '--video='], /--video takes a value, and was given an empty value/],
     [['probe'], /probe/],
     [['retry', '3', 'mpirun'], /retry/],
   ];
@@ -86,7 +86,7 @@ t.test('--fps takes decimals and fractions', async (t) => {
   for (const text of ['0', '-1', '1/0', '0/5', '1e3', '.5', 'x', '', '1/2/3', '10001', '1/2.5', '1000000000'])
     t.throws(
       () => fps(text),
-      { code: 'usage', message: /--fps takes a number above 0, at most 10000/ },
+      { code: 'usage', message: /--fps takes a (?:number above 0, at most 10000|value, and was given)/ },
       text,
     );
   for (const [argv, message] of [
@@ -140,6 +140,16 @@ t.test('an empty value is no number, in any command', async (t) => {
     const message = new RegExp(`--${option} takes a number, and was given an empty value`);
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
   }
+  for (const [argv, message] of [
+    [['a', 'b', '--steady', '-q'], /--steady takes a number, and was given none/],
+    [['a', 'b', '--canvas', '--steady', '0.7'], /--canvas takes a number, and was given none/],
+    [['a', 'b', '-q', '--max-hours'], /--max-hours takes a number, and was given none/],
+    [['a', 'b', '--report', ''], /--report takes a value, and was given an empty value/],
+    [['a', 'b', '--report', '--overwrite'], /--report takes a value, and was given none/],
+    [['preview', 'a', 'b.png', '--steady', '7'], /steady/],
+  ] as const)
+    t.throws(() => parseArguments([...argv], '1'), { code: 'usage', message }, argv.join(' '));
+  t.match(job('a', 'b', '--report=-odd.html'), { report: '-odd.html' });
   t.match(job('a', 'b', '--strength', '0', '--crf=0'), { strength: 0, crf: 0, steady: 0 });
   t.match(job('a', 'b', '--steady', '0.7'), { steady: 0.7 });
   t.match(job('--', 'a', '--crf='), { output: '--crf=' }, 'a name is none');
@@ -159,7 +169,7 @@ t.test('quality and speed are what the encoder of the codec takes', async (t) =>
   const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     [['h264', '--crf', '52'], /--crf takes a number from 0 to 51 for h264/],
     [['hevc', '--preset', '4'], /--preset of hevc is one of ultrafast, .*placebo, and cannot be "4"/],
-    [['h264', '--preset', ''], /cannot be ""/],
+    [['h264', '--preset', ''], /--preset takes a value, and was given an empty value/],
     [['vp9', '--preset', 'slow'], /--preset of vp9 is one of 0, 1, .*8, and cannot be "slow"/],
     [['av1', '--preset', '14'], /--preset of av1 is one of 0, .*13, and/],
     [['av1', '--crf', '64'], /from 0 to 63 for av1/],
