@@ -30,7 +30,7 @@ t.test('--out-dir makes a queue of any number of inputs', async (t) => {
     [['a', 'b', '--list', 'l'], /--list goes with --out-dir/],
     [['--out-dir', 'd'], /at least one INPUT/],
     [['a', '', '--out-dir', 'd'], /at least one INPUT/],
-    [['a', '--out-dir', ''], /take a name/],
+    [['a', '--out-dir', ''], /--out-dir takes a value, and was given an empty value/],
   ];
   for (const [argv, message] of cases)
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
