@@ -101,7 +101,6 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
   }
   const single = (['table', 'output', 'every', 'fps'] as const).find((name) => parsed[name] !== undefined);
   if (single !== undefined) throw usage(`--${single} goes with one INPUT and one OUTPUT`);
-  if ([outDir, list].includes('')) throw usage('--out-dir and --list take a name');
   if (names.includes('') || (list === undefined && names.length === 0)) {
     throw usage('--out-dir goes with at least one INPUT, or --list');
   }
