@@ -1,8 +1,10 @@
 /** The root's ends of the pipeline, whose failures end it in order. */
+
 import type { FrameSource } from '../../pipeline/decode-stage.js';
 import type { FrameRun } from '../../pipeline/decode-windows-stage.js';
 import type { FrameSink } from '../../pipeline/encode-stage.js';
 import type { Ends } from '../../pipeline/pipeline.js';
+import { untilFailure } from '../../pipeline/until-failure.js';
 import { JobError } from '../../system/errors.js';
 import type { StopRequest } from '../../system/stop.js';
 
@@ -26,21 +28,11 @@ export function guardedEnds(
   sink: FrameSink,
   stop: StopRequest,
 ): GuardedEnds {
-  let failure: { readonly error: unknown } | undefined;
+  const until = untilFailure();
   let odd = false;
 
-  async function guarded<T>(step: () => Promise<T>): Promise<T | undefined> {
-    if (failure !== undefined) return undefined;
-    try {
-      return await step();
-    } catch (error) {
-      failure = { error };
-      return undefined;
-    }
-  }
-
   const watched = (decoder: FrameSource): FrameSource => ({
-    read: (into) => guarded(() => decoder.read(into)),
+    read: (into) => until.run(() => decoder.read(into)),
   });
   return {
     ends: {
@@ -49,13 +41,14 @@ export function guardedEnds(
       sink: {
         async write(row, pts) {
           if (row.at(-1) !== 1) odd = true;
-          await guarded(() => sink.write(row, pts));
+          await until.run(() => sink.write(row, pts));
         },
       },
-      stopping: () => failure !== undefined || stop.reason() !== undefined,
+      stopping: () => until.failure() !== undefined || stop.reason() !== undefined,
     },
     nonFinite: () => odd,
     refuseUnfinished() {
+      const failure = until.failure();
       if (failure !== undefined) throw failure.error;
       refuseStopped(stop);
     },

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Ends } from '../../pipeline/pipeline.js';
+import { untilFailure } from '../../pipeline/until-failure.js';
 import type { Log } from '../../report/log.js';
 import { showProgress } from '../../report/progress.js';
 import { scratchNames } from '../../storage/local/work-names.js';
@@ -184,30 +185,21 @@ export interface RootEnds extends Ends {
 
 /** Creates the root's ends. After a failure no frame starts, and those in flight are dropped. */
 export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
-  let failure: { readonly error: unknown } | undefined;
-  async function unlessFailed<T>(step: () => Promise<T>): Promise<T | undefined> {
-    if (failure !== undefined) return undefined;
-    try {
-      return await step();
-    } catch (error) {
-      failure = { error };
-      return undefined;
-    }
-  }
-  const decoder = { read: (into: Uint8Array) => unlessFailed(() => work.decoder.read(into)) };
+  const until = untilFailure();
+  const decoder = { read: (into: Uint8Array) => until.run(() => work.decoder.read(into)) };
   return {
     decoder,
     sink: {
       write: (row, pts) =>
-        unlessFailed(async () => {
+        until.run(async () => {
           await work.sink.write(row, pts);
           work.progress.advance();
           work.monitor.frame();
         }),
     },
     ...(work.looksAround ? { runs: [{ decoder, position: work.restored, from: work.from }] } : {}),
-    stopping: () => failure !== undefined || stop.reason() !== undefined,
-    refuseUnfinished: () => refuseUnfinished(failure, stop, work.journal.store.location),
+    stopping: () => until.failure() !== undefined || stop.reason() !== undefined,
+    refuseUnfinished: () => refuseUnfinished(until.failure(), stop, work.journal.store.location),
   };
 }
 
