@@ -58,10 +58,11 @@ async function openRoot() {
       sample: I420,
       rate,
     },
-    ...{ keyframeInterval: 250, tags: wire.tags, sampleAspectRatio: undefined, threads: 1 },
+    ...{ keyframeInterval: 250, tags: wire.tags, sampleAspectRatio: undefined },
+    ...{ threads: 1, picturesAtOnce: 1 },
   } as const;
   const prepared = { source, wire, spec, input: { path: clip, display: clip } } as unknown as PreparedJob;
-  const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, 1);
+  const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, spec);
   const hardware = { nvdec: false, nvenc: false, encoder: 'software', notes: [] };
   const rest = { monitor: NO_MONITOR, storage: context, device: 0, strict: false };
   const opened: OpenedWork = { journal, ...rest, hardware };

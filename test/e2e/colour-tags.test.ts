@@ -97,7 +97,8 @@ async function finished(way: Way, extension: string, tags: ColourTags) {
       sample: I420,
       rate: { num: 25, den: 1 },
     },
-    ...{ keyframeInterval: 8, matrix: 'bt709', tags, sampleAspectRatio: undefined, threads: 1 },
+    ...{ keyframeInterval: 8, matrix: 'bt709', tags, sampleAspectRatio: undefined },
+    ...{ threads: 1, picturesAtOnce: 1 },
   };
   const segment = await segmentOf(video);
   const container = containerFor(`x.${extension}`);

@@ -39,7 +39,7 @@ function specFor(codec: Codec, across: number, down: number, more: Partial<Encod
       ...{ range: 'limited', chromaLocation: 'left' },
     },
     sampleAspectRatio: { num: 4, den: 3 },
-    threads: 2,
+    ...{ threads: 2, picturesAtOnce: 1 },
     ...more,
   };
 }

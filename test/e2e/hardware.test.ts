@@ -29,7 +29,7 @@ function specFor(width: number, height: number): EncodeSpec {
       keyframeInterval: 10,
       matrix: 'bt601',
       sampleAspectRatio: undefined,
-      threads: 1,
+      ...{ threads: 1, picturesAtOnce: 1 },
     },
     tags: {
       ...{ matrix: undefined, primaries: undefined, transfer: undefined, range: 'limited' },

@@ -10,6 +10,7 @@ import { openLocalStore } from '../../src/storage/local/work-store.js';
 import type { EncodeSpec } from '../../src/video/codecs/codec.js';
 import { I420 } from '../../src/video/formats/frame-format.js';
 import { makeClipAs } from '../fixtures/clips.js';
+import { encoderWork } from '../fixtures/encoder-work.js';
 import { nanModel } from '../fixtures/identity-model.js';
 import { decodedSamples, ourLines, runJob } from '../fixtures/job.js';
 
@@ -99,7 +100,7 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
     rate: { num: 25, den: 1 },
     keyframeInterval: 8,
     matrix: 'bt709',
-    threads: 1,
+    ...{ threads: 1, picturesAtOnce: 1 },
     sampleAspectRatio: undefined,
     tags: {
       range: 'limited',
@@ -112,7 +113,7 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
   const told: number[] = [];
   const open = async () => {
     const store = await openLocalStore(folder);
-    const journal = await openJournal(store, { split: 'frames' }, 1);
+    const journal = await openJournal(store, { split: 'frames' }, encoderWork(1));
     const sink = segmentSink({
       ...{ journal, spec, segmentFrames: 4, run: 1, layout: { frameBytes: FRAME_BYTES, tableBytes: 0 } },
       onNonFinite: (frame) => void told.push(frame),

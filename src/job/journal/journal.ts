@@ -4,6 +4,7 @@ import type { WorkStore } from '../../storage/local/work-store.js';
 import { JobError } from '../../system/errors.js';
 import { fileDigest } from '../../system/file-digest.js';
 import { isPlainObject } from '../../system/plain-object.js';
+import type { EncoderWork } from '../../video/codecs/codec.js';
 import { DIGEST, MODIFIED, sameContentHint } from './fingerprint.js';
 import { type Identity, isIdentity } from './identity.js';
 import { isPictureRecords, type PictureRecord } from './picture-record.js';
@@ -43,8 +44,8 @@ export interface Journal {
   readonly segments: readonly SegmentRecord[];
   /** Bytes of video in all finished segments, those of this run too. */
   readonly videoBytes: number;
-  /** Encoder threads of every segment: an encoder's output depends on them. */
-  readonly encoderThreads: number;
+  /** How every segment is encoded: as the first run began. */
+  readonly encoder: EncoderWork;
   /** Moves the files of a finished segment into the work folder and records it. Returns its record. */
   record(
     segment: Omit<SegmentRecord, 'bytes' | 'sha256' | 'rows'>,
@@ -66,9 +67,12 @@ interface Header {
   readonly journal: 1;
   readonly identity: Identity;
   readonly encoderThreads: number;
+  readonly picturesAtOnce: number;
   readonly runs: number;
 }
 
+/** What x265 coded at the same time in journals that do not say it. */
+const EARLY_PICTURES = 4;
 /** Most runs, and most encoder threads, of a valid journal. */
 const MOST_COUNT = 1e6;
 
@@ -83,7 +87,7 @@ const MOST_COUNT = 1e6;
 export async function openJournal(
   store: WorkStore,
   identity: Identity,
-  encoderThreads: number,
+  encoder: EncoderWork,
   onCorrupt: (line: string) => void = () => {},
 ): Promise<Journal> {
   const earlier = await readHeader(store);
@@ -95,7 +99,8 @@ export async function openJournal(
   const header: Header = {
     journal: 1,
     identity,
-    encoderThreads: earlier?.encoderThreads ?? encoderThreads,
+    encoderThreads: earlier?.encoderThreads ?? encoder.threads,
+    picturesAtOnce: earlier?.picturesAtOnce ?? encoder.picturesAtOnce,
     runs: (earlier?.runs ?? 0) + 1,
   };
   const inAnyOrder = identity.split === 'segments';
@@ -116,7 +121,7 @@ export async function openJournal(
     get videoBytes() {
       return videoBytes;
     },
-    encoderThreads: header.encoderThreads,
+    encoder: { threads: header.encoderThreads, picturesAtOnce: header.picturesAtOnce },
     async record(segment, { video, rows }) {
       const facts = {
         bytes: 0,
@@ -175,10 +180,10 @@ async function readHeader(store: WorkStore): Promise<Header | undefined> {
 }
 
 function parseHeader(text: string): Header | undefined {
-  const { journal, identity, encoderThreads, runs = 0 } = unseal(text) ?? {};
+  const { journal, identity, encoderThreads, picturesAtOnce = EARLY_PICTURES, runs = 0 } = unseal(text) ?? {};
   if (journal !== 1 || !isIdentity(identity)) return undefined;
-  return isCount(encoderThreads, 1) && isCount(runs, 0)
-    ? { journal, identity, encoderThreads, runs }
+  return isCount(encoderThreads, 1) && isCount(picturesAtOnce, 1) && isCount(runs, 0)
+    ? { journal, identity, encoderThreads, picturesAtOnce, runs }
     : undefined;
 }
 

@@ -9,16 +9,17 @@ import { workBeside } from '../../storage/location/derived-names.js';
 import { display, type Location, parseLocation } from '../../storage/location/location.js';
 import { endOrphans } from '../../system/children.js';
 import { JobError, messageOf } from '../../system/errors.js';
+import type { EncoderWork } from '../../video/codecs/codec.js';
 import type { JobOptions } from '../context/options.js';
 import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from './identity.js';
 import { earlierIdentity, type Journal, openJournal, readIdentity } from './journal.js';
 
 /**
- * Threads of every encoder on every machine: the output of x264, x265 and libvpx depends on them. More
- * threads gain little and cost memory; on two cores 16 threads take 2 % more processor time than two.
+ * The same for every encoder on every machine: the output of x264, x265 and libvpx depends on their threads.
+ * More threads gain little and cost memory; on two cores 16 threads take 2 % more processor time than two.
  */
-export const ENCODER_THREADS = 16;
+export const ENCODER_WORK: EncoderWork = { threads: 16, picturesAtOnce: 1 };
 
 /**
  * Returns the location of a job's journal: `--work-dir`, or a folder beside the output, on disk or in Blob
@@ -75,7 +76,7 @@ export async function openWork<T>(
     const earlier = await earlierIdentity(store);
     isNew = earlier === undefined;
     const { identity, chosen } = await identify(earlier);
-    return { journal: await openJournal(store, identity, ENCODER_THREADS, storage.log.warn), chosen };
+    return { journal: await openJournal(store, identity, ENCODER_WORK, storage.log.warn), chosen };
   } catch (error) {
     await closeWork(store, { keep: !isNew, log: storage.log });
     throw error;

@@ -33,7 +33,7 @@ export type DecidedJob = Pick<
 export interface DecidedWork {
   readonly mode: 'frames' | 'segments';
   readonly hardware: Pick<Hardware, 'nvdec' | 'nvenc'>;
-  readonly journal: Pick<Journal, 'resumes' | 'segments' | 'encoderThreads'> & {
+  readonly journal: Pick<Journal, 'resumes' | 'segments' | 'encoder'> & {
     readonly store: Pick<Journal['store'], 'location'>;
   };
   /** Frames of earlier runs, those of their spool included. */
@@ -131,7 +131,7 @@ function decoder({ tolerant }: Pick<JobOptions, 'tolerant'>, { mode, hardware }:
 
 function encoder(spec: EncodeSpec, { hardware, journal }: DecidedWork): string {
   const { crf, preset } = CODEC_FACTS[spec.codec];
-  const threads = counted(journal.encoderThreads, 'thread');
+  const threads = counted(journal.encoder.threads, 'thread');
   return [
     hardware.nvenc ? `${spec.codec} by NVENC` : `${spec.codec} in software with ${threads}`,
     ...(typeof preset === 'string' ? [] : [`preset ${spec.preset}`]),

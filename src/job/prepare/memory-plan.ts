@@ -8,7 +8,7 @@ import type { EncodeSpec } from '../../video/codecs/codec.js';
 import type { SourceFacts } from '../../video/source/source-facts.js';
 import type { RankMachine } from '../context/machine.js';
 import type { JobOptions } from '../context/options.js';
-import { ENCODER_THREADS } from '../journal/work.js';
+import { ENCODER_WORK } from '../journal/work.js';
 import { fewerFrames } from './batch.js';
 import { busyRanks, dryRunRanks } from './busy-ranks.js';
 import { estimateMemory, type MemoryFacts } from './memory-estimate.js';
@@ -91,7 +91,7 @@ export function planMemory(job: PlannedJob): MemoryPlan {
         graphBytes: graph.bytes.byteLength,
       },
       ...{ codec: spec?.codec, preset: spec?.preset ?? '' },
-      encoderThreads: ENCODER_THREADS,
+      encoderThreads: ENCODER_WORK.threads,
     };
   }
 

@@ -320,7 +320,7 @@ export function encodeSpec(
     matrix: wire.format.matrix,
     tags: wire.tags,
     sampleAspectRatio: wire.sampleAspectRatio,
-    threads: 1,
+    ...{ threads: 1, picturesAtOnce: 1 },
   };
 }
 

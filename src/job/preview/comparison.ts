@@ -10,7 +10,7 @@ import { type Encoder, openEncoder } from '../../video/frames/encode.js';
 import { isSideways, turnedSize, turnFrame } from '../../video/frames/turn-frame.js';
 import { videoFile } from '../../video/frames/video-file.js';
 import { nominalRate } from '../../video/source/frame-rate.js';
-import { ENCODER_THREADS } from '../journal/work.js';
+import { ENCODER_WORK } from '../journal/work.js';
 import { encodeSpec } from '../prepare/prepare.js';
 import { withDisplayName } from '../prepare/source.js';
 import { clockText, spreadTimes } from './clock-times.js';
@@ -56,7 +56,7 @@ export async function openComparison(request: ComparisonRequest): Promise<Previe
   const turned = aspect !== undefined && isSideways(matrix) ? { num: aspect.den, den: aspect.num } : aspect;
   const spec = {
     ...encodeSpec(options, { ...wire, sampleAspectRatio: turned }, joined.format, rate, count),
-    threads: ENCODER_THREADS,
+    ...ENCODER_WORK,
   };
   const { tolerant } = options;
   const moment = await withDisplayName(file, () =>

@@ -102,7 +102,7 @@ async function openFrameWork(
     journal,
     spec: prepared.video && {
       ...prepared.video.spec,
-      threads: journal.encoderThreads,
+      ...journal.encoder,
       ...(hardware.nvenc ? { gpu: device } : {}),
     },
     segmentFrames: prepared.segmentFrames,

@@ -70,7 +70,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
     count: plan.foreseen - earlier.size,
     task: {
       ...{ source, wire, display: input.display },
-      spec: prepared.video && { ...prepared.video.spec, threads: journal.encoderThreads },
+      spec: prepared.video && { ...prepared.video.spec, ...journal.encoder },
       layout: layoutOf(prepared),
       ...{ nvdec: hardware.nvdec, nvenc: hardware.nvenc },
     },

@@ -9,8 +9,18 @@ export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'dnxhr', 'ffv1'] 
 
 export type Codec = (typeof CODECS)[number];
 
+/** How an encoder divides its work. Its output depends on it, so all segments of an output are made alike. */
+export interface EncoderWork {
+  readonly threads: number;
+  /**
+   * Pictures that x265 codes at the same time. With more than one, now and then a picture gets other bits.
+   * Other encoders ignore it.
+   */
+  readonly picturesAtOnce: number;
+}
+
 /** The specification of a segment's encoding, and the layout of the frames to encode. */
-export interface EncodeSpec extends FrameLayout {
+export interface EncodeSpec extends FrameLayout, EncoderWork {
   readonly codec: Codec;
   /** Constant quality on the codec's own scale; ignored by codecs without one. */
   readonly crf: number;
@@ -26,7 +36,6 @@ export interface EncodeSpec extends FrameLayout {
   readonly matrix: ColourMatrix;
   readonly tags: ColourTags;
   readonly sampleAspectRatio: Rational | undefined;
-  readonly threads: number;
   /** The CUDA device whose NVENC encodes, if it can (`unfitForNvenc`); undefined means software. */
   readonly gpu?: number;
   /** Further output options for ffmpeg, one entry per argument. */

@@ -117,9 +117,9 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     crf: { byDefault: 20, most: 51 },
     preset: { byDefault: 'medium', allowed: SPEEDS },
     pixelFormat: evenOr444,
-    options: ({ crf, preset, threads }, tagParams) => {
+    options: ({ crf, preset, threads, picturesAtOnce }, tagParams) => {
       const pools = threads > 1 ? String(threads) : 'none';
-      const frameThreads = `frame-threads=${Math.min(threads, 4)}`;
+      const frameThreads = `frame-threads=${Math.min(threads, picturesAtOnce)}`;
       const params = ['log-level=error', 'open-gop=0', `pools=${pools}`, ...tagParams, frameThreads].join(
         ':',
       );

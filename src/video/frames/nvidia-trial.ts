@@ -119,7 +119,8 @@ export async function encodeGrey(encoder: Encoder, layout: I420Layout): Promise<
 export function plainSpec(width: number, height: number): EncodeSpec {
   return {
     ...{ codec: 'h264', crf: 18, preset: 'medium', pixelFormat: 'yuv420p', matrix: 'bt601' },
-    ...{ width, height, sample: I420, rate: { num: 25, den: 1 }, keyframeInterval: 100, threads: 1 },
+    ...{ width, height, sample: I420, rate: { num: 25, den: 1 }, keyframeInterval: 100 },
+    ...{ threads: 1, picturesAtOnce: 1 },
     tags: {
       ...{ matrix: undefined, primaries: undefined, transfer: undefined, range: 'limited' },
       chromaLocation: undefined,

@@ -67,7 +67,10 @@ const OPTIONS: Pick<JobOptions, 'split' | 'schedule' | 'tolerant'> = {
 const WORK: DecidedWork = {
   mode: 'frames',
   hardware: { nvdec: false, nvenc: false },
-  journal: { resumes: 0, segments: [], encoderThreads: 16, store: { location: 'out.mkv.framescatter' } },
+  journal: {
+    ...{ resumes: 0, segments: [], encoder: { threads: 16, picturesAtOnce: 1 } },
+    store: { location: 'out.mkv.framescatter' },
+  },
   restored: 0,
 };
 

@@ -46,7 +46,7 @@ const SPEC: EncodeSpec = {
     chromaLocation: undefined,
   },
   sampleAspectRatio: undefined,
-  threads: 4,
+  ...{ threads: 4, picturesAtOnce: 1 },
 };
 
 t.test('NVDEC gets what comes out of it as out of software, and nothing else', async (t) => {

@@ -14,6 +14,7 @@ import type { DurableFiles } from '../../../src/system/durable.js';
 import type { JobError } from '../../../src/system/errors.js';
 import { fileDigest } from '../../../src/system/file-digest.js';
 import { identityOf, stateOf } from '../../../src/system/process-identity.js';
+import { encoderWork } from '../../fixtures/encoder-work.js';
 
 t.setTimeout(120_000); // a silent lock is watched for eight seconds
 
@@ -28,7 +29,7 @@ async function finishedFile(folder: string, bytes: number): Promise<string> {
 t.test('segments that were recorded are there for the next run, on whatever threads it has', async (t) => {
   const folder = t.testdir();
   const store = await openLocalStore(join(folder, 'work'));
-  const first = await openJournal(store, identity, 3);
+  const first = await openJournal(store, identity, encoderWork(3));
   await first.record(
     { index: 0, frames: 2, pts: [5, 9] },
     { video: await finishedFile(folder, 7), rows: undefined },
@@ -39,9 +40,9 @@ t.test('segments that were recorded are there for the next run, on whatever thre
   );
   await store[Symbol.asyncDispose]();
 
-  const second = await openJournal(await openLocalStore(join(folder, 'work')), identity, 99);
+  const second = await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(99));
   t.equal(second.resumes, 1);
-  t.equal(second.encoderThreads, 3, 'an encoder is to give the same output');
+  t.same(second.encoder, encoderWork(3), 'an encoder is to give the same output');
   t.same(
     second.segments.map(({ frames, pts, bytes }) => ({ frames, pts, bytes })),
     [
@@ -51,20 +52,31 @@ t.test('segments that were recorded are there for the next run, on whatever thre
   );
 });
 
+t.test('a job begun by an early version is encoded on as it began', async (t) => {
+  const header = { journal: 1, identity, encoderThreads: 16, runs: 1 };
+  const store = await openLocalStore(
+    join(t.testdir({ work: { 'journal.json': JSON.stringify(header) } }), 'work'),
+  );
+  for (const resumed of [1, 2]) {
+    const { encoder } = await openJournal(store, identity, encoderWork(16));
+    t.same(encoder, { threads: 16, picturesAtOnce: 4 }, `after ${resumed} runs`);
+  }
+});
+
 t.test('a glance at a journal tells what it is of, and nothing where there is none', async (t) => {
   const folder = t.testdir({ garbled: { 'journal.json': '{"journal": 1' } });
   const glance = async (name: string) =>
     readIdentity(await openFolder({ kind: 'file', path: join(folder, name) }));
   t.equal(await glance('work'), undefined);
   t.equal(await glance('garbled'), undefined);
-  await openJournal(await openLocalStore(join(folder, 'work')), identity, 3);
+  await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(3));
   t.same(await glance('work'), identity);
 });
 
 t.test('segments after a gap or of another size are made again', async (t) => {
   const folder = t.testdir();
   const store = await openLocalStore(join(folder, 'work'));
-  const journal = await openJournal(store, identity, 1);
+  const journal = await openJournal(store, identity, encoderWork(1));
   for (const index of [0, 1, 2, 3]) {
     await journal.record(
       { index, frames: 1, pts: [index] },
@@ -72,7 +84,7 @@ t.test('segments after a gap or of another size are made again', async (t) => {
     );
   }
   await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
-  const again = await openJournal(store, identity, 1);
+  const again = await openJournal(store, identity, encoderWork(1));
   t.equal(again.segments.length, 2);
   t.notOk(
     (await store.list()).some((name) => /00000[23]/.test(name)),
@@ -84,7 +96,7 @@ t.test('where segments are made in any order, those after a gap stay', async (t)
   const folder = t.testdir();
   const store = await openLocalStore(join(folder, 'work'));
   const split = { ...identity, split: 'segments' };
-  const journal = await openJournal(store, split, 1);
+  const journal = await openJournal(store, split, encoderWork(1));
   for (const index of [0, 3, 2]) {
     await journal.record(
       { index, frames: 1, pts: [index] },
@@ -92,12 +104,12 @@ t.test('where segments are made in any order, those after a gap stay', async (t)
     );
   }
   await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
-  const again = await openJournal(store, split, 1);
+  const again = await openJournal(store, split, encoderWork(1));
   t.same(
     again.segments.map(({ index }) => index),
     [0, 3],
   );
-  await t.rejects(openJournal(store, { ...split, split: 'frames' }, 1), {
+  await t.rejects(openJournal(store, { ...split, split: 'frames' }, encoderWork(1)), {
     code: 'journal',
     message: /split was segments, now frames/,
   });
@@ -109,7 +121,7 @@ async function afterDamage(t: Test, split: string, damage: (work: string) => Pro
   const work = join(folder, 'work');
   const store = await openLocalStore(work);
   const job = { ...identity, split };
-  const journal = await openJournal(store, job, 1);
+  const journal = await openJournal(store, job, encoderWork(1));
   for (const index of [0, 1, 2]) {
     const video = await finishedFile(folder, 40 + index);
     const pts = [20 * index, 20 * index + 7];
@@ -119,7 +131,7 @@ async function afterDamage(t: Test, split: string, damage: (work: string) => Pro
   await damage(work);
   const said: string[] = [];
   const again = await openLocalStore(work);
-  const { segments } = await openJournal(again, job, 1, (line) => said.push(line));
+  const { segments } = await openJournal(again, job, encoderWork(1), (line) => said.push(line));
   const names = await again.list();
   await again[Symbol.asyncDispose]();
   return { indices: segments.map(({ index }) => index), said, names };
@@ -188,7 +200,7 @@ t.test('what an earlier version recorded, without digests, is taken over', async
 
 t.test('a segment that changes while its job runs is refused, and the next run makes it again', async (t) => {
   const folder = t.testdir();
-  const journal = await openJournal(await openLocalStore(join(folder, 'work')), identity, 1);
+  const journal = await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(1));
   await journal.record(
     { index: 0, frames: 1, pts: [0] },
     { video: await finishedFile(folder, 9), rows: undefined },
@@ -212,6 +224,7 @@ t.test('a journal that makes no sense is refused, and thrown away when asked', a
     { ...header, identity: { crf: {} } },
     { ...header, encoderThreads: -1 },
     { ...header, encoderThreads: 10 ** 9 },
+    { ...header, picturesAtOnce: 0 },
     { ...header, runs: 'x' },
     { ...header, digest: 'x' },
     [],
@@ -219,17 +232,21 @@ t.test('a journal that makes no sense is refused, and thrown away when asked', a
   ].map((value) => JSON.stringify(value));
   for (const text of [...texts, '', '{"journal":']) {
     const store = await openLocalStore(join(t.testdir({ work: { 'journal.json': text } }), 'work'));
-    await t.rejects(openJournal(store, identity, 1), { code: 'journal', hint: /--restart/ }, text);
+    await t.rejects(
+      openJournal(store, identity, encoderWork(1)),
+      { code: 'journal', hint: /--restart/ },
+      text,
+    );
     await store.clear();
-    t.equal((await openJournal(store, identity, 1)).resumes, 0);
+    t.equal((await openJournal(store, identity, encoderWork(1))).resumes, 0);
     await store[Symbol.asyncDispose]();
   }
 });
 
 t.test('a journal of another job is refused with every reason', async (t) => {
   const store = await openLocalStore(join(t.testdir(), 'work'));
-  await openJournal(store, identity, 1);
-  await t.rejects(openJournal(store, { 'input size': 11, crf: 18, model: 'x' }, 1), {
+  await openJournal(store, identity, encoderWork(1));
+  await t.rejects(openJournal(store, { 'input size': 11, crf: 18, model: 'x' }, encoderWork(1)), {
     code: 'journal',
     message: /input size was 10, now 11; model was unset, now x/,
     hint: /--restart/,
@@ -248,13 +265,13 @@ t.test('an input that was written to since is refused, and so is one that grows'
     'input modified': /T.*\.\d{9}Z$/,
   });
   const store = await openLocalStore(join(folder, 'work'));
-  await openJournal(store, before, 1);
+  await openJournal(store, before, encoderWork(1));
   const middle = await fs.open(input, 'r+');
   await middle.write('y', bytes / 2);
   await middle.close();
   const after = await fileIdentity(input, bytes);
   t.equal(after['input content'], before['input content'], 'its ends are the same');
-  const refusal = await openJournal(store, after, 1).catch((error: unknown) => error);
+  const refusal = await openJournal(store, after, encoderWork(1)).catch((error: unknown) => error);
   t.match(refusal, {
     code: 'journal',
     message: /input modified was \S+, now/,
@@ -263,12 +280,16 @@ t.test('an input that was written to since is refused, and so is one that grows'
   const [, time = ''] = /touch -d (\S+)/.exec((refusal as JobError).hint ?? '') ?? [];
   t.equal(spawnSync('touch', ['-d', time, input]).status, 0);
   t.same(await fileIdentity(input, bytes), before, 'what the hint says gives the time back');
-  await openJournal(store, await fileIdentity(input, bytes), 1);
+  await openJournal(store, await fileIdentity(input, bytes), encoderWork(1));
 
   const { 'input modified': _, ...old } = before;
   const earlier = await openLocalStore(join(folder, 'earlier'));
-  await openJournal(earlier, old, 1);
-  t.equal((await openJournal(earlier, after, 1)).resumes, 1, 'a journal that knows no time stays good');
+  await openJournal(earlier, old, encoderWork(1));
+  t.equal(
+    (await openJournal(earlier, after, encoderWork(1))).resumes,
+    1,
+    'a journal that knows no time stays good',
+  );
   await fs.appendFile(input, 'more');
   await t.rejects(fileIdentity(input, bytes), { code: 'input', message: /a\.mp4 is still being written/ });
 });
@@ -279,29 +300,33 @@ t.test('a small input that changed anywhere is refused, whatever its time', asyn
   const bytes = 3 * 2 ** 20;
   const before = await fileIdentity(input, bytes);
   const store = await openLocalStore(join(folder, 'work'));
-  await openJournal(store, before, 1);
+  await openJournal(store, before, encoderWork(1));
   const { atime, mtime } = await fs.stat(input);
   const middle = await fs.open(input, 'r+');
   await middle.write('y', bytes / 2);
   await middle.close();
   await fs.utimes(input, atime, mtime);
   const after = { ...(await fileIdentity(input, bytes)), 'input modified': before['input modified'] ?? '' };
-  await t.rejects(openJournal(store, after, 1), {
+  await t.rejects(openJournal(store, after, encoderWork(1)), {
     code: 'journal',
     message: /input digest was \w+, now \w+/,
   });
 
   const { 'input digest': _, ...old } = before;
   const earlier = await openLocalStore(join(folder, 'earlier'));
-  await openJournal(earlier, old, 1);
-  t.equal((await openJournal(earlier, before, 1)).resumes, 1, 'a journal that knows no digest stays good');
+  await openJournal(earlier, old, encoderWork(1));
+  t.equal(
+    (await openJournal(earlier, before, encoderWork(1))).resumes,
+    1,
+    'a journal that knows no digest stays good',
+  );
 });
 
 t.test('a folder of something else is not taken for a journal, nor a garbled one', async (t) => {
   const folder = t.testdir({ other: { 'holiday.jpg': 'x' }, garbled: { 'journal.json': '{"journal":' } });
   await t.rejects(openLocalStore(join(folder, 'other')), { code: 'journal', message: /holiday\.jpg/ });
   t.same(await fs.readdir(join(folder, 'other')), ['holiday.jpg']);
-  await t.rejects(openJournal(await openLocalStore(join(folder, 'garbled')), identity, 1), {
+  await t.rejects(openJournal(await openLocalStore(join(folder, 'garbled')), identity, encoderWork(1)), {
     code: 'journal',
   });
 });
@@ -311,14 +336,18 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
   for (const step of steps) {
     const folder = t.testdir();
     const work = join(folder, 'work');
-    const good = await openJournal(await openLocalStore(work), identity, 1);
+    const good = await openJournal(await openLocalStore(work), identity, encoderWork(1));
     await good.record(
       { index: 0, frames: 1, pts: [0] },
       { video: await finishedFile(folder, 4), rows: undefined },
     );
     await good.store[Symbol.asyncDispose]();
 
-    const cut = await openJournal(await openLocalStore(work, failingAfterHeader(step)), identity, 1);
+    const cut = await openJournal(
+      await openLocalStore(work, failingAfterHeader(step)),
+      identity,
+      encoderWork(1),
+    );
     await t.rejects(
       cut.record(
         { index: 1, frames: 1, pts: [1] },
@@ -328,7 +357,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
       step,
     );
     await cut.store[Symbol.asyncDispose]();
-    const after = await openJournal(await openLocalStore(work), identity, 1);
+    const after = await openJournal(await openLocalStore(work), identity, encoderWork(1));
     t.ok(after.segments.length >= 1, `${step}: what was recorded stays`);
     for (const segment of after.segments) {
       t.equal(
