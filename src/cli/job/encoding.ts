@@ -2,6 +2,7 @@ import type { RunOptions } from '../../job/context/options.js';
 import type { JobError } from '../../system/errors.js';
 import { CODECS, type Codec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
+import { containerNamed } from '../../video/formats/container.js';
 import { optionValues } from '../parsing/option-values.js';
 
 export const CRF_HELP = `quality, lower is better: ${CODECS.flatMap(crfOf).join(', ')}`;
@@ -19,16 +20,35 @@ function presetOf(codec: Codec): readonly string[] {
   return [`${codec} ${first} to ${last} (default ${preset.byDefault})`];
 }
 
+/** Returns the codec that people call `name`, in any case; `name` itself if there is none. */
+export function codecNamed(name: string): string {
+  const asked = name.toLowerCase();
+  return CODECS.find((codec) => codec === asked || CODEC_FACTS[codec].aliases.includes(asked)) ?? name;
+}
+
+/** The codec of a video where no container is known. */
+const USUAL_CODEC: Codec = 'h264';
+
+/** Options of an encoding as given; a codec is one of the table. */
+export interface AskedEncoding {
+  readonly codec: string | undefined;
+  readonly crf: number | undefined;
+  readonly preset: string | undefined;
+}
+
 /**
- * Returns `asked` if its codec's encoder takes it.
+ * Returns `asked` if its codec's encoder takes it. Without a codec it is the first of the table that the
+ * container that `name` tells holds: VP9 in WebM, otherwise H.264.
  *
  * @throws {JobError} usage: when it does not.
  */
 export function encodingOf(
-  asked: Pick<RunOptions, 'codec' | 'crf' | 'preset'>,
+  asked: AskedEncoding,
+  name: string,
   usage: (message: string) => JobError,
 ): Pick<RunOptions, 'codec' | 'crf' | 'preset'> {
-  const { codec, crf, preset } = asked;
+  const { crf, preset } = asked;
+  const codec = CODECS.find((one) => one === asked.codec) ?? usualCodec(name);
   const facts = CODEC_FACTS[codec];
   if (crf !== undefined) {
     if (typeof facts.crf === 'string') throw usage(`--codec ${codec} takes no --crf: ${facts.crf}`);
@@ -44,5 +64,11 @@ export function encodingOf(
       );
     }
   }
-  return asked;
+  return { codec, crf, preset };
+}
+
+function usualCodec(name: string): Codec {
+  const container = containerNamed(name);
+  if (container === undefined) return USUAL_CODEC;
+  return CODECS.find((codec) => CODEC_FACTS[codec].containers.includes(container.name)) ?? USUAL_CODEC;
 }

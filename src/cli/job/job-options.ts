@@ -7,7 +7,7 @@ import { SCHEDULES } from '../../pipeline/schedule.js';
 import { PROGRESS_CHOICES } from '../../report/log.js';
 import { CODECS } from '../../video/codecs/codec.js';
 import { loggingOptions } from '../parsing/common-options.js';
-import { CRF_HELP, PRESET_HELP } from './encoding.js';
+import { CRF_HELP, codecNamed, PRESET_HELP } from './encoding.js';
 
 export const MODEL_GROUP = 'Model:';
 export const STRENGTH_HELP = 'from the source (0) to the model (1) and past it (1.5); default 1';
@@ -217,9 +217,9 @@ export function encodingOptions<T>(parser: Argv<T>) {
     .option('codec', {
       type: 'string',
       choices: CODECS,
-      default: 'h264' as const,
       group,
-      describe: 'video codec',
+      coerce: codecNamed,
+      describe: 'video codec; default h264, in .webm vp9',
     })
     .option('crf', { type: 'number', group, describe: CRF_HELP })
     .option('preset', { type: 'string', group, describe: PRESET_HELP });

@@ -15,7 +15,6 @@ import { formatOfName } from '../../pictures/formats.js';
 import { isAddress } from '../../storage/location/location.js';
 import { isVideoName } from '../../storage/video-listing.js';
 import { tableFormatOf } from '../../table/write.js';
-import type { Codec } from '../../video/codecs/codec.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
 import type { Rational } from '../../video/formats/rational.js';
 import { MOST_CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
@@ -82,7 +81,8 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
   const { options: parsed, words, after } = given;
   const names = [...words, ...after];
   const { list, 'out-dir': outDir } = parsed;
-  const options = runOptionsOf(parsed);
+  const target = outDir === undefined ? pathOf(names.at(-1) ?? '') : '';
+  const options = runOptionsOf(parsed, parsed.format === undefined ? target : `video.${parsed.format}`);
   if (outDir === undefined) {
     const several = picturesOf(names, list, options);
     if (several !== undefined) return { kind: 'pictures', options: several };
@@ -146,9 +146,6 @@ function picturesOf(
 
 type Parsed = OptionsOf<typeof JOB>;
 
-/** The default of --codec, which nobody gives. */
-const JOB_CODEC: Codec = 'h264';
-
 /** Refuses options that have no effect where OUTPUT is a table. */
 function refuseForTable(output: string, parsed: Parsed): void {
   if (tableFormatOf(pathOf(output)) === undefined || parsed.format !== undefined) {
@@ -156,8 +153,7 @@ function refuseForTable(output: string, parsed: Parsed): void {
     if (sampled === undefined) return;
     throw usage(`--${sampled} goes with a table as OUTPUT: a video keeps every frame`);
   }
-  const given = (['table', 'crf', 'preset'] as const).find((name) => parsed[name] !== undefined);
-  const option = given ?? (parsed.codec === JOB_CODEC ? undefined : 'codec');
+  const option = (['table', 'crf', 'preset', 'codec'] as const).find((name) => parsed[name] !== undefined);
   if (option !== undefined) throw usage(`--${option} does not apply where OUTPUT is a table`);
 }
 
@@ -165,7 +161,8 @@ function pathOf(name: string): string {
   return isAddress(name) ? (name.split('?', 1)[0] ?? '') : name;
 }
 
-function runOptionsOf(parsed: Parsed): RunOptions {
+/** `container` is a name whose suffix is that of the container. */
+function runOptionsOf(parsed: Parsed, container: string): RunOptions {
   refuseOtherPrecision(parsed, usage);
   const { hwaccel } = parsed;
   if (parsed.tolerant && (hwaccel === 'nvdec' || hwaccel === 'cuda')) {
@@ -185,7 +182,7 @@ function runOptionsOf(parsed: Parsed): RunOptions {
     batch: autoOrCount('batch', parsed.batch, MOST_BATCH),
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,
-    ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, usage),
+    ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, container, usage),
     format: parsed.format,
     segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
     split: parsed.split,

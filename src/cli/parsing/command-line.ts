@@ -2,8 +2,6 @@
 import yargs, { type Argv } from 'yargs';
 import { JobError } from '../../system/errors.js';
 import { didYouMean, nearest } from '../../system/suggestion.js';
-import { CODECS } from '../../video/codecs/codec.js';
-import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 
 /** A command as help lists it and as yargs parses it. */
 export interface CommandSpec<T> {
@@ -48,10 +46,6 @@ const WIDEST = 110;
 const NARROWEST = 60;
 /** The width where none is known. */
 const USUAL = 80;
-/** Other names of codecs. */
-const CODEC_ALIASES: Readonly<Record<string, string>> = Object.fromEntries(
-  CODECS.flatMap((codec) => CODEC_FACTS[codec].aliases.map((alias) => [alias, codec])),
-);
 
 /**
  * Parses the arguments that follow a command's name. Touches no files and prints nothing. Returns the help as
@@ -206,8 +200,7 @@ function explain(message: string, names: readonly string[]): string {
     /^Invalid values:\n {2}Argument: ([^,]+), Given: "(.*)", Choices: (.+)$/s.exec(message) ?? [];
   if (option === undefined) return message;
   const allowed = choices.split(', ').map((choice) => choice.replaceAll('"', ''));
-  const alias = CODEC_ALIASES[given.toLowerCase()];
-  const meant = alias !== undefined && allowed.includes(alias) ? alias : nearest(given, allowed);
+  const meant = nearest(given, allowed);
   const hint = meant === undefined ? '' : `: did you mean ${meant}?`;
   return `--${option} is one of ${allowed.join(', ')}, and cannot be ${JSON.stringify(given)}${hint}`;
 }

@@ -129,7 +129,8 @@ export function parsePreview(argv: readonly string[]): PreviewCommand | Text {
     const got = names.length === 0 ? 'nothing' : names.join(' ');
     throw usage(`preview takes an INPUT and an output (got ${got})`);
   }
-  const form = formOf(output, parsed);
+  const name = isAddress(output) ? (output.split('?', 1)[0] ?? '') : output;
+  const form = formOf(name, parsed);
   const asked = askedModels(parsed, form);
   refuseOtherPrecision(parsed, usage);
   const options: PreviewOptions = {
@@ -143,7 +144,7 @@ export function parsePreview(argv: readonly string[]): PreviewCommand | Text {
     provider: parsed.provider,
     precision: parsed.precision,
     threads: autoOrCount('threads', parsed.threads, 1024),
-    ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, usage),
+    ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, name, usage),
     overwrite: parsed.overwrite,
     tolerant: parsed.tolerant,
     video: videoIndexOf(usage, parsed.video),
@@ -153,18 +154,17 @@ export function parsePreview(argv: readonly string[]): PreviewCommand | Text {
 }
 
 /** Returns what the name of the output says. */
-function formOf(output: string, parsed: Parsed): PreviewForm {
-  const name = isAddress(output) ? (output.split('?', 1)[0] ?? '') : output;
+function formOf(name: string, parsed: Parsed): PreviewForm {
   const format = formatOfName(name);
   if (format !== undefined) {
-    const other = (['seconds', 'layout', 'crf', 'preset'] as const).find((one) => parsed[one] !== undefined);
-    const given = other ?? (parsed.codec === 'h264' ? undefined : 'codec');
+    const videos = ['seconds', 'layout', 'crf', 'preset', 'codec'] as const;
+    const given = videos.find((one) => parsed[one] !== undefined);
     if (given !== undefined) throw usage(`--${given} goes with a video as output, not with a sheet`);
     return { kind: 'sheet', format };
   }
   if (containerNamed(name) === undefined) {
     throw usage(
-      `the output is a sheet (.png, .jpg, .webp, .tif) or a video (.mp4, .mov, .mkv, .webm), which the name ${JSON.stringify(output)} does not say`,
+      `the output is a sheet (.png, .jpg, .webp, .tif) or a video (.mp4, .mov, .mkv, .webm), which the name ${JSON.stringify(name)} does not say`,
     );
   }
   const seconds = inRange('seconds', parsed.seconds ?? SECONDS, 0.1, MOST_SECONDS);

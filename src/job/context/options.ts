@@ -66,9 +66,9 @@ export interface RunOptions {
   /** Seconds without progress that end the job; 0: never. */
   readonly stallTimeout: number;
   readonly hwaccel: HwaccelName;
-  /** Folder of the journal and the segments; for many videos, it contains a folder for each. */
   /** Hours after which the job stops, to be resumed; undefined: never. */
   readonly maxHours: number | undefined;
+  /** Folder of the journal and the segments; for many videos, it contains a folder for each. */
   readonly workDir: string | undefined;
   readonly restart: boolean;
   readonly overwrite: boolean;

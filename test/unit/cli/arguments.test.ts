@@ -155,6 +155,23 @@ t.test('an empty value is no number, in any command', async (t) => {
   t.match(job('--', 'a', '--crf='), { output: '--crf=' }, 'a name is none');
 });
 
+t.test('a codec has the names that people use, and follows the container where none is named', async (t) => {
+  const names = { h264: ['avc', 'X264', 'H.264'], hevc: ['h265', 'libx265', 'HEVC'], av1: ['AV1'] };
+  for (const [codec, given] of Object.entries(names)) {
+    for (const name of given) t.equal(job('a.mp4', 'b.mkv', '--codec', name).codec, codec, name);
+  }
+  const usual = {
+    'b.mp4': 'h264',
+    'b.mkv': 'h264',
+    'b.webm': 'vp9',
+    'https://a.blob.core.windows.net/b/c.WebM?sv=1': 'vp9',
+  };
+  for (const [output, codec] of Object.entries(usual)) t.equal(job('a.mp4', output).codec, codec, output);
+  t.equal(job('a.mp4', 'b', '--format', 'webm').codec, 'vp9');
+  t.equal(job('a.mp4', 'b.webm', '--codec', 'av1').codec, 'av1');
+  t.throws(() => job('a.mp4', 'b.csv', '--codec', 'h264'), { message: /--codec does not apply/ });
+});
+
 t.test('quality and speed are what the encoder of the codec takes', async (t) => {
   const good: readonly (readonly string[])[] = [
     ['h264', '--crf', '51', '--preset', 'veryslow'],
@@ -263,8 +280,7 @@ t.test('a mistyped name is answered with the one that was meant', async (t) => {
     [['a', 'b', '--modle', 'wave'], /^unknown option --modle: did you mean --model\?$/],
     [['a', 'b', '--segment_seconds', '3'], /did you mean --segment-seconds\?$/],
     [['a', 'b', '--zzzzzz', '3'], /^unknown option --zzzzzz$/],
-    [['a', 'b', '--codec', 'h265'], /^--codec is one of h264, .*cannot be "h265": did you mean hevc\?$/],
-    [['a', 'b', '--codec', 'HEVC'], /did you mean hevc\?$/],
+    [['a', 'b', '--codec', 'hevd'], /^--codec is one of h264, .*cannot be "hevd": did you mean hevc\?$/],
     [
       ['a', 'b', '--hwaccel', 'nvidia'],
       /^--hwaccel is one of none, auto, nvdec, nvenc, cuda, and cannot be "nvidia"/,
