@@ -62,7 +62,12 @@ async function openRoot() {
     ...{ threads: 1, picturesAtOnce: 1 },
   } as const;
   const prepared = { source, wire, spec, input: { path: clip, display: clip } } as unknown as PreparedJob;
-  const journal = await openJournal(await openLocalStore(join(folder, 'work')), { split: 'segments' }, spec);
+  const journal = await openJournal(
+    await openLocalStore(join(folder, 'work')),
+    { split: 'segments' },
+    spec,
+    {},
+  );
   const hardware = { nvdec: false, nvenc: false, encoder: 'software', notes: [] };
   const rest = { monitor: NO_MONITOR, storage: context, device: 0, strict: false };
   const opened: OpenedWork = { journal, ...rest, hardware };

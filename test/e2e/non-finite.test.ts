@@ -113,7 +113,7 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
   const told: number[] = [];
   const open = async () => {
     const store = await openLocalStore(folder);
-    const journal = await openJournal(store, { split: 'frames' }, encoderWork(1));
+    const journal = await openJournal(store, { split: 'frames' }, encoderWork(1), {});
     const sink = segmentSink({
       ...{ journal, spec, segmentFrames: 4, run: 1, layout: { frameBytes: FRAME_BYTES, tableBytes: 0 } },
       onNonFinite: (frame) => void told.push(frame),

@@ -7,6 +7,7 @@ import { isPlainObject } from '../../system/plain-object.js';
 import type { EncoderWork } from '../../video/codecs/codec.js';
 import { DIGEST, MODIFIED, sameContentHint } from './fingerprint.js';
 import { type Identity, isIdentity } from './identity.js';
+import { differingOptions, isModelOptions, type ModelOptions } from './model-options.js';
 import { isPictureRecords, type PictureRecord } from './picture-record.js';
 import { seal, unseal } from './sealed.js';
 import type { SegmentFiles } from './segment-files.js';
@@ -68,6 +69,8 @@ interface Header {
   readonly identity: Identity;
   readonly encoderThreads: number;
   readonly picturesAtOnce: number;
+  /** For messages alone. Absent in journals of early versions. */
+  readonly options?: ModelOptions;
   readonly runs: number;
 }
 
@@ -88,6 +91,7 @@ export async function openJournal(
   store: WorkStore,
   identity: Identity,
   encoder: EncoderWork,
+  options: ModelOptions,
   onCorrupt: (line: string) => void = () => {},
 ): Promise<Journal> {
   const earlier = await readHeader(store);
@@ -95,12 +99,13 @@ export async function openJournal(
     await store.clear();
     await store.remove(PUBLICATION);
   }
-  if (earlier !== undefined) refuseDifferences(store, earlier.identity, identity);
+  if (earlier !== undefined) refuseDifferences(store, earlier, { identity, options });
   const header: Header = {
     journal: 1,
     identity,
     encoderThreads: earlier?.encoderThreads ?? encoder.threads,
     picturesAtOnce: earlier?.picturesAtOnce ?? encoder.picturesAtOnce,
+    options,
     runs: (earlier?.runs ?? 0) + 1,
   };
   const inAnyOrder = identity.split === 'segments';
@@ -180,10 +185,14 @@ async function readHeader(store: WorkStore): Promise<Header | undefined> {
 }
 
 function parseHeader(text: string): Header | undefined {
-  const { journal, identity, encoderThreads, picturesAtOnce = EARLY_PICTURES, runs = 0 } = unseal(text) ?? {};
+  const facts = unseal(text) ?? {};
+  const { journal, identity, encoderThreads, picturesAtOnce = EARLY_PICTURES, options, runs = 0 } = facts;
   if (journal !== 1 || !isIdentity(identity)) return undefined;
   return isCount(encoderThreads, 1) && isCount(picturesAtOnce, 1) && isCount(runs, 0)
-    ? { journal, identity, encoderThreads, picturesAtOnce, runs }
+    ? {
+        ...{ journal, identity, encoderThreads, picturesAtOnce, runs },
+        ...(isPlainObject(options) && isModelOptions(options) ? { options } : {}),
+      }
     : undefined;
 }
 
@@ -191,15 +200,25 @@ function isCount(value: unknown, least: number): value is number {
   return Number.isInteger(value) && Number(value) >= least && Number(value) <= MOST_COUNT;
 }
 
-function refuseDifferences(store: WorkStore, earlier: Identity, now: Identity): void {
+/** The key, in an identity, of the digest of the model and all that it was made with. */
+const MODEL = 'model';
+
+function refuseDifferences(
+  store: WorkStore,
+  { identity: earlier, options: before = {} }: Pick<Header, 'identity' | 'options'>,
+  { identity: now, options }: { readonly identity: Identity; readonly options: ModelOptions },
+): void {
   const keys = [...new Set([...Object.keys(earlier), ...Object.keys(now)])];
   const differing = keys.filter(
     // Journals of early versions have neither the time nor the digest.
     (key) => earlier[key] !== now[key] && !([MODIFIED, DIGEST].includes(key) && earlier[key] === undefined),
   );
   if (differing.length === 0) return;
-  const differences = differing.map(
-    (key) => `${key} was ${String(earlier[key] ?? 'unset')}, now ${String(now[key] ?? 'unset')}`,
+  const changed = Object.keys(before).length === 0 ? [] : differingOptions(before, options);
+  const differences = differing.flatMap((key) =>
+    key === MODEL && changed.length > 0
+      ? changed
+      : [`${key} was ${String(earlier[key] ?? 'unset')}, now ${String(now[key] ?? 'unset')}`],
   );
   const restart = 'add --restart to discard its work';
   const isTimeAlone = differing.every((key) => key === MODIFIED);

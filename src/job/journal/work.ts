@@ -14,6 +14,7 @@ import type { JobOptions } from '../context/options.js';
 import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from './identity.js';
 import { earlierIdentity, type Journal, openJournal, readIdentity } from './journal.js';
+import { modelOptions } from './model-options.js';
 
 /**
  * The same for every encoder on every machine: the output of x264, x265 and libvpx depends on their threads.
@@ -76,7 +77,9 @@ export async function openWork<T>(
     const earlier = await earlierIdentity(store);
     isNew = earlier === undefined;
     const { identity, chosen } = await identify(earlier);
-    return { journal: await openJournal(store, identity, ENCODER_WORK, storage.log.warn), chosen };
+    const words = modelOptions(options);
+    const journal = await openJournal(store, identity, ENCODER_WORK, words, storage.log.warn);
+    return { journal, chosen };
   } catch (error) {
     await closeWork(store, { keep: !isNew, log: storage.log });
     throw error;

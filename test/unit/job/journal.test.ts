@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { fileIdentity } from '../../../src/job/journal/fingerprint.js';
+import type { Identity } from '../../../src/job/journal/identity.js';
 import { openJournal, readIdentity } from '../../../src/job/journal/journal.js';
 import { openSpool, readSpool } from '../../../src/job/journal/spool.js';
 import { openFolder } from '../../../src/storage/folder.js';
@@ -29,7 +30,7 @@ async function finishedFile(folder: string, bytes: number): Promise<string> {
 t.test('segments that were recorded are there for the next run, on whatever threads it has', async (t) => {
   const folder = t.testdir();
   const store = await openLocalStore(join(folder, 'work'));
-  const first = await openJournal(store, identity, encoderWork(3));
+  const first = await openJournal(store, identity, encoderWork(3), {});
   await first.record(
     { index: 0, frames: 2, pts: [5, 9] },
     { video: await finishedFile(folder, 7), rows: undefined },
@@ -40,7 +41,7 @@ t.test('segments that were recorded are there for the next run, on whatever thre
   );
   await store[Symbol.asyncDispose]();
 
-  const second = await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(99));
+  const second = await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(99), {});
   t.equal(second.resumes, 1);
   t.same(second.encoder, encoderWork(3), 'an encoder is to give the same output');
   t.same(
@@ -52,13 +53,34 @@ t.test('segments that were recorded are there for the next run, on whatever thre
   );
 });
 
+t.test('another model is told by the options that make it another, if there are some', async (t) => {
+  const folder = t.testdir();
+  const [before, after] = [
+    { ...identity, model: 'a' },
+    { ...identity, model: 'b' },
+  ];
+  const open = async (job: Identity, options: Record<string, string>) => {
+    const store = await openLocalStore(join(folder, 'work'));
+    return openJournal(store, job, encoderWork(1), options).finally(() => store[Symbol.asyncDispose]());
+  };
+  await open(before, { '--model': 'wave', '--strength': '0.8' });
+  const refusals: readonly (readonly [Record<string, string>, RegExp])[] = [
+    [{ '--model': 'wave' }, /not match this job: --strength was 0\.8, now unset$/],
+    [{ '--model': 'udnie', '--strength': '0.8' }, /not match this job: --model was wave, now udnie$/],
+    [{ '--model': 'wave', '--strength': '0.8' }, /not match this job: model was a, now b$/],
+  ];
+  for (const [options, message] of refusals)
+    await t.rejects(open(after, options), { code: 'journal', message });
+  t.equal((await open(before, {})).resumes, 1, 'the options alone decide nothing');
+});
+
 t.test('a job begun by an early version is encoded on as it began', async (t) => {
   const header = { journal: 1, identity, encoderThreads: 16, runs: 1 };
   const store = await openLocalStore(
     join(t.testdir({ work: { 'journal.json': JSON.stringify(header) } }), 'work'),
   );
   for (const resumed of [1, 2]) {
-    const { encoder } = await openJournal(store, identity, encoderWork(16));
+    const { encoder } = await openJournal(store, identity, encoderWork(16), {});
     t.same(encoder, { threads: 16, picturesAtOnce: 4 }, `after ${resumed} runs`);
   }
 });
@@ -69,14 +91,14 @@ t.test('a glance at a journal tells what it is of, and nothing where there is no
     readIdentity(await openFolder({ kind: 'file', path: join(folder, name) }));
   t.equal(await glance('work'), undefined);
   t.equal(await glance('garbled'), undefined);
-  await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(3));
+  await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(3), {});
   t.same(await glance('work'), identity);
 });
 
 t.test('segments after a gap or of another size are made again', async (t) => {
   const folder = t.testdir();
   const store = await openLocalStore(join(folder, 'work'));
-  const journal = await openJournal(store, identity, encoderWork(1));
+  const journal = await openJournal(store, identity, encoderWork(1), {});
   for (const index of [0, 1, 2, 3]) {
     await journal.record(
       { index, frames: 1, pts: [index] },
@@ -84,7 +106,7 @@ t.test('segments after a gap or of another size are made again', async (t) => {
     );
   }
   await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
-  const again = await openJournal(store, identity, encoderWork(1));
+  const again = await openJournal(store, identity, encoderWork(1), {});
   t.equal(again.segments.length, 2);
   t.notOk(
     (await store.list()).some((name) => /00000[23]/.test(name)),
@@ -96,7 +118,7 @@ t.test('where segments are made in any order, those after a gap stay', async (t)
   const folder = t.testdir();
   const store = await openLocalStore(join(folder, 'work'));
   const split = { ...identity, split: 'segments' };
-  const journal = await openJournal(store, split, encoderWork(1));
+  const journal = await openJournal(store, split, encoderWork(1), {});
   for (const index of [0, 3, 2]) {
     await journal.record(
       { index, frames: 1, pts: [index] },
@@ -104,12 +126,12 @@ t.test('where segments are made in any order, those after a gap stay', async (t)
     );
   }
   await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
-  const again = await openJournal(store, split, encoderWork(1));
+  const again = await openJournal(store, split, encoderWork(1), {});
   t.same(
     again.segments.map(({ index }) => index),
     [0, 3],
   );
-  await t.rejects(openJournal(store, { ...split, split: 'frames' }, encoderWork(1)), {
+  await t.rejects(openJournal(store, { ...split, split: 'frames' }, encoderWork(1), {}), {
     code: 'journal',
     message: /split was segments, now frames/,
   });
@@ -121,7 +143,7 @@ async function afterDamage(t: Test, split: string, damage: (work: string) => Pro
   const work = join(folder, 'work');
   const store = await openLocalStore(work);
   const job = { ...identity, split };
-  const journal = await openJournal(store, job, encoderWork(1));
+  const journal = await openJournal(store, job, encoderWork(1), {});
   for (const index of [0, 1, 2]) {
     const video = await finishedFile(folder, 40 + index);
     const pts = [20 * index, 20 * index + 7];
@@ -131,7 +153,7 @@ async function afterDamage(t: Test, split: string, damage: (work: string) => Pro
   await damage(work);
   const said: string[] = [];
   const again = await openLocalStore(work);
-  const { segments } = await openJournal(again, job, encoderWork(1), (line) => said.push(line));
+  const { segments } = await openJournal(again, job, encoderWork(1), {}, (line) => said.push(line));
   const names = await again.list();
   await again[Symbol.asyncDispose]();
   return { indices: segments.map(({ index }) => index), said, names };
@@ -200,7 +222,7 @@ t.test('what an earlier version recorded, without digests, is taken over', async
 
 t.test('a segment that changes while its job runs is refused, and the next run makes it again', async (t) => {
   const folder = t.testdir();
-  const journal = await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(1));
+  const journal = await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(1), {});
   await journal.record(
     { index: 0, frames: 1, pts: [0] },
     { video: await finishedFile(folder, 9), rows: undefined },
@@ -233,20 +255,20 @@ t.test('a journal that makes no sense is refused, and thrown away when asked', a
   for (const text of [...texts, '', '{"journal":']) {
     const store = await openLocalStore(join(t.testdir({ work: { 'journal.json': text } }), 'work'));
     await t.rejects(
-      openJournal(store, identity, encoderWork(1)),
+      openJournal(store, identity, encoderWork(1), {}),
       { code: 'journal', hint: /--restart/ },
       text,
     );
     await store.clear();
-    t.equal((await openJournal(store, identity, encoderWork(1))).resumes, 0);
+    t.equal((await openJournal(store, identity, encoderWork(1), {})).resumes, 0);
     await store[Symbol.asyncDispose]();
   }
 });
 
 t.test('a journal of another job is refused with every reason', async (t) => {
   const store = await openLocalStore(join(t.testdir(), 'work'));
-  await openJournal(store, identity, encoderWork(1));
-  await t.rejects(openJournal(store, { 'input size': 11, crf: 18, model: 'x' }, encoderWork(1)), {
+  await openJournal(store, identity, encoderWork(1), {});
+  await t.rejects(openJournal(store, { 'input size': 11, crf: 18, model: 'x' }, encoderWork(1), {}), {
     code: 'journal',
     message: /input size was 10, now 11; model was unset, now x/,
     hint: /--restart/,
@@ -265,13 +287,13 @@ t.test('an input that was written to since is refused, and so is one that grows'
     'input modified': /T.*\.\d{9}Z$/,
   });
   const store = await openLocalStore(join(folder, 'work'));
-  await openJournal(store, before, encoderWork(1));
+  await openJournal(store, before, encoderWork(1), {});
   const middle = await fs.open(input, 'r+');
   await middle.write('y', bytes / 2);
   await middle.close();
   const after = await fileIdentity(input, bytes);
   t.equal(after['input content'], before['input content'], 'its ends are the same');
-  const refusal = await openJournal(store, after, encoderWork(1)).catch((error: unknown) => error);
+  const refusal = await openJournal(store, after, encoderWork(1), {}).catch((error: unknown) => error);
   t.match(refusal, {
     code: 'journal',
     message: /input modified was \S+, now/,
@@ -280,13 +302,13 @@ t.test('an input that was written to since is refused, and so is one that grows'
   const [, time = ''] = /touch -d (\S+)/.exec((refusal as JobError).hint ?? '') ?? [];
   t.equal(spawnSync('touch', ['-d', time, input]).status, 0);
   t.same(await fileIdentity(input, bytes), before, 'what the hint says gives the time back');
-  await openJournal(store, await fileIdentity(input, bytes), encoderWork(1));
+  await openJournal(store, await fileIdentity(input, bytes), encoderWork(1), {});
 
   const { 'input modified': _, ...old } = before;
   const earlier = await openLocalStore(join(folder, 'earlier'));
-  await openJournal(earlier, old, encoderWork(1));
+  await openJournal(earlier, old, encoderWork(1), {});
   t.equal(
-    (await openJournal(earlier, after, encoderWork(1))).resumes,
+    (await openJournal(earlier, after, encoderWork(1), {})).resumes,
     1,
     'a journal that knows no time stays good',
   );
@@ -300,23 +322,23 @@ t.test('a small input that changed anywhere is refused, whatever its time', asyn
   const bytes = 3 * 2 ** 20;
   const before = await fileIdentity(input, bytes);
   const store = await openLocalStore(join(folder, 'work'));
-  await openJournal(store, before, encoderWork(1));
+  await openJournal(store, before, encoderWork(1), {});
   const { atime, mtime } = await fs.stat(input);
   const middle = await fs.open(input, 'r+');
   await middle.write('y', bytes / 2);
   await middle.close();
   await fs.utimes(input, atime, mtime);
   const after = { ...(await fileIdentity(input, bytes)), 'input modified': before['input modified'] ?? '' };
-  await t.rejects(openJournal(store, after, encoderWork(1)), {
+  await t.rejects(openJournal(store, after, encoderWork(1), {}), {
     code: 'journal',
     message: /input digest was \w+, now \w+/,
   });
 
   const { 'input digest': _, ...old } = before;
   const earlier = await openLocalStore(join(folder, 'earlier'));
-  await openJournal(earlier, old, encoderWork(1));
+  await openJournal(earlier, old, encoderWork(1), {});
   t.equal(
-    (await openJournal(earlier, before, encoderWork(1))).resumes,
+    (await openJournal(earlier, before, encoderWork(1), {})).resumes,
     1,
     'a journal that knows no digest stays good',
   );
@@ -326,7 +348,7 @@ t.test('a folder of something else is not taken for a journal, nor a garbled one
   const folder = t.testdir({ other: { 'holiday.jpg': 'x' }, garbled: { 'journal.json': '{"journal":' } });
   await t.rejects(openLocalStore(join(folder, 'other')), { code: 'journal', message: /holiday\.jpg/ });
   t.same(await fs.readdir(join(folder, 'other')), ['holiday.jpg']);
-  await t.rejects(openJournal(await openLocalStore(join(folder, 'garbled')), identity, encoderWork(1)), {
+  await t.rejects(openJournal(await openLocalStore(join(folder, 'garbled')), identity, encoderWork(1), {}), {
     code: 'journal',
   });
 });
@@ -336,7 +358,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
   for (const step of steps) {
     const folder = t.testdir();
     const work = join(folder, 'work');
-    const good = await openJournal(await openLocalStore(work), identity, encoderWork(1));
+    const good = await openJournal(await openLocalStore(work), identity, encoderWork(1), {});
     await good.record(
       { index: 0, frames: 1, pts: [0] },
       { video: await finishedFile(folder, 4), rows: undefined },
@@ -347,6 +369,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
       await openLocalStore(work, failingAfterHeader(step)),
       identity,
       encoderWork(1),
+      {},
     );
     await t.rejects(
       cut.record(
@@ -357,7 +380,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
       step,
     );
     await cut.store[Symbol.asyncDispose]();
-    const after = await openJournal(await openLocalStore(work), identity, encoderWork(1));
+    const after = await openJournal(await openLocalStore(work), identity, encoderWork(1), {});
     t.ok(after.segments.length >= 1, `${step}: what was recorded stays`);
     for (const segment of after.segments) {
       t.equal(

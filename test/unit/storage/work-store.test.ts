@@ -88,7 +88,7 @@ t.test(
     await fs.symlink(at('victim'), at('linked-scratch', 'scratch'));
     const opened = async (name: string): Promise<void> => {
       const store = await openLocalStore(at(name));
-      await openJournal(store, identity, encoderWork(1)).finally(() => store[Symbol.asyncDispose]());
+      await openJournal(store, identity, encoderWork(1), {}).finally(() => store[Symbol.asyncDispose]());
     };
     for (const [name, message] of [
       ['file', /file is not a folder/],
@@ -158,7 +158,7 @@ t.test('a removal that was cut leaves what the next job can begin in', async (t)
     'work',
   );
   const store = await openLocalStore(folder);
-  const journal = await openJournal(store, identity, encoderWork(1));
+  const journal = await openJournal(store, identity, encoderWork(1), {});
   t.same(journal.segments, []);
   t.same(await store.list(), ['journal.json'], "nothing of another job's is taken over");
   t.same(await fs.readdir(store.scratch), []);
@@ -171,7 +171,7 @@ t.test('a folder that cannot be removed itself is emptied', { skip: withoutMount
   await mounted(['work'], async (place) => {
     const folder = join(place, 'work');
     const store = await openLocalStore(folder);
-    await openJournal(store, identity, encoderWork(1));
+    await openJournal(store, identity, encoderWork(1), {});
     await store.clear();
     await store[Symbol.asyncDispose]();
     t.same(await fs.readdir(folder), []);
@@ -215,7 +215,7 @@ t.test('a folder that goes while a job begins in it is made again', async (t) =>
 t.test('a job that stood still while another took over changes nothing any more', async (t) => {
   const folder = join(t.testdir(), 'work');
   const store = await openLocalStore(folder);
-  const journal = await openJournal(store, identity, encoderWork(1));
+  const journal = await openJournal(store, identity, encoderWork(1), {});
   const successor = { host: 'node7', ...(await identityOf(process.ppid)), beat: 0 };
   await fs.writeFile(join(folder, 'lock-2'), JSON.stringify(successor));
   for (const name of await fs.readdir(folder))
