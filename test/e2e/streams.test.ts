@@ -4,6 +4,7 @@ import t from 'tap';
 import { runFfmpeg } from '../../src/video/ffmpeg/ffmpeg.js';
 import { containerFor } from '../../src/video/formats/container.js';
 import { probe, type StreamFacts } from '../../src/video/source/probe.js';
+import { audioChoice, KEEP_STREAMS } from '../../src/video/streams/stream-choices.js';
 import { planStreams } from '../../src/video/streams/streams.js';
 import {
   attachedCover,
@@ -104,6 +105,42 @@ t.test('what webm cannot hold', async (t) => {
     kept.map(({ codec }) => codec),
     ['vp9', 'opus', 'opus', 'webvtt'],
   );
+});
+
+t.test('audio is left out or encoded as asked, and subtitles are left out', async (t) => {
+  const clip = await makeClip('rich');
+  const asked = async (audio: string, extension: string, subtitles: 'keep' | 'none' = 'none') => {
+    const choices = { audio: audioChoice(audio) ?? KEEP_STREAMS.audio, subtitles };
+    const { path, streams, source } = await finish(clip, extension, { choices });
+    const kept = (await probe(path)).streams;
+    return { path, notes: streams.notes, source, codecs: kept.map(({ codec }) => codec), kept };
+  };
+  const silent = await asked('none', 'mkv');
+  t.same(
+    silent.kept.map(({ type }) => type),
+    ['video', 'attachment'],
+  );
+  t.same(silent.notes, [], 'nothing to note: it was asked for');
+  const copied = await asked('copy', 'mkv');
+  t.same(await packetDigests(copied.path, 'a:0'), await packetDigests(clip, 'a:0'));
+  t.notOk(copied.codecs.includes('subrip'));
+  for (const [text, extension, codec] of [
+    ['aac:96k', 'mp4', 'aac'],
+    ['flac', 'mkv', 'flac'],
+    ['pcm', 'mov', 'pcm_s24le'],
+    ['opus:64k', 'mkv', 'opus'],
+  ] as const) {
+    const made = await asked(text, extension, 'keep');
+    t.equal(made.codecs.filter((one) => one === codec).length, 2, `both streams as ${text}`);
+    t.equal(
+      made.notes.filter((note) => /^Audio .* is converted to .*, as --audio says\.$/.test(note)).length,
+      2,
+    );
+    const languages = (streams: typeof made.kept) =>
+      streams.filter(({ type }) => type === 'audio').map(({ language }) => language);
+    t.same(languages(made.kept), languages(made.source.streams), 'languages stay');
+  }
+  await t.rejects(asked('ac3', 'webm'), { code: 'usage' });
 });
 
 t.test('a codec that the container refuses is a wrong command, told before work begins', async (t) => {

@@ -6,6 +6,7 @@ import { DEFAULT_SIZE, MODEL_SIZES } from '../../model/load/catalogue.js';
 import { SCHEDULES } from '../../pipeline/schedule.js';
 import { PROGRESS_CHOICES } from '../../report/log.js';
 import { CODECS } from '../../video/codecs/codec.js';
+import { AUDIO_CODECS } from '../../video/streams/stream-choices.js';
 import { loggingOptions } from '../parsing/common-options.js';
 import { CRF_HELP, codecNamed, PRESET_HELP } from './encoding.js';
 
@@ -207,6 +208,8 @@ export function readingOptions<T>(parser: Argv<T>) {
     });
 }
 
+const SUBTITLES = ['copy', 'none'] as const;
+
 const OUTPUT_GROUP = 'Output:';
 
 /** Adds the options that say how a video is written. */
@@ -228,6 +231,17 @@ export function encodingOptions<T>(parser: Argv<T>) {
 function outputOptions<T>(parser: Argv<T>) {
   const group = OUTPUT_GROUP;
   const outputs = encodingOptions(parser)
+    .option('audio', {
+      type: 'string',
+      group,
+      describe: `audio: copy (the default: converted only where the container cannot hold it), none, or a codec for all of it, with kbit/s if you like, such as aac:192k: ${Object.keys(AUDIO_CODECS).join(', ')}`,
+    })
+    .option('subtitles', {
+      type: 'string',
+      choices: SUBTITLES,
+      group,
+      describe: 'copy (the default) or none',
+    })
     .option('format', {
       type: 'string',
       group,

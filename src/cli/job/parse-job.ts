@@ -19,6 +19,12 @@ import { containerFor, containerNamed } from '../../video/formats/container.js';
 import type { Rational } from '../../video/formats/rational.js';
 import { MOST_CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
 import {
+  AUDIO_CODECS,
+  type AudioChoice,
+  audioChoice,
+  KEEP_STREAMS,
+} from '../../video/streams/stream-choices.js';
+import {
   type CommandSpec,
   type OptionsOf,
   parseCommand,
@@ -153,7 +159,9 @@ function refuseForTable(output: string, parsed: Parsed): void {
     if (sampled === undefined) return;
     throw usage(`--${sampled} goes with a table as OUTPUT: a video keeps every frame`);
   }
-  const option = (['table', 'crf', 'preset', 'codec'] as const).find((name) => parsed[name] !== undefined);
+  const option = (['table', 'crf', 'preset', 'codec', 'audio', 'subtitles'] as const).find(
+    (name) => parsed[name] !== undefined,
+  );
   if (option !== undefined) throw usage(`--${option} does not apply where OUTPUT is a table`);
 }
 
@@ -183,6 +191,8 @@ function runOptionsOf(parsed: Parsed, container: string): RunOptions {
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,
     ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, container, usage),
+    audio: askedAudio(parsed.audio),
+    subtitles: parsed.subtitles === 'none' ? 'none' : 'keep',
     format: parsed.format,
     segmentSeconds: inRange('segment-seconds', parsed['segment-seconds'], 0.1, 3600) ?? 4,
     split: parsed.split,
@@ -204,6 +214,15 @@ function runOptionsOf(parsed: Parsed, container: string): RunOptions {
     ...loggingOf(JOB.name, parsed),
     progress: parsed.progress,
   };
+}
+
+function askedAudio(text: string | undefined): AudioChoice {
+  if (text === undefined) return KEEP_STREAMS.audio;
+  const choice = audioChoice(text);
+  if (choice !== undefined) return choice;
+  throw usage(
+    `--audio takes copy, none, or a codec (${Object.keys(AUDIO_CODECS).join(', ')}) such as aac or aac:192k, not ${JSON.stringify(text)}`,
+  );
 }
 
 /** The most frames per second: no video has more. */

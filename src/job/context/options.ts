@@ -7,6 +7,7 @@ import type { LogFormat, ProgressChoice, Verbosity } from '../../report/log.js';
 import type { ProviderName } from '../../system/native.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import type { Rational } from '../../video/formats/rational.js';
+import type { StreamChoices } from '../../video/streams/stream-choices.js';
 
 /** The split of a video: frames that rank 0 decodes, or segments of the compressed video. */
 export const SPLITS = ['frames', 'segments', 'auto'] as const;
@@ -29,7 +30,7 @@ export const STALL_TIMEOUT = 1800;
 export const DEFAULT_MODEL = 'wave';
 
 /** The options of every video of a run. Parsed alike on every rank; only the root reads the files. */
-export interface RunOptions {
+export interface RunOptions extends StreamChoices {
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
   readonly model: string;
   /** Size of a style that has several; undefined is the default size. */

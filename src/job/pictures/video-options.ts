@@ -1,5 +1,6 @@
 /** Options that say nothing about pictures. Pure. */
 import { JobError } from '../../system/errors.js';
+import { KEEP_STREAMS } from '../../video/streams/stream-choices.js';
 import type { RunOptions } from '../context/options.js';
 
 /** Options of videos alone, with the value that they have where nobody gives them. */
@@ -19,6 +20,7 @@ const OF_VIDEOS = {
   fps: undefined,
   cutThreshold: undefined,
   steady: 0,
+  ...KEEP_STREAMS,
 } as const satisfies Partial<RunOptions>;
 
 /**

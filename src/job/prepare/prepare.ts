@@ -18,6 +18,7 @@ import type { StreamPlan } from '../../video/mux/stream-plan.js';
 import { nominalRate } from '../../video/source/frame-rate.js';
 import { probe, type SourceFacts, sourceLimits } from '../../video/source/probe.js';
 import { refuseSplices } from '../../video/streams/splices.js';
+import { audioText, type StreamChoices } from '../../video/streams/stream-choices.js';
 import { planStreams } from '../../video/streams/streams.js';
 import type { RankMachine } from '../context/machine.js';
 import type { JobOptions } from '../context/options.js';
@@ -149,7 +150,7 @@ export async function prepareJob(
     onCpus: onCpus.precision,
   });
   memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
-  const video = await videoOutput(output, spec, source, storage);
+  const video = await videoOutput(output, spec, source, storage, options);
   if (options.tolerant && video !== undefined)
     await withDisplayName(input, () => refuseSplices(source, video.streams));
   const table = graph.table && { plan: graph.table, files };
@@ -175,6 +176,8 @@ export async function prepareJob(
     tolerant: options.tolerant,
     // Absent unless requested.
     ...(options.video === undefined ? {} : { 'video stream': options.video }),
+    ...(options.audio.kind === 'keep' ? {} : { audio: audioText(options.audio) }),
+    ...(options.subtitles === 'keep' ? {} : { subtitles: options.subtitles }),
     ...(sampling === undefined ? {} : { 'frames taken': samplingText(sampling) }),
     ...(source.video.interlaced === 'flagged' ? { deinterlaced: 'frames marked so' } : {}),
   };
@@ -260,13 +263,14 @@ async function videoOutput(
   spec: EncodeSpec | undefined,
   source: SourceFacts,
   storage: StorageContext,
+  choices: StreamChoices,
 ): Promise<VideoOutput | undefined> {
   if (output.kind !== 'video' || spec === undefined) return undefined;
   const { container } = output;
   return {
     container,
     spec,
-    streams: await planStreams(source, container, spec.codec, storage.scratch.folder),
+    streams: await planStreams(source, container, spec.codec, storage.scratch.folder, choices),
   };
 }
 

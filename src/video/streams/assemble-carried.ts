@@ -107,7 +107,7 @@ function withoutRefused(job: AssembleJob, plan: StreamPlan, wrong: Wrong, warnin
     const reason = wrong.get(action.index);
     if (reason === undefined) return action;
     const stream = streamAt(source, action.index);
-    const next = nextAction(action, ladderFor(stream, false, container));
+    const next = nextAction(action, ladderFor(stream, false, container, undefined));
     const what = next.kind === 'convert' ? `is converted (${next.encoder})` : 'is left out';
     const told = next.kind === 'copy' ? `its times are rounded to ${next.timeBase} s` : what;
     warnings.push(`${nameOf(stream)}: ${told}, because it could not be written as planned: ${reason}`);
@@ -116,7 +116,8 @@ function withoutRefused(job: AssembleJob, plan: StreamPlan, wrong: Wrong, warnin
   return { ...plan, actions };
 }
 
+/** An encoding that the user asked for is not on the ladder: after it comes the first way. */
 function nextAction(action: StreamAction, ladder: readonly StreamAction[]): StreamAction {
   const place = ladder.findIndex((rung) => JSON.stringify(rung) === JSON.stringify(action));
-  return (place < 0 ? undefined : ladder[place + 1]) ?? { kind: 'drop', index: action.index };
+  return ladder[place + 1] ?? { kind: 'drop', index: action.index };
 }

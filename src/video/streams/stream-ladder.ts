@@ -2,6 +2,7 @@
 import type { Container } from '../formats/container.js';
 import { nameOf, type StreamAction } from '../mux/stream-plan.js';
 import type { StreamFacts } from '../source/source-facts.js';
+import type { AudioEncoding } from './stream-choices.js';
 
 /** Images that can be attached as a file, by ffmpeg's codec name. */
 const COVER_FILES: Readonly<Record<string, readonly [extension: string, mimeType: string]>> = {
@@ -22,20 +23,22 @@ const COARSE_TIME_BASE = '1/100';
 
 /**
  * Returns the actions to try for `stream`, in order: copy, convert, leave out. Audio that is `edited` is not
- * copied: a copy would bring back what an edit list hides.
+ * copied: a copy would bring back what an edit list hides. Nor is any if an encoding is `asked` for.
  */
 export function ladderFor(
   stream: StreamFacts,
   edited: boolean,
   container: Container,
+  asked: AudioEncoding | undefined,
 ): readonly StreamAction[] {
   const { index, type } = stream;
   if (stream.attachedPicture && container.coverArt !== 'stream') return coverArtLadder(stream, container);
+  const copied = !edited && !(type === 'audio' && asked !== undefined);
   const timed = !edited && container.isoMedia && (type === 'subtitle' || type === 'data');
   return [
-    ...(edited ? [] : [{ kind: 'copy', index } as const]),
+    ...(copied ? [{ kind: 'copy', index } as const] : []),
     ...(timed ? [{ kind: 'copy', index, timeBase: TEXT_TIME_BASE } as const] : []),
-    ...conversions(stream, container),
+    ...conversions(stream, container, asked),
     { kind: 'drop', index },
   ];
 }
@@ -52,10 +55,14 @@ function coverArtLadder(stream: StreamFacts, container: Container): readonly Str
   ];
 }
 
-function conversions({ index, type }: StreamFacts, container: Container): readonly StreamAction[] {
+function conversions(
+  { index, type }: StreamFacts,
+  container: Container,
+  asked: AudioEncoding | undefined,
+): readonly StreamAction[] {
   if (type === 'audio') {
-    const { encoder, bitRate } = container.audioFallback;
-    const options = ['-b', bitRate];
+    const { encoder, bitRate } = asked ?? container.audioFallback;
+    const options = bitRate === undefined ? [] : ['-b', bitRate];
     return [
       { kind: 'convert', index, encoder, options },
       // Encoders refuse some layouts; all accept two channels.
@@ -72,17 +79,23 @@ function conversions({ index, type }: StreamFacts, container: Container): readon
   );
 }
 
+/** Why a stream is not copied, besides its container. */
+export interface Reasons {
+  readonly edited: boolean;
+  readonly asked: AudioEncoding | undefined;
+}
+
 /** Returns the note on a stream that is not copied as it is; undefined if there is nothing to note. */
 export function lineFor(
   action: StreamAction,
   stream: StreamFacts,
-  edited: boolean,
+  reasons: Reasons,
   container: Container,
   keepers: readonly string[],
 ): string | undefined {
   switch (action.kind) {
     case 'convert':
-      return conversionLine(action, stream, edited, container);
+      return conversionLine(action, stream, reasons, container);
     case 'copy':
       return action.timeBase === undefined
         ? undefined
@@ -105,7 +118,7 @@ export function lineFor(
 function conversionLine(
   { encoder, options, timeBase }: StreamAction & { readonly kind: 'convert' },
   stream: StreamFacts,
-  edited: boolean,
+  { edited, asked }: Reasons,
   container: Container,
 ): string {
   const refused = edited
@@ -120,5 +133,7 @@ function conversionLine(
     return `${[`${nameOf(stream)} is converted to ${encoder}, because ${refused}`, ...losses].join('; ')}.`;
   }
   const mixed = options.includes('-ac') ? ', mixed down to stereo' : '';
-  return `${nameOf(stream)} is converted to ${container.audioFallback.label}${mixed}, because ${refused}.`;
+  const { label } = asked ?? container.audioFallback;
+  const why = asked === undefined ? `because ${refused}` : 'as --audio says';
+  return `${nameOf(stream)} is converted to ${label}${mixed}, ${why}.`;
 }

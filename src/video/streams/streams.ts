@@ -10,10 +10,11 @@ import type { Codec } from '../codecs/codec.js';
 import { type Container, type ContainerName, containerFor } from '../formats/container.js';
 import { planMetadata } from '../mux/metadata.js';
 import { askMuxer } from '../mux/mux-header.js';
-import type { StreamAction, StreamPlan } from '../mux/stream-plan.js';
+import { nameOf, type StreamAction, type StreamPlan } from '../mux/stream-plan.js';
 import { hiddenAudio } from '../source/hidden-audio.js';
 import type { SourceFacts, StreamFacts } from '../source/source-facts.js';
 import { type TrialContext, tryStreams } from './mux-trial.js';
+import { askedEncoding, KEEP_STREAMS, type StreamChoices } from './stream-choices.js';
 import { ladderFor, lineFor } from './stream-ladder.js';
 import { startTrials } from './trial-start.js';
 
@@ -27,6 +28,7 @@ interface Inquiry {
   readonly source: SourceFacts;
   readonly container: Container;
   readonly codec: Codec;
+  readonly choices: StreamChoices;
   readonly context: TrialContext;
 }
 
@@ -46,7 +48,7 @@ const MOST_BYTES_READ = 16 * 2 ** 30;
  * Plans every stream of `source` for an output in `container` whose video is encoded as `codec`. `scratch`
  * returns the folder for trial files.
  *
- * @throws {JobError} usage: when the container refuses the codec.
+ * @throws {JobError} usage: when the container refuses the codec, or the codec of audio that was asked for.
  * @throws {JobError} ffmpeg: when ffmpeg cannot be run.
  */
 export async function planStreams(
@@ -54,10 +56,11 @@ export async function planStreams(
   container: Container,
   codec: Codec,
   scratch: () => Promise<string>,
+  choices: StreamChoices = KEEP_STREAMS,
 ): Promise<StreamPlan> {
   const fixed = new Map<number, Decision>();
   for (const stream of source.streams) {
-    const decision = fixedDecision(stream, source);
+    const decision = fixedDecision(stream, source, choices);
     if (decision !== undefined) fixed.set(stream.index, decision);
   }
   const open = source.streams.filter((stream) => !fixed.has(stream.index));
@@ -73,7 +76,7 @@ export async function planStreams(
       const { accepted, video, audio } = await startTrials(question, folder);
       if (!accepted) await refuseCodec(source, container, codec);
       const context = { source, video, audio, stem: join(folder, 'trial') };
-      for (const decision of await decideOpen({ source, container, codec, context }, open, accepted))
+      for (const decision of await decideOpen({ source, container, codec, choices, context }, open, accepted))
         fixed.set(decision.action.index, decision);
     } finally {
       await rm(folder, { recursive: true, force: true });
@@ -119,9 +122,17 @@ function metadataNotes(
 }
 
 /** Returns the decision for a stream that needs no trial; undefined for the rest. */
-function fixedDecision(stream: StreamFacts, source: SourceFacts): Decision | undefined {
+function fixedDecision(
+  stream: StreamFacts,
+  source: SourceFacts,
+  { audio, subtitles }: StreamChoices,
+): Decision | undefined {
   const { index } = stream;
   if (index === source.video.index) return { action: { kind: 'video', index } };
+  const unwanted =
+    (stream.type === 'audio' && audio.kind === 'none') ||
+    (stream.type === 'subtitle' && subtitles === 'none');
+  if (unwanted) return { action: { kind: 'drop', index } };
   return isRemade(stream, source) ? { action: { kind: 'remade', index } } : undefined;
 }
 
@@ -143,10 +154,11 @@ async function decideOpen(
   open: readonly StreamFacts[],
   copiesAccepted: boolean,
 ): Promise<readonly Decision[]> {
-  const { source, container } = inquiry;
+  const { source, container, choices } = inquiry;
+  const asked = askedEncoding(choices.audio);
   const hidden = await hiddenAudio(source, container);
   const ladders = new Map(
-    open.map((stream) => [stream.index, ladderFor(stream, hidden.has(stream.index), container)]),
+    open.map((stream) => [stream.index, ladderFor(stream, hidden.has(stream.index), container, asked)]),
   );
   const rungs = new Map<number, number>();
   const actionOf = ({ index }: StreamFacts): StreamAction =>
@@ -163,13 +175,20 @@ async function decideOpen(
     for (const index of wrong.keys()) rungs.set(index, (rungs.get(index) ?? 0) + 1);
   }
   const left = open.filter((stream) => actionOf(stream).kind === 'drop');
+  const refusedAudio = left.find(({ type }) => type === 'audio');
+  if (asked !== undefined && refusedAudio !== undefined) {
+    const why = `.${container.name} cannot hold it as ${asked.label}, or this FFmpeg cannot encode it`;
+    throw new JobError('usage', `${nameOf(refusedAudio)}: ${why}`, {
+      hint: 'choose another --audio or another container, or omit --audio',
+    });
+  }
   const keepers = await keepersOf(inquiry, left);
   return open.map((stream) => {
     const action = actionOf(stream);
     const edited = hidden.has(stream.index);
     return {
       action,
-      note: lineFor(action, stream, edited, container, keepers.get(stream.index) ?? []),
+      note: lineFor(action, stream, { edited, asked }, container, keepers.get(stream.index) ?? []),
     };
   });
 }
@@ -225,7 +244,7 @@ async function keepersOf(
     const refused = headerTrials(inquiry, container, false);
     const asked: StreamAction[] = [];
     for (const stream of left) {
-      const [best] = ladderFor(stream, false, container);
+      const [best] = ladderFor(stream, false, container, undefined);
       const whole = best !== undefined && best.kind !== 'drop' && best.kind !== 'convert';
       if (whole && !(await refused(stream, best))) asked.push(best);
     }

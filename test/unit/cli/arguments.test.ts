@@ -172,6 +172,25 @@ t.test('a codec has the names that people use, and follows the container where n
   t.throws(() => job('a.mp4', 'b.csv', '--codec', 'h264'), { message: /--codec does not apply/ });
 });
 
+t.test('audio and subtitles are kept, encoded or left out', async (t) => {
+  const asked = (...words: string[]) => job('a.mp4', 'b.mp4', ...words);
+  t.match(asked(), { audio: { kind: 'keep' }, subtitles: 'keep' });
+  t.match(asked('--audio', 'copy', '--subtitles', 'copy'), { audio: { kind: 'keep' }, subtitles: 'keep' });
+  t.match(asked('--audio', 'none', '--subtitles', 'none'), { audio: { kind: 'none' }, subtitles: 'none' });
+  t.same(asked('--audio', 'aac:192k').audio, { kind: 'encode', codec: 'aac', bitRate: '192k' });
+  t.same(asked('--audio', 'flac').audio, { kind: 'encode', codec: 'flac', bitRate: undefined });
+  for (const wrong of ['dts', 'aac:', 'aac:0k', 'aac:192', 'flac:192k', 'aac:99999k', 'AAC', 'toString'])
+    t.throws(
+      () => asked('--audio', wrong),
+      { code: 'usage', message: /^--audio takes copy, none, or a codec/ },
+      wrong,
+    );
+  for (const option of ['audio', 'subtitles'])
+    t.throws(() => job('a.mp4', 'b.csv', `--${option}`, 'none'), {
+      message: /does not apply where OUTPUT is a table/,
+    });
+});
+
 t.test('quality and speed are what the encoder of the codec takes', async (t) => {
   const good: readonly (readonly string[])[] = [
     ['h264', '--crf', '51', '--preset', 'veryslow'],

@@ -18,7 +18,7 @@ t.test('every ladder ends with leaving the stream out', (t) => {
   for (const name of ['mp4', 'mov', 'mkv', 'webm'] as const) {
     for (const type of ['audio', 'subtitle', 'data', 'attachment', 'video'] as const) {
       for (const edited of [false, true]) {
-        const ladder = ladderFor(stream(1, type, 'x'), edited, containerFor('', name));
+        const ladder = ladderFor(stream(1, type, 'x'), edited, containerFor('', name), undefined);
         t.equal(ladder.at(-1)?.kind, 'drop');
         t.equal(ladder.filter(({ kind }) => kind === 'drop').length, 1);
         t.equal(ladder[0]?.kind === 'copy', !edited, 'a copy is best');
@@ -26,7 +26,9 @@ t.test('every ladder ends with leaving the stream out', (t) => {
     }
   }
   const kinds = (codec: string, name: string) =>
-    ladderFor(stream(1, 'video', codec, true), false, containerFor('', name)).map(({ kind }) => kind);
+    ladderFor(stream(1, 'video', codec, true), false, containerFor('', name), undefined).map(
+      ({ kind }) => kind,
+    );
   t.same(kinds('png', 'mkv'), ['attach', 'drop']);
   t.same(kinds('png', 'mp4'), ['copy', 'drop']);
   t.same(kinds('png', 'mov'), ['drop']);
@@ -36,7 +38,7 @@ t.test('every ladder ends with leaving the stream out', (t) => {
 
 t.test('text has units in which an ISO file holds long lines', (t) => {
   const bases = (name: string) =>
-    ladderFor(stream(1, 'subtitle', 'subrip'), false, containerFor('', name)).flatMap((action) =>
+    ladderFor(stream(1, 'subtitle', 'subrip'), false, containerFor('', name), undefined).flatMap((action) =>
       action.kind === 'convert' ? [codecOptions(action, 2, 1).join(' ')] : [],
     );
   t.same(bases('mp4'), [
@@ -50,7 +52,13 @@ t.test('text has units in which an ISO file holds long lines', (t) => {
 
 t.test('a line names what keeps a stream, and nothing where nothing does', (t) => {
   const line = (keepers: readonly string[]) =>
-    lineFor({ kind: 'drop', index: 1 }, stream(1, 'data', 'klv'), false, containerFor('', 'webm'), keepers);
+    lineFor(
+      { kind: 'drop', index: 1 },
+      stream(1, 'data', 'klv'),
+      { edited: false, asked: undefined },
+      containerFor('', 'webm'),
+      keepers,
+    );
   t.equal(line([]), 'Data stream 1 (klv) is left out: .webm cannot hold it.');
   t.equal(line(['mkv']), 'Data stream 1 (klv) is left out: .webm cannot hold it; .mkv keeps it.');
   t.match(line(['mkv', 'mov']), /; \.mkv and \.mov keep it\.$/);
