@@ -68,7 +68,8 @@ export function localRunner(options: LocalOptions): Runner {
 }
 
 async function startChild({ args, ranks, logs }: LocalOptions, run: Run): Promise<Started> {
-  const job = [join(packageRoot(), 'dist', 'main.js'), run.input, run.output, ...args];
+  const report = run.report === undefined ? [] : ['--report', run.report];
+  const job = [join(packageRoot(), 'dist', 'main.js'), run.input, run.output, ...report, ...args];
   const launch = ['-np', String(ranks), process.execPath];
   await fs.mkdir(logs, { recursive: true });
   const log = join(logs, `${run.id}.log`);

@@ -20,6 +20,8 @@ export interface Run {
   readonly output: string;
   /** Unique to this run of this video; the same if this run is started again. */
   readonly id: string;
+  /** Path of the page that the job writes; absent for none. */
+  readonly report?: string;
 }
 
 /** Runs jobs, on this machine or a cluster. */

@@ -17,6 +17,8 @@ export interface Source {
   address(name: string): string;
   /** Returns the number of videos that the last `look` found but that are not ready yet. */
   unready(): number;
+  /** Returns all videos that are there, ready or not, without an effect on `look`. Absent for a queue. */
+  readonly list?: () => Promise<readonly Video[]>;
 }
 
 export type Offer =
@@ -47,34 +49,37 @@ export async function openSource(location: Location, signal: AbortSignal, log: L
 
 async function folderSource(folder: string, log: Log): Promise<Source> {
   const reported = new Set<string>();
-  const list = (): Promise<readonly string[]> =>
+  const names = (): Promise<readonly string[]> =>
     videosInFolder(folder, 'all', (unlisted, error) => {
       if (!reported.has(unlisted)) log.warn(`skipping ${unlisted}: ${messageOf(error)}`);
       reported.add(unlisted);
     });
-  await list();
+  async function list(): Promise<readonly Video[]> {
+    const videos: Video[] = [];
+    for (const name of await names()) {
+      const stats = await fs.stat(join(folder, name), { bigint: true }).catch(() => undefined);
+      if (stats === undefined) continue; // just moved away
+      // Not the folder's path, since another machine may mount the same share elsewhere.
+      const facts = { name, version: `${stats.size}-${stats.mtimeNs}`, bytes: Number(stats.size) };
+      videos.push(videoIn('folder', facts));
+    }
+    return videos;
+  }
+  await names();
   let before = new Map<string, string>();
   let unready = 0;
   return {
     display: folder,
     address: (name) => join(folder, name),
     unready: () => unready,
+    list,
     // A file must be unchanged over two looks, since it may still be being written.
     async *look() {
-      const now = new Map<string, string>();
-      const videos: Video[] = [];
-      for (const name of await list()) {
-        const stats = await fs.stat(join(folder, name), { bigint: true }).catch(() => undefined);
-        if (stats === undefined) continue; // just moved away
-        const version = `${stats.size}-${stats.mtimeNs}`;
-        now.set(name, version);
-        // Not the folder's path, since another machine may mount the same share elsewhere.
-        if (before.get(name) === version)
-          videos.push(videoIn('folder', { name, version, bytes: Number(stats.size) }));
-      }
-      before = now;
-      unready = now.size - videos.length;
-      yield* videos.map(offered);
+      const all = await list();
+      const ready = all.filter(({ name, version }) => before.get(name) === version);
+      before = new Map(all.map(({ name, version }) => [name, version]));
+      unready = all.length - ready.length;
+      yield* ready.map(offered);
     },
   };
 }
@@ -85,13 +90,17 @@ function offered(video: Video): Offer {
 
 async function blobSource(location: BlobLocation, signal: AbortSignal): Promise<Source> {
   const access = await connect(location);
+  const list = async (): Promise<readonly Video[]> =>
+    (await videosInContainer(access, signal)).map(({ name, etag, bytes }) =>
+      blobVideo(location, name, etag, bytes),
+    );
   return {
     display: location.url,
     address: (name) => atName(location, nameBelow(location, name)).url,
     unready: () => 0,
+    list,
     async *look() {
-      const blobs = await videosInContainer(access, signal);
-      yield* blobs.map(({ name, etag, bytes }) => offered(blobVideo(location, name, etag, bytes)));
+      yield* (await list()).map(offered);
     },
   };
 }

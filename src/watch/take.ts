@@ -10,6 +10,7 @@ import { JobError, messageOf } from '../system/errors.js';
 import { redact } from '../system/secret.js';
 import type { Claim, Claims } from './claim.js';
 import { isSettled, type Records, recordName, type VideoRecord, type VideoState } from './records.js';
+import type { ReportPages } from './report-pages.js';
 import type { Runner, RunOutcome } from './runner.js';
 import type { Source, TakeResult } from './source.js';
 import type { Video } from './videos.js';
@@ -32,6 +33,8 @@ export interface Watcher {
    * The time limit for an output to appear after its job succeeded: shared storage may show new names late.
    */
   readonly outputWithinMs: number;
+  /** The pages that the jobs write; absent for none. */
+  readonly reports?: ReportPages;
 }
 
 /** The number of interrupted runs after which a video is set aside: it may be what crashes the machine. */
@@ -200,7 +203,7 @@ async function run(
   output: string,
   { known, record, save }: RunRecord,
 ): Promise<RunOutcome> {
-  const { source, outputs, runner } = watcher;
+  const { source, outputs, runner, reports } = watcher;
   let { interruptions } = record;
   if (known?.state === 'running') {
     const outcome = known.job === null ? { kind: 'gone' as const } : await runner.follow(known.job);
@@ -210,10 +213,12 @@ async function run(
     if (interruptions >= MAX_INTERRUPTIONS) return outcome;
   }
   await outputs.prepare(output);
+  const report = await reports?.prepare(output);
   const job = await runner.start({
     input: source.address(video.name),
     output: outputs.address(output),
     id: runId(video, record, interruptions),
+    ...(report === undefined ? {} : { report }),
   });
   await save({ job, interruptions });
   return runner.follow(job);

@@ -37,6 +37,10 @@ export type WatchCommand = {
   readonly pollSeconds: number;
   readonly mostBytes: number;
   readonly once: boolean;
+  /** Port of the status page; 0: any free one; undefined: none. */
+  readonly statusPort: number | undefined;
+  /** Folder for a page of each job; undefined: none. */
+  readonly reportDir: string | undefined;
   readonly logFormat: LogFormat;
   readonly verbosity: Verbosity;
 };
@@ -77,7 +81,12 @@ docs/watch.md tells about state, failures and clusters.`,
         .option('max-gib', { type: 'number', default: 1024, describe: 'larger videos are set aside' })
         .option('poll', { type: 'number', default: 5, describe: 'seconds between two looks' })
         .option('state', { type: 'string', describe: `claims and records; default ${STATE} in --out` })
-        .option('once', { type: 'boolean', default: false, describe: 'end when what is there is done' }),
+        .option('once', { type: 'boolean', default: false, describe: 'end when what is there is done' })
+        .option('status-port', {
+          type: 'number',
+          describe: 'serves a status page on this port of 127.0.0.1; 0: any free one',
+        })
+        .option('report-dir', { type: 'string', describe: 'local: a folder for a page about each video' }),
       'Options:',
     ),
 } satisfies CommandSpec<unknown>;
@@ -137,9 +146,13 @@ export function parseWatch(
     pollSeconds: inRange('poll', parsed.poll, 0.1, 86_400),
     mostBytes: inRange('max-gib', parsed['max-gib'], 1e-6, 2 ** 20) * GIB,
     once: parsed.once,
+    statusPort: whole('status-port', parsed['status-port'], 0, 65_535),
+    reportDir: parsed['report-dir'],
     ...loggingOf(WATCH.name, parsed),
   };
   if (run !== 'local' && command.ranks > 0) throw usage('--ranks is for --run local');
+  if (run !== 'local' && command.reportDir !== undefined) throw usage('--report-dir is for --run local');
+  if (isAddress(command.reportDir ?? '')) throw usage('--report-dir takes a folder on this machine');
   refuseSecrets([input, output, parsed.state ?? '', ...words], "the jobs' command lines would show", HINT);
   refuseOfOneJob(words);
   if (command.queue !== undefined) {
@@ -203,7 +216,10 @@ function refuseOfOneJob(words: readonly string[]): void {
   const found = words.map((word) => OF_ONE_JOB.exec(word)?.[1]).find((name) => name !== undefined);
   if (found === undefined) return;
   throw new JobError('usage', `--${found} is for one job, and watch runs one for each video`, {
-    hint: "a video's journal lies beside its output, and its record in the state folder (docs/watch.md)",
+    hint:
+      found === 'report'
+        ? '--report-dir DIR, before --, gives a page for each video (docs/watch.md)'
+        : "a video's journal lies beside its output, and its record in the state folder (docs/watch.md)",
   });
 }
 

@@ -39,6 +39,11 @@ t.test('the command line', async (t) => {
     tries: 3,
     once: false,
     mostBytes: 2 ** 40,
+    statusPort: undefined,
+    reportDir: undefined,
+  });
+  t.match(parse('/in', '--out', '/out', '--status-port', '0', '--report-dir', '/pages'), {
+    ...{ statusPort: 0, reportDir: '/pages' },
   });
   t.match(parse('/in', '--out', '/out', '--ranks', '4', '--once', '--', '--model', 'udnie', '--crf=20'), {
     ranks: 4,
@@ -77,6 +82,10 @@ t.test('the command line', async (t) => {
     [['/in', '--out', '/out', '--', '--work-dir', '/j'], /--work-dir is for one job/],
     [['/in', '--out', '/out', '--', '--workDir=/j'], /--workDir is for one job/],
     [['/in', '--out', '/out', '--', '--report=r.json'], /--report is for one job/],
+    [['/in', '--out', '/out', '--status-port', '65536'], /--status-port takes a whole number/],
+    [['/in', '--out', '/out', '--status-port', '-1'], /--status-port takes a whole number/],
+    [['/in', '--out', '/out', '--run', 'slurm', '--report-dir', '/pages'], /--report-dir is for/],
+    [['/in', '--out', '/out', '--report-dir', `${BLOB}/pages`], /a folder on this machine/],
     [['/in', '--out', '/out', '--run', 'slurm', '--', '--', '--work-dir=/j'], /--work-dir is for one job/],
     [
       [`${BLOB}/in1`, '--out', `${BLOB}/out`, '--run=aml', '--', `--work-dir=${BLOB}/journals/x`],

@@ -18,16 +18,18 @@ export interface Page {
   readonly json: object;
 }
 
+/** The policy of a page: it loads nothing, and no other script than its own runs. */
+export const POLICY = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src ${hashOf(SCRIPT)}`;
+
 /**
  * Returns a page as HTML. It holds all that it shows; its policy lets no browser load anything else, nor run
  * any other script.
  */
 export function documentOf({ title, kind, about, sections, json }: Page): string {
-  const policy = `default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-${sha256(SCRIPT)}'`;
   const { markup } = html`<html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="generator" content="framescatter">
@@ -85,6 +87,7 @@ export function bar(share: number, text: string, kind = ''): Markup {
   return html`<span class="bar"><span class="${kind}" style="width:${width}%"></span></span>${text}`;
 }
 
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('base64');
+/** Returns the source of a Content-Security-Policy that allows an inline script or style sheet. */
+export function hashOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 }
