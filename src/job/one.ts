@@ -2,11 +2,12 @@ import { onRoot } from './collective.js';
 import type { RunContext } from './context/context.js';
 import type { JobOptions } from './context/options.js';
 import { runJob } from './job.js';
+import type { RootJob } from './root-job.js';
 
 /** Runs the job of one video, on every rank. */
 export async function runOne(context: RunContext, job: JobOptions): Promise<void> {
   const { world, options } = context;
-  const root = world.isRoot ? (await import('./root-job.js')).rootJob(context, job, true) : undefined;
+  const root = world.isRoot ? await openRoot(context, job) : undefined;
   const facts = await runJob(context, root);
   await onRoot(world, async () => {
     if (facts === undefined || options.report === undefined) return;
@@ -18,4 +19,10 @@ export async function runOne(context: RunContext, job: JobOptions): Promise<void
       page: async () => (await import('./report/page/run-page.js')).runPage(json, facts.stills),
     });
   });
+}
+
+async function openRoot(context: RunContext, job: JobOptions): Promise<RootJob> {
+  const { rootJob } = await import('./root-job.js');
+  const { RUN_STILLS } = await import('./report/stills.js');
+  return rootJob(context, job, { stills: RUN_STILLS });
 }

@@ -1,3 +1,4 @@
+import type { QueueView } from '../report/queue-progress.js';
 import { parseLocation } from '../storage/location/location.js';
 import { deviceOf } from '../system/devices.js';
 import { JobError } from '../system/errors.js';
@@ -12,16 +13,16 @@ import { preparedDecisions, workDecisions } from './prepare/decisions.js';
 import { type PreparedJob, prepareJob } from './prepare/prepare.js';
 import { environmentOf } from './report/environment.js';
 import type { RunFacts } from './report/run-report.js';
-import type { Stills } from './report/stills.js';
+import type { StillPlan, Stills } from './report/stills.js';
 import { busyLine, summaryLines } from './report/summary.js';
 import { isPage } from './report/write-report.js';
 import { type PipelineOutcome, runFacts } from './run-facts.js';
 import {
   type Choices,
-  type Completed,
   completeOutput,
   type FrameWork,
   openRootWork,
+  type PublishedVideo,
   pipelineEnds,
   type RootEnds,
   refuseChangedInput,
@@ -58,11 +59,16 @@ export interface RootJob {
   conclude(prepared: PreparedJob, work: FrameWork | PieceWork, pipeline: PipelineOutcome): Promise<RunFacts>;
 }
 
-/**
- * Creates the job of a video. The caller must run or drop it. `takesStills`: its report shows frames, if it
- * is a page.
- */
-export function rootJob(context: RunContext, job: JobOptions, takesStills = false): RootJob {
+/** What a job shows, besides its log. */
+export interface Shown {
+  /** The frames in its report, if that is a page. */
+  readonly stills: StillPlan | undefined;
+  /** Absent if the job is not one of a queue. */
+  readonly queue?: QueueView;
+}
+
+/** Creates the job of a video. The caller must run or drop it. */
+export function rootJob(context: RunContext, job: JobOptions, { stills, queue }: Shown): RootJob {
   const { log, stop, version, world, machines = [] } = context;
   const dropped = new AbortController();
   const stopped = AbortSignal.any([stop.aborted, dropped.signal]);
@@ -98,7 +104,8 @@ export function rootJob(context: RunContext, job: JobOptions, takesStills = fals
     },
 
     async openWork(prepared, monitor, choices) {
-      const place = { storage, monitor, device: deviceOf(world.localRank) };
+      const own = { storage, monitor, device: deviceOf(world.localRank) };
+      const place = queue === undefined ? own : { ...own, queue };
       const work = await openRootWork(job, prepared, place, choices);
       for (const line of workDecisions(job, prepared, work)) log.detail(line);
       return work;
@@ -114,8 +121,14 @@ export function rootJob(context: RunContext, job: JobOptions, takesStills = fals
     endsOf: (work) => pipelineEnds(work, stop),
 
     async conclude(prepared, work, pipeline) {
-      const completed = await completeOutput(job, prepared, work, log);
-      const wallSeconds = (performance.now() - began) / 1000;
+      let ended: number | undefined;
+      let shown: Stills | undefined;
+      const completed = await completeOutput(job, prepared, work, log, async (video) => {
+        ended = performance.now();
+        if (stills !== undefined && isPage(job.report ?? ''))
+          shown = await stillsOf(job.output, prepared, video, storage, stills);
+      });
+      const wallSeconds = ((ended ?? performance.now()) - began) / 1000;
       const facts = runFacts(context, job, prepared, work, { ...pipeline, completed, wallSeconds });
       for (const warning of facts.warnings) log.warn(warning);
       for (const line of summaryLines(facts)) log.info(line);
@@ -125,27 +138,21 @@ export function rootJob(context: RunContext, job: JobOptions, takesStills = fals
       log.info(`wrote ${[prepared.destination.display, ...besides].join(' and ')}${rows}`);
       if (job.report === undefined) return facts;
       const environment = await environmentOf(world.library, machines);
-      const stills =
-        takesStills && isPage(job.report)
-          ? await stillsOf(job.output, prepared, completed, storage)
-          : undefined;
-      return { ...facts, environment, stills };
+      return { ...facts, environment, stills: shown };
     },
   };
 }
 
-/** Takes small frames of the source and the published output, if that is a video on this machine. */
+/** Takes small frames of the source and the published output: of a blob, of the file that was uploaded. */
 async function stillsOf(
   place: string,
   { source }: PreparedJob,
-  { video }: Completed,
+  { file, pts, shift }: PublishedVideo,
   { scratch, stopped }: StorageContext,
-): Promise<Stills | undefined> {
-  if (video === undefined) return undefined;
+  plan: StillPlan,
+): Promise<Stills> {
   const output = parseLocation(place);
-  if (output.kind !== 'file')
-    return { pairs: [], strip: [], note: 'No frames are shown: the output is in Blob storage.' };
+  const path = output.kind === 'file' ? output.path : file;
   const { takeStills } = await import('./report/stills.js');
-  const { pts, shift } = video;
-  return takeStills({ source, output: output.path, pts, shift, folder: scratch.folder, signal: stopped });
+  return takeStills({ source, output: path, pts, shift, folder: scratch.folder, signal: stopped }, plan);
 }

@@ -1,4 +1,5 @@
 import type { Log } from './log.js';
+import type { QueueState, QueueView } from './queue-progress.js';
 import { speedometer } from './speedometer.js';
 
 /** What a job makes: its word in the progress line, with that of its speed. */
@@ -21,6 +22,8 @@ export interface ProgressState {
   /** Bytes of the output that are recorded. */
   readonly bytes: number;
   readonly unit: Unit;
+  /** The videos that this one is among; absent for a job of its own. */
+  readonly queue?: QueueState;
 }
 
 const TERMINAL_INTERVAL_MS = 200;
@@ -31,11 +34,12 @@ const NARROW = 80;
 
 /**
  * Shows frames, frames per second, the time left and the size so far: a bar at the bottom of a terminal, else
- * a line every few seconds.
+ * a line every few seconds. In a queue, both tell of all its videos too.
  *
  * @param total undefined if the video does not say.
  * @param done frames of an earlier run, which do not count for the speed.
  * @param recorded returns the bytes of the output that are recorded.
+ * @param queue returns the state of the queue that the video is in.
  */
 export function showProgress(
   log: Log,
@@ -43,13 +47,18 @@ export function showProgress(
   done: number,
   recorded: () => number,
   unit: Unit = 'frames',
+  queue?: QueueView,
 ): Progress {
   let frames = done;
   const speed = speedometer(done, performance.now() / 1000);
 
+  const wholeQueue = (): QueueState | undefined => queue?.({ frames, total, made: frames - done });
+
   function report(): void {
     const fps = speed.at(frames, performance.now() / 1000);
-    const state: ProgressState = { frames, total, fps, bytes: recorded(), unit };
+    const all = wholeQueue();
+    const place = all === undefined ? {} : { queue: all };
+    const state: ProgressState = { frames, total, fps, bytes: recorded(), unit, ...place };
     if (log.progress === 'bar') {
       log.status(fitted(state, process.stderr.columns ?? NARROW));
       return;
@@ -58,10 +67,12 @@ export function showProgress(
     log.info(progressLine(state), {
       ...{ event: 'progress', frames, total, fps: Math.round(fps * 100) / 100 },
       ...{ secondsLeft: left && Math.round(left), bytes: state.bytes },
+      ...(all && queueFields(all)),
     });
   }
 
   if (log.progress === 'none') return { advance: () => {}, [Symbol.dispose]: () => {} };
+  wholeQueue(); // its clock begins
   const timer = setInterval(report, log.progress === 'bar' ? TERMINAL_INTERVAL_MS : LINE_INTERVAL_MS);
   timer.unref();
   return {
@@ -70,6 +81,7 @@ export function showProgress(
     },
     [Symbol.dispose]() {
       clearInterval(timer);
+      wholeQueue();
       if (log.progress !== 'bar') return;
       report();
       log.status(undefined);
@@ -77,27 +89,76 @@ export function showProgress(
   };
 }
 
-/** Returns a line like `32 %, 120/377 frames, 24.1 fps, 0:11 left, 3.2 MB`. */
+/**
+ * Returns a line like `32 %, 120/377 frames, 24.1 fps, 0:11 left, 3.2 MB`; in a queue, between
+ * `video 3 of 12: ` and `; queue 24 %, 1:02:11 left`.
+ */
 export function progressLine(state: ProgressState): string {
-  const { frames, total, fps, bytes, unit } = state;
-  const share = total ? `${Math.floor((100 * frames) / total)} %, ` : '';
+  const { frames, total, bytes, unit, queue } = state;
   const of = total === undefined ? '' : `/${total}`;
-  const left = secondsLeft(state);
-  const eta = left === undefined ? '' : `, ${clock(left)} left`;
-  const speed = unit === 'frames' ? 'fps' : 'per second';
-  const size = bytes === 0 ? '' : `, ${sizeText(bytes)}`;
-  return `${share}${frames}${of} ${unit}, ${fps.toFixed(fps < 10 ? 2 : 1)} ${speed}${eta}${size}`;
+  const size = bytes === 0 ? [] : [sizeText(bytes)];
+  const own = [...shareOf(state), `${frames}${of} ${unit}`, speedOf(state), ...leftOf(state), ...size];
+  if (queue === undefined) return own.join(', ');
+  return [`video ${queue.video} of ${queue.of}: ${own.join(', ')}`, ...wholeOf(queue)].join('; ');
 }
 
-/** Returns the bar and the line, as much of them as fits into `columns`. */
+/** Returns shorter lines for a video of a queue, the longest first. */
+function shortLines(state: ProgressState, queue: QueueState): readonly string[] {
+  const share = shareOf(state)[0] ?? `${state.frames} ${state.unit}`;
+  const place = `${queue.video}/${queue.of}: `;
+  const line = (own: readonly string[], all: QueueState): string =>
+    [place + own.join(', '), ...wholeOf(all)].join('; ');
+  return [
+    line([share, speedOf(state), ...leftOf(state)], queue),
+    line([share, speedOf(state)], queue),
+    line([share], queue),
+    line([share], { ...queue, secondsLeft: undefined }),
+  ];
+}
+
+function shareOf({ frames, total }: ProgressState): readonly string[] {
+  return total ? [`${Math.floor((100 * frames) / total)} %`] : [];
+}
+
+function speedOf({ fps, unit }: ProgressState): string {
+  return `${fps.toFixed(fps < 10 ? 2 : 1)} ${unit === 'frames' ? 'fps' : 'per second'}`;
+}
+
+function leftOf(state: ProgressState): readonly string[] {
+  const left = secondsLeft(state);
+  return left === undefined ? [] : [`${clock(left)} left`];
+}
+
+function wholeOf({ share, secondsLeft: left }: QueueState): readonly string[] {
+  if (share === undefined) return [];
+  return [`queue ${Math.floor(100 * share)} %${left === undefined ? '' : `, ${clock(left)} left`}`];
+}
+
+function queueFields({ video, of, share, secondsLeft: left }: QueueState) {
+  return {
+    ...{ videoNumber: video, videos: of, queueShare: share && Math.round(1000 * share) / 1000 },
+    queueSecondsLeft: left && Math.round(left),
+  };
+}
+
+/**
+ * Returns the bar and the line, as much of them as fits into `columns`. In a queue a shorter line is
+ * preferred to one without a bar.
+ */
 export function fitted(state: ProgressState, columns: number): string {
-  const line = progressLine(state);
-  const room = columns - 1 - line.length - '[] '.length;
-  const { frames, total } = state;
-  if (!total || room < LEAST_BAR_WIDTH) return line.slice(0, Math.max(0, columns - 1));
-  const width = Math.min(room, BAR_WIDTH);
+  const room = Math.max(0, columns - 1);
+  const lines = [progressLine(state), ...(state.queue ? shortLines(state, state.queue) : [])];
+  const withBar = lines.slice(0, 2).find((line) => line.length + LEAST_BAR_WIDTH + '[] '.length <= room);
+  if (withBar !== undefined && state.total) return `${barOf(state, room - withBar.length)}${withBar}`;
+  const line = lines.find(({ length }) => length <= room) ?? lines.at(-1) ?? '';
+  return line.slice(0, room);
+}
+
+/** Returns a bar that is, with its brackets and a space, at most `room` wide. */
+function barOf({ frames, total = 0 }: ProgressState, room: number): string {
+  const width = Math.min(room - '[] '.length, BAR_WIDTH);
   const filled = Math.min(width, Math.floor((frames / total) * width));
-  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] ${line}`;
+  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}] `;
 }
 
 function secondsLeft({ frames, total, fps }: ProgressState): number | undefined {

@@ -200,6 +200,32 @@ t.test('the next video is prepared while one runs, and a failure of that is none
   }
 });
 
+t.test('the bar tells of the whole queue, under mpirun too, whatever the names', async (t) => {
+  const folder = t.testdir({ in: {} });
+  const at = (name: string): string => join(folder, name);
+  await fs.copyFile(await makeClip('one-frame'), at('in/1.mp4'));
+  await fs.copyFile(await makeClip('long-gop'), at(`in/${HOSTILE}`));
+  await fs.copyFile(await makeClip('cfr'), at('in/z.mp4'));
+  const args = [at('in'), '--out-dir', at('out'), '--model', await slowModel(folder)];
+  const { code, stderr } = await runJob(2, [...args, '--progress', 'always']);
+  t.equal(code, 0, stderr);
+  const bars = stderr.split('\r\u001b[K').flatMap((part) => /^\[#*\.*\] (.*)/.exec(part)?.[0] ?? []);
+  const shares = bars.flatMap((bar) => /\] 2\/3: .*; queue (\d+) %, \d+:\d\d left$/.exec(bar)?.[1] ?? []);
+  t.ok(shares.length > 3, bars.join('\n'));
+  const percents = shares.map(Number);
+  t.same(
+    percents,
+    percents.toSorted((a, b) => a - b),
+    'it goes on',
+  );
+  // 1, 100 and 25 frames: the second video ends at 101 of 126, once the lengths are known.
+  t.ok((percents.at(-1) ?? 0) > 60 && (percents.at(-1) ?? 0) <= 80, percents.join());
+  t.ok(
+    bars.every((bar) => bar.length < 80),
+    'no line wraps',
+  );
+});
+
 t.test('what is wrong for all videos is said once', async (t) => {
   const folder = t.testdir();
   const clip = await makeClip('cfr');

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { CHROMIUM, startChromium } from '../fixtures/chromium.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
@@ -178,4 +179,33 @@ t.test('pictures and many videos have pages too', async (t) => {
   const queue = await fs.readFile(at('q.html'), 'utf8');
   t.match(queue, /1 done, 1 failed/);
   t.match(queue, /<td>failed<\/td>.*b\.mp4/s);
+  const [, before, after] = /class="sides"><img src="([^"]+)"[^>]*><img src="([^"]+)"/.exec(queue) ?? [];
+  t.match(before, /^data:image\/jpeg;base64,/, 'a frame of the video');
+  t.match(after, /^data:image\/jpeg;base64,/, 'and of its output');
+  t.match(queue, /<b>a\.mp4<\/b> at 0:00\.00: 0:0\d, /);
+});
+
+t.test('an output in Blob storage is shown too, from before it left', { skip: withoutAzurite }, async (t) => {
+  const azurite = await startAzurite();
+  t.teardown(() => azurite.stop());
+  const folder = t.testdir({ tmp: {} });
+  const container = await azurite.container('films');
+  await container.getBlockBlobClient('in.mp4').uploadFile(await makeClip('cfr'));
+  const at = (name: string, rights: string): string =>
+    `${azurite.endpoint}/films/${name}?${azurite.sas('films', rights)}`;
+  const places = [at('in.mp4', 'r'), at('out.mkv', 'rwdl')];
+  const report = join(folder, 'run.html');
+  const args = [...places, '--model', await identityModel(folder), '--codec', 'ffv1', '--report', report];
+  const { code, stderr } = await runJob(0, args, { env: { TMPDIR: join(folder, 'tmp') } });
+  t.equal(code, 0, stderr);
+  const page = await fs.readFile(report, 'utf8');
+  samePairs(t, page);
+  t.notMatch(page, 'sig=');
+  const there: string[] = [];
+  for await (const { name } of container.listBlobsFlat()) there.push(name);
+  t.same(there, ['in.mp4', 'out.mkv'], 'the work is removed');
+  t.same(
+    (await fs.readdir(join(folder, 'tmp'))).filter((name) => name.startsWith('framescatter-')),
+    [],
+  );
 });

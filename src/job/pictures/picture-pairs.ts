@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { decodePicture } from '../../pictures/decode.js';
 import { messageOf } from '../../system/errors.js';
 import type { StorageContext } from '../context/storage-context.js';
-import { imageBudget, PAIR_SIDE, PAIRS, type StillPair, type Stills, spread } from '../report/stills.js';
+import { imageBudget, RUN_STILLS, type StillPair, type Stills, spread } from '../report/stills.js';
 import type { PictureInput } from './find.js';
 import type { PictureWork } from './picture-work.js';
 import { outputOf, type PreparedPictures } from './prepare-pictures.js';
@@ -22,7 +22,7 @@ export async function picturePairs(
     return { pairs: [], strip: [], note: 'No pictures are shown: the outputs are in Blob storage.' };
   const reader = inputReader(stopped);
   const made = pictures.filter(({ key }) => recorded.get(key)?.record.error === null);
-  const budget = imageBudget();
+  const budget = imageBudget(RUN_STILLS.mostBytes);
   const pairs: StillPair[] = [];
   let note: string | undefined;
 
@@ -32,7 +32,7 @@ export async function picturePairs(
     return { name: input.name, before: await small(read.bytes), after: await small(await fs.readFile(path)) };
   }
 
-  for (const at of spread(PAIRS, made.length)) {
+  for (const at of spread(RUN_STILLS.pairs, made.length)) {
     const input = made[at];
     if (input === undefined) continue;
     try {
@@ -50,7 +50,7 @@ async function small(file: Uint8Array): Promise<Buffer> {
   const { samples, size } = await decodePicture(file, undefined);
   const { default: sharp } = await import('sharp');
   return sharp(samples, { raw: { ...size, channels: 3 } })
-    .resize(PAIR_SIDE, PAIR_SIDE, { fit: 'inside', withoutEnlargement: true })
+    .resize(RUN_STILLS.side, RUN_STILLS.side, { fit: 'inside', withoutEnlargement: true })
     .jpeg({ quality: QUALITY })
     .toBuffer();
 }

@@ -1,5 +1,6 @@
 import { sayFailure } from '../../report/failure.js';
 import type { Log } from '../../report/log.js';
+import { queueProgress } from '../../report/queue-progress.js';
 import { displayText, parseLocation } from '../../storage/location/location.js';
 import { JobError, messageOf, OutputExists } from '../../system/errors.js';
 import type { RunContext } from '../context/context.js';
@@ -9,8 +10,10 @@ import { publishedIdentity } from '../output/publication.js';
 import { refuseSharedFiles } from '../prepare/files-apart.js';
 import { countStates, type QueuedVideo, queueReport, type VideoOutcome } from '../report/queue-report.js';
 import type { RunFacts } from '../report/run-report.js';
+import { QUEUE_STILLS } from '../report/stills.js';
 import { writeReport } from '../report/write-report.js';
-import { type RootJob, rootJob } from '../root-job.js';
+import { type RootJob, rootJob, type Shown } from '../root-job.js';
+import { measureQueue } from './queue-lengths.js';
 import { planQueue } from './queue-plan.js';
 import { openQueueRecord, type QueueRecord } from './queue-record.js';
 
@@ -55,6 +58,8 @@ interface Forecast {
   readonly next: { readonly entry: Entry; readonly job: RootJob } | undefined;
 }
 
+/** Most videos that show a frame in the page of a queue. */
+const MOST_WITH_FRAMES = 50;
 /** Most names in one message. */
 const MOST_NAMES = 10;
 
@@ -73,13 +78,19 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
   const record = await openQueueRecord(options);
   await context.model(); // a missing model would fail every video
   const entries: readonly Entry[] = jobs.map((job) => ({ job, outcome: { state: 'waiting' } }));
+  const progress = queueProgress(jobs.length);
   let started = 0;
   let forecast: Promise<Forecast> | undefined;
+  let measuring: Promise<void> | undefined;
+  const ended = new AbortController();
 
   async function save(): Promise<void> {
     if (options.report === undefined) return;
     const json = queueReport(version, videosOf(entries));
-    const page = async () => (await import('../report/page/queue-page.js')).queuePage(json);
+    const stills = entries.map(({ outcome }) =>
+      outcome.state === 'done' ? outcome.facts.stills : undefined,
+    );
+    const page = async () => (await import('../report/page/queue-page.js')).queuePage(json, stills);
     await writeReport(options.report, { json, page });
   }
 
@@ -87,6 +98,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
   function start({ entry, outcome }: Forecast['passed'][number]): void {
     started += 1;
     entry.outcome = outcome;
+    if (outcome.state !== 'running') progress.settled(started - 1);
     const video = displayText(entry.job.input);
     const more =
       outcome.state === 'skipped' ? `: skipped, ${displayText(entry.job.output)} exists already` : '';
@@ -98,7 +110,23 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
     if (outcome.state === 'failed') sayFailure(log, outcome.error);
   }
 
-  const ahead = (): Promise<Forecast> => lookAhead(context, record, entries.slice(started));
+  /** The first videos that are made show a frame in the page. */
+  const withFrames = (): boolean =>
+    entries.filter(({ outcome: { state } }) => state === 'done' || state === 'running').length <
+    MOST_WITH_FRAMES;
+
+  const ahead = (): Promise<Forecast> =>
+    lookAhead(context, record, entries.slice(started), (entry) => ({
+      stills: withFrames() ? QUEUE_STILLS : undefined,
+      queue: progress.view(entries.indexOf(entry)),
+    }));
+
+  /** Looks how long the other videos are, once the next one is prepared: that comes first. */
+  async function measure(prepared: Promise<unknown>): Promise<void> {
+    await prepared.catch(() => {});
+    const signal = AbortSignal.any([stop.aborted, ended.signal]);
+    if (log.progress !== 'none') await measureQueue(jobs, progress, signal);
+  }
 
   await save();
   return {
@@ -120,6 +148,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
         job: next.job,
         underWay: () => {
           forecast ??= ahead();
+          measuring ??= measure(forecast);
         },
       };
     },
@@ -127,6 +156,7 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
     async settle(ending) {
       const entry = entries[started - 1];
       if (entry === undefined) throw new JobError('internal', 'the queue has no job to settle');
+      progress.settled(started - 1);
       if (ending === 'published' || 'facts' in ending) {
         entry.outcome =
           ending === 'published' ? { state: 'skipped' } : { state: 'done', facts: ending.facts };
@@ -154,6 +184,8 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
     },
 
     async [Symbol.asyncDispose]() {
+      ended.abort();
+      await measuring;
       await (await forecast)?.next?.job.drop();
     },
   };
@@ -164,13 +196,14 @@ async function lookAhead(
   context: RunContext,
   record: QueueRecord,
   entries: readonly Entry[],
+  shownOf: (entry: Entry) => Shown,
 ): Promise<Forecast> {
   const passed: { entry: Entry; outcome: VideoOutcome }[] = [];
   for (const entry of entries) {
     if (context.stop.reason() !== undefined) break;
     try {
       if (!(await isDone(context, record, entry.job))) {
-        const job = rootJob(context, entry.job);
+        const job = rootJob(context, entry.job, shownOf(entry));
         job.prepare().catch(() => {}); // tried again, and thrown, when its turn comes
         return { passed, next: { entry, job } };
       }

@@ -30,7 +30,7 @@ export interface Stills {
 /** The frames of a video, and where they are found. */
 export interface Footage {
   readonly source: SourceFacts;
-  /** Path of the published file. */
+  /** Path of the finished file. */
   readonly output: string;
   /** Times of all frames in the source, ascending, in ticks. */
   readonly pts: readonly number[];
@@ -41,15 +41,24 @@ export interface Footage {
   readonly signal: AbortSignal;
 }
 
-export const PAIRS = 4;
-const STRIP = 8;
-/** Longest side of an image of a pair, and of the strip, in pixels. */
-export const PAIR_SIDE = 640;
+/** How many frames of a video are taken, and how large. */
+export interface StillPlan {
+  readonly pairs: number;
+  /** Frames of the output alone. */
+  readonly strip: number;
+  /** Longest side of an image of a pair, in pixels. */
+  readonly side: number;
+  /** The most bytes of all images: as text in the page they take a third more. */
+  readonly mostBytes: number;
+  /** The most time that they may take. */
+  readonly mostMs: number;
+}
+
+/** For the page of one video. */
+export const RUN_STILLS: StillPlan = { pairs: 4, strip: 8, side: 640, mostBytes: 640_000, mostMs: 60_000 };
+/** For a video among many. */
+export const QUEUE_STILLS: StillPlan = { pairs: 1, strip: 0, side: 320, mostBytes: 60_000, mostMs: 20_000 };
 const STRIP_SIDE = 160;
-/** The most bytes of all images: as text in the page they take a third more. */
-const MOST_BYTES = 640_000;
-/** The most time that they may take. */
-const MOST_MS = 60_000;
 /** The first frame is looked for from this long before it, since times are rounded. */
 const FIRST_GAP_SECONDS = 0.001;
 /** Decoding begins so long before a frame in a file without an index: broadcasts have a keyframe in it. */
@@ -61,12 +70,12 @@ const QUALITY = '5';
  * Lets FFmpeg make small frames of the source and the output at the same times. A failure leaves a note, and
  * those that were made.
  */
-export async function takeStills(footage: Footage): Promise<Stills> {
+export async function takeStills(footage: Footage, plan: StillPlan = RUN_STILLS): Promise<Stills> {
   const { source, output, pts } = footage;
   const { index, timeBase } = source.video;
   const second = timeBase.den / timeBase.num;
-  const signal = AbortSignal.any([footage.signal, AbortSignal.timeout(MOST_MS)]);
-  const budget = imageBudget();
+  const signal = AbortSignal.any([footage.signal, AbortSignal.timeout(plan.mostMs)]);
+  const budget = imageBudget(plan.mostBytes);
   const pairs: StillPair[] = [];
   const strip: Still[] = [];
   try {
@@ -74,19 +83,19 @@ export async function takeStills(footage: Footage): Promise<Stills> {
     const target = join(folder, 'still.jpg');
     const seek = hasBroadcastClock(source) ? withoutIndex : byIndex;
     const before = (seconds: number): Promise<Buffer> =>
-      still({ file: source.path, map: `0:${index}`, seek: seek(seconds) }, PAIR_SIDE, target, signal);
+      still({ file: source.path, map: `0:${index}`, seek: seek(seconds) }, plan.side, target, signal);
     const after = (seconds: number, side: number): Promise<Buffer> =>
       still({ file: output, map: '0:V:0', seek: byIndex(seconds) }, side, target, signal);
-    for (const at of spread(STRIP, pts.length)) {
+    for (const at of spread(plan.strip, pts.length)) {
       const time = momentOf(pts, at, footage.shift, second);
       const image = await after(time, STRIP_SIDE);
       if (budget.fits(image)) strip.push({ name: nameOfFrame(pts, at, second), image });
     }
-    for (const at of spread(PAIRS, pts.length)) {
+    for (const at of spread(plan.pairs, pts.length)) {
       const pair = {
         name: nameOfFrame(pts, at, second),
         before: await before(momentOf(pts, at, 0, second)),
-        after: await after(momentOf(pts, at, footage.shift, second), PAIR_SIDE),
+        after: await after(momentOf(pts, at, footage.shift, second), plan.side),
       };
       if (budget.fits(pair.before, pair.after)) pairs.push(pair);
     }
@@ -96,9 +105,9 @@ export async function takeStills(footage: Footage): Promise<Stills> {
   }
 }
 
-/** Returns a judge of whether further images fit into a page. */
-export function imageBudget() {
-  let left = MOST_BYTES;
+/** Returns a judge of whether further images fit into so many bytes. */
+export function imageBudget(mostBytes: number) {
+  let left = mostBytes;
   return {
     fits(...images: readonly Buffer[]): boolean {
       const bytes = images.reduce((sum, { length }) => sum + length, 0);

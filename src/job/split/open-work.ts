@@ -90,7 +90,7 @@ export async function openRootWork(
 async function openFrameWork(
   options: JobOptions,
   prepared: PreparedJob,
-  { journal, monitor, storage, device, hardware }: OpenedWork,
+  { journal, monitor, storage, device, hardware, queue }: OpenedWork,
 ): Promise<FrameWork> {
   const { source, wire } = prepared;
   const { log } = storage;
@@ -146,7 +146,7 @@ async function openFrameWork(
     sampled = sampling && sampledDecoder(whole, samplerOf(sampling, source.video.timeBase, taken), position);
     const decoder = sampled ?? whole;
     const total = source.video.frames && framesTaken(sampling, source.video.frames, prepared.rate);
-    const progress = showProgress(log, total, restored, () => journal.videoBytes);
+    const progress = showProgress(log, total, restored, () => journal.videoBytes, 'frames', queue);
     monitor.begin(total, restored);
     return {
       mode: 'frames',
@@ -237,13 +237,14 @@ export interface Completed {
 
 /**
  * Makes the output of the finished segments, verifies every frame in it, publishes it, and removes the
- * journal.
+ * journal. `onPublished` is called in between with the published video, if there is one.
  */
 export async function completeOutput(
   options: JobOptions,
   prepared: PreparedJob,
   work: RootWork,
   log: Log,
+  onPublished: (video: PublishedVideo) => Promise<void>,
 ): Promise<Completed> {
   const { destination, labels } = prepared;
   const segments = await work.finish();
@@ -270,6 +271,7 @@ export async function completeOutput(
   await work.monitor.phase('publish', () =>
     publish(store, prepared.identity, { destination, file, labels, overwrite }, besides),
   );
+  if (video !== undefined) await onPublished(video);
   await discardWork(store, log);
   const odd = nonFiniteFrames(segments);
   const told = nonFiniteWarning(odd, frames, video !== undefined);
@@ -298,8 +300,13 @@ export interface CompletedVideo {
   readonly streams: StreamPlan;
 }
 
-interface MuxedVideo extends CompletedVideo {
+/** A published video, whose work is not removed yet. */
+export interface PublishedVideo extends CompletedVideo {
+  /** The finished file in the work folder. On a file system it may have been moved to the output. */
   readonly file: string;
+}
+
+interface MuxedVideo extends PublishedVideo {
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }

@@ -42,7 +42,7 @@ export interface PieceWork extends RootWork {
 
 /** Opens the work, with the pieces that earlier runs finished. */
 export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: OpenedWork): PieceWork {
-  const { journal, monitor, storage, hardware, strict } = opened;
+  const { journal, monitor, storage, hardware, strict, queue } = opened;
   const { source, wire, input } = prepared;
   const { pts, times } = plan.timeline;
   refuseNonFinite(strict, journal.segments);
@@ -59,7 +59,8 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
   const recorded = journal.segments.reduce((sum, { frames }) => sum + frames, 0);
   if (recorded > 0) storage.log.info(`resuming after ${recorded} frames of an earlier run`);
   monitor.begin(pts.length, recorded);
-  const progress = showProgress(storage.log, pts.length, recorded, () => journal.videoBytes);
+  const bytes = (): number => journal.videoBytes;
+  const progress = showProgress(storage.log, pts.length, recorded, bytes, 'frames', queue);
   let restored = 0;
   const warnings = new Set<string>();
   let failure: { readonly error: unknown } | undefined;

@@ -1,4 +1,5 @@
 import type { Progress } from '../../report/progress.js';
+import type { QueueView } from '../../report/queue-progress.js';
 import type { Monitor } from '../../telemetry/metrics.js';
 import type { Concealed } from '../../video/frames/decode.js';
 import type { StorageContext } from '../context/storage-context.js';
@@ -31,6 +32,8 @@ export interface RootContext {
   readonly monitor: Monitor;
   /** The root's CUDA device. */
   readonly device: number;
+  /** Absent if the job is not one of a queue. */
+  readonly queue?: QueueView;
 }
 
 /** The start of both kinds of work. */

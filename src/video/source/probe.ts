@@ -7,6 +7,7 @@ import { JobError, UNDECODED, undecoded } from '../../system/errors.js';
 import { runFfprobe } from '../ffmpeg/ffmpeg.js';
 import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
 import { isoSampleEntries } from '../formats/iso-boxes.js';
+import type { Rational } from '../formats/rational.js';
 import { measuredRate } from './frame-rate.js';
 import { choiceNote, mainVideo, noVideo, videoNamed, videosOf } from './main-video.js';
 import {
@@ -85,6 +86,23 @@ export async function probeHeaders(
   const { headers, openOptions } = await readHeaders(path);
   const index = pick(parseStreams(headers, path, limits).streams);
   return rated({ ...parseProbe(headers, path, bytes, limits, index), openOptions }, headers);
+}
+
+/** The length of a video by its headers. */
+export interface PromisedLength {
+  readonly frames: number;
+  readonly rate: Rational | undefined;
+}
+
+/**
+ * Returns what the headers of a video promise, quickly: the file may hold something else. Undefined if they
+ * do not tell. `signal` ends it. Throws as `probe`.
+ */
+export async function promisedLength(path: string, signal: AbortSignal): Promise<PromisedLength | undefined> {
+  const bytes = await fileSize(path);
+  const headers = await runFfprobe(path, SHOWN, signal);
+  const { frames, averageRate } = parseProbe(headers, path, bytes, sourceLimits()).video;
+  return frames === undefined ? undefined : { frames, rate: averageRate };
 }
 
 async function refuseEncrypted({ path, format }: SourceFacts): Promise<void> {

@@ -110,7 +110,7 @@ t.test('names and messages are data: nothing in them becomes markup or script', 
     { input: HOSTILE, output: HOSTILE, outcome: { state: 'waiting' } },
   ]);
   const stills = { pairs: image, strip: [], note: HOSTILE };
-  for (const page of [pageOf(hostile), picturesPage(pictures, stills), queuePage(queue)]) {
+  for (const page of [pageOf(hostile), picturesPage(pictures, stills), queuePage(queue, [stills])]) {
     t.equal(page.match(/<script/g)?.length, 2, 'the two scripts of our own');
     t.equal(page.match(/<\/script>/g)?.length, 2);
     t.equal(page.match(/<\/title>/g)?.length, 1);
@@ -119,6 +119,37 @@ t.test('names and messages are data: nothing in them becomes markup or script', 
     t.match(page, '&lt;script&gt;alert(1)&lt;/script&gt;');
     t.ok(JSON.stringify(dataOf(page)).includes('</title>&amp;'), 'the data say it as it is');
   }
+});
+
+t.test('the page of a queue has numbers and a frame of each video, of a table its rows', async (t) => {
+  const table = runFacts({
+    output: { path: 'rows.csv', bytes: 999, table: 'rows.csv', tableRows: 7, model: 'm', modelSha256: '' },
+    tables: [{ name: 'boxes', path: 'rows.csv', rows: 7 }],
+  });
+  const videos = [
+    { input: 'in.mov', output: 'dir/out.mp4', outcome: { state: 'done', facts: runFacts() } },
+    { input: 'b.mov', output: 'rows.csv', outcome: { state: 'done', facts: table } },
+    { input: 'c.mov', output: 'dir/c.mp4', outcome: { state: 'done', facts: runFacts() } },
+    { input: 'd.mov', output: 'dir/d.mp4', outcome: { state: 'waiting' } },
+  ] as const;
+  const note = { pairs: [], strip: [], note: 'Some frames could not be shown: x' };
+  const page = queuePage(queueReport('0.1.0', videos), [STILLS, undefined, note]);
+  t.same(headings(page), ['Before and after', 'Videos']);
+  t.equal(page.match(/<figure>/g)?.length, 1);
+  t.match(page, '<b>out.mp4</b> at 0:02.00: 0:04, 1920x1080 h264, 2.3 MB, 8.33 fps');
+  t.match(page, '1 of the 2 videos that this run made are shown.');
+  for (const [value, what] of [
+    ['3 of 4', 'videos made by this run'],
+    ['300', 'frames, verified'],
+    ['0:36', 'from start to published, of all'],
+    ['8.33 fps', 'start-ups included'],
+  ])
+    t.match(page, `<b>${value}</b><span>${what}</span>`);
+  t.match(page, '<td>100, read back</td><td>0:04</td><td>7 rows, 999 bytes</td>');
+  t.match(page, '<div>Some frames could not be shown: x</div>');
+  const waiting = queuePage(queueReport('0.1.0', videos.slice(3)), []);
+  t.same(headings(waiting), ['Videos'], 'no numbers before there are some');
+  t.notMatch(waiting, 'class="tiles"');
 });
 
 t.test('a page asks for nothing from anywhere', async (t) => {

@@ -29,6 +29,25 @@ t.test('a bar has the room that the terminal leaves', async (t) => {
   t.match(fitted({ ...STATE, frames: 400 }, 200), /^\[#{28}\] /, 'more frames than the file promised');
 });
 
+t.test('in a queue the line tells of all videos, and fits any terminal', async (t) => {
+  const queue = { video: 3, of: 12, share: 0.249, secondsLeft: 3731 };
+  const state = { ...STATE, queue };
+  const full = 'video 3 of 12: 31 %, 120/377 frames, 24.1 fps, 0:11 left, 3.2 MB; queue 24 %, 1:02:11 left';
+  t.equal(progressLine(state), full);
+  t.equal(fitted(state, 200), `[########....................] ${full}`);
+  const short = '3/12: 31 %, 24.1 fps, 0:11 left; queue 24 %, 1:02:11 left';
+  t.equal(fitted(state, 80), `[######.............] ${short}`);
+  t.equal(fitted(state, 68), short, 'no room for a bar');
+  t.equal(fitted(state, 50), '3/12: 31 %, 24.1 fps; queue 24 %, 1:02:11 left');
+  t.equal(fitted(state, 40), '3/12: 31 %; queue 24 %, 1:02:11 left');
+  t.equal(fitted(state, 30), '3/12: 31 %; queue 24 %');
+  t.equal(fitted(state, 10), '3/12: 31 ', 'the beginning, where nothing else fits');
+  for (let columns = 0; columns < 140; columns += 1)
+    t.ok(fitted(state, columns).length < Math.max(1, columns), `${columns} columns: it never wraps`);
+  const unknown = { ...queue, share: undefined, secondsLeft: undefined };
+  t.equal(fitted({ ...STATE, total: undefined, queue: unknown }, 30), '3/12: 120 frames, 24.1 fps');
+});
+
 t.test('messages go above the bar, which is drawn again', async (t) => {
   const written: string[] = [];
   const write = (text: string): void => void written.push(text);

@@ -52,6 +52,11 @@ figcaption, caption { color: var(--soft); font-size: .875rem; text-align: left; 
   list-style: none; }
 .strip img { width: 100%; display: block; border-radius: 3px; }
 .strip span { font-size: .75rem; color: var(--soft); }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 1rem; margin: 0;
+  padding: 0; list-style: none; }
+.gallery figure { margin: 0; }
+.sides { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; align-items: start; }
+.sides img { width: 100%; display: block; border-radius: 3px; }
 .rank { display: grid; grid-template-columns: 8.5rem 1fr; gap: .6rem; align-items: center; margin: 2px 0; }
 .rank .name { font-size: .8rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .rank svg, .chart svg { width: 100%; display: block; background: var(--track); }
