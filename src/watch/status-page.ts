@@ -1,4 +1,4 @@
-/** The status of a watcher as a page, which renews itself. */
+/** The status of a watcher as a page, which refreshes itself. */
 import { facts, hashOf, section, table } from '../job/report/page/document.js';
 import { html, type Markup, trusted } from '../job/report/page/markup.js';
 import { STYLE } from '../job/report/page/style.js';
@@ -14,7 +14,7 @@ const EVERY_SECONDS = 5;
  */
 const SCRIPT = `
 const alive = document.getElementById('alive');
-const renew = async () => {
+const refresh = async () => {
   const answer = await fetch('/', { cache: 'no-store' });
   if (!answer.ok) throw new Error(answer.status);
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
@@ -37,7 +37,7 @@ const turn = async () => {
   clearTimeout(timer);
   if (document.visibilityState === 'visible') {
     try {
-      await renew();
+      await refresh();
       alive.textContent = '';
     } catch {
       alive.textContent = 'The watcher does not answer: it has ended, or is busy. What you see is old.';
@@ -161,8 +161,8 @@ function watcherOf({ watching, output, watcher, started, updated, version }: Sta
       ['Watches', watching],
       ['Outputs', output],
       ['Watcher', watcher],
-      ['Began', plainTime(started)],
-      ['Looked last', plainTime(updated)],
+      ['Started', plainTime(started)],
+      ['Last look at the videos', plainTime(updated)],
       ['framescatter', version],
     ]),
   );

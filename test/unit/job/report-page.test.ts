@@ -136,7 +136,8 @@ t.test('the page of a queue has numbers and a frame of each video, of a table it
   const page = queuePage(queueReport('0.1.0', videos), [STILLS, undefined, note]);
   t.same(headings(page), ['Before and after', 'Videos']);
   t.equal(page.match(/<figure>/g)?.length, 1);
-  t.match(page, '<b>out.mp4</b> at 0:02.00: 0:04, 1920x1080 h264, 2.3 MB, 8.33 fps');
+  t.match(page, '<b>out.mp4</b>: 0:04 at 8.33 fps, 1920x1080 h264, 2.3 MB');
+  t.match(page, 'alt="out.mp4 after the model, at 0:02.00"');
   t.match(page, '1 of the 2 videos that this run made are shown.');
   for (const [value, what] of [
     ['3 of 4', 'videos made by this run'],

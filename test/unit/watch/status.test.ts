@@ -56,6 +56,15 @@ t.test('what each video is at: before, while and after its job', async (t) => {
   await fs.rm(join(out, '..', 'in', 'a.mp4'));
   t.match(await board.read(), { counts: { waiting: 0, done: 1, failed: 1 } }, 'what was done stays');
 
+  const status = await board.read();
+  t.same(Object.keys(status), [
+    ...['status', 'version', 'watching', 'output', 'watcher', 'started', 'updated', 'problem'],
+    ...['counts', 'running', 'waiting', 'failed', 'done'],
+  ]);
+  t.same(Object.keys(status.done[0] ?? {}), [
+    ...['video', 'bytes', 'output', 'failures', 'interruptions', 'reason', 'firstTaken', 'updated'],
+    ...['watcher', 'report'],
+  ]);
   const other = await boardOf(watcher).read();
   t.match(other.counts, { waiting: 0, done: 0 }, 'another watcher knows what is there');
 });
@@ -231,6 +240,10 @@ t.test('the server answers this machine alone, and only questions', async (t) =>
   await board.records.read(video);
   await fs.rename(join(folder, 'secret.html'), join(folder, 'pages', 'secret.html'));
   t.equal((await ask(server.url, address)).code, 404, 'a record does not lead out of the outputs');
+  await t.rejects(openReportPages(join(out, 'a.mp4')), {
+    code: 'output',
+    message: /the folder .*a\.mp4 of reports cannot be used/,
+  });
 
   await t.rejects(openStatusServer(Number(port), board), {
     code: 'output',

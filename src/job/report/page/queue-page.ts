@@ -57,7 +57,7 @@ function gallery(videos: readonly Entry[], stills: readonly (Stills | undefined)
   const made = videos.filter((entry) => runOf(entry)?.output.codec !== undefined).length;
   return html`<ol class="gallery">${shown.map(({ entry, pair, run }) => {
     const name = basename(entry.output);
-    return html`<li><figure><div class="sides"><img src="${jpegAddress(pair.before)}" alt="${name} before the model, at ${pair.name}" loading="lazy"><img src="${jpegAddress(pair.after)}" alt="${name} after the model, at ${pair.name}" loading="lazy"></div><figcaption><b>${name}</b> at ${pair.name}: ${clock(run.videoSeconds)}, ${resultOf(run)}, ${speedText(speedOf(run))}</figcaption></figure></li>
+    return html`<li><figure><div class="sides"><img src="${jpegAddress(pair.before)}" alt="${name} before the model, at ${pair.name}" loading="lazy"><img src="${jpegAddress(pair.after)}" alt="${name} after the model, at ${pair.name}" loading="lazy"></div><figcaption><b>${name}</b>: ${clock(run.videoSeconds)} at ${speedText(speedOf(run))}, ${resultOf(run)}</figcaption></figure></li>
 `;
   })}</ol>${shown.length < made && html`<p>${shown.length} of the ${made} videos that this run made are shown.</p>`}`;
 }

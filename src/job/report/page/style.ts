@@ -56,7 +56,7 @@ figcaption, caption { color: var(--soft); font-size: .875rem; text-align: left; 
   padding: 0; list-style: none; }
 .gallery figure { margin: 0; }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; align-items: start; }
-.sides img { width: 100%; display: block; border-radius: 3px; }
+.sides img { width: 100%; max-height: 16rem; object-fit: contain; display: block; border-radius: 3px; }
 .rank { display: grid; grid-template-columns: 8.5rem 1fr; gap: .6rem; align-items: center; margin: 2px 0; }
 .rank .name { font-size: .8rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .rank svg, .chart svg { width: 100%; display: block; background: var(--track); }
