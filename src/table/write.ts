@@ -37,6 +37,16 @@ export function tableFormatOf(name: string): TableFormat | undefined {
   return FORMATS[extname(name).toLowerCase()];
 }
 
+/** Returns the format that `--format` names by its suffix; undefined if it is none of a table. */
+export function tableFormatNamed(suffix: string | undefined): TableFormat | undefined {
+  return suffix === undefined ? undefined : FORMATS[`.${suffix.toLowerCase()}`];
+}
+
+/** Returns the format of the table that an output of this name is; undefined: it is a video. */
+export function outputTable(name: string, format: string | undefined): TableFormat | undefined {
+  return format === undefined ? tableFormatOf(name) : tableFormatNamed(format);
+}
+
 /** Returns whether files of the format cannot hold NaN and infinity. */
 export function holdsFiniteOnly(format: TableFormat): boolean {
   return format !== 'parquet';

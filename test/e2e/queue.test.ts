@@ -6,6 +6,9 @@ import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, endWithin, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
+import { runUntil } from '../fixtures/port-jobs.js';
+import { classifier, networkFolder } from '../fixtures/table-networks.js';
+import { startWatcher } from '../fixtures/watcher.js';
 
 interface Entry {
   readonly input: string;
@@ -247,6 +250,44 @@ t.test('what is wrong for all videos is said once', async (t) => {
     code: 1,
     stderr: /the output is the input/,
   });
+});
+
+t.test('a table of each video: the same as by jobs of their own, killed and resumed too', async (t) => {
+  const folder = t.testdir({ in: {}, ...networkFolder(classifier()) });
+  const at = (name: string): string => join(folder, name);
+  await fs.copyFile(await makeClip('one-frame'), at('in/1.mp4'));
+  await fs.copyFile(await makeClip('open-gop'), at('in/2.mp4'));
+  await fs.copyFile(await makeClip('vfr-mkv'), at(`in/${HOSTILE}`));
+  const model = ['--model', at('model.onnx'), '--provider', 'cpu', '--every', '3'];
+  const short = [...model, '--segment-seconds', '1', '--report', at('report.json')];
+  const args = [at('in'), '--out-dir', at('out'), '--format', 'csv', ...short];
+  t.not((await runUntil(60, 2, args)).code, 0, 'it is killed');
+  t.ok(
+    (await fs.readdir(at('out'))).some((name) => name.endsWith('.framescatter')),
+    'in the middle of one',
+  );
+  const again = await runJob(3, args);
+  t.equal(again.code, 0, again.stderr);
+  const names = ['1.mp4', '2.mp4', HOSTILE];
+  t.same((await fs.readdir(at('out'))).sort(), names.map((name) => `${name}.csv`).sort(), 'nothing else');
+  for (const name of names) {
+    const alone = at(`alone ${name}.csv`);
+    t.match(await runJob(0, [at(`in/${name}`), alone, ...model]), { code: 0 });
+    t.equal(await fs.readFile(at(`out/${name}.csv`), 'utf8'), await fs.readFile(alone, 'utf8'), name);
+  }
+  t.match(await runJob(0, args), { code: 0, stderr: /2\.mp4\.csv exists already/ });
+  t.same(await states(at('report.json')), ['skipped', 'skipped', 'skipped']);
+
+  const watched = ['--out', at('seen'), '--once', '--', ...model, '--format', 'csv'];
+  await fs.mkdir(at('seen'));
+  t.match(await startWatcher([at('in'), ...watched]).result, { code: 0 }, 'a watcher makes the same');
+  for (const name of names)
+    t.ok((await fs.readFile(at(`seen/${name}.csv`))).equals(await fs.readFile(at(`out/${name}.csv`))), name);
+
+  const refused = await runJob(0, [at('in'), '--out-dir', at('none'), ...model.slice(0, 4)]);
+  t.equal(refused.code, 1);
+  t.match(errors(refused.stderr), [/gives a table and no picture/], 'once for all videos');
+  t.match(refused.stderr, /or --format parquet with --out-dir/);
 });
 
 t.test('a container of videos, and outputs in another', { skip: withoutAzurite }, async (t) => {

@@ -245,7 +245,8 @@ function outputOptions<T>(parser: Argv<T>) {
     .option('format', {
       type: 'string',
       group,
-      describe: 'container, where the name of OUTPUT does not say it: mp4, mov, mkv, webm',
+      describe:
+        'where the name of OUTPUT does not say it: mp4, mov, mkv, webm; for tables parquet, jsonl, csv',
     })
     .option('table', {
       type: 'string',

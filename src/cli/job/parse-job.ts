@@ -14,7 +14,7 @@ import { MAX_STEADY } from '../../model/ports/steady.js';
 import { formatOfName } from '../../pictures/formats.js';
 import { isAddress } from '../../storage/location/location.js';
 import { isVideoName } from '../../storage/video-listing.js';
-import { tableFormatOf } from '../../table/write.js';
+import { outputTable, tableFormatNamed, tableFormatOf } from '../../table/write.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
 import type { Rational } from '../../video/formats/rational.js';
 import { MOST_CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
@@ -55,6 +55,7 @@ export const JOB = {
     'framescatter in.mp4 out.mp4 --model adain.onnx --input style=painting.jpg',
     'framescatter in.mp4 detections.parquet --model yolo.onnx',
     'framescatter rushes/ b.mov --out-dir styled/',
+    'framescatter rushes/ --out-dir tables/ --format parquet --model yolo.onnx',
     'framescatter photo.jpg out.jpg --model wave',
     'framescatter photos/ --out-dir styled/ --model wave',
     'framescatter photos/ labels.parquet --model resnet50.onnx',
@@ -99,14 +100,17 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
       throw usage(`a job takes an INPUT and an OUTPUT, or any number of INPUTs and --out-dir (got ${got})`);
     }
     refuseOtherContainer(output, options.format);
-    refuseForTable(output, parsed);
-    const isTable = tableFormatOf(pathOf(output)) !== undefined;
+    const isTable = outputTable(pathOf(output), options.format) !== undefined;
+    refuseForKind(isTable, parsed);
     if (parsed['max-failures'] !== undefined && !(isTable && !isVideoName(basename(pathOf(input)))))
       throw usage('--max-failures goes with pictures');
     return { kind: 'job', options: { ...options, input, output } };
   }
-  const single = (['table', 'output', 'every', 'fps'] as const).find((name) => parsed[name] !== undefined);
-  if (single !== undefined) throw usage(`--${single} goes with one INPUT and one OUTPUT`);
+  const areTables = tableFormatNamed(options.format) !== undefined;
+  refuseForKind(areTables, parsed);
+  const single = (['table', 'output'] as const).find((name) => parsed[name] !== undefined);
+  if (single !== undefined)
+    throw usage(`--${single} goes with one INPUT and one OUTPUT; --format parquet makes a table of each`);
   if (names.includes('') || (list === undefined && names.length === 0)) {
     throw usage('--out-dir goes with at least one INPUT, or --list');
   }
@@ -129,9 +133,15 @@ export function checkJob(argv: readonly string[]): JobOptions {
 /** Refuses a --format that contradicts the name of the output. */
 function refuseOtherContainer(output: string, format: string | undefined): void {
   if (format === undefined) return;
-  const own = containerNamed(pathOf(output));
-  if (own === undefined || own.name === containerFor('', format).name) return;
-  throw usage(`--format ${format} contradicts the name of OUTPUT, which says ${own.name}`);
+  const own = containerNamed(pathOf(output))?.name;
+  const table = tableFormatNamed(format);
+  if (table === undefined) {
+    if (own === undefined || own === containerFor('', format).name) return;
+    throw usage(`--format ${format} contradicts the name of OUTPUT, which says ${own}`);
+  }
+  const named = tableFormatOf(pathOf(output));
+  if (own === undefined && (named === undefined || named === table)) return;
+  throw usage(`--format ${format} contradicts the name of OUTPUT, which says ${own ?? named}`);
 }
 
 /** Returns the job of pictures that names alone say: one picture as OUTPUT, or a table of several inputs. */
@@ -152,12 +162,12 @@ function picturesOf(
 
 type Parsed = OptionsOf<typeof JOB>;
 
-/** Refuses options that have no effect where OUTPUT is a table. */
-function refuseForTable(output: string, parsed: Parsed): void {
-  if (tableFormatOf(pathOf(output)) === undefined || parsed.format !== undefined) {
+/** Refuses options that have no effect where OUTPUT is a table, or where it is none. */
+function refuseForKind(isTable: boolean, parsed: Parsed): void {
+  if (!isTable) {
     const sampled = (['every', 'fps'] as const).find((name) => parsed[name] !== undefined);
     if (sampled === undefined) return;
-    throw usage(`--${sampled} goes with a table as OUTPUT: a video keeps every frame`);
+    throw usage(`--${sampled} goes with a table as OUTPUT, or --format parquet: a video keeps every frame`);
   }
   const option = (['table', 'crf', 'preset', 'codec', 'audio', 'subtitles'] as const).find(
     (name) => parsed[name] !== undefined,

@@ -60,7 +60,7 @@ export interface RunOptions extends StreamChoices {
   /** Constant rate factor; undefined is the codec's default. */
   readonly crf: number | undefined;
   readonly preset: string | undefined;
-  /** Container; undefined: from the output's name. */
+  /** Container, or format of a table; undefined: from the output's name. */
   readonly format: string | undefined;
   readonly segmentSeconds: number;
   readonly split: SplitName;

@@ -1,4 +1,5 @@
 import { derivedName, derivedPath } from '../../storage/location/derived-names.js';
+import { tableFormatNamed, tableFormatOf } from '../../table/write.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
 import type { RunOptions } from '../context/options.js';
@@ -13,11 +14,14 @@ const OTHERWISE = 'mkv';
  * Returns the output's name of the video `name`, which may be a path: the same, if its suffix is that of the
  * container to be written; else with that suffix appended (`a.avi.mkv`). The container is `format` if given;
  * else the video's own, if it can be written and holds the codec; else Matroska. Other videos that come later
- * change nothing, and `a.avi` and `a.mkv` do not share an output.
+ * change nothing, and `a.avi` and `a.mkv` do not share an output. The suffix of a table is its `format`.
  *
- * @throws {JobError} usage: when there is no container `format`.
+ * @throws {JobError} usage: when `format` is neither a container nor a table.
  */
 export function outputName(name: string, { format, codec }: OutputNaming): string {
+  const table = tableFormatNamed(format);
+  if (format !== undefined && table !== undefined)
+    return tableFormatOf(name) === table ? name : derivedPath(name, `.${format.toLowerCase()}`);
   const own = containerNamed(name);
   if (format !== undefined) {
     const asked = containerFor(name, format);
@@ -31,6 +35,7 @@ export function outputName(name: string, { format, codec }: OutputNaming): strin
 export function formerOutputName(name: string, naming: OutputNaming): string {
   const dot = name.lastIndexOf('.');
   const stem = dot <= 0 ? name : name.slice(0, dot);
+  if (tableFormatNamed(naming.format) !== undefined) return outputName(name, naming);
   if (naming.format !== undefined) return derivedName(stem, `.${containerFor(name, naming.format).name}`);
   return outputName(name, naming) === name ? name : derivedName(stem, `.${OTHERWISE}`);
 }

@@ -3,7 +3,7 @@ import type { World } from '../../mpi/world.js';
 import { displayText, isAddress, lastName, parseLocation } from '../../storage/location/location.js';
 import { isVideoName } from '../../storage/video-listing.js';
 import { JobError } from '../../system/errors.js';
-import { tableFormatOf } from '../../table/write.js';
+import { outputTable } from '../../table/write.js';
 import { onRoot } from '../collective.js';
 import type { RunContext } from '../context/context.js';
 import type { JobOptions, PicturesOptions, QueueOptions } from '../context/options.js';
@@ -41,8 +41,7 @@ function agreed(world: World, value: boolean): Promise<boolean> {
 function mayBePictures(work: Work): boolean {
   if (work.kind !== 'job') return true;
   const { input, output, format } = work.options;
-  const isTable = format === undefined && tableFormatOf(nameOf(output)) !== undefined;
-  return isTable && !isVideoName(nameOf(input));
+  return outputTable(nameOf(output), format) !== undefined && !isVideoName(nameOf(input));
 }
 
 function nameOf(text: string): string {
@@ -111,7 +110,7 @@ function notPictures({ target }: PicturesOptions, video: string): JobError {
       ? `OUTPUT is a picture (${displayText(target.name)})`
       : 'OUTPUT is a table of pictures';
   return new JobError('usage', `${one}, and ${video} is or holds a video`, {
-    hint: 'the table of a video takes one INPUT; a video as OUTPUT ends in .mp4, .mov, .mkv or .webm',
+    hint: 'the table of a video takes one INPUT, or --out-dir and --format parquet; a video as OUTPUT ends in .mp4, .mov, .mkv or .webm',
   });
 }
 

@@ -1,5 +1,6 @@
 /** Options that say nothing about pictures. Pure. */
 import { JobError } from '../../system/errors.js';
+import { tableFormatNamed } from '../../table/write.js';
 import { KEEP_STREAMS } from '../../video/streams/stream-choices.js';
 import type { RunOptions } from '../context/options.js';
 
@@ -37,8 +38,9 @@ export function refuseVideoOptions(options: RunOptions): void {
       hint: 'omit it: the first table of the model is written',
     });
   if (given === undefined) return;
+  const ofTable = given === 'table' || tableFormatNamed(options.format) !== undefined;
   const option = given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   throw new JobError('usage', `--${option} does not apply to pictures`, {
-    hint: given === 'table' ? 'give the table as OUTPUT, in a run of its own' : 'it is for videos: omit it',
+    hint: ofTable ? 'give the table as OUTPUT, in a run of its own' : 'it is for videos: omit it',
   });
 }

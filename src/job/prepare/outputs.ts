@@ -3,7 +3,7 @@ import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { type Location, parseLocation } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
 import { didYouMean } from '../../system/suggestion.js';
-import { type TableFormat, tableFormatOf } from '../../table/write.js';
+import { outputTable, type TableFormat, tableFormatOf } from '../../table/write.js';
 import { type Container, containerFor } from '../../video/formats/container.js';
 import type { JobOptions } from '../context/options.js';
 import type { StorageContext } from '../context/storage-context.js';
@@ -43,8 +43,8 @@ export const UPRIGHT = { carriesDisplayMatrix: false, isTable: true } as const;
 
 /** Returns what the name of the output, or --format, says of it. */
 export function outputKind(name: string, format: string | undefined): OutputKind {
-  const table = tableFormatOf(name);
-  return table === undefined || format !== undefined
+  const table = outputTable(name, format);
+  return table === undefined
     ? { kind: 'video', container: containerFor(name, format) }
     : { kind: 'table', format: table };
 }
@@ -99,7 +99,7 @@ export function modelFor(
   const [first] = tables;
   if (output.kind === 'video' && io.io === 'table') {
     throw new JobError('model', `"${model.file}" gives a table and no picture`, {
-      hint: 'give an OUTPUT whose name ends in .parquet, .jsonl or .csv; --out-dir makes no tables',
+      hint: 'give an OUTPUT whose name ends in .parquet, .jsonl or .csv, or --format parquet with --out-dir',
     });
   }
   if ((output.kind === 'table' || besides.length > 0) && first === undefined) {

@@ -1,13 +1,14 @@
 import { sayFailure } from '../../report/failure.js';
 import type { Log } from '../../report/log.js';
 import { queueProgress } from '../../report/queue-progress.js';
-import { displayText, parseLocation } from '../../storage/location/location.js';
+import { displayText, lastName, parseLocation } from '../../storage/location/location.js';
 import { JobError, messageOf, OutputExists } from '../../system/errors.js';
 import type { RunContext } from '../context/context.js';
 import type { JobOptions, QueueOptions } from '../context/options.js';
 import { openDestination } from '../output/destination.js';
 import { publishedIdentity } from '../output/publication.js';
 import { refuseSharedFiles } from '../prepare/files-apart.js';
+import { modelFor, outputKind } from '../prepare/outputs.js';
 import { countStates, type QueuedVideo, queueReport, type VideoOutcome } from '../report/queue-report.js';
 import type { RunFacts } from '../report/run-report.js';
 import { QUEUE_STILLS } from '../report/stills.js';
@@ -76,7 +77,11 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
   });
   await refuseSharedFiles(jobs, options.list);
   const record = await openQueueRecord(options);
-  await context.model(); // a missing model would fail every video
+  const [first] = jobs;
+  // What a model lacks would fail every video.
+  const model = await context.model();
+  if (first !== undefined)
+    modelFor(model, outputKind(lastName(parseLocation(first.output)), options.format), []);
   const entries: readonly Entry[] = jobs.map((job) => ({ job, outcome: { state: 'waiting' } }));
   const progress = queueProgress(jobs.length);
   let started = 0;

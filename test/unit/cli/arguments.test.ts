@@ -92,7 +92,7 @@ t.test('--fps takes decimals and fractions', async (t) => {
   for (const [argv, message] of [
     [['a', 'b.csv', '--fps', '1', '--every', '2'], /--fps and --every exclude each other/],
     [['a', 'b.mp4', '--fps', '1'], /--fps goes with a table as OUTPUT/],
-    [['a', '--out-dir', 'b', '--fps', '1'], /--fps goes with one INPUT and one OUTPUT/],
+    [['a', '--out-dir', 'b', '--fps', '1'], /--fps goes with a table as OUTPUT, or --format parquet/],
   ] as const) {
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
   }
@@ -328,10 +328,22 @@ t.test('nothing is accepted and ignored', async (t) => {
     [['a', 'b', '--crf', '20', '--crf=20'], /--crf is given twice/],
     [['a', 'b.mp4', '--format', 'mkv'], /--format mkv contradicts the name of OUTPUT, which says mp4/],
     [['a', 'https://x.blob.core.windows.net/c/b.mov?sig=1', '--format', 'mp4'], /which says mov/],
+    [['a', 'b.mp4', '--format', 'csv'], /--format csv contradicts the name of OUTPUT, which says mp4/],
+    [['a', 'b.csv', '--format', 'parquet'], /--format parquet contradicts .*, which says csv/],
+    [
+      ['a', '--out-dir', 'b', '--format', 'csv', '--codec', 'vp9'],
+      /--codec does not apply where OUTPUT is a table/,
+    ],
+    [['a', 'b', '--format', 'csv', '--table', 'c.csv'], /--table does not apply where OUTPUT is a table/],
+    [['a', '--out-dir', 'b', '--table', 'c.csv'], /--table goes .* --format parquet makes a table of each/],
   ];
   for (const [argv, message] of cases) {
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
   }
+  t.match(job('a', 'b', '--format', 'parquet', '--every', '3'), { format: 'parquet', every: 3 });
+  t.equal(job('a', 'b.ndjson', '--format', 'jsonl').format, 'jsonl', 'the same format');
+  const tables = parseArguments(['a', 'b', '--out-dir', 'c', '--format', 'csv', '--fps', '1'], '1');
+  t.match(tables, { kind: 'queue', options: { format: 'csv', fps: { num: 1, den: 1 } } });
   t.match(job('a', 'b', '-v', '--verbose'), { verbosity: 'verbose' }, 'a switch may be repeated');
   t.equal(job('a', 'b.m4v', '--format', 'mp4').format, 'mp4', 'the same container');
   t.equal(job('a', 'b.bin', '--format', 'mkv').format, 'mkv');

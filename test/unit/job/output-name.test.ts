@@ -24,10 +24,18 @@ t.test('and gets it appended where it is not', async (t) => {
   t.throws(() => outputName('a.mp4', { codec: 'h264', format: 'xyz' }), { code: 'usage' });
 });
 
+t.test('tables have the names of their videos, with the suffix of --format', async (t) => {
+  const named = (name: string, format: string) => outputName(name, { codec: 'h264', format });
+  t.equal(named('x/a.mp4', 'parquet'), 'x/a.mp4.parquet');
+  t.equal(named('a', 'CSV'), 'a.csv');
+  t.equal(named('a.mp4.jsonl', 'ndjson'), 'a.mp4.jsonl', 'a name that was given stays');
+  t.equal(formerOutputName('a.mp4', { codec: 'h264', format: 'jsonl' }), 'a.mp4.jsonl');
+});
+
 t.test('videos of one name with other suffixes have outputs of their own', async (t) => {
   const videos = ['avi', 'mkv', 'mov', 'mp4', 'ts', 'webm', 'wmv'].map((suffix) => `a.${suffix}`);
   for (const codec of CODECS)
-    for (const format of [undefined, 'mkv', 'mp4'])
+    for (const format of [undefined, 'mkv', 'mp4', 'csv'])
       t.equal(new Set(videos.map((name) => outputName(name, { codec, format }))).size, videos.length);
 });
 
