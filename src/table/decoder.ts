@@ -132,7 +132,7 @@ function foundRows(tensor: Numbers = NONE): number {
 }
 
 /** Heads that take rows of zeros for none: those whose scores need no activation. */
-const TAKE_PADDING: readonly string[] = ['ssd', 'yolov10'];
+const TAKE_PADDING: readonly string[] = ['ssd', 'yolov7', 'yolov10'];
 
 function coderOf(
   spec: TableSpec,

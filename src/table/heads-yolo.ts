@@ -82,28 +82,56 @@ export function yolov8Head(shapes: readonly Shape[], labels: number | undefined)
  * A candidate whose class is no whole number from 0 is skipped.
  */
 export function endToEndHead(shapes: readonly Shape[]): Head | Refusal {
+  return finishedBoxes(shapes, { width: 6, corners: 0, score: 4, label: 5 }, (given) => {
+    return `yolov10 takes one output [boxes, 6], not ${given}`;
+  });
+}
+
+/**
+ * The end-to-end head of YOLOv7, by `export.py --grid --end2end --max-wh 640` of github.com/WongKinYiu/yolov7
+ * (`ONNX_ORT` of models/experimental.py): one tensor [K, 7] ("output") of the boxes that its own suppression
+ * left: number of the frame in the batch, x1, y1, x2, y2 in pixels, class, score. The batch is of one frame.
+ */
+export function yolov7Head(shapes: readonly Shape[]): Head | Refusal {
+  return finishedBoxes(shapes, { width: 7, corners: 1, score: 6, label: 5 }, (given) => {
+    return `yolov7 takes one output [boxes, 7], not ${given}; without --end2end the head is yolov5`;
+  });
+}
+
+/** The places of a box's numbers in its row. */
+interface BoxRow {
+  readonly width: number;
+  readonly corners: number;
+  readonly score: number;
+  readonly label: number;
+}
+
+/** Returns the head of boxes that a network has finished: a row of numbers each, with one score and class. */
+function finishedBoxes(
+  shapes: readonly Shape[],
+  row: BoxRow,
+  refusal: (given: string) => string,
+): Head | Refusal {
   const [shape, ...others] = shapes.map(withoutOnes);
   const [candidates = 0, width] = shape ?? [];
-  if (others.length > 0 || shape?.length !== 2 || width !== END_TO_END_WIDTH) {
-    return { refusal: `yolov10 takes one output [boxes, 6], not ${shapeText(shapes)}` };
-  }
+  if (others.length > 0 || shape?.length !== 2 || width !== row.width)
+    return { refusal: refusal(shapeText(shapes)) };
   return {
     candidates,
     classes: undefined,
     scan([tensor = NOTHING], offer) {
       for (let index = 0; index < candidates; index += 1) {
-        const at = index * END_TO_END_WIDTH;
-        const label = tensor[at + 5] ?? Number.NaN;
-        if (isClass(label)) offer(index, tensor[at + 4] ?? Number.NaN, label);
+        const at = index * row.width;
+        const label = tensor[at + row.label] ?? Number.NaN;
+        if (isClass(label)) offer(index, tensor[at + row.score] ?? Number.NaN, label);
       }
     },
     corners([tensor = NOTHING], index, into) {
-      for (let at = 0; at < 4; at += 1) into[at] = tensor[index * END_TO_END_WIDTH + at] ?? 0;
+      const from = index * row.width + row.corners;
+      for (let at = 0; at < 4; at += 1) into[at] = tensor[from + at] ?? 0;
     },
   };
 }
-
-const END_TO_END_WIDTH = 6;
 
 /**
  * Offers the candidates of a tensor [4 + classes, candidates], block by block: to go from class to class of

@@ -4,7 +4,7 @@ import type { Geometry } from './geometry.js';
 import type { Head } from './head.js';
 import { ssdHead } from './head-ssd.js';
 import { detrHead, rtdetrHead } from './heads-detr.js';
-import { endToEndHead, yolov5Head, yolov8Head } from './heads-yolo.js';
+import { endToEndHead, yolov5Head, yolov7Head, yolov8Head } from './heads-yolo.js';
 import type { Shape } from './shapes.js';
 import type { BoxesSpec } from './spec.js';
 
@@ -13,6 +13,8 @@ export function headOf(spec: BoxesSpec, shapes: readonly Shape[], geometry: Geom
   switch (spec.head) {
     case 'yolov5':
       return yolov5Head(shapes);
+    case 'yolov7':
+      return yolov7Head(shapes);
     case 'yolov8':
       return yolov8Head(shapes, spec.labels?.length);
     case 'yolov10':

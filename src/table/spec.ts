@@ -68,9 +68,9 @@ export interface SsdSpec extends OverlappingBoxesSpec {
 }
 
 /**
- * Boxes of networks that find each thing once, so that nothing is suppressed. See `endToEndHead`, `detrHead`
- * and `rtdetrHead`.
+ * Boxes of networks that find each thing once, so that nothing is suppressed.
+ * See `endToEndHead`, `yolov7Head`, `detrHead` and `rtdetrHead`.
  */
 export interface DistinctBoxesSpec extends CommonBoxesSpec {
-  readonly head: 'yolov10' | 'detr' | 'rtdetr';
+  readonly head: 'yolov7' | 'yolov10' | 'detr' | 'rtdetr';
 }

@@ -257,6 +257,9 @@ function outputPort(port: Fields, end: string): OutputPort {
         ? port.object('decode', tableDecode)
         : { spec: { kind: 'values' as const, column: end }, labels: undefined };
       const rows = port.optionalNumber('rows', { integer: true, min: 1, max: MOST_OPEN_ROWS });
+      const { spec } = decode;
+      if (rows === undefined && spec.kind === 'boxes' && spec.head === 'yolov7')
+        port.fail('rows', 'must state the most boxes of a frame, of which only a run tells how many: 300');
       return { role, decode, ends, ...optional('rows', rows) };
     }
   }

@@ -19,7 +19,7 @@ const MOST_TOP = 1000;
 const MOST_ROWS = 30_000;
 const UNIT = { min: 0, max: 1 };
 
-const HEADS = ['yolov5', 'yolov8', 'yolov10', 'yolo26', 'ssd', 'detr', 'rtdetr'] as const;
+const HEADS = ['yolov5', 'yolov7', 'yolov8', 'yolov10', 'yolo26', 'ssd', 'detr', 'rtdetr'] as const;
 
 /** Returns the kind of head that a name means: YOLO26's head is that of YOLOv10. */
 function headNamed(name: (typeof HEADS)[number]): BoxesSpec['head'] {
@@ -53,7 +53,8 @@ function boxes(decode: Fields): BoxesSpec {
     threshold: decode.optionalNumber('threshold', UNIT) ?? THRESHOLD,
     max: decode.optionalNumber('max', { integer: true, min: 1, max: MOST_ROWS }) ?? MOST_BOXES,
   };
-  if (head === 'yolov10' || head === 'detr' || head === 'rtdetr') return { ...common, head };
+  if (head === 'yolov7' || head === 'yolov10' || head === 'detr' || head === 'rtdetr')
+    return { ...common, head };
   const iou = decode.optionalNumber('iou', UNIT) ?? IOU;
   if (head !== 'ssd') return { ...common, head, iou };
   const background = decode.optionalNumber('background', { integer: true, min: 0, max: 1e6 });

@@ -34,6 +34,9 @@ export function openShape(
   const batch = inputs.find((one) => one.name === frames)?.dims?.[0];
   // The numbers of a box are known, even where the file leaves their dimension open.
   const width = name === ends[0] ? boxWidth(spec) : undefined;
+  // Its rows are those of all frames, even where the file gives their axis the name of the batch's.
+  if (spec.kind === 'boxes' && spec.head === 'yolov7')
+    return dims?.length === 2 && typeof dims[0] === 'string' ? { axis: 0, row: [width ?? 0] } : undefined;
   const isOpen = (axis: number): boolean => {
     const dim = dims?.[axis];
     if (typeof dim !== 'string' || (axis === 0 && dim === batch && dim !== NAMELESS)) return false;
@@ -51,5 +54,14 @@ export function isOfOneFrame(table: OpenTable, declared: DeclaredEnds, frames: s
 
 function boxWidth(spec: TableSpec): number | undefined {
   if (spec.kind !== 'boxes') return undefined;
-  return spec.head === 'ssd' ? 4 : spec.head === 'yolov10' ? 6 : undefined;
+  switch (spec.head) {
+    case 'ssd':
+      return 4;
+    case 'yolov7':
+      return 7;
+    case 'yolov10':
+      return 6;
+    default:
+      return undefined;
+  }
 }

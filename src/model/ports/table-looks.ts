@@ -11,8 +11,9 @@ export interface Looks {
 /** In place of what no graph tells; a manifest with it is refused. */
 export const UNKNOWN = '?';
 
-/** Numbers of a box from end-to-end heads: two corners, score, class. */
+/** Numbers of a box from end-to-end heads: two corners, score, class; YOLOv7's has the frame's number too. */
 const END_TO_END = 6;
+const END_TO_END_V7 = 7;
 /** Heads with queries, and end-to-end ones, give hundreds of boxes; those with anchors thousands. */
 const FEW_BOXES = 1000;
 
@@ -32,6 +33,10 @@ export function tableLooks(end: DeclaredEnd, all: readonly DeclaredEnd[]): Looks
 /** Returns what the boxes of known heads look like; undefined if it is none. */
 function boxesLooks({ dims = [] }: DeclaredEnd, all: readonly DeclaredEnd[]): Looks | undefined {
   const [, rows, width] = dims;
+  if (all.length === 1 && dims.length === 2 && typeof dims[0] === 'string' && dims[1] === END_TO_END_V7) {
+    const what = 'boxes of YOLOv7 (--end2end), of any number; or the scores of 7 classes: "kind": "classes"';
+    return { what, lines: { ...yolo('yolov7'), rows: UNKNOWN } };
+  }
   if (dims.length !== 3) return undefined;
   const isBoxes = (other: DeclaredEnd) =>
     other.dims?.length === 3 && other.dims[1] === rows && other.dims[2] === 4;
@@ -84,7 +89,7 @@ export function partsOf(looks: Iterable<Looks>): readonly string[] {
   return [...looks].flatMap(({ lines }) => (Array.isArray(lines?.with) ? (lines.with as string[]) : []));
 }
 
-function yolo(head: string): Looks['lines'] {
+function yolo(head: string): NonNullable<Looks['lines']> {
   return table({ kind: 'boxes', head });
 }
 
@@ -93,6 +98,6 @@ export function isDecoded({ decode }: NonNullable<Looks['lines']>): boolean {
   return typeof decode === 'object' && decode !== null && 'head' in decode;
 }
 
-function table(decode: Readonly<Record<string, unknown>>): Looks['lines'] {
+function table(decode: Readonly<Record<string, unknown>>): NonNullable<Looks['lines']> {
   return { role: 'table', decode };
 }

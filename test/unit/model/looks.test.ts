@@ -41,6 +41,7 @@ t.test('the ends of families of models', async (t) => {
   for (const [dims, decode] of [
     [[1, 84, 8400], { kind: 'boxes', head: 'yolov8' }],
     [[1, 300, 6], { kind: 'boxes', head: 'yolov10' }],
+    [[1, 7], { kind: '?' }],
     [['N', 300, 84], { kind: 'boxes', head: 'rtdetr' }],
     // YOLOv5, or YOLOv8 with its axes changed.
     [[1, 25200, 85], { kind: '?' }],
@@ -48,6 +49,21 @@ t.test('the ends of families of models', async (t) => {
   ] as const) {
     t.same(lines([square], [end('output0', dims)]).output0, { role: 'table', decode }, `${dims}`);
   }
+  t.match(lines([square], [end('output', ['Concatoutput_dim_0', 7])]).output, {
+    ...{ role: 'table', rows: '?', decode: { kind: 'boxes', head: 'yolov7' } },
+  });
+  t.match(
+    lines(
+      [square],
+      [
+        end('num_dets', [1, 1], 'int32'),
+        ...['boxes', 'scores', 'classes'].map((name) =>
+          end(`det_${name}`, name === 'boxes' ? [1, 100, 4] : [1, 100]),
+        ),
+      ],
+    ).det_boxes,
+    { decode: { head: 'ssd' }, with: ['det_scores', 'det_classes', 'num_dets'] },
+  );
   t.match(lines([square], [end('logits', ['N', 300, 80]), end('pred_boxes', ['N', 300, 4])]), {
     ...{ logits: { decode: { kind: 'boxes', head: '?' } }, pred_boxes: { decode: { kind: '?' } } },
   });

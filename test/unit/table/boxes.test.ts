@@ -234,6 +234,21 @@ t.test('rtdetr: every class of a query by its sigmoid, or the best of those that
   }
 });
 
+t.test('yolov7: the frame, corners, class and score; nothing is suppressed', async () => {
+  const random = randomNumbers(7);
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const found = Array.from({ length: 1 + Math.floor(random() * 60) }, (_, index) => ({
+      index,
+      corners: fromCentre(centredBox(random, [64, 48])).map(Math.fround),
+      label: Math.floor(random() * 5),
+      score: scores(random, 1)[0] ?? 0,
+    }));
+    const tensor = found.flatMap(({ corners, label, score }) => [0, ...corners, label, score]);
+    const spec = { kind: 'boxes', head: 'yolov7', threshold: 0.2, max: 25 } as const;
+    check(spec, [[found.length, 7]], [Float32Array.from(tensor)], found);
+  }
+});
+
 t.test('yolov10: corners, score and class; nothing is suppressed', async () => {
   const random = randomNumbers(6);
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -359,6 +374,10 @@ t.test('shapes that are not as the head says, or ambiguous, are refused', async 
   t.match(
     refusal({ ...distinct, head: 'yolov10' }, [[300, 7]]),
     /yolov10 takes one output \[boxes, 6\], not/,
+  );
+  t.match(
+    refusal({ ...distinct, head: 'yolov7' }, [[25200, 85]]),
+    /yolov7 takes one output \[boxes, 7\], not .*; without --end2end the head is yolov5/,
   );
   t.match(refusal({ ...distinct, head: 'yolov10' }, [nine, [9]]), /yolov10 takes/);
   t.match(refusal({ ...distinct, head: 'rtdetr' }, [nine]), /rtdetr takes/, 'boxes without scores');
