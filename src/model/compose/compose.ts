@@ -3,6 +3,7 @@ import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js
 import { DataType, opsetOf } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
+import { takesAnySize } from '../ports/source.js';
 import type { CutRule } from '../ports/state.js';
 import { steadyRun } from '../ports/steady.js';
 import { haloOf, offsetsOf, type Window } from '../ports/window.js';
@@ -202,8 +203,8 @@ function through(builder: GraphBuilder, blocks: string, plan: ComposePlan): Comp
  * sides.
  */
 function padding(model: LoadedModel, input: FrameFormat): Size {
-  const { fixedSize } = model;
-  if (fixedSize === undefined) return paddedSize(input, model.multiple);
+  const { fixedSize, sources } = model;
+  if (fixedSize === undefined || takesAnySize(sources)) return paddedSize(input, model.multiple);
   return { width: input.width + (input.width % 2), height: input.height + (input.height % 2) };
 }
 

@@ -5,11 +5,12 @@ import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js
 import { DataType, opsetOf } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
+import { takesAnySize } from '../ports/source.js';
 import { withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { checkRequest, composedFile, finiteFlag, runSize, tableTensors } from './composed-file.js';
 import { crop, extend, paddedSize } from './i420-ends.js';
-import { pixelsThroughNetwork, pixelsToTable } from './pixel-model.js';
+import { type PixelsFor, pixelsThroughNetwork, pixelsToTable } from './pixel-model.js';
 import { blocksFromPixels, pixelsFromBlocks } from './rgb-ends.js';
 import { numbersFromSamples, samplesFromNumbers } from './sample-ends.js';
 import { type OneTable, tableEnds } from './table-ends.js';
@@ -52,7 +53,8 @@ export function composePicture(model: LoadedModel, size: Size, batch: number): P
   checkRequest(model, batch);
   const opset = opsetOf(model.proto) ?? 0;
   const builder = createGraphBuilder(opset);
-  const padded = model.fixedSize === undefined ? paddedSize(size, model.multiple) : size;
+  const isFree = model.fixedSize === undefined || takesAnySize(model.sources);
+  const padded = isFree ? paddedSize(size, model.multiple) : size;
   const graph = withConstants(model.proto.graph ?? {}, model.constants, runSize(model, padded, batch));
   const input = codingOf(model, size);
   const plan: ComposePlan = { model, graph, input, batch, frames: batch, opset, padded };
@@ -100,18 +102,16 @@ type Made = ComposedNetwork & { readonly samples: string | undefined };
 
 function through(builder: GraphBuilder, source: string, plan: ComposePlan): Made {
   const { io } = plan.model;
+  const numbers: PixelsFor = (tensor) => numbersFromSamples(builder, source, tensor);
   switch (io.io) {
     case 'i420':
       return throughBlocks(builder, source, plan);
     case 'rgb': {
-      const numbers = numbersFromSamples(builder, source, io.input);
       const { styled, ...network } = pixelsThroughNetwork(builder, numbers, plan, io);
       return { ...network, blocks: undefined, samples: samplesFromNumbers(builder, styled, io.output) };
     }
-    case 'table': {
-      const numbers = numbersFromSamples(builder, source, io.input);
+    case 'table':
       return { ...pixelsToTable(builder, numbers, plan, io), samples: undefined };
-    }
   }
 }
 
@@ -140,9 +140,10 @@ function codingOf({ io }: LoadedModel, { width, height }: Size): FrameFormat {
 }
 
 /** Refuses a model that needs more than the picture: neighbouring frames, or what it gave before. */
-function refuseOpenInputs({ file, proto, feeds, constants, window }: LoadedModel): void {
+function refuseOpenInputs({ file, proto, feeds, constants, window, sources }: LoadedModel): void {
   const initialized = new Set(proto.graph?.initializer?.map(({ name }) => name));
-  const known = new Set([...feeds, ...constants].map(({ name }) => name));
+  const images = (sources?.feeds ?? []).map(({ tensor }) => tensor);
+  const known = new Set([...feeds, ...constants, ...images].map(({ name }) => name));
   const open = proto.graph?.input?.find(({ name }) => !initialized.has(name) && !known.has(name ?? ''));
   if (window === undefined && open === undefined) return;
   throw new JobError('model', `"${file}" looks at more than one frame, and a picture is by itself`, {

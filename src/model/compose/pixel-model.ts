@@ -15,7 +15,7 @@ import {
   toSampleType,
 } from '../load/network.js';
 import { finiteCheck } from '../passes/finite-check.js';
-import { axesOf, channelCount, type Fit, type PixelTensor } from '../ports/tensors.js';
+import { axesOf, type ChromaSampling, channelCount, type Fit, type PixelTensor } from '../ports/tensors.js';
 import { offsetsOf } from '../ports/window.js';
 import { fitPixels } from './fit.js';
 import { resizePixels } from './resize.js';
@@ -25,6 +25,9 @@ import { enterStates } from './state-ends.js';
 /** Int32 [offsets, batch]: the place of each neighbour of each frame among the frames of the run. */
 export const NEIGHBOURS_INPUT = 'neighbours';
 
+/** Returns a run of images and its halo in the numbers of an input: float NCHW, of the padded size. */
+export type PixelsFor = (tensor: PixelTensor) => string;
+
 /** Runs blocks through a network on RGB or grey images. For a network of fixed size, images are resized. */
 export function blocksThroughPixels(
   builder: GraphBuilder,
@@ -33,7 +36,8 @@ export function blocksThroughPixels(
   io: PixelIo,
 ): ComposedNetwork {
   const { model, input } = plan;
-  const { styled, ...network } = pixelsThroughNetwork(builder, pixelsOf(builder, blocks, plan, io), plan, io);
+  const pixels = pixelsOf(builder, blocks, plan, io.chroma);
+  const { styled, ...network } = pixelsThroughNetwork(builder, pixels, plan, io);
   return {
     ...network,
     blocks: blocksFromPixels(builder, styled, input, io.output, io.chroma, model.strength, 0.5),
@@ -47,23 +51,23 @@ export function blocksToTable(
   plan: ComposePlan,
   io: TableIo,
 ): ComposedNetwork {
-  return pixelsToTable(builder, pixelsOf(builder, blocks, plan, io), plan, io);
+  return pixelsToTable(builder, pixelsOf(builder, blocks, plan, io.chroma), plan, io);
 }
 
 /**
- * Runs images of the padded size, float NCHW in the numbers of the network's input, through a network on
- * images. `styled` is float NCHW in the numbers of its output, at the padded size times the scale.
+ * Runs images of the padded size through a network on images. `styled` is float NCHW in the numbers of its
+ * output, at the padded size times the scale.
  */
 export function pixelsThroughNetwork(
   builder: GraphBuilder,
-  pixels: string,
+  pixels: PixelsFor,
   plan: ComposePlan,
   io: PixelIo,
 ): Omit<ComposedNetwork, 'blocks'> & { readonly styled: string } {
   const { model, batch, padded } = plan;
   const { scale } = model;
   const size = model.fixedSize ?? padded;
-  const outputSize = upscaled(size, scale);
+  const outputSize = upscaled(model.sources?.sizesPicture ? padded : size, scale);
   const outputDims = dimsOf(io.output, batch, outputSize);
   const facts = checkNetwork(plan, dimsOf(io.input, batch, size), io.output.name, outputDims);
 
@@ -81,7 +85,11 @@ export function pixelsThroughNetwork(
     geometry,
     included: network,
     notes: resized
-      ? [`frames are resized to ${size.width}x${size.height}, the model's fixed size, and back`]
+      ? [
+          `frames are resized to ${size.width}x${size.height}, the model's fixed size${
+            model.sources?.sizesPicture ? '; its picture has the size of the source' : ', and back'
+          }`,
+        ]
       : [],
   };
 }
@@ -89,7 +97,7 @@ export function pixelsThroughNetwork(
 /** Runs such images through a network that gives no image. */
 export function pixelsToTable(
   builder: GraphBuilder,
-  pixels: string,
+  pixels: PixelsFor,
   plan: ComposePlan,
   io: TableIo,
 ): ComposedNetwork {
@@ -114,27 +122,49 @@ export function pixelsToTable(
   };
 }
 
-function pixelsOf(builder: GraphBuilder, blocks: string, plan: ComposePlan, io: PixelIo | TableIo): string {
-  const { padded, input } = plan;
+function pixelsOf(
+  builder: GraphBuilder,
+  blocks: string,
+  { padded, input }: ComposePlan,
+  chroma: ChromaSampling,
+): PixelsFor {
   const size = { width: padded.width / 2, height: padded.height / 2 };
-  return pixelsFromBlocks(builder, blocks, size, input, io.input, io.chroma);
+  return (tensor) => pixelsFromBlocks(builder, blocks, size, input, tensor, chroma);
 }
 
 /** Includes the network behind images of the padded size; says how its input lies in the frame. */
 function enterNetwork(
   builder: GraphBuilder,
-  pixels: string,
+  pixels: PixelsFor,
   plan: ComposePlan,
   io: PixelIo | TableIo,
   fit: Fit,
 ): { readonly network: GraphProto; readonly geometry: Geometry } {
   const { model, graph, frames, padded, input } = plan;
   const sizes = { source: input, padded, size: model.fixedSize ?? padded };
-  const fitted = fitPixels(builder, pixels, sizes, io.input, fit, frames);
+  const fitted = fitPixels(builder, pixels(io.input), sizes, io.input, fit, frames);
   const feeds = feedsOf(builder, fitted.pixels, plan, io.input);
-  const network = inlineGraph(graph, new Map([...feeds, ...enterStates(builder, model.recurrence)]));
+  const images = sourceImages(builder, pixels, plan);
+  const states = enterStates(builder, model.recurrence);
+  const network = inlineGraph(graph, new Map([...feeds, ...images, ...states]));
   builder.include(network);
   return { network, geometry: fitted.geometry };
+}
+
+/** Returns the tensor of each input that takes the source frame, by its name. */
+function sourceImages(
+  builder: GraphBuilder,
+  pixels: PixelsFor,
+  { model, batch, frames, padded }: ComposePlan,
+): ReadonlyMap<string, string> {
+  const before = model.window?.before ?? 0;
+  return new Map(
+    (model.sources?.feeds ?? []).map(({ tensor, size = padded }) => {
+      const all = pixels(tensor);
+      const own = frames === batch ? all : builder.slice(all, 0, before, before + batch);
+      return [tensor.name, toTensor(builder, resizePixels(builder, own, padded, size), tensor)];
+    }),
+  );
 }
 
 function upscaled(size: Size, scale: number): Size {

@@ -35,18 +35,29 @@ export interface KnownFacts {
   readonly scale?: number | undefined;
   readonly multiple?: number | undefined;
   readonly chroma?: ChromaSampling | undefined;
+  /** True if another input takes the source frame in its own size. */
+  readonly isSourceOpen?: boolean;
 }
 
 export interface DerivedModel {
   readonly io: PixelIo;
   readonly scale: number;
   readonly multiple: number;
+  /** True if the frames have a fixed size, and the picture has the size of the source. */
+  readonly sizedBySource: boolean;
   /** What was found out, for the log. */
   readonly found: string;
 }
 
-/** Returns the shapes in a network, with its constants, for images of these dimensions. */
-export type ShapesFor = (dims: readonly number[], run: RunSize) => Shapes;
+/**
+ * Returns the shapes in a network, with its constants, for images of these dimensions, and a source frame of
+ * the size `source`.
+ */
+export type ShapesFor = (
+  dims: readonly number[],
+  run: RunSize,
+  source: { readonly width: number; readonly height: number },
+) => Shapes;
 
 /** How the caller describes a model, for the remedies. */
 export type Description = 'options' | 'manifest';
@@ -109,7 +120,8 @@ export function deriveImageModel(
   const open: Lacking = new Set();
   const layout = layoutFrom(ends, known);
   if (layout === undefined) open.add('layout');
-  const trial = layout && trialOf(shapesFor, ends, layout);
+  const isSourceOpen = known.isSourceOpen === true;
+  const trial = layout && trialOf(shapesFor, ends, layout, isSourceOpen);
   const inputCount = layout && ends.input.dims[axesOf(layout).channels];
   const outputCount = layout && (ends.output.dims[axesOf(layout).channels] ?? trial?.channels ?? inputCount);
   const input = tensor(ends.input, file, layout ?? 'nchw', inputCount, known.input, open);
@@ -136,6 +148,8 @@ export function deriveImageModel(
     io: { io: 'rgb', input, output, chroma: known.chroma ?? defaultChroma(scale) },
     scale,
     multiple,
+    // Where no shape tells, an input of the source's own size is there for the picture.
+    sizedBySource: trial?.sizedBySource ?? (isSourceOpen && isSizeFixed(ends, layout ?? 'nchw')),
     found: `${described}, scale ${scale}, multiple ${multiple}`,
   };
 }
@@ -242,8 +256,14 @@ interface Trial {
   readonly scale?: number | undefined;
   readonly multiple?: number | undefined;
   readonly channels?: number | undefined;
+  readonly sizedBySource?: boolean;
   /** The first node whose output shape is unknown. */
   readonly lost?: NodeProto | undefined;
+}
+
+function isSizeFixed({ input: { dims } }: GraphEnds, layout: TensorLayout): boolean {
+  const { height, width } = axesOf(layout);
+  return dims[height] !== undefined && dims[width] !== undefined;
 }
 
 const MULTIPLES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
@@ -251,10 +271,10 @@ const MULTIPLES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const [TRIAL_HEIGHT, TRIAL_WIDTH] = [1024, 1536];
 
 /** Follows the shapes of several image sizes through the graph, which shows scale and multiple. */
-function trialOf(shapesFor: ShapesFor, ends: GraphEnds, layout: TensorLayout): Trial {
+function trialOf(shapesFor: ShapesFor, ends: GraphEnds, layout: TensorLayout, isSourceOpen: boolean): Trial {
   const axes = axesOf(layout);
   const { dims } = ends.input;
-  const isFixed = dims[axes.height] !== undefined && dims[axes.width] !== undefined;
+  const isFixed = isSizeFixed(ends, layout);
   const trial = (height: number, width: number): Trial => {
     const wanted = dims.map(
       (dim, at) => dim ?? (at === axes.height ? height : at === axes.width ? width : 1),
@@ -265,19 +285,22 @@ function trialOf(shapesFor: ShapesFor, ends: GraphEnds, layout: TensorLayout): T
       width: wanted[axes.width] ?? 1,
       layout,
     };
-    const shapes = shapesFor(wanted, run);
+    const shapes = shapesFor(wanted, run, { height, width });
     const known = shapes.of(ends.output.name)?.dims;
     const [down, across] = [known?.[axes.height], known?.[axes.width]];
     if (known?.length !== 4 || down === undefined || across === undefined)
       return { lost: firstUnknownNode(shapes, ends.output.name) };
-    const scales = [down / (wanted[axes.height] ?? 0), across / (wanted[axes.width] ?? 0)];
+    const over = (high: number, wide: number): number | undefined =>
+      down / high === across / wide && isScale(down / high) ? down / high : undefined;
+    const ofSource = isFixed && isSourceOpen ? over(height, width) : undefined;
     return {
-      scale: scales[0] === scales[1] && isScale(scales[0] ?? 0) ? scales[0] : undefined,
+      scale: ofSource ?? over(run.height, run.width),
+      sizedBySource: ofSource !== undefined,
       channels: known[axes.channels],
     };
   };
   const whole = trial(TRIAL_HEIGHT, TRIAL_WIDTH);
-  if (isFixed) return { ...whole, multiple: 1 };
+  if (isFixed && !isSourceOpen) return { ...whole, multiple: 1 };
   if (whole.scale === undefined) return whole;
   const fits = (multiple: number) =>
     [1, 2, 3].every(

@@ -23,7 +23,7 @@ export interface Request {
 }
 
 /** How a model takes frames, and what it gives beside a picture. */
-type OverFrames = Pick<LoadedModel, 'tables' | 'feeds' | 'window' | 'recurrence' | 'cuts'>;
+type OverFrames = Pick<LoadedModel, 'tables' | 'feeds' | 'window' | 'recurrence' | 'cuts' | 'sources'>;
 
 /**
  * Returns the loaded model, with its digest. `sources` are the digests of its files and what else decides its
@@ -39,7 +39,7 @@ export function finish(
   sources: readonly unknown[],
   notes: readonly string[],
   constants: readonly Constant[] = [],
-  { tables = [], feeds, window, recurrence, cuts: own }: Partial<OverFrames> = {},
+  { tables = [], feeds, window, recurrence, cuts: own, sources: images }: Partial<OverFrames> = {},
 ): LoadedModel {
   const cuts = steady === 0 ? own : steadyCuts(own, recurrence, cutThreshold);
   const { io, scale, multiple } = described;
@@ -60,6 +60,7 @@ export function finish(
     ...frames,
     states,
     cuts,
+    ...(images === undefined ? {} : { images }),
   };
   const identity = JSON.stringify({ sources, io, scale, multiple, strength, ...more });
   return {
@@ -74,6 +75,7 @@ export function finish(
     window,
     recurrence,
     cuts,
+    sources: images,
     scale,
     multiple,
     strength,

@@ -69,6 +69,39 @@ export function framesEnd(graph: GraphProto, file: string, names: EndNames): Gra
   return end(input, graph, file, 'input', names.feed);
 }
 
+/**
+ * Returns an input that takes one image.
+ *
+ * @throws {JobError} model: when it is no image of a supported type.
+ */
+export function imageInput(graph: GraphProto, file: string, name: string): GraphEnd {
+  const input = (graph.input ?? []).find((one) => one.name === name);
+  return end(input ?? {}, graph, file, 'input');
+}
+
+/** Returns an input with the size that its manifest gives it. */
+export function ofSize(
+  end: GraphEnd,
+  size: { readonly width: number; readonly height: number } | undefined,
+  layout: TensorLayout | undefined,
+  file: string,
+): GraphEnd {
+  if (size === undefined) return end;
+  const { height, width } = axesOf(layout ?? 'nchw');
+  const given = new Map([
+    [height, size.height],
+    [width, size.width],
+  ]);
+  const dims = end.dims.map((dim, at) => {
+    const side = given.get(at);
+    if (side === undefined || dim === undefined || dim === side) return side ?? dim;
+    throw new JobError('model', `"${file}" takes frames of another size than ${size.width}x${size.height}`, {
+      hint: 'omit "size": the graph fixes it',
+    });
+  });
+  return { ...end, dims };
+}
+
 /** Refuses inputs that the graph does not have. */
 export function refuseMissingInputs(graph: GraphProto, file: string, names: readonly string[]): void {
   refuseMissing({ constants: new Set(names) }, declaredEnds(graph), file);

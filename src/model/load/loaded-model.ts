@@ -2,6 +2,7 @@ import type { TableSpec } from '../../table/spec.js';
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
 import type { ModelProto } from '../graph/onnx.js';
 import type { Constant } from '../ports/constants.js';
+import type { SourceFrames } from '../ports/source.js';
 import type { CutRule, Recurrence } from '../ports/state.js';
 import type { BlockTensor, ChromaSampling, Fit, PixelTensor } from '../ports/tensors.js';
 import type { Feed, Window } from '../ports/window.js';
@@ -69,6 +70,8 @@ export interface LoadedModel {
   readonly window: Window | undefined;
   /** What it passes on from frame to frame; undefined if nothing. */
   readonly recurrence: Recurrence | undefined;
+  /** The inputs that take the source frame; undefined if none does. */
+  readonly sources: SourceFrames | undefined;
   /** How it stops at scene cuts; undefined if it does not. */
   readonly cuts: CutRule | undefined;
   /** Output width (and height) over input width: 1..4. */

@@ -6,6 +6,7 @@ import { countMacs } from '../graph/macs.js';
 import type { GraphProto } from '../graph/onnx.js';
 import { firstUnknownNode, inferShapes, type Shapes } from '../graph/shapes.js';
 import { declaredEnds, endText } from '../ports/ends.js';
+import { sourceDims } from '../ports/source.js';
 import { type State, settleStates, startsAs } from '../ports/state.js';
 import { axesOf, type SampleType } from '../ports/tensors.js';
 import { stackedDims } from '../ports/window.js';
@@ -91,7 +92,10 @@ export function networkShapes(plan: ComposePlan, dims: readonly number[]): Shape
   const { model, graph, opset } = plan;
   const layout = model.io.io === 'i420' ? 'nchw' : model.io.input.layout;
   const { name } = model.io.input;
-  const all = new Map(model.feeds.map((feed) => [feed.name, stackedDims(feed, dims, layout)]));
+  const all = new Map([
+    ...model.feeds.map((feed) => [feed.name, stackedDims(feed, dims, layout)] as const),
+    ...sourceDims(model.sources, dims[0] ?? 1, plan.padded),
+  ]);
   const axes = axesOf(layout);
   const size = { width: dims[axes.width] ?? 1, height: dims[axes.height] ?? 1 };
   const { shapes, open } = settleStates(

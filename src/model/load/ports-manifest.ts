@@ -68,8 +68,15 @@ export interface StatePort {
   readonly reset: Reset | undefined;
 }
 
+/** Takes the frame as it came, in its own size unless the graph or `size` gives another. */
+export interface SourcePort extends ImagePort {
+  readonly role: 'source';
+  readonly size?: { readonly width: number; readonly height: number };
+}
+
 export type InputPort =
   | FramesPort
+  | SourcePort
   | StatePort
   /** Without a value, the command line must give one. */
   | { readonly role: 'constant'; readonly source: ConstantSource | undefined };
@@ -141,12 +148,14 @@ export function portsManifest(top: Fields): PortsManifest {
 }
 
 function inputPort(port: Fields): InputPort {
-  const role = port.choice('role', ['frames', 'state', 'constant'] as const);
+  const role = port.choice('role', ['frames', 'source', 'state', 'constant'] as const);
   switch (role) {
     case 'state':
       return statePort(port);
     case 'frames':
       return framesPort(port);
+    case 'source':
+      return { role, ...optional('size', sizeOf(port)), ...imagePort(port) };
     case 'constant':
       return { role, source: source(port) };
   }

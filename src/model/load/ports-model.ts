@@ -7,8 +7,9 @@ import type { ConstantSource } from '../ports/constant-source.js';
 import { type Constant, type FramesFacts, readConstant } from '../ports/constants.js';
 import { type DeclaredEnd, declaredEnds, endText } from '../ports/ends.js';
 import { isOfOneFrame } from '../ports/open-rows.js';
+import { type SourceFeed, sourceDims, takesAnySize } from '../ports/source.js';
 import { type CutRule, type Recurrence, type State, settleStates } from '../ports/state.js';
-import { axesOf, type Fit } from '../ports/tensors.js';
+import type { Fit } from '../ports/tensors.js';
 import { type Feed, stackedDims, windowOf } from '../ports/window.js';
 import { withConstants } from '../ports/with-constants.js';
 import {
@@ -27,12 +28,14 @@ import {
   type GraphEnd,
   type GraphEnds,
   graphEnds,
+  ofSize,
   refuseMissingInputs,
   refuseMissingOutputs,
 } from './graph-ends.js';
 import type { LoadedModel, ModelTable, TableIo } from './loaded-model.js';
 import { readLimited, resolveInside } from './model-files.js';
-import type { FramesPort, OutputPort, PortsManifest } from './ports-manifest.js';
+import type { OutputPort, PortsManifest } from './ports-manifest.js';
+import { readSources } from './source-frames.js';
 import { withLabels } from './table-manifest.js';
 
 /** The most bytes of a file of labels: a thousand times those of ImageNet's. */
@@ -59,8 +62,11 @@ export async function loadPorts(
   const feeds = feedsOf(manifest.inputs, graph);
   const [feed] = feeds;
   const states = await statesOf(request, path, manifest, proto, file);
+  const read = readSources(manifest, graph, file);
+  const beside = read.map(({ feed: { tensor } }) => tensor.name);
   const others = feeds.map(({ name }) => name).filter((name) => name !== input);
-  const taken = [...sources.keys(), ...others, ...(states?.states ?? []).map((state) => state.input)];
+  const stated = (states?.states ?? []).map((state) => state.input);
+  const taken = [...sources.keys(), ...others, ...stated, ...beside];
   const names = { input, feed, constants: new Set(taken) };
   const cuts = cutRule(request, manifest);
   const window = windowOf(feeds, inputPort.edge ?? 'replicate', cuts?.neighbours);
@@ -70,10 +76,18 @@ export async function loadPorts(
     ...{ scale, multiple, chroma },
     ...given(factsOf(request.overrides, { input: inputPort, output: picture?.[1] ?? {} })),
   };
-  const made = (end: GraphEnd, described: Described, constants: readonly Constant[]) => {
-    const model = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, {
-      ...{ tables, feeds, window, recurrence: states, cuts },
+  const images = read.map(({ feed }) => feed);
+  const made = (
+    end: GraphEnd,
+    { sizedBySource = false, ...described }: Described & { readonly sizedBySource?: boolean },
+    constants: readonly Constant[],
+  ) => {
+    const own = images.length === 0 ? undefined : { feeds: images, sizesPicture: sizedBySource };
+    const finished = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, {
+      ...{ tables, feeds, window, recurrence: states, cuts, sources: own },
     });
+    const [fixedBatch = finished.fixedBatch] = read.flatMap(({ batch }) => batch ?? []);
+    const model = { ...finished, fixedBatch };
     const precision = manifest.precision ?? model.precision;
     const ends = declaredEnds(graph);
     if (!tables.some((table) => table.rows !== undefined && isOfOneFrame(table, ends, input)))
@@ -81,35 +95,24 @@ export async function loadPorts(
     const note = `the outputs of "${file}" have no batch dimension: it runs frame by frame`;
     return { ...model, precision, fixedBatch: model.fixedBatch ?? 1, notes: [...model.notes, note] };
   };
+  const sized = (end: GraphEnd): GraphEnd =>
+    ofSize(end, inputPort.size, layoutFrom({ input: end, output: end }, known), file);
   if (picture === undefined) {
-    const end = ofSize(framesEnd(graph, file, names), inputPort, known, file);
-    const described = describeFrames(end, known, inputPort.fit ?? 'stretch', file);
+    const end = sized(framesEnd(graph, file, names));
+    const described = describeFrames(
+      end,
+      known,
+      inputPort.fit ?? 'stretch',
+      file,
+      takesAnySize({ feeds: images }),
+    );
     return made(end, described, await readConstants(request, sources, proto, file, described.io.input));
   }
   const found = graphEnds(graph, file, { ...names, output: picture[0] });
-  const ends = { ...found, input: ofSize(found.input, inputPort, known, file) };
-  const network = { file, proto, ends, feeds, sources, known, states: states?.states ?? [] };
+  const ends = { ...found, input: sized(found.input) };
+  const network = { file, proto, ends, feeds, sources, known, states: states?.states ?? [], images };
   const { constants, derived } = await describeNetwork(request, network, 'manifest');
   return made(ends.input, derived, constants);
-}
-
-/** Returns the frames' input with the size that the manifest gives it. */
-function ofSize(end: GraphEnd, { size }: FramesPort, known: KnownFacts, file: string): GraphEnd {
-  if (size === undefined) return end;
-  const layout = layoutFrom({ input: end, output: end }, known) ?? 'nchw';
-  const { height, width } = axesOf(layout);
-  const given = new Map([
-    [height, size.height],
-    [width, size.width],
-  ]);
-  const dims = end.dims.map((dim, at) => {
-    const side = given.get(at);
-    if (side === undefined || dim === undefined || dim === side) return side ?? dim;
-    throw new JobError('model', `"${file}" takes frames of another size than ${size.width}x${size.height}`, {
-      hint: 'omit "size": the graph fixes it',
-    });
-  });
-  return { ...end, dims };
 }
 
 /** Returns the inputs that take frames. */
@@ -144,6 +147,7 @@ function describeFrames(
   known: KnownFacts,
   fit: Fit,
   file: string,
+  takesAny: boolean,
 ): Described & { readonly io: TableIo } {
   const input = describeInput(end, known, file);
   const isFixed = fixedSizeOf(end, input.layout, file) !== undefined;
@@ -152,7 +156,7 @@ function describeFrames(
       hint: 'omit "fit", or add the "size" that it should have',
     });
   }
-  const multiple = known.multiple ?? (isFixed ? 1 : undefined);
+  const multiple = known.multiple ?? (isFixed && !takesAny ? 1 : undefined);
   if (multiple === undefined) {
     throw new JobError(
       'model',
@@ -222,7 +226,7 @@ async function sourcesOf(
   for (const [name, port] of manifest.inputs) {
     const over = inputs.has(name);
     if (port.role !== 'constant' && over) {
-      const what = port.role === 'frames' ? 'takes the frames' : 'is a state';
+      const what = port.role === 'state' ? 'is a state' : 'takes the frames';
       throw new JobError('model', `"${name}" ${what}, as "${path}" says, so --input ${name} does not apply`);
     }
     if (port.role !== 'constant') continue;
@@ -308,26 +312,32 @@ interface Undescribed extends Omit<ReadNetwork, 'digest'> {
   readonly sources: ReadonlyMap<string, ConstantSource>;
   readonly known: KnownFacts;
   readonly states?: readonly State[];
+  /** The inputs that take the source frame. */
+  readonly images?: readonly SourceFeed[];
 }
 
 /** Reads the constants, and derives what the graph tells with them in place. */
 export async function describeNetwork(
   request: Request,
-  { file, proto, ends, feeds, sources, known, states = [] }: Undescribed,
+  { file, proto, ends, feeds, sources, known, states = [], images = [] }: Undescribed,
   description: Description,
 ) {
   const { channels, range } = known.input;
   const frames = { layout: layoutFrom(ends, known), channels, range };
   const constants = await readConstants(request, sources, proto, file, frames);
-  const shapesFor: ShapesFor = (dims, run) => {
-    const all = new Map(feeds.map((feed) => [feed.name, stackedDims(feed, dims, run.layout)]));
+  const shapesFor: ShapesFor = (dims, run, source) => {
+    const all = new Map([
+      ...feeds.map((feed) => [feed.name, stackedDims(feed, dims, run.layout)] as const),
+      ...sourceDims({ feeds: images }, run.batch, source),
+    ]);
     const graph = withConstants(proto.graph ?? {}, constants, run);
     const own = all.get(ends.input.name) ?? dims;
     const infer: Parameters<typeof settleStates>[2] = (inner) =>
       inferShapes(graph, opsetOf(proto) ?? 0, ends.input.name, own, new Map([...all, ...inner]));
     return settleStates(states, run, infer).shapes;
   };
-  const derived = deriveImageModel(shapesFor, ends, file, known, description);
+  const isSourceOpen = takesAnySize({ feeds: images });
+  const derived = deriveImageModel(shapesFor, ends, file, { ...known, isSourceOpen }, description);
   return { constants, derived };
 }
 

@@ -62,7 +62,10 @@ function inputLooks(end: DeclaredEnd, isFrames: boolean, isNext: boolean): Looks
   if (isPicture(end)) {
     return isNext
       ? { what: 'another frame', lines: { role: 'frames', at: UNKNOWN, ...imageLines(end) } }
-      : { what: 'a picture', lines: { role: 'constant', picture: 'FILE.jpg' } };
+      : {
+          what: 'a picture, or the frame once more ("role": "source")',
+          lines: { role: 'constant', picture: 'FILE.jpg' },
+        };
   }
   if (dims.length === 5) {
     const count = dims[1];
