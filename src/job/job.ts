@@ -167,12 +167,13 @@ export function pipelineShape(
   { schedule }: Pick<RunOptions, 'schedule'>,
   { batch, share, graph }: Pick<PreparedJob, 'batch' | 'share' | 'graph'>,
 ): PipelineShape {
-  const { inputBytes, rowBytes, table, window, every, cuts } = graph;
+  const { inputBytes, rowBytes, table, window, every, chunk, cuts } = graph;
   return {
     ...{ batch, share, schedule, frameBytes: inputBytes, styledBytes: rowBytes },
     ...(table === undefined ? {} : { table }),
     ...(window === undefined ? {} : { window }),
     ...(every === undefined ? {} : { every }),
+    ...(chunk === undefined ? {} : { chunk }),
     ...(cuts === undefined ? {} : { cuts }),
   };
 }

@@ -1,5 +1,5 @@
-import { frameAt } from '../model/ports/edges.js';
-import type { Edge, Window } from '../model/ports/window.js';
+import { type Edge, frameAt } from '../model/ports/edges.js';
+import type { Window } from '../model/ports/window.js';
 import type { DecodeContext, FrameSource } from './decode-stage.js';
 import type { DecodedRound } from './rounds.js';
 
@@ -15,6 +15,8 @@ export interface FrameRun {
 
 export interface DecodeWindowsContext extends Omit<DecodeContext, 'decoder'> {
   readonly window: Window;
+  /** Frames that are made together: a part of them only at the end of the video. */
+  readonly chunk?: number;
 }
 
 /** Decodes runs of frames, one after another: see `decodeWindows`. */
@@ -29,13 +31,13 @@ export async function* decodeRuns(
  * Decodes a run of frames into the rounds of the schedule, on the root, for a model that looks at
  * neighbouring frames. Each rank's frames lie with their halo: `before` frames before its own, and `after`
  * behind them. What stands beyond the ends of the video depends on the video alone, never on rounds or
- * ranks. A stop drops frames whose neighbours are not decoded yet.
+ * ranks. A stop drops frames whose neighbours, or the rest of whose chunk, are not decoded yet.
  */
 async function* decodeWindows(
   run: FrameRun,
   context: DecodeWindowsContext,
 ): AsyncGenerator<DecodedRound, void, undefined> {
-  const { schedule, buffers, window } = context;
+  const { schedule, buffers, window, chunk = 1 } = context;
   const { position, end = Number.POSITIVE_INFINITY } = run;
   const reach = Math.max(window.before, window.after);
   const held = heldFrames(run, context, reach);
@@ -45,7 +47,10 @@ async function* decodeWindows(
     const full = sum(counts);
     const wanted = Math.min(full, end - own);
     await held.fill(own + wanted + reach);
-    const frames = Math.min(wanted, held.certain() - own);
+    const ready = held.certain() - own;
+    // The rest of a chunk that a stop cut off is not what the whole video would make of it.
+    const whole = held.isWhole() ? ready : ready - (ready % chunk);
+    const frames = ready >= wanted ? wanted : whole;
     if (frames <= 0) return;
     const dealt = frames === full ? counts : schedule.last(frames);
     const data = await buffers.acquire();
@@ -97,6 +102,9 @@ function heldFrames({ decoder, from }: FrameRun, context: DecodeWindowsContext, 
 
     /** Returns the number before which all frames have their neighbours here, or have none. */
     certain: (): number => end ?? next() - reach,
+
+    /** Returns whether the end of the video is here. */
+    isWhole: (): boolean => end !== undefined,
 
     /** Copies each rank's frames, with their halo, one rank after another. */
     deal(own: number, counts: readonly number[], into: Uint8Array): void {

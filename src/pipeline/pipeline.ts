@@ -70,7 +70,7 @@ export interface PipelineShape extends InferenceShape {
 /** In place of the window of a model that looks at no neighbours. */
 const NO_NEIGHBOURS: Window = { before: 0, after: 0, edge: 'replicate' };
 
-/** Returns whether frames come in runs: with neighbours, or from one reset of the states to the next. */
+/** Returns whether frames come in runs: with neighbours, in chunks, or from one reset to the next. */
 export function takesRuns({ window, every }: PipelineShape): boolean {
   return window !== undefined || every !== undefined;
 }
@@ -118,7 +118,7 @@ export async function runPipeline(
     context === undefined
       ? noSource()
       : takesRuns(shape) && context.runs !== undefined
-        ? decodeRuns(context.runs, { ...context, window })
+        ? decodeRuns(context.runs, { ...context, window, chunk: shape.chunk?.frames ?? 1 })
         : decode(context);
   const shards = scatter(prefetch(decoded, ahead), { world, frameBytes, halo, meter, buffers });
   const styled = infer(prefetch(shards, ahead), {

@@ -104,7 +104,7 @@ t.test('--steady and --canvas give the frames of a job with them', async (t) => 
 });
 
 t.test('models that look at other frames, or have states, get those that they get in a job', async (t) => {
-  for (const shape of ['time', 'both'] as const) {
+  for (const shape of ['time', 'both', 'chunks'] as const) {
     const folder = t.testdir({});
     const at = (name: string): string => join(folder, name);
     const { args, output } = await portJob(shape, folder);

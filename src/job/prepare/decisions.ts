@@ -56,7 +56,11 @@ export function preparedDecisions(job: DecidedJob): readonly string[] {
     ...(graph.window === undefined ? [] : [neighbours(graph.window, share)]),
     ...(graph.every === undefined
       ? []
-      : [`states: begin anew every ${counted(graph.every, 'frame')}; a rank gets ${share} at a time`]),
+      : [
+          graph.every === graph.chunk?.frames
+            ? `chunks: ${counted(graph.every, 'frame')} are made together`
+            : `states: begin anew every ${counted(graph.every, 'frame')}; a rank gets ${share} at a time`,
+        ]),
     ...(model.steady === 0 ? [] : [`steady: up to ${model.steady} of the frame before is kept`]),
     ...(graph.cuts === undefined ? [] : [stops(graph.cuts)]),
     ...(made === undefined

@@ -213,27 +213,33 @@ export async function prepareJob(
       ...(video === undefined ? [] : videoNotes(video)),
       ...graph.notes,
       ...fp16.notes,
-      ...fewRuns(source.video.frames, graph.every, machines.length),
+      ...fewRuns(source.video.frames, graph, machines.length),
     ],
   };
 }
 
 /** Refuses to leave frames out that a model looks at. */
-function refuseSampledRuns(options: JobOptions, { window, every }: ComposedGraph): void {
+function refuseSampledRuns(options: JobOptions, { window, every, chunk }: ComposedGraph): void {
   if (samplingOf(options) === undefined || (window === undefined && every === undefined)) return;
   const option = options.fps === undefined ? '--every' : '--fps';
-  const why = window === undefined ? 'has a state' : 'looks at neighbouring frames';
+  const alone = chunk === undefined ? 'has a state' : 'makes frames together';
+  const why = window === undefined ? alone : 'looks at neighbouring frames';
   throw new JobError('usage', `"${options.model}" ${why}, so ${option} does not apply`);
 }
 
 /** Returns a note if a video has fewer runs than there are ranks. */
-function fewRuns(frames: number | undefined, every: number | undefined, ranks: number): readonly string[] {
+function fewRuns(
+  frames: number | undefined,
+  { every, chunk }: Pick<ComposedGraph, 'every' | 'chunk'>,
+  ranks: number,
+): readonly string[] {
   if (frames === undefined || every === undefined) return [];
   const runs = Math.ceil(frames / every);
   if (runs >= ranks) return [];
-  return [
-    `${runs} of ${ranks} ranks have work: states begin anew every ${every} frames, and a run of so many stays on one rank`,
-  ];
+  const why = every === chunk?.frames ? 'the model makes' : 'states begin anew every';
+  const what =
+    every === chunk?.frames ? 'frames together, and so many stay' : 'frames, and a run of so many stays';
+  return [`${runs} of ${ranks} ranks have work: ${why} ${every} ${what} on one rank`];
 }
 
 /** Checks that a table beside the output can be written. */

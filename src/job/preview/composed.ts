@@ -117,14 +117,18 @@ function withFrames(
 ): Made {
   const { frames: batch } = batchFor('auto', model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
-  const { output, window, every, outputBytes } = graph;
+  const { output, window, every, chunk, outputBytes } = graph;
   if (output === undefined) throw new JobError('internal', `"${model.file}" gives no frames`);
   const share = shareFor(batch, window, every);
   refuseLargeBuffers({ batch: share + haloOf(window), graph, fewer: fewerFrames(model) }, machines.length);
   const { before = 0, after = 0 } = window ?? {};
   return {
     shape: pipelineShape(options, { batch, share, graph }),
-    needs: { reach: Math.max(before, after), every },
+    needs: {
+      reach: Math.max(before, after, (chunk?.frames ?? 1) - 1),
+      every,
+      ...(chunk === undefined ? {} : { chunk: chunk.frames }),
+    },
     output,
     show: (row) => uprightPicture(row.subarray(0, outputBytes), output, source.video.displayMatrix),
     notes: graph.notes,

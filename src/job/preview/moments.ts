@@ -20,8 +20,10 @@ export interface HeldFrame {
 export interface Needs {
   /** Frames before and after it that the model looks at. */
   readonly reach: number;
-  /** Frames of a run of its states, which begin anew at multiples of it; undefined: it has none. */
+  /** Frames of a run of its states or chunks, which begin at multiples of it; undefined: it has none. */
   readonly every: number | undefined;
+  /** Frames that it makes together. */
+  readonly chunk?: number;
 }
 
 /** The frame that is shown at a time, and frames around it. */
@@ -158,7 +160,9 @@ export function runOf(moment: Moment, needs: Needs, count = 1, after?: FrameSour
   const { first, number } = moment;
   const from = Math.max(first, firstNeeded(number, needs));
   const position = number - (number % (needs.every ?? 1));
-  return { decoder: replayed(moment, from, after), from, position, end: number + count };
+  const { chunk = 1 } = needs;
+  const end = Math.ceil((number + count) / chunk) * chunk;
+  return { decoder: replayed(moment, from, after), from, position, end };
 }
 
 /** Returns a source of the frames of a moment from number `from` on, and of those `after` them. */

@@ -159,7 +159,7 @@ async function openFrameWork(
         hardware,
         restored,
         from,
-        looksAround: prepared.graph.window !== undefined,
+        looksAround: prepared.graph.window !== undefined || prepared.graph.chunk !== undefined,
         inspections: looking,
         [Symbol.asyncDispose]: close,
       },

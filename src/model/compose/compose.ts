@@ -3,6 +3,7 @@ import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js
 import { DataType, opsetOf } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
+import { type Chunk, chunkOf } from '../ports/several.js';
 import { takesAnySize } from '../ports/source.js';
 import type { CutRule } from '../ports/state.js';
 import { steadyRun } from '../ports/steady.js';
@@ -51,8 +52,10 @@ export interface ComposedGraph {
   readonly outputBytes: number;
   /** The frames around each frame that the graph takes. */
   readonly window: Window | undefined;
-  /** Frames of a run, at whose start states begin anew; undefined if there are no states. */
+  /** Frames of a run, at whose start states or chunks begin; undefined if there are none. */
   readonly every: number | undefined;
+  /** The frames that are made together, if any are. */
+  readonly chunk: Chunk | undefined;
   readonly cuts: CutPlan | undefined;
   /** The tables, if the model gives any. */
   readonly table: TablePlan | undefined;
@@ -89,6 +92,7 @@ export interface ComposedGraph {
 export function compose(model: LoadedModel, input: FrameFormat, batch: number): ComposedGraph {
   checkRequest(model, batch);
   const { scale, strength, steady } = model;
+  const chunk = chunkOf(model.several);
   const opset = opsetOf(model.proto) ?? 0;
   const builder = createGraphBuilder(opset);
   const padded = padding(model, input);
@@ -160,7 +164,9 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     inputBytes,
     outputBytes,
     window: model.window,
-    every: model.recurrence?.every ?? (steady === 0 ? undefined : steadyRun(batch, inputBytes, outputBytes)),
+    every:
+      model.recurrence?.every ?? (steady === 0 ? chunk?.frames : steadyRun(batch, inputBytes, outputBytes)),
+    chunk,
     cuts: model.cuts && { ...model.cuts, width: input.width, height: input.height, offsets },
     table: table?.plan,
     rowBytes,

@@ -35,6 +35,13 @@ export function checkRequest(model: LoadedModel, batch: number): void {
       { hint: 'omit --batch' },
     );
   }
+  if (model.several?.kind === 'chunk' && model.several.frames !== batch) {
+    throw new JobError(
+      'model',
+      `"${model.file}" makes ${model.several.frames} frames together: --batch ${batch} does not apply`,
+      { hint: 'omit --batch' },
+    );
+  }
   if (model.fixedBatch !== undefined && model.fixedBatch !== batch) {
     throw new JobError(
       'model',
@@ -56,8 +63,10 @@ export function checkRequest(model: LoadedModel, batch: number): void {
 }
 
 /** Returns the size of the frames that the network gets. */
-export function runSize({ io, fixedSize }: LoadedModel, padded: Size, batch: number): RunSize {
+export function runSize({ io, fixedSize, several }: LoadedModel, padded: Size, frames: number): RunSize {
   const { width, height } = fixedSize ?? padded;
+  // A chunk is alone in its batch.
+  const batch = several?.kind === 'chunk' ? 1 : frames;
   return io.io === 'i420'
     ? { batch, width: width / 2, height: height / 2, layout: 'nchw' }
     : { batch, width, height, layout: io.input.layout };

@@ -140,12 +140,12 @@ function codingOf({ io }: LoadedModel, { width, height }: Size): FrameFormat {
 }
 
 /** Refuses a model that needs more than the picture: neighbouring frames, or what it gave before. */
-function refuseOpenInputs({ file, proto, feeds, constants, window, sources }: LoadedModel): void {
+function refuseOpenInputs({ file, proto, feeds, constants, window, sources, several }: LoadedModel): void {
   const initialized = new Set(proto.graph?.initializer?.map(({ name }) => name));
   const images = (sources?.feeds ?? []).map(({ tensor }) => tensor);
   const known = new Set([...feeds, ...constants, ...images].map(({ name }) => name));
   const open = proto.graph?.input?.find(({ name }) => !initialized.has(name) && !known.has(name ?? ''));
-  if (window === undefined && open === undefined) return;
+  if (window === undefined && several === undefined && open === undefined) return;
   throw new JobError('model', `"${file}" looks at more than one frame, and a picture is by itself`, {
     hint: 'pictures take a model that works frame by frame',
   });

@@ -10,11 +10,13 @@ import {
   checkNetwork,
   fromSampleType,
   guardSize,
+  type NetworkFacts,
   networkShapes,
   type Size,
   toSampleType,
 } from '../load/network.js';
-import { finiteCheck } from '../passes/finite-check.js';
+import { finiteCheck, type NetworkEnd } from '../passes/finite-check.js';
+import type { SeveralFrames } from '../ports/several.js';
 import { axesOf, type ChromaSampling, channelCount, type Fit, type PixelTensor } from '../ports/tensors.js';
 import { offsetsOf } from '../ports/window.js';
 import { fitPixels } from './fit.js';
@@ -73,9 +75,10 @@ export function pixelsThroughNetwork(
 
   const { network, geometry } = enterNetwork(builder, pixels, plan, io, 'stretch');
   const output = prefixed(io.output.name);
-  const value = guardSize(builder, output, outputDims, facts);
-  const finite = finiteCheck(builder, network, { value, output, type: io.output.type, batch }, facts);
-  const made = fromTensor(builder, value, io.output);
+  const value = imagesFrom(builder, output, model.several) ?? guardSize(builder, output, outputDims, facts);
+  const images = model.several === undefined ? value : builder.reshape(value, outputDims);
+  const finite = checkedFrames(builder, network, { value, output, type: io.output.type, batch }, facts, plan);
+  const made = fromTensor(builder, images, io.output);
 
   const resized = size.width !== padded.width || size.height !== padded.height;
   return {
@@ -151,6 +154,29 @@ function enterNetwork(
   return { network, geometry: fitted.geometry };
 }
 
+/** Returns the frames that are made of several; undefined if the network gives one. */
+function imagesFrom(
+  builder: GraphBuilder,
+  output: string,
+  several: SeveralFrames | undefined,
+): string | undefined {
+  if (several?.kind !== 'take') return several && output;
+  return builder.slice(output, 1, several.place, several.place + 1);
+}
+
+/** Adds the check of finite numbers. Frames of a chunk depend on each other: it is one for all of them. */
+function checkedFrames(
+  builder: GraphBuilder,
+  network: GraphProto,
+  end: NetworkEnd,
+  facts: NetworkFacts,
+  { model, batch }: ComposePlan,
+): string | undefined {
+  if (model.several?.kind !== 'chunk') return finiteCheck(builder, network, end, facts);
+  const one = finiteCheck(builder, network, { ...end, batch: 1 }, facts);
+  return one && builder.concat(Array<string>(batch).fill(one), 0);
+}
+
 /** Returns the tensor of each input that takes the source frame, by its name. */
 function sourceImages(
   builder: GraphBuilder,
@@ -202,6 +228,7 @@ function feedsOf(
   return new Map(
     model.feeds.map(({ name, offsets, stack }) => {
       const [first = all, ...others] = offsets.map(at);
+      if (stack === 'chunk') return [name, builder.unsqueeze(all, 0)];
       if (stack === 'single') return [name, builder.reshape(first, dimsOf(tensor, 1, size).slice(1))];
       if (stack === undefined || others.length === 0) return [name, first];
       if (stack === 'channels')

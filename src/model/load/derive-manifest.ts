@@ -1,6 +1,7 @@
 import { JobError } from '../../system/errors.js';
 import type { NodeProto } from '../graph/onnx.js';
 import { firstUnknownNode, type Shapes } from '../graph/shapes.js';
+import { imagesOf } from '../ports/several.js';
 import type {
   ChannelOrder,
   ChromaSampling,
@@ -286,7 +287,8 @@ function trialOf(shapesFor: ShapesFor, ends: GraphEnds, layout: TensorLayout, is
       layout,
     };
     const shapes = shapesFor(wanted, run, { height, width });
-    const known = shapes.of(ends.output.name)?.dims;
+    const found = shapes.of(ends.output.name)?.dims;
+    const known = found && imagesOf(ends.several, found);
     const [down, across] = [known?.[axes.height], known?.[axes.width]];
     if (known?.length !== 4 || down === undefined || across === undefined)
       return { lost: firstUnknownNode(shapes, ends.output.name) };

@@ -23,7 +23,10 @@ export interface Request {
 }
 
 /** How a model takes frames, and what it gives beside a picture. */
-type OverFrames = Pick<LoadedModel, 'tables' | 'feeds' | 'window' | 'recurrence' | 'cuts' | 'sources'>;
+type OverFrames = Pick<
+  LoadedModel,
+  'tables' | 'feeds' | 'window' | 'recurrence' | 'cuts' | 'sources' | 'several'
+>;
 
 /**
  * Returns the loaded model, with its digest. `sources` are the digests of its files and what else decides its
@@ -39,7 +42,7 @@ export function finish(
   sources: readonly unknown[],
   notes: readonly string[],
   constants: readonly Constant[] = [],
-  { tables = [], feeds, window, recurrence, cuts: own, sources: images }: Partial<OverFrames> = {},
+  { tables = [], feeds, window, recurrence, cuts: own, sources: images, several }: Partial<OverFrames> = {},
 ): LoadedModel {
   const cuts = steady === 0 ? own : steadyCuts(own, recurrence, cutThreshold);
   const { io, scale, multiple } = described;
@@ -61,6 +64,7 @@ export function finish(
     states,
     cuts,
     ...(images === undefined ? {} : { images }),
+    ...(several === undefined ? {} : { several }),
   };
   const identity = JSON.stringify({ sources, io, scale, multiple, strength, ...more });
   return {
@@ -76,6 +80,7 @@ export function finish(
     recurrence,
     cuts,
     sources: images,
+    several,
     scale,
     multiple,
     strength,

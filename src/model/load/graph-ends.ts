@@ -3,6 +3,7 @@ import { didYouMean } from '../../system/suggestion.js';
 import { DataType, elementType, type GraphProto, type ValueInfoProto, valueDims } from '../graph/onnx.js';
 import { type DeclaredEnd, type DeclaredEnds, declaredEnds, endText } from '../ports/ends.js';
 import { looksOf } from '../ports/looks.js';
+import { imagesOf, type SeveralFrames, severalText } from '../ports/several.js';
 import { axesOf, type SampleType, type TensorLayout } from '../ports/tensors.js';
 import { type Feed, imageDims } from '../ports/window.js';
 
@@ -17,6 +18,8 @@ export interface GraphEnd {
 export interface GraphEnds {
   readonly input: GraphEnd;
   readonly output: GraphEnd;
+  /** How the output gives several frames, if it does. */
+  readonly several?: SeveralFrames | undefined;
 }
 
 const TYPES: ReadonlyMap<number | undefined, SampleType> = new Map([
@@ -35,6 +38,7 @@ export interface EndNames {
   readonly constants?: ReadonlySet<string>;
   /** How the input takes frames, if not one image. */
   readonly feed?: Feed | undefined;
+  readonly several?: SeveralFrames | undefined;
 }
 
 /**
@@ -49,7 +53,9 @@ export function graphEnds(graph: GraphProto, file: string, names: EndNames): Gra
   if (output === undefined || (names.output === undefined && outputs.length !== 1))
     throw severalOutputs(graph, file);
   refusePassedOn(graph, file, output.name ?? '');
-  return { input, output: end(output, graph, file, 'output') };
+  const { several } = names;
+  const images = several && { of: (dims: Dims) => imagesOf(several, dims), text: severalText(several) };
+  return { input, output: end(output, graph, file, 'output', images), several };
 }
 
 /**
@@ -66,7 +72,12 @@ export function framesEnd(graph: GraphProto, file: string, names: EndNames): Gra
   const input = names.input === undefined ? inputs[0] : inputs.find((one) => one.name === names.input);
   if (input === undefined || inputs.length !== 1)
     throw severalInputs(graph, file, input?.name ?? '', constants);
-  return end(input, graph, file, 'input', names.feed);
+  const { feed } = names;
+  const text =
+    feed?.stack === 'chunk'
+      ? severalText({ kind: 'chunk', frames: feed.offsets.length, edge: 'replicate' })
+      : `${feed?.offsets.length} frames stacked by ${feed?.stack}`;
+  return end(input, graph, file, 'input', feed && { of: (dims) => imageDims(feed, dims), text });
 }
 
 /**
@@ -204,12 +215,20 @@ function list(ends: readonly DeclaredEnd[]): string {
   return ends.map(endText).join(', ') || 'none';
 }
 
+type Dims = readonly (number | undefined)[];
+
+/** How an end that holds several frames is taken as images, and what it should be. */
+interface Images {
+  of(dims: Dims): Dims | undefined;
+  readonly text: string;
+}
+
 function end(
   value: ValueInfoProto,
   graph: GraphProto,
   file: string,
   what: 'input' | 'output',
-  feed?: Feed,
+  images?: Images,
 ): GraphEnd {
   const type = TYPES.get(elementType(value));
   if (type === undefined) {
@@ -221,15 +240,15 @@ function end(
   const dims =
     stacked === undefined
       ? [undefined, undefined, undefined, undefined]
-      : feed
-        ? imageDims(feed, stacked)
+      : images
+        ? images.of(stacked)
         : stacked;
   if (dims === undefined) {
     throw new JobError(
       'model',
       `the ${what} of "${file}" is [${stacked?.map((dim) => dim ?? '?').join(', ')}], which is not ` +
-        `${feed?.offsets.length} frames stacked by ${feed?.stack}`,
-      { hint: 'correct "window" in its manifest' },
+        `${images?.text}`,
+      { hint: `correct ${what === 'input' ? '"window" or "chunk"' : '"take" or "chunk"'} in its manifest` },
     );
   }
   if (dims.length !== 4) {

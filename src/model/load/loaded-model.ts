@@ -2,6 +2,7 @@ import type { TableSpec } from '../../table/spec.js';
 import type { ColourMatrix, ColourRange } from '../../video/formats/frame-format.js';
 import type { ModelProto } from '../graph/onnx.js';
 import type { Constant } from '../ports/constants.js';
+import type { SeveralFrames } from '../ports/several.js';
 import type { SourceFrames } from '../ports/source.js';
 import type { CutRule, Recurrence } from '../ports/state.js';
 import type { BlockTensor, ChromaSampling, Fit, PixelTensor } from '../ports/tensors.js';
@@ -72,6 +73,8 @@ export interface LoadedModel {
   readonly recurrence: Recurrence | undefined;
   /** The inputs that take the source frame; undefined if none does. */
   readonly sources: SourceFrames | undefined;
+  /** How its picture's tensor holds several frames; undefined if it holds one. */
+  readonly several: SeveralFrames | undefined;
   /** How it stops at scene cuts; undefined if it does not. */
   readonly cuts: CutRule | undefined;
   /** Output width (and height) over input width: 1..4. */

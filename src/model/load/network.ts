@@ -6,6 +6,7 @@ import { countMacs } from '../graph/macs.js';
 import type { GraphProto } from '../graph/onnx.js';
 import { firstUnknownNode, inferShapes, type Shapes } from '../graph/shapes.js';
 import { declaredEnds, endText } from '../ports/ends.js';
+import { imagesOf, severalText } from '../ports/several.js';
 import { sourceDims } from '../ports/source.js';
 import { type State, settleStates, startsAs } from '../ports/state.js';
 import { axesOf, type SampleType } from '../ports/tensors.js';
@@ -71,12 +72,13 @@ export function checkNetwork(
 ): NetworkFacts {
   const { model } = plan;
   const shapes = networkShapes(plan, inputDims);
-  const dims = shapes.of(output)?.dims;
-  if (dims !== undefined && dims.join() !== outputDims.join()) {
+  const found = shapes.of(output)?.dims;
+  const dims = found && imagesOf(model.several, found);
+  if (found !== undefined && dims?.join() !== outputDims.join()) {
     throw new JobError(
       'model',
-      `the network in "${model.file}" gives [${dims.join(', ')}] for an input of [${inputDims.join(', ')}], ` +
-        `where [${outputDims.join(', ')}] was expected`,
+      `the network in "${model.file}" gives [${found.join(', ')}] for an input of [${inputDims.join(', ')}], ` +
+        `where [${outputDims.join(', ')}] was expected${model.several ? `, in ${severalText(model.several)}` : ''}`,
       {
         hint:
           'check scale, multiple, layout and channels in its manifest, or --model-scale, --model-multiple, ' +

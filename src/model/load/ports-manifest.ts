@@ -1,7 +1,9 @@
 /** Manifests of format 2: a role for every input and output of the graph. */
 import { MOST_CUT_THRESHOLD } from '../../video/frames/scene-cuts.js';
 import type { ConstantSource, PictureFacts } from '../ports/constant-source.js';
+import { EDGES, type Edge } from '../ports/edges.js';
 import { MOST_OPEN_ROWS } from '../ports/open-rows.js';
+import { MOST_CHUNK } from '../ports/several.js';
 import { MOST_RUN } from '../ports/state.js';
 import {
   CHANNEL_ORDERS,
@@ -14,7 +16,7 @@ import {
   type TensorLayout,
   type ValueRange,
 } from '../ports/tensors.js';
-import { EDGES, type Edge, MOST_REACH, STACKS, type Stack } from '../ports/window.js';
+import { MOST_REACH, STACKS, type Stack } from '../ports/window.js';
 import type { Fields } from './json-fields.js';
 import {
   digest,
@@ -47,6 +49,8 @@ export interface FramesPort extends ImagePort {
   readonly at?: number;
   /** Several frames, instead. */
   readonly window?: { readonly before: number; readonly after: number; readonly stack: Stack };
+  /** So many frames of the video, counted from its start, of which it gives as many. */
+  readonly chunk?: number;
   readonly edge?: Edge;
   /** True if frames of another scene are none of its neighbours. */
   readonly cuts?: boolean;
@@ -82,7 +86,8 @@ export type InputPort =
   | { readonly role: 'constant'; readonly source: ConstantSource | undefined };
 
 export type OutputPort =
-  | ({ readonly role: 'picture' } & ImagePort)
+  /** Of several frames that it gives, it is number `take`, from 0. */
+  | ({ readonly role: 'picture'; readonly take?: number } & ImagePort)
   | { readonly role: 'state' }
   | {
       readonly role: 'table';
@@ -121,6 +126,7 @@ export function portsManifest(top: Fields): PortsManifest {
   const count = (ports: ReadonlyMap<string, { readonly role: string }>, role: string) =>
     [...ports.values()].filter((port) => port.role === role).length;
   checkFrames(top, inputs);
+  checkChunk(top, inputs, outputs);
   checkStates(top, inputs, outputs);
   if (top.has('cutThreshold') && ![...inputs.values()].some(stops))
     top.fail('cutThreshold', 'goes with "cuts": true beside a "window", or in the "reset" of a state');
@@ -172,12 +178,16 @@ function framesPort(port: Fields): FramesPort {
       }))
     : undefined;
   if (window !== undefined && at !== undefined) port.fail('at', 'cannot stand beside "window"');
+  const chunk = port.optionalNumber('chunk', { integer: true, min: 2, max: MOST_CHUNK });
+  if (chunk !== undefined && (window !== undefined || at !== undefined))
+    port.fail('chunk', `cannot stand beside "${window === undefined ? 'at' : 'window'}"`);
   return {
     role: 'frames',
     ...optional('fit', port.optionalChoice('fit', FITS)),
     ...optional('size', sizeOf(port)),
     ...optional('at', at),
     ...optional('window', window),
+    ...optional('chunk', chunk),
     ...optional('edge', port.optionalChoice('edge', EDGES)),
     ...optional('cuts', port.optionalFlag('cuts')),
     ...imagePort(port),
@@ -253,13 +263,38 @@ function checkFrames(top: Fields, inputs: ReadonlyMap<string, InputPort>): void 
     top.fail('inputs', 'must have the same layout, channels, range, size, edge and cuts for all frames');
 }
 
+/** Checks that frames which are made together come alone, and that one is taken of a window only. */
+function checkChunk(
+  top: Fields,
+  inputs: ReadonlyMap<string, InputPort>,
+  outputs: ReadonlyMap<string, OutputPort>,
+): void {
+  const ports = [...inputs.values()];
+  const frames = ports.filter((port) => port.role === 'frames');
+  const isTaken = [...outputs.values()].some((port) => port.role === 'picture' && port.take !== undefined);
+  if (isTaken && frames.every(({ window }) => window === undefined))
+    top.fail('outputs', 'must have "take" only where the frames have a "window"');
+  if (frames.every(({ chunk }) => chunk === undefined)) return;
+  const other =
+    frames.length > 1 ? 'frames' : ports.find(({ role }) => role === 'state' || role === 'source')?.role;
+  if (other !== undefined)
+    top.fail(
+      'inputs',
+      `must have one with the role "frames", and none with "${other === 'frames' ? 'at' : other}", where that has a "chunk"`,
+    );
+}
+
 function outputPort(port: Fields, end: string): OutputPort {
   const role = port.choice('role', ['picture', 'state', 'table'] as const);
   switch (role) {
     case 'state':
       return { role };
     case 'picture':
-      return { role, ...imagePort(port) };
+      return {
+        role,
+        ...optional('take', port.optionalNumber('take', { integer: true, min: 0, max: 2 * MOST_REACH })),
+        ...imagePort(port),
+      };
     case 'table': {
       const ends = port.has('with') ? port.texts('with') : [];
       const decode = port.has('decode')

@@ -35,6 +35,7 @@ import {
 import type { LoadedModel, ModelTable, TableIo } from './loaded-model.js';
 import { readLimited, resolveInside } from './model-files.js';
 import type { OutputPort, PortsManifest } from './ports-manifest.js';
+import { severalOf } from './several-frames.js';
 import { readSources } from './source-frames.js';
 import { withLabels } from './table-manifest.js';
 
@@ -67,9 +68,11 @@ export async function loadPorts(
   const others = feeds.map(({ name }) => name).filter((name) => name !== input);
   const stated = (states?.states ?? []).map((state) => state.input);
   const taken = [...sources.keys(), ...others, ...stated, ...beside];
-  const names = { input, feed, constants: new Set(taken) };
+  const several = severalOf(inputPort, picture, graph);
+  const names = { input, feed, several, constants: new Set(taken) };
   const cuts = cutRule(request, manifest);
-  const window = windowOf(feeds, inputPort.edge ?? 'replicate', cuts?.neighbours);
+  const isChunk = several?.kind === 'chunk';
+  const window = isChunk ? undefined : windowOf(feeds, inputPort.edge ?? 'replicate', cuts?.neighbours);
   const tables = await tablesOf(path, manifest, graph, file);
   const { scale, multiple, chroma, macsPerPixel } = manifest;
   const known = {
@@ -84,7 +87,7 @@ export async function loadPorts(
   ) => {
     const own = images.length === 0 ? undefined : { feeds: images, sizesPicture: sizedBySource };
     const finished = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, {
-      ...{ tables, feeds, window, recurrence: states, cuts, sources: own },
+      ...{ tables, feeds, window, recurrence: states, cuts, sources: own, several },
     });
     const [fixedBatch = finished.fixedBatch] = read.flatMap(({ batch }) => batch ?? []);
     const model = { ...finished, fixedBatch };
@@ -121,7 +124,9 @@ function feedsOf(inputs: PortsManifest['inputs'], graph: GraphProto): readonly F
     declaredEnds(graph).inputs.find((end) => end.name === name)?.dims?.length === 3;
   return [...inputs].flatMap(([name, port]): readonly Feed[] => {
     if (port.role !== 'frames') return [];
-    const { window, at = 0 } = port;
+    const { window, chunk, at = 0 } = port;
+    if (chunk !== undefined)
+      return [{ name, offsets: Array.from({ length: chunk }, (_, place) => place), stack: 'chunk' }];
     const stack = isSingle(name) ? 'single' : undefined;
     if (window === undefined) return [{ name, offsets: [at], stack }];
     const { before, after } = window;
@@ -330,7 +335,9 @@ export async function describeNetwork(
       ...feeds.map((feed) => [feed.name, stackedDims(feed, dims, run.layout)] as const),
       ...sourceDims({ feeds: images }, run.batch, source),
     ]);
-    const graph = withConstants(proto.graph ?? {}, constants, run);
+    // A chunk is alone in its batch.
+    const batch = ends.several?.kind === 'chunk' ? 1 : run.batch;
+    const graph = withConstants(proto.graph ?? {}, constants, { ...run, batch });
     const own = all.get(ends.input.name) ?? dims;
     const infer: Parameters<typeof settleStates>[2] = (inner) =>
       inferShapes(graph, opsetOf(proto) ?? 0, ends.input.name, own, new Map([...all, ...inner]));

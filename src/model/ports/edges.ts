@@ -1,4 +1,6 @@
-import type { Edge } from './window.js';
+/** What stands for frames before the first one and after the last one: the nearest, or the video mirrored. */
+export type Edge = 'replicate' | 'reflect';
+export const EDGES: readonly Edge[] = ['replicate', 'reflect'];
 
 /**
  * Returns the number of the frame that stands for frame `index`, which may lie before frame 0 or after frame

@@ -15,6 +15,8 @@ export function looksOf({ inputs: given, outputs }: DeclaredEnds): ReadonlyMap<s
   return new Map([
     ...inputs.map((end): [string, Looks] => {
       const from = states.get(end);
+      if (end.dims?.length === 5 && outputs.some(({ dims }) => dims?.length === 5))
+        return [end.name, chunkLooks(end)];
       return [end.name, from ? stateLooks(from) : inputLooks(end, end === frames, isNext(end))];
     }),
     ...outputs.map((end): [string, Looks] => [
@@ -113,8 +115,22 @@ function windowLines(
   return { role: 'frames', window, channels: UNKNOWN, ...(isWhole(type) ? {} : { range: UNKNOWN }) };
 }
 
+/** Returns what frames look like of which the network gives several. */
+function chunkLooks({ dims = [], type }: DeclaredEnd): Looks {
+  const count = typeof dims[1] === 'number' ? dims[1] : undefined;
+  const lines = { role: 'frames', chunk: count ?? UNKNOWN, channels: UNKNOWN };
+  return {
+    what: `${count ?? 'several'} frames that are made together; or "window" in place of "chunk", if one is taken`,
+    lines: isWhole(type) ? lines : { ...lines, range: UNKNOWN },
+  };
+}
+
 function outputLooks(end: DeclaredEnd, all: readonly DeclaredEnd[]): Looks {
   if (isPicture(end)) return { what: 'a picture', lines: { role: 'picture', ...imageLines(end) } };
+  if (end.dims?.length === 5) {
+    const range = isWhole(end.type) ? {} : { range: UNKNOWN };
+    return { what: 'several frames', lines: { role: 'picture', channels: UNKNOWN, ...range } };
+  }
   return tableLooks(end, all);
 }
 

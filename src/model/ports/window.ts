@@ -1,9 +1,7 @@
 /** Models that look at the frames around a frame. */
+import type { Edge } from './edges.js';
+import { imagesOf } from './several.js';
 import { axesOf, type TensorLayout } from './tensors.js';
-
-/** What stands for frames before the first one and after the last one: the nearest, or the video mirrored. */
-export type Edge = 'replicate' | 'reflect';
-export const EDGES: readonly Edge[] = ['replicate', 'reflect'];
 
 /** How the frames of a window lie in one tensor: [N, T*C, H, W], or [N, T, C, H, W]. */
 export type Stack = 'channels' | 'time';
@@ -21,8 +19,11 @@ export interface Feed {
   readonly name: string;
   /** The distances of its frames from the frame that is made: 0 is that frame, -1 the one before. */
   readonly offsets: readonly number[];
-  /** Undefined: it takes one image. `single`: one without a batch axis, [C, H, W]. */
-  readonly stack: Stack | 'single' | undefined;
+  /**
+   * Undefined: it takes one image. `single`: one without a batch axis, [C, H, W]. `chunk`: all frames of a
+   * chunk, [1, T, C, H, W], which are its offsets.
+   */
+  readonly stack: Stack | 'single' | 'chunk' | undefined;
 }
 
 /** The most frames before or after a frame. */
@@ -64,6 +65,8 @@ export function imageDims(
       return dims;
     case 'single':
       return dims.length === 3 ? [1, ...dims] : undefined;
+    case 'chunk':
+      return imagesOf({ kind: 'chunk', frames: count, edge: 'replicate' }, dims);
     case 'time': {
       const [first, frames, ...others] = dims;
       return dims.length === 5 && (frames === undefined || frames === count) ? [first, ...others] : undefined;
@@ -88,6 +91,8 @@ export function stackedDims<T extends number | undefined>(
       return dims;
     case 'single':
       return others;
+    case 'chunk':
+      return [1, ...dims];
     case 'time':
       return first === undefined && dims.length === 0 ? dims : [first as T, offsets.length, ...others];
     case 'channels':

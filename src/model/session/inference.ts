@@ -1,6 +1,8 @@
 import type { NativeSession } from '../../system/native.js';
 import type { CutPlan } from '../compose/compose.js';
 import type { TablePlan } from '../compose/table-ends.js';
+import { frameAt } from '../ports/edges.js';
+import type { Chunk } from '../ports/several.js';
 import { haloOf, type Window } from '../ports/window.js';
 import { type Scenes, sceneFinder } from './scenes.js';
 import { allocateBuffer } from './session-errors.js';
@@ -17,8 +19,10 @@ export interface InferenceShape {
   readonly table?: TablePlan;
   /** The neighbours of each frame that the model looks at, if any. */
   readonly window?: Window;
-  /** Frames of a run, at whose start the model's states begin anew; none: it has no states. */
+  /** Frames of a run, at whose start states or chunks begin; none: the model has neither. */
   readonly every?: number;
+  /** The frames that the model makes together: as many as the batch. */
+  readonly chunk?: Chunk;
   /** What stops at scene cuts, if anything does. */
   readonly cuts?: CutPlan;
 }
@@ -42,7 +46,7 @@ interface Memory {
 
 /** Returns the inference of a session. Its own memory is allocated by the first run. */
 export function inferenceOf(session: NativeSession, shape: InferenceShape): Inference {
-  const { batch, frameBytes, styledBytes, window, table, cuts, every } = shape;
+  const { batch, frameBytes, styledBytes, window, table, cuts, every, chunk } = shape;
   const { before = 0 } = window ?? {};
   const halo = haloOf(window);
   const findScenes = cuts && sceneFinder(cuts, window);
@@ -68,6 +72,7 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
       const scenes = findScenes?.({ data: shard, count: frames + halo, frameBytes });
       for (let at = 0; at < frames; at += batch) {
         const input = shard.subarray(at * frameBytes, (at + batch + halo) * frameBytes);
+        if (chunk !== undefined && frames - at < batch) fillUp(input, frames - at, chunk, frameBytes);
         const output = result.subarray(at * styledBytes, (at + batch) * styledBytes);
         const resets = Array.from({ length: batch }, (_, place) => beginsAnew(at + place, frames, scenes));
         const own = states?.next(resets);
@@ -84,6 +89,14 @@ export function inferenceOf(session: NativeSession, shape: InferenceShape): Infe
       }
     },
   };
+}
+
+/** Fills a chunk of which only the first `frames` frames are there: the video ends with them. */
+function fillUp(shard: Uint8Array, frames: number, chunk: Chunk, frameBytes: number): void {
+  for (let place = frames; place < chunk.frames; place++) {
+    const from = frameAt(place, frames, chunk.edge) * frameBytes;
+    shard.copyWithin(place * frameBytes, from, from + frameBytes);
+  }
 }
 
 interface Places {

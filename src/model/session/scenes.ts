@@ -2,8 +2,8 @@
 import { I420 } from '../../video/formats/frame-format.js';
 import { type SceneCuts, sceneCuts } from '../../video/frames/scene-cuts.js';
 import type { CutPlan } from '../compose/compose.js';
-import { frameAt } from '../ports/edges.js';
-import type { Edge, Window } from '../ports/window.js';
+import { type Edge, frameAt } from '../ports/edges.js';
+import type { Window } from '../ports/window.js';
 
 /** Frames that follow each other, `frameBytes` each, with those around them that they are made of. */
 export interface SceneFrames {

@@ -15,9 +15,10 @@ export interface States {
   };
 }
 
-/** Allocates the states of a session, twice: what a run gives, the next one takes. */
-export function openStates(session: NativeSession): States {
+/** Allocates the states of a session, twice: what a run gives, the next one takes. Undefined: it has none. */
+export function openStates(session: NativeSession): States | undefined {
   const at = session.inputs.findIndex(({ name }) => name === RESET_INPUT);
+  if (at < 0) return undefined;
   const sizes = session.inputs.slice(at + 1).map(({ bytes }) => bytes);
   const allocate = () => sizes.map((bytes) => allocateBuffer(bytes, session).fill(0));
   const flags = allocateBuffer(session.inputs[at]?.bytes ?? 1, session);

@@ -36,6 +36,9 @@ t.test('the ends of families of models', async (t) => {
     },
   );
   t.match(lines([end('x', [1, 7, 3, 'H', 'W'])], []), { x: { window: { before: 3, stack: 'time' } } });
+  t.match(lines([end('x', [1, 7, 3, 'H', 'W'])], [end('y', [1, 7, 3, 'a', 'b'])]), {
+    ...{ x: { role: 'frames', chunk: 7, channels: '?' }, y: { role: 'picture', range: '?' } },
+  });
   t.match(lines([end('x', ['N', 6, 'H', 'W'])], []), { x: { window: { before: '?', stack: 'channels' } } });
   const square = end('x', [1, 3, 640, 640]);
   for (const [dims, decode] of [

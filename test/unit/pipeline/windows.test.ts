@@ -1,8 +1,7 @@
 /** Frames with their neighbours: the same at any number of ranks, however the rounds lie. */
 import t from 'tap';
 import { shareFor } from '../../../src/job/prepare/batch.js';
-import { frameAt } from '../../../src/model/ports/edges.js';
-import type { Edge } from '../../../src/model/ports/window.js';
+import { type Edge, frameAt } from '../../../src/model/ports/edges.js';
 import { haloOf, imageDims, stackedDims, windowOf } from '../../../src/model/ports/window.js';
 import { decodeRuns } from '../../../src/pipeline/decode-windows-stage.js';
 import { StageMeter } from '../../../src/pipeline/meter.js';
@@ -17,6 +16,8 @@ interface Video {
   readonly after: number;
   readonly edge: Edge;
   readonly schedule?: ScheduleName;
+  /** Frames that are made together. */
+  readonly chunk?: number;
   /** The first frame to make. */
   readonly position?: number;
   /** The decoder stops to give frames, as after a signal, from this one on. */
@@ -40,12 +41,13 @@ async function windows(video: Video): Promise<ReadonlyMap<number, readonly numbe
     },
   };
   const rounds = decodeRuns([{ decoder, position, from }], {
-    schedule: scheduleOf(video.schedule ?? 'even', ranks, share),
+    schedule: scheduleOf(video.schedule ?? 'even', ranks, share, video.chunk),
     frameBytes: 1,
     buffers: new BufferPool(1, () => new Uint8Array(ranks * (share + before + after))),
     meter: new StageMeter(),
     stopping: () => stopped,
     window: { before, after, edge },
+    ...(video.chunk === undefined ? {} : { chunk: video.chunk }),
   });
   for await (const { pts, counts, data } of rounds) {
     let place = 0;
@@ -85,6 +87,23 @@ function expected(
     ]),
   );
 }
+
+t.test('a stop leaves no part of a chunk, and the end of the video does', async (t) => {
+  const chunks = { before: 0, after: 0, edge: 'replicate', chunk: 4, share: 4 } as const;
+  for (const [frames, ranks, stopAt, made] of [
+    [30, 1, undefined, 30],
+    [30, 3, undefined, 30],
+    [30, 3, 21, 20],
+    [30, 2, 3, 0],
+    [30, 2, 29, 28],
+    [28, 2, 28, 28],
+  ] as const) {
+    for (const schedule of ['even', 'dynamic'] as const) {
+      const video = { ...chunks, frames, ranks, schedule, ...(stopAt === undefined ? {} : { stopAt }) };
+      t.same(await windows(video), expected(video, made), `${frames} frames on ${ranks}, stop at ${stopAt}`);
+    }
+  }
+});
 
 t.test('every frame has its own neighbours, whoever makes it', async (t) => {
   for (const edge of ['replicate', 'reflect'] as const)
