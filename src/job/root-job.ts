@@ -22,12 +22,12 @@ import {
   completeOutput,
   type FrameWork,
   openRootWork,
-  type PublishedVideo,
   pipelineEnds,
   type RootEnds,
   refuseChangedInput,
 } from './split/open-work.js';
 import type { PieceWork } from './split/piece-work.js';
+import type { PublishedVideo } from './split/videos.js';
 
 /** Errors that an input may cause that is written to, or replaced, while it is read. */
 const EXPLAINED: readonly JobError['code'][] = ['input', 'ffmpeg', 'internal'];
@@ -133,7 +133,10 @@ export function rootJob(context: RunContext, job: JobOptions, { stills, queue }:
       for (const warning of facts.warnings) log.warn(warning);
       for (const line of summaryLines(facts)) log.info(line);
       log.detail(busyLine(facts));
-      const besides = (prepared.table?.files ?? []).flatMap(({ beside }) => beside?.display ?? []);
+      const besides = [
+        ...(prepared.video?.further ?? []).map(({ destination }) => destination.display),
+        ...(prepared.table?.files ?? []).flatMap(({ beside }) => beside?.display ?? []),
+      ];
       const rows = completed.rows.length === 0 ? '' : `, ${completed.rows.join(' and ')} rows`;
       log.info(`wrote ${[prepared.destination.display, ...besides].join(' and ')}${rows}`);
       if (job.report === undefined) return facts;

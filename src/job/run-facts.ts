@@ -28,6 +28,10 @@ export function runFacts(
   { completed, ...pipeline }: Outcome,
 ): RunFacts {
   const { source, graph, video, table, model, input, destination } = prepared;
+  const further = (video?.further ?? []).map(({ name, destination, container, spec }, at) => ({
+    ...{ name, path: destination.display, bytes: completed.furtherBytes[at], container: container.name },
+    ...{ width: spec.width, height: spec.height },
+  }));
   return {
     version,
     input: {
@@ -53,6 +57,7 @@ export function runFacts(
       modelSize: model.size,
       modelSha256: model.sha256,
     },
+    further: further.length === 0 ? undefined : further,
     tables: table?.files.map(({ beside }, at) => ({
       name: table.plan.tables[at]?.name,
       path: (beside ?? destination).display,

@@ -70,7 +70,7 @@ for (const size of ['fast', 'fine'] as const) {
       const estimated = estimateMemory({
         ...{ split: 'frames', schedule: 'even', batch: 1, frames, segmentFrames: 100 },
         ...{ frameBytes: graph.inputBytes, styledBytes: graph.rowBytes, graphBytes: graph.bytes.byteLength },
-        ...{ codec: 'h264', preset: 'ultrafast', encoderThreads: 2 },
+        ...{ codec: 'h264', preset: 'ultrafast', encoders: 1, encoderThreads: 2 },
         ranks: Array.from({ length: ranks }, (_, rank) => ({
           ...{ working, busy: rank < frames, dryRun: rank < frames },
         })),

@@ -115,7 +115,13 @@ t.test('a resumed job knows such frames of finished segments and of the spool', 
     const store = await openLocalStore(folder);
     const journal = await openJournal(store, { split: 'frames' }, encoderWork(1), {});
     const sink = segmentSink({
-      ...{ journal, spec, segmentFrames: 4, run: 1, layout: { frameBytes: FRAME_BYTES, tableBytes: 0 } },
+      ...{
+        journal,
+        specs: [spec],
+        segmentFrames: 4,
+        run: 1,
+        layout: { frameBytes: [FRAME_BYTES], tableBytes: 0 },
+      },
       onNonFinite: (frame) => void told.push(frame),
     });
     return { store, journal, sink };

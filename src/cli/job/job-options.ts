@@ -257,7 +257,7 @@ function outputOptions<T>(parser: Argv<T>) {
       type: 'string',
       group,
       describe:
-        'NAME=FILE: write a further table of the model, that of its output NAME, to this file too; may be repeated',
+        'NAME=FILE: write a further table (.csv ...) or picture (.mp4 ...) of the model, its output NAME, to this file too; may be repeated',
     })
     .option('every', {
       type: 'number',

@@ -173,6 +173,11 @@ function refuseForKind(isTable: boolean, parsed: Parsed): void {
     (name) => parsed[name] !== undefined,
   );
   if (option !== undefined) throw usage(`--${option} does not apply where OUTPUT is a table`);
+  const video = [...furtherOutputs(parsed.output)].find(
+    ([, file]) => containerNamed(pathOf(file)) !== undefined,
+  );
+  if (video !== undefined)
+    throw usage(`--output ${video[0]} is a video, which goes beside a video: OUTPUT is a table`);
 }
 
 function pathOf(name: string): string {
@@ -217,7 +222,7 @@ function runOptionsOf(parsed: Parsed, container: string): RunOptions {
     video: videoIndexOf(usage, parsed.video),
     report: parsed.report,
     table: parsed.table,
-    outputs: furtherTables(parsed.output),
+    outputs: furtherOutputs(parsed.output),
     every: whole('every', parsed.every, 1, 1e6) ?? 1,
     fps: framesPerSecond(parsed),
     maxFailures: whole('max-failures', parsed['max-failures'], 0, 1e9),
@@ -250,13 +255,13 @@ function framesPerSecond({ fps, every }: Parsed): Rational | undefined {
 }
 
 /** Returns the values of --output, by the names of the graph's outputs. */
-function furtherTables(given: string | readonly string[] | undefined): ReadonlyMap<string, string> {
+function furtherOutputs(given: string | readonly string[] | undefined): ReadonlyMap<string, string> {
   const outputs = new Map<string, string>();
   for (const text of given === undefined ? [] : [given].flat()) {
     const [, name = '', file = ''] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
-    if (tableFormatOf(pathOf(file)) === undefined) {
+    if (tableFormatOf(pathOf(file)) === undefined && containerNamed(pathOf(file)) === undefined) {
       throw usage(
-        `--output takes NAME=FILE, where FILE ends in .parquet, .jsonl or .csv, not ${JSON.stringify(text)}`,
+        `--output takes NAME=FILE, where FILE ends in .parquet, .jsonl or .csv, or in .mp4, .mov, .mkv or .webm, not ${JSON.stringify(text)}`,
       );
     }
     if (outputs.has(name)) throw usage(`--output ${name} is given twice`);

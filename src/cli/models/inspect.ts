@@ -30,12 +30,14 @@ export async function inspectModel(file: string, json: boolean): Promise<number>
   const open = [...ends.inputs, ...ends.outputs].filter(
     ({ name }) => looks.get(name)?.lines === undefined && !parts.includes(name),
   );
+  const pictures = ends.outputs.filter(({ name }) => looks.get(name)?.lines?.role === 'picture');
   const text = [
     ...['Inputs:', ...lines(ends.inputs), 'Outputs:', ...lines(ends.outputs), ''],
     printable(
       `A manifest to start from, for ${manifestName(file)} beside the file. Write what no graph tells in place of "${UNKNOWN}" (docs/model-manifests.md has the values):`,
     ),
     ...['', printableJson(manifest, 2)],
+    ...(pictures.length > 1 ? ['', severalPictures(pictures)] : []),
     ...(open.length === 0 ? [] : ['', printable(`No role fits ${open.map(({ name }) => name).join(', ')}.`)]),
   ];
   process.stdout.write(`${text.join('\n')}\n`);
@@ -52,15 +54,14 @@ function manifestOf(
       const lines = looks.get(name)?.lines;
       return lines === undefined ? [] : [[name, lines]];
     });
-    // One picture and one table to start from: what else a table needs goes with it.
+    // One table to start from: what else it needs goes with it.
     const tables = found.filter(([, lines]) => lines.role === 'table');
     const [table] = tables.find(([, lines]) => isDecoded(lines)) ?? tables[0] ?? [];
     const others = tables.map(([name]) => name).filter((name) => name !== table);
     const isWhole = looks.get(table ?? '')?.lines?.with !== undefined;
-    const pictures = found.filter(([, lines]) => lines.role === 'picture').slice(1);
     return Object.fromEntries(
       found
-        .filter((one) => !others.includes(one[0]) && !pictures.includes(one))
+        .filter(([name]) => !others.includes(name))
         .map(([name, lines]) => [
           name,
           name === table && others.length > 0 && !isWhole ? { ...lines, with: others } : lines,
@@ -78,6 +79,12 @@ function manifestOf(
     inputs: ports(inputs),
     outputs: ports(outputs),
   };
+}
+
+function severalPictures([first, second]: readonly DeclaredEnd[]): string {
+  return printable(
+    `OUTPUT is the first picture, ${first?.name}. --output ${second?.name}=FILE writes another to a video of its own; omit those that nobody needs.`,
+  );
 }
 
 function stem(file: string): string {

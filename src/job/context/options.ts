@@ -81,7 +81,7 @@ export interface RunOptions extends StreamChoices {
   readonly report: string | undefined;
   /** A file or blob for the table of the model, beside the video. */
   readonly table: string | undefined;
-  /** The same of further tables, by the names of their outputs. */
+  /** The same of further tables and pictures, by the names of their outputs. */
   readonly outputs: ReadonlyMap<string, string>;
   /** Takes every so many frames of the video. 1 unless a table is the output. */
   readonly every: number;

@@ -13,13 +13,14 @@ export interface Inspections {
 /** Most segments open at a time: a resumed job may have thousands from earlier runs. */
 const AT_ONCE = 4;
 
-export function inspections(journal: Pick<Journal, 'segmentPath' | 'confirm'>): Inspections {
+/** Creates the inspections of one of the videos of the segments: the main one, number 0, or a further one. */
+export function inspections(journal: Pick<Journal, 'segmentPath' | 'confirm'>, video = 0): Inspections {
   const begun = new Map<number, Promise<SegmentFacts>>();
   const inTurn = gate(AT_ONCE);
 
   async function inspect(index: number): Promise<SegmentFacts> {
-    const facts = await inspectSegment(await journal.segmentPath(index));
-    await journal.confirm(index, 'video', facts.sha256);
+    const facts = await inspectSegment(await journal.segmentPath(index, video));
+    await journal.confirm(index, video, facts.sha256);
     return facts;
   }
 

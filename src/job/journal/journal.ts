@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { HEADER, PUBLICATION, segmentName } from '../../storage/local/work-names.js';
+import { HEADER, PUBLICATION, segmentName, segmentOf } from '../../storage/local/work-names.js';
 import type { WorkStore } from '../../storage/local/work-store.js';
 import { JobError } from '../../system/errors.js';
 import { fileDigest } from '../../system/file-digest.js';
@@ -27,11 +27,24 @@ export interface SegmentRecord {
   readonly nonFinite?: readonly number[];
   /** SHA-256 of its video, in hexadecimal. Records of early versions have none. */
   readonly sha256?: string;
+  /** Its videos of further pictures, if it has any. */
+  readonly further?: readonly HeldFile[];
   /** Its rows of a table, if it has any. */
-  readonly rows?: { readonly bytes: number; readonly sha256: string };
+  readonly rows?: HeldFile;
   /** The pictures that it is, in a job of pictures. */
   readonly pictures?: readonly PictureRecord[];
 }
+
+/** A file of a segment, as it was recorded. */
+export interface HeldFile {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/**
+ * A part of a segment: its rows of a table, or the number of one of its videos, of which 0 is the main one.
+ */
+export type SegmentPart = 'rows' | number;
 
 /** The journal of finished segments. A segment is recorded only when its file is complete and flushed. */
 export interface Journal {
@@ -43,25 +56,25 @@ export interface Journal {
    * order.
    */
   readonly segments: readonly SegmentRecord[];
-  /** Bytes of video in all finished segments, those of this run too. */
+  /** Bytes of the main video in all finished segments, those of this run too. */
   readonly videoBytes: number;
   /** How every segment is encoded: as the first run began. */
   readonly encoder: EncoderWork;
   /** Moves the files of a finished segment into the work folder and records it. Returns its record. */
   record(
-    segment: Omit<SegmentRecord, 'bytes' | 'sha256' | 'rows'>,
+    segment: Omit<SegmentRecord, 'bytes' | 'sha256' | 'further' | 'rows'>,
     files: SegmentFiles,
   ): Promise<SegmentRecord>;
-  /** Returns a local path of the video, or the rows, of a finished segment. */
-  segmentPath(index: number): Promise<string>;
+  /** Returns a local path of a video, or the rows, of a finished segment. */
+  segmentPath(index: number, video: number): Promise<string>;
   rowsPath(index: number): Promise<string>;
   /**
-   * Compares the SHA-256 of a segment's video, or of its rows, with its record. Forgets a segment that has
+   * Compares the SHA-256 of a part of a segment with its record. Forgets a segment that has
    * changed, so that the next run makes it again.
    *
    * @throws {JobError} journal: when the segment has changed.
    */
-  confirm(index: number, part: 'video' | 'rows', sha256: string): Promise<void>;
+  confirm(index: number, part: SegmentPart, sha256: string): Promise<void>;
 }
 
 interface Header {
@@ -113,7 +126,7 @@ export async function openJournal(
     earlier === undefined
       ? []
       : await (inAnyOrder ? readAll(store, onCorrupt) : readSegments(store, onCorrupt));
-  const digests = new Map<number, Pick<SegmentRecord, 'sha256' | 'rows'>>(
+  const digests = new Map<number, Pick<SegmentRecord, 'sha256' | 'further' | 'rows'>>(
     segments.map((one) => [one.index, one]),
   );
   let videoBytes = segments.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -127,13 +140,16 @@ export async function openJournal(
       return videoBytes;
     },
     encoder: { threads: header.encoderThreads, picturesAtOnce: header.picturesAtOnce },
-    async record(segment, { video, rows }) {
+    async record(segment, { videos, rows }) {
+      const [main, ...further] = await Promise.all(videos.map(factsOf));
       const facts = {
         bytes: 0,
-        ...(video === undefined ? {} : await factsOf(video)),
+        ...main,
+        ...(further.length === 0 ? {} : { further }),
         ...(rows === undefined ? {} : { rows: await factsOf(rows) }),
       };
-      if (video !== undefined) await store.adopt(video, segmentName(segment.index, 'nut'));
+      for (const [at, video] of videos.entries())
+        await store.adopt(video, segmentName(segment.index, 'nut', at));
       if (rows !== undefined) await store.adopt(rows, segmentName(segment.index, 'rows'));
       const record = { ...segment, ...facts };
       await store.writeText(segmentName(segment.index, 'json'), seal(record));
@@ -142,10 +158,10 @@ export async function openJournal(
       return record;
     },
     rowsPath: (index) => store.localPath(segmentName(index, 'rows')),
-    segmentPath: (index) => store.localPath(segmentName(index, 'nut')),
+    segmentPath: (index, video) => store.localPath(segmentName(index, 'nut', video)),
     async confirm(index, part, sha256) {
       const found = digests.get(index);
-      const recorded = part === 'video' ? found?.sha256 : found?.rows?.sha256;
+      const recorded = found && digestOf(found, part);
       if (recorded === undefined || recorded === sha256) return;
       await forget(store, index);
       throw new JobError(
@@ -275,6 +291,7 @@ async function readSegment(
   const isIntact =
     record?.index === index &&
     (await isHeld(store, segmentName(index, 'nut'), record)) &&
+    (await areHeld(store, index, record.further ?? [])) &&
     (record.rows === undefined || (await isHeld(store, segmentName(index, 'rows'), record.rows)));
   if (isIntact) return record;
   onCorrupt(`segment ${index} of an earlier run is damaged and will be made again`);
@@ -292,19 +309,34 @@ async function isHeld(
   return bytes === (await store.size(name)) && (sha256 === undefined || store.holds(name, sha256));
 }
 
-async function factsOf(file: string): Promise<{ readonly bytes: number; readonly sha256: string }> {
+/** Returns whether the videos of further pictures are there as recorded. */
+async function areHeld(store: WorkStore, index: number, further: readonly HeldFile[]): Promise<boolean> {
+  for (const [at, file] of further.entries())
+    if (!(await isHeld(store, segmentName(index, 'nut', at + 1), file))) return false;
+  return true;
+}
+
+function digestOf(
+  { sha256, further, rows }: Pick<SegmentRecord, 'sha256' | 'further' | 'rows'>,
+  part: SegmentPart,
+): string | undefined {
+  if (part === 'rows') return rows?.sha256;
+  return part === 0 ? sha256 : further?.[part - 1]?.sha256;
+}
+
+async function factsOf(file: string): Promise<HeldFile> {
   return { bytes: (await stat(file)).size, sha256: await fileDigest(file) };
 }
 
 /** Removes a segment, the record first: data without a record is ignored. */
 async function forget(store: WorkStore, index: number): Promise<void> {
   await store.remove(segmentName(index, 'json'));
-  await store.remove(segmentName(index, 'nut'));
-  await store.remove(segmentName(index, 'rows'));
+  for (const name of await store.list()) if (segmentOf(name) === index) await store.remove(name);
 }
 
 function parseRecord(text: string): SegmentRecord | undefined {
-  const { index, pts, frames, bytes, numbers, sha256, nonFinite, rows, pictures } = unseal(text) ?? {};
+  const { index, pts, frames, bytes, numbers, sha256, nonFinite, further, rows, pictures } =
+    unseal(text) ?? {};
   const isWhole =
     isInteger(index) &&
     isIntegers(pts) &&
@@ -314,7 +346,8 @@ function parseRecord(text: string): SegmentRecord | undefined {
     (numbers === undefined || (isIntegers(numbers) && numbers.length === frames)) &&
     (nonFinite === undefined || isIntegers(nonFinite)) &&
     (sha256 === undefined || typeof sha256 === 'string') &&
-    (rows === undefined || isRows(rows)) &&
+    (further === undefined || areFiles(further)) &&
+    (rows === undefined || isFile(rows)) &&
     (pictures === undefined || isPictureRecords(pictures));
   if (!isWhole) return undefined;
   return {
@@ -322,13 +355,23 @@ function parseRecord(text: string): SegmentRecord | undefined {
     ...(numbers === undefined ? {} : { numbers }),
     ...(nonFinite === undefined ? {} : { nonFinite }),
     ...(sha256 === undefined ? {} : { sha256 }),
-    ...(rows === undefined ? {} : { rows: { bytes: rows.bytes, sha256: rows.sha256 } }),
+    ...(further === undefined ? {} : { further: further.map(heldFile) }),
+    ...(rows === undefined ? {} : { rows: heldFile(rows) }),
     ...(pictures === undefined ? {} : { pictures }),
   };
 }
 
-function isRows(value: unknown): value is { readonly bytes: number; readonly sha256: string } {
+function isFile(value: unknown): value is HeldFile {
   return isPlainObject(value) && isInteger(value.bytes) && typeof value.sha256 === 'string';
+}
+
+function areFiles(value: unknown): value is readonly HeldFile[] {
+  return Array.isArray(value) && value.every(isFile);
+}
+
+/** Returns the known keys of a file. */
+function heldFile({ bytes, sha256 }: HeldFile): HeldFile {
+  return { bytes, sha256 };
 }
 
 function isInteger(value: unknown): value is number {
@@ -341,7 +384,7 @@ function isIntegers(value: unknown): value is readonly number[] {
 
 async function removeBeyond(store: WorkStore, first: number): Promise<void> {
   for (const name of await store.list()) {
-    const match = /^segment-(\d+)\.(?:json|nut|rows)$/.exec(name);
-    if (match !== null && Number(match[1]) >= first) await store.remove(name);
+    const index = segmentOf(name);
+    if (index !== undefined && index >= first) await store.remove(name);
   }
 }

@@ -1,7 +1,7 @@
 /** The parts of a row of the composed graph's result, as views into it. */
 export interface ResultRow {
-  /** The frame; empty if the model gives no picture. */
-  readonly frame: Uint8Array;
+  /** The frame of each picture, of which the first is the main one; none if the model gives no picture. */
+  readonly frames: readonly Uint8Array[];
   /** The packed rows of the table; empty if there is none. */
   readonly table: Uint8Array;
   /** False if the model gave NaN or infinity. */
@@ -10,7 +10,8 @@ export interface ResultRow {
 
 /** Bytes of the parts of a row. */
 export interface RowLayout {
-  readonly frameBytes: number;
+  /** Of the frame of each picture. */
+  readonly frameBytes: readonly number[];
   readonly tableBytes: number;
 }
 
@@ -19,15 +20,15 @@ const FINITE = 1;
 
 /** Returns the size of a row: its parts, and the check byte. */
 export function rowBytesOf({ frameBytes, tableBytes }: RowLayout): number {
-  return frameBytes + tableBytes + 1;
+  return frameBytes.reduce((sum, bytes) => sum + bytes, tableBytes + 1);
 }
 
 /** Splits a row. */
 export function readRow(row: Uint8Array, { frameBytes, tableBytes }: RowLayout): ResultRow {
-  const end = frameBytes + tableBytes;
-  return {
-    frame: row.subarray(0, frameBytes),
-    table: row.subarray(frameBytes, end),
-    finite: row[end] === FINITE,
+  let at = 0;
+  const next = (bytes: number): Uint8Array => {
+    at += bytes;
+    return row.subarray(at - bytes, at);
   };
+  return { frames: frameBytes.map(next), table: next(tableBytes), finite: row[at] === FINITE };
 }

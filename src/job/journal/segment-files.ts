@@ -4,16 +4,17 @@ import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { type Encoder, openEncoder } from '../../video/frames/encode.js';
 import type { ResultRow } from './result-row.js';
 
-/** The files of a segment: encoded video, packed rows of a table, or both. */
+/** The files of a segment: encoded videos, packed rows of a table, or both. */
 export interface SegmentFiles {
-  readonly video: string | undefined;
+  /** One for each picture, in their order. */
+  readonly videos: readonly string[];
   readonly rows: string | undefined;
 }
 
 /** What goes into a segment. */
 export interface SegmentContent {
-  /** Undefined: no video. */
-  readonly spec: EncodeSpec | undefined;
+  /** How the frames of each picture are encoded. */
+  readonly specs: readonly EncodeSpec[];
   readonly hasRows: boolean;
 }
 
@@ -26,29 +27,40 @@ export interface SegmentWriter {
   abort(): Promise<void>;
 }
 
+const NONE = new Uint8Array(0);
+
 /** Starts to write a segment into files of these names, as far as there is something to write. */
 export function openSegmentWriter(
-  { spec, hasRows }: SegmentContent,
-  names: { readonly video: string; readonly rows: string },
+  { specs, hasRows }: SegmentContent,
+  names: { readonly video: (at: number) => string; readonly rows: string },
 ): SegmentWriter {
-  const encoder = spec && openEncoder(spec, names.video);
+  const videos = specs.map((_, at) => names.video(at));
+  const encoders = specs.map((spec, at) => openEncoder(spec, names.video(at)));
   const rows = hasRows ? rowsWriter(names.rows) : undefined;
   return {
-    async write({ frame, table }) {
-      await Promise.all([encoder?.write(frame), rows?.write(table)]);
+    async write({ frames, table }) {
+      await Promise.all([
+        ...encoders.map((encoder, at) => encoder.write(frames[at] ?? NONE)),
+        rows?.write(table),
+      ]);
     },
     async finish() {
-      await Promise.all([encoder?.finish(), rows?.finish()]);
-      return {
-        video: encoder === undefined ? undefined : names.video,
-        rows: rows === undefined ? undefined : names.rows,
-      };
+      await Promise.all([...encoders.map((encoder) => encoder.finish()), rows?.finish()]);
+      return { videos, rows: rows === undefined ? undefined : names.rows };
     },
     async abort() {
-      await encoder?.abort();
+      for (const encoder of encoders) await encoder.abort();
       await rows?.abort();
     },
   };
+}
+
+/**
+ * Returns the specifications with the main video encoded by the engine of a CUDA device. Only its frames were
+ * tried there, and engines limit how many encode at once: further videos are encoded in software.
+ */
+export function onGpu(specs: readonly EncodeSpec[], gpu: number): readonly EncodeSpec[] {
+  return specs.map((spec, at) => (at === 0 ? { ...spec, gpu } : spec));
 }
 
 /** Writes the packed rows of frames, one after another. */

@@ -26,8 +26,8 @@ export interface SegmentSink extends FrameSink, AsyncDisposable {
 
 export interface SegmentContext {
   readonly journal: Journal;
-  /** Undefined: no video. */
-  readonly spec: EncodeSpec | undefined;
+  /** How the frames of each picture are encoded, in the order of a row. */
+  readonly specs: readonly EncodeSpec[];
   /** Frames of every segment but the last: a multiple of those of a run, which cannot be resumed within. */
   readonly segmentFrames: number;
   readonly run: number;
@@ -63,13 +63,13 @@ interface Time {
 const CLOSING_AT_ONCE = 1;
 
 export function segmentSink(context: SegmentContext): SegmentSink {
-  const { journal, spec, segmentFrames, run, layout } = context;
+  const { journal, specs, segmentFrames, run, layout } = context;
   const finished: SegmentRecord[] = [...journal.segments];
   const closing: Promise<void>[] = [];
   // The spool keeps whole rows, with the check byte, which a later run needs too.
   const rowBytes = rowBytesOf(layout);
   const numbered = context.numberOf !== undefined;
-  const content = { spec, hasRows: layout.tableBytes > 0 };
+  const content = { specs, hasRows: layout.tableBytes > 0 };
   let taken = finished.reduce((sum, segment) => sum + segment.frames, 0);
   let open: OpenSegment | undefined;
   let nextIndex = finished.length;
@@ -86,7 +86,7 @@ export function segmentSink(context: SegmentContext): SegmentSink {
     const index = nextIndex;
     nextIndex += 1;
     const names = {
-      video: journal.store.temporary(scratchNames.segment(index)),
+      video: (at: number) => journal.store.temporary(scratchNames.segment(index, at)),
       rows: journal.store.temporary(scratchNames.rows(index)),
     };
     const spool = journal.store.scratchLasts

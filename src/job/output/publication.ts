@@ -26,13 +26,16 @@ interface Publication {
   readonly stamp: string | null;
   /** Name of a temporary copy in the output's folder. */
   readonly beside: string | null;
-  /** The same of tables beside the output, which are published before it, in order; absent if none. */
+  /**
+   * The same of files beside the output, tables and then videos of further pictures, which are published
+   * before it, in order; absent if none.
+   */
   readonly tables?: readonly Place[];
 }
 
 type Place = Pick<Publication, 'stamp' | 'beside'>;
 
-/** The place of a table that was not published yet. */
+/** The place of a file that was not published yet. */
 const NOWHERE: Place = { stamp: null, beside: null };
 
 /** A finished file and where it goes. */
@@ -44,34 +47,34 @@ export interface Finished {
 }
 
 /**
- * Publishes the output, and before it the tables beside it, but those that an earlier run of the job did.
+ * Publishes the output, and before it the files beside it, but those that an earlier run of the job did.
  * Records before each step what a killed run would leave.
  */
 export async function publish(
   store: WorkStore,
   identity: Identity,
   output: Finished,
-  tables: readonly Finished[],
+  besides: readonly Finished[],
 ): Promise<void> {
   const earlier = parsePublication(await store.readText(PUBLICATION));
   if (typeof earlier?.beside === 'string') await output.destination.removeCopy(earlier.beside);
-  for (const [at, { destination }] of tables.entries()) {
+  for (const [at, { destination }] of besides.entries()) {
     const copy = earlier?.tables?.[at]?.beside;
     if (typeof copy === 'string') await destination.removeCopy(copy);
   }
   // What an earlier run put in place stays on record until it is put there again.
   const own = earlier !== undefined && isSameJob(earlier.identity, identity) ? earlier.tables : undefined;
-  const places = tables.map((_, at) => own?.[at] ?? NOWHERE);
+  const places = besides.map((_, at) => own?.[at] ?? NOWHERE);
   let record: Publication = { identity, ...NOWHERE, ...(places.length === 0 ? {} : { tables: places }) };
   const announce = (found: Partial<Publication>): Promise<void> => {
     record = { ...record, ...found };
     return store.writeText(PUBLICATION, seal(record));
   };
-  for (const [at, table] of tables.entries()) {
-    // To put the same there once more would leave, if this run were killed in it, a table of which no record
+  for (const [at, beside] of besides.entries()) {
+    // To put the same there once more would leave, if this run were killed in it, a file of which no record
     // tells whose it is.
-    if (!table.overwrite && (await isStamped(table.destination, places[at]?.stamp))) continue;
-    await put(table, (found) => announce({ tables: record.tables?.with(at, found) ?? [found] }));
+    if (!beside.overwrite && (await isStamped(beside.destination, places[at]?.stamp))) continue;
+    await put(beside, (found) => announce({ tables: record.tables?.with(at, found) ?? [found] }));
   }
   await put(output, announce);
 }
@@ -85,14 +88,14 @@ async function isStamped(destination: Destination, stamp: string | null | undefi
 }
 
 /**
- * Returns whether the table that is there was published by an earlier run of the job that `options` give,
- * which was killed before it published the output.
+ * Returns whether the file beside the output that is there was published by an earlier run of the job that
+ * `options` give, which was killed before it published the output.
  */
-export async function isPublishedTable(options: JobOptions, table: Destination): Promise<boolean> {
+export async function isPublishedBeside(options: JobOptions, beside: Destination): Promise<boolean> {
   if (options.restart) return false;
   const place = await openFolder(workLocation(options));
   const publication = parsePublication(await place.readText(PUBLICATION).catch(() => undefined));
-  const stamp = await table.stamp();
+  const stamp = await beside.stamp();
   return stamp !== null && publication?.tables?.some((place) => place.stamp === stamp) === true;
 }
 

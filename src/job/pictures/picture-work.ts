@@ -177,10 +177,7 @@ export async function openPictureWork(
             await writeDurably(rows, Buffer.concat(results.map((one) => one.data)));
           }
           const pts = records.map((_, place) => place);
-          await journal.record(
-            { index, frames: pts.length, pts, pictures: records },
-            { video: undefined, rows },
-          );
+          await journal.record({ index, frames: pts.length, pts, pictures: records }, { videos: [], rows });
           holdsWork = true;
           await publish(index, group, records);
         } catch (error) {

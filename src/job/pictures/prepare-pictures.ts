@@ -30,6 +30,7 @@ import { isSameJob, publishedIdentity, removeEmptyWork } from '../output/publica
 import { batchFor } from '../prepare/batch.js';
 import { cpuPrecision, ON_CPUS } from '../prepare/cpu-precision.js';
 import { type MoreFiles, refuseSharedFiles } from '../prepare/files-apart.js';
+import { mainPicture } from '../prepare/further-videos.js';
 import { modelFor } from '../prepare/outputs.js';
 import type { PictureInput, PicturesWork } from './find.js';
 import { refuseSourcesFolder } from './picture-outputs.js';
@@ -229,7 +230,7 @@ function refuseSameNames(pictures: readonly PictureInput[]): void {
 /** Returns the model with the output that the job writes. */
 function modelOf(model: LoadedModel, name: string, isTable: boolean): LoadedModel {
   if (isTable) return modelFor(model, { kind: 'table', format: tableFormatOf(name) ?? 'csv' }, []).model;
-  if (model.io.io !== 'table') return { ...model, tables: [] };
+  if (model.io.io !== 'table') return { ...mainPicture(model), tables: [] };
   throw new JobError('model', `"${model.file}" gives a table and no picture`, {
     hint: 'give an OUTPUT whose name ends in .parquet, .jsonl or .csv',
   });

@@ -67,6 +67,10 @@ export function preparedDecisions(job: DecidedJob): readonly string[] {
       ? []
       : [
           `output: ${made.container.name}, ${made.spec.width}x${made.spec.height}`,
+          ...made.further.map(
+            ({ name, container, spec }) =>
+              `further picture: ${name}, ${container.name}, ${spec.width}x${spec.height}`,
+          ),
           ...carried(source, made.streams).map((line) => `stream: ${line}`),
         ]),
     ...(table?.plan.tables ?? []).map(

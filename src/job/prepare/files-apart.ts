@@ -64,7 +64,7 @@ export async function refuseSharedFiles(
   for (const job of jobs) writes.push(...local('the output', parseLocation(job.output), 'output'));
   if (first?.table !== undefined) writes.push(...local('the table', parseLocation(first.table), '--table'));
   for (const [name, place] of first?.outputs ?? [])
-    writes.push(...local(`the table "${name}"`, parseLocation(place), '--output'));
+    writes.push(...local(`the file of "${name}"`, parseLocation(place), '--output'));
   for (const place of more.outputs) writes.push(...local('an output', place, 'output'));
   for (const file of await identified(writes)) note(file);
   for (const job of jobs) {

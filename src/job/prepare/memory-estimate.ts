@@ -18,6 +18,8 @@ export interface MemoryFacts {
   readonly graphBytes: number;
   /** Undefined: nothing is encoded. */
   readonly codec: Codec | undefined;
+  /** Encoders at a time: one for each picture of a frame. */
+  readonly encoders: number;
   readonly preset: string;
   readonly encoderThreads: number;
   readonly ranks: readonly RankFacts[];
@@ -96,10 +98,10 @@ function decoder({ frames, frameBytes, encoderThreads }: MemoryFacts): number {
 }
 
 function encoder(facts: MemoryFacts): number {
-  const { codec, preset, encoderThreads, segmentFrames, styledBytes } = facts;
+  const { codec, encoders, preset, encoderThreads, segmentFrames, styledBytes } = facts;
   if (codec === undefined) return 0;
   const { frames, perThread, factor } = CODEC_FACTS[codec].lookahead;
   const ahead = frames * (PRESETS[preset] ?? 1) + perThread * encoderThreads;
   const held = Math.min(ahead, segmentFrames, facts.frames ?? Number.POSITIVE_INFINITY);
-  return FFMPEG + held * factor * styledBytes;
+  return encoders * FFMPEG + held * factor * styledBytes;
 }

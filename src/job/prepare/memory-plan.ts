@@ -41,7 +41,7 @@ export interface PlannedJob {
   readonly model: Pick<LoadedModel, 'fixedBatch' | 'window' | 'recurrence' | 'steady'>;
   /** Frames of a rank in a round, with their halo. */
   readonly batch: number;
-  readonly graph: Pick<ComposedGraph, 'bytes' | 'inputBytes' | 'rowBytes' | 'stateBytes'>;
+  readonly graph: Pick<ComposedGraph, 'bytes' | 'further' | 'inputBytes' | 'rowBytes' | 'stateBytes'>;
   readonly onCpus: CpuPrecision;
   /** Undefined: nothing is encoded. */
   readonly spec: Pick<EncodeSpec, 'codec' | 'preset'> | undefined;
@@ -90,7 +90,7 @@ export function planMemory(job: PlannedJob): MemoryPlan {
         styledBytes: graph.rowBytes,
         graphBytes: graph.bytes.byteLength,
       },
-      ...{ codec: spec?.codec, preset: spec?.preset ?? '' },
+      ...{ codec: spec?.codec, encoders: 1 + graph.further.length, preset: spec?.preset ?? '' },
       encoderThreads: ENCODER_WORK.threads,
     };
   }

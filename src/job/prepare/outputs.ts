@@ -1,10 +1,10 @@
 /** What a job makes: a video, a table, or both. */
 import type { LoadedModel } from '../../model/load/loaded-model.js';
-import { type Location, parseLocation } from '../../storage/location/location.js';
+import { type Location, lastName, parseLocation } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
 import { didYouMean } from '../../system/suggestion.js';
 import { outputTable, type TableFormat, tableFormatOf } from '../../table/write.js';
-import { type Container, containerFor } from '../../video/formats/container.js';
+import { type Container, containerFor, containerNamed } from '../../video/formats/container.js';
 import type { JobOptions } from '../context/options.js';
 import type { StorageContext } from '../context/storage-context.js';
 import { type Destination, openDestination } from '../output/destination.js';
@@ -50,7 +50,7 @@ export function outputKind(name: string, format: string | undefined): OutputKind
 }
 
 /**
- * Opens the destinations of --table and --output.
+ * Opens the destinations of --table, and of --output but those of videos.
  *
  * @throws {JobError} usage: when a name is not that of a table.
  */
@@ -58,9 +58,10 @@ export async function openTablesBeside(
   { table, outputs }: Pick<JobOptions, 'table' | 'outputs'>,
   storage: StorageContext,
 ): Promise<readonly TableBeside[]> {
+  const isVideo = (text: string): boolean => containerNamed(lastName(parseLocation(text))) !== undefined;
   const given: readonly (readonly [string | undefined, string])[] = [
     ...(table === undefined ? [] : [[undefined, table] as const]),
-    ...outputs,
+    ...[...outputs].filter(([, text]) => !isVideo(text)),
   ];
   return Promise.all(
     given.map(async ([name, text]) => {
@@ -104,7 +105,9 @@ export function modelFor(
   }
   if ((output.kind === 'table' || besides.length > 0) && first === undefined) {
     throw new JobError('model', `"${model.file}" gives no table`, {
-      hint: 'name the output that becomes rows in a manifest of format 2, with the role "table"; framescatter models inspect prints one',
+      hint:
+        besides.map(({ name }) => pictureHint(model.pictures, name)).find((hint) => hint !== undefined) ??
+        'name the output that becomes rows in a manifest of format 2, with the role "table"; framescatter models inspect prints one',
     });
   }
   const places = placesOf(model, output, besides);
@@ -118,12 +121,20 @@ export function modelFor(
   // A picture that nobody keeps need not be made.
   const isUnkept = output.kind === 'table' && io.io === 'rgb';
   const kept = isUnkept ? ({ io: 'table', input: io.input, chroma: io.chroma, fit: 'stretch' } as const) : io;
-  return { model: { ...model, io: kept, tables: written }, files: [...places.values()], notes };
+  const pictures = isUnkept ? [] : model.pictures;
+  return { model: { ...model, io: kept, tables: written, pictures }, files: [...places.values()], notes };
+}
+
+/** Returns what to do where a picture was to be written as a table; undefined if `name` is none. */
+function pictureHint(pictures: LoadedModel['pictures'], name: string | undefined): string | undefined {
+  return pictures.some((one) => one.name === name)
+    ? `"${name}" is a picture: give --output ${name} a name that ends in .mp4, .mov, .mkv or .webm`
+    : undefined;
 }
 
 /** Returns the place of each table that is written, by its name, in the order of the model's tables. */
 function placesOf(
-  { file, tables }: LoadedModel,
+  { file, tables, pictures }: LoadedModel,
   output: OutputKind,
   besides: readonly Omit<TableBeside, 'location'>[],
 ): ReadonlyMap<string, TableFile> {
@@ -137,7 +148,11 @@ function placesOf(
       throw new JobError(
         'model',
         `"${file}" has no table "${name}"${didYouMean(name, own)}; it has ${own.join(', ')}`,
-        { hint: 'correct the name after --output, or add the role "table" in its manifest' },
+        {
+          hint:
+            pictureHint(pictures, name) ??
+            'correct the name after --output, or add the role "table" in its manifest',
+        },
       );
     }
     if (places.has(name)) {

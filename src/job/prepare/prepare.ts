@@ -27,11 +27,19 @@ import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from '../journal/identity.js';
 import { checkWork, earlierWork, workLocation } from '../journal/work.js';
 import { type BlobLabels, type Destination, openDestination } from '../output/destination.js';
-import { isPublishedTable, isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
+import { isPublishedBeside, isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
 import { batchFor, fewerFrames, shareFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
 import { refuseSharedFiles } from './files-apart.js';
+import {
+  type FurtherVideo,
+  furtherIdentity,
+  openVideosBeside,
+  planFurther,
+  type VideoBeside,
+  withPictures,
+} from './further-videos.js';
 import { type MemoryPlan, planMemory } from './memory-plan.js';
 import {
   modelFor,
@@ -75,11 +83,12 @@ export interface PreparedJob {
   readonly notes: readonly string[];
 }
 
-/** The video of a job's output. */
+/** The video of a job's output, and those of further pictures beside it. */
 export interface VideoOutput {
   readonly container: Container;
   readonly streams: StreamPlan;
   readonly spec: EncodeSpec;
+  readonly further: readonly FurtherVideo[];
 }
 
 /** The tables of a job's output. */
@@ -116,15 +125,17 @@ export async function prepareJob(
     await removeEmptyWork(workLocation(options), storage.log);
     throw inTheWay;
   }
-  for (const [at, beside] of besides.entries())
-    await checkBeside(options, beside, besides.slice(0, at), location);
+  const videos = await openVideosBeside(options, storage);
+  const all = [...besides, ...videos];
+  for (const [at, beside] of all.entries()) await checkBeside(options, beside, all.slice(0, at), location);
   await refuseSharedFiles([options]);
   await checkWork(options, storage);
   const input = await openSource(location, storage);
   const source = await withDisplayName(input, () => probe(input.path, sourceLimits(), options.video));
   const wire = wirePlan(source.video, output.kind === 'video' ? output.container : UPRIGHT);
   const loaded = await readModel();
-  const { model, files, notes } = modelFor(loaded, output, besides);
+  const { model: chosen, files, notes } = modelFor(loaded, output, besides);
+  const { model, notes: unwritten } = withPictures(chosen, videos);
   const { frames: batch, why: batchReason } = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.
@@ -150,7 +161,10 @@ export async function prepareJob(
     onCpus: onCpus.precision,
   });
   memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
-  const video = await videoOutput(output, spec, source, storage, options);
+  const video = await videoOutput(output, spec, source, storage, options, (container) => {
+    const specOf = (format: FrameFormat) => encodeSpec(options, wire, format, rate, segmentFrames);
+    return planFurther(source, container, videos, graph.further, specOf);
+  });
   if (options.tolerant && video !== undefined)
     await withDisplayName(input, () => refuseSplices(source, video.streams));
   const table = graph.table && { plan: graph.table, files };
@@ -171,6 +185,7 @@ export async function prepareJob(
           preset: video.spec.preset,
           'pixel format': video.spec.pixelFormat,
         }),
+    ...furtherIdentity(video?.further ?? []),
     ...(table === undefined ? {} : tablesIdentity(table, loaded)),
     'frames a segment': segmentFrames,
     tolerant: options.tolerant,
@@ -208,6 +223,7 @@ export async function prepareJob(
     notes: [
       ...model.notes,
       ...notes,
+      ...unwritten,
       ...source.notes,
       ...wire.notes,
       ...(video === undefined ? [] : videoNotes(video)),
@@ -242,25 +258,26 @@ function fewRuns(
   return [`${runs} of ${ranks} ranks have work: ${why} ${every} ${what} on one rank`];
 }
 
-/** Checks that a table beside the output can be written. */
+/** Checks that a file beside the output can be written. */
 async function checkBeside(
   options: JobOptions,
-  { name, location, destination: table }: TableBeside,
-  others: readonly TableBeside[],
+  { name, location, destination, ...kind }: TableBeside | VideoBeside,
+  others: readonly Pick<TableBeside, 'location'>[],
   input: Location,
 ): Promise<void> {
   try {
     // Of files `refuseSharedFiles` knows more.
     const isOutput = sameBlob(location, parseLocation(options.output));
     if (isOutput || others.some((other) => sameBlob(location, other.location))) {
-      const what = isOutput ? 'the table is the output' : 'two tables have one place';
-      throw new JobError('output', `${what}: ${table.display}`, {
+      const own = 'container' in kind ? 'video' : 'table';
+      const what = isOutput ? `the ${own} is the output` : `the ${own} is another file beside the output`;
+      throw new JobError('output', `${what}: ${destination.display}`, {
         hint: `give another ${name === undefined ? '--table' : '--output'}`,
       });
     }
-    await table.check(input, options.overwrite);
+    await destination.check(input, options.overwrite);
   } catch (error) {
-    if (!(error instanceof OutputExists) || !(await isPublishedTable(options, table))) throw error;
+    if (!(error instanceof OutputExists) || !(await isPublishedBeside(options, destination))) throw error;
   }
 }
 
@@ -270,6 +287,7 @@ async function videoOutput(
   source: SourceFacts,
   storage: StorageContext,
   choices: StreamChoices,
+  further: (container: Container) => Promise<readonly FurtherVideo[]>,
 ): Promise<VideoOutput | undefined> {
   if (output.kind !== 'video' || spec === undefined) return undefined;
   const { container } = output;
@@ -277,6 +295,7 @@ async function videoOutput(
     container,
     spec,
     streams: await planStreams(source, container, spec.codec, storage.scratch.folder, choices),
+    further: await further(container),
   };
 }
 

@@ -20,6 +20,7 @@ import { refuseLackOfMemory } from '../pictures/picture-sessions.js';
 import { batchFor, fewerFrames, shareFor } from '../prepare/batch.js';
 import { refuseLargeBuffers } from '../prepare/buffer-limits.js';
 import { cpuPrecision } from '../prepare/cpu-precision.js';
+import { mainPicture } from '../prepare/further-videos.js';
 import { planMemory } from '../prepare/memory-plan.js';
 import { onGpu } from '../prepare/prepare.js';
 import type { Needs } from './moments.js';
@@ -65,7 +66,7 @@ export function composeVariant(
       hint: 'run it as a job with a table as OUTPUT; --every and --fps take fewer frames',
     });
   }
-  const model = { ...loaded, tables: [] };
+  const model = { ...mainPicture(loaded), tables: [] };
   const made =
     input.kind === 'video'
       ? withFrames(model, input, options, machines)
@@ -177,7 +178,7 @@ function refuseLack(
   const batch = shape.share + haloOf(shape.window);
   planMemory({
     ...{ options, source, model, batch, onCpus, machines },
-    graph: { stateBytes: 0, ...graph },
+    graph: { stateBytes: 0, ...graph, further: [] },
     spec: undefined,
     segmentFrames: 1,
   }).refuseLack('frames');

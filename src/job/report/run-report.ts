@@ -14,6 +14,8 @@ export interface StreamReport {
 /** The facts of a finished job, for its report. */
 export interface RunFacts extends SummaryFacts {
   readonly version: string;
+  /** The videos of further pictures, by the names of their outputs; undefined if there are none. */
+  readonly further: readonly Readonly<Record<string, string | number | undefined>>[] | undefined;
   /** The tables, by the names of their outputs; undefined if there are none. */
   readonly tables: readonly Readonly<Record<string, string | number | undefined>>[] | undefined;
   /** Frames for which the model gave NaN or infinity, counted from 0. */

@@ -49,15 +49,15 @@ export type ToRank =
   | Control;
 
 /**
- * A message from a rank to the root. A piece's encoded segment, a NUT file, and its packed rows go with
- * `done`.
+ * A message from a rank to the root. A piece's encoded segment, a NUT file for each picture, and its packed
+ * rows go with `done`.
  */
 export type FromRank =
   | {
       readonly kind: 'done';
       readonly index: number;
-      /** Bytes of its video; its packed rows follow. */
-      readonly videoBytes: number;
+      /** Bytes of each of its videos; its packed rows follow. */
+      readonly videoBytes: readonly number[];
       /** Start of the work on it, in milliseconds since 1970. */
       readonly began: number;
       readonly warnings: readonly string[];
@@ -126,8 +126,9 @@ function parseFromRank(value: unknown): FromRank | undefined {
   const ending = parseEnding(value);
   if (ending !== undefined) return ending;
   const { kind, index, videoBytes, began, warnings, nonFinite } = value;
-  if (kind !== 'done' || !isNumber(index) || !isNumber(videoBytes) || !isNumber(began)) return undefined;
-  if (!isList(warnings, isString) || !isList(nonFinite, isNumber)) return undefined;
+  if (kind !== 'done' || !isNumber(index) || !isNumber(began)) return undefined;
+  if (!isList(videoBytes, isNumber) || !isList(warnings, isString) || !isList(nonFinite, isNumber))
+    return undefined;
   return { kind, index, videoBytes, began, warnings, nonFinite };
 }
 

@@ -115,7 +115,10 @@ async function decide(
     codec: video?.spec.codec,
     preset: video?.spec.preset ?? '',
     decodedPixels: source.video.width * source.video.height,
-    encodedPixels: graph.output === undefined ? 0 : graph.output.width * graph.output.height,
+    encodedPixels: [
+      ...(graph.output ? [graph.output] : []),
+      ...graph.further.map(({ format }) => format),
+    ].reduce((sum, { width, height }) => sum + width * height, 0),
   });
   const fps = (value: number): string => value.toFixed(value < 10 ? 1 : 0);
   const why = `an estimated ${fps(speeds.segments)} frames per second in segments, ${fps(speeds.frames)} through rank 0`;

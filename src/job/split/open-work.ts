@@ -3,16 +3,11 @@ import type { Ends } from '../../pipeline/pipeline.js';
 import { untilFailure } from '../../pipeline/until-failure.js';
 import type { Log } from '../../report/log.js';
 import { showProgress } from '../../report/progress.js';
-import { scratchNames } from '../../storage/local/work-names.js';
 import { parseLocation } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
 import type { StopRequest } from '../../system/stop.js';
 import type { TableFormat } from '../../table/write.js';
-import { codedTags } from '../../video/codecs/colour-support.js';
 import { type Decoder, openDecoder } from '../../video/frames/decode.js';
-import type { StreamPlan } from '../../video/mux/stream-plan.js';
-import { assembleCarried } from '../../video/streams/assemble-carried.js';
-import { verifyOutput } from '../../video/verify/verify.js';
 import type { JobOptions } from '../context/options.js';
 import { framesTaken, samplingOf } from '../context/sampling.js';
 import { MODIFIED, sameContentHint } from '../journal/fingerprint.js';
@@ -25,6 +20,7 @@ import {
   nonFiniteWatch,
   refuseNonFinite,
 } from '../journal/non-finite.js';
+import { onGpu } from '../journal/segment-files.js';
 import { type SegmentSink, segmentSink } from '../journal/segments.js';
 import { closeWork, discardWork, openWork } from '../journal/work.js';
 import type { BlobLabels } from '../output/destination.js';
@@ -35,12 +31,13 @@ import { segmentRecorded } from '../prepare/decisions.js';
 import { decideHardware } from '../prepare/hardware.js';
 import type { HardwareTrials } from '../prepare/hardware-trials.js';
 import { TABLE_TYPES } from '../prepare/outputs.js';
-import type { PreparedJob, VideoOutput } from '../prepare/prepare.js';
+import type { PreparedJob } from '../prepare/prepare.js';
 import { openPieceWork, type PieceWork } from './piece-work.js';
 import type { OpenedWork, RootContext, RootWork } from './root-work.js';
-import { layoutOf } from './row-layout.js';
+import { layoutOf, specsOf } from './row-layout.js';
 import { type SampledDecoder, sampledDecoder, samplerOf } from './sampled-decoder.js';
 import { refuseUnfinished } from './unfinished.js';
+import { type CompletedVideo, furtherVideos, muxedVideo, type PublishedVideo } from './videos.js';
 
 /** The work of a job split into frames: the root decodes and encodes, and frames go to the ranks and back. */
 export interface FrameWork extends RootWork {
@@ -97,21 +94,18 @@ async function openFrameWork(
   const sampling = samplingOf(options);
   let sampled: SampledDecoder | undefined;
   const watch = nonFiniteWatch(options.strict, log.warn);
-  const looking = inspections(journal);
+  const specs = specsOf(prepared, journal.encoder);
+  const looking = specs.map((_, at) => inspections(journal, at));
   const sink = segmentSink({
     journal,
-    spec: prepared.video && {
-      ...prepared.video.spec,
-      ...journal.encoder,
-      ...(hardware.nvenc ? { gpu: device } : {}),
-    },
+    specs: hardware.nvenc ? onGpu(specs, device) : specs,
     segmentFrames: prepared.segmentFrames,
     run: prepared.graph.every ?? 1,
     layout: layoutOf(prepared),
     ...(sampling === undefined ? {} : { numberOf: (pts: number) => sampled?.numberOf(pts) ?? 0 }),
     onNonFinite: watch,
     onSegment: (index, frames, began) => {
-      if (prepared.video !== undefined) looking.begin(index);
+      for (const one of looking) one.begin(index);
       const first = index * prepared.segmentFrames;
       log.detail(segmentRecorded(index, first, frames), { event: 'segment', segment: index, frames });
       monitor.segment(index, frames, began);
@@ -225,8 +219,9 @@ export interface Completed {
   readonly nonFiniteFrames: NonFiniteFrames;
   /** Rows of each table. */
   readonly rows: readonly number[];
-  /** Size of the output. */
+  /** Size of the output, and of the videos of further pictures. */
   readonly bytes: number;
+  readonly furtherBytes: readonly number[];
   /** Seconds from the first frame to the end of the last one. */
   readonly videoSeconds: number;
   /** The video in it; undefined if it is a table. */
@@ -253,8 +248,9 @@ export async function completeOutput(
   await refuseChangedInput(prepared);
   const { store } = work.journal;
   const tables = await tablesOf(prepared, work, segments);
-  const video = prepared.video && (await muxedVideo(prepared, prepared.video, work, segments));
-  const notes = video?.notes ?? [];
+  const video = prepared.video && (await muxedVideo(prepared.source, prepared.video, work, segments));
+  const further = prepared.video ? await furtherVideos(prepared.video, work, segments) : [];
+  const notes = [...(video?.notes ?? []), ...further.flatMap((one) => one.notes)];
   for (const note of notes) log.info(note);
   const files = prepared.table?.files ?? [];
   const alone = tables.find((_, at) => files[at]?.beside === undefined);
@@ -268,6 +264,13 @@ export async function completeOutput(
     if (beside === undefined || made === undefined) return [];
     return [{ destination: beside, file: made.file, labels: tableLabels(labels, format), overwrite }];
   });
+  for (const [at, { destination, container }] of (prepared.video?.further ?? []).entries()) {
+    const made = further[at];
+    if (made === undefined) continue;
+    const own = { ...labels, contentType: container.contentType };
+    besides.push({ destination, file: made.file, labels: own, overwrite });
+  }
+  const furtherBytes = await Promise.all(further.map(async (one) => (await stat(one.file)).size));
   await work.monitor.phase('publish', () =>
     publish(store, prepared.identity, { destination, file, labels, overwrite }, besides),
   );
@@ -280,6 +283,7 @@ export async function completeOutput(
     nonFiniteFrames: odd,
     rows: tables.map(({ rows }) => rows),
     bytes,
+    furtherBytes,
     videoSeconds: videoSeconds(prepared, segments),
     video,
     notes,
@@ -287,54 +291,9 @@ export async function completeOutput(
       ...(told === undefined ? [] : [told]),
       ...tables.flatMap(({ warnings }) => warnings),
       ...(video?.warnings ?? []),
+      ...further.flatMap((one) => one.warnings),
     ],
   };
-}
-
-/** The video of a published output. */
-export interface CompletedVideo {
-  /** Times of its frames in the source, ascending, in ticks. */
-  readonly pts: readonly number[];
-  /** Added to these in the output. */
-  readonly shift: number;
-  readonly streams: StreamPlan;
-}
-
-/** A published video, whose work is not removed yet. */
-export interface PublishedVideo extends CompletedVideo {
-  /** The finished file in the work folder. On a file system it may have been moved to the output. */
-  readonly file: string;
-}
-
-interface MuxedVideo extends PublishedVideo {
-  readonly notes: readonly string[];
-  readonly warnings: readonly string[];
-}
-
-/** Muxes the segments with the other streams, and verifies every frame's time in the result. */
-async function muxedVideo(
-  { source }: PreparedJob,
-  { streams, container, spec }: VideoOutput,
-  work: RootWork,
-  segments: readonly SegmentRecord[],
-): Promise<MuxedVideo> {
-  const pts = segments.flatMap((segment) => segment.pts);
-  const finished = work.journal.store.temporary(scratchNames.output(container.name));
-  const { inspected, assembled } = await work.monitor.phase('assemble', async () => {
-    const inspected = await work.inspections.all(segments.map(({ index }) => index));
-    const tags = codedTags(spec);
-    const parts = { source, streams, container, segments: inspected, pts, tags, output: finished };
-    return { inspected, assembled: await assembleCarried(parts) };
-  });
-  const { warnings, times, file } = assembled;
-  const expected = {
-    ...{ source, streams: assembled.streams, container, pts, times },
-    ...{ video: spec, segments: inspected },
-  };
-  const inexact = await work.monitor.phase('verify', () => verifyOutput(finished, expected, file));
-  const { streams: carried } = assembled;
-  const notes = [...assembled.notes, ...inexact];
-  return { file: finished, pts, shift: times.shift, streams: carried, notes, warnings };
 }
 
 function videoSeconds({ source, rate }: PreparedJob, segments: readonly SegmentRecord[]): number {

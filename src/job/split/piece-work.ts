@@ -15,7 +15,7 @@ import type { PreparedJob } from '../prepare/prepare.js';
 import type { FromRank, ToRank } from './channel.js';
 import type { PieceTask } from './piece-worker.js';
 import type { OpenedWork, RootWork } from './root-work.js';
-import { layoutOf } from './row-layout.js';
+import { layoutOf, specsOf } from './row-layout.js';
 import { refuseUnfinished } from './unfinished.js';
 
 /**
@@ -48,7 +48,8 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
   refuseNonFinite(strict, journal.segments);
   const watch = nonFiniteWatch(strict, storage.log.warn);
   const earlier = new Map(journal.segments.map((record) => [record.index, record]));
-  const looking = inspections(journal);
+  const specs = specsOf(prepared, journal.encoder);
+  const looking = specs.map((_, at) => inspections(journal, at));
   const pieces: Piece[] = [];
   const finished = new Map<number, SegmentRecord>();
   const ptsOf = ({ firstFrame, frames }: Piece): readonly number[] =>
@@ -71,7 +72,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
     count: plan.foreseen - earlier.size,
     task: {
       ...{ source, wire, display: input.display },
-      spec: prepared.video && { ...prepared.video.spec, ...journal.encoder },
+      specs,
       layout: layoutOf(prepared),
       ...{ nvdec: hardware.nvdec, nvenc: hardware.nvenc },
     },
@@ -114,7 +115,7 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
       const odd = nonFinite.length > 0 ? { nonFinite } : {};
       const segment = { index, frames: piece.frames, pts: ptsOf(piece), ...odd };
       finished.set(index, await journal.record(segment, files));
-      if (prepared.video !== undefined) looking.begin(index);
+      for (const one of looking) one.begin(index);
       storage.log.detail(segmentRecorded(index, piece.firstFrame, piece.frames), {
         ...{ event: 'segment', segment: index, frames: piece.frames },
       });
@@ -154,32 +155,33 @@ export function openPieceWork(prepared: PreparedJob, plan: CutPlan, opened: Open
   };
 }
 
-/** Returns the files of a finished piece: its video first, then its rows. */
+/** Returns the files of a finished piece: its videos first, then its rows. */
 function parts(
   data: Uint8Array,
-  videoBytes: number,
-  { video, table }: PreparedJob,
-): { readonly [K in keyof SegmentFiles]: Uint8Array | undefined } {
-  return {
-    video: video && data.subarray(0, videoBytes),
-    rows: table && data.subarray(videoBytes),
-  };
+  videoBytes: readonly number[],
+  { table }: PreparedJob,
+): { readonly videos: readonly Uint8Array[]; readonly rows: Uint8Array | undefined } {
+  let at = 0;
+  const videos = videoBytes.map((bytes) => {
+    at += bytes;
+    return data.subarray(at - bytes, at);
+  });
+  return { videos, rows: table && data.subarray(at) };
 }
 
 async function writeFiles(
   store: Journal['store'],
   index: number,
-  { video, rows }: ReturnType<typeof parts>,
+  { videos, rows }: ReturnType<typeof parts>,
 ): Promise<SegmentFiles> {
-  const write = async (data: Uint8Array | undefined, name: string): Promise<string | undefined> => {
-    if (data === undefined) return undefined;
+  const write = async (data: Uint8Array, name: string): Promise<string> => {
     const file = store.temporary(name);
     await writeDurably(file, data);
     return file;
   };
   return {
-    video: await write(video, scratchNames.segment(index)),
-    rows: await write(rows, scratchNames.rows(index)),
+    videos: await Promise.all(videos.map((one, at) => write(one, scratchNames.segment(index, at)))),
+    rows: rows && (await write(rows, scratchNames.rows(index))),
   };
 }
 

@@ -14,7 +14,7 @@ import type { SourceFacts } from '../../video/source/source-facts.js';
 import { ofPiece } from '../../video/split/sample.js';
 import { type Activity, PIECE_WAIT } from '../../watchdog/activity.js';
 import { type RowLayout, readRow } from '../journal/result-row.js';
-import { openSegmentWriter, type SegmentWriter } from '../journal/segment-files.js';
+import { onGpu, openSegmentWriter, type SegmentWriter } from '../journal/segment-files.js';
 import { type LocalCopy, withDisplayName } from '../prepare/source.js';
 import { type Channel, type FromRank, failedEnding, type ToRank } from './channel.js';
 import { soloWorld } from './solo-world.js';
@@ -25,10 +25,10 @@ export interface PieceTask {
   /** The source's name for messages, as the user gave it. */
   readonly display: string;
   readonly wire: WirePlan;
-  /** Undefined: no video is made. */
-  readonly spec: EncodeSpec | undefined;
+  /** How the frames of each picture are encoded; none: no video is made. */
+  readonly specs: readonly EncodeSpec[];
   readonly layout: RowLayout;
-  /** True if the ranks' GPUs decode and encode. */
+  /** True if the ranks' GPUs decode, and encode the main video. */
   readonly nvdec: boolean;
   readonly nvenc: boolean;
 }
@@ -254,8 +254,8 @@ async function closePiece({ decoder, copy }: OpenPiece): Promise<void> {
  */
 function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (error: unknown) => void) {
   const { layout } = task;
-  const spec = task.spec && (task.nvenc ? { ...task.spec, gpu } : task.spec);
-  const content = { spec, hasRows: layout.tableBytes > 0 };
+  const specs = task.nvenc ? onGpu(task.specs, gpu) : task.specs;
+  const content = { specs, hasRows: layout.tableBytes > 0 };
   const expected: OpenPiece[] = [];
   const finishing: Promise<void>[] = [];
   let open: OpenSegment | undefined;
@@ -264,16 +264,18 @@ function segmentWriter({ task, gpu, folder, channel }: PieceWorker, onFailure: (
     const piece = expected.shift();
     if (piece === undefined) throw new JobError('internal', 'a frame belongs to no piece');
     const stem = join(folder, `segment-${piece.order.index}`);
-    const writer = openSegmentWriter(content, { video: `${stem}.nut`, rows: `${stem}.rows` });
+    const names = { video: (at: number) => `${stem}-${at}.nut`, rows: `${stem}.rows` };
+    const writer = openSegmentWriter(content, names);
     return { piece, writer, began: Date.now(), nonFinite: [], frames: 0 };
   }
 
   async function complete({ piece, writer, began, nonFinite }: OpenSegment): Promise<void> {
     const files = await writer.finish();
-    const [video, rows] = await Promise.all([taken(files.video), taken(files.rows)]);
+    const [rows, ...videos] = await Promise.all([files.rows, ...files.videos].map(taken));
     const { order, warnings } = piece;
-    const facts = { index: order.index, videoBytes: video.length, began, warnings, nonFinite };
-    await channel.send({ kind: 'done', ...facts }, Buffer.concat([video, rows]));
+    const videoBytes = videos.map(({ length }) => length);
+    const facts = { index: order.index, videoBytes, began, warnings, nonFinite };
+    await channel.send({ kind: 'done', ...facts }, Buffer.concat([...videos, rows ?? Buffer.alloc(0)]));
   }
 
   return {

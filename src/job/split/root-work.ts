@@ -23,7 +23,8 @@ export interface RootWork extends AsyncDisposable {
   readonly concealed: Concealed;
   /** Finishes the last segment at the end of the video. Returns all segments, of earlier runs too. */
   finish(): Promise<readonly SegmentRecord[]>;
-  readonly inspections: Inspections;
+  /** Of the segments' videos: the main one, then those of further pictures. */
+  readonly inspections: readonly Inspections[];
 }
 
 /** The context of the root's work. */

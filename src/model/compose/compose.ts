@@ -11,6 +11,7 @@ import { haloOf, offsetsOf, type Window } from '../ports/window.js';
 import { withConstants } from '../ports/with-constants.js';
 import { blocksThroughNetwork } from './block-model.js';
 import { checkRequest, composedFile, finiteFlag, runSize, tableTensors } from './composed-file.js';
+import { type FurtherFrames, furtherEnds } from './further-ends.js';
 import {
   blocksFromFrames,
   framesFromPlanes,
@@ -47,6 +48,8 @@ export interface ComposedGraph {
   readonly input: FrameFormat;
   /** Undefined if the model gives no picture. */
   readonly output: FrameFormat | undefined;
+  /** The frames of further pictures, which follow the main one's in a row. */
+  readonly further: readonly FurtherFrames[];
   /** Bytes of one frame. */
   readonly inputBytes: number;
   readonly outputBytes: number;
@@ -60,9 +63,9 @@ export interface ComposedGraph {
   /** The tables, if the model gives any. */
   readonly table: TablePlan | undefined;
   /**
-   * Bytes of one row of the result: a frame, if any; room for the packed rows of a table, if any, which the
-   * rank fills in; and a check byte that is 1 if the network gave finite numbers only for it. All of it goes
-   * to the root together.
+   * Bytes of one row of the result: a frame, if any; those of further pictures; room for the packed rows of a
+   * table, if any, which the rank fills in; and a check byte that is 1 if the network gave finite numbers
+   * only for it. All of it goes to the root together.
    */
   readonly rowBytes: number;
   /** Bytes of the states of a session: what goes into a run, and what comes out. */
@@ -107,7 +110,9 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const own = halo === 0 ? blocks : builder.slice(blocks, 0, before, before + batch);
   const table = tableEnds(builder, plan, network);
   const room = table === undefined ? [] : [builder.zeroBytes([batch, table.plan.frameBytes])];
-  const finite = finiteFlag(builder, network, table, batch);
+  const others = furtherEnds(builder, plan, network);
+  const checks = [...(table?.finite ?? []), ...others.finite];
+  const beside = [...others.rows, ...room, finiteFlag(builder, network, checks, batch)];
   const output = network.blocks === undefined ? undefined : { ...input, ...upscaled(input, scale) };
   const picture = (styled: string, to: FrameFormat): Picture => {
     const mixed =
@@ -119,7 +124,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     const planes = (samples: string): Planes =>
       planesFromBlocks(builder, samples, to, upscaled(padded, scale), batch);
     const whole = (samples: string): string => builder.cast(samples, 'uint8');
-    const rowsOf = (all: Planes): string => framesFromPlanes(builder, all, to, batch, [...room, finite]);
+    const rowsOf = (all: Planes): string => framesFromPlanes(builder, all, to, batch, beside);
     if (steady === 0) return { rows: rowsOf(planes(whole(levels))), states: [] };
     const held = steadied(builder, lumaOf(builder, plan), planes(levels), {
       ...{ steady, source: input, scale, batch },
@@ -133,7 +138,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   };
   const made =
     network.blocks === undefined || output === undefined
-      ? { rows: builder.concat([...room, finite], 1), states: [] }
+      ? { rows: builder.concat(beside, 1), states: [] }
       : picture(network.blocks, output);
   builder.nameOutput(made.rows, OUTPUT_NAME);
   const tensors = tableTensors(builder, table, batch);
@@ -153,7 +158,8 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
 
   const inputBytes = frameBytes(input);
   const outputBytes = output === undefined ? 0 : frameBytes(output);
-  const rowBytes = outputBytes + (table?.plan.frameBytes ?? 0) + 1;
+  const framesBytes = others.frames.reduce((sum, { format }) => sum + frameBytes(format), outputBytes);
+  const rowBytes = framesBytes + (table?.plan.frameBytes ?? 0) + 1;
   return {
     bytes: composedFile(builder, model, {
       input: [{ name: INPUT_NAME, type: DataType.uint8, dims: [frames, inputBytes] }, ...further],
@@ -161,11 +167,12 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     }),
     input,
     output,
+    further: others.frames,
     inputBytes,
     outputBytes,
     window: model.window,
     every:
-      model.recurrence?.every ?? (steady === 0 ? chunk?.frames : steadyRun(batch, inputBytes, outputBytes)),
+      model.recurrence?.every ?? (steady === 0 ? chunk?.frames : steadyRun(batch, inputBytes, framesBytes)),
     chunk,
     cuts: model.cuts && { ...model.cuts, width: input.width, height: input.height, offsets },
     table: table?.plan,
@@ -173,7 +180,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     stateBytes: 2 * states.reduce((sum, state) => sum + stateBytes(state), 0),
     macsPerPixel:
       network.macs === undefined ? model.macsPerPixel : network.macs / (batch * input.width * input.height),
-    verified: network.verified,
+    verified: network.verified && others.verified,
     notes: network.notes,
   };
 }

@@ -72,14 +72,17 @@ export function runSize({ io, fixedSize, several }: LoadedModel, padded: Size, f
     : { batch, width, height, layout: io.input.layout };
 }
 
-/** Adds the check byte of each row: uint8 [batch, 1], 1 if the network gave finite numbers only. */
+/**
+ * Adds the check byte of each row: uint8 [batch, 1], 1 if the network gave finite numbers only. `others` are
+ * the checks of its outputs beside the main picture: bool [batch, 1].
+ */
 export function finiteFlag(
   builder: GraphBuilder,
   network: Pick<ComposedNetwork, 'finite'>,
-  table: Pick<TableEnds, 'finite'> | undefined,
+  others: readonly string[],
   batch: number,
 ): string {
-  const checks = [...(network.finite === undefined ? [] : [network.finite]), ...(table?.finite ?? [])];
+  const checks = [...(network.finite === undefined ? [] : [network.finite]), ...others];
   if (checks.length === 0) return builder.bytes([batch, 1], Array<number>(batch).fill(1));
   return builder.cast(
     checks.reduce((all, one) => builder.node('And', [all, one])),

@@ -17,7 +17,14 @@ import {
 } from '../load/network.js';
 import { finiteCheck, type NetworkEnd } from '../passes/finite-check.js';
 import type { SeveralFrames } from '../ports/several.js';
-import { axesOf, type ChromaSampling, channelCount, type Fit, type PixelTensor } from '../ports/tensors.js';
+import {
+  axesOf,
+  type ChromaSampling,
+  channelCount,
+  type Fit,
+  type PixelTensor,
+  type TensorLayout,
+} from '../ports/tensors.js';
 import { offsetsOf } from '../ports/window.js';
 import { fitPixels } from './fit.js';
 import { resizePixels } from './resize.js';
@@ -193,13 +200,21 @@ function sourceImages(
   );
 }
 
-function upscaled(size: Size, scale: number): Size {
+export function upscaled(size: Size, scale: number): Size {
   return { width: size.width * scale, height: size.height * scale };
 }
 
-function dimsOf(tensor: PixelTensor, batch: number, { width, height }: Size): readonly number[] {
+/** Returns the dimensions of a tensor of images of a size. */
+export function dimsOf(tensor: PixelTensor, batch: number, { width, height }: Size): readonly number[] {
   const channels = channelCount(tensor.channels);
-  return tensor.layout === 'nchw' ? [batch, channels, height, width] : [batch, height, width, channels];
+  switch (tensor.layout) {
+    case 'nchw':
+      return [batch, channels, height, width];
+    case 'nhwc':
+      return [batch, height, width, channels];
+    case 'nhw':
+      return [batch, height, width];
+  }
 }
 
 /**
@@ -253,7 +268,18 @@ function toTensor(builder: GraphBuilder, pixels: string, { type, layout }: Pixel
   return layout === 'nchw' ? samples : builder.transpose(samples, [0, 2, 3, 1]);
 }
 
-function fromTensor(builder: GraphBuilder, x: string, { type, layout }: PixelTensor): string {
-  const planes = layout === 'nchw' ? x : builder.transpose(x, [0, 3, 1, 2]);
-  return fromSampleType(builder, planes, type);
+/** Converts images in a tensor's type and layout to float NCHW. */
+export function fromTensor(builder: GraphBuilder, x: string, { type, layout }: PixelTensor): string {
+  return fromSampleType(builder, planesOf(builder, x, layout), type);
+}
+
+function planesOf(builder: GraphBuilder, x: string, layout: TensorLayout): string {
+  switch (layout) {
+    case 'nchw':
+      return x;
+    case 'nhwc':
+      return builder.transpose(x, [0, 3, 1, 2]);
+    case 'nhw':
+      return builder.unsqueeze(x, 1);
+  }
 }

@@ -1,7 +1,5 @@
 import { JobError } from '../../system/errors.js';
 import type { NodeProto } from '../graph/onnx.js';
-import { firstUnknownNode, type Shapes } from '../graph/shapes.js';
-import { imagesOf } from '../ports/several.js';
 import type {
   ChannelOrder,
   ChromaSampling,
@@ -10,12 +8,12 @@ import type {
   TensorLayout,
   ValueRange,
 } from '../ports/tensors.js';
-import { axesOf, isWhole } from '../ports/tensors.js';
-import type { RunSize } from '../ports/with-constants.js';
+import { axesOf, channelCount, isWhole } from '../ports/tensors.js';
 import type { GraphEnd, GraphEnds } from './graph-ends.js';
 import type { PixelIo } from './loaded-model.js';
 import { MAX_MULTIPLE, MAX_SCALE } from './manifest-fields.js';
 import type { ImagePort } from './ports-manifest.js';
+import { channelsOf, declaredScale, isSizeFixed, type ShapesFor, trialOf } from './size-trial.js';
 
 /** The description of an image model on the command line. It overrides or replaces the manifest. */
 export interface ModelOverrides {
@@ -50,16 +48,6 @@ export interface DerivedModel {
   readonly found: string;
 }
 
-/**
- * Returns the shapes in a network, with its constants, for images of these dimensions, and a source frame of
- * the size `source`.
- */
-export type ShapesFor = (
-  dims: readonly number[],
-  run: RunSize,
-  source: { readonly width: number; readonly height: number },
-) => Shapes;
-
 /** How the caller describes a model, for the remedies. */
 export type Description = 'options' | 'manifest';
 
@@ -91,7 +79,7 @@ const REMEDIES = {
     manifest: `"multiple": 1..${MAX_MULTIPLE}`,
   },
 } as const;
-type Lacking = Set<keyof typeof REMEDIES>;
+export type Lacking = Set<keyof typeof REMEDIES>;
 
 /** Returns the facts that the command line gives. */
 export function factsOf(overrides: ModelOverrides, ports?: Pick<KnownFacts, 'input' | 'output'>): KnownFacts {
@@ -124,16 +112,10 @@ export function deriveImageModel(
   const isSourceOpen = known.isSourceOpen === true;
   const trial = layout && trialOf(shapesFor, ends, layout, isSourceOpen);
   const inputCount = layout && ends.input.dims[axesOf(layout).channels];
-  const outputCount = layout && (ends.output.dims[axesOf(layout).channels] ?? trial?.channels ?? inputCount);
-  const input = tensor(ends.input, file, layout ?? 'nchw', inputCount, known.input, open);
-  const output = tensor(
-    ends.output,
-    file,
-    known.output.layout ?? layout ?? 'nchw',
-    outputCount,
-    known.output,
-    open,
-  );
+  const outputCount = layout && (channelsOf(ends.output, layout) ?? trial?.channels ?? inputCount);
+  const input = imageTensor(ends.input, file, layout ?? 'nchw', inputCount, known.input, open);
+  const outputLayout = known.output.layout ?? layout ?? 'nchw';
+  const output = imageTensor(ends.output, file, outputLayout, outputCount, known.output, open);
   const scale = known.scale ?? trial?.scale ?? (layout && declaredScale(ends, layout));
   if (scale === undefined && layout !== undefined) open.add('scale');
   const multiple = known.multiple ?? trial?.multiple;
@@ -165,20 +147,23 @@ export function describeInput(end: GraphEnd, known: KnownFacts, file: string): R
   const layout = layoutFrom({ input: end, output: end }, known);
   if (layout === undefined) open.add('layout');
   const count = layout && end.dims[axesOf(layout).channels];
-  const input = tensor(end, file, layout ?? 'nchw', count, known.input, open);
+  const input = imageTensor(end, file, layout ?? 'nchw', count, known.input, open);
   if (input !== undefined && open.size === 0) return input;
   throw lacking(open, file, 'manifest');
 }
 
-/** Returns the error for facts that are missing, which says what gives them. */
-function lacking(open: Lacking, file: string, description: Description, why = ''): JobError {
+/**
+ * Returns the error for facts that are missing, which says what gives them. `of` is what they are missing of,
+ * if not of the whole model.
+ */
+export function lacking(open: Lacking, file: string, description: Description, why = '', of = ''): JobError {
   const lacks = [...open].map((one) => REMEDIES[one].lacks).join('; ');
   const remedies = [...open].map((one) => REMEDIES[one][description]);
   return description === 'options'
     ? new JobError('model', `"${file}" has no manifest, and its graph does not say ${lacks}${why}`, {
         hint: `add ${remedies.join(' ')}, or write a manifest beside the model`,
       })
-    : new JobError('model', `neither the manifest of "${file}" nor its graph says ${lacks}${why}`, {
+    : new JobError('model', `neither the manifest of "${file}" nor its graph says${of} ${lacks}${why}`, {
         hint: `add ${remedies.join(', ')} to the manifest`,
       });
 }
@@ -202,7 +187,8 @@ export function defaultChroma(scale: number): ChromaSampling {
 /** Returns where the channels of the frames are; undefined if neither the graph nor anything else says. */
 export function layoutFrom({ input, output }: GraphEnds, known: KnownFacts): TensorLayout | undefined {
   if (known.input.layout !== undefined) return known.input.layout;
-  for (const { dims } of [input, output]) {
+  for (const { dims, isFlat } of [input, output]) {
+    if (isFlat) continue;
     const [first, last] = [isChannels(dims[1]), isChannels(dims[3])];
     if (first !== last) return first ? 'nchw' : 'nhwc';
   }
@@ -213,8 +199,12 @@ function isChannels(dim: number | undefined): boolean {
   return dim === 1 || dim === 3;
 }
 
-function tensor(
-  { name, type }: GraphEnd,
+/**
+ * Returns what an image's tensor means, as far as it is known; undefined if not all of it is: `open` then
+ * gets what is not. `layout` is where its channels are, if it has an axis of them, and `count` their number.
+ */
+export function imageTensor(
+  { name, type, isFlat }: GraphEnd,
   file: string,
   layout: TensorLayout,
   count: number | undefined,
@@ -236,78 +226,23 @@ function tensor(
   if (range === undefined) open.add('range');
   const channels = count === 1 ? 'grey' : known.channels;
   if (channels === undefined) open.add('channels');
-  return range && channels && { name, layout, type, channels, range };
-}
-
-function declaredScale({ input, output }: GraphEnds, layout: TensorLayout): number | undefined {
-  const { height, width } = axesOf(layout);
-  const [across, down] = [
-    (output.dims[width] ?? 0) / (input.dims[width] ?? 1),
-    (output.dims[height] ?? 0) / (input.dims[height] ?? 1),
-  ];
-  return across === down && isScale(across) ? across : undefined;
-}
-
-function isScale(ratio: number): boolean {
-  return Number.isInteger(ratio) && ratio >= 1 && ratio <= MAX_SCALE;
-}
-
-/** The facts found by following shapes through the graph; unknown ones are undefined. */
-interface Trial {
-  readonly scale?: number | undefined;
-  readonly multiple?: number | undefined;
-  readonly channels?: number | undefined;
-  readonly sizedBySource?: boolean;
-  /** The first node whose output shape is unknown. */
-  readonly lost?: NodeProto | undefined;
-}
-
-function isSizeFixed({ input: { dims } }: GraphEnds, layout: TensorLayout): boolean {
-  const { height, width } = axesOf(layout);
-  return dims[height] !== undefined && dims[width] !== undefined;
-}
-
-const MULTIPLES = [1, 2, 4, 8, 16, 32, 64, 128, 256];
-/** Sides that are multiples of all of them, and large enough for any padding inside. */
-const [TRIAL_HEIGHT, TRIAL_WIDTH] = [1024, 1536];
-
-/** Follows the shapes of several image sizes through the graph, which shows scale and multiple. */
-function trialOf(shapesFor: ShapesFor, ends: GraphEnds, layout: TensorLayout, isSourceOpen: boolean): Trial {
-  const axes = axesOf(layout);
-  const { dims } = ends.input;
-  const isFixed = isSizeFixed(ends, layout);
-  const trial = (height: number, width: number): Trial => {
-    const wanted = dims.map(
-      (dim, at) => dim ?? (at === axes.height ? height : at === axes.width ? width : 1),
+  if (range === undefined || channels === undefined) return undefined;
+  const own = rangeOf(range, channelCount(channels));
+  if (own === undefined)
+    throw new JobError(
+      'model',
+      `"${name}" of "${file}" has ${count} channels, and its "range" is of another number`,
+      {
+        hint: 'correct "mean" and "std" in its manifest',
+      },
     );
-    const run = {
-      batch: wanted[0] ?? 1,
-      height: wanted[axes.height] ?? 1,
-      width: wanted[axes.width] ?? 1,
-      layout,
-    };
-    const shapes = shapesFor(wanted, run, { height, width });
-    const found = shapes.of(ends.output.name)?.dims;
-    const known = found && imagesOf(ends.several, found);
-    const [down, across] = [known?.[axes.height], known?.[axes.width]];
-    if (known?.length !== 4 || down === undefined || across === undefined)
-      return { lost: firstUnknownNode(shapes, ends.output.name) };
-    const over = (high: number, wide: number): number | undefined =>
-      down / high === across / wide && isScale(down / high) ? down / high : undefined;
-    const ofSource = isFixed && isSourceOpen ? over(height, width) : undefined;
-    return {
-      scale: ofSource ?? over(run.height, run.width),
-      sizedBySource: ofSource !== undefined,
-      channels: known[axes.channels],
-    };
-  };
-  const whole = trial(TRIAL_HEIGHT, TRIAL_WIDTH);
-  if (isFixed && !isSourceOpen) return { ...whole, multiple: 1 };
-  if (whole.scale === undefined) return whole;
-  const fits = (multiple: number) =>
-    [1, 2, 3].every(
-      (step) =>
-        trial(TRIAL_HEIGHT + step * multiple, TRIAL_WIDTH + (step + 1) * multiple).scale === whole.scale,
-    );
-  return { ...whole, multiple: MULTIPLES.find(fits) };
+  return { name, layout: isFlat ? 'nhw' : layout, type, channels, range: own };
+}
+
+/** Returns a range for so many channels. A manifest that does not say their number has it for three. */
+function rangeOf(range: ValueRange, count: number): ValueRange | undefined {
+  if (typeof range === 'string' || range.mean.length === count) return range;
+  const { mean, std } = range;
+  const isSame = [mean, std].every((list) => list.every((one) => one === list[0]));
+  return isSame && mean.length > count ? { mean: mean.slice(0, count), std: std.slice(0, count) } : undefined;
 }

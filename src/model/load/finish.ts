@@ -25,7 +25,7 @@ export interface Request {
 /** How a model takes frames, and what it gives beside a picture. */
 type OverFrames = Pick<
   LoadedModel,
-  'tables' | 'feeds' | 'window' | 'recurrence' | 'cuts' | 'sources' | 'several'
+  'tables' | 'pictures' | 'feeds' | 'window' | 'recurrence' | 'cuts' | 'sources' | 'several'
 >;
 
 /**
@@ -42,8 +42,10 @@ export function finish(
   sources: readonly unknown[],
   notes: readonly string[],
   constants: readonly Constant[] = [],
-  { tables = [], feeds, window, recurrence, cuts: own, sources: images, several }: Partial<OverFrames> = {},
+  over: Partial<OverFrames> = {},
 ): LoadedModel {
+  const { tables = [], pictures = [], feeds, window, recurrence, cuts: own, several } = over;
+  const { sources: images } = over;
   const cuts = steady === 0 ? own : steadyCuts(own, recurrence, cutThreshold);
   const { io, scale, multiple } = described;
   const values = constants.map((one) => [one.name, one.sha256]);
@@ -60,6 +62,7 @@ export function finish(
     ...held,
     ...(values.length === 0 ? {} : { constants: values }),
     ...rows,
+    ...(pictures.length === 0 ? {} : { pictures }),
     ...frames,
     states,
     cuts,
@@ -75,6 +78,7 @@ export function finish(
     constants,
     io,
     tables,
+    pictures,
     feeds: feeds ?? [{ name: input.name, offsets: [0], stack: undefined }],
     window,
     recurrence,

@@ -13,6 +13,8 @@ export interface GraphEnd {
   readonly type: SampleType;
   /** Four dimensions, undefined if dynamic; all undefined if the file does not even give their number. */
   readonly dims: readonly (number | undefined)[];
+  /** True if it has no axis of channels, [N, H, W]: `dims` has a 1 in its place, as in [N, 1, H, W]. */
+  readonly isFlat?: true;
 }
 
 export interface GraphEnds {
@@ -54,8 +56,43 @@ export function graphEnds(graph: GraphProto, file: string, names: EndNames): Gra
     throw severalOutputs(graph, file);
   refusePassedOn(graph, file, output.name ?? '');
   const { several } = names;
-  const images = several && { of: (dims: Dims) => imagesOf(several, dims), text: severalText(several) };
-  return { input, output: end(output, graph, file, 'output', images), several };
+  if (several !== undefined) {
+    const images = { of: (dims: Dims) => imagesOf(several, dims), text: severalText(several) };
+    return { input, output: end(output, graph, file, 'output', images), several };
+  }
+  const looks = looksOf(declaredEnds(graph)).get(output.name ?? '');
+  const isMeant = names.output !== undefined || looks?.lines?.role === 'picture';
+  return {
+    input,
+    output: isMeant ? pictureEnd(output, graph, file, input) : end(output, graph, file, 'output'),
+  };
+}
+
+/**
+ * Returns outputs that give further pictures, by their names.
+ *
+ * @throws {JobError} model: when one is missing, or is no image of a supported type.
+ */
+export function furtherEnds(
+  graph: GraphProto,
+  file: string,
+  input: GraphEnd,
+  names: readonly string[],
+): readonly GraphEnd[] {
+  refuseMissingOutputs(graph, file, names);
+  return names.flatMap((name) => {
+    const output = graph.output?.find((one) => one.name === name);
+    return output === undefined ? [] : [pictureEnd(output, graph, file, input)];
+  });
+}
+
+/** Returns an output that gives images; without an axis of channels, if its first one is that of `input`. */
+function pictureEnd(output: ValueInfoProto, graph: GraphProto, file: string, input: GraphEnd): GraphEnd {
+  const [batch, ...sides] = valueDims(output) ?? [];
+  const isOfBatch = batch === undefined || batch === 1 || batch === input.dims[0];
+  if (sides.length !== 2 || !isOfBatch) return end(output, graph, file, 'output');
+  const type = sampleType(output, graph, file, 'output');
+  return { name: output.name ?? '', type, dims: [batch, 1, ...sides], isFlat: true };
 }
 
 /**
@@ -230,12 +267,7 @@ function end(
   what: 'input' | 'output',
   images?: Images,
 ): GraphEnd {
-  const type = TYPES.get(elementType(value));
-  if (type === undefined) {
-    throw new JobError('model', `the ${what} of "${file}" is neither float32, float16, uint8 nor int32`, {
-      ...hintFor(value, graph, what),
-    });
-  }
+  const type = sampleType(value, graph, file, what);
   const stacked = valueDims(value);
   const dims =
     stacked === undefined
@@ -259,6 +291,21 @@ function end(
     );
   }
   return { name: value.name ?? '', type, dims };
+}
+
+function sampleType(
+  value: ValueInfoProto,
+  graph: GraphProto,
+  file: string,
+  what: 'input' | 'output',
+): SampleType {
+  const type = TYPES.get(elementType(value));
+  if (type !== undefined) return type;
+  throw new JobError(
+    'model',
+    `the ${what} of "${file}" is neither float32, float16, uint8 nor int32`,
+    hintFor(value, graph, what),
+  );
 }
 
 /** Returns the manifest lines that would make an end run that is no image. */

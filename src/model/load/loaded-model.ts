@@ -40,6 +40,15 @@ export interface TableIo {
 
 export type ModelIo = BlockIo | PixelIo | TableIo;
 
+/** A picture that a network gives beside its main one. */
+export interface FurtherPicture {
+  /** The name of its output. */
+  readonly name: string;
+  readonly tensor: Required<PixelTensor>;
+  /** Its width (and height) over that of the frames: 1..4. */
+  readonly scale: number;
+}
+
 /** The outputs of a network that become the rows of a table. */
 export interface ModelTable {
   /** The name of its first output. */
@@ -65,6 +74,8 @@ export interface LoadedModel {
   readonly constants: readonly Constant[];
   readonly io: ModelIo;
   readonly tables: readonly ModelTable[];
+  /** Pictures beside the one that `io` describes; none if it describes none. */
+  readonly pictures: readonly FurtherPicture[];
   /** The inputs that take frames. */
   readonly feeds: readonly Feed[];
   /** The frames around each frame that it looks at; undefined if it takes frames one by one. */

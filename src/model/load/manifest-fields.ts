@@ -11,10 +11,20 @@ export const MAX_MULTIPLE = 256;
 /** Largest mix of the model with its source: past 1 it exaggerates. */
 export const MAX_STRENGTH = 1.5;
 
-/** Reads a range: a name, or mean and std of each channel. */
+/** Limits of numbers that stand for black and white: those of float16, twice over. */
+const SAMPLE = { min: -131_072, max: 131_072 };
+
+/** Reads a range: a name, the numbers of black and white, or mean and std of each channel. */
 export function valueRange(tensor: Fields, channels: number): ValueRange {
   if (!tensor.isObject('range')) return tensor.choice('range', NAMED_RANGES);
   return tensor.object('range', (range) => {
+    if (range.has('black') || range.has('white')) {
+      const [black, white] = [range.number('black', SAMPLE), range.number('white', SAMPLE)];
+      if (black === white) range.fail('white', 'must differ from "black"');
+      // x = (value - black) / (white - black).
+      const [mean, std] = [-black / (white - black), 1 / (white - black)];
+      return { mean: Array<number>(channels).fill(mean), std: Array<number>(channels).fill(std) };
+    }
     const mean = range.numbers('mean', channels);
     const std = range.numbers('std', channels);
     if (std.some((value) => value <= 0)) range.fail('std', 'must hold positive numbers');

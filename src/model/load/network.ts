@@ -70,8 +70,22 @@ export function checkNetwork(
   output: string,
   outputDims: readonly number[],
 ): NetworkFacts {
-  const { model } = plan;
-  const shapes = networkShapes(plan, inputDims);
+  return checkOutput(plan, networkShapes(plan, inputDims), inputDims, output, outputDims);
+}
+
+/**
+ * Compares an output of the network, whose shapes are known for an input of `inputDims`, with what it should
+ * be.
+ *
+ * @throws {JobError} model: when the output is known not to be `outputDims`.
+ */
+export function checkOutput(
+  { model }: ComposePlan,
+  shapes: Shapes,
+  inputDims: readonly number[],
+  output: string,
+  outputDims: readonly number[],
+): NetworkFacts {
   const found = shapes.of(output)?.dims;
   const dims = found && imagesOf(model.several, found);
   if (found !== undefined && dims?.join() !== outputDims.join()) {

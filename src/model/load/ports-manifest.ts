@@ -85,9 +85,17 @@ export type InputPort =
   /** Without a value, the command line must give one. */
   | { readonly role: 'constant'; readonly source: ConstantSource | undefined };
 
-export type OutputPort =
+/** The first picture is the main one: the output of a job. */
+export interface PicturePort extends ImagePort {
+  readonly role: 'picture';
+  /** Size of a further picture over that of the frames, if the graph does not tell. */
+  readonly scale?: number;
   /** Of several frames that it gives, it is number `take`, from 0. */
-  | ({ readonly role: 'picture'; readonly take?: number } & ImagePort)
+  readonly take?: number;
+}
+
+export type OutputPort =
+  | PicturePort
   | { readonly role: 'state' }
   | {
       readonly role: 'table';
@@ -123,17 +131,16 @@ const SIDE = { integer: true, min: 1, max: 16_384 };
 export function portsManifest(top: Fields): PortsManifest {
   const inputs = top.entries('inputs', inputPort);
   const outputs = top.entries('outputs', outputPort);
-  const count = (ports: ReadonlyMap<string, { readonly role: string }>, role: string) =>
-    [...ports.values()].filter((port) => port.role === role).length;
   checkFrames(top, inputs);
   checkChunk(top, inputs, outputs);
   checkStates(top, inputs, outputs);
   if (top.has('cutThreshold') && ![...inputs.values()].some(stops))
     top.fail('cutThreshold', 'goes with "cuts": true beside a "window", or in the "reset" of a state');
-  const pictures = count(outputs, 'picture');
-  if (pictures > 1) top.fail('outputs', 'must have at most one "picture"');
+  const pictures = [...outputs.values()].filter((port) => port.role === 'picture');
+  if (pictures[0]?.scale !== undefined)
+    top.fail('outputs', 'must have no "scale" at the first "picture": the manifest itself has it');
   const fitted = [...inputs.values()].find((port) => port.role === 'frames' && port.fit !== undefined);
-  if (pictures > 0 && fitted !== undefined)
+  if (pictures.length > 0 && fitted !== undefined)
     top.fail('inputs', 'must have no "fit" where an output is a picture: frames are stretched and back');
   return {
     kind: 'image',
@@ -289,12 +296,11 @@ function outputPort(port: Fields, end: string): OutputPort {
   switch (role) {
     case 'state':
       return { role };
-    case 'picture':
-      return {
-        role,
-        ...optional('take', port.optionalNumber('take', { integer: true, min: 0, max: 2 * MOST_REACH })),
-        ...imagePort(port),
-      };
+    case 'picture': {
+      const scale = port.optionalNumber('scale', { integer: true, min: 1, max: MAX_SCALE });
+      const take = port.optionalNumber('take', { integer: true, min: 0, max: 2 * MOST_REACH });
+      return { role, ...imagePort(port), ...optional('scale', scale), ...optional('take', take) };
+    }
     case 'table': {
       const ends = port.has('with') ? port.texts('with') : [];
       const decode = port.has('decode')

@@ -19,12 +19,13 @@ import {
   factsOf,
   type KnownFacts,
   layoutFrom,
-  type ShapesFor,
 } from './derive-manifest.js';
 import { finish, type Request } from './finish.js';
+import { describeFurther } from './further-pictures.js';
 import {
   fixedSizeOf,
   framesEnd,
+  furtherEnds,
   type GraphEnd,
   type GraphEnds,
   graphEnds,
@@ -32,10 +33,11 @@ import {
   refuseMissingInputs,
   refuseMissingOutputs,
 } from './graph-ends.js';
-import type { LoadedModel, ModelTable, TableIo } from './loaded-model.js';
+import type { FurtherPicture, LoadedModel, ModelTable, TableIo } from './loaded-model.js';
 import { readLimited, resolveInside } from './model-files.js';
-import type { OutputPort, PortsManifest } from './ports-manifest.js';
+import type { OutputPort, PicturePort, PortsManifest } from './ports-manifest.js';
 import { severalOf } from './several-frames.js';
+import type { ShapesFor } from './size-trial.js';
 import { readSources } from './source-frames.js';
 import { withLabels } from './table-manifest.js';
 
@@ -58,17 +60,17 @@ export async function loadPorts(
 ): Promise<LoadedModel> {
   const graph = proto.graph ?? {};
   const [input, inputPort] = portOf(manifest.inputs, 'frames') ?? missing('frames');
-  const picture = portOf(manifest.outputs, 'picture');
+  const [picture, ...others] = picturesOf(manifest.outputs);
   const sources = await sourcesOf(request, path, manifest);
   const feeds = feedsOf(manifest.inputs, graph);
   const [feed] = feeds;
   const states = await statesOf(request, path, manifest, proto, file);
   const read = readSources(manifest, graph, file);
   const beside = read.map(({ feed: { tensor } }) => tensor.name);
-  const others = feeds.map(({ name }) => name).filter((name) => name !== input);
+  const more = feeds.map(({ name }) => name).filter((name) => name !== input);
   const stated = (states?.states ?? []).map((state) => state.input);
-  const taken = [...sources.keys(), ...others, ...stated, ...beside];
-  const several = severalOf(inputPort, picture, graph);
+  const taken = [...sources.keys(), ...more, ...stated, ...beside];
+  const several = severalOf(inputPort, picture && [picture.name, picture.port], graph);
   const names = { input, feed, several, constants: new Set(taken) };
   const cuts = cutRule(request, manifest);
   const isChunk = several?.kind === 'chunk';
@@ -77,17 +79,18 @@ export async function loadPorts(
   const { scale, multiple, chroma, macsPerPixel } = manifest;
   const known = {
     ...{ scale, multiple, chroma },
-    ...given(factsOf(request.overrides, { input: inputPort, output: picture?.[1] ?? {} })),
+    ...given(factsOf(request.overrides, { input: inputPort, output: picture?.port ?? {} })),
   };
   const images = read.map(({ feed }) => feed);
   const made = (
     end: GraphEnd,
     { sizedBySource = false, ...described }: Described & { readonly sizedBySource?: boolean },
     constants: readonly Constant[],
+    pictures: readonly FurtherPicture[] = [],
   ) => {
     const own = images.length === 0 ? undefined : { feeds: images, sizesPicture: sizedBySource };
     const finished = finish(request, file, proto, end, described, macsPerPixel, [digest], [], constants, {
-      ...{ tables, feeds, window, recurrence: states, cuts, sources: own, several },
+      ...{ tables, pictures, feeds, window, recurrence: states, cuts, sources: own, several },
     });
     const [fixedBatch = finished.fixedBatch] = read.flatMap(({ batch }) => batch ?? []);
     const model = { ...finished, fixedBatch };
@@ -111,11 +114,22 @@ export async function loadPorts(
     );
     return made(end, described, await readConstants(request, sources, proto, file, described.io.input));
   }
-  const found = graphEnds(graph, file, { ...names, output: picture[0] });
+  const found = graphEnds(graph, file, { ...names, output: picture.name });
   const ends = { ...found, input: sized(found.input) };
+  const otherEnds = furtherEnds(
+    graph,
+    file,
+    ends.input,
+    others.map(({ name }) => name),
+  );
+  const further = others.flatMap(({ name, port }) => {
+    const end = otherEnds.find((one) => one.name === name);
+    return end === undefined ? [] : [{ end, port }];
+  });
   const network = { file, proto, ends, feeds, sources, known, states: states?.states ?? [], images };
-  const { constants, derived } = await describeNetwork(request, network, 'manifest');
-  return made(ends.input, derived, constants);
+  const { constants, derived, shapesFor } = await describeNetwork(request, network, 'manifest');
+  const { layout } = derived.io.input;
+  return made(ends.input, derived, constants, describeFurther(shapesFor, ends.input, layout, further, file));
 }
 
 /** Returns the inputs that take frames. */
@@ -212,7 +226,14 @@ async function tableOf(
   };
 }
 
-/** Returns the port of a role, of which there is one at most. */
+/** Returns the outputs that are pictures, in the manifest's order. */
+function picturesOf(
+  outputs: PortsManifest['outputs'],
+): readonly { readonly name: string; readonly port: PicturePort }[] {
+  return [...outputs].flatMap(([name, port]) => (port.role === 'picture' ? [{ name, port }] : []));
+}
+
+/** Returns the first port of a role. */
 function portOf<P extends { readonly role: string }, R extends P['role']>(
   ports: ReadonlyMap<string, P>,
   role: R,
@@ -345,7 +366,7 @@ export async function describeNetwork(
   };
   const isSourceOpen = takesAnySize({ feeds: images });
   const derived = deriveImageModel(shapesFor, ends, file, { ...known, isSourceOpen }, description);
-  return { constants, derived };
+  return { constants, derived, shapesFor };
 }
 
 /** Reads the values of inputs. `frames` is what is known of the frames' tensor. */

@@ -1,4 +1,4 @@
-import type { DeclaredEnd, DeclaredEnds } from './ends.js';
+import { type DeclaredEnd, type DeclaredEnds, NAMELESS } from './ends.js';
 import { type Looks, tableLooks, UNKNOWN } from './table-looks.js';
 import { isWhole } from './tensors.js';
 import type { Stack } from './window.js';
@@ -23,7 +23,7 @@ export function looksOf({ inputs: given, outputs }: DeclaredEnds): ReadonlyMap<s
       end.name,
       passedOn.has(end)
         ? { what: 'a state for the next frame', lines: { role: 'state' } }
-        : outputLooks(end, outputs),
+        : outputLooks(end, outputs, frames ?? inputs[0]),
     ]),
   ]);
 }
@@ -125,18 +125,36 @@ function chunkLooks({ dims = [], type }: DeclaredEnd): Looks {
   };
 }
 
-function outputLooks(end: DeclaredEnd, all: readonly DeclaredEnd[]): Looks {
+function outputLooks(end: DeclaredEnd, all: readonly DeclaredEnd[], frames?: DeclaredEnd): Looks {
   if (isPicture(end)) return { what: 'a picture', lines: { role: 'picture', ...imageLines(end) } };
   if (end.dims?.length === 5) {
     const range = isWhole(end.type) ? {} : { range: UNKNOWN };
     return { what: 'several frames', lines: { role: 'picture', channels: UNKNOWN, ...range } };
   }
+  if (isFlatPicture(end, frames)) {
+    const range = isWhole(end.type) ? {} : { range: UNKNOWN };
+    return { what: 'a picture of one channel: a matte, mask or depth', lines: { role: 'picture', ...range } };
+  }
   return tableLooks(end, all);
+}
+
+/**
+ * Returns whether an output without an axis of channels, [N, H, W], has the height and width of the frames.
+ */
+function isFlatPicture({ dims = [] }: DeclaredEnd, frames: DeclaredEnd | undefined): boolean {
+  const own = frames?.dims ?? [];
+  if (dims.length !== 3 || frames === undefined || own.length !== 4) return false;
+  const sides = isChannelCount(own[3]) ? own.slice(1, 3) : own.slice(2);
+  return sides.every((side, at) => side === dims[1 + at] && side !== NAMELESS);
+}
+
+function isChannelCount(dim: number | string | undefined): boolean {
+  return dim === 1 || dim === 3;
 }
 
 function imageLines(end: DeclaredEnd): Readonly<Record<string, unknown>> {
   const { dims = [], type } = end;
-  const [first, last] = [dims[1], dims[3]].map((dim) => dim === 1 || dim === 3);
+  const [first, last] = [dims[1], dims[3]].map(isChannelCount);
   return {
     ...(first === last ? { layout: UNKNOWN } : {}),
     ...(channelsOf(end) === 1 ? {} : { channels: UNKNOWN }),

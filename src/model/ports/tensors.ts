@@ -1,10 +1,14 @@
 /** How the numbers of image tensors are meant. */
-export type TensorLayout = 'nchw' | 'nhwc';
+/** `nhw`: one channel without an axis of its own. Its dimensions are told as those of `nchw`. */
+export type TensorLayout = 'nchw' | 'nhwc' | 'nhw';
 export type SampleType = 'float32' | 'float16' | 'uint8' | 'int32';
 export type ChannelOrder = 'rgb' | 'bgr' | 'grey';
 /** The numbers that stand for black and white. */
 export type NamedRange = '0..1' | '0..255' | '-1..1';
-/** value = (x - mean) / std per channel, x in 0..1 and in the tensor's own channel order. */
+/**
+ * value = (x - mean) / std per channel, x in 0..1 and in the tensor's own channel order. A negative std:
+ * larger numbers are darker.
+ */
 export interface ChannelStatistics {
   readonly mean: readonly number[];
   readonly std: readonly number[];
@@ -39,6 +43,7 @@ export interface BlockTensor {
 }
 
 export const FITS: readonly Fit[] = ['stretch', 'letterbox', 'crop'];
+/** Those that a user may state; shapes alone tell `nhw`. */
 export const LAYOUTS: readonly TensorLayout[] = ['nchw', 'nhwc'];
 export const SAMPLE_TYPES: readonly SampleType[] = ['float32', 'float16', 'uint8', 'int32'];
 export const CHANNEL_ORDERS: readonly ChannelOrder[] = ['rgb', 'bgr', 'grey'];
@@ -67,5 +72,5 @@ export function axesOf(layout: TensorLayout): {
   readonly height: number;
   readonly width: number;
 } {
-  return layout === 'nchw' ? { channels: 1, height: 2, width: 3 } : { channels: 3, height: 1, width: 2 };
+  return layout === 'nhwc' ? { channels: 3, height: 1, width: 2 } : { channels: 1, height: 2, width: 3 };
 }

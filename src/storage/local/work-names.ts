@@ -13,9 +13,23 @@ export const HEADER = 'journal.json';
  */
 export const PUBLICATION = 'publication.json';
 
-/** Returns the name of a segment's record, its video, or its rows of a table. */
-export function segmentName(index: number, suffix: 'json' | 'nut' | 'rows'): string {
-  return `segment-${String(index).padStart(6, '0')}.${suffix}`;
+/**
+ * Returns the name of a segment's record, its rows of a table, or its video: the main one, number 0, or that
+ * of a further picture.
+ */
+export function segmentName(index: number, suffix: 'json' | 'nut' | 'rows', video = 0): string {
+  return `segment-${String(index).padStart(6, '0')}${numbered(video)}.${suffix}`;
+}
+
+/** Returns the number of the segment that a file belongs to; undefined if it belongs to none. */
+export function segmentOf(name: string): number | undefined {
+  const digits = SEGMENT.exec(name)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** Returns what tells a further file from the first of its kind. */
+function numbered(at: number): string {
+  return at === 0 ? '' : `-${at}`;
 }
 
 /**
@@ -23,18 +37,20 @@ export function segmentName(index: number, suffix: 'json' | 'nut' | 'rows'): str
  * except a spool, which the next run looks for.
  */
 export const scratchNames = {
-  segment: (index: number): string => `segment-${index}.nut`,
+  /** Of the main video, or a further one. */
+  segment: (index: number, video: number): string => `segment-${index}${numbered(video)}.nut`,
   rows: (index: number): string => `segment-${index}.rows`,
   spool: (index: number): string => `spool-${index}.i420`,
-  output: (container: string): string => `output.${container}`,
+  output: (container: string, video: number): string => `output${numbered(video)}.${container}`,
   /** Of the first table, or a further one. */
-  table: (at: number, suffix: string): string => `table${at === 0 ? '' : `-${at}`}.${suffix}`,
+  table: (at: number, suffix: string): string => `table${numbered(at)}.${suffix}`,
   picture: (index: number, place: number): string => `picture-${index}-${place}`,
 } as const;
 
-const KEPT = /^(?:journal\.json|publication\.json|segment-\d{6,}\.(?:json|nut|rows))$/;
+const SEGMENT = /^segment-(\d{6,})(?:-\d+)?\.(?:json|nut|rows)$/;
+const KEPT = /^(?:journal\.json|publication\.json)$/;
 const RUN_FILE =
-  /^run-[0-9a-f]{16}-(?:segment-\d+\.(?:nut|rows)|picture-\d+-\d+|table(?:-\d+)?\.\w+|output\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
+  /^run-[0-9a-f]{16}-(?:segment-\d+(?:-\d+)?\.(?:nut|rows)|picture-\d+-\d+|table(?:-\d+)?\.\w+|output(?:-\d+)?\.\w+(?:\.trial\.\w+)?(?:\.cover-\d+|\.opus)?)$/;
 const SPOOL = /^spool-\d+\.i420$/;
 
 /**
@@ -42,7 +58,7 @@ const SPOOL = /^spool-\d+\.i420$/;
  * removed.
  */
 export function isKept(name: string): boolean {
-  return KEPT.test(name);
+  return KEPT.test(name) || SEGMENT.test(name);
 }
 
 /** Returns whether `name` is that of a file that a job makes in its scratch folder; likewise. */

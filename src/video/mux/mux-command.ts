@@ -64,12 +64,13 @@ export function muxOptions(
   early: ReadonlyMap<number, number>,
 ): readonly string[] {
   const placed = mappedActions(plan);
+  const from = plan.isAlone ? '-1' : '1';
   return [
     ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video, early)),
     ...attachments.flatMap((file, number) => attachmentOptions(file, placed.length + number)),
     // Damage in copied streams must not fail the file. mux-messages.ts reads ffmpeg's messages about it.
     ...['-max_error_rate', '1'],
-    ...['-map_metadata', '1', '-map_chapters', '1'],
+    ...['-map_metadata', from, '-map_chapters', from],
     ...CONTAINER_TAGS.flatMap((tag) => ['-metadata', `${tag}=`]),
     // Each stream keeps its own times: neither an input nor the output is shifted to zero.
     ...['-avoid_negative_ts', 'disabled', '-max_muxing_queue_size', '100000'],

@@ -26,6 +26,8 @@ export interface StreamPlan {
   readonly actions: readonly StreamAction[];
   /** Notes for the user, one line for each stream that is not carried over as it is. */
   readonly notes: readonly string[];
+  /** True if the video goes alone: without the source's own metadata and chapters, too. */
+  readonly isAlone?: true;
 }
 
 /** Returns the name of a stream in messages: `Subtitle stream 3 (subrip, ger, Forced)`. */

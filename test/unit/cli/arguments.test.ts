@@ -107,6 +107,7 @@ t.test('--output names the files of further tables', async (t) => {
       ['z', 'c=d.CSV'],
     ],
   );
+  t.same([...job('a', 'b.mp4', '--output', 'x=y.MOV').outputs], [['x', 'y.MOV']], 'or a video');
   t.equal(job('a', 'b.csv', '--output=x=https://h/c/b.jsonl?sig=1').outputs.size, 1);
   for (const [argv, message] of [
     [
@@ -114,7 +115,11 @@ t.test('--output names the files of further tables', async (t) => {
       /--output takes NAME=FILE, where FILE ends in .parquet, .jsonl or .csv/,
     ],
     [['a', 'b.csv', '--output', '=x.csv'], /--output takes NAME=FILE/],
-    [['a', 'b.csv', '--output', 'x=y.mp4'], /--output takes NAME=FILE/],
+    [['a', 'b.csv', '--output', 'x=y.avi'], /--output takes NAME=FILE/],
+    [
+      ['a', 'b.csv', '--output', 'x=y.mp4'],
+      /--output x is a video, which goes beside a video: OUTPUT is a table/,
+    ],
     [['a', 'b.csv', '--output', 'x=y.csv', '--output', 'x=z.csv'], /--output x is given twice/],
     [['a', '--out-dir', 'b', '--output', 'x=y.csv'], /--output goes with one INPUT and one OUTPUT/],
   ] as const) {

@@ -33,11 +33,11 @@ t.test('segments that were recorded are there for the next run, on whatever thre
   const first = await openJournal(store, identity, encoderWork(3), {});
   await first.record(
     { index: 0, frames: 2, pts: [5, 9] },
-    { video: await finishedFile(folder, 7), rows: undefined },
+    { videos: [await finishedFile(folder, 7)], rows: undefined },
   );
   await first.record(
     { index: 1, frames: 1, pts: [12] },
-    { video: await finishedFile(folder, 8), rows: undefined },
+    { videos: [await finishedFile(folder, 8)], rows: undefined },
   );
   await store[Symbol.asyncDispose]();
 
@@ -102,7 +102,7 @@ t.test('segments after a gap or of another size are made again', async (t) => {
   for (const index of [0, 1, 2, 3]) {
     await journal.record(
       { index, frames: 1, pts: [index] },
-      { video: await finishedFile(folder, 4), rows: undefined },
+      { videos: [await finishedFile(folder, 4)], rows: undefined },
     );
   }
   await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
@@ -122,7 +122,7 @@ t.test('where segments are made in any order, those after a gap stay', async (t)
   for (const index of [0, 3, 2]) {
     await journal.record(
       { index, frames: 1, pts: [index] },
-      { video: await finishedFile(folder, 4), rows: undefined },
+      { videos: [await finishedFile(folder, 4)], rows: undefined },
     );
   }
   await fs.truncate(join(folder, 'work', 'segment-000002.nut'), 3);
@@ -147,7 +147,7 @@ async function afterDamage(t: Test, split: string, damage: (work: string) => Pro
   for (const index of [0, 1, 2]) {
     const video = await finishedFile(folder, 40 + index);
     const pts = [20 * index, 20 * index + 7];
-    await journal.record({ index, frames: 2, pts }, { video, rows: undefined });
+    await journal.record({ index, frames: 2, pts }, { videos: [video], rows: undefined });
   }
   await store[Symbol.asyncDispose]();
   await damage(work);
@@ -225,12 +225,12 @@ t.test('a segment that changes while its job runs is refused, and the next run m
   const journal = await openJournal(await openLocalStore(join(folder, 'work')), identity, encoderWork(1), {});
   await journal.record(
     { index: 0, frames: 1, pts: [0] },
-    { video: await finishedFile(folder, 9), rows: undefined },
+    { videos: [await finishedFile(folder, 9)], rows: undefined },
   );
-  const path = await journal.segmentPath(0);
-  await journal.confirm(0, 'video', await fileDigest(path));
+  const path = await journal.segmentPath(0, 0);
+  await journal.confirm(0, 0, await fileDigest(path));
   await flipBit(path, 3);
-  await t.rejects(journal.confirm(0, 'video', await fileDigest(path)), {
+  await t.rejects(journal.confirm(0, 0, await fileDigest(path)), {
     code: 'journal',
     message: /segment 0 in .* is damaged/,
     hint: /run the same command again/,
@@ -361,7 +361,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
     const good = await openJournal(await openLocalStore(work), identity, encoderWork(1), {});
     await good.record(
       { index: 0, frames: 1, pts: [0] },
-      { video: await finishedFile(folder, 4), rows: undefined },
+      { videos: [await finishedFile(folder, 4)], rows: undefined },
     );
     await good.store[Symbol.asyncDispose]();
 
@@ -374,7 +374,7 @@ t.test('a write that is cut at any step leaves the earlier journal or the later 
     await t.rejects(
       cut.record(
         { index: 1, frames: 1, pts: [1] },
-        { video: await finishedFile(folder, 4), rows: undefined },
+        { videos: [await finishedFile(folder, 4)], rows: undefined },
       ),
       { message: /cut/ },
       step,
@@ -534,3 +534,57 @@ t.test(
     if (free.status === 'fulfilled') await free.value[Symbol.asyncDispose]();
   },
 );
+
+t.test('a segment has a video for each picture, and counts only with all of them', async (t) => {
+  const folder = t.testdir();
+  const work = join(folder, 'work');
+  const fileOf = async (name: string, bytes: number): Promise<string> => {
+    await fs.writeFile(join(folder, name), Buffer.alloc(bytes, name));
+    return join(folder, name);
+  };
+  const store = await openLocalStore(work);
+  const journal = await openJournal(store, identity, 1);
+  for (const index of [0, 1, 2]) {
+    const videos = [await fileOf('main', 9), await fileOf('matte', 5), await fileOf('depth', 6)];
+    await journal.record({ index, frames: 1, pts: [index] }, { videos, rows: undefined });
+  }
+  t.equal(journal.videoBytes, 27, 'of the main video');
+  const names = (await store.list()).filter((name) => name.startsWith('segment-000001'));
+  t.same(
+    names.sort(),
+    ['', '-1', '-2']
+      .map((at) => `segment-000001${at}.nut`)
+      .concat('segment-000001.json')
+      .sort(),
+  );
+  for (const [video, content] of [
+    [0, 'main'],
+    [1, 'matte'],
+    [2, 'depth'],
+  ] as const) {
+    const path = await journal.segmentPath(1, video);
+    t.match(await fs.readFile(path, 'utf8'), new RegExp(`^${content}`));
+    await journal.confirm(1, video, await fileDigest(path));
+  }
+  const digest = await fileDigest(await journal.segmentPath(1, 2));
+  await t.rejects(journal.confirm(2, 1, digest), { code: 'journal' });
+  t.same(await store.list().then((all) => all.filter((name) => name.startsWith('segment-000002'))), []);
+  const again = await openJournal(store, identity, 1);
+  t.same(
+    again.segments.map(({ further }) => further?.map(({ bytes }) => bytes)),
+    [
+      [5, 6],
+      [5, 6],
+    ],
+  );
+  await flipBit(join(work, 'segment-000001-2.nut'), 1);
+  const said: string[] = [];
+  const last = await openJournal(store, identity, 1, (line) => void said.push(line));
+  t.equal(last.segments.length, 1);
+  t.match(said.join(), /segment 1 of an earlier run is damaged/);
+  t.notOk(
+    (await store.list()).some((name) => name.startsWith('segment-000001')),
+    'all of it is removed',
+  );
+  await store[Symbol.asyncDispose]();
+});

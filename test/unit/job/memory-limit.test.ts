@@ -27,7 +27,7 @@ function facts(ranks: number, busy: number, more: Partial<MemoryFacts> = {}): Me
   return {
     ...{ split: 'frames', schedule: 'even', batch: 1, frames: undefined, segmentFrames: 100 },
     ...{ frameBytes: 50e6, styledBytes: 50e6, graphBytes: 1e6, codec: 'h264', preset: 'ultrafast' },
-    ...{ encoderThreads: 2 },
+    ...{ encoders: 1, encoderThreads: 2 },
     ranks: Array.from({ length: ranks }, (_, rank) => ({
       ...{ busy: rank < busy, dryRun: rank < busy, working: 8 * GIB },
     })),

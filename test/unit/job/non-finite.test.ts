@@ -65,10 +65,12 @@ t.test('ranges go across segments', async (t) => {
   );
 });
 
-t.test('a row is a frame, rows of a table and a check byte', async (t) => {
-  const layout = { frameBytes: 2, tableBytes: 1 };
-  t.equal(rowBytesOf(layout), 4);
-  const [frame, table] = [Uint8Array.of(5, 6), Uint8Array.of(7)];
-  t.same(readRow(Uint8Array.of(5, 6, 7, 1), layout), { frame, table, finite: true });
-  t.equal(readRow(Uint8Array.of(5, 6, 7, 0), layout).finite, false);
+t.test('a row is a frame for each picture, rows of a table and a check byte', async (t) => {
+  const layout = { frameBytes: [2, 1], tableBytes: 1 };
+  t.equal(rowBytesOf(layout), 5);
+  const [frames, table] = [[Uint8Array.of(5, 6), Uint8Array.of(8)], Uint8Array.of(7)];
+  t.same(readRow(Uint8Array.of(5, 6, 8, 7, 1), layout), { frames, table, finite: true });
+  t.equal(readRow(Uint8Array.of(5, 6, 8, 7, 0), layout).finite, false);
+  const alone = { frameBytes: [], tableBytes: 1 };
+  t.same(readRow(Uint8Array.of(7, 1), alone), { frames: [], table, finite: true }, 'a table alone');
 });

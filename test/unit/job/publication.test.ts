@@ -5,7 +5,7 @@ import t from 'tap';
 import type { JobOptions } from '../../../src/job/context/options.js';
 import { seal, unseal } from '../../../src/job/journal/sealed.js';
 import { type Destination, openDestination } from '../../../src/job/output/destination.js';
-import { isPublishedTable, publish, publishedIdentity } from '../../../src/job/output/publication.js';
+import { isPublishedBeside, publish, publishedIdentity } from '../../../src/job/output/publication.js';
 import type { Announce } from '../../../src/storage/local/publish-file.js';
 import { openLocalStore } from '../../../src/storage/local/work-store.js';
 
@@ -43,7 +43,7 @@ async function run(folder: string, at: Moment | undefined): Promise<'killed' | '
   if ((await publishedIdentity(options, video)) !== undefined) return 'done';
   for (const one of [table, second]) {
     const isThere = (await one.stamp()) !== null;
-    if (isThere && !(await isPublishedTable(options, one))) return 'refused';
+    if (isThere && !(await isPublishedBeside(options, one))) return 'refused';
   }
   await using store = await openLocalStore(`${output}.framescatter`);
   const file = async (name: string, text: string): Promise<string> => {

@@ -66,7 +66,7 @@ async function rank(channel: Channel<FromRank, ToRank>, milliseconds: number, ba
     }
     done += 1;
     await channel.send(
-      { kind: 'done', index: order.index, videoBytes: 1, began: 0, warnings: [], nonFinite: [] },
+      { kind: 'done', index: order.index, videoBytes: [1], began: 0, warnings: [], nonFinite: [] },
       Uint8Array.of(order.index),
     );
   }

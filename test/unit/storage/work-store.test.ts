@@ -223,7 +223,10 @@ t.test('a job that stood still while another took over changes nothing any more'
   const file = join(store.scratch, 'segment-0.nut');
   await fs.writeFile(file, 'xxxx');
   const lost = { code: 'journal', message: /another job has taken over .*work \(process \d+ on node7\)/ };
-  await t.rejects(journal.record({ index: 0, frames: 1, pts: [0] }, { video: file, rows: undefined }), lost);
+  await t.rejects(
+    journal.record({ index: 0, frames: 1, pts: [0] }, { videos: [file], rows: undefined }),
+    lost,
+  );
   await t.rejects(store.writeText('journal.json', '{}'), lost);
   await t.rejects(store.remove('journal.json'), lost);
   await t.rejects(store.clear(), lost);

@@ -107,7 +107,7 @@ function checksOf({ verified, output, tables, nonFiniteFrames, concealed }: RunR
   ];
 }
 
-function filesOf({ input, output, tables, settings, split, schedule }: RunReport): Markup {
+function filesOf({ input, output, further, tables, settings, split, schedule }: RunReport): Markup {
   const size = (bytes: string | number | undefined): string =>
     typeof bytes === 'number' ? `, ${bytesText(bytes)}` : '';
   const video =
@@ -122,6 +122,10 @@ function filesOf({ input, output, tables, settings, split, schedule }: RunReport
     ],
     ['Output', String(output.path)],
     ['', `${video}${size(output.bytes)}`.replace(/^, /, '')],
+    ...(further ?? []).map(
+      ({ name, path, width, height, container, bytes }) =>
+        [`Picture ${name}`, `${path}, ${width}x${height} in ${container}${size(bytes)}`] as const,
+    ),
     ...(tables ?? []).map(
       ({ name, path, rows }) => [`Table ${name ?? ''}`, `${path}, ${rows} rows`] as const,
     ),

@@ -1,0 +1,52 @@
+/** Describes the pictures that a network gives beside its main one. */
+import { JobError } from '../../system/errors.js';
+import type { TensorLayout } from '../ports/tensors.js';
+import { imageTensor, type Lacking, lacking } from './derive-manifest.js';
+import type { GraphEnd } from './graph-ends.js';
+import type { FurtherPicture } from './loaded-model.js';
+import type { PicturePort } from './ports-manifest.js';
+import { channelsOf, declaredScale, type ShapesFor, sizeTrial } from './size-trial.js';
+
+/** An output that gives a further picture, and what the manifest says of it. */
+export interface FurtherEnd {
+  readonly end: GraphEnd;
+  readonly port: PicturePort;
+}
+
+/** Of a matte or mask; what else a picture holds, the manifest says. */
+const DEFAULT_RANGE = '0..1';
+
+/**
+ * Describes further pictures by the graph and the manifest. `layout` is that of the frames.
+ *
+ * @throws {JobError} model: when facts are missing, or a picture has no size that a video could have.
+ */
+export function describeFurther(
+  shapesFor: ShapesFor,
+  input: GraphEnd,
+  layout: TensorLayout,
+  further: readonly FurtherEnd[],
+  file: string,
+): readonly FurtherPicture[] {
+  return further.map(({ end, port }) => {
+    const own = port.layout ?? layout;
+    const ends = { input, output: end };
+    const open: Lacking = new Set();
+    const { scale: found, channels, lost } = sizeTrial(shapesFor, ends, layout);
+    const known = { range: DEFAULT_RANGE, ...port } as const;
+    const tensor = imageTensor(end, file, own, channelsOf(end, own) ?? channels, known, open);
+    const scale = port.scale ?? found ?? declaredScale(ends, layout);
+    // Its size is known then, and is no whole multiple.
+    if (scale === undefined && lost === undefined) {
+      throw new JobError(
+        'model',
+        `the picture "${end.name}" of "${file}" is not 1, 2, 3 or 4 times as large as the frames, across and down`,
+        { hint: 'export the model with a Resize to the size of the frames behind it, or omit the picture' },
+      );
+    }
+    if (scale === undefined) open.add('scale');
+    if (tensor === undefined || scale === undefined || open.size > 0)
+      throw lacking(open, file, 'manifest', '', ` of the picture "${end.name}"`);
+    return { name: end.name, tensor, scale };
+  });
+}
