@@ -1,4 +1,4 @@
-import type { SegmentRecord } from './journal.js';
+import type { SegmentRecord } from './segment-record.js';
 
 /**
  * Returns the number in the video of a frame of a segment, from 0. Segments record the numbers of their

@@ -1,6 +1,6 @@
 import { JobError } from '../../system/errors.js';
 import { frameNumber } from './frame-numbers.js';
-import type { SegmentRecord } from './journal.js';
+import type { SegmentRecord } from './segment-record.js';
 
 /** The frames for which the model gave NaN or infinity: their number, and their ranges, counted from 0. */
 export interface NonFiniteFrames {

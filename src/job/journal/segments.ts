@@ -3,9 +3,10 @@ import type { FrameSink } from '../../pipeline/encode-stage.js';
 import { scratchNames } from '../../storage/local/work-names.js';
 import { actionable } from '../../system/errors.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
-import type { Journal, SegmentRecord } from './journal.js';
+import type { Journal } from './journal.js';
 import { type RowLayout, readRow, rowBytesOf } from './result-row.js';
 import { openSegmentWriter, type SegmentWriter } from './segment-files.js';
+import type { SegmentRecord } from './segment-record.js';
 import { NO_SPOOL, openSpool, readSpool, type Spool } from './spool.js';
 
 /**

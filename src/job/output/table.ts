@@ -11,7 +11,8 @@ import { verifyTable } from '../../table/verify.js';
 import { openTable, type TableFormat } from '../../table/write.js';
 import type { Rational } from '../../video/formats/rational.js';
 import { frameNumber } from '../journal/frame-numbers.js';
-import type { Journal, SegmentRecord } from '../journal/journal.js';
+import type { Journal } from '../journal/journal.js';
+import type { SegmentRecord } from '../journal/segment-record.js';
 
 /** What the table is made of. */
 export interface TableParts {

@@ -1,8 +1,8 @@
 /** What earlier runs have made of the pictures of a job, and what is left to make. */
 import { createHash } from 'node:crypto';
 import { OutputExists } from '../../system/errors.js';
-import type { SegmentRecord } from '../journal/journal.js';
 import type { PictureRecord, SourceStamp } from '../journal/picture-record.js';
+import type { SegmentRecord } from '../journal/segment-record.js';
 import type { PictureInput } from './find.js';
 import type { PictureOutputs, Presence } from './picture-outputs.js';
 import { outputOf, type PreparedPictures } from './prepare-pictures.js';

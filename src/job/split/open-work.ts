@@ -12,7 +12,6 @@ import type { JobOptions } from '../context/options.js';
 import { framesTaken, samplingOf } from '../context/sampling.js';
 import { MODIFIED, sameContentHint } from '../journal/fingerprint.js';
 import { inspections } from '../journal/inspections.js';
-import type { SegmentRecord } from '../journal/journal.js';
 import {
   type NonFiniteFrames,
   nonFiniteFrames,
@@ -21,6 +20,7 @@ import {
   refuseNonFinite,
 } from '../journal/non-finite.js';
 import { onGpu } from '../journal/segment-files.js';
+import type { SegmentRecord } from '../journal/segment-record.js';
 import { type SegmentSink, segmentSink } from '../journal/segments.js';
 import { closeWork, discardWork, openWork } from '../journal/work.js';
 import type { BlobLabels } from '../output/destination.js';

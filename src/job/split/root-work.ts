@@ -4,7 +4,8 @@ import type { Monitor } from '../../telemetry/metrics.js';
 import type { Concealed } from '../../video/frames/decode.js';
 import type { StorageContext } from '../context/storage-context.js';
 import type { Inspections } from '../journal/inspections.js';
-import type { Journal, SegmentRecord } from '../journal/journal.js';
+import type { Journal } from '../journal/journal.js';
+import type { SegmentRecord } from '../journal/segment-record.js';
 import type { Hardware } from '../prepare/hardware.js';
 
 /**

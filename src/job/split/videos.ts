@@ -5,7 +5,7 @@ import type { StreamPlan } from '../../video/mux/stream-plan.js';
 import type { SourceFacts } from '../../video/source/source-facts.js';
 import { assembleCarried } from '../../video/streams/assemble-carried.js';
 import { verifyOutput } from '../../video/verify/verify.js';
-import type { SegmentRecord } from '../journal/journal.js';
+import type { SegmentRecord } from '../journal/segment-record.js';
 import type { VideoOutput } from '../prepare/prepare.js';
 import type { RootWork } from './root-work.js';
 
