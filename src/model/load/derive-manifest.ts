@@ -228,15 +228,13 @@ export function imageTensor(
   if (channels === undefined) open.add('channels');
   if (range === undefined || channels === undefined) return undefined;
   const own = rangeOf(range, channelCount(channels));
-  if (own === undefined)
+  if (own === undefined && typeof range !== 'string')
     throw new JobError(
       'model',
-      `"${name}" of "${file}" has ${count} channels, and its "range" is of another number`,
-      {
-        hint: 'correct "mean" and "std" in its manifest',
-      },
+      `"${name}" of "${file}" has ${channelCount(channels)} channel${channels === 'grey' ? '' : 's'}, and its "range" has ${range.mean.length}`,
+      { hint: 'correct "mean" and "std" in its manifest' },
     );
-  return { name, layout: isFlat ? 'nhw' : layout, type, channels, range: own };
+  return { name, layout: isFlat ? 'nhw' : layout, type, channels, range: own ?? range };
 }
 
 /** Returns a range for so many channels. A manifest that does not say their number has it for three. */

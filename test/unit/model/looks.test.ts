@@ -6,6 +6,7 @@ import { parseManifest } from '../../../src/model/load/manifest.js';
 import { looksOf } from '../../../src/model/ports/looks.js';
 import { packageRoot } from '../../../src/system/package.js';
 import { modelBytes, node } from '../../fixtures/onnx.js';
+import { severalPictures } from '../../fixtures/picture-models.js';
 import { byChannels } from '../../fixtures/window-models.js';
 
 const IMAGES = ['N', 3, 'H', 'W'] as const;
@@ -91,16 +92,33 @@ t.test('the ends of families of models', async (t) => {
   t.match(lines([end('mask', ['N', 1, 'H', 'W']), end('h', [1, 64, 8])], [end('label', [1], 'string')]), {
     ...{ mask: { role: 'frames' }, h: { role: 'constant', npy: 'FILE.npy' }, label: undefined },
   });
+  // Without an axis of channels, of the height and width of the frames: Depth Anything.
+  const depth = { role: 'picture', range: '?' };
+  for (const [frames, map, found] of [
+    [['batch', 3, 'height', 'width'], ['batch', 'height', 'width'], depth],
+    [[1, 3, 518, 518], [1, 518, 518], depth],
+    [['N', 'H', 'W', 3], ['N', 'H', 'W'], depth],
+    [['N', 3, 'H', 'W'], ['N', 'H2', 'W2'], { role: 'table' }],
+    [['?', 3, '?', '?'], ['?', '?', '?'], { role: 'table' }],
+  ] as const)
+    t.match(lines([end('x', frames)], [end('depth', map)]).depth, found, `${map} for ${frames}`);
   const any = ['a', 'b', 'c', 'd'];
   const state = (from: string) => ({ role: 'state', from, reset: { every: '?' } });
   t.match(
     lines(
       [end('src', IMAGES), end('r1i', any), end('h_in', [1, 64]), end('hidden', [1, 8]), end('ratio', [1])],
-      [end('fgr', IMAGES), end('r1o', any), end('h_out', [1, 64]), end('new_hidden', [1, 8])],
+      [
+        end('fgr', IMAGES),
+        end('pha', ['N', 1, 'H', 'W']),
+        end('r1o', any),
+        end('h_out', [1, 64]),
+        end('new_hidden', [1, 8]),
+      ],
     ),
     {
       ...{ src: { role: 'frames' }, r1i: state('r1o'), h_in: state('h_out'), hidden: state('new_hidden') },
       ...{ ratio: { role: 'constant' }, fgr: { role: 'picture' }, r1o: { role: 'state' } },
+      pha: { role: 'picture', range: '?' },
     },
   );
 });
@@ -128,6 +146,7 @@ t.test('models inspect prints them, and a manifest to start from', async (t) => 
         ],
       }),
     ),
+    'matting.onnx': Buffer.from(severalPictures().bytes),
     'bad.onnx': 'no model',
   });
   const inspect = (file: string, ...more: readonly string[]) =>
@@ -155,6 +174,13 @@ t.test('models inspect prints them, and a manifest to start from', async (t) => 
   t.same(queries.manifest.outputs, {
     logits: { role: 'table', decode: { kind: 'boxes', head: '?' }, with: ['pred_boxes'] },
   });
+  const matting = inspect('matting.onnx');
+  t.match(
+    matting.stdout,
+    /depth\s+float32 \[N, H, W\], looks like a picture of one channel: a matte, mask or depth/,
+  );
+  t.match(matting.stdout, /"pha": \{\s+"role": "picture",\s+"range": "\?"/);
+  t.match(matting.stdout, 'OUTPUT is the first picture, fgr. --output pha=FILE writes another');
   const bad = inspect('bad.onnx');
   t.equal(bad.status, 1);
   t.match(bad.stderr, /bad\.onnx" is not an ONNX model/);
