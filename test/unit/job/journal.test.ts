@@ -543,7 +543,7 @@ t.test('a segment has a video for each picture, and counts only with all of them
     return join(folder, name);
   };
   const store = await openLocalStore(work);
-  const journal = await openJournal(store, identity, 1);
+  const journal = await openJournal(store, identity, encoderWork(1), {});
   for (const index of [0, 1, 2]) {
     const videos = [await fileOf('main', 9), await fileOf('matte', 5), await fileOf('depth', 6)];
     await journal.record({ index, frames: 1, pts: [index] }, { videos, rows: undefined });
@@ -569,7 +569,7 @@ t.test('a segment has a video for each picture, and counts only with all of them
   const digest = await fileDigest(await journal.segmentPath(1, 2));
   await t.rejects(journal.confirm(2, 1, digest), { code: 'journal' });
   t.same(await store.list().then((all) => all.filter((name) => name.startsWith('segment-000002'))), []);
-  const again = await openJournal(store, identity, 1);
+  const again = await openJournal(store, identity, encoderWork(1), {});
   t.same(
     again.segments.map(({ further }) => further?.map(({ bytes }) => bytes)),
     [
@@ -579,7 +579,7 @@ t.test('a segment has a video for each picture, and counts only with all of them
   );
   await flipBit(join(work, 'segment-000001-2.nut'), 1);
   const said: string[] = [];
-  const last = await openJournal(store, identity, 1, (line) => void said.push(line));
+  const last = await openJournal(store, identity, encoderWork(1), {}, (line) => void said.push(line));
   t.equal(last.segments.length, 1);
   t.match(said.join(), /segment 1 of an earlier run is damaged/);
   t.notOk(
