@@ -167,9 +167,10 @@ export function pipelineShape(
   { schedule }: Pick<RunOptions, 'schedule'>,
   { batch, share, graph }: Pick<PreparedJob, 'batch' | 'share' | 'graph'>,
 ): PipelineShape {
-  const { inputBytes, rowBytes, table, window, every, chunk, cuts } = graph;
+  const { input, inputBytes, rowBytes, table, window, every, chunk, cuts } = graph;
   return {
     ...{ batch, share, schedule, frameBytes: inputBytes, styledBytes: rowBytes },
+    sample: input.sample,
     ...(table === undefined ? {} : { table }),
     ...(window === undefined ? {} : { window }),
     ...(every === undefined ? {} : { every }),

@@ -60,6 +60,7 @@ export async function openSessions(
           threads: options.threads,
           localRank: world.localRank,
           localSize: world.localSize,
+          ...(shape.sample === undefined ? {} : { sample: shape.sample }),
           inputBytes: (shape.batch + haloOf(shape.window)) * shape.frameBytes,
           outputBytes: shape.batch * shape.styledBytes,
           dryRun: tries[world.rank] ?? true,

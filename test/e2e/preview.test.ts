@@ -140,7 +140,7 @@ function beside(left: Uint8Array, right: Uint8Array): Buffer {
       rights[plane]?.samples.subarray(y * width, (y + 1) * width) ?? new Uint8Array(0),
     ]),
   );
-  return Buffer.concat(rows.flat());
+  return Buffer.concat(rows.flat().map((row) => Uint8Array.from(row)));
 }
 
 t.test('rotated video is shown upright, and a picture as a job makes it', async (t) => {

@@ -2,11 +2,14 @@ import type { RunOptions } from '../../job/context/options.js';
 import type { JobError } from '../../system/errors.js';
 import { CODECS, type Codec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
+import { type DEPTH_CHOICES, depthsOf } from '../../video/codecs/depth.js';
 import { containerNamed } from '../../video/formats/container.js';
 import { optionValues } from '../parsing/option-values.js';
 
 export const CRF_HELP = `quality, lower is better: ${CODECS.flatMap(crfOf).join(', ')}`;
 export const PRESET_HELP = `the encoder's speed, or the codec's profile: ${CODECS.flatMap(presetOf).join('; ')}`;
+export const DEPTH_HELP =
+  'bits per sample, through the model and in the output; auto: those of the source, as far as players of the codec show them';
 
 function crfOf(codec: Codec): readonly string[] {
   const { crf } = CODEC_FACTS[codec];
@@ -34,6 +37,7 @@ export interface AskedEncoding {
   readonly codec: string | undefined;
   readonly crf: number | undefined;
   readonly preset: string | undefined;
+  readonly depth: (typeof DEPTH_CHOICES)[number] | undefined;
 }
 
 /**
@@ -46,7 +50,7 @@ export function encodingOf(
   asked: AskedEncoding,
   name: string,
   usage: (message: string) => JobError,
-): Pick<RunOptions, 'codec' | 'crf' | 'preset'> {
+): Pick<RunOptions, 'codec' | 'crf' | 'preset' | 'depth'> {
   const { crf, preset } = asked;
   const codec = CODECS.find((one) => one === asked.codec) ?? usualCodec(name);
   const facts = CODEC_FACTS[codec];
@@ -64,11 +68,24 @@ export function encodingOf(
       );
     }
   }
-  return { codec, crf, preset };
+  return { codec, crf, preset, depth: depthOf(codec, asked, usage) };
 }
 
 function usualCodec(name: string): Codec {
   const container = containerNamed(name);
   if (container === undefined) return USUAL_CODEC;
   return CODECS.find((codec) => CODEC_FACTS[codec].containers.includes(container.name)) ?? USUAL_CODEC;
+}
+
+function depthOf(
+  codec: Codec,
+  { preset, depth = 'auto' }: AskedEncoding,
+  usage: (message: string) => JobError,
+): RunOptions['depth'] {
+  if (depth === 'auto') return depth;
+  const all = depthsOf({ codec, preset });
+  const found = all.find((bits) => String(bits) === depth);
+  if (found !== undefined) return found;
+  const profile = preset === undefined ? '' : ` --preset ${preset}`;
+  throw usage(`--depth of --codec ${codec}${profile} is ${all.join(' or ')}, and cannot be ${depth}`);
 }

@@ -6,9 +6,10 @@ import { DEFAULT_SIZE, MODEL_SIZES } from '../../model/load/catalogue.js';
 import { SCHEDULES } from '../../pipeline/schedule.js';
 import { PROGRESS_CHOICES } from '../../report/log.js';
 import { CODECS } from '../../video/codecs/codec.js';
+import { DEPTH_CHOICES } from '../../video/codecs/depth.js';
 import { AUDIO_CODECS } from '../../video/streams/stream-choices.js';
 import { loggingOptions } from '../parsing/common-options.js';
-import { CRF_HELP, codecNamed, PRESET_HELP } from './encoding.js';
+import { CRF_HELP, codecNamed, DEPTH_HELP, PRESET_HELP } from './encoding.js';
 
 export const MODEL_GROUP = 'Model:';
 export const STRENGTH_HELP = 'from the source (0) to the model (1) and past it (1.5); default 1';
@@ -225,7 +226,13 @@ export function encodingOptions<T>(parser: Argv<T>) {
       describe: 'video codec; default h264, in .webm vp9',
     })
     .option('crf', { type: 'number', group, describe: CRF_HELP })
-    .option('preset', { type: 'string', group, describe: PRESET_HELP });
+    .option('preset', { type: 'string', group, describe: PRESET_HELP })
+    .option('depth', {
+      type: 'string',
+      choices: DEPTH_CHOICES,
+      group,
+      describe: DEPTH_HELP,
+    });
 }
 
 function outputOptions<T>(parser: Argv<T>) {

@@ -169,7 +169,7 @@ function refuseForKind(isTable: boolean, parsed: Parsed): void {
     if (sampled === undefined) return;
     throw usage(`--${sampled} goes with a table as OUTPUT, or --format parquet: a video keeps every frame`);
   }
-  const option = (['table', 'crf', 'preset', 'codec', 'audio', 'subtitles'] as const).find(
+  const option = (['table', 'crf', 'preset', 'codec', 'depth', 'audio', 'subtitles'] as const).find(
     (name) => parsed[name] !== undefined,
   );
   if (option !== undefined) throw usage(`--${option} does not apply where OUTPUT is a table`);
@@ -205,7 +205,7 @@ function runOptionsOf(parsed: Parsed, container: string): RunOptions {
     batch: autoOrCount('batch', parsed.batch, MOST_BATCH),
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,
-    ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, container, usage),
+    ...encodingOf(parsed, container, usage),
     audio: askedAudio(parsed.audio),
     subtitles: parsed.subtitles === 'none' ? 'none' : 'keep',
     format: parsed.format,

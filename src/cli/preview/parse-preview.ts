@@ -144,7 +144,7 @@ export function parsePreview(argv: readonly string[]): PreviewCommand | Text {
     provider: parsed.provider,
     precision: parsed.precision,
     threads: autoOrCount('threads', parsed.threads, 1024),
-    ...encodingOf({ codec: parsed.codec, crf: parsed.crf, preset: parsed.preset }, name, usage),
+    ...encodingOf(parsed, name, usage),
     overwrite: parsed.overwrite,
     tolerant: parsed.tolerant,
     video: videoIndexOf(usage, parsed.video),
@@ -157,7 +157,7 @@ export function parsePreview(argv: readonly string[]): PreviewCommand | Text {
 function formOf(name: string, parsed: Parsed): PreviewForm {
   const format = formatOfName(name);
   if (format !== undefined) {
-    const videos = ['seconds', 'layout', 'crf', 'preset', 'codec'] as const;
+    const videos = ['seconds', 'layout', 'crf', 'preset', 'codec', 'depth'] as const;
     const given = videos.find((one) => parsed[one] !== undefined);
     if (given !== undefined) throw usage(`--${given} goes with a video as output, not with a sheet`);
     return { kind: 'sheet', format };

@@ -6,6 +6,7 @@ import type { ScheduleName } from '../../pipeline/schedule.js';
 import type { LogFormat, ProgressChoice, Verbosity } from '../../report/log.js';
 import type { ProviderName } from '../../system/native.js';
 import type { Codec } from '../../video/codecs/codec.js';
+import type { DepthRequest } from '../../video/codecs/depth.js';
 import type { Rational } from '../../video/formats/rational.js';
 import type { StreamChoices } from '../../video/streams/stream-choices.js';
 
@@ -60,6 +61,8 @@ export interface RunOptions extends StreamChoices {
   /** Constant rate factor; undefined is the codec's default. */
   readonly crf: number | undefined;
   readonly preset: string | undefined;
+  /** Bits per sample through the model and in the output. */
+  readonly depth: DepthRequest;
   /** Container, or format of a table; undefined: from the output's name. */
   readonly format: string | undefined;
   readonly segmentSeconds: number;

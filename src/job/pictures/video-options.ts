@@ -9,6 +9,7 @@ const OF_VIDEOS = {
   codec: 'h264',
   crf: undefined,
   preset: undefined,
+  depth: 'auto',
   format: undefined,
   segmentSeconds: 4,
   split: 'frames',

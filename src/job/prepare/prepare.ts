@@ -31,6 +31,7 @@ import { isPublishedBeside, isSameJob, publishedIdentity, removeEmptyWork } from
 import { batchFor, fewerFrames, shareFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
+import { depthIdentity, refuseLackingFormat, wireDepth } from './depth.js';
 import { refuseSharedFiles } from './files-apart.js';
 import {
   type FurtherVideo,
@@ -132,7 +133,11 @@ export async function prepareJob(
   await checkWork(options, storage);
   const input = await openSource(location, storage);
   const source = await withDisplayName(input, () => probe(input.path, sourceLimits(), options.video));
-  const wire = wirePlan(source.video, output.kind === 'video' ? output.container : UPRIGHT);
+  const earlier = await earlierWork(options);
+  const wire =
+    output.kind === 'video'
+      ? wirePlan(source.video, output.container, wireDepth(options, source.video, made ?? earlier))
+      : wirePlan(source.video, UPRIGHT);
   const loaded = await readModel();
   const { model: chosen, files, notes } = modelFor(loaded, output, besides);
   const { model, notes: unwritten } = withPictures(chosen, videos);
@@ -145,7 +150,6 @@ export async function prepareJob(
   refuseLargeBuffers({ batch: share + haloOf(graph.window), graph, fewer }, ranks);
   refuseSampledRuns(options, graph);
   const fp16 = fp16Graph(graph, model, options);
-  const earlier = options.precision === 'int8' ? await earlierWork(options) : undefined;
   const onCpus = cpuPrecision(model, options, machines, earlier);
   if (onCpus.warning !== undefined) storage.log.warn(onCpus.warning);
   const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
@@ -184,6 +188,7 @@ export async function prepareJob(
           crf: video.spec.crf,
           preset: video.spec.preset,
           'pixel format': video.spec.pixelFormat,
+          ...depthIdentity(wire),
         }),
     ...furtherIdentity(video?.further ?? []),
     ...(table === undefined ? {} : tablesIdentity(table, loaded)),
@@ -290,6 +295,7 @@ async function videoOutput(
   further: (container: Container) => Promise<readonly FurtherVideo[]>,
 ): Promise<VideoOutput | undefined> {
   if (output.kind !== 'video' || spec === undefined) return undefined;
+  await refuseLackingFormat(spec);
   const { container } = output;
   return {
     container,
@@ -354,7 +360,7 @@ export function encodeSpec(
 }
 
 function pixelFormatNotes(spec: EncodeSpec): readonly string[] {
-  if (spec.pixelFormat === 'yuv420p') return [];
+  if (spec.pixelFormat === spec.sample.pixelFormats.plain) return [];
   const why =
     spec.width % 2 === 1 || spec.height % 2 === 1
       ? ` (${spec.width}x${spec.height} is odd, which 4:2:0 cannot hold)`

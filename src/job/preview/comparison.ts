@@ -6,6 +6,7 @@ import type { Log } from '../../report/log.js';
 import { JobError } from '../../system/errors.js';
 import type { StopRequest } from '../../system/stop.js';
 import type { Container } from '../../video/formats/container.js';
+import { frameBytes } from '../../video/formats/frame-format.js';
 import { type Encoder, openEncoder } from '../../video/frames/encode.js';
 import { isSideways, turnedSize, turnFrame } from '../../video/frames/turn-frame.js';
 import { videoFile } from '../../video/frames/video-file.js';
@@ -88,7 +89,7 @@ export async function openComparison(request: ComparisonRequest): Promise<Previe
       sources.delete(pts);
       const larger = repeatPixels(frame, wire.format, scale);
       const before = turnFrame(larger.frame, larger.format, matrix).frame;
-      const after = turnFrame(row.subarray(0, -1), output, matrix).frame;
+      const after = turnFrame(row.subarray(0, frameBytes(output)), output, matrix).frame;
       await encoder.write(joined.join(before, after));
       frames += 1;
     },

@@ -2,6 +2,7 @@
 import { type DecodedPicture, decodePicture, UnusablePicture } from '../../pictures/decode.js';
 import { parseLocation } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
+import { chooseDepth } from '../../video/codecs/depth.js';
 import type { WireOutput } from '../../video/frames/wire.js';
 import { type WirePlan, wirePlan } from '../../video/frames/wire.js';
 import { probe, type SourceFacts, sourceLimits } from '../../video/source/probe.js';
@@ -46,7 +47,8 @@ export async function openPreviewInput(
   if (first !== undefined) return openPicture(options, first, storage);
   const file = await openSource(parseLocation(options.input), storage);
   const source = await withDisplayName(file, () => probe(file.path, sourceLimits(), options.video));
-  return { kind: 'video', file, source, wire: wirePlan(source.video, output) };
+  const depth = chooseDepth(options.depth, source.video, options);
+  return { kind: 'video', file, source, wire: wirePlan(source.video, output, depth) };
 }
 
 async function openPicture(

@@ -1,5 +1,11 @@
 /** Puts a frame and its result into one frame. Pure. */
-import { type FrameFormat, frameBytes, largestCode } from '../../video/formats/frame-format.js';
+import {
+  codesPerLevel,
+  type FrameFormat,
+  frameBytes,
+  largestCode,
+  neutralChroma,
+} from '../../video/formats/frame-format.js';
 import { planesOf } from '../../video/frames/turn-frame.js';
 import type { ComparisonLayout } from './preview-options.js';
 
@@ -22,7 +28,7 @@ export function joiner(format: FrameFormat, layout: ComparisonLayout): Joiner {
   const into = new Uint8Array(frameBytes(joined));
   // In chroma it is one sample less.
   const middle = (even.width / 2) & ~1;
-  const white = format.range === 'limited' ? 235 : largestCode(format.sample);
+  const white = format.range === 'limited' ? 235 * codesPerLevel(format.sample) : largestCode(format.sample);
   return {
     format: joined,
     join(left, right) {
@@ -39,7 +45,7 @@ export function joiner(format: FrameFormat, layout: ComparisonLayout): Joiner {
           const result = other.samples.subarray(y * other.width, y * other.width + own);
           row.set(source.subarray(0, cut));
           row.set(isSplit ? result.subarray(cut) : result, cut);
-          if (isSplit) row.fill(at === 0 ? white : 128, cut, cut + (LINE >> shift));
+          if (isSplit) row.fill(at === 0 ? white : neutralChroma(format.sample), cut, cut + (LINE >> shift));
         }
       }
       return into;

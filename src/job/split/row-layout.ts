@@ -5,9 +5,13 @@ import type { PreparedJob } from '../prepare/prepare.js';
 
 /** Returns the sizes of the parts of a row. */
 export function layoutOf({ graph }: Pick<PreparedJob, 'graph'>): RowLayout {
-  const { output, further, table } = graph;
+  const { input, output, further, table } = graph;
   const formats = output === undefined ? [] : [output, ...further.map(({ format }) => format)];
-  return { frameBytes: formats.map(frameBytes), tableBytes: table?.frameBytes ?? 0 };
+  return {
+    frameBytes: formats.map(frameBytes),
+    tableBytes: table?.frameBytes ?? 0,
+    bytesPerSample: input.sample.bytesPerSample,
+  };
 }
 
 /** Returns how the frames of each picture in a row are encoded; none if no video is made. */

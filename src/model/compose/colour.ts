@@ -1,5 +1,6 @@
 import {
   type ColourMatrix,
+  codesPerLevel,
   type FrameFormat,
   largestCode,
   neutralChroma,
@@ -35,7 +36,7 @@ function levelsOf({ range, sample }: Pick<ColourCoding, 'range' | 'sample'>): Le
   const neutral = neutralChroma(sample);
   const largest = largestCode(sample);
   if (range === 'full') return { black: 0, luma: largest, chroma: largest, neutral };
-  const step = 2 ** (sample.bits - 8);
+  const step = codesPerLevel(sample);
   return { black: 16 * step, luma: 219 * step, chroma: 224 * step, neutral };
 }
 

@@ -1,4 +1,10 @@
-import { type FrameFormat, frameBytes, largestCode } from '../../video/formats/frame-format.js';
+import {
+  type FrameFormat,
+  frameBytes,
+  frameSamples,
+  largestCode,
+  type SampleFormat,
+} from '../../video/formats/frame-format.js';
 import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js';
 import { DataType, opsetOf } from '../graph/onnx.js';
 import type { LoadedModel } from '../load/loaded-model.js';
@@ -18,6 +24,7 @@ import {
   type Planes,
   paddedSize,
   planesFromBlocks,
+  sampleTensor,
 } from './i420-ends.js';
 import { blocksThroughPixels, blocksToTable, NEIGHBOURS_INPUT } from './pixel-model.js';
 import { leaveStates, RESET_INPUT, type StateTensor, stateBytes } from './state-ends.js';
@@ -31,6 +38,7 @@ export const OUTPUT_NAME = 'styled';
 export interface CutPlan extends CutRule {
   readonly width: number;
   readonly height: number;
+  readonly sample: SampleFormat;
   /** The distances of the frames that the graph takes for each of its frames, in the order of its input. */
   readonly offsets: readonly number[];
 }
@@ -38,8 +46,9 @@ export interface CutPlan extends CutRule {
 /** A complete graph from wire frames to wire frames, for one video. */
 export interface ComposedGraph {
   /**
-   * An ONNX file: `frames` uint8 [batch + halo, inputBytes] -> `styled` uint8 [batch, rowBytes]; and the
-   * tensors of its tables, `table_0`, ..., [batch, numbers]; see `TablePlan`. Where neighbours stop at
+   * An ONNX file: `frames` [batch + halo, samples] -> `styled` [batch, row], both uint8, or uint16 where
+   * samples have more than 8 bits; and the tensors of its tables, `table_0`, ..., [batch, numbers]; see
+   * `TablePlan`. Where neighbours stop at
    * scene cuts, it takes the place of each of them among the frames, `neighbours` int32 [offsets, batch]; of
    * a network with states, `reset` bool [] and the states, `state_0`, ..., float32, which come out as
    * `next_0`, ...
@@ -65,7 +74,8 @@ export interface ComposedGraph {
   /**
    * Bytes of one row of the result: a frame, if any; those of further pictures; room for the packed rows of a
    * table, if any, which the rank fills in; and a check byte that is 1 if the network gave finite numbers
-   * only for it. All of it goes to the root together.
+   * only for it. Where samples have two bytes and the row would end amid one, a byte before the table is
+   * unused. All of it goes to the root together.
    */
   readonly rowBytes: number;
   /** Bytes of the states of a session: what goes into a run, and what comes out. */
@@ -109,10 +119,13 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const before = model.window?.before ?? 0;
   const own = halo === 0 ? blocks : builder.slice(blocks, 0, before, before + batch);
   const table = tableEnds(builder, plan, network);
-  const room = table === undefined ? [] : [builder.zeroBytes([batch, table.plan.frameBytes])];
+  const type = sampleTensor(input);
+  const { bytesPerSample } = input.sample;
+  const ending = Math.ceil(((table?.plan.frameBytes ?? 0) + 1) / bytesPerSample);
+  const room = table === undefined ? [] : [builder.zeroBytes([batch, ending - 1], type)];
   const others = furtherEnds(builder, plan, network);
   const checks = [...(table?.finite ?? []), ...others.finite];
-  const beside = [...others.rows, ...room, finiteFlag(builder, network, checks, batch)];
+  const beside = [...others.rows, ...room, finiteFlag(builder, network, checks, batch, type)];
   const output = network.blocks === undefined ? undefined : { ...input, ...upscaled(input, scale) };
   const picture = (styled: string, to: FrameFormat): Picture => {
     const mixed =
@@ -123,7 +136,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     const levels = builder.clip(mixed, 0, largestCode(input.sample));
     const planes = (samples: string): Planes =>
       planesFromBlocks(builder, samples, to, upscaled(padded, scale), batch);
-    const whole = (samples: string): string => builder.cast(samples, 'uint8');
+    const whole = (samples: string): string => builder.cast(samples, type);
     const rowsOf = (all: Planes): string => framesFromPlanes(builder, all, to, batch, beside);
     if (steady === 0) return { rows: rowsOf(planes(whole(levels))), states: [] };
     const held = steadied(builder, lumaOf(builder, plan), planes(levels), {
@@ -159,11 +172,15 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
   const inputBytes = frameBytes(input);
   const outputBytes = output === undefined ? 0 : frameBytes(output);
   const framesBytes = others.frames.reduce((sum, { format }) => sum + frameBytes(format), outputBytes);
-  const rowBytes = framesBytes + (table?.plan.frameBytes ?? 0) + 1;
+  const rowBytes = framesBytes + ending * bytesPerSample;
   return {
     bytes: composedFile(builder, model, {
-      input: [{ name: INPUT_NAME, type: DataType.uint8, dims: [frames, inputBytes] }, ...further],
-      output: [{ name: OUTPUT_NAME, type: DataType.uint8, dims: [batch, rowBytes] }, ...tensors, ...next],
+      input: [{ name: INPUT_NAME, type: DataType[type], dims: [frames, frameSamples(input)] }, ...further],
+      output: [
+        { name: OUTPUT_NAME, type: DataType[type], dims: [batch, rowBytes / bytesPerSample] },
+        ...tensors,
+        ...next,
+      ],
     }),
     input,
     output,
@@ -174,7 +191,10 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     every:
       model.recurrence?.every ?? (steady === 0 ? chunk?.frames : steadyRun(batch, inputBytes, framesBytes)),
     chunk,
-    cuts: model.cuts && { ...model.cuts, width: input.width, height: input.height, offsets },
+    cuts: model.cuts && {
+      ...model.cuts,
+      ...{ width: input.width, height: input.height, sample: input.sample, offsets },
+    },
     table: table?.plan,
     rowBytes,
     stateBytes: 2 * states.reduce((sum, state) => sum + stateBytes(state), 0),
@@ -191,7 +211,7 @@ interface Picture {
   readonly states: readonly StateTensor[];
 }
 
-/** Returns the luma of the frames of a batch, without those around it: uint8 [batch, 1, height, width]. */
+/** Returns the luma of the frames of a batch, without those around it: [batch, 1, height, width]. */
 function lumaOf(builder: GraphBuilder, { model, input, batch, frames }: ComposePlan): string {
   const before = model.window?.before ?? 0;
   const own = frames === batch ? INPUT_NAME : builder.slice(INPUT_NAME, 0, before, before + batch);

@@ -8,6 +8,7 @@ import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, Size } from '../load/network.js';
 import { fuseUpsampleConvs } from '../passes/upsample-conv-fusion.js';
 import type { RunSize } from '../ports/with-constants.js';
+import type { SampleTensor } from './i420-ends.js';
 import type { TableEnds } from './table-ends.js';
 
 /** Initializers that are not inputs need IR version 4; the ONNX schema used here is 8. */
@@ -72,22 +73,31 @@ export function runSize({ io, fixedSize, several }: LoadedModel, padded: Size, f
     : { batch, width, height, layout: io.input.layout };
 }
 
+/** The word that ends a row of 16-bit samples where numbers are finite: its last byte is the check byte. */
+const FINITE_WORD = 0x0101;
+
 /**
- * Adds the check byte of each row: uint8 [batch, 1], 1 if the network gave finite numbers only. `others` are
- * the checks of its outputs beside the main picture: bool [batch, 1].
+ * Adds the check of each row, [batch, 1] of the type of its samples: its last byte is 1 if the network gave
+ * finite numbers only, and 0 otherwise. `others` are the checks of its outputs beside the main picture: bool
+ * [batch, 1].
  */
 export function finiteFlag(
   builder: GraphBuilder,
   network: Pick<ComposedNetwork, 'finite'>,
   others: readonly string[],
   batch: number,
+  type: SampleTensor,
 ): string {
+  const isWord = type === 'uint16';
   const checks = [...(network.finite === undefined ? [] : [network.finite]), ...others];
-  if (checks.length === 0) return builder.bytes([batch, 1], Array<number>(batch).fill(1));
-  return builder.cast(
-    checks.reduce((all, one) => builder.node('And', [all, one])),
-    'uint8',
-  );
+  if (checks.length === 0) {
+    const ones = Array<number>(batch).fill(isWord ? FINITE_WORD : 1);
+    return isWord ? builder.cast(builder.int32s([batch, 1], ones), type) : builder.bytes([batch, 1], ones);
+  }
+  const all = checks.reduce((one, other) => builder.node('And', [one, other]));
+  // Few providers multiply words.
+  const flag = isWord ? builder.scaleAndShift(builder.cast(all, 'float32'), [], [FINITE_WORD], [0]) : all;
+  return builder.cast(flag, type);
 }
 
 /** Makes the tensors of tables outputs of the graph: `table_0`, ... */

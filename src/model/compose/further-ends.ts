@@ -5,7 +5,7 @@ import { prefixed } from '../graph/inline.js';
 import type { FurtherPicture, PixelIo } from '../load/loaded-model.js';
 import { type ComposedNetwork, type ComposePlan, checkOutput, guardSize } from '../load/network.js';
 import { finiteCheck } from '../passes/finite-check.js';
-import { framesFromPlanes, planesFromBlocks } from './i420-ends.js';
+import { framesFromPlanes, planesFromBlocks, sampleTensor } from './i420-ends.js';
 import { dimsOf, fromTensor, upscaled } from './pixel-model.js';
 import { resizePixels } from './resize.js';
 import { blocksFromPixels } from './rgb-ends.js';
@@ -19,7 +19,7 @@ export interface FurtherFrames {
 
 export interface FurtherEnds {
   readonly frames: readonly FurtherFrames[];
-  /** Wire frames, uint8 [batch, frameBytes], of each. */
+  /** Wire frames, [batch, samples], of each. */
   readonly rows: readonly string[];
   /** bool [batch, 1], one for each picture that may hold others than finite numbers. */
   readonly finite: readonly string[];
@@ -66,7 +66,8 @@ function furtherEnd(
   const format = { ...plan.input, ...upscaled(plan.input, scale) };
   const levels = builder.clip(blocks, 0, largestCode(plan.input.sample));
   const { luma, chroma: colours } = planesFromBlocks(builder, levels, format, large, batch);
-  const whole = { luma: builder.cast(luma, 'uint8'), chroma: builder.cast(colours, 'uint8') };
+  const type = sampleTensor(format);
+  const whole = { luma: builder.cast(luma, type), chroma: builder.cast(colours, type) };
   const row = framesFromPlanes(builder, whole, format, batch, []);
   return { name, format, row, finite, verified: facts.verified };
 }

@@ -1,4 +1,4 @@
-import { chromaSize, frameBytes, type I420Layout } from '../../video/formats/frame-format.js';
+import { chromaSize, type FrameLayout, frameSamples } from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Size } from '../load/network.js';
 
@@ -18,9 +18,17 @@ export function paddedSize(size: Size, multiple: number): Size {
   return { width: pad(size.width), height: pad(size.height) };
 }
 
+/** The type of wire samples in a graph. */
+export type SampleTensor = 'uint8' | 'uint16';
+
+/** Returns the type of the samples of a format in a graph. */
+export function sampleTensor({ sample }: Pick<FrameLayout, 'sample'>): SampleTensor {
+  return sample.bytesPerSample === 1 ? 'uint8' : 'uint16';
+}
+
 /**
- * Converts wire frames, uint8 [batch, frameBytes], to blocks: uint8 [batch, 6, h/2, w/2] for the padded size
- * w x h. Channels: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V, as coded. Pads by reflection; an odd
+ * Converts wire frames, [batch, samples], to blocks: [batch, 6, h/2, w/2] for the padded size w x h, both of
+ * the type of their samples. Channels: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V, as coded. Pads by reflection; an odd
  * side first repeats its last sample, so that the last block is complete.
  *
  * The luma goes through two transposes, rows then columns. ONNX Runtime has a fast path for each: 1 ms per
@@ -29,22 +37,22 @@ export function paddedSize(size: Size, multiple: number): Size {
 export function blocksFromFrames(
   builder: GraphBuilder,
   frames: string,
-  size: I420Layout,
+  size: FrameLayout,
   padded: Size,
   batch: number,
 ): string {
   const { width, height } = size;
   const chroma = chromaSize(size);
   const [w, h] = [padded.width / 2, padded.height / 2];
-  const lumaBytes = width * height;
+  const lumaSamples = width * height;
 
-  const plane = builder.reshape(builder.slice(frames, 1, 0, lumaBytes), [batch, 1, height, width]);
+  const plane = builder.reshape(builder.slice(frames, 1, 0, lumaSamples), [batch, 1, height, width]);
   const luma = extend(builder, plane, size, padded);
   const rows = builder.transpose(builder.reshape(luma, [batch, h, 2, padded.width]), [0, 2, 1, 3]);
   const columns = builder.transpose(builder.reshape(rows, [2 * batch, h * w, 2]), [0, 2, 1]);
 
-  const bytes = builder.slice(frames, 1, lumaBytes, frameBytes(size));
-  const planes = builder.reshape(bytes, [batch, 2, chroma.height, chroma.width]);
+  const colours = builder.slice(frames, 1, lumaSamples, frameSamples(size));
+  const planes = builder.reshape(colours, [batch, 2, chroma.height, chroma.width]);
   return builder.concat(
     [builder.reshape(columns, [batch, 4, h, w]), extend(builder, planes, chroma, { width: w, height: h })],
     1,
@@ -61,7 +69,7 @@ export interface Planes {
 export function planesFromBlocks(
   builder: GraphBuilder,
   blocks: string,
-  size: I420Layout,
+  size: FrameLayout,
   padded: Size,
   batch: number,
 ): Planes {
@@ -82,13 +90,13 @@ export function planesFromBlocks(
 }
 
 /**
- * Joins planes, uint8, into wire frames [batch, frameBytes]. Appends to each frame its rows of `beside`,
- * uint8 [batch, n].
+ * Joins planes of wire samples into wire frames [batch, samples]. Appends to each frame its rows of `beside`,
+ * [batch, n] of the same type.
  */
 export function framesFromPlanes(
   builder: GraphBuilder,
   { luma, chroma }: Planes,
-  size: I420Layout,
+  size: FrameLayout,
   batch: number,
   beside: readonly string[],
 ): string {
@@ -104,8 +112,8 @@ export function framesFromPlanes(
 }
 
 /**
- * Pads [N, C, H, W] at the bottom and right by reflection, with Gather: unlike Pad it takes uint8 on every
- * provider.
+ * Pads [N, C, H, W] at the bottom and right by reflection, with Gather: unlike Pad it takes bytes and words on
+ * every provider.
  */
 export function extend(builder: GraphBuilder, x: string, from: Size, to: Size): string {
   const along = (tensor: string, axis: number, side: number, wanted: number) =>

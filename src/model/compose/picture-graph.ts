@@ -65,7 +65,7 @@ export function composePicture(model: LoadedModel, size: Size, batch: number): P
   const made = through(builder, source, plan);
   const output = made.samples === undefined ? undefined : upscaled(size, model.scale);
   const table = made.samples === undefined ? tableEnds(builder, plan, made) : undefined;
-  const finite = finiteFlag(builder, made, table?.finite ?? [], batch);
+  const finite = finiteFlag(builder, made, table?.finite ?? [], batch, 'uint8');
   const picture = (samples: string, to: Size): string => {
     const mixed =
       model.strength === 1

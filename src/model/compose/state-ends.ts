@@ -4,6 +4,7 @@ import { prefixed } from '../graph/inline.js';
 import { DataType, elements } from '../graph/onnx.js';
 import type { Shapes } from '../graph/shapes.js';
 import type { Recurrence, State } from '../ports/state.js';
+import type { SampleTensor } from './i420-ends.js';
 
 /**
  * True if the states begin anew: bool [], so that states of 0 dimensions stay so; of several frames, bool
@@ -15,7 +16,7 @@ export const RESET_INPUT = 'reset';
 export interface StateTensor {
   readonly input: string;
   readonly output: string;
-  readonly type: 'float32' | 'uint8';
+  readonly type: 'float32' | SampleTensor;
   readonly dims: readonly number[];
 }
 
@@ -52,9 +53,11 @@ export function leaveStates(
   });
 }
 
+const ELEMENT_BYTES: Readonly<Record<StateTensor['type'], number>> = { uint8: 1, uint16: 2, float32: 4 };
+
 /** Returns the bytes of a state. */
 export function stateBytes({ type, dims }: StateTensor): number {
-  return elements(dims) * (type === 'uint8' ? 1 : Float32Array.BYTES_PER_ELEMENT);
+  return elements(dims) * ELEMENT_BYTES[type];
 }
 
 function inputName(at: number): string {

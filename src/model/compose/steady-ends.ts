@@ -1,8 +1,13 @@
 /** Holds what a model drew for the frame before where the source did not change, so that it flickers less. */
-import { chromaSize, type FrameFormat } from '../../video/formats/frame-format.js';
+import {
+  chromaSize,
+  codesPerLevel,
+  type FrameFormat,
+  largestCode,
+} from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Size } from '../load/network.js';
-import type { Planes } from './i420-ends.js';
+import { type Planes, sampleTensor } from './i420-ends.js';
 import { RESET_INPUT, type StateTensor } from './state-ends.js';
 import { border, findFlow, MOST_MOVE, placesOf, type Reading } from './steady-flow.js';
 
@@ -26,7 +31,10 @@ export interface SteadyEnds {
   readonly states: readonly StateTensor[];
 }
 
-/** Mean differences of luma up to which all is held, and from which nothing is: noise, and another thing. */
+/**
+ * Mean differences of luma up to which all is held, and from which nothing is: noise, and another thing. In
+ * levels of 8 bits, as is all luma of the source here.
+ */
 const SAME = 2;
 const OTHER = 8;
 /** Differences are averaged over squares of so many pixels, and the largest of so many counts. */
@@ -42,8 +50,8 @@ const STEPS = 64;
  * to `steady` where the source is the same as what is held, nothing where it is not. What is held of the
  * source is mixed alike, so it tells what of the planes is out of date.
  *
- * @param frames luma of the source, uint8 [batch, 1, height, width].
- * @param planes of the output, float, 0 to 255.
+ * @param frames luma of the source as on the wire, [batch, 1, height, width].
+ * @param planes of the output, float, in codes of the wire.
  */
 export function steadied(
   builder: GraphBuilder,
@@ -57,7 +65,7 @@ export function steadied(
   const chroma = chromaSize({ ...source, ...to });
   const name = (at: number): string => `state_${firstState + at}`;
   const states = [
-    { input: name(0), type: 'uint8', dims: [1, 1, size.height, size.width] },
+    { input: name(0), type: sampleTensor(source), dims: [1, 1, size.height, size.width] },
     { input: name(1), type: 'float32', dims: [1, 1, size.height, size.width] },
     { input: name(2), type: 'float32', dims: [1, 1, to.height, to.width] },
     { input: name(3), type: 'float32', dims: [1, 2, chroma.height, chroma.width] },
@@ -67,14 +75,15 @@ export function steadied(
   const joined = (parts: readonly string[]): string =>
     batch === 1 ? (parts[0] ?? '') : builder.concat(parts, 0);
   const before = batch === 1 ? name(0) : builder.concat([name(0), builder.slice(frames, 0, 0, batch - 1)], 0);
-  const flow = findFlow(builder, frames, before, size, batch);
+  const codes = codesPerLevel(source.sample);
+  const flow = findFlow(builder, frames, before, size, batch, codes);
   const past = {
     source: placesOf(builder, flow, batch, inBorder(size)),
     luma: placesOf(builder, flow, batch, inGuards(to, scale)),
     chroma: placesOf(builder, flow, batch, inGuards(chroma, scale / 2)),
   };
   const given = { luma: sound(builder, planes.luma, plan), chroma: sound(builder, planes.chroma, plan) };
-  const now = builder.cast(frames, 'float32');
+  const now = builder.scaleAndShift(builder.cast(frames, 'float32'), [], [1 / codes], [0]);
   const anew = builder.reshape(builder.cast(RESET_INPUT, 'float32'), [batch, 1, 1, 1]);
   const keeps = builder.scaleAndShift(anew, [], [-1], [1]);
 
@@ -179,8 +188,13 @@ function pick(builder: GraphBuilder, weight: string, from: Size, to: Size, scale
 }
 
 /** Returns planes without NaN: whole steps of a level, as which NaN is none. */
-function sound(builder: GraphBuilder, plane: string, { mayBeNaN }: SteadyPlan): string {
+function sound(builder: GraphBuilder, plane: string, { mayBeNaN, source }: SteadyPlan): string {
   if (!mayBeNaN) return plane;
+  const largest = largestCode(source.sample);
   const steps = builder.cast(builder.scaleAndShift(plane, [], [STEPS], [0]), 'int32');
-  return builder.clip(builder.scaleAndShift(builder.cast(steps, 'float32'), [], [1 / STEPS], [0]), 0, 255);
+  return builder.clip(
+    builder.scaleAndShift(builder.cast(steps, 'float32'), [], [1 / STEPS], [0]),
+    0,
+    largest,
+  );
 }

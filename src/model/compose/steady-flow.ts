@@ -81,8 +81,9 @@ interface Lumas {
  * Finds the motion of frames: first that of the whole frame, then that of its blocks. Motion of more than
  * `MOST_MOVE` pixels is not found, nor that of what fills no block.
  *
- * @param frames luma, uint8 [N, 1, height, width].
+ * @param frames luma as on the wire, [N, 1, height, width].
  * @param before luma of the frame before each, likewise.
+ * @param codes of a sample that make a level of 8 bits.
  */
 export function findFlow(
   builder: GraphBuilder,
@@ -90,10 +91,13 @@ export function findFlow(
   before: string,
   { width, height }: Size,
   count: number,
+  codes: number,
 ): Flow {
   const size = { width: roundUp(width, BLOCK), height: roundUp(height, BLOCK) };
-  const levels = (x: string) =>
-    pyramid(builder, builder.cast(extend(builder, x, { width, height }, size), 'float32'));
+  const levels = (x: string) => {
+    const luma = builder.cast(extend(builder, x, { width, height }, size), 'float32');
+    return pyramid(builder, builder.scaleAndShift(luma, [], [1 / codes], [0]));
+  };
   const lumas = { now: levels(frames), past: levels(before), size, count };
   const frame = searched(builder, lumas, undefined);
   const blocks = searched(builder, lumas, frame);

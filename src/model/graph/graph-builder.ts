@@ -37,8 +37,8 @@ export interface GraphBuilder {
   int32s(dims: readonly number[], values: readonly number[]): string;
   /** Adds a tensor float [N, C, ...] with one value in each channel. */
   fill(dims: readonly number[], channels: readonly number[]): string;
-  /** Adds zeros of type uint8. */
-  zeroBytes(dims: readonly number[]): string;
+  /** Adds zeros, by default of type uint8. */
+  zeroBytes(dims: readonly number[], type?: 'uint8' | 'uint16'): string;
   reshape(x: string, dims: readonly number[]): string;
   transpose(x: string, order: readonly number[]): string;
   concat(inputs: readonly string[], axis: number): string;
@@ -157,8 +157,9 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       const ones = [1, channels.length, ...dims.slice(2).map(() => 1)];
       return node('Expand', [floats(ones, channels), integers(dims)]);
     },
-    zeroBytes(dims) {
-      const t = { dataType: DataType.uint8, dims: [1], rawData: new Uint8Array(1) };
+    zeroBytes(dims, type = 'uint8') {
+      const rawData = new Uint8Array(type === 'uint8' ? 1 : 2);
+      const t = { dataType: DataType[type], dims: [1], rawData };
       return node('ConstantOfShape', [integers(dims)], [{ name: 'value', type: AttributeType.tensor, t }]);
     },
     reshape: (x, dims) => node('Reshape', [x, integers(dims)]),

@@ -17,6 +17,7 @@ export const DataType = {
   float32: 1,
   uint8: 2,
   int8: 3,
+  uint16: 4,
   int32: 6,
   int64: 7,
   float16: 10,

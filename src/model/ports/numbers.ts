@@ -23,6 +23,7 @@ const FACTS: Readonly<Record<ElementType, TypeFacts>> = {
   float64: { bytes: 8, write: (view, at, value) => view.setFloat64(at, value, true) },
   float16: { bytes: 2, write: (view, at, value) => view.setUint16(at, fp16Bits(value), true) },
   uint8: { bytes: 1, whole: [0, 255], write: (view, at, value) => view.setUint8(at, value) },
+  uint16: { bytes: 2, whole: [0, 65535], write: (view, at, value) => view.setUint16(at, value, true) },
   int8: { bytes: 1, whole: [-128, 127], write: (view, at, value) => view.setInt8(at, value) },
   bool: { bytes: 1, whole: [0, 1], write: (view, at, value) => view.setUint8(at, value) },
   int32: {

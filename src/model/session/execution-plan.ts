@@ -63,6 +63,7 @@ const ELEMENT_BYTES: Readonly<Record<number, number>> = {
   [DataType.float16]: 4,
   [DataType.uint8]: 1,
   [DataType.int8]: 1,
+  [DataType.uint16]: 2,
   [DataType.int32]: 4,
   [DataType.int64]: 8,
   [DataType.float64]: 8,
@@ -91,7 +92,7 @@ export function executionPlan(model: ModelProto, channelBlock: number): Executio
     (graph.initializer ?? []).map((one) => [one.name ?? '', bytesOf(one.dataType)]),
   );
   const constants = new Set(elementBytes.keys());
-  elementBytes.set(input.name ?? '', 1);
+  elementBytes.set(input.name ?? '', bytesOf(input.type?.tensorType?.elemType));
   /**
    * Tensors that are only reshaped, by their new names; and the dimensions of tensors with blocked channels.
    */

@@ -1,4 +1,5 @@
 import type { NativeSession } from '../../system/native.js';
+import type { SampleFormat } from '../../video/formats/frame-format.js';
 import type { CutPlan } from '../compose/compose.js';
 import type { TablePlan } from '../compose/table-ends.js';
 import { frameAt } from '../ports/edges.js';
@@ -13,6 +14,8 @@ import { openRows, type TableRows } from './table-rows.js';
 export interface InferenceShape {
   readonly batch: number;
   readonly frameBytes: number;
+  /** How samples of frames are stored; absent: as bytes. */
+  readonly sample?: SampleFormat;
   /** Bytes of a row of the result. */
   readonly styledBytes: number;
   /** The tables whose packed rows lie in each row, before the check byte. */

@@ -1,6 +1,7 @@
 import { JobError } from '../../system/errors.js';
 import type { ProviderName } from '../../system/native.js';
 import { isRefusal } from '../../system/refusal.js';
+import type { ComposedGraph } from '../compose/compose.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { Precision } from '../load/manifest-fields.js';
 import { toFp16 } from '../passes/fp16.js';
@@ -12,6 +13,9 @@ export type CpuPrecision = 'fp32' | 'int8';
 
 /** The value of --precision. `auto`: the model's own; `int8`: int8 on CPUs, the model's own on GPUs. */
 export type PrecisionChoice = 'auto' | Precision | CpuPrecision;
+
+/** The most bits of a sample that the 11 of a number in fp16 hold, with its rounding. */
+const MOST_FP16_BITS = 10;
 
 /** A composed graph: in fp32; in fp16 if GPUs run that; in int8 if CPUs run that. */
 export interface SessionGraphs {
@@ -38,12 +42,13 @@ export function int8Graph(
 
 /**
  * Converts a composed graph to fp16, if the model or the user wants fp16 on GPUs. Returns no graph if no rank
- * runs fp16. If the model's default is fp16 and it cannot be converted, a note says why.
+ * runs fp16. If the model's default is fp16 and it cannot be converted, or is too coarse for the samples, a
+ * note says why.
  *
  * @throws {JobError} model: when the user asks for fp16 and the graph cannot be converted.
  */
 export function fp16Graph(
-  graph: { readonly bytes: Uint8Array },
+  graph: Pick<ComposedGraph, 'bytes'> & Partial<Pick<ComposedGraph, 'input'>>,
   model: Pick<LoadedModel, 'file' | 'precision'>,
   asked: { readonly precision: PrecisionChoice; readonly provider: 'auto' | ProviderName },
 ): { readonly bytes: Uint8Array | undefined; readonly notes: readonly string[] } {
@@ -51,7 +56,9 @@ export function fp16Graph(
   const wanted = forGpus ? asked.precision : model.precision;
   const possible = asked.provider === 'auto' || PROVIDERS[asked.provider].runsFp16;
   if (wanted === 'fp32' || !possible) return { bytes: undefined, notes: [] };
-  const made = toFp16(graph.bytes);
+  const bits = graph.input?.sample.bits ?? 8;
+  const coarse = `fp16 does not hold the ${bits} bits of a sample`;
+  const made = !forGpus && bits > MOST_FP16_BITS ? { refusal: coarse } : toFp16(graph.bytes);
   if (!isRefusal(made)) return { bytes: made.bytes, notes: [] };
   if (!forGpus) {
     return { bytes: undefined, notes: [`GPUs run the model in fp32: ${made.refusal}`] };

@@ -1,5 +1,4 @@
 /** The scenes in the frames of a shard, and what of them is a frame's neighbour. */
-import { I420 } from '../../video/formats/frame-format.js';
 import { type SceneCuts, sceneCuts } from '../../video/frames/scene-cuts.js';
 import type { CutPlan } from '../compose/compose.js';
 import { type Edge, frameAt } from '../ports/edges.js';
@@ -24,7 +23,7 @@ export interface Scenes {
  * Returns what finds the scenes of frames. Whether one begins depends on a frame and the one before alone.
  */
 export function sceneFinder(plan: CutPlan, window: Window | undefined): (frames: SceneFrames) => Scenes {
-  const cuts = sceneCuts({ width: plan.width, height: plan.height, sample: I420 });
+  const cuts = sceneCuts(plan);
   return (frames) => scenesOf(frames, cuts, plan.threshold, window?.edge ?? 'replicate');
 }
 

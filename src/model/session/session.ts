@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { deviceOf, gpuModels, visibleGpus } from '../../system/devices.js';
 import { messageOf } from '../../system/errors.js';
 import { type Native, type NativeSession, native, type ProviderName } from '../../system/native.js';
+import { I420, neutralChroma, type SampleFormat, samplesOf } from '../../video/formats/frame-format.js';
 import type { Precision } from '../load/manifest-fields.js';
 import { engineKey, engineRoot, withEngines } from './engine-cache.js';
 import { furtherBuffers } from './inference.js';
@@ -15,6 +16,8 @@ export interface SessionRequest {
   readonly threads: 'auto' | number;
   readonly localRank: number;
   readonly localSize: number;
+  /** How the samples of frames are stored; undefined: as bytes. */
+  readonly sample?: SampleFormat;
   /** Bytes of the graph's input and output. */
   readonly inputBytes: number;
   readonly outputBytes: number;
@@ -37,9 +40,6 @@ export interface OpenedSession {
 
 /** The addon functions that a session uses. */
 export type SessionFactory = Pick<Native, 'createSession' | 'allocate' | 'runtimeInfo'>;
-
-/** The input of the dry run: mid-grey in Y, U and V. */
-const GREY = 128;
 
 /**
  * Opens this rank's sessions for a composed graph, on the device of its local rank. With `dryRun` it runs one
@@ -119,7 +119,10 @@ async function dryRun(
   request: SessionRequest,
   addon: Pick<Native, 'allocate'>,
 ): Promise<void> {
-  const input = new Uint8Array(addon.allocate(request.inputBytes, session)).fill(GREY);
+  const { sample = I420 } = request;
+  const input = new Uint8Array(addon.allocate(request.inputBytes, session));
+  // Mid-grey in Y, U and V.
+  samplesOf(input, sample).fill(neutralChroma(sample));
   const output = new Uint8Array(addon.allocate(request.outputBytes, session));
   const further = furtherBuffers(session, (bytes) => new Uint8Array(addon.allocate(bytes, session)));
   await session.run([input, ...further.inputs], [output, ...further.outputs]);

@@ -4,7 +4,7 @@
  */
 import { hasEncoder } from '../ffmpeg/ffmpeg-facts.js';
 import type { ContainerName } from '../formats/container.js';
-import { I420, type I420Layout } from '../formats/frame-format.js';
+import { type Depth, type FrameLayout, I420 } from '../formats/frame-format.js';
 import type { Codec, EncodeSpec } from './codec.js';
 
 export interface CodecFacts {
@@ -27,7 +27,11 @@ export interface CodecFacts {
   /** ffmpeg's options for a frame that stands in for the video, if the codec's name alone is not enough. */
   readonly plain?: readonly string[];
   /** Returns the pixel format in which such frames are encoded: 4:2:0 if codec and size allow it. */
-  pixelFormat(frame: I420Layout, preset: string): string;
+  pixelFormat(frame: FrameLayout, preset: string): string;
+  /** Returns the bits per sample of frames that it is given, in ascending order. */
+  depths(preset: string): readonly Depth[];
+  /** The most of them where nobody asks for more: what its players show. */
+  readonly autoDepth: Depth;
   /**
    * Returns ffmpeg's options for codec, quality and speed. `tagParams` join x264's and x265's own settings.
    */
@@ -93,6 +97,9 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     crf: { byDefault: 18, most: 51 },
     preset: { byDefault: 'medium', allowed: SPEEDS },
     pixelFormat: evenOr444,
+    depths: () => [8, 10],
+    // Few players show High 10.
+    autoDepth: 8,
     options: ({ crf, preset }, tagParams) => {
       // Otherwise x264's output depends on the processor's instruction set.
       const params = ['cpu-independent=1', ...tagParams].join(':');
@@ -117,6 +124,8 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     crf: { byDefault: 20, most: 51 },
     preset: { byDefault: 'medium', allowed: SPEEDS },
     pixelFormat: evenOr444,
+    depths: () => [8, 10, 12],
+    autoDepth: 10,
     options: ({ crf, preset, threads, picturesAtOnce }, tagParams) => {
       const pools = threads > 1 ? String(threads) : 'none';
       const frameThreads = `frame-threads=${Math.min(threads, picturesAtOnce)}`;
@@ -143,7 +152,9 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: ALL,
     crf: { byDefault: 24, most: 63 },
     preset: { byDefault: '4', allowed: numbersTo(8) },
-    pixelFormat: () => 'yuv420p',
+    pixelFormat: asOnWire,
+    depths: () => [8, 10, 12],
+    autoDepth: 10,
     options: ({ crf, preset }) => [
       ...['-c:v', 'libvpx-vp9', ...vpxOptions(preset), '-crf', String(crf), '-deadline', 'good'],
     ],
@@ -166,7 +177,9 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: ALL,
     crf: { byDefault: 24, most: 63 },
     preset: { byDefault: '8', allowed: numbersTo(13) },
-    pixelFormat: () => 'yuv420p',
+    pixelFormat: asOnWire,
+    depths: () => [8, 10],
+    autoDepth: 10,
     options: async (spec) => {
       const { crf, preset, threads } = spec;
       const quality = ['-crf', String(crf)];
@@ -199,6 +212,8 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     },
     // It has no 4:2:0 and no 8 bits.
     pixelFormat: () => 'yuv422p10le',
+    depths: () => [8, 10],
+    autoDepth: 10,
     options: ({ preset }) => ['-c:v', 'prores_ks', '-profile:v', preset, '-vendor', 'apl0'],
     colour: { fullRange: false, chromaLocations: () => [], isoTags: 'all' },
     cost: 0.1,
@@ -215,7 +230,9 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     evenFrom: { width: 256, height: 120 },
     plain: ['-c:v', 'dnxhd', '-profile:v', 'dnxhr_hq'],
     // It has no 4:2:0.
-    pixelFormat: (_frame, preset) => DNXHR_PROFILES.get(preset) ?? 'yuv422p',
+    pixelFormat: (_frame, preset) => dnxhrFormat(preset),
+    depths: (preset) => (dnxhrFormat(preset).endsWith('p') ? [8] : [8, 10]),
+    autoDepth: 10,
     options: ({ preset }) => ['-c:v', 'dnxhd', '-profile:v', `dnxhr_${preset}`],
     colour: { fullRange: false, onlyMatrix: 'bt709', chromaLocations: () => [], isoTags: 'all' },
     cost: 0.03,
@@ -229,7 +246,9 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: NOT_WEBM,
     crf: 'it is lossless',
     preset: 'it has no speed presets',
-    pixelFormat: () => 'yuv420p',
+    pixelFormat: asOnWire,
+    depths: () => [8, 10, 12],
+    autoDepth: 12,
     // Not every size can be cut into any number of slices. ffmpeg chooses by the size alone: four for most.
     options: () => ['-c:v', 'ffv1', '-level', '3', '-slicecrc', '1'],
     colour: {
@@ -243,9 +262,18 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
   },
 };
 
+function asOnWire({ sample }: FrameLayout): string {
+  return sample.pixelFormats.plain;
+}
+
 /** H.264 and HEVC crop in whole chroma samples, so odd sizes are 4:4:4. */
-function evenOr444({ width, height }: { readonly width: number; readonly height: number }): string {
-  return width % 2 === 0 && height % 2 === 0 ? 'yuv420p' : 'yuv444p';
+function evenOr444({ width, height, sample }: FrameLayout): string {
+  const { plain } = sample.pixelFormats;
+  return width % 2 === 0 && height % 2 === 0 ? plain : plain.replace('420', '444');
+}
+
+function dnxhrFormat(preset: string): string {
+  return DNXHR_PROFILES.get(preset) ?? 'yuv422p';
 }
 
 function numbersTo(most: number): readonly string[] {

@@ -20,7 +20,7 @@ export function codedTags({ codec, pixelFormat, tags }: Tagged): ColourTags {
     ...tags,
     matrix: onlyMatrix ?? tags.matrix,
     range: fullRange ? tags.range : 'limited',
-    chromaLocation: pixelFormat === 'yuv420p' ? tags.chromaLocation : undefined,
+    chromaLocation: is420(pixelFormat) ? tags.chromaLocation : undefined,
   };
 }
 
@@ -104,7 +104,11 @@ function lostTags(video: Tagged, container: Container): readonly Tag[] {
 }
 
 function sitesOf({ codec, pixelFormat }: Tagged, container: Container): readonly string[] {
-  return pixelFormat === 'yuv420p' ? CODEC_FACTS[codec].colour.chromaLocations(container) : [];
+  return is420(pixelFormat) ? CODEC_FACTS[codec].colour.chromaLocations(container) : [];
+}
+
+function is420(pixelFormat: string): boolean {
+  return pixelFormat.startsWith('yuv420p');
 }
 
 function hasAllThree({ matrix, primaries, transfer }: ColourTags): boolean {

@@ -28,3 +28,15 @@ export async function hasEncoder(name: string): Promise<boolean> {
   });
   return (await encoderNames).has(name);
 }
+
+/**
+ * Returns whether an encoder of this ffmpeg takes a pixel format. ffmpeg itself only warns, and encodes another
+ * one. An encoder that names none takes all.
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be run.
+ */
+export async function takesPixelFormat(encoder: string, pixelFormat: string): Promise<boolean> {
+  const text = await askFfmpeg(['-h', `encoder=${encoder}`]);
+  const formats = /^\s*Supported pixel formats: (.*)$/m.exec(text)?.[1];
+  return formats === undefined || formats.trim().split(/\s+/).includes(pixelFormat);
+}

@@ -24,13 +24,39 @@ const SAMPLE_FORMATS = {
     chromaShift: { x: 1, y: 1 },
     pixelFormats: { plain: 'yuv420p', fullRange: 'yuvj420p' },
   },
+  i010: {
+    name: 'I010',
+    bits: 10,
+    bytesPerSample: 2,
+    subsampling: '4:2:0',
+    chromaShift: { x: 1, y: 1 },
+    pixelFormats: { plain: 'yuv420p10le', fullRange: 'yuv420p10le' },
+  },
+  i012: {
+    name: 'I012',
+    bits: 12,
+    bytesPerSample: 2,
+    subsampling: '4:2:0',
+    chromaShift: { x: 1, y: 1 },
+    pixelFormats: { plain: 'yuv420p12le', fullRange: 'yuv420p12le' },
+  },
 } as const satisfies Readonly<Record<string, SampleFacts>>;
 
-/** How the samples of a frame are stored. */
+/** How the samples of a frame are stored: of more than 8 bits as little-endian words. */
 export type SampleFormat = (typeof SAMPLE_FORMATS)[keyof typeof SAMPLE_FORMATS];
 
 /** 8-bit 4:2:0. */
 export const I420 = SAMPLE_FORMATS.i420;
+
+/** 10-bit and 12-bit 4:2:0, in the low bits of 16. */
+export const I010 = SAMPLE_FORMATS.i010;
+export const I012 = SAMPLE_FORMATS.i012;
+
+/** Bits per sample. */
+export type Depth = SampleFormat['bits'];
+
+/** The samples of some frames: all machines with ranks are little-endian. */
+export type Samples = Uint8Array | Uint16Array;
 
 /** The layout of one frame: the luma plane, then U, then V, without padding between rows. */
 export interface FrameLayout {
@@ -38,12 +64,6 @@ export interface FrameLayout {
   readonly height: number;
   readonly sample: SampleFormat;
 }
-
-/**
- * The layout of a frame for code that handles I420 alone. Once there is another format, the compiler points
- * at every place that gives such code any frame.
- */
-export type I420Layout = FrameLayout & { readonly sample: typeof I420 };
 
 /** The layout and the meaning of one frame in wire format. */
 export interface FrameFormat extends FrameLayout {
@@ -60,10 +80,34 @@ export function chromaSize({ width, height, sample }: FrameLayout): {
   return { width: Math.ceil(width / 2 ** x), height: Math.ceil(height / 2 ** y) };
 }
 
+/** Returns the number of samples of one frame. */
+export function frameSamples(frame: FrameLayout): number {
+  const chroma = chromaSize(frame);
+  return frame.width * frame.height + 2 * chroma.width * chroma.height;
+}
+
 /** Returns the bytes of one frame. */
 export function frameBytes(frame: FrameLayout): number {
-  const chroma = chromaSize(frame);
-  return frame.sample.bytesPerSample * (frame.width * frame.height + 2 * chroma.width * chroma.height);
+  return frame.sample.bytesPerSample * frameSamples(frame);
+}
+
+/** Returns the format of 4:2:0 with so many bits per sample. */
+export function sampleOfDepth(depth: Depth): SampleFormat {
+  const found = Object.values(SAMPLE_FORMATS).find(({ bits }) => bits === depth);
+  if (found === undefined) throw new RangeError(`no format has ${depth} bits per sample`);
+  return found;
+}
+
+/** Returns whole frames as samples. They share its memory if it is aligned to them. */
+export function samplesOf(bytes: Uint8Array, { bytesPerSample }: SampleFormat): Samples {
+  if (bytesPerSample === 1) return bytes;
+  const aligned = bytes.byteOffset % bytesPerSample === 0 ? bytes : bytes.slice();
+  return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.length / bytesPerSample);
+}
+
+/** Returns the codes of a sample that one of 8-bit codes becomes: a power of two. */
+export function codesPerLevel({ bits }: SampleFormat): number {
+  return 2 ** (bits - 8);
 }
 
 /** Returns the largest code of a sample. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { JobError, messageOf } from '../../system/errors.js';
 import type { EncodeSpec } from '../codecs/codec.js';
 import { FfmpegFailure, firstError } from '../ffmpeg/ffmpeg-messages.js';
-import { frameBytes, I420, type I420Layout } from '../formats/frame-format.js';
+import { codesPerLevel, type FrameLayout, frameBytes, I420, samplesOf } from '../formats/frame-format.js';
 import { openNutFile } from '../formats/nut.js';
 import type { SourceFacts } from '../source/source-facts.js';
 import { type Encoder, openEncoder } from './encode.js';
@@ -109,9 +109,13 @@ export function tryNvenc(
 }
 
 /** Encodes a few frames, each in another grey, as a whole segment. */
-export async function encodeGrey(encoder: Encoder, layout: I420Layout): Promise<void> {
+export async function encodeGrey(encoder: Encoder, layout: FrameLayout): Promise<void> {
   const frame = new Uint8Array(frameBytes(layout));
-  for (let n = 0; n < FRAMES; n += 1) await encoder.write(frame.fill(16 + 8 * n));
+  const samples = samplesOf(frame, layout.sample);
+  for (let n = 0; n < FRAMES; n += 1) {
+    samples.fill((16 + 8 * n) * codesPerLevel(layout.sample));
+    await encoder.write(frame);
+  }
   await encoder.finish();
 }
 

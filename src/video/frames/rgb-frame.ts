@@ -1,5 +1,13 @@
 /** Converts frames in wire format to RGB, for showing them. Pure. */
-import { type ColourMatrix, type FrameFormat, frameBytes, I420 } from '../formats/frame-format.js';
+import {
+  type ColourMatrix,
+  codesPerLevel,
+  type FrameFormat,
+  frameBytes,
+  largestCode,
+  neutralChroma,
+  samplesOf,
+} from '../formats/frame-format.js';
 
 /** Weights of red and blue in luma (ITU-R BT.601, BT.709, BT.2020). */
 const WEIGHTS: Readonly<Record<ColourMatrix, { readonly red: number; readonly blue: number }>> = {
@@ -14,13 +22,14 @@ const BITS = 14;
 /**
  * Returns a frame as RGB: 8 bits, interleaved, row by row. Each chroma sample counts for all of its pixels.
  *
- * @throws {RangeError} when the frame is not one of I420 of this size.
+ * @throws {RangeError} when the frame is not one of this size.
  */
 export function rgbOfFrame(frame: Uint8Array, format: FrameFormat): Uint8Array {
-  const { width, height, sample, matrix, range } = format;
-  if (sample !== I420 || frame.length !== frameBytes(format))
+  const { width, height, sample } = format;
+  if (frame.length !== frameBytes(format))
     throw new RangeError(`a frame of ${frame.length} bytes is not one of ${width}x${height}`);
-  const { luma, chroma, black, redOfV, greenOfU, greenOfV, blueOfU } = factorsOf(matrix, range);
+  const { luma, chroma, black, redOfV, greenOfU, greenOfV, blueOfU } = factorsOf(format);
+  const [codes, neutral] = [samplesOf(frame, sample), neutralChroma(sample)];
   const across = (width + 1) >> 1;
   const planeU = width * height;
   const planeV = planeU + across * ((height + 1) >> 1);
@@ -30,9 +39,9 @@ export function rgbOfFrame(frame: Uint8Array, format: FrameFormat): Uint8Array {
     const row = (y >> 1) * across;
     for (let x = 0; x < width; x++) {
       const at = row + (x >> 1);
-      const grey = ((frame[y * width + x] ?? 0) - black) * luma + (1 << (BITS - 1));
-      const u = ((frame[planeU + at] ?? 0) - 128) * chroma;
-      const v = ((frame[planeV + at] ?? 0) - 128) * chroma;
+      const grey = ((codes[y * width + x] ?? 0) - black) * luma + (1 << (BITS - 1));
+      const u = ((codes[planeU + at] ?? 0) - neutral) * chroma;
+      const v = ((codes[planeV + at] ?? 0) - neutral) * chroma;
       rgb[to] = (grey + v * redOfV) >> BITS;
       rgb[to + 1] = (grey - u * greenOfU - v * greenOfV) >> BITS;
       rgb[to + 2] = (grey + u * blueOfU) >> BITS;
@@ -42,15 +51,16 @@ export function rgbOfFrame(frame: Uint8Array, format: FrameFormat): Uint8Array {
   return new Uint8Array(rgb.buffer);
 }
 
-function factorsOf(matrix: ColourMatrix, range: FrameFormat['range']) {
+function factorsOf({ matrix, range, sample }: FrameFormat) {
   const { red, blue } = WEIGHTS[matrix];
   const green = 1 - red - blue;
   const one = 2 ** BITS;
   const limited = range === 'limited';
+  const [step, full] = [codesPerLevel(sample), (one * 255) / largestCode(sample)];
   return {
-    luma: limited ? (one * 255) / 219 : one,
-    chroma: limited ? (one * 255) / 224 : one,
-    black: limited ? 16 : 0,
+    luma: limited ? (one * 255) / (219 * step) : full,
+    chroma: limited ? (one * 255) / (224 * step) : full,
+    black: limited ? 16 * step : 0,
     redOfV: 2 * (1 - red),
     greenOfU: (2 * blue * (1 - blue)) / green,
     greenOfV: (2 * red * (1 - red)) / green,

@@ -1,5 +1,11 @@
 /** Where one scene ends and the next begins: a pure function of the pixels of two frames. */
-import { chromaSize, type FrameLayout } from '../formats/frame-format.js';
+import {
+  chromaSize,
+  codesPerLevel,
+  type FrameLayout,
+  type Samples,
+  samplesOf,
+} from '../formats/frame-format.js';
 
 /** The distance from which two frames are of two scenes, in levels of 8 bits; see `SceneCuts.distance`. */
 export const CUT_THRESHOLD = 30;
@@ -33,9 +39,10 @@ interface Grid {
   readonly cells: number;
 }
 
-/** Plans the small pictures of 8-bit frames. */
+/** Plans the small pictures of frames of one layout. */
 export function sceneCuts(layout: FrameLayout): SceneCuts {
-  const { width, height } = layout;
+  const { width, height, sample } = layout;
+  const codes = codesPerLevel(sample);
   const chroma = chromaSize(layout);
   const [luma, quarter] = [width * height, chroma.width * chroma.height];
   const grids = [
@@ -46,10 +53,11 @@ export function sceneCuts(layout: FrameLayout): SceneCuts {
   const cells = grids.reduce((sum, grid) => sum + grid.cells, 0);
   return {
     small(frame) {
+      const all = samplesOf(frame, sample);
       const sums = new Int32Array(cells);
       let first = 0;
       for (const grid of grids) {
-        addSamples(frame, grid, sums.subarray(first, first + grid.cells));
+        addSamples(all, grid, sums.subarray(first, first + grid.cells));
         first += grid.cells;
       }
       return sums;
@@ -60,7 +68,7 @@ export function sceneCuts(layout: FrameLayout): SceneCuts {
       for (const { cells, samples } of grids) {
         let sum = 0;
         for (const end = at + cells; at < end; at++) sum += Math.abs((one[at] ?? 0) - (other[at] ?? 0));
-        total += sum / (cells * samples.across * samples.down);
+        total += sum / (codes * cells * samples.across * samples.down);
       }
       return total;
     },
@@ -69,7 +77,7 @@ export function sceneCuts(layout: FrameLayout): SceneCuts {
 
 function gridOf(width: number, height: number, offset: number): Grid {
   const [across, down] = [Math.min(CELLS.across, width), Math.min(CELLS.down, height)];
-  const samples = { across: samplesOf(width, across), down: samplesOf(height, down) };
+  const samples = { across: samplesPerCell(width, across), down: samplesPerCell(height, down) };
   return {
     columns: places(width, across * samples.across),
     rows: places(height, down * samples.down).map((row) => offset + row * width),
@@ -77,7 +85,7 @@ function gridOf(width: number, height: number, offset: number): Grid {
   };
 }
 
-function samplesOf(size: number, cells: number): number {
+function samplesPerCell(size: number, cells: number): number {
   return Math.min(SAMPLES, Math.floor(size / cells));
 }
 
@@ -86,7 +94,7 @@ function places(size: number, count: number): readonly number[] {
   return Array.from({ length: count }, (_, at) => Math.floor(((2 * at + 1) * size) / (2 * count)));
 }
 
-function addSamples(frame: Uint8Array, { columns, rows, across, samples }: Grid, sums: Int32Array): void {
+function addSamples(frame: Samples, { columns, rows, across, samples }: Grid, sums: Int32Array): void {
   for (const [at, row] of rows.entries()) {
     const first = Math.floor(at / samples.down) * across;
     for (let cell = 0, place = 0; cell < across; cell++) {

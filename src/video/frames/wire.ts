@@ -1,6 +1,7 @@
 /**
  * Decides the format of the frames on the wire, and how the decoder's frames become that. Pure.
  */
+import { EIGHT_BITS, type WireDepth } from '../codecs/depth.js';
 import { type ColourTags, MATRICES as MATRIX_NAMES, PRIMARIES, TRANSFERS } from '../formats/colour-names.js';
 import type { Container } from '../formats/container.js';
 import { turnOf } from '../formats/display-matrix.js';
@@ -8,8 +9,8 @@ import {
   type ColourMatrix,
   type ColourRange,
   type FrameFormat,
-  I420,
   type SampleFormat,
+  sampleOfDepth,
 } from '../formats/frame-format.js';
 import type { Rational } from '../formats/rational.js';
 import type { DolbyVision, VideoFacts } from '../source/source-facts.js';
@@ -58,8 +59,6 @@ const MATRICES: Readonly<Record<string, ColourMatrix>> = {
   bt2020c: 'bt2020',
 };
 
-/** The format of the samples on the wire. */
-const SAMPLE: SampleFormat = I420;
 /** The most that pixels are believed to be wider than high, or higher than wide. */
 const MOST_ASPECT = 100;
 const RANGES: Readonly<Record<string, ColourRange>> = { tv: 'limited', pc: 'full' };
@@ -69,32 +68,33 @@ const RANGES: Readonly<Record<string, ColourRange>> = { tv: 'limited', pc: 'full
  * and as limited range: players assume the same. If `output.carriesDisplayMatrix` is false, the frames are
  * rotated as the source's display matrix says.
  */
-export function wirePlan(video: VideoFacts, output: WireOutput): WirePlan {
+export function wirePlan(video: VideoFacts, output: WireOutput, depth: WireDepth = EIGHT_BITS): WirePlan {
+  const sample = sampleOfDepth(depth.bits);
   const colour = colourOf(video);
   const turn =
     output.carriesDisplayMatrix || video.displayMatrix === undefined
       ? undefined
       : turnOf(video.displayMatrix);
   const sideways = turn?.sideways ?? false;
-  const filters = [...deinterlacer(video), ...conversion(video, colour), ...(turn?.filters ?? [])];
+  const filters = [...deinterlacer(video), ...conversion(video, sample, colour), ...(turn?.filters ?? [])];
   const sar = isSensible(video.sampleAspectRatio) ? video.sampleAspectRatio : undefined;
   return {
     format: {
       width: sideways ? video.height : video.width,
       height: sideways ? video.width : video.height,
-      sample: SAMPLE,
+      sample,
       ...colour,
     },
-    pixelFormat: pixelFormatOf(video, colour.range),
+    pixelFormat: pixelFormatOf(video, sample, colour.range),
     filters,
     tags: {
       ...writableTags(video),
       range: colour.range,
       // Converted and rotated chroma has another location.
-      chromaLocation: hasWireChroma(video) && !sideways ? video.chromaLocationTag : undefined,
+      chromaLocation: hasWireChroma(video, sample) && !sideways ? video.chromaLocationTag : undefined,
     },
     sampleAspectRatio: sideways && sar !== undefined ? { num: sar.den, den: sar.num } : sar,
-    notes: notes(video, output),
+    notes: notes(video, output, sample, depth),
   };
 }
 
@@ -142,8 +142,11 @@ function colourOf(video: VideoFacts): { readonly matrix: ColourMatrix; readonly 
   };
 }
 
-function pixelFormatOf({ pixelFormat }: VideoFacts, range: ColourRange): PixelFormat {
-  const { plain, fullRange } = SAMPLE.pixelFormats;
+function pixelFormatOf(
+  { pixelFormat }: VideoFacts,
+  { pixelFormats: { plain, fullRange } }: SampleFormat,
+  range: ColourRange,
+): PixelFormat {
   return range === 'full' && pixelFormat.startsWith('yuvj') ? fullRange : plain;
 }
 
@@ -153,9 +156,10 @@ function pixelFormatOf({ pixelFormat }: VideoFacts, range: ColourRange): PixelFo
  */
 function conversion(
   video: VideoFacts,
+  sample: SampleFormat,
   colour: { readonly matrix: ColourMatrix; readonly range: ColourRange },
 ): readonly string[] {
-  const same: readonly string[] = Object.values(SAMPLE.pixelFormats);
+  const same: readonly string[] = Object.values(sample.pixelFormats);
   if (same.includes(video.pixelFormat)) return [];
   const { matrix, range } = colour;
   // Untagged grey of image codecs is full range, and swscale reads all grey so.
@@ -163,15 +167,16 @@ function conversion(
   const input = video.rgb ? '' : `in_color_matrix=${matrix}:in_range=${from}:`;
   return [
     `scale=${input}out_color_matrix=${matrix}:out_range=${range}:flags=bicubic+accurate_rnd+full_chroma_int`,
-    `format=${pixelFormatOf(video, range)}`,
+    `format=${pixelFormatOf(video, sample, range)}`,
   ];
 }
 
 function notes(
   video: VideoFacts,
   { carriesDisplayMatrix, carriesStereo = () => true, isTable = false }: WireOutput,
+  { bits, subsampling, chromaShift }: SampleFormat,
+  { why = '' }: WireDepth,
 ): readonly string[] {
-  const { bits, subsampling, chromaShift } = SAMPLE;
   const lines: string[] = [];
   if (video.interlaced === 'flagged') {
     lines.push(
@@ -179,9 +184,9 @@ function notes(
     );
   } else if (video.interlaced)
     lines.push('The video is interlaced: it is deinterlaced (bwdif), one output frame per frame.');
-  if (video.bitDepth > bits)
+  if (video.bitDepth > 8 || bits > 8)
     lines.push(
-      `The video has ${video.bitDepth} bits per sample: it is processed and written at ${bits} bits.`,
+      `The video has ${video.bitDepth} bits per sample: it is processed and written at ${bits} bits${why}.`,
     );
   if (video.hdr)
     lines.push(
@@ -247,7 +252,6 @@ function dolbyVisionNote({ profile, compatible }: DolbyVision): string {
     : `${video}, whose base layer is not ordinary video: its metadata is left out, and without it colours are wrong. Convert it first.`;
 }
 
-function hasWireChroma({ rgb, chromaShift }: VideoFacts): boolean {
-  const { x, y } = SAMPLE.chromaShift;
+function hasWireChroma({ rgb, chromaShift }: VideoFacts, { chromaShift: { x, y } }: SampleFormat): boolean {
   return !rgb && chromaShift.x === x && chromaShift.y === y;
 }

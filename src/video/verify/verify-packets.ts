@@ -35,8 +35,8 @@ const TAG_FIELDS: Readonly<Record<keyof ColourTags, string>> = {
 
 /**
  * Checks the packets of the video in `file`, at `path`: there are as many as frames, each PTS is within one
- * tick of the file's time base, and the last frame's end, a constant rate in an ISO file and the colour tags
- * are right.
+ * tick of the file's time base, and the last frame's end, a constant rate in an ISO file, the colour tags
+ * and the depth of samples are right.
  *
  * @throws {JobError} output: when one of them is not.
  */
@@ -51,6 +51,7 @@ export function checkPackets(path: string, file: FinishedFile, expected: Expecte
   if (packets.pts.length !== pts.length)
     throw wrong(path, `it holds ${packets.pts.length} frames instead of ${pts.length}`);
   checkTags(path, file.header, readableTags(video, container));
+  checkDepth(path, file.facts.video.pixelFormat, video.pixelFormat);
   const found = Float64Array.from(packets.pts).sort();
   const from = source.video.timeBase;
   // |found - wanted| <= one tick of the file, in units of 1/(from.den * timeBase.den) s.
@@ -113,6 +114,18 @@ function checkTags(path: string, header: Json, wanted: ColourTags): void {
       throw wrong(path, `its ${TAG_FIELDS[tag]} should be ${wanted[tag]} and is ${found(tag)}`);
     }
   }
+}
+
+/** Checks that samples have as many bits as were encoded: encoders fall back to fewer with a warning alone. */
+function checkDepth(path: string, found: string, wanted: string): void {
+  // ffprobe may not know, and reads ProRes 4444 as 12 bits.
+  if (found === 'unknown' || bitsOf(found) >= bitsOf(wanted)) return;
+  throw wrong(path, `its samples should have ${bitsOf(wanted)} bits and have ${bitsOf(found)} (${found})`);
+}
+
+/** Returns the bits per sample in ffmpeg's name of a planar pixel format: 8 unless it says another number. */
+function bitsOf(pixelFormat: string): number {
+  return Number(/p(\d+)[lb]e$/.exec(pixelFormat)?.[1] ?? 8);
 }
 
 function seconds(ticks: number, timeBase: Rational): string {
