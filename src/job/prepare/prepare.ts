@@ -41,6 +41,7 @@ import {
   type VideoBeside,
   withPictures,
 } from './further-videos.js';
+import { hdrNotes, withHdr } from './hdr.js';
 import { type MemoryPlan, planMemory } from './memory-plan.js';
 import {
   modelFor,
@@ -231,7 +232,7 @@ export async function prepareJob(
       ...unwritten,
       ...source.notes,
       ...wire.notes,
-      ...(video === undefined ? [] : videoNotes(video)),
+      ...(video === undefined ? [] : videoNotes(video, source)),
       ...graph.notes,
       ...fp16.notes,
       ...fewRuns(source.video.frames, graph, machines.length),
@@ -299,7 +300,7 @@ async function videoOutput(
   const { container } = output;
   return {
     container,
-    spec,
+    spec: await withHdr(spec, source.video),
     streams: await planStreams(source, container, spec.codec, storage.scratch.folder, choices),
     further: await further(container),
   };
@@ -312,8 +313,13 @@ function tablesIdentity({ plan, files }: TableOutput, { tables: [first] }: Loade
   return { tables: plan.tables.map(({ name }, at) => `${name} as ${files[at]?.format}`).join(', ') };
 }
 
-function videoNotes({ spec, container, streams }: VideoOutput): readonly string[] {
-  return [...pixelFormatNotes(spec), ...tagNotes(spec, container), ...streams.notes];
+function videoNotes({ spec, container, streams }: VideoOutput, { video }: SourceFacts): readonly string[] {
+  return [
+    ...hdrNotes(spec, video),
+    ...pixelFormatNotes(spec),
+    ...tagNotes(spec, container),
+    ...streams.notes,
+  ];
 }
 
 /** Returns whether a job's rank here would run its model on a GPU. */

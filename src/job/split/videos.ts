@@ -46,7 +46,8 @@ export async function muxedVideo(
     const inspected = (await work.inspections[at]?.all(segments.map(({ index }) => index))) ?? [];
     const tags = codedTags(spec);
     const parts = { source, streams, container, segments: inspected, pts, tags, output: finished };
-    return { inspected, assembled: await assembleCarried(parts) };
+    const hdr = spec.hdr === undefined ? {} : { hdr: spec.hdr };
+    return { inspected, assembled: await assembleCarried({ ...parts, ...hdr }) };
   });
   const { warnings, times, file } = assembled;
   const expected = {

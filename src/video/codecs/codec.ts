@@ -3,6 +3,7 @@
  */
 import type { ColourTags } from '../formats/colour-names.js';
 import type { ColourMatrix, FrameLayout } from '../formats/frame-format.js';
+import type { HdrMetadata } from '../formats/hdr-metadata.js';
 import type { Rational } from '../formats/rational.js';
 
 export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'dnxhr', 'ffv1'] as const;
@@ -36,6 +37,8 @@ export interface EncodeSpec extends FrameLayout, EncoderWork {
   readonly matrix: ColourMatrix;
   readonly tags: ColourTags;
   readonly sampleAspectRatio: Rational | undefined;
+  /** Static HDR metadata to write, which the codec must carry (`CODEC_FACTS`). */
+  readonly hdr?: HdrMetadata;
   /** The CUDA device whose NVENC encodes, if it can (`unfitForNvenc`); undefined means software. */
   readonly gpu?: number;
   /** Further output options for ffmpeg, one entry per argument. */

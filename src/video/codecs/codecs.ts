@@ -6,6 +6,7 @@ import { hasEncoder } from '../ffmpeg/ffmpeg-facts.js';
 import type { ContainerName } from '../formats/container.js';
 import { type Depth, type FrameLayout, I420 } from '../formats/frame-format.js';
 import type { Codec, EncodeSpec } from './codec.js';
+import { svtHdr, x265Hdr } from './hdr.js';
 
 export interface CodecFacts {
   /** The name as people write it. */
@@ -32,6 +33,11 @@ export interface CodecFacts {
   depths(preset: string): readonly Depth[];
   /** The most of them where nobody asks for more: what its players show. */
   readonly autoDepth: Depth;
+  /**
+   * Returns whether static HDR metadata are carried: in the bitstream, or by the container where packets go
+   * there as Matroska (`needsMatroska`).
+   */
+  carriesHdr(spec: EncodeSpec): Promise<boolean> | boolean;
   /**
    * Returns ffmpeg's options for codec, quality and speed. `tagParams` join x264's and x265's own settings.
    */
@@ -100,6 +106,8 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     depths: () => [8, 10],
     // Few players show High 10.
     autoDepth: 8,
+    // FFmpeg 5 cannot read it back.
+    carriesHdr: () => false,
     options: ({ crf, preset }, tagParams) => {
       // Otherwise x264's output depends on the processor's instruction set.
       const params = ['cpu-independent=1', ...tagParams].join(':');
@@ -126,12 +134,12 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: evenOr444,
     depths: () => [8, 10, 12],
     autoDepth: 10,
-    options: ({ crf, preset, threads, picturesAtOnce }, tagParams) => {
+    carriesHdr: () => true,
+    options: ({ crf, preset, threads, picturesAtOnce, hdr = {} }, tagParams) => {
       const pools = threads > 1 ? String(threads) : 'none';
       const frameThreads = `frame-threads=${Math.min(threads, picturesAtOnce)}`;
-      const params = ['log-level=error', 'open-gop=0', `pools=${pools}`, ...tagParams, frameThreads].join(
-        ':',
-      );
+      const first = ['log-level=error', 'open-gop=0', `pools=${pools}`];
+      const params = [...first, ...tagParams, ...x265Hdr(hdr), frameThreads].join(':');
       return ['-c:v', 'libx265', '-preset', preset, '-crf', String(crf), '-x265-params', params];
     },
     colour: {
@@ -155,6 +163,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: asOnWire,
     depths: () => [8, 10, 12],
     autoDepth: 10,
+    carriesHdr: () => true,
     options: ({ crf, preset }) => [
       ...['-c:v', 'libvpx-vp9', ...vpxOptions(preset), '-crf', String(crf), '-deadline', 'good'],
     ],
@@ -180,11 +189,13 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: asOnWire,
     depths: () => [8, 10],
     autoDepth: 10,
+    carriesHdr: takesSvt,
     options: async (spec) => {
-      const { crf, preset, threads } = spec;
+      const { crf, preset, threads, hdr = {} } = spec;
       const quality = ['-crf', String(crf)];
       if (await takesSvt(spec)) {
-        return ['-c:v', 'libsvtav1', '-preset', preset, ...quality, '-svtav1-params', `lp=${threads}`];
+        const params = [`lp=${threads}`, ...svtHdr(hdr)].join(':');
+        return ['-c:v', 'libsvtav1', '-preset', preset, ...quality, '-svtav1-params', params];
       }
       const speed = String(Math.min(Number(preset), AOM_FASTEST));
       return ['-c:v', 'libaom-av1', ...vpxOptions(speed), ...quality];
@@ -214,6 +225,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: () => 'yuv422p10le',
     depths: () => [8, 10],
     autoDepth: 10,
+    carriesHdr: () => true,
     options: ({ preset }) => ['-c:v', 'prores_ks', '-profile:v', preset, '-vendor', 'apl0'],
     colour: { fullRange: false, chromaLocations: () => [], isoTags: 'all' },
     cost: 0.1,
@@ -233,6 +245,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: (_frame, preset) => dnxhrFormat(preset),
     depths: (preset) => (dnxhrFormat(preset).endsWith('p') ? [8] : [8, 10]),
     autoDepth: 10,
+    carriesHdr: () => true,
     options: ({ preset }) => ['-c:v', 'dnxhd', '-profile:v', `dnxhr_${preset}`],
     colour: { fullRange: false, onlyMatrix: 'bt709', chromaLocations: () => [], isoTags: 'all' },
     cost: 0.03,
@@ -249,6 +262,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: asOnWire,
     depths: () => [8, 10, 12],
     autoDepth: 12,
+    carriesHdr: () => true,
     // Not every size can be cut into any number of slices. ffmpeg chooses by the size alone: four for most.
     options: () => ['-c:v', 'ffv1', '-level', '3', '-slicecrc', '1'],
     colour: {

@@ -5,6 +5,7 @@
  */
 
 import { type ColourTags, MATRICES, PRIMARIES, TRANSFERS } from './colour-names.js';
+import type { HdrMetadata } from './hdr-metadata.js';
 import type { NutStream } from './nut.js';
 import { type Rational, reduced } from './rational.js';
 
@@ -57,10 +58,14 @@ export function needsMatroska(fourcc: string): boolean {
 }
 
 /**
- * Returns a writer for the video stream `stream`, whose codec tag `needsMatroska`, tagged with `tags`. Its
- * ticks are `MATROSKA_TIME_BASE`.
+ * Returns a writer for the video stream `stream`, whose codec tag `needsMatroska`, tagged with `tags` and
+ * `hdr`. Its ticks are `MATROSKA_TIME_BASE`.
  */
-export function createMatroskaWriter(stream: NutStream, tags: ColourTags): PacketWriter {
+export function createMatroskaWriter(
+  stream: NutStream,
+  tags: ColourTags,
+  hdr: HdrMetadata = {},
+): PacketWriter {
   const codec = CODECS[stream.fourcc] ?? '';
   const codecPrivate = privateOf(codec, stream);
   const skipped = codec === PRORES ? PRORES_HEADER_BYTES : 0;
@@ -72,7 +77,7 @@ export function createMatroskaWriter(stream: NutStream, tags: ColourTags): Packe
     number('54b2', DISPLAY_ASPECT_RATIO),
     number('54b0', display.num),
     number('54ba', display.den),
-    element('55b0', colour(tags)),
+    element('55b0', [...colour(tags), ...lightOf(hdr)]),
   ]);
   const track = element('ae', [
     number('d7', 1),
@@ -150,6 +155,27 @@ function colour(tags: ColourTags): readonly Uint8Array[] {
     number('55b9', tags.range === 'full' ? 2 : 1),
     ...(site === undefined ? [] : [number('55b7', site[0]), number('55b8', site[1])]),
   ];
+}
+
+/** Returns the elements of static HDR metadata. */
+function lightOf({ mastering, light }: HdrMetadata): readonly Uint8Array[] {
+  const levels = light === undefined ? [] : [number('55bc', light.content), number('55bd', light.average)];
+  if (mastering === undefined) return levels;
+  const { red, green, blue, white, most, least } = mastering;
+  const values = [...red, ...green, ...blue, ...white, most, least];
+  return [
+    ...levels,
+    element(
+      '55d0',
+      values.map((value, at) => float((0x55d1 + at).toString(16), value)),
+    ),
+  ];
+}
+
+function float(id: string, value: number): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleBE(value);
+  return element(id, [bytes]);
 }
 
 /** Returns an element with an unsigned integer, or with a signed one of one byte. */

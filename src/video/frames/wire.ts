@@ -190,7 +190,11 @@ function notes(
     );
   if (video.hdr)
     lines.push(
-      `The video is HDR (${video.transferTag}): it is processed at ${bits} bits without tone mapping; its colour tags are kept, its HDR metadata is not.`,
+      `The video is HDR (${video.transferTag}): it is processed at ${bits} bits without tone mapping; its colour tags are kept${bits === 8 ? ', its HDR metadata is not' : ''}.`,
+    );
+  if (video.dynamicHdr !== undefined)
+    lines.push(
+      `The video has dynamic HDR metadata (${video.dynamicHdr.join(', ')}): it is left out, since it describes the source's frames.`,
     );
   if (video.dolbyVision !== undefined) lines.push(dolbyVisionNote(video.dolbyVision));
   if (video.alpha) lines.push('The video has transparency (alpha): it is dropped.');

@@ -13,6 +13,7 @@ import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
 import type { ColourTags } from '../formats/colour-names.js';
 import type { Container } from '../formats/container.js';
 import { scaleMatrix, writeDisplayMatrix } from '../formats/display-matrix.js';
+import type { HdrMetadata } from '../formats/hdr-metadata.js';
 import {
   LAST_BLOCK_MARK,
   MATROSKA_FILE_TIME_BASE,
@@ -66,6 +67,8 @@ export interface AssembleJob {
   readonly pts: readonly number[];
   /** The tags with which the segments were encoded, for codecs whose packets do not hold them. */
   readonly tags: ColourTags;
+  /** Static HDR metadata, likewise. */
+  readonly hdr?: HdrMetadata;
   /** The path to write: a temporary one, replaced if it exists. */
   readonly output: string;
   /** Called for each video packet, with the number written so far. */
@@ -187,7 +190,7 @@ async function mux(
   const timeOf = (time: number) => rescale(time + shift, source.video.timeBase, video.timeBase);
   const writer =
     video.format === 'matroska'
-      ? createMatroskaWriter(run.stream, job.tags)
+      ? createMatroskaWriter(run.stream, job.tags, job.hdr)
       : nutWriter({ ...run.stream, timeBase: video.timeBase }, !container.isoMedia);
   const { frameTicks, end } = video.times;
   const mark = container.isoMedia ? undefined : LAST_BLOCK_MARK;

@@ -1,5 +1,7 @@
 /** Turns ffprobe's JSON into `SourceFacts`. Pure. */
+
 import { JobError } from '../../system/errors.js';
+import { hdrMetadataOf } from '../formats/hdr-metadata.js';
 import type { Rational } from '../formats/rational.js';
 import { mainVideo, noVideo, videosOf } from './main-video.js';
 import { integer, type Json, list, number, positive, record, text } from './probe-values.js';
@@ -40,6 +42,7 @@ const STEREO_MODES: Readonly<Record<string, readonly [string, string]>> = {
   'interleaved columns': ['col_interleaved_lr', 'col_interleaved_rl'],
 };
 const STREAM_TYPES: ReadonlySet<string> = new Set(['video', 'audio', 'subtitle', 'data', 'attachment']);
+const LIGHT = 'Content light level metadata';
 const IDENTITY = [65536, 0, 0, 0, 65536, 0, 0, 0, 2 ** 30];
 
 /** ffprobe's facts, before one of the streams is chosen as the video. */
@@ -245,6 +248,9 @@ function videoFacts(
     displayMatrix,
     rotation: displayMatrix === undefined ? 0 : clockwiseDegrees(displayMatrix),
     hdr: transferTag !== undefined && HDR_TRANSFERS.has(transferTag),
+    hdr10: hdrMetadataOf(
+      Object.assign({}, sideData(stream, 'Mastering display metadata'), sideData(stream, LIGHT)),
+    ),
     spherical: sideData(stream, 'Spherical Mapping') !== undefined,
     dolbyVision: dolbyVisionOf(stream),
     stereoMode: stereoModeOf(stream, facts),

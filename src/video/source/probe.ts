@@ -140,6 +140,8 @@ async function withFrames(facts: SourceFacts): Promise<SourceFacts> {
     video: {
       ...video,
       captions,
+      hdr10: video.hdr10 ?? marks.hdr10,
+      ...(marks.dynamicHdr.length > 0 ? { dynamicHdr: marks.dynamicHdr } : {}),
       interlaced: interlaced ? 'flagged' : video.interlaced,
       ...(video.codec === 'prores' ? missingTags(video, marks) : {}),
     },

@@ -1,4 +1,5 @@
 /** The facts of a source video, from its headers. */
+import type { HdrMetadata } from '../formats/hdr-metadata.js';
 import type { Rational } from '../formats/rational.js';
 
 export type StreamType = 'video' | 'audio' | 'subtitle' | 'data' | 'attachment';
@@ -98,6 +99,10 @@ export interface VideoFacts {
   readonly rotation: number;
   /** Perceptual quantiser or hybrid log-gamma transfer. */
   readonly hdr: boolean;
+  /** Static HDR metadata: HDR10's. */
+  readonly hdr10?: HdrMetadata | undefined;
+  /** Names of the dynamic HDR metadata that its first frames hold, beside Dolby Vision. */
+  readonly dynamicHdr?: readonly string[] | undefined;
   /** Marked to be shown on a sphere (360 degrees). */
   readonly spherical: boolean;
   readonly dolbyVision: DolbyVision | undefined;

@@ -1,6 +1,7 @@
 /** Samples a source's packets and frames at a few places, if its headers are not enough. */
 import { JobError } from '../../system/errors.js';
 import { ffprobeLines } from '../ffmpeg/ffmpeg.js';
+import { type HdrMetadata, hdrMetadataOf } from '../formats/hdr-metadata.js';
 import type { Activity } from './main-video.js';
 import type { SourceFacts, VideoFacts } from './source-facts.js';
 
@@ -14,6 +15,9 @@ export interface FrameMarks {
   readonly stereo: boolean;
   /** True if any of them holds closed captions. */
   readonly captions: boolean;
+  /** Static HDR metadata of the first that has any, and the names of dynamic ones. */
+  readonly hdr10: HdrMetadata | undefined;
+  readonly dynamicHdr: readonly string[];
   /** The colour tags of the first, for codecs whose stream may have none. */
   readonly tags: Partial<Pick<VideoFacts, 'matrixTag' | 'primariesTag' | 'transferTag'>>;
 }
@@ -36,6 +40,14 @@ const PROGRESSIVE_CODECS: ReadonlySet<string> = new Set([
 /** Codecs whose frames may hold captions (CEA-608 or -708) in a form that ffmpeg knows. */
 const CAPTIONED: ReadonlySet<string> = new Set(['h264', 'hevc', 'mpeg2video', 'mpeg1video', 'av1']);
 
+/** ffprobe's fields of static HDR metadata. */
+const HDR_FIELDS = [
+  ...['red_x', 'red_y', 'green_x', 'green_y', 'blue_x', 'blue_y', 'white_point_x', 'white_point_y'],
+  ...['min_luminance', 'max_luminance', 'max_content', 'max_average'],
+];
+/** ffprobe's names of dynamic metadata, in part, and those that people use. */
+const DYNAMIC_HDR: Readonly<Record<string, string>> = { 'SMPTE2094-40': 'HDR10+', '(Vivid)': 'HDR Vivid' };
+
 /**
  * Reads the marks of frames by one run of ffprobe; undefined if the codec has no such marks. Decodes 70
  * frames at most. Never rejects because of the file: damage shows when it is decoded.
@@ -47,12 +59,14 @@ export async function frameMarks(source: SourceFacts): Promise<FrameMarks | unde
   const aspects = new Set<string>();
   let [interlaced, stereo, captions] = [false, false, false];
   let first: string | undefined;
+  const hdr = new Map<string, string>();
+  const dynamicHdr = new Set<string>();
   // In raw streams without timestamps a seek would read the whole file.
   const places = hasFields && video.startPts !== undefined ? PLACES : PLACES.slice(0, 1);
   const tags = 'interlaced_frame,sample_aspect_ratio,color_space,color_primaries,color_transfer';
   const args = [
     ...['-select_streams', `${video.index}`, '-of', 'compact=p=0'],
-    ...['-show_entries', `frame=${tags}:frame_side_data=side_data_type`],
+    ...['-show_entries', `frame=${tags}:frame_side_data=side_data_type,${HDR_FIELDS.join(',')}`],
     ...['-threads', '2'],
     ...[
       '-read_intervals',
@@ -64,10 +78,18 @@ export async function frameMarks(source: SourceFacts): Promise<FrameMarks | unde
     interlaced ||= hasFields && /\binterlaced_frame=1\b/.test(line);
     stereo ||= line.includes('side_data_type=Stereo 3D');
     captions ||= line.includes('side_data_type=ATSC A53');
+    for (const name of HDR_FIELDS) {
+      const value = new RegExp(`\\b${name}=([\\d./]+)`).exec(line)?.[1];
+      if (value !== undefined && !hdr.has(name)) hdr.set(name, value);
+    }
+    for (const [mark, name] of Object.entries(DYNAMIC_HDR)) if (line.includes(mark)) dynamicHdr.add(name);
     const aspect = /\bsample_aspect_ratio=([1-9]\d*:[1-9]\d*)/.exec(line)?.[1];
     if (aspect !== undefined) aspects.add(aspect);
   });
-  return { interlaced, aspects: [...aspects], stereo, captions, tags: colourTags(first ?? '') };
+  return {
+    ...{ interlaced, aspects: [...aspects], stereo, captions, tags: colourTags(first ?? '') },
+    ...{ hdr10: hdrMetadataOf(Object.fromEntries(hdr)), dynamicHdr: [...dynamicHdr] },
+  };
 }
 
 function colourTags(line: string): FrameMarks['tags'] {

@@ -1,12 +1,14 @@
 /** Checks a finished file against the plan, before it takes its place. */
 
 import type { EncodeSpec } from '../codecs/codec.js';
+import { type HdrMetadata, hdrParts, isSameHdr } from '../formats/hdr-metadata.js';
 import { reduced } from '../formats/rational.js';
 import { streamAt, videoTrack } from '../mux/mux-command.js';
 import type { SegmentFacts } from '../mux/segment-packets.js';
 import { wrongStreams } from '../mux/stream-check.js';
 import { nameOf, type StreamPlan } from '../mux/stream-plan.js';
 import type { SourceFacts } from '../source/source-facts.js';
+import { frameMarks } from '../source/video-samples.js';
 import { type FinishedFile, readFinished, videoAt } from './finished-file.js';
 import { verifyDigests } from './verify-digests.js';
 import { checkPackets, type ExpectedVideo, wrong } from './verify-packets.js';
@@ -15,7 +17,7 @@ import { checkPackets, type ExpectedVideo, wrong } from './verify-packets.js';
 export interface OutputExpectation extends ExpectedVideo {
   readonly streams: StreamPlan;
   /** The encoding. An undefined sample aspect ratio is not compared. */
-  readonly video: ExpectedVideo['video'] & Partial<Pick<EncodeSpec, 'sampleAspectRatio'>>;
+  readonly video: ExpectedVideo['video'] & Partial<Pick<EncodeSpec, 'sampleAspectRatio' | 'hdr'>>;
   /** The segments that were muxed. */
   readonly segments: readonly SegmentFacts[];
 }
@@ -28,7 +30,7 @@ const MOST_ASPECT_DIFFERENCE = 0.04;
 
 /**
  * Checks the finished file at `path` without decoding it: the video's packets and their times, its colour
- * tags and sample aspect ratio, that the packets are the encoded ones, and that every planned stream is there
+ * tags, HDR metadata and sample aspect ratio, that the packets are the encoded ones, and that every planned stream is there
  * in its codec. `file` is the result of `readFinished`, if there is one since the file was written. Returns
  * notes on what the container or the codec cannot hold exactly.
  *
@@ -49,7 +51,16 @@ export async function verifyOutput(
   }
   checkPackets(path, found, expected);
   await verifyDigests(path, found, expected.segments);
+  await checkHdr(path, output, expected.video.hdr);
   return aspectNotes(path, output, expected);
+}
+
+/** Checks static HDR metadata: of the stream, or of its first frames. */
+async function checkHdr(path: string, output: SourceFacts, wanted: HdrMetadata | undefined): Promise<void> {
+  if (wanted === undefined || isSameHdr(output.video.hdr10, wanted)) return;
+  const marks = await frameMarks(output);
+  if (isSameHdr(marks?.hdr10, wanted)) return;
+  throw wrong(path, `its HDR metadata (${hdrParts(wanted)}) is missing or differs from the source's`);
 }
 
 function aspectNotes(path: string, output: SourceFacts, expected: OutputExpectation): readonly string[] {
