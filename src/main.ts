@@ -5,7 +5,7 @@ import { isWork, type WorkCommand } from './cli/command.js';
 import { runCommand } from './cli/run-command.js';
 import { RootFailed } from './job/collective.js';
 import type { RunContext } from './job/context/context.js';
-import { machinesOf, thisMachine } from './job/context/machine.js';
+import { machinesOf, nodesOf, thisMachine } from './job/context/machine.js';
 import type { RunOptions } from './job/context/options.js';
 import { modelReader } from './job/prepare/model-reader.js';
 import { WarmSessions } from './model/session/warm-sessions.js';
@@ -20,6 +20,7 @@ import { native } from './system/native.js';
 import { modelsFolder, packageVersion } from './system/package.js';
 import { hideArguments } from './system/secret.js';
 import { type StopRequest, watchForStop } from './system/stop.js';
+import { stopAfter } from './system/stop-after.js';
 import { startWatchdog, type Watchdog } from './watchdog/watchdog.js';
 
 /** A launcher ends all ranks when one exits with an error. Rank 0 says why, so it exits first. */
@@ -28,6 +29,7 @@ const SPEAKER_FIRST_MS = 5000;
 const NEXT_SPEAKER_MS = 1000;
 /** Ranks after the ninth of a host wait no longer than the ninth. */
 const MOST_TURNS = 8;
+const HOUR_MS = 3_600_000;
 
 const output = watchOutput();
 const code = await main(process.argv.slice(2));
@@ -93,14 +95,34 @@ async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>):
   return code;
 }
 
-/** Stops the job after so many hours; undefined: never. Disposing of it takes that back. */
-function stopAfter(hours: number | undefined, stop: StopRequest, log: Log): Disposable {
-  if (hours === undefined) return { [Symbol.dispose]: () => {} };
-  const timer = setTimeout(() => {
-    log.info(`${hours} hours have passed: finishing the frames in flight`);
-    stop.request(`--max-hours ${hours}`);
-  }, hours * 3_600_000);
-  return { [Symbol.dispose]: () => clearTimeout(timer) };
+/** Stops the job after so many hours, or when it has cost so much. Disposing of it takes that back. */
+function stopAtLimits(
+  { maxHours, maxCost, price }: RunOptions,
+  nodes: number,
+  stop: StopRequest,
+  log: Log,
+): Disposable {
+  const limits: Disposable[] = [];
+  if (maxHours !== undefined) {
+    const passed = (): void => {
+      log.info(`${maxHours} hours have passed: finishing the frames in flight`);
+      stop.request(`--max-hours ${maxHours}`);
+    };
+    limits.push(stopAfter(maxHours * HOUR_MS, passed));
+  }
+  if (maxCost !== undefined && price !== undefined) {
+    const spent = (): void => {
+      log.info(`this run has cost ${maxCost} on ${nodes} x ${price} an hour: finishing the frames in flight`);
+      stop.request(`--max-cost ${maxCost}`);
+    };
+    // The start of the program is paid for, too.
+    limits.push(stopAfter((maxCost / (nodes * price)) * HOUR_MS - process.uptime() * 1000, spent));
+  }
+  return {
+    [Symbol.dispose]: () => {
+      for (const limit of limits) limit[Symbol.dispose]();
+    },
+  };
 }
 
 /** Runs what `load` returns, and gives back what it held. Returns the exit code. */
@@ -122,13 +144,13 @@ async function runIn(
         );
     },
   );
-  using _ = stopAfter(world.isRoot ? options.maxHours : undefined, stop, log);
   const model = modelReader(options, modelsFolder(), { log, stopped: stop.aborted });
   await using sessions = new WarmSessions();
   let code = 0;
   try {
     const run = await load();
     const machines = await machinesOf(world, thisMachine());
+    using _ = machines && stopAtLimits(options, nodesOf(machines), stop, log);
     const version = packageVersion();
     await run({ world, options, log, stop, watchdog, version, machines, model, sessions });
   } catch (error) {

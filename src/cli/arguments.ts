@@ -8,6 +8,7 @@ import { checkJob, parseJob } from './job/parse-job.js';
 import { parseKubernetes } from './k8s/parse-k8s.js';
 import { PROGRAM, parseCommand, type Text, usageError } from './parsing/command-line.js';
 import { parsePlain } from './parsing/plain-command.js';
+import { parsePlan } from './plan/parse-plan.js';
 import { parsePreview } from './preview/parse-preview.js';
 import { parseProbe } from './probe/parse-probe.js';
 import { parseRetry } from './retry/parse-retry.js';
@@ -53,6 +54,8 @@ export function parseArguments(
       return models(rest);
     case 'preview':
       return parsePreview(rest);
+    case 'plan':
+      return parsePlan(rest);
     case 'probe':
       return parseProbe(rest);
     case 'retry':
@@ -121,6 +124,7 @@ const COMMAND_NAMES = [
   ...[
     'job',
     'preview',
+    'plan',
     'probe',
     'models',
     'doctor',

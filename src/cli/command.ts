@@ -2,6 +2,7 @@ import type { AmlCommand } from './aml/parse-aml.js';
 import type { JobCommand } from './job/parse-job.js';
 import type { KubernetesCommand } from './k8s/parse-k8s.js';
 import type { Text } from './parsing/command-line.js';
+import type { PlanCommand } from './plan/parse-plan.js';
 import type { PreviewCommand } from './preview/parse-preview.js';
 import type { ProbeCommand } from './probe/parse-probe.js';
 import type { RetryCommand } from './retry/parse-retry.js';
@@ -13,6 +14,7 @@ export type Command =
   | Text
   | JobCommand
   | PreviewCommand
+  | PlanCommand
   | ProbeCommand
   | RetryCommand
   | { readonly kind: 'doctor'; readonly json: boolean }

@@ -4,6 +4,7 @@ import { jobOptions } from './job/job-options.js';
 import { JOB } from './job/parse-job.js';
 import { SUBMIT_K8S } from './k8s/parse-k8s.js';
 import { baseParser, type CommandSpec, helpWidth, PROGRAM, wrapped } from './parsing/command-line.js';
+import { PLAN } from './plan/parse-plan.js';
 import { PREVIEW } from './preview/parse-preview.js';
 import { PROBE } from './probe/parse-probe.js';
 import { RETRY } from './retry/parse-retry.js';
@@ -51,6 +52,7 @@ const COMMANDS: readonly Listed[] = [
   ...[
     JOB,
     PREVIEW,
+    PLAN,
     PROBE,
     MODELS,
     DOCTOR,

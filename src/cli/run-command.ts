@@ -28,6 +28,10 @@ export async function runCommand(command: SoloCommand, log: Log, version: string
       const { probeCommand } = await import('./probe/run-probe.js');
       return probeCommand(command.input, command.json, command.video, log);
     }
+    case 'plan': {
+      const { planCommand } = await import('./plan/run-plan.js');
+      return planCommand(command.options, version);
+    }
     case 'retry': {
       const { retry } = await import('./retry/run-retry.js');
       return retry(command.times, command.command, log);

@@ -12,6 +12,7 @@ import { tidyUp } from './output/publication.js';
 import { preparedDecisions, workDecisions } from './prepare/decisions.js';
 import { type PreparedJob, prepareJob } from './prepare/prepare.js';
 import { environmentOf } from './report/environment.js';
+import { type PlanFile, readPlan } from './report/planned.js';
 import type { RunFacts } from './report/run-report.js';
 import type { StillPlan, Stills } from './report/stills.js';
 import { busyLine, summaryLines } from './report/summary.js';
@@ -75,12 +76,18 @@ export function rootJob(context: RunContext, job: JobOptions, { stills, queue }:
   const storage = { log, scratch: openScratch(), stopped };
   let preparing: Promise<PreparedJob> | undefined;
   let began = performance.now();
+  let plan: PlanFile | undefined;
+
+  async function prepareAll(): Promise<PreparedJob> {
+    plan = job.plan === undefined ? undefined : await readPlan(job.plan);
+    return prepareJob(job, context.model, version, storage, machines);
+  }
 
   return {
     storage,
 
     prepare() {
-      preparing ??= prepareJob(job, context.model, version, storage, machines);
+      preparing ??= prepareAll();
       preparing.catch(() => {
         preparing = undefined;
       });
@@ -129,7 +136,7 @@ export function rootJob(context: RunContext, job: JobOptions, { stills, queue }:
           shown = await stillsOf(job.output, prepared, video, storage, stills);
       });
       const wallSeconds = ((ended ?? performance.now()) - began) / 1000;
-      const facts = runFacts(context, job, prepared, work, { ...pipeline, completed, wallSeconds });
+      const facts = runFacts(context, job, prepared, work, { ...pipeline, completed, wallSeconds, plan });
       for (const warning of facts.warnings) log.warn(warning);
       for (const line of summaryLines(facts)) log.info(line);
       log.detail(busyLine(facts));

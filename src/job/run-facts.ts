@@ -1,9 +1,11 @@
 import type { StreamAction } from '../video/mux/stream-plan.js';
 import { nameOf } from '../video/mux/stream-plan.js';
 import type { RunContext } from './context/context.js';
+import { nodesOf } from './context/machine.js';
 import type { JobOptions } from './context/options.js';
 import type { PreparedJob } from './prepare/prepare.js';
 import type { RankReport } from './report/limits.js';
+import { type PlanFile, plannedFor } from './report/planned.js';
 import type { RunFacts, StreamReport } from './report/run-report.js';
 import type { Completed, FrameWork } from './split/open-work.js';
 import type { PieceWork } from './split/piece-work.js';
@@ -17,21 +19,27 @@ export interface PipelineOutcome {
 interface Outcome extends PipelineOutcome {
   readonly completed: Completed;
   readonly wallSeconds: number;
+  /** Undefined: the job was given none. */
+  readonly plan: PlanFile | undefined;
 }
 
 /** Returns the facts of a job whose output is published. Those of its environment are left open. */
 export function runFacts(
-  { version }: RunContext,
+  { version, machines = [] }: RunContext,
   options: JobOptions,
   prepared: PreparedJob,
   work: FrameWork | PieceWork,
-  { completed, ...pipeline }: Outcome,
+  { completed, plan, ...pipeline }: Outcome,
 ): RunFacts {
   const { source, graph, video, table, model, input, destination } = prepared;
   const further = (video?.further ?? []).map(({ name, destination, container, spec }, at) => ({
     ...{ name, path: destination.display, bytes: completed.furtherBytes[at], container: container.name },
     ...{ width: spec.width, height: spec.height },
   }));
+  const nodes = nodesOf(machines);
+  const ranks = { nodes, ranks: pipeline.ranks.length, split: work.mode };
+  const { price } = options;
+  const hours = (nodes * pipeline.wallSeconds) / 3600;
   return {
     version,
     input: {
@@ -76,6 +84,8 @@ export function runFacts(
     notes: [...prepared.notes, ...work.hardware.notes, ...completed.notes],
     concealed: work.concealed,
     warnings: [...work.warnings, ...completed.warnings],
+    ...(plan && { planned: plannedFor(plan, { bytes: source.bytes, model: model.sha256, ranks }) }),
+    ...(price === undefined ? {} : { cost: { nodes, price, amount: hours * price } }),
     environment: undefined,
     stills: undefined,
   };

@@ -178,6 +178,16 @@ function runOptions<T>(parser: Argv<T>) {
       group,
       describe: 'stop this run, resumably, after so many hours; 0: never',
     })
+    .option('price', {
+      type: 'number',
+      group,
+      describe: 'price of a node for an hour, in any currency: the summary tells the cost',
+    })
+    .option('max-cost', {
+      type: 'number',
+      group,
+      describe: 'stop this run, resumably, when it has cost so much: hours x nodes x --price',
+    })
     .option('restart', {
       type: 'boolean',
       default: false,
@@ -281,6 +291,11 @@ function outputOptions<T>(parser: Argv<T>) {
       type: 'string',
       group,
       describe: 'write a report of the run to this file: a page if its name ends in .html, otherwise JSON',
+    })
+    .option('plan', {
+      type: 'string',
+      group,
+      describe: 'compare the speed with this file, which "plan --json" made',
     });
   return loggingOptions(outputs, group).option('progress', {
     type: 'string',

@@ -74,6 +74,10 @@ Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
 /** Timers of Node.js reach no further than 2^31 - 1 ms. */
 const MOST_HOURS = 596;
 
+/** Bounds of a price for an hour: a zero is a mistake. */
+const LEAST_PRICE = 1e-6;
+const MOST_PRICE = 1e9;
+
 const usage = (message: string) => usageError(JOB.name, message);
 const { inRange, whole, autoOrCount } = optionValues(usage);
 
@@ -88,8 +92,7 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
   const { options: parsed, words, after } = given;
   const names = [...words, ...after];
   const { list, 'out-dir': outDir } = parsed;
-  const target = outDir === undefined ? pathOf(names.at(-1) ?? '') : '';
-  const options = runOptionsOf(parsed, parsed.format === undefined ? target : `video.${parsed.format}`);
+  const options = runOptionsOf(parsed, outDir === undefined ? (names.at(-1) ?? '') : '');
   if (outDir === undefined) {
     const several = picturesOf(names, list, options);
     if (several !== undefined) return { kind: 'pictures', options: several };
@@ -99,22 +102,34 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
       const got = names.length === 0 ? 'nothing' : names.join(' ');
       throw usage(`a job takes an INPUT and an OUTPUT, or any number of INPUTs and --out-dir (got ${got})`);
     }
-    refuseOtherContainer(output, options.format);
-    const isTable = outputTable(pathOf(output), options.format) !== undefined;
-    refuseForKind(isTable, parsed);
-    if (parsed['max-failures'] !== undefined && !(isTable && !isVideoName(basename(pathOf(input)))))
-      throw usage('--max-failures goes with pictures');
-    return { kind: 'job', options: { ...options, input, output } };
+    return { kind: 'job', options: singleJob(parsed, input, output) };
   }
   const areTables = tableFormatNamed(options.format) !== undefined;
   refuseForKind(areTables, parsed);
-  const single = (['table', 'output'] as const).find((name) => parsed[name] !== undefined);
-  if (single !== undefined)
-    throw usage(`--${single} goes with one INPUT and one OUTPUT; --format parquet makes a table of each`);
+  const single = (['table', 'output', 'plan'] as const).find((name) => parsed[name] !== undefined);
+  if (single !== undefined) {
+    const instead = single === 'table' ? '; --format parquet makes a table of each' : '';
+    throw usage(`--${single} goes with one INPUT and one OUTPUT${instead}`);
+  }
   if (names.includes('') || (list === undefined && names.length === 0)) {
     throw usage('--out-dir goes with at least one INPUT, or --list');
   }
   return { kind: 'queue', options: { ...options, inputs: names, list, outDir } };
+}
+
+/**
+ * Returns the options of a job of one INPUT.
+ *
+ * @throws {JobError} usage: when they do not go with its OUTPUT, or have values that they do not take.
+ */
+export function singleJob(parsed: Parsed, input: string, output: string): JobOptions {
+  const options = runOptionsOf(parsed, output);
+  refuseOtherContainer(output, options.format);
+  const isTable = outputTable(pathOf(output), options.format) !== undefined;
+  refuseForKind(isTable, parsed);
+  if (parsed['max-failures'] !== undefined && !(isTable && !isVideoName(basename(pathOf(input)))))
+    throw usage('--max-failures goes with pictures');
+  return { ...options, input, output };
 }
 
 /**
@@ -160,7 +175,7 @@ function picturesOf(
   return inputs.length === 1 && formatOfName(pathOf(name)) !== undefined ? target('picture') : undefined;
 }
 
-type Parsed = OptionsOf<typeof JOB>;
+export type Parsed = OptionsOf<typeof JOB>;
 
 /** Refuses options that have no effect where OUTPUT is a table, or where it is none. */
 function refuseForKind(isTable: boolean, parsed: Parsed): void {
@@ -184,8 +199,8 @@ function pathOf(name: string): string {
   return isAddress(name) ? (name.split('?', 1)[0] ?? '') : name;
 }
 
-/** `container` is a name whose suffix is that of the container. */
-function runOptionsOf(parsed: Parsed, container: string): RunOptions {
+/** `output` is the name of the output; empty if there are several. */
+function runOptionsOf(parsed: Parsed, output: string): RunOptions {
   refuseOtherPrecision(parsed, usage);
   const { hwaccel } = parsed;
   if (parsed.tolerant && (hwaccel === 'nvdec' || hwaccel === 'cuda')) {
@@ -205,7 +220,7 @@ function runOptionsOf(parsed: Parsed, container: string): RunOptions {
     batch: autoOrCount('batch', parsed.batch, MOST_BATCH),
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,
-    ...encodingOf(parsed, container, usage),
+    ...encodingOf(parsed, parsed.format === undefined ? pathOf(output) : `video.${parsed.format}`, usage),
     audio: askedAudio(parsed.audio),
     subtitles: parsed.subtitles === 'none' ? 'none' : 'keep',
     format: parsed.format,
@@ -213,6 +228,9 @@ function runOptionsOf(parsed: Parsed, container: string): RunOptions {
     split: parsed.split,
     stallTimeout: stallTimeout(parsed['stall-timeout']),
     maxHours: inRange('max-hours', parsed['max-hours'], 0, MOST_HOURS) || undefined,
+    price: inRange('price', parsed.price, LEAST_PRICE, MOST_PRICE),
+    maxCost: maxCost(parsed),
+    plan: parsed.plan,
     hwaccel,
     workDir: parsed['work-dir'],
     restart: parsed.restart,
@@ -238,6 +256,13 @@ function askedAudio(text: string | undefined): AudioChoice {
   throw usage(
     `--audio takes copy, none, or a codec (${Object.keys(AUDIO_CODECS).join(', ')}) such as aac or aac:192k, not ${JSON.stringify(text)}`,
   );
+}
+
+/** Returns the value of --max-cost, which means nothing without a price. */
+function maxCost({ 'max-cost': cost, price }: Parsed): number | undefined {
+  if (cost !== undefined && price === undefined)
+    throw usage('--max-cost needs --price, the price of a node for an hour');
+  return inRange('max-cost', cost, LEAST_PRICE, Number.MAX_SAFE_INTEGER);
 }
 
 /** The most frames per second: no video has more. */

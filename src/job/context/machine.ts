@@ -30,6 +30,11 @@ export async function machinesOf(
   return world.collect<RankMachine>({ ...machine, rank: world.rank, host: world.host });
 }
 
+/** Returns the number of hosts among the machines. */
+export function nodesOf(machines: readonly Pick<RankMachine, 'host'>[]): number {
+  return new Set(machines.map(({ host }) => host)).size;
+}
+
 export function thisMachine(): Machine {
   return {
     gpus: visibleGpus(),

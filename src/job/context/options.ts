@@ -72,6 +72,12 @@ export interface RunOptions extends StreamChoices {
   readonly hwaccel: HwaccelName;
   /** Hours after which the job stops, to be resumed; undefined: never. */
   readonly maxHours: number | undefined;
+  /** The price of a node for an hour, in any currency; undefined: nobody said. */
+  readonly price: number | undefined;
+  /** The cost of a run at which it stops, to be resumed; undefined: it never does. Needs the price. */
+  readonly maxCost: number | undefined;
+  /** A file with the plan that the job is compared with. */
+  readonly plan: string | undefined;
   /** Folder of the journal and the segments; for many videos, it contains a folder for each. */
   readonly workDir: string | undefined;
   readonly restart: boolean;

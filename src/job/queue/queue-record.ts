@@ -63,6 +63,9 @@ function keyOf(options: QueueOptions): string {
     progress,
     verbosity,
     maxHours,
+    price,
+    maxCost,
+    plan,
     ...decisive
   } = options;
   const plain = (_: string, value: unknown): unknown => (value instanceof Map ? [...value] : value);

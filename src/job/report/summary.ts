@@ -2,6 +2,7 @@
 import { STAGES } from '../../pipeline/stages.js';
 import { clock, type Unit } from '../../report/progress.js';
 import { LIMIT_NAMES, type Limits, limitsOf, type PipelineFacts, stageTimes } from './limits.js';
+import { type Cost, costText, type Planned, plannedText } from './planned.js';
 
 /** The facts that the summary tells. */
 export interface SummaryFacts extends PipelineFacts {
@@ -12,6 +13,9 @@ export interface SummaryFacts extends PipelineFacts {
   readonly videoSeconds: number;
   readonly resumes: number;
   readonly wallSeconds: number;
+  /** What was planned, if the job was given a plan; and what it cost, if it was given a price. */
+  readonly planned?: Planned;
+  readonly cost?: Cost;
 }
 
 /**
@@ -30,9 +34,12 @@ export function summaryLines(facts: SummaryFacts): readonly string[] {
     lines.push(
       `resumed: ${counted(kept, 'frame')} of ${counted(resumes, 'earlier run')} were kept, ${made} were made now`,
     );
+  if (facts.cost !== undefined) lines.push(costText(facts.cost));
   if (made === 0) return lines;
   const limits = limitsOf(facts);
   lines.push(`${limitText(limits)}; start-up and finishing took ${limits.aroundSeconds.toFixed(1)} s`);
+  if (facts.planned !== undefined)
+    lines.push(plannedText(facts.planned, limits.framesPerSecond, kept === 0 ? wallSeconds : undefined));
   if (limits.next !== undefined) lines.push(`to go faster: ${limits.next}`);
   return lines;
 }

@@ -10,6 +10,7 @@ import { native } from '../../system/native.js';
 import { isRefusal } from '../../system/refusal.js';
 import { ffmpegVersion } from '../../video/ffmpeg/ffmpeg-facts.js';
 import { planCut } from '../../video/split/cut.js';
+import type { PieceSize } from '../../video/split/pieces.js';
 import type { RunOptions } from '../context/options.js';
 import { samplingOf } from '../context/sampling.js';
 import type { Chooser, Split } from '../prepare/chooser.js';
@@ -52,10 +53,8 @@ export async function splitChooser(
       return FRAMES;
     };
     const auto = options.split === 'auto';
-    if (options.tolerant) return frames('--tolerant conceals damage by earlier frames');
-    if (samplingOf(options) !== undefined) {
-      return frames(`--${options.fps === undefined ? 'every' : 'fps'} takes frames from all over the video`);
-    }
+    const whole = staysWhole(options);
+    if (whole !== undefined) return frames(whole);
     const odd = oddProgram(programs ?? []);
     if (odd !== undefined && !auto) throw odd;
     if (odd !== undefined) return frames(odd.message);
@@ -67,15 +66,29 @@ export async function splitChooser(
       if (!decided.segments && earlier !== 'segments') return frames(decided.why);
       reason = earlier === 'segments' ? 'the earlier run of this job did' : decided.why;
     }
-    const { before = 0, after = 0 } = prepared.graph.window ?? {};
-    const size = {
-      ...{ frames: prepared.segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES },
-      ...{ reach: Math.max(before, after), run: prepared.graph.every ?? 1 },
-    };
-    const plan = await planCut(prepared.source, size, await storage.scratch.folder());
+    const plan = await planCut(prepared.source, pieceSizeOf(prepared), await storage.scratch.folder());
     if (isRefusal(plan)) return frames(`the video cannot be cut: ${plan.refusal}`);
     storage.log.info(`split into ${plan.foreseen} segments of the compressed video: ${reason}`);
     return { mode: 'segments', plan };
+  };
+}
+
+/** Returns why options do not let a video be cut into pieces; undefined if they do. */
+export function staysWhole(options: Pick<RunOptions, 'tolerant' | 'every' | 'fps'>): string | undefined {
+  if (options.tolerant) return '--tolerant conceals damage by earlier frames';
+  if (samplingOf(options) === undefined) return undefined;
+  return `--${options.fps === undefined ? 'every' : 'fps'} takes frames from all over the video`;
+}
+
+/** Returns the size of the pieces of a job's video. */
+export function pieceSizeOf({
+  segmentFrames,
+  graph,
+}: Pick<PreparedJob, 'segmentFrames' | 'graph'>): PieceSize {
+  const { before = 0, after = 0 } = graph.window ?? {};
+  return {
+    ...{ frames: segmentFrames, bytes: PIECE_BYTES, mostBytes: MOST_PIECE_BYTES },
+    ...{ reach: Math.max(before, after), run: graph.every ?? 1 },
   };
 }
 

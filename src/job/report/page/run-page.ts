@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { clock } from '../../../report/progress.js';
 import type { Environment } from '../environment.js';
 import { LIMIT_NAMES } from '../limits.js';
+import { costText, plannedText } from '../planned.js';
 import type { RunReport } from '../run-report.js';
 import type { Stills } from '../stills.js';
 import { bytesText, counted, percent, speedText } from '../summary.js';
@@ -25,6 +26,7 @@ export function runPage(report: RunReport, stills: Stills | undefined): string {
         : undefined,
       section('frames', 'Before and after', stills && imagesOf(stills)),
       ...workSections({ ...report, unit: 'frames' }),
+      section('plan', 'Plan and cost', lines(planOf(report))),
       section('resumes', 'Earlier runs', earlierRuns(report)),
       section('exactness', 'What was checked', lines(checksOf(report))),
       section(
@@ -78,6 +80,14 @@ function tiles(report: RunReport): Markup {
   ];
   return html`<ul class="tiles">${shown.map(([value, what]) => html`<li><b>${value}</b><span>${what}</span></li>`)}</ul>
 `;
+}
+
+function planOf({ planned, cost, limits, resumes, wallSeconds }: RunReport): readonly string[] {
+  const whole = resumes === 0 ? wallSeconds : undefined;
+  return [
+    ...(planned === undefined ? [] : [plannedText(planned, limits.framesPerSecond, whole)]),
+    ...(cost === undefined ? [] : [costText(cost)]),
+  ];
 }
 
 function earlierRuns({ resumes, frames, framesMadeInThisRun, limits }: RunReport): Markup | undefined {

@@ -1,0 +1,329 @@
+/** Measures the stages of a job on this machine, one after another, with real frames of its video. */
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { haloOf } from '../../model/ports/window.js';
+import { inferenceOf } from '../../model/session/inference.js';
+import { disposeInferenceStreams } from '../../model/session/inference-streams.js';
+import { type OpenedSession, openSession } from '../../model/session/session.js';
+import { allocateBuffer } from '../../model/session/session-errors.js';
+import type { PipelineShape } from '../../pipeline/pipeline.js';
+import { JobError } from '../../system/errors.js';
+import type { NativeSession } from '../../system/native.js';
+import { processorTime } from '../../system/processor-time.js';
+import { openDecoderNear } from '../../video/frames/decode.js';
+import { openEncoder } from '../../video/frames/encode.js';
+import type { JobOptions } from '../context/options.js';
+import { readRow } from '../journal/result-row.js';
+import { ENCODER_WORK } from '../journal/work.js';
+import type { PreparedJob, VideoOutput } from '../prepare/prepare.js';
+import { layoutOf } from '../split/row-layout.js';
+import type { NodeSpeeds, StageCost } from './predict.js';
+
+/** What was measured. */
+export interface Calibration {
+  /** Decoding per frame of the source, whether or not it is taken. */
+  readonly node: NodeSpeeds;
+  /** Seconds to open the sessions of a node's ranks. */
+  readonly openSeconds: number;
+  readonly provider: string;
+  readonly precision: string;
+  /** Encoded bytes of the first frame of a segment, and of each further one; 0 if nothing is encoded. */
+  readonly firstBytes: number;
+  readonly furtherBytes: number;
+}
+
+export interface CalibrationRequest {
+  readonly options: JobOptions;
+  readonly prepared: PreparedJob;
+  readonly shape: PipelineShape;
+  /** Ranks of a node, whose sessions run at once. */
+  readonly perNode: number;
+  /** A folder for temporary files. */
+  readonly folder: string;
+  readonly stopped: AbortSignal;
+}
+
+/** Where frames are taken from: parts of the video's length. */
+const PLACES = [1 / 6, 1 / 2, 5 / 6] as const;
+/** Before any frame. */
+const BEGINNING = Number.NEGATIVE_INFINITY;
+/** Seconds of a stage at each place. */
+const DECODE_SECONDS = 0.3;
+const INFER_SECONDS = 0.4;
+/** Frames at a place that say something about the encoder, and the seconds that they may take. */
+const ENOUGH_FRAMES = 8;
+const MOST_SECONDS = 4;
+/** Bytes of the frames and results that are held at a time. */
+const MOST_HELD = 2 ** 28;
+
+/** Some work, and the time that it took. */
+interface Spent {
+  readonly frames: number;
+  readonly seconds: number;
+  readonly coreSeconds: number;
+}
+
+/**
+ * Decodes, infers and encodes for a second each, in all, at some places of the video.
+ *
+ * @throws {JobError} when the job itself would fail at these frames.
+ */
+export async function calibrate(request: CalibrationRequest): Promise<Calibration> {
+  const { prepared, shape, stopped } = request;
+  const began = performance.now();
+  const ranks = await openRanks(request);
+  const openSeconds = (performance.now() - began) / 1000;
+  try {
+    const [first] = ranks;
+    if (first === undefined) throw new JobError('internal', 'a node has no rank');
+    const capacity = capacityOf(request);
+    const halo = haloOf(shape.window);
+    const shard = allocateBuffer((capacity + halo) * shape.frameBytes, first.streams[0]);
+    const loops = ranks.flatMap(({ streams }) =>
+      streams.map((stream) => inferenceLoop(stream, shape, capacity)),
+    );
+    const decoded: Spent[] = [];
+    const inferred: (Spent & { readonly available: number })[] = [];
+    const encoded: Encoded[] = [];
+    const measureAt = async (time: number): Promise<void> => {
+      stopped.throwIfAborted();
+      const count = await decodeAt(request, time, shard, decoded);
+      if (count === 0) return;
+      const frames = Math.max(1, Math.min(capacity, count - halo));
+      const made = await inferAll(loops, shard, frames, inferred);
+      const { video } = prepared;
+      if (video === undefined) return;
+      const rows = loops[0]?.rows.subarray(0, made * shape.styledBytes) ?? new Uint8Array(0);
+      encoded.push(await encodeRows(request, video, rows));
+    };
+    for (const time of timesOf(prepared)) await measureAt(time);
+    // The container may declare a longer video than there is.
+    if (inferred.length === 0) await measureAt(BEGINNING);
+    if (inferred.length === 0)
+      throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
+    const { provider, precision } = first;
+    return { ...summed(prepared, decoded, inferred, encoded), openSeconds, provider, precision };
+  } finally {
+    for (const { streams } of ranks) await disposeInferenceStreams(streams);
+  }
+}
+
+/** Opens the sessions of a node's ranks together, as the ranks do. */
+async function openRanks({ options, prepared, shape, perNode }: CalibrationRequest) {
+  const { provider, threads } = options;
+  const opening = Array.from(
+    { length: perNode },
+    (_, localRank): Promise<OpenedSession> =>
+      openSession(prepared.graphs, {
+        ...{ provider, threads, localRank, localSize: perNode, dryRun: true },
+        inputBytes: (shape.batch + haloOf(shape.window)) * shape.frameBytes,
+        outputBytes: shape.batch * shape.styledBytes,
+      }),
+  );
+  const settled = await Promise.allSettled(opening);
+  const failed = settled.find((one) => one.status === 'rejected');
+  const opened = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  if (failed === undefined) return opened;
+  for (const { streams } of opened) await disposeInferenceStreams(streams);
+  throw failed.reason;
+}
+
+/** Returns how many frames are held at a place: whole batches, at most a segment. */
+function capacityOf({ prepared, shape, perNode }: CalibrationRequest): number {
+  const each = shape.frameBytes + perNode * shape.styledBytes;
+  const frames = Math.min(prepared.segmentFrames, Math.floor(MOST_HELD / each));
+  return shape.batch * Math.max(1, Math.floor(frames / shape.batch));
+}
+
+/** Returns the times of the places, in ticks; the beginning alone if the video does not say how long it is. */
+function timesOf({ source }: PreparedJob): readonly number[] {
+  const { video, duration } = source;
+  const seconds = video.duration ?? duration;
+  if (seconds === undefined || video.startPts === undefined) return [BEGINNING];
+  const { startPts, timeBase } = video;
+  return PLACES.map((part) => startPts + Math.floor((part * seconds * timeBase.den) / timeBase.num));
+}
+
+/**
+ * Decodes up to a time, then frames into `shard`, then some more for the time they take. Returns how many
+ * lie in `shard`.
+ */
+async function decodeAt(
+  { options: { tolerant }, prepared: { source, wire }, shape, stopped }: CalibrationRequest,
+  time: number,
+  shard: Uint8Array,
+  spent: Spent[],
+): Promise<number> {
+  const { frameBytes } = shape;
+  const { decoder } = await openDecoderNear(source, wire, time, { tolerant });
+  await using _ = decoder;
+  const slot = (at: number): Uint8Array => shard.subarray(at * frameBytes, (at + 1) * frameBytes);
+  const most = shard.length / frameBytes;
+  let pts = await decoder.read(slot(0));
+  const [began, before] = [performance.now(), processorTime()];
+  const seconds = (): number => (performance.now() - began) / 1000;
+  let frames = 0;
+  const next = async (into: Uint8Array): Promise<boolean> => {
+    stopped.throwIfAborted();
+    pts = await decoder.read(into);
+    if (pts !== undefined) frames += 1;
+    return pts !== undefined;
+  };
+  while (pts !== undefined && pts < time) await next(slot(0));
+  let count = pts === undefined ? 0 : 1;
+  while (pts !== undefined && count < most && (await next(slot(count)))) count += 1;
+  if (pts !== undefined) {
+    const spare = new Uint8Array(frameBytes);
+    while (seconds() < DECODE_SECONDS && (await next(spare)));
+  }
+  const coreSeconds = processorTime().used - before.used;
+  spent.push({ frames, seconds: seconds(), coreSeconds });
+  return count;
+}
+
+/** Runs a session over frames again and again. */
+interface InferenceLoop {
+  /** The results of the last pass. */
+  readonly rows: Uint8Array;
+  /** Returns the frames that were made in all, and of the first pass. */
+  run(shard: Uint8Array, frames: number): Promise<{ readonly made: number; readonly first: number }>;
+}
+
+function inferenceLoop(stream: NativeSession, shape: PipelineShape, capacity: number): InferenceLoop {
+  const inference = inferenceOf(stream, shape);
+  const rows = allocateBuffer(capacity * shape.styledBytes, stream);
+  return {
+    rows,
+    async run(shard, frames) {
+      const began = performance.now();
+      let [made, first] = [0, 0];
+      const isOver = (): boolean => {
+        const seconds = (performance.now() - began) / 1000;
+        return seconds >= MOST_SECONDS || (seconds >= INFER_SECONDS && made >= ENOUGH_FRAMES);
+      };
+      while (made === 0 || !isOver()) {
+        for await (const count of inference.run(shard, rows, frames)) {
+          made += count;
+          if (made <= frames) first = made;
+          if (isOver()) break;
+        }
+      }
+      return { made, first };
+    },
+  };
+}
+
+/** Runs all sessions of the node at once. Returns the results that the first one holds. */
+async function inferAll(
+  loops: readonly InferenceLoop[],
+  shard: Uint8Array,
+  frames: number,
+  spent: (Spent & { readonly available: number })[],
+): Promise<number> {
+  const [began, before] = [performance.now(), processorTime()];
+  const made = await Promise.all(loops.map((loop) => loop.run(shard, frames)));
+  const now = processorTime();
+  const [ran, waited] = [now.ran - before.ran, now.waited - before.waited];
+  spent.push({
+    frames: made.reduce((sum, one) => sum + one.made, 0),
+    seconds: (performance.now() - began) / 1000,
+    coreSeconds: now.used - before.used,
+    available: ran > 0 ? ran / (ran + waited) : 1,
+  });
+  return made[0]?.first ?? 0;
+}
+
+/** An encoder's work on the first frame alone, and on all frames. */
+interface Encoded {
+  readonly first: Spent & { readonly bytes: number };
+  readonly all: Spent & { readonly bytes: number };
+}
+
+async function encodeRows(
+  { prepared, shape, folder }: CalibrationRequest,
+  { spec }: VideoOutput,
+  rows: Uint8Array,
+): Promise<Encoded> {
+  const path = join(folder, 'calibration.nut');
+  const layout = layoutOf(prepared);
+  const encode = async (frames: number): Promise<Encoded['all']> => {
+    const [began, before] = [performance.now(), processorTime()];
+    const encoder = openEncoder({ ...spec, ...ENCODER_WORK }, path);
+    try {
+      for (let at = 0; at < frames; at++) {
+        const row = rows.subarray(at * shape.styledBytes, (at + 1) * shape.styledBytes);
+        const [frame] = readRow(row, layout).frames;
+        if (frame !== undefined) await encoder.write(frame);
+      }
+      await encoder.finish();
+      const { size: bytes } = await stat(path);
+      const coreSeconds = processorTime().used - before.used;
+      return { frames, seconds: (performance.now() - began) / 1000, coreSeconds, bytes };
+    } finally {
+      await encoder.abort();
+    }
+  };
+  const first = await encode(1);
+  const count = rows.length / shape.styledBytes;
+  return { first, all: count > 1 ? await encode(count) : first };
+}
+
+function summed(
+  { segmentFrames }: PreparedJob,
+  decoded: readonly Spent[],
+  inferred: readonly (Spent & { readonly available: number })[],
+  encoded: readonly Encoded[],
+): Pick<Calibration, 'node' | 'firstBytes' | 'furtherBytes'> {
+  const available = inferred.reduce((sum, one) => sum + one.available, 0) / inferred.length;
+  /** Returns what a segment's first frame takes, on average, and each further one. */
+  const parts = (value: (spent: Encoded['all']) => number): readonly [number, number] => {
+    const first = encoded.reduce((sum, one) => sum + value(one.first), 0) / encoded.length;
+    const more = encoded.reduce((sum, { all, first }) => sum + value(all) - value(first), 0);
+    const frames = encoded.reduce((sum, { all }) => sum + all.frames - 1, 0);
+    return [first, frames > 0 ? Math.max(0, more / frames) : first];
+  };
+  const perFrame = (value: (spent: Encoded['all']) => number): number => {
+    const [first, further] = parts(value);
+    return (first + further * (segmentFrames - 1)) / segmentFrames;
+  };
+  const encode: StageCost | undefined =
+    encoded.length === 0
+      ? undefined
+      : {
+          framesPerSecond: 1 / perFrame(({ seconds }) => seconds),
+          coreSeconds: perFrame(({ coreSeconds }) => coreSeconds),
+        };
+  const [firstBytes, furtherBytes] = encode === undefined ? [0, 0] : parts(({ bytes }) => bytes);
+  return {
+    node: {
+      ...{ cores: availableParallelism(), available },
+      ...{ decode: costOf(decoded), infer: costOf(inferred), encode },
+    },
+    ...{ firstBytes, furtherBytes },
+  };
+}
+
+/** The shortest time that is told from none. */
+const INSTANT = 1e-4;
+
+function costOf(spent: readonly Spent[]): StageCost {
+  const total = (value: (one: Spent) => number): number => spent.reduce((sum, one) => sum + value(one), 0);
+  const frames = Math.max(
+    1,
+    total((one) => one.frames),
+  );
+  return {
+    framesPerSecond:
+      frames /
+      Math.max(
+        INSTANT,
+        total(({ seconds }) => seconds),
+      ),
+    coreSeconds:
+      Math.max(
+        0,
+        total(({ coreSeconds }) => coreSeconds),
+      ) / frames,
+  };
+}
