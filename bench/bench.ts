@@ -4,8 +4,8 @@
  * part.
  *
  * --runs N       number of measurements per ratio; default 5
- * --only PART    networks, efficiency, ports, ceiling, jpeg-files, scaling, uneven, videos, start-up or
- *                memory; repeatable
+ * --only PART    networks, efficiency, ports, ceiling, jpeg-files, scaling, uneven, videos, start-up, memory
+ *                or plan; repeatable
  * --model FILE   a full-size style network (RGB, 0..255) with a manifest; default: one with random weights
  * --write        write the tables to docs/performance.md, and the ratios to bench/reference.json
  * --check        compare the ratios with bench/reference.json, and fail if one is worse

@@ -5,6 +5,7 @@ import { jpegFiles } from './jpeg-files.js';
 import { manyVideos } from './many-videos.js';
 import { memory } from './memory.js';
 import { networks } from './networks.js';
+import { plan } from './plan.js';
 import { ports } from './ports.js';
 import { scaling } from './scaling.js';
 import { startUp } from './start-up.js';
@@ -25,4 +26,5 @@ export const PARTS: Readonly<Record<string, Part>> = {
   videos: manyVideos,
   'start-up': startUp,
   memory,
+  plan,
 };
