@@ -74,7 +74,10 @@ t.test('a job tells how it came out beside its plan, and what it cost', async (t
   t.equal(facts.cost.amount.toFixed(6), facts.wallSeconds.toFixed(6));
   const other = await runJob(2, [clip, String(output), ...job, ...more, '--overwrite']);
   t.equal(other.code, 0, other.stderr);
-  t.match(other.stderr, /says nothing about this job: it has no row for 2 ranks on 1 nodes/);
+  t.match(
+    other.stderr,
+    /says nothing about this job: it has no row for 2 ranks on 1 node, split into frames/,
+  );
 });
 
 t.test('--max-cost stops a run in order, and the next one goes on', async (t) => {

@@ -71,8 +71,7 @@ Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
   options: jobOptions,
 } satisfies CommandSpec<unknown>;
 
-/** Timers of Node.js reach no further than 2^31 - 1 ms. */
-const MOST_HOURS = 596;
+const MOST_HOURS = 100_000;
 
 /** Bounds of a price for an hour: a zero is a mistake. */
 const LEAST_PRICE = 1e-6;

@@ -77,10 +77,8 @@ export const PLAN = {
 const usage = (message: string) => usageError(PLAN.name, message);
 const { inRange, whole } = optionValues(usage);
 
-/** Options of a job that say nothing about a plan. */
-const NOT_PLANNED = [
-  ...['out-dir', 'list', 'max-failures', 'report', 'plan', 'max-cost', 'max-hours'],
-] as const satisfies readonly string[];
+/** Options of other jobs than that of one video. */
+const NOT_PLANNED = ['out-dir', 'list', 'max-failures'] as const;
 
 /**
  * Parses what follows `plan`. Pure.
@@ -98,8 +96,8 @@ export function parsePlan(argv: readonly string[]): PlanCommand | Text {
       `plan takes an INPUT and perhaps an OUTPUT (got ${names.length === 0 ? 'nothing' : names.join(' ')})`,
     );
   }
-  const other = NOT_PLANNED.find((name) => Reflect.get(parsed, name) !== undefined);
-  if (other !== undefined) throw usage(`--${other} does not apply to a plan`);
+  const other = NOT_PLANNED.find((name) => parsed[name] !== undefined);
+  if (other !== undefined) throw usage(`a plan is for one video: --${other} does not apply`);
   const job = singleJob(parsed, input, output ?? (parsed.format === undefined ? 'output.mp4' : 'output'));
   const vm = vmOf(parsed['vm-size']);
   const ranksPerNode = whole('ranks-per-node', parsed['ranks-per-node'], 1, MOST_RANKS_PER_NODE);

@@ -136,7 +136,7 @@ function capacityOf({ prepared, shape, perNode }: CalibrationRequest): number {
   return shape.batch * Math.max(1, Math.floor(frames / shape.batch));
 }
 
-/** Returns the times of the places, in ticks; the beginning alone if the video does not say how long it is. */
+/** Returns the times of the places, in ticks: the beginning alone, if the video has no known length. */
 function timesOf({ source }: PreparedJob): readonly number[] {
   const { video, duration } = source;
   const seconds = video.duration ?? duration;

@@ -1,6 +1,5 @@
-/** Compares a finished job with its plan, and says what it cost. */
+/** What was planned for a job, and what it cost. */
 import * as fs from 'node:fs/promises';
-import { clock } from '../../report/progress.js';
 import { JobError, messageOf } from '../../system/errors.js';
 import { isPlainObject } from '../../system/plain-object.js';
 
@@ -61,8 +60,9 @@ export async function readPlan(path: string): Promise<PlanFile> {
 }
 
 async function textOf(path: string): Promise<string> {
-  const { size } = await fs.stat(path);
-  if (size > MOST_BYTES) throw new Error(`it has ${size} bytes`);
+  const stats = await fs.stat(path);
+  if (!stats.isFile()) throw new Error('it is not a file');
+  if (stats.size > MOST_BYTES) throw new Error(`it has ${stats.size} bytes`);
   return fs.readFile(path, 'utf8');
 }
 
@@ -103,42 +103,11 @@ export function plannedFor(
   if (plan.model !== job.model) return { file, lacking: 'it is a plan of another model' };
   const { nodes, ranks, split } = job.ranks;
   const row = plan.rows.find((one) => one.nodes === nodes && one.ranks === ranks && one.split === split);
-  if (row === undefined)
-    return { file, lacking: `it has no row for ${ranks} ranks on ${nodes} nodes, split into ${split}` };
+  if (row === undefined) return { file, lacking: `it has no row for ${ranksText(job.ranks)}` };
   return { file, framesPerSecond: row.framesPerSecond, seconds: row.seconds };
 }
 
-/**
- * Returns a sentence that compares a run with its plan. `wallSeconds` is undefined if an earlier run did a
- * part of the work.
- */
-export function plannedText(
-  planned: Planned,
-  framesPerSecond: number,
-  wallSeconds: number | undefined,
-): string {
-  if ('lacking' in planned) return `the plan ${planned.file} says nothing about this job: ${planned.lacking}`;
-  const speed = `planned ${fps(planned.framesPerSecond)}, came to ${fps(framesPerSecond)} (${deviation(framesPerSecond, planned.framesPerSecond)})`;
-  if (wallSeconds === undefined) return speed;
-  return `${speed}; planned ${clock(planned.seconds)} in all, took ${clock(wallSeconds)} (${deviation(wallSeconds, planned.seconds)})`;
-}
-
-/** Returns a sentence on the cost of a run. */
-export function costText({ nodes, price, amount }: Cost): string {
-  return `this run cost ${money(amount)} (${nodes} node${nodes === 1 ? '' : 's'} at ${price} an hour)`;
-}
-
-/** Returns an amount of money, with at least two digits that are not zero. */
-export function money(amount: number): string {
-  if (amount === 0) return '0.00';
-  return amount.toFixed(Math.max(2, 1 - Math.floor(Math.log10(Math.abs(amount)))));
-}
-
-function fps(speed: number): string {
-  return `${speed.toFixed(speed < 10 ? 2 : 1)} fps`;
-}
-
-function deviation(actual: number, planned: number): string {
-  const percent = Math.round(100 * (actual / planned - 1));
-  return `${percent > 0 ? '+' : ''}${percent} %`;
+function ranksText({ nodes, ranks, split }: PlannedRanks): string {
+  const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+  return `${counted(ranks, 'rank')} on ${counted(nodes, 'node')}, split into ${split}`;
 }

@@ -2,7 +2,7 @@
 import { STAGES } from '../../pipeline/stages.js';
 import { clock, type Unit } from '../../report/progress.js';
 import { LIMIT_NAMES, type Limits, limitsOf, type PipelineFacts, stageTimes } from './limits.js';
-import { type Cost, costText, type Planned, plannedText } from './planned.js';
+import type { Cost, Planned } from './planned.js';
 
 /** The facts that the summary tells. */
 export interface SummaryFacts extends PipelineFacts {
@@ -60,6 +60,33 @@ export function limitText({ limit, framesPerSecond, ofLimit, stages }: Limits): 
   return `${pipeline}, ${percent(ofLimit)} of its limit: ${LIMIT_NAMES[limit]} alone does ${speedText(stage.framesPerSecond)}`;
 }
 
+/**
+ * Returns a sentence that compares a run with its plan. `wallSeconds` is undefined if an earlier run did a
+ * part of the work.
+ */
+export function plannedText(
+  planned: Planned,
+  framesPerSecond: number,
+  wallSeconds: number | undefined,
+): string {
+  if ('lacking' in planned) return `the plan ${planned.file} says nothing about this job: ${planned.lacking}`;
+  const { framesPerSecond: fps, seconds } = planned;
+  const speed = `planned ${speedText(fps)}, came to ${speedText(framesPerSecond)} (${deviation(framesPerSecond, fps)})`;
+  if (wallSeconds === undefined) return speed;
+  return `${speed}; planned ${clock(seconds)} in all, took ${clock(wallSeconds)} (${deviation(wallSeconds, seconds)})`;
+}
+
+/** Returns a sentence on the cost of a run. */
+export function costText({ nodes, price, amount }: Cost): string {
+  return `this run cost ${money(amount)} (${counted(nodes, 'node')} at ${price} an hour)`;
+}
+
+/** Returns an amount of money, with at least two digits that are not zero. */
+export function money(amount: number): string {
+  if (amount === 0) return '0.00';
+  return amount.toFixed(Math.max(2, 1 - Math.floor(Math.log10(Math.abs(amount)))));
+}
+
 /** Returns a speed, with as many digits as tell something: `8.25 fps`, `12.1 per second`. */
 export function speedText(speed: number, unit: Unit = 'frames'): string {
   return `${speed.toFixed(speed < 10 ? 2 : 1)} ${unit === 'frames' ? 'fps' : 'per second'}`;
@@ -81,6 +108,12 @@ export function bytesText(bytes: number): string {
   const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
   const value = bytes / 1000 ** at;
   return `${at === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[at]}`;
+}
+
+/** Returns how far a figure is from the planned one, in percent of that. */
+function deviation(actual: number, planned: number): string {
+  const percent = Math.round(100 * (actual / planned - 1));
+  return `${percent > 0 ? '+' : ''}${percent} %`;
 }
 
 function formOf({ width, height, codec }: SummaryFacts['input']): string {

@@ -51,7 +51,7 @@ function code(page: string): readonly string[] {
 
 /** The arguments that a shell would make of a line's command; undefined where there is none of ours, or it is cut short. */
 function argumentsIn(line: string): readonly string[] | undefined {
-  const command = PROGRAM.exec(line.replace(/(?:^|\s+)#.*$/, ''))?.[1]?.trim() ?? '';
+  const command = PROGRAM.exec(line.replace(/(?:^|\s+)#.*$|\s>\s\S+$/g, ''))?.[1]?.trim() ?? '';
   if (command === '' || command.includes('...') || NAME_ONLY.test(command)) return undefined;
   const filled = command.replace(PLACEHOLDER, (name) => VALUES[name] ?? name);
   return [...filled.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');

@@ -20,6 +20,19 @@ t.test('a plan takes the options of a job, and an OUTPUT where it matters', asyn
   const { job, hasOutput } = plan('in.mov', 'out.mov', ...words);
   t.match(job, { output: 'out.mov', codec: 'prores', size: 'fine', price: 0.526, split: 'segments' });
   t.ok(hasOutput);
+  const pasted = [
+    '--max-hours',
+    '2',
+    '--price',
+    '1',
+    '--max-cost',
+    '3',
+    '--report',
+    'r.html',
+    '--plan',
+    'p.json',
+  ];
+  t.match(plan('a.mp4', 'b.mp4', ...pasted).job, { price: 1 }, "any command line of a job's will do");
   t.equal(plan('in.mkv', '--format', 'webm', '--codec', 'vp9').job.output, 'output');
   t.same(plan('a.mp4', '--nodes', '8, 1,1').nodes, [1, 8]);
   t.match(plan('a.mp4', '--vm-size', 'standard_nc64as_t4_v3').vm, { gpu: 'T4', gpus: 4, cores: 64 });
@@ -37,9 +50,8 @@ t.test('what says nothing about a plan is refused, and so are values out of rang
     [['a.mp4', '--vm-size', 'Standard_NC4as_T4_v4'], /did you mean Standard_NC4as_T4_v3/],
     [['a.mp4', '--network', '0'], /--network takes a number/],
     [['a.mp4', '--price', '0'], /--price takes a number/],
-    [['a.mp4', '--out-dir', 'd'], /--out-dir does not apply to a plan/],
-    [['a.mp4', '--plan', 'p.json'], /--plan does not apply to a plan/],
-    [['a.mp4', '--report', 'r.json'], /--report does not apply to a plan/],
+    [['a.mp4', '--out-dir', 'd'], /a plan is for one video: --out-dir does not apply/],
+    [['a.mp4', '--max-cost', '3'], /--max-cost needs --price/],
     [['a.mp4', 'b.mp4', '--format', 'mkv'], /contradicts the name of OUTPUT/],
   ];
   for (const [argv, message] of refused) t.throws(() => plan(...argv), message);

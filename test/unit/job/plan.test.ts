@@ -8,15 +8,8 @@ import {
   predict,
   type Ranks,
 } from '../../../src/job/plan/predict.js';
-import {
-  costText,
-  money,
-  type PlanFile,
-  parsePlanFile,
-  plannedFor,
-  plannedText,
-} from '../../../src/job/report/planned.js';
-import { summaryLines } from '../../../src/job/report/summary.js';
+import { type PlanFile, parsePlanFile, plannedFor } from '../../../src/job/report/planned.js';
+import { costText, money, plannedText, summaryLines } from '../../../src/job/report/summary.js';
 import { runFacts } from '../../fixtures/report-facts.js';
 
 /** Four cores: inference fills them; codecs are ten times cheaper. */
@@ -167,7 +160,7 @@ t.test('a job is compared with its row, in speed and time; part of a job in spee
   const lacking: readonly (readonly [Partial<typeof job>, RegExp])[] = [
     [{ bytes: 1 }, /the plan p\.json says nothing about this job: it is a plan of another video$/],
     [{ model: 'cd' }, /another model$/],
-    [{ ranks: { ...ranks, ranks: 3 } as never }, /it has no row for 3 ranks on 1 nodes, split into frames$/],
+    [{ ranks: { ...ranks, ranks: 3 } as never }, /it has no row for 3 ranks on 1 node, split into frames$/],
   ];
   for (const [other, text] of lacking)
     t.match(plannedText(plannedFor(plan, { ...job, ...other }), 1, 1), text);
