@@ -6,7 +6,10 @@ import { childPids } from './children.js';
 export interface ProcessorTime {
   /** Of this process and its children, in user mode and in the kernel. */
   readonly used: number;
-  /** That its threads ran, and that they could have run while others had the processor. */
+  /**
+   * That the threads of this process and of its running children ran, and that they could have run while
+   * others had the processor.
+   */
   readonly ran: number;
   readonly waited: number;
 }
@@ -18,8 +21,10 @@ const NANOSECONDS = 1e9;
 /** Returns the processor time so far. Only differences mean something: threads that ended count no more. */
 export function processorTime(): ProcessorTime {
   const { user, system } = process.cpuUsage();
-  const running = childPids().reduce((sum, pid) => sum + secondsIn(`/proc/${pid}/stat`, 11), 0);
-  return { used: (user + system) / 1e6 + secondsIn('/proc/self/stat', 13) + running, ...threadTimes() };
+  const pids = childPids();
+  const running = pids.reduce((sum, pid) => sum + secondsIn(`/proc/${pid}/stat`, 11), 0);
+  const used = (user + system) / 1e6 + secondsIn('/proc/self/stat', 13) + running;
+  return { used, ...threadTimes(['self', ...pids]) };
 }
 
 /**
@@ -32,15 +37,25 @@ function secondsIn(path: string, field: number): number {
   return (Number(fields[field] ?? 0) + Number(fields[field + 1] ?? 0)) / TICKS_PER_SECOND;
 }
 
-/** Returns the times of all threads; zeros where the kernel does not count them. */
-function threadTimes(): Pick<ProcessorTime, 'ran' | 'waited'> {
+/** Returns the times of the threads of processes; zeros where the kernel does not count them. */
+function threadTimes(processes: readonly (number | string)[]): Pick<ProcessorTime, 'ran' | 'waited'> {
   let [ran, waited] = [0, 0];
-  for (const thread of readdirSync('/proc/self/task')) {
-    const [on = 0, ready = 0] = textOf(`/proc/self/task/${thread}/schedstat`).split(' ').map(Number);
-    ran += on / NANOSECONDS;
-    waited += ready / NANOSECONDS;
+  for (const folder of processes.map((one) => `/proc/${one}/task`)) {
+    for (const thread of threadsIn(folder)) {
+      const [on = 0, ready = 0] = textOf(`${folder}/${thread}/schedstat`).split(' ').map(Number);
+      ran += on / NANOSECONDS;
+      waited += ready / NANOSECONDS;
+    }
   }
   return { ran, waited };
+}
+
+function threadsIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // the process has ended
+  }
 }
 
 function textOf(path: string): string {

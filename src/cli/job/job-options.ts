@@ -10,6 +10,7 @@ import { DEPTH_CHOICES } from '../../video/codecs/depth.js';
 import { AUDIO_CODECS } from '../../video/streams/stream-choices.js';
 import { loggingOptions } from '../parsing/common-options.js';
 import { CRF_HELP, codecNamed, DEPTH_HELP, PRESET_HELP } from './encoding.js';
+import { limitOptions } from './limit-options.js';
 
 export const MODEL_GROUP = 'Model:';
 export const STRENGTH_HELP = 'from the source (0) to the model (1) and past it (1.5); default 1';
@@ -131,7 +132,7 @@ export function deviceOptions<T>(parser: Argv<T>) {
 
 function runOptions<T>(parser: Argv<T>) {
   const group = RUN_GROUP;
-  return deviceOptions(parser)
+  const work = deviceOptions(parser)
     .option('batch', { type: 'string', default: 'auto', group, describe: 'frames per inference' })
     .option('schedule', {
       type: 'string',
@@ -172,22 +173,8 @@ function runOptions<T>(parser: Argv<T>) {
       default: STALL_TIMEOUT,
       group,
       describe: 'end the job, resumably, after so many seconds without progress; 0: never',
-    })
-    .option('max-hours', {
-      type: 'number',
-      group,
-      describe: 'stop this run, resumably, after so many hours; 0: never',
-    })
-    .option('price', {
-      type: 'number',
-      group,
-      describe: 'price of a node for an hour, in any currency: the summary tells the cost',
-    })
-    .option('max-cost', {
-      type: 'number',
-      group,
-      describe: 'stop this run, resumably, when it has cost so much: hours x nodes x --price',
-    })
+    });
+  return limitOptions(work, group)
     .option('restart', {
       type: 'boolean',
       default: false,

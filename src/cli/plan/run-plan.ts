@@ -44,11 +44,10 @@ export function planLines(plan: Plan): readonly string[] {
   const { input, model, nodes, measured, rows } = plan;
   const size = model.size === undefined ? '' : ` (${model.size})`;
   const isMeasured = nodes.kind === 'measured';
-  const left = measured.available < 1 ? `, ${Math.round(100 * measured.available)} % of them free` : '';
   const best = rows.find((row) => 'best' in row && row.best);
   return [
     `${input.path}: ${input.width}x${input.height} ${input.codec}, ${plan.frames} frames, through ${model.name}${size}`,
-    `a node: ${nodes.name}, ${counted(measured.cores, 'core')}${left}; inference by ${plan.provider} in ${plan.precision}`,
+    `a node: ${nodes.name}, ${counted(measured.cores, 'core')}; inference by ${plan.provider} in ${plan.precision}`,
     `${isMeasured ? 'each stage alone' : 'at most, not measured'}: ${stagesText(plan)}`,
     ...(plan.videoBytes > 0 ? [`the video will have about ${bytesText(plan.videoBytes)}`] : []),
     '',

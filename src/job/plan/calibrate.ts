@@ -18,12 +18,15 @@ import { readRow } from '../journal/result-row.js';
 import { ENCODER_WORK } from '../journal/work.js';
 import type { PreparedJob, VideoOutput } from '../prepare/prepare.js';
 import { layoutOf } from '../split/row-layout.js';
-import type { NodeSpeeds, StageCost } from './predict.js';
+import type { NodeSpeeds } from './predict.js';
+import { costOf, type Encoded, encoderCost, firstAndFurther, type Spent, timeSince } from './stage-costs.js';
 
 /** What was measured. */
 export interface Calibration {
   /** Decoding per frame of the source, whether or not it is taken. */
   readonly node: NodeSpeeds;
+  /** The part of the time that the threads of inference had a core when they wanted one. */
+  readonly available: number;
   /** Seconds to open the sessions of a node's ranks. */
   readonly openSeconds: number;
   readonly provider: string;
@@ -57,13 +60,6 @@ const MOST_SECONDS = 4;
 /** Bytes of the frames and results that are held at a time. */
 const MOST_HELD = 2 ** 28;
 
-/** Some work, and the time that it took. */
-interface Spent {
-  readonly frames: number;
-  readonly seconds: number;
-  readonly coreSeconds: number;
-}
-
 /**
  * Decodes, infers and encodes for a second each, in all, at some places of the video.
  *
@@ -84,7 +80,7 @@ export async function calibrate(request: CalibrationRequest): Promise<Calibratio
       streams.map((stream) => inferenceLoop(stream, shape, capacity)),
     );
     const decoded: Spent[] = [];
-    const inferred: (Spent & { readonly available: number })[] = [];
+    const inferred: Spent[] = [];
     const encoded: Encoded[] = [];
     const measureAt = async (time: number): Promise<void> => {
       stopped.throwIfAborted();
@@ -95,7 +91,7 @@ export async function calibrate(request: CalibrationRequest): Promise<Calibratio
       const { video } = prepared;
       if (video === undefined) return;
       const rows = loops[0]?.rows.subarray(0, made * shape.styledBytes) ?? new Uint8Array(0);
-      encoded.push(await encodeRows(request, video, rows));
+      encoded.push(await encodeRows(request, video, rows, inferred.at(-1)?.available ?? 1));
     };
     for (const time of timesOf(prepared)) await measureAt(time);
     // The container may declare a longer video than there is.
@@ -103,7 +99,16 @@ export async function calibrate(request: CalibrationRequest): Promise<Calibratio
     if (inferred.length === 0)
       throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
     const { provider, precision } = first;
-    return { ...summed(prepared, decoded, inferred, encoded), openSeconds, provider, precision };
+    const cores = availableParallelism();
+    const [firstBytes, furtherBytes] = firstAndFurther(encoded, ({ bytes }) => bytes);
+    return {
+      node: {
+        ...{ cores, decode: costOf(decoded, cores), infer: costOf(inferred, cores) },
+        encode: encoded.length === 0 ? undefined : encoderCost(encoded, prepared.segmentFrames, cores),
+      },
+      available: inferred.reduce((sum, one) => sum + one.available, 0) / inferred.length,
+      ...{ openSeconds, provider, precision, firstBytes, furtherBytes },
+    };
   } finally {
     for (const { streams } of ranks) await disposeInferenceStreams(streams);
   }
@@ -177,8 +182,7 @@ async function decodeAt(
     const spare = new Uint8Array(frameBytes);
     while (seconds() < DECODE_SECONDS && (await next(spare)));
   }
-  const coreSeconds = processorTime().used - before.used;
-  spent.push({ frames, seconds: seconds(), coreSeconds });
+  spent.push({ frames, ...timeSince(began, before) });
   return count;
 }
 
@@ -219,31 +223,24 @@ async function inferAll(
   loops: readonly InferenceLoop[],
   shard: Uint8Array,
   frames: number,
-  spent: (Spent & { readonly available: number })[],
+  spent: Spent[],
 ): Promise<number> {
   const [began, before] = [performance.now(), processorTime()];
   const made = await Promise.all(loops.map((loop) => loop.run(shard, frames)));
-  const now = processorTime();
-  const [ran, waited] = [now.ran - before.ran, now.waited - before.waited];
-  spent.push({
-    frames: made.reduce((sum, one) => sum + one.made, 0),
-    seconds: (performance.now() - began) / 1000,
-    coreSeconds: now.used - before.used,
-    available: ran > 0 ? ran / (ran + waited) : 1,
-  });
+  const all = made.reduce((sum, one) => sum + one.made, 0);
+  spent.push({ frames: all, ...timeSince(began, before) });
   return made[0]?.first ?? 0;
 }
 
-/** An encoder's work on the first frame alone, and on all frames. */
-interface Encoded {
-  readonly first: Spent & { readonly bytes: number };
-  readonly all: Spent & { readonly bytes: number };
-}
-
+/**
+ * Encodes the first frame alone, then all of them. `available` is that of inference right before: nothing
+ * tells how long the threads of an encoder waited that has ended.
+ */
 async function encodeRows(
   { prepared, shape, folder }: CalibrationRequest,
   { spec }: VideoOutput,
   rows: Uint8Array,
+  available: number,
 ): Promise<Encoded> {
   const path = join(folder, 'calibration.nut');
   const layout = layoutOf(prepared);
@@ -258,8 +255,7 @@ async function encodeRows(
       }
       await encoder.finish();
       const { size: bytes } = await stat(path);
-      const coreSeconds = processorTime().used - before.used;
-      return { frames, seconds: (performance.now() - began) / 1000, coreSeconds, bytes };
+      return { frames, ...timeSince(began, before), available, bytes };
     } finally {
       await encoder.abort();
     }
@@ -267,63 +263,4 @@ async function encodeRows(
   const first = await encode(1);
   const count = rows.length / shape.styledBytes;
   return { first, all: count > 1 ? await encode(count) : first };
-}
-
-function summed(
-  { segmentFrames }: PreparedJob,
-  decoded: readonly Spent[],
-  inferred: readonly (Spent & { readonly available: number })[],
-  encoded: readonly Encoded[],
-): Pick<Calibration, 'node' | 'firstBytes' | 'furtherBytes'> {
-  const available = inferred.reduce((sum, one) => sum + one.available, 0) / inferred.length;
-  /** Returns what a segment's first frame takes, on average, and each further one. */
-  const parts = (value: (spent: Encoded['all']) => number): readonly [number, number] => {
-    const first = encoded.reduce((sum, one) => sum + value(one.first), 0) / encoded.length;
-    const more = encoded.reduce((sum, { all, first }) => sum + value(all) - value(first), 0);
-    const frames = encoded.reduce((sum, { all }) => sum + all.frames - 1, 0);
-    return [first, frames > 0 ? Math.max(0, more / frames) : first];
-  };
-  const perFrame = (value: (spent: Encoded['all']) => number): number => {
-    const [first, further] = parts(value);
-    return (first + further * (segmentFrames - 1)) / segmentFrames;
-  };
-  const encode: StageCost | undefined =
-    encoded.length === 0
-      ? undefined
-      : {
-          framesPerSecond: 1 / perFrame(({ seconds }) => seconds),
-          coreSeconds: perFrame(({ coreSeconds }) => coreSeconds),
-        };
-  const [firstBytes, furtherBytes] = encode === undefined ? [0, 0] : parts(({ bytes }) => bytes);
-  return {
-    node: {
-      ...{ cores: availableParallelism(), available },
-      ...{ decode: costOf(decoded), infer: costOf(inferred), encode },
-    },
-    ...{ firstBytes, furtherBytes },
-  };
-}
-
-/** The shortest time that is told from none. */
-const INSTANT = 1e-4;
-
-function costOf(spent: readonly Spent[]): StageCost {
-  const total = (value: (one: Spent) => number): number => spent.reduce((sum, one) => sum + value(one), 0);
-  const frames = Math.max(
-    1,
-    total((one) => one.frames),
-  );
-  return {
-    framesPerSecond:
-      frames /
-      Math.max(
-        INSTANT,
-        total(({ seconds }) => seconds),
-      ),
-    coreSeconds:
-      Math.max(
-        0,
-        total(({ coreSeconds }) => coreSeconds),
-      ) / frames,
-  };
 }

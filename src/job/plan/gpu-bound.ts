@@ -43,7 +43,7 @@ export function gpuBound(
   };
   const framesPerSecond = (gpus * GPU_PEAKS[gpu][precision]) / macs;
   return {
-    ...{ cores, available: 1, decode: codec(measured.decode) },
+    ...{ cores, decode: codec(measured.decode) },
     encode: measured.encode && codec(measured.encode),
     infer: { framesPerSecond, coreSeconds: 0 },
   };

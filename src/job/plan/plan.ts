@@ -58,6 +58,8 @@ export interface Plan {
   readonly provider: string;
   readonly precision: string;
   readonly measured: NodeSpeeds;
+  /** The part of the time that threads had a core when they wanted one; the speeds are those of 1. */
+  readonly available: number;
   /** Expected bytes of the video in the output. */
   readonly videoBytes: number;
   /** Bytes per second between nodes, each way. */
@@ -75,7 +77,7 @@ export interface PlanContext {
   readonly readModel: Parameters<typeof prepareJob>[1];
 }
 
-/** Below this part of the cores, a note tells that other programs have the rest. */
+/** If threads had a core for less of the time, a note tells that other programs have the rest. */
 const BUSY = 0.9;
 
 /**
@@ -133,7 +135,13 @@ export async function planJob(options: PlanOptions, context: PlanContext): Promi
     nodes: vm === undefined ? { kind: 'measured', name: machine.kind } : { kind: 'bound', name: vm.name },
     provider: vm === undefined ? calibration.provider : 'cuda',
     precision: vm === undefined ? calibration.precision : gpuPrecision(prepared),
-    ...{ measured: node, videoBytes, network: options.network, price: job.price },
+    ...{
+      measured: node,
+      available: calibration.available,
+      videoBytes,
+      network: options.network,
+      price: job.price,
+    },
     rows: rows.map((row) => ({ ...row, ...('seconds' in row ? { best: row === best } : {}) })),
     notes: [...prepared.notes, ...notesOf(options, calibration, source.video.framesDeclared)],
   };
@@ -233,15 +241,15 @@ function rowOf({ job, prepared, machine, node, work, refusal, isHere }: RowFacts
 
 function notesOf(
   { job, vm }: PlanOptions,
-  { node }: Calibration,
+  { available }: Calibration,
   framesDeclared: boolean,
 ): readonly string[] {
   return [
     ...(framesDeclared ? [] : ['the number of frames is an estimate: the container does not say it']),
     ...(job.hwaccel === 'none' ? [] : ['software codecs were measured: --hwaccel is not planned']),
-    ...(vm === undefined && node.available < BUSY
+    ...(vm === undefined && available < BUSY
       ? [
-          `other programs keep this machine busy: ${Math.round(100 * node.available)} % of its cores were left, and the plan assumes that it stays so`,
+          `other programs keep this machine busy: threads had a core for ${Math.round(100 * available)} % of the time they wanted one. The plan is for machines without them; here and now a job is slower`,
         ]
       : []),
     ...(vm === undefined

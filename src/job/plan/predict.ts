@@ -12,8 +12,6 @@ export interface StageCost {
 /** The speeds of a node. All nodes are assumed to be alike. */
 export interface NodeSpeeds {
   readonly cores: number;
-  /** The part of these cores that other programs leave, above 0, at most 1. */
-  readonly available: number;
   /** One decoder and one encoder; the encoder is undefined if nothing is encoded. */
   readonly decode: StageCost;
   readonly encode: StageCost | undefined;
@@ -114,18 +112,18 @@ function inFrames(node: NodeSpeeds, work: PlannedWork, { nodes, perNode }: Ranks
 }
 
 function inSegments(node: NodeSpeeds, { pieces = 1 }: PlannedWork, { nodes, perNode }: Ranks) {
-  const { decode, infer, encode, cores, available } = node;
+  const { decode, infer, encode, cores } = node;
   const count = nodes * perNode;
   // Ranks without a last piece wait for those that have one.
   const even = pieces / (count * Math.ceil(pieces / count));
   const each = (stage: StageCost): number =>
-    even * nodes * Math.min(perNode * stage.framesPerSecond, (cores * available) / stage.coreSeconds);
+    even * nodes * Math.min(perNode * stage.framesPerSecond, cores / stage.coreSeconds);
   const used = decode.coreSeconds + infer.coreSeconds + (encode?.coreSeconds ?? 0);
   return {
     decode: each(decode),
     infer: even * nodes * infer.framesPerSecond,
     encode: encode === undefined ? Number.POSITIVE_INFINITY : each(encode),
-    cores: (even * nodes * cores * available) / used,
+    cores: (even * nodes * cores) / used,
     transport: Number.POSITIVE_INFINITY,
   };
 }
@@ -144,7 +142,7 @@ function framesOfBusiest({ frames, share, run }: PlannedWork, ranks: number): nu
  */
 function coresOfRoot(node: NodeSpeeds, schedule: ScheduleName, nodes: number): number {
   const { decode, infer, encode } = node;
-  const cores = node.cores * node.available;
+  const { cores } = node;
   const codecs = decode.coreSeconds + (encode?.coreSeconds ?? 0);
   const even = cores / (codecs + infer.coreSeconds / nodes);
   if (schedule === 'even' || infer.coreSeconds === 0) return even;

@@ -79,7 +79,8 @@ const PLAN: Plan = {
   input: { path: 'in\u001b.mp4', bytes: 1, codec: 'h264', width: 320, height: 180 },
   model: { name: 'wave', size: 'fast', sha256: 'ab' },
   nodes: { kind: 'measured', name: 'a CPU' },
-  measured: { cores: 2, available: 1, decode: STAGE, infer: STAGE, encode: STAGE },
+  available: 1,
+  measured: { cores: 2, decode: STAGE, infer: STAGE, encode: STAGE },
   ...{ network: 1.25e9, price: 0.5 },
   rows: [
     {

@@ -8,13 +8,14 @@ import {
   predict,
   type Ranks,
 } from '../../../src/job/plan/predict.js';
+import { costOf, encoderCost, firstAndFurther, timeBetween } from '../../../src/job/plan/stage-costs.js';
 import { type PlanFile, parsePlanFile, plannedFor } from '../../../src/job/report/planned.js';
 import { costText, money, plannedText, summaryLines } from '../../../src/job/report/summary.js';
 import { runFacts } from '../../fixtures/report-facts.js';
 
 /** Four cores: inference fills them; codecs are ten times cheaper. */
 const NODE: NodeSpeeds = {
-  ...{ cores: 4, available: 1 },
+  cores: 4,
   decode: { framesPerSecond: 400, coreSeconds: 0.005 },
   infer: { framesPerSecond: 10, coreSeconds: 0.4 },
   encode: { framesPerSecond: 100, coreSeconds: 0.03 },
@@ -37,7 +38,7 @@ const on = (nodes: number, split: Ranks['split'] = 'frames', perNode = 1): Ranks
 t.test('a pipeline runs at the speed of its slowest stage, which the plan names', async (t) => {
   const slow = { framesPerSecond: 5, coreSeconds: 0 };
   const free = { framesPerSecond: 1000, coreSeconds: 0 };
-  const all = { cores: 4, available: 1, decode: free, infer: free, encode: free };
+  const all = { cores: 4, decode: free, infer: free, encode: free };
   for (const stage of ['decode', 'infer', 'encode'] as const) {
     for (const split of ['frames', 'segments'] as const) {
       const { limit, framesPerSecond } = predict({ ...all, [stage]: slow }, WORK, on(1, split));
@@ -57,8 +58,6 @@ t.test('stages on the same cores share them', async (t) => {
   const { limit, limits } = predict(NODE, WORK, on(1));
   t.equal(limit, 'cores');
   t.equal(limits.cores, 4 / 0.435);
-  const busy = predict({ ...NODE, available: 0.5 }, WORK, on(1));
-  t.equal(busy.limits.cores, 2 / 0.435, 'other programs take half of them');
   // Rank 0's node infers a fourth of the frames, and decodes and encodes all of them.
   t.equal(predict(NODE, WORK, on(4)).limits.cores, 4 / (0.035 + 0.1));
   t.equal(predict(NODE, WORK, on(4, 'segments')).limits.cores, 16 / 0.435);
@@ -122,6 +121,41 @@ t.test('a GPU that is not here: its peak, and codecs as fast per core as here', 
   t.equal(node.decode.framesPerSecond, 8 / 0.005);
   t.equal(node.encode?.framesPerSecond, 8 / 0.03);
   t.equal(gpuBound(NODE, { ...T4, gpu: 'H100' }, 'fp32', 247e9).infer.framesPerSecond, 2000);
+});
+
+t.test('a busy machine is planned as an idle one: the waits of its threads are taken off', async (t) => {
+  const spent = { frames: 10, seconds: 4, coreSeconds: 2, available: 0.5 };
+  t.same(costOf([spent, spent], 4), { framesPerSecond: 5, coreSeconds: 0.2 });
+  t.same(costOf([spent], 0.5), { framesPerSecond: 2.5, coreSeconds: 0.2 }, 'as all cores do, at most');
+  t.ok(Number.isFinite(costOf([], 4).framesPerSecond), 'of nothing there is a speed, too');
+  const time = (used: number, ran: number, waited: number) => ({ used, ran, waited });
+  t.same(timeBetween(time(1, 1, 1), time(3, 2, 4)), { coreSeconds: 2, available: 0.25 });
+  t.same(timeBetween(time(0, 0, 0), time(1, 0, 0)), { coreSeconds: 1, available: 1 }, 'not counted');
+  t.equal(timeBetween(time(0, 5, 5), time(1, 1, 9)).available, 1, 'a child has ended meanwhile');
+});
+
+t.test('an encoder starts anew for each segment', async (t) => {
+  const encoded = {
+    first: { frames: 1, seconds: 2, coreSeconds: 1, available: 1, bytes: 1000 },
+    all: { frames: 11, seconds: 4, coreSeconds: 3, available: 1, bytes: 3000 },
+  };
+  t.same(
+    firstAndFurther([encoded, encoded], ({ bytes }) => bytes),
+    [1000, 200],
+  );
+  const { framesPerSecond, coreSeconds } = encoderCost([encoded], 6, 100);
+  t.equal(framesPerSecond.toFixed(6), (6 / (2 + 5 * 0.2)).toFixed(6));
+  t.equal(coreSeconds.toFixed(6), ((1 + 5 * 0.2) / 6).toFixed(6));
+  const one = { first: encoded.first, all: encoded.first };
+  t.same(
+    firstAndFurther([one], ({ bytes }) => bytes),
+    [1000, 1000],
+    'of one frame nothing more is known',
+  );
+  t.same(
+    firstAndFurther([], () => 1),
+    [0, 0],
+  );
 });
 
 const ROWS = [
