@@ -77,7 +77,13 @@ async function openRoot() {
 const work = world.isRoot ? await openRoot() : undefined;
 await world.broadcastValue(0);
 const start = performance.now();
-const mine = await runSegments({ world, watchdog, log }, [session], shape, context, work);
+const mine = await runSegments(
+  { world, watchdog, log, options: { trace: undefined } },
+  [session],
+  shape,
+  context,
+  work,
+);
 const seconds = (performance.now() - start) / 1000;
 const ranks = await world.collect(mine.frames);
 if (work !== undefined && ranks !== undefined) {

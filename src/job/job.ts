@@ -1,6 +1,6 @@
 import type { OpenedSession } from '../model/session/session.js';
 import { rankName } from '../mpi/world.js';
-import type { RankWork } from '../pipeline/meter.js';
+import { type RankWork, StageMeter } from '../pipeline/meter.js';
 import { type PipelineShape, runPipeline } from '../pipeline/pipeline.js';
 import { sayFailure } from '../report/failure.js';
 import { exitCode, workError } from '../system/errors.js';
@@ -102,7 +102,8 @@ async function runOnRoot(
   async function runFrames(): Promise<RankWork> {
     using _ = work.progress;
     try {
-      if (ends !== undefined) return await runPipeline(world, opened.streams, shape, ends, watchdog.activity);
+      if (ends !== undefined)
+        return await runPipeline(world, opened.streams, shape, ends, watchdog.activity, meterOf(context));
       const { runSegments } = await import('./split/segment-run.js');
       return await runSegments(context, opened.streams, shape, storage, pieces);
     } catch (error) {
@@ -143,7 +144,14 @@ async function runOnOther(context: RunContext, storage: StorageContext, monitor:
   async function runFrames(): Promise<RankWork> {
     try {
       if (mode === 'frames')
-        return await runPipeline(world, opened.streams, shape, undefined, watchdog.activity);
+        return await runPipeline(
+          world,
+          opened.streams,
+          shape,
+          undefined,
+          watchdog.activity,
+          meterOf(context),
+        );
       const { runSegments } = await import('./split/segment-run.js');
       return await runSegments(context, opened.streams, shape, storage, undefined);
     } catch (error) {
@@ -190,6 +198,11 @@ async function openChooser(
   const { splitChooser } = await import('./split/choose.js');
   const nvenc = trials?.ranks[0]?.nvenc?.works === true;
   return withinLimits(await splitChooser(world, options, opened, shape, nvenc), world.size);
+}
+
+/** Returns the meter of this rank's work in a pipeline that begins now. */
+function meterOf({ options, watchdog }: RunContext): StageMeter {
+  return new StageMeter(watchdog.activity, options.trace !== undefined);
 }
 
 function rankReport({ world }: RunContext, opened: OpenedSession, work: RankWork): RankReport {

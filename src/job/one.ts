@@ -10,7 +10,14 @@ export async function runOne(context: RunContext, job: JobOptions): Promise<void
   const root = world.isRoot ? await openRoot(context, job) : undefined;
   const facts = await runJob(context, root);
   await onRoot(world, async () => {
-    if (facts === undefined || options.report === undefined) return;
+    if (facts === undefined) return;
+    const { version, input, output, ranks } = facts;
+    if (options.trace !== undefined) {
+      const { writeTrace } = await import('./report/trace.js');
+      const [from, to] = [String(input.path), String(output.path)];
+      await writeTrace(options.trace, { version, input: from, output: to, ranks });
+    }
+    if (options.report === undefined) return;
     const { runReport } = await import('./report/run-report.js');
     const { writeReport } = await import('./report/write-report.js');
     const json = runReport(facts);

@@ -1,4 +1,5 @@
 import { type Activity, UNWATCHED, type UnderWay } from '../watchdog/activity.js';
+import { type SpanLog, type StageSpans, spanLog } from './spans.js';
 import type { Stage } from './stages.js';
 import { type RankTimeline, type TimeBins, timeBins } from './time-bins.js';
 
@@ -10,6 +11,8 @@ export interface RankWork {
   readonly frames: number;
   readonly seconds: StageSeconds;
   readonly timeline: RankTimeline;
+  /** Undefined unless a trace is made. */
+  readonly spans?: StageSpans;
 }
 
 /**
@@ -20,16 +23,19 @@ export class StageMeter {
   readonly #seconds: Record<Stage, number> = { decode: 0, scatter: 0, infer: 0, gather: 0, encode: 0 };
   /**
    * For each working stage: how many works overlap, and the time (performance.now) up to which its seconds
-   * are booked.
+   * are booked, and up to which they are in the spans.
    */
-  readonly #atWork = new Map<Stage, { count: number; booked: number }>();
+  readonly #atWork = new Map<Stage, { count: number; booked: number; unlogged: number }>();
   #frames = 0;
   #runs = 0;
   readonly #activity: Activity;
   readonly #bins: TimeBins = timeBins();
+  readonly #spans: SpanLog | undefined;
 
-  constructor(activity: Activity = UNWATCHED) {
+  /** `keepsSpans`: for a trace. */
+  constructor(activity: Activity = UNWATCHED, keepsSpans = false) {
     this.#activity = activity;
+    this.#spans = keepsSpans ? spanLog() : undefined;
   }
 
   /**
@@ -37,7 +43,8 @@ export class StageMeter {
    * `frames` are the first and the last frame of the work, from 1.
    */
   async time<T>(stage: Stage, work: Promise<T>, frames?: UnderWay['frames']): Promise<T> {
-    const mine = this.#atWork.get(stage) ?? { count: 0, booked: performance.now() };
+    const begin = performance.now();
+    const mine = this.#atWork.get(stage) ?? { count: 0, booked: begin, unlogged: begin };
     this.#atWork.set(stage, mine);
     mine.count += 1;
     try {
@@ -45,7 +52,9 @@ export class StageMeter {
     } finally {
       const now = performance.now();
       this.#book(stage, mine.booked, now);
+      this.#spans?.add(stage, mine.unlogged, now);
       mine.booked = now;
+      mine.unlogged = now;
       mine.count -= 1;
       if (mine.count === 0) this.#atWork.delete(stage);
     }
@@ -58,7 +67,13 @@ export class StageMeter {
   waited(since: number, within?: Stage): void {
     const now = performance.now();
     this.#book('scatter', since, now);
-    if (within !== undefined) this.#book(within, since, now, -1);
+    this.#spans?.add('scatter', since, now);
+    if (within === undefined) return;
+    this.#book(within, since, now, -1);
+    const around = this.#atWork.get(within);
+    if (around === undefined) return;
+    this.#spans?.add(within, around.unlogged, since);
+    around.unlogged = now;
   }
 
   /** Counts a frame that left the pipeline. */
@@ -78,7 +93,11 @@ export class StageMeter {
   }
 
   read(): RankWork {
-    return { frames: this.#frames, seconds: { ...this.#seconds }, timeline: this.#bins.read() };
+    const spans = this.#spans?.read();
+    return {
+      ...{ frames: this.#frames, seconds: { ...this.#seconds }, timeline: this.#bins.read() },
+      ...(spans === undefined ? {} : { spans }),
+    };
   }
 
   #book(stage: Stage, from: number, to: number, sign: 1 | -1 = 1): void {

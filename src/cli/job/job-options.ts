@@ -283,6 +283,12 @@ function outputOptions<T>(parser: Argv<T>) {
       type: 'string',
       group,
       describe: 'compare the speed with this file, which "plan --json" made',
+    })
+    .option('trace', {
+      type: 'string',
+      group,
+      describe:
+        'write when each stage of each rank worked to this file, for ui.perfetto.dev or chrome://tracing',
     });
   return loggingOptions(outputs, group).option('progress', {
     type: 'string',

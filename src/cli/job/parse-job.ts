@@ -105,7 +105,7 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
   }
   const areTables = tableFormatNamed(options.format) !== undefined;
   refuseForKind(areTables, parsed);
-  const single = (['table', 'output', 'plan'] as const).find((name) => parsed[name] !== undefined);
+  const single = (['table', 'output', 'plan', 'trace'] as const).find((name) => parsed[name] !== undefined);
   if (single !== undefined) {
     const instead = single === 'table' ? '; --format parquet makes a table of each' : '';
     throw usage(`--${single} goes with one INPUT and one OUTPUT${instead}`);
@@ -238,6 +238,7 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     strict: parsed.strict,
     video: videoIndexOf(usage, parsed.video),
     report: parsed.report,
+    trace: parsed.trace,
     table: parsed.table,
     outputs: furtherOutputs(parsed.output),
     every: whole('every', parsed.every, 1, 1e6) ?? 1,

@@ -95,8 +95,8 @@ const { whole, inRange } = optionValues(usage);
 /** The state folder, beside the outputs. */
 export const STATE = '.framescatter-watch';
 const GIB = 2 ** 30;
-/** Options that two jobs cannot share: a journal belongs to one video, and each would rewrite the report. */
-const OF_ONE_JOB = /^--(work-?dir|report)(?:=|$)/i;
+/** Options that two jobs cannot share: a journal belongs to one video, and each would rewrite the files. */
+const OF_ONE_JOB = /^--(work-?dir|report|trace)(?:=|$)/i;
 const HINT =
   'put it into AZURE_STORAGE_CONNECTION_STRING: BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=SAS';
 /**

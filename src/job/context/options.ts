@@ -88,6 +88,8 @@ export interface RunOptions extends StreamChoices {
   /** Index of the video stream to process, as `probe` prints it; undefined: the file's main stream. */
   readonly video: number | undefined;
   readonly report: string | undefined;
+  /** A file for the times of all stages, for trace viewers. */
+  readonly trace: string | undefined;
   /** A file or blob for the table of the model, beside the video. */
   readonly table: string | undefined;
   /** The same of further tables and pictures, by the names of their outputs. */

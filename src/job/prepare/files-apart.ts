@@ -7,6 +7,7 @@ import { type Location, parseLocation } from '../../storage/location/location.js
 import { JobError } from '../../system/errors.js';
 import type { JobOptions } from '../context/options.js';
 import { workLocation } from '../journal/work.js';
+import { refuseForeignTrace } from '../report/trace.js';
 import { refuseForeignReport } from '../report/write-report.js';
 
 /** A file or folder that the command line names. */
@@ -34,7 +35,8 @@ export interface MoreFiles {
 
 /**
  * Refuses jobs that would overwrite an input, a model, a list, or an output of their own or of another job,
- * under any name or link; also a report that would replace something else. Does not look at Blob storage.
+ * under any name or link; also a report or trace that would replace something else. Does not look at Blob
+ * storage.
  *
  * @throws {JobError} output: when a job would.
  */
@@ -60,7 +62,10 @@ export async function refuseSharedFiles(
     for (const key of file.keys) read.set(key, file);
 
   const folders: Identified[] = [];
-  const writes = named('the report', first?.report, '--report');
+  const writes = [
+    ...named('the report', first?.report, '--report'),
+    ...named('the trace', first?.trace, '--trace'),
+  ];
   for (const job of jobs) writes.push(...local('the output', parseLocation(job.output), 'output'));
   if (first?.table !== undefined) writes.push(...local('the table', parseLocation(first.table), '--table'));
   for (const [name, place] of first?.outputs ?? [])
@@ -81,6 +86,7 @@ export async function refuseSharedFiles(
       throw refusal(`${lost.what} lies in the work folder ${folder.path}: ${lost.path}`, folder);
   }
   if (first?.report !== undefined) await refuseForeignReport(first.report);
+  if (first?.trace !== undefined) await refuseForeignTrace(first.trace);
 
   function note(file: Identified): void {
     for (const key of file.keys) {

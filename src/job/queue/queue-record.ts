@@ -59,6 +59,7 @@ function keyOf(options: QueueOptions): string {
     workDir,
     restart,
     report,
+    trace,
     logFormat,
     progress,
     verbosity,

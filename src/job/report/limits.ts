@@ -1,6 +1,7 @@
 /** What limited a job's pipeline, and what would make it faster. Pure. */
 import type { StageSeconds } from '../../pipeline/meter.js';
 import type { ScheduleName } from '../../pipeline/schedule.js';
+import type { StageSpans } from '../../pipeline/spans.js';
 import { STAGES, type Stage } from '../../pipeline/stages.js';
 import type { RankTimeline } from '../../pipeline/time-bins.js';
 
@@ -16,6 +17,8 @@ export interface RankReport {
   readonly peakMemory?: number;
   readonly seconds: StageSeconds;
   readonly timeline?: RankTimeline;
+  /** Of a rank whose job makes a trace. */
+  readonly spans?: StageSpans;
 }
 
 /** The facts that tell what limited a pipeline. */

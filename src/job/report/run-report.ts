@@ -41,6 +41,7 @@ export function runReport({ stills: _, ...facts }: RunFacts) {
   return {
     report: 1,
     ...facts,
+    ranks: facts.ranks.map(({ spans: _, ...rank }) => rank), // they are the trace's
     // The job gets here only if every frame and timestamp was found in the output.
     verified: { frames: facts.frames, timestamps: 'equal within one tick of the output' },
     stageSeconds: stageTimes(facts.ranks),

@@ -44,6 +44,8 @@ export interface PieceWorker {
   readonly folder: string;
   readonly channel: Channel<FromRank, ToRank>;
   readonly activity: Activity;
+  /** True for a trace. */
+  readonly keepsSpans: boolean;
 }
 
 type PieceOrder = ToRank & { readonly kind: 'piece' };
@@ -78,7 +80,7 @@ export async function workOnPieces(context: PieceWorker): Promise<RankWork> {
   const segments = segmentWriter(context, fail);
   let halted = false;
   let failure: { readonly error: unknown } | undefined;
-  const meter = new StageMeter(activity);
+  const meter = new StageMeter(activity, context.keepsSpans);
   let frames = 0;
   let current: OpenPiece | undefined;
   let given = 0;

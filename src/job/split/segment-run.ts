@@ -11,6 +11,11 @@ import { deal } from './deal.js';
 import type { PieceWork } from './piece-work.js';
 import { workOnPieces } from './piece-worker.js';
 
+/** The option that decides whether spans are kept. */
+interface SpanRequest {
+  readonly options: Pick<RunContext['options'], 'trace'>;
+}
+
 /**
  * Runs the job in pieces: the root deals out pieces of the compressed video and records the results; every
  * rank, the root too, decodes, infers and encodes. All ranks call this together; only the root has `work`,
@@ -18,7 +23,7 @@ import { workOnPieces } from './piece-worker.js';
  * this rank.
  */
 export async function runSegments(
-  { world, watchdog, log }: Pick<RunContext, 'world' | 'watchdog' | 'log'>,
+  { world, watchdog, log, options }: Pick<RunContext, 'world' | 'watchdog' | 'log'> & SpanRequest,
   streams: InferenceStreams,
   shape: PipelineShape,
   storage: StorageContext,
@@ -27,7 +32,9 @@ export async function runSegments(
   const task = await world.broadcastValue(work?.task);
   const gpu = deviceOf(world.localRank);
   const { activity } = watchdog;
-  const rank = { world, streams, shape, task, gpu, activity, folder: await storage.scratch.folder() };
+  const keepsSpans = options.trace !== undefined;
+  const folder = await storage.scratch.folder();
+  const rank = { world, streams, shape, task, gpu, activity, folder, keepsSpans };
   if (work === undefined) return workOnPieces({ ...rank, channel: channelToRoot(world) });
 
   const local = localChannel();

@@ -25,6 +25,7 @@ t.test('files that the command line names twice, under whatever names', async (t
     'labels.csv': 'cat',
     'videos.txt': 'b.mp4',
     'run.json': '{\n  "report": 1,\n  "x": 2\n}\n',
+    'times.json': '{"otherData":{"framescatterTrace":1,"x":2}}',
     sub: {},
     work: { 'c.mp4': 'film' },
   });
@@ -32,11 +33,17 @@ t.test('files that the command line names twice, under whatever names', async (t
   await fs.link(at('a.mp4'), at('hard.mp4'));
   await fs.symlink(at('a.mp4'), at('soft.mp4'));
   await fs.symlink(folder, at('sub/again'));
-  type Files = Partial<Pick<JobOptions, 'input' | 'output' | 'model' | 'report' | 'workDir'>>;
+  type Files = Partial<Pick<JobOptions, 'input' | 'output' | 'model' | 'report' | 'trace' | 'workDir'>>;
   const job = (files: Files): JobOptions => {
-    const { input = 'a.mp4', output = 'o.mp4', model = 'wave', report, workDir } = files;
+    const { input = 'a.mp4', output = 'o.mp4', model = 'wave', report, trace, workDir } = files;
     const path = (name: string | undefined) => (name === undefined ? undefined : at(name));
-    const paths = { input: at(input), output: at(output), report: path(report), workDir: path(workDir) };
+    const paths = {
+      input: at(input),
+      output: at(output),
+      report: path(report),
+      trace: path(trace),
+      workDir: path(workDir),
+    };
     return { ...paths, model: model === 'wave' ? model : at(model) } as JobOptions;
   };
   const refused: readonly (readonly [Files | readonly Files[], RegExp])[] = [
@@ -63,6 +70,11 @@ t.test('files that the command line names twice, under whatever names', async (t
     [{ report: 'm.json' }, /m\.json exists and is not a report/],
     [{ report: 'sub' }, /sub exists and is not a report/],
     [{ report: 'none/r.json' }, /none\/r\.json cannot be written/],
+    [{ trace: 'hard.mp4' }, /the trace is the input/],
+    [{ trace: 'o.mp4' }, /the output is the trace/],
+    [{ trace: 'run.json', report: 'run.json' }, /the trace is the report/],
+    [{ trace: 'run.json' }, /run\.json exists and is not a trace/],
+    [{ report: 'times.json' }, /times\.json exists and is not a report/],
   ];
   for (const [files, message] of refused) {
     const jobs = [files].flat().map((one) => job(one));
@@ -74,6 +86,8 @@ t.test('files that the command line names twice, under whatever names', async (t
     { report: 'run.json', workDir: 'work' },
     { model: 'm.onnx', workDir: 'sub' },
     { report: 'wave.json' },
+    { trace: 'times.json', report: 'run.json' },
+    { trace: 'new.json' },
   ];
   for (const files of fine) await t.resolves(refuseSharedFiles([job(files)]), JSON.stringify(files));
   await t.resolves(refuseSharedFiles([job({}), job({ input: 'b.mp4', output: 'x.mp4', report: 'r.json' })]));

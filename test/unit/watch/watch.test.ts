@@ -86,6 +86,7 @@ t.test('the command line', async (t) => {
     [['/in', '--out', '/out', '--status-port', '-1'], /--status-port takes a whole number/],
     [['/in', '--out', '/out', '--run', 'slurm', '--report-dir', '/pages'], /--report-dir is for/],
     [['/in', '--out', '/out', '--report-dir', `${BLOB}/pages`], /a folder on this machine/],
+    [['/in', '--out', '/out', '--', '--trace', 't.json'], /--trace is for one job/],
     [['/in', '--out', '/out', '--run', 'slurm', '--', '--', '--work-dir=/j'], /--work-dir is for one job/],
     [
       [`${BLOB}/in1`, '--out', `${BLOB}/out`, '--run=aml', '--', `--work-dir=${BLOB}/journals/x`],
