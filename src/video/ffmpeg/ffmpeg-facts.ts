@@ -1,4 +1,4 @@
-/** Finds out the version and the encoders of this ffmpeg. */
+/** Finds out the version, the encoders and the filters of this ffmpeg. */
 import { askFfmpeg } from './ffmpeg.js';
 
 let encoderNames: Promise<ReadonlySet<string>> | undefined;
@@ -39,4 +39,15 @@ export async function takesPixelFormat(encoder: string, pixelFormat: string): Pr
   const text = await askFfmpeg(['-h', `encoder=${encoder}`]);
   const formats = /^\s*Supported pixel formats: (.*)$/m.exec(text)?.[1];
   return formats === undefined || formats.trim().split(/\s+/).includes(pixelFormat);
+}
+
+/**
+ * Returns whether this ffmpeg has the filter `name` (e.g. `libvmaf`).
+ *
+ * @throws {JobError} ffmpeg: when ffmpeg cannot be run.
+ */
+export async function hasFilter(name: string): Promise<boolean> {
+  // ` TS. psnr   VV->V   description`
+  const rows = (await askFfmpeg(['-filters'])).matchAll(/^ [T.][S.][C.] (\S+) /gm);
+  return [...rows].some(([, own]) => own === name);
 }
