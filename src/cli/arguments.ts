@@ -4,6 +4,7 @@ import { didYouMean } from '../system/suggestion.js';
 import { parseAml } from './aml/parse-aml.js';
 import type { Command } from './command.js';
 import { COMPLETION, DOCTOR, MODELS, overview, VERSION } from './commands.js';
+import { parseCompare } from './compare/parse-compare.js';
 import { checkJob, parseJob } from './job/parse-job.js';
 import { parseKubernetes } from './k8s/parse-k8s.js';
 import { PROGRAM, parseCommand, type Text, usageError } from './parsing/command-line.js';
@@ -52,6 +53,8 @@ export function parseArguments(
     }
     case 'models':
       return models(rest);
+    case 'compare':
+      return parseCompare(rest);
     case 'preview':
       return parsePreview(rest);
     case 'plan':
@@ -125,6 +128,7 @@ const COMMAND_NAMES = [
     'job',
     'preview',
     'plan',
+    'compare',
     'probe',
     'models',
     'doctor',

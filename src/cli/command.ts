@@ -1,4 +1,5 @@
 import type { AmlCommand } from './aml/parse-aml.js';
+import type { CompareCommand } from './compare/parse-compare.js';
 import type { JobCommand } from './job/parse-job.js';
 import type { KubernetesCommand } from './k8s/parse-k8s.js';
 import type { Text } from './parsing/command-line.js';
@@ -15,6 +16,7 @@ export type Command =
   | JobCommand
   | PreviewCommand
   | PlanCommand
+  | CompareCommand
   | ProbeCommand
   | RetryCommand
   | { readonly kind: 'doctor'; readonly json: boolean }

@@ -1,5 +1,6 @@
 /** The commands, in the order in which help lists them. */
 import { INVOKE_AML, PUBLISH_AML, SUBMIT_AML } from './aml/parse-aml.js';
+import { COMPARE } from './compare/parse-compare.js';
 import { jobOptions } from './job/job-options.js';
 import { JOB } from './job/parse-job.js';
 import { SUBMIT_K8S } from './k8s/parse-k8s.js';
@@ -53,6 +54,7 @@ const COMMANDS: readonly Listed[] = [
     JOB,
     PREVIEW,
     PLAN,
+    COMPARE,
     PROBE,
     MODELS,
     DOCTOR,

@@ -24,6 +24,11 @@ export async function runCommand(command: SoloCommand, log: Log, version: string
       const { inspectModel } = await import('./models/inspect.js');
       return inspectModel(command.file, command.json);
     }
+    case 'compare': {
+      const { compareVideos } = await import('../job/compare/compare.js');
+      await compareVideos(command.options, version);
+      return 0;
+    }
     case 'probe': {
       const { probeCommand } = await import('./probe/run-probe.js');
       return probeCommand(command.input, command.json, command.video, log);

@@ -1,8 +1,10 @@
 /** PSNR and SSIM of two frames, as FFmpeg's filters psnr and ssim define them. Pure. */
 
+import type { Samples } from '../formats/frame-format.js';
+
 /** A plane of 8-bit samples, without padding between rows. */
 export interface SamplePlane {
-  readonly samples: Uint8Array;
+  readonly samples: Samples;
   readonly width: number;
   readonly height: number;
 }

@@ -1,5 +1,5 @@
 /** Small copies of frames, in which motion and flicker are measured. Pure. */
-import { chromaSize, type FrameFormat, frameBytes } from '../formats/frame-format.js';
+import { chromaSize, type FrameFormat, frameBytes, type Samples } from '../formats/frame-format.js';
 import { rgbOfFrame } from '../frames/rgb-frame.js';
 import { planesOf } from '../frames/turn-frame.js';
 
@@ -51,7 +51,7 @@ interface Share {
 }
 
 /** Returns what makes a plane smaller: each sample becomes the mean of the area that it stands for. */
-function areaAverage(from: Extent, to: Extent): (samples: Uint8Array) => Float32Array {
+function areaAverage(from: Extent, to: Extent): (samples: Samples) => Float32Array {
   const [columns, rows] = [sharesOf(from.width, to.width), sharesOf(from.height, to.height)];
   const sums = new Float64Array(from.width);
   return (samples) => {

@@ -60,6 +60,10 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
     [['a', 'b', '--video', '-1'], /--video takes the number of a stream/],
     [['a', 'b', '--video='], /--video takes a value, and was given an empty value/],
     [['probe'], /probe/],
+    [['compare', 'a'], /compare takes two videos, A and B \(got a\)/],
+    [['compare', 'a', 'b', 'c'], /compare takes two videos/],
+    [['compare', 'a', 'b', '--crf', '1'], /unknown option --crf/],
+    [['compare', 'a', 'b', '--report', ''], /--report takes a value/],
     [['retry', '3', 'mpirun'], /retry/],
   ];
   for (const [argv, message] of cases) {
@@ -93,6 +97,7 @@ t.test('--fps takes decimals and fractions', async (t) => {
     [['a', 'b.csv', '--fps', '1', '--every', '2'], /--fps and --every exclude each other/],
     [['a', 'b.mp4', '--fps', '1'], /--fps goes with a table as OUTPUT/],
     [['a', '--out-dir', 'b', '--fps', '1'], /--fps goes with a table as OUTPUT, or --format parquet/],
+    [['a', '--out-dir', 'b', '--trace', 't.json'], /--trace goes with one INPUT and one OUTPUT/],
   ] as const) {
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
   }

@@ -33,6 +33,70 @@ export function throughputChart({ binSeconds, framesPerSecond }: Throughput, uni
 ${axis(binSeconds * bins)}</div>`;
 }
 
+/** Values over time, as a chart shows them. */
+export interface ChartSeries {
+  readonly name: string;
+  /** The class of its colour in the style sheet. */
+  readonly style: 'reference' | 'other';
+  /** One for each time; null: none. */
+  readonly values: readonly (number | null)[];
+  /** The value that stands for several: the worst of them. */
+  readonly keeps: 'lowest' | 'highest';
+}
+
+/** The most steps of a line. */
+const MOST_POINTS = 240;
+
+/** Draws values of frames over their times, as lines; undefined if there are none. */
+export function valueChart(
+  seconds: readonly number[],
+  series: readonly ChartSeries[],
+  show: (value: number) => string,
+): Markup | undefined {
+  const points = Math.min(MOST_POINTS, seconds.length);
+  const drawn = series.map((one) => ({ ...one, values: thinned(one, points) }));
+  const all = drawn.flatMap(({ values }) => values.filter((value) => value !== null));
+  if (all.length === 0) return undefined;
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  const place = (value: number): number =>
+    Math.round(CHART - 1 - (most === least ? 0.5 : (value - least) / (most - least)) * (CHART - 2));
+  const said = drawn.map(({ name, values }) => {
+    const own = values.filter((value) => value !== null);
+    return own.length === 0
+      ? `${name}: none`
+      : `${name}: from ${show(Math.min(...own))} to ${show(Math.max(...own))}`;
+  });
+  return html`<ul class="legend">${drawn.map(({ name, style }) => html`<li><i class="${style}"></i>${name}</li>`)}</ul>
+<div class="chart lines"><div class="axis"><span>${show(most)}</span></div>
+<svg role="img" aria-label="${said.join('; ')}" viewBox="0 0 ${points} ${CHART}" height="${CHART}" preserveAspectRatio="none">${drawn.map(
+    ({ style, values }) => html`<path class="${style}" d="${line(values, place)}"/>`,
+  )}</svg>
+<div class="axis"><span>${show(least)}</span></div>
+${axis(seconds.at(-1) ?? 0)}</div>`;
+}
+
+/** Returns as many values as there are points: of several, the worst. */
+function thinned({ values, keeps }: ChartSeries, points: number): readonly (number | null)[] {
+  const worst = keeps === 'lowest' ? Math.min : Math.max;
+  return Array.from({ length: points }, (_, at) => {
+    const own = values
+      .slice(Math.floor((at * values.length) / points), Math.floor(((at + 1) * values.length) / points))
+      .filter((value) => value !== null);
+    return own.length === 0 ? null : worst(...own);
+  });
+}
+
+/** Returns the path of a line of steps, one unit wide each, with gaps where there is no value. */
+function line(values: readonly (number | null)[], place: (value: number) => number): string {
+  let path = '';
+  let isOpen = false;
+  for (const [at, value] of values.entries()) {
+    if (value !== null) path += `${isOpen ? 'V' : `M${at} `}${place(value)}H${at + 1}`;
+    isOpen = value !== null;
+  }
+  return path;
+}
+
 function rankRow({ first, last, busy }: TimelineRow, bins: number): Markup {
   const stages = STAGES.filter((stage) => busy[stage] !== undefined);
   const name =

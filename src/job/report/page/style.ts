@@ -69,6 +69,12 @@ figcaption, caption { color: var(--soft); font-size: .875rem; text-align: left; 
 .infer { fill: var(--infer); background: var(--infer); } .gather { fill: var(--gather); background: var(--gather); }
 .encode { fill: var(--encode); background: var(--encode); } .waiting { background: var(--track); }
 .frames { fill: var(--accent); background: var(--accent); }
+.lines path { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
+.reference { stroke: var(--decode); background: var(--decode); } .other { stroke: var(--infer); background: var(--infer); }
+.trio { display: grid; grid-template-columns: repeat(3, 1fr); gap: .5rem; margin: 0 0 1rem; }
+.trio img { width: 100%; display: block; border-radius: 3px; }
+.trio span { font-size: .875rem; }
+.trio figcaption { grid-column: 1 / -1; padding: 0; }
 .scroll { overflow: auto; max-height: 32rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
@@ -89,6 +95,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
   .rank .axis { grid-column: 1; }
   dl div { grid-template-columns: 1fr; gap: 0; }
   .strip { grid-template-columns: repeat(4, 1fr); }
+  .trio { grid-template-columns: 1fr; }
   .bar { width: 3rem; }
 }
 @media print {
