@@ -16,7 +16,7 @@ export interface Level extends Extent {
   readonly padded: Float32Array;
 }
 
-/** Returns a frame at its resolutions of at least so many pixels a side, the finest first: itself at least. */
+/** Returns a frame at its resolutions of at least so many pixels a side: first itself, in any case. */
 export function levelsOf(frame: Luma, coarsest: number): readonly Level[] {
   const levels: Level[] = [];
   let { luma, width, height } = frame;
