@@ -9,7 +9,13 @@ import { openDestination } from '../output/destination.js';
 import { publishedIdentity } from '../output/publication.js';
 import { refuseSharedFiles } from '../prepare/files-apart.js';
 import { modelFor, outputKind } from '../prepare/outputs.js';
-import { countStates, type QueuedVideo, queueReport, type VideoOutcome } from '../report/queue-report.js';
+import {
+  countStates,
+  hasRoomForFrames,
+  type QueuedVideo,
+  queueReport,
+  type VideoOutcome,
+} from '../report/queue-report.js';
 import type { RunFacts } from '../report/run-report.js';
 import { QUEUE_STILLS } from '../report/stills.js';
 import { writeReport } from '../report/write-report.js';
@@ -59,8 +65,6 @@ interface Forecast {
   readonly next: { readonly entry: Entry; readonly job: RootJob } | undefined;
 }
 
-/** Most videos that show a frame in the page of a queue. */
-const MOST_WITH_FRAMES = 50;
 /** Most names in one message. */
 const MOST_NAMES = 10;
 
@@ -115,14 +119,9 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
     if (outcome.state === 'failed') sayFailure(log, outcome.error);
   }
 
-  /** The first videos that are made show a frame in the page. */
-  const withFrames = (): boolean =>
-    entries.filter(({ outcome: { state } }) => state === 'done' || state === 'running').length <
-    MOST_WITH_FRAMES;
-
   const ahead = (): Promise<Forecast> =>
     lookAhead(context, record, entries.slice(started), (entry) => ({
-      stills: withFrames() ? QUEUE_STILLS : undefined,
+      stills: hasRoomForFrames(entries.map(({ outcome }) => outcome)) ? QUEUE_STILLS : undefined,
       queue: progress.view(entries.indexOf(entry)),
     }));
 

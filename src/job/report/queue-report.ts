@@ -35,6 +35,15 @@ export function countStates(videos: readonly QueuedVideo[]): Readonly<Record<str
   return counts;
 }
 
+/** Most videos of a queue whose page shows a frame of them: a page has a bounded size. */
+const MOST_WITH_FRAMES = 50;
+
+/** Returns whether the page still has room for a frame of the next video. */
+export function hasRoomForFrames(outcomes: readonly VideoOutcome[]): boolean {
+  const made = outcomes.filter(({ state }) => state === 'done' || state === 'running');
+  return made.length < MOST_WITH_FRAMES;
+}
+
 function entryOf(outcome: VideoOutcome) {
   switch (outcome.state) {
     case 'done':
