@@ -19,7 +19,15 @@ import { ENCODER_WORK } from '../journal/work.js';
 import type { PreparedJob, VideoOutput } from '../prepare/prepare.js';
 import { layoutOf } from '../split/row-layout.js';
 import type { NodeSpeeds } from './predict.js';
-import { costOf, type Encoded, encoderCost, firstAndFurther, type Spent, timeSince } from './stage-costs.js';
+import {
+  costOf,
+  type Encoded,
+  type EncodedFrames,
+  encoderCost,
+  firstAndFurther,
+  type Spent,
+  timeSince,
+} from './stage-costs.js';
 
 /** What was measured. */
 export interface Calibration {
@@ -56,6 +64,8 @@ const DECODE_SECONDS = 0.3;
 const INFER_SECONDS = 0.4;
 /** Frames at a place that say something about the encoder, and the seconds that they may take. */
 const ENOUGH_FRAMES = 8;
+/** Frames that an encoder is timed with: the time of fewer is that of its start. */
+const TIMED_FRAMES = 16;
 const MOST_SECONDS = 4;
 /** Bytes of the frames and results that are held at a time. */
 const MOST_HELD = 2 ** 28;
@@ -233,7 +243,7 @@ async function inferAll(
 }
 
 /**
- * Encodes the first frame alone, then all of them. `available` is that of inference right before: nothing
+ * Encodes the first frame alone, then all of them, for their time at least `TIMED_FRAMES`. `available` is that of inference right before: nothing
  * tells how long the threads of an encoder waited that has ended.
  */
 async function encodeRows(
@@ -244,12 +254,14 @@ async function encodeRows(
 ): Promise<Encoded> {
   const path = join(folder, 'calibration.nut');
   const layout = layoutOf(prepared);
-  const encode = async (frames: number): Promise<Encoded['all']> => {
+  const count = rows.length / shape.styledBytes;
+  const encode = async (frames: number): Promise<EncodedFrames> => {
     const [began, before] = [performance.now(), processorTime()];
     const encoder = openEncoder({ ...spec, ...ENCODER_WORK }, path);
     try {
       for (let at = 0; at < frames; at++) {
-        const row = rows.subarray(at * shape.styledBytes, (at + 1) * shape.styledBytes);
+        const from = backAndForth(at, count) * shape.styledBytes;
+        const row = rows.subarray(from, from + shape.styledBytes);
         const [frame] = readRow(row, layout).frames;
         if (frame !== undefined) await encoder.write(frame);
       }
@@ -261,6 +273,14 @@ async function encodeRows(
     }
   };
   const first = await encode(1);
-  const count = rows.length / shape.styledBytes;
-  return { first, all: count > 1 ? await encode(count) : first };
+  const all = count > 1 ? await encode(count) : first;
+  if (count >= TIMED_FRAMES) return { first, all, timed: all };
+  return { first, all, timed: await encode(TIMED_FRAMES) };
+}
+
+/** Returns the place of the `at`th frame where `count` frames are shown forwards and backwards, in turn. */
+function backAndForth(at: number, count: number): number {
+  const period = Math.max(1, 2 * (count - 1));
+  const phase = at % period;
+  return phase < count ? phase : period - phase;
 }

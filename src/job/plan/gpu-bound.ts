@@ -12,11 +12,12 @@ export interface GpuNode {
 /**
  * Peak arithmetic of a GPU, in multiply-accumulates per second: half of the operations per second that
  * NVIDIA's data sheets give for dense matrices. `fp32` is TF32 where the GPU has it, which ONNX Runtime uses.
- * T4: 65 and 8.1 TFLOPS; V100 (PCIe): 112 and 14; A100: 312 and 156; H100 (SXM, the fastest): 989 and 494.
+ * T4: 65 and 8.1 TFLOPS; V100: 125 and 15.7; A100: 312 and 156; H100: 989 and 494. Of several kinds the
+ * fastest (SXM).
  */
 export const GPU_PEAKS = {
   T4: { fp16: 32.5e12, fp32: 4.05e12 },
-  V100: { fp16: 56e12, fp32: 7e12 },
+  V100: { fp16: 62.5e12, fp32: 7.85e12 },
   A100: { fp16: 156e12, fp32: 78e12 },
   H100: { fp16: 494.5e12, fp32: 247e12 },
 } as const;

@@ -114,7 +114,8 @@ export async function planJob(options: PlanOptions, context: PlanContext): Promi
     ...{ bytesThere: shape.frameBytes * halo, bytesBack: shape.styledBytes },
     ...{ sourceBytes: source.bytes, madeBytes: videoBytes },
     ...{ pieces: isRefusal(cut) ? undefined : cut.foreseen, network: options.network },
-    startSeconds: prepareSeconds + calibration.openSeconds,
+    // Without other programs, as the rest.
+    startSeconds: (prepareSeconds + calibration.openSeconds) * calibration.available,
   };
   const refusal = isRefusal(cut) ? `the video cannot be cut: ${cut.refusal}` : undefined;
   const modes = job.split === 'auto' ? (['frames', 'segments'] as const) : [job.split];

@@ -11,10 +11,15 @@ export interface Spent {
   readonly available: number;
 }
 
-/** An encoder's work on the first frame alone, and on all frames. */
+/** An encoder's work on the first frame alone, on all frames, and on as many as tell its speed. */
 export interface Encoded {
-  readonly first: Spent & { readonly bytes: number };
-  readonly all: Spent & { readonly bytes: number };
+  readonly first: EncodedFrames;
+  readonly all: EncodedFrames;
+  readonly timed: EncodedFrames;
+}
+
+export interface EncodedFrames extends Spent {
+  readonly bytes: number;
 }
 
 /** The shortest time that is told from none. */
@@ -58,7 +63,10 @@ export function costOf(spent: readonly Spent[], cores: number): StageCost {
 /** Returns the cost of encoding a frame, in segments of so many frames: each starts an encoder. */
 export function encoderCost(encoded: readonly Encoded[], segmentFrames: number, cores: number): StageCost {
   const perFrame = (value: (spent: Spent) => number): number => {
-    const [first, further] = firstAndFurther(encoded, value);
+    const [first, further] = firstAndFurther(
+      encoded.map(({ first, timed }) => ({ first, all: timed })),
+      value,
+    );
     return (first + further * (segmentFrames - 1)) / segmentFrames;
   };
   const seconds = perFrame((one) => one.seconds * one.available);
@@ -68,8 +76,8 @@ export function encoderCost(encoded: readonly Encoded[], segmentFrames: number, 
 
 /** Returns what the first frame of a segment takes of something, on average, and each further one. */
 export function firstAndFurther(
-  encoded: readonly Encoded[],
-  value: (spent: Encoded['all']) => number,
+  encoded: readonly Pick<Encoded, 'first' | 'all'>[],
+  value: (spent: EncodedFrames) => number,
 ): readonly [number, number] {
   const first = sum(encoded, (one) => value(one.first)) / Math.max(1, encoded.length);
   const further = sum(encoded, (one) => value(one.all) - value(one.first));

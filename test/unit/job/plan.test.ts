@@ -137,7 +137,8 @@ t.test('a busy machine is planned as an idle one: the waits of its threads are t
 t.test('an encoder starts anew for each segment', async (t) => {
   const encoded = {
     first: { frames: 1, seconds: 2, coreSeconds: 1, available: 1, bytes: 1000 },
-    all: { frames: 11, seconds: 4, coreSeconds: 3, available: 1, bytes: 3000 },
+    all: { frames: 11, seconds: 9, coreSeconds: 9, available: 1, bytes: 3000 },
+    timed: { frames: 21, seconds: 6, coreSeconds: 5, available: 1, bytes: 9 },
   };
   t.same(
     firstAndFurther([encoded, encoded], ({ bytes }) => bytes),
@@ -146,7 +147,7 @@ t.test('an encoder starts anew for each segment', async (t) => {
   const { framesPerSecond, coreSeconds } = encoderCost([encoded], 6, 100);
   t.equal(framesPerSecond.toFixed(6), (6 / (2 + 5 * 0.2)).toFixed(6));
   t.equal(coreSeconds.toFixed(6), ((1 + 5 * 0.2) / 6).toFixed(6));
-  const one = { first: encoded.first, all: encoded.first };
+  const one = { ...encoded, all: encoded.first };
   t.same(
     firstAndFurther([one], ({ bytes }) => bytes),
     [1000, 1000],
