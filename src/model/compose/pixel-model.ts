@@ -82,10 +82,12 @@ export function pixelsThroughNetwork(
 
   const { network, geometry } = enterNetwork(builder, pixels, plan, io, 'stretch');
   const output = prefixed(io.output.name);
-  const value = imagesFrom(builder, output, model.several) ?? guardSize(builder, output, outputDims, facts);
-  const images = model.several === undefined ? value : builder.reshape(value, outputDims);
+  const value =
+    model.several === undefined
+      ? guardSize(builder, output, outputDims, facts)
+      : builder.reshape(takenFrom(builder, output, model.several), outputDims);
   const finite = checkedFrames(builder, network, { value, output, type: io.output.type, batch }, facts, plan);
-  const made = fromTensor(builder, images, io.output);
+  const made = fromTensor(builder, value, io.output);
 
   const resized = size.width !== padded.width || size.height !== padded.height;
   return {
@@ -161,14 +163,9 @@ function enterNetwork(
   return { network, geometry: fitted.geometry };
 }
 
-/** Returns the frames that are made of several; undefined if the network gives one. */
-function imagesFrom(
-  builder: GraphBuilder,
-  output: string,
-  several: SeveralFrames | undefined,
-): string | undefined {
-  if (several?.kind !== 'take') return several && output;
-  return builder.slice(output, 1, several.place, several.place + 1);
+/** Returns the frames of an output that are made. */
+function takenFrom(builder: GraphBuilder, output: string, several: SeveralFrames): string {
+  return several.kind === 'take' ? builder.slice(output, 1, several.place, several.place + 1) : output;
 }
 
 /** Adds the check of finite numbers. Frames of a chunk depend on each other: it is one for all of them. */

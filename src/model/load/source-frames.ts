@@ -1,7 +1,7 @@
 /** Reads what a manifest says of the inputs with the role "source". */
 import type { GraphProto } from '../graph/onnx.js';
 import type { SourceFeed } from '../ports/source.js';
-import { describeInput } from './derive-manifest.js';
+import { describeInput, layoutFrom } from './derive-manifest.js';
 import { fixedSizeOf, imageInput, ofSize, refuseMissingInputs } from './graph-ends.js';
 import type { PortsManifest } from './ports-manifest.js';
 
@@ -26,7 +26,8 @@ export function readSources(
     refuseMissingInputs(graph, file, [name]);
     const { role: _, size, ...image } = port;
     const known = { input: image, output: {} };
-    const end = ofSize(imageInput(graph, file, name), size, image.layout, file);
+    const whole = imageInput(graph, file, name);
+    const end = ofSize(whole, size, layoutFrom({ input: whole, output: whole }, known), file);
     const tensor = describeInput(end, known, file);
     return [{ feed: { tensor, size: fixedSizeOf(end, tensor.layout, file) }, batch: end.dims[0] }];
   });

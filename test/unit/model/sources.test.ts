@@ -68,6 +68,16 @@ t.test('a picture of the size of the frames is one, whatever the source', async 
   t.ok(largest(await through(small), frame) <= 1, 'frames of any size, and a source of a fixed one');
 });
 
+t.test('a size brings the source to it, wherever its channels are', async (t) => {
+  const size = { width: 8, height: 6 };
+  for (const guide of [IMAGES, ['N', 'H', 'W', 3]] as const) {
+    const { bytes, manifest } = unguided(IMAGES, guide);
+    const inputs = { ...(manifest.inputs as object), guide: { ...GUIDE, size } };
+    const { sources } = await loaded(t, { bytes, manifest: { ...manifest, scale: 1, multiple: 1, inputs } });
+    t.same(sources?.feeds[0]?.size, size);
+  }
+});
+
 t.test('of a window, the source is the frame that is made', async (t) => {
   const format = { width: 40, height: 30, ...CODING };
   const frames = [1, 2, 3, 4].map((seed) => colourfulFrame(40, 30, CODING, seed));
