@@ -290,6 +290,31 @@ t.test('a table of each video: the same as by jobs of their own, killed and resu
   t.match(refused.stderr, /or --format parquet with --out-dir/);
 });
 
+t.test('a video and a table beside it, of each', async (t) => {
+  const folder = t.testdir({ in: {}, ...networkFolder(classifier({ beside: true })) });
+  const at = (name: string): string => join(folder, name);
+  await fs.copyFile(await makeClip('one-frame'), at('in/1.mp4'));
+  await fs.copyFile(await makeClip('cfr'), at('in/2.mp4'));
+  const model = ['--model', at('model.onnx'), '--provider', 'cpu'];
+  const { code, stderr } = await runJob(2, [at('in'), '--out-dir', at('out'), '--table', '.jsonl', ...model]);
+  t.equal(code, 0, stderr);
+  const names = ['1.mp4', '2.mp4'];
+  t.same(
+    (await fs.readdir(at('out'))).sort(),
+    names.flatMap((name) => [name, `${name}.jsonl`]),
+  );
+  t.match(await runJob(0, [at('in/2.mp4'), at('alone.mp4'), '--table', at('alone.jsonl'), ...model]), {
+    code: 0,
+  });
+  for (const [own, alone] of [
+    ['out/2.mp4', 'alone.mp4'],
+    ['out/2.mp4.jsonl', 'alone.jsonl'],
+  ] as const)
+    t.ok((await fs.readFile(at(own))).equals(await fs.readFile(at(alone))), own);
+  const refused = await runJob(0, [at('in'), '--out-dir', at('x'), '--table', '.csv', '--model', 'wave']);
+  t.match(errors(refused.stderr), [/gives no table/], 'once for all videos');
+});
+
 t.test('a container of videos, and outputs in another', { skip: withoutAzurite }, async (t) => {
   const azurite = await startAzurite();
   t.teardown(() => azurite.stop());

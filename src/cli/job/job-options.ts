@@ -255,7 +255,8 @@ function outputOptions<T>(parser: Argv<T>) {
     .option('table', {
       type: 'string',
       group,
-      describe: "write the model's table to this file too: .parquet, .jsonl or .csv",
+      describe:
+        "write the model's table to this file too: .parquet, .jsonl or .csv; such an ending alone is appended to OUTPUT",
     })
     .option('output', {
       type: 'string',

@@ -7,6 +7,7 @@ import {
   type RunOptions,
   STALL_TIMEOUT,
 } from '../../job/context/options.js';
+import { isEnding, tableBeside } from '../../job/output/output-name.js';
 import { MOST_BATCH } from '../../job/prepare/batch.js';
 import { MAX_CANVAS } from '../../model/load/canvas.js';
 import { MAX_STRENGTH } from '../../model/load/manifest-fields.js';
@@ -105,11 +106,12 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
   }
   const areTables = tableFormatNamed(options.format) !== undefined;
   refuseForKind(areTables, parsed);
-  const single = (['table', 'output', 'plan', 'trace'] as const).find((name) => parsed[name] !== undefined);
-  if (single !== undefined) {
-    const instead = single === 'table' ? '; --format parquet makes a table of each' : '';
-    throw usage(`--${single} goes with one INPUT and one OUTPUT${instead}`);
-  }
+  const single = (['output', 'plan', 'trace'] as const).find((name) => parsed[name] !== undefined);
+  if (single !== undefined) throw usage(`--${single} goes with one INPUT and one OUTPUT`);
+  if (options.table !== undefined && !isEnding(options.table))
+    throw usage(
+      `--table ${options.table} goes with one INPUT and one OUTPUT; with --out-dir it is the ending of the tables' names, such as .parquet`,
+    );
   if (names.includes('') || (list === undefined && names.length === 0)) {
     throw usage('--out-dir goes with at least one INPUT, or --list');
   }
@@ -128,7 +130,7 @@ export function singleJob(parsed: Parsed, input: string, output: string): JobOpt
   refuseForKind(isTable, parsed);
   if (parsed['max-failures'] !== undefined && !(isTable && !isVideoName(basename(pathOf(input)))))
     throw usage('--max-failures goes with pictures');
-  return { ...options, input, output };
+  return { ...options, table: tableBeside(output, options.table), input, output };
 }
 
 /**

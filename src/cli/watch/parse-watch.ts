@@ -1,4 +1,4 @@
-import type { OutputNaming } from '../../job/output/output-name.js';
+import { isEnding, type OutputNaming } from '../../job/output/output-name.js';
 import type { LogFormat, Verbosity } from '../../report/log.js';
 import { isAddress, parseQueue } from '../../storage/location/location.js';
 import { JobError } from '../../system/errors.js';
@@ -213,6 +213,13 @@ export function amlSubmission(
 }
 
 function refuseOfOneJob(words: readonly string[]): void {
+  for (const [at, word] of words.entries()) {
+    const [, name, own] = /^--(table|output)(?:=(.*))?$/s.exec(word) ?? [];
+    if (name === undefined || (name === 'table' && isEnding(own ?? words[at + 1] ?? ''))) continue;
+    throw new JobError('usage', `--${name} names a file of one job, and watch runs one for each video`, {
+      hint: "--table .parquet appends the ending to each output's name; --format parquet makes tables alone",
+    });
+  }
   const found = words.map((word) => OF_ONE_JOB.exec(word)?.[1]).find((name) => name !== undefined);
   if (found === undefined) return;
   throw new JobError('usage', `--${found} is for one job, and watch runs one for each video`, {

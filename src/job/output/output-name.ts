@@ -1,4 +1,5 @@
 import { derivedName, derivedPath } from '../../storage/location/derived-names.js';
+import { atName, parseLocation, textOf } from '../../storage/location/location.js';
 import { tableFormatNamed, tableFormatOf } from '../../table/write.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
@@ -29,6 +30,20 @@ export function outputName(name: string, { format, codec }: OutputNaming): strin
   }
   const kept = own !== undefined && CODEC_FACTS[codec].containers.includes(own.name);
   return kept ? name : derivedPath(name, `.${OTHERWISE}`);
+}
+
+/** Returns whether `--table` gives the ending of a name alone: `.parquet`. */
+export function isEnding(table: string): boolean {
+  return table.startsWith('.') && tableFormatNamed(table.slice(1)) !== undefined;
+}
+
+/** Returns the place of the table beside an output: `table`, or the output's name with that ending. */
+export function tableBeside(output: string, table: string | undefined): string | undefined {
+  if (table === undefined || !isEnding(table)) return table;
+  const place = parseLocation(output);
+  return place.kind === 'file'
+    ? derivedPath(place.path, table)
+    : textOf(atName(place, derivedPath(place.name, table)));
 }
 
 /** Returns the name that version 0.1 gave with `--out-dir`: the container's suffix replaced the video's. */

@@ -66,8 +66,10 @@ export async function refuseSharedFiles(
     ...named('the report', first?.report, '--report'),
     ...named('the trace', first?.trace, '--trace'),
   ];
-  for (const job of jobs) writes.push(...local('the output', parseLocation(job.output), 'output'));
-  if (first?.table !== undefined) writes.push(...local('the table', parseLocation(first.table), '--table'));
+  for (const job of jobs) {
+    writes.push(...local('the output', parseLocation(job.output), 'output'));
+    if (job.table !== undefined) writes.push(...local('the table', parseLocation(job.table), '--table'));
+  }
   for (const [name, place] of first?.outputs ?? [])
     writes.push(...local(`the file of "${name}"`, parseLocation(place), '--output'));
   for (const place of more.outputs) writes.push(...local('an output', place, 'output'));

@@ -6,7 +6,7 @@ import { didYouMean } from '../../system/suggestion.js';
 import { outputTable, type TableFormat, tableFormatOf } from '../../table/write.js';
 import { type Container, containerFor, containerNamed } from '../../video/formats/container.js';
 import type { JobOptions } from '../context/options.js';
-import type { StorageContext } from '../context/storage-context.js';
+import type { TransferContext } from '../context/storage-context.js';
 import { type Destination, openDestination } from '../output/destination.js';
 
 /** The kind of the output, by its name. */
@@ -56,7 +56,7 @@ export function outputKind(name: string, format: string | undefined): OutputKind
  */
 export async function openTablesBeside(
   { table, outputs }: Pick<JobOptions, 'table' | 'outputs'>,
-  storage: StorageContext,
+  storage: TransferContext,
 ): Promise<readonly TableBeside[]> {
   const isVideo = (text: string): boolean => containerNamed(lastName(parseLocation(text))) !== undefined;
   const given: readonly (readonly [string | undefined, string])[] = [

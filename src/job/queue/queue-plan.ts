@@ -23,7 +23,7 @@ import {
 import { JobError, messageOf } from '../../system/errors.js';
 import type { JobOptions, QueueOptions, RunOptions } from '../context/options.js';
 import { workLocation } from '../journal/work.js';
-import { formerOutputName, outputName } from '../output/output-name.js';
+import { formerOutputName, outputName, tableBeside } from '../output/output-name.js';
 import { stampOf } from './queue-record.js';
 
 /** What a plan tells the user, without being an error. */
@@ -62,13 +62,13 @@ export async function planQueue(
   const place = parseLocation(outDir);
   const named = nameAll(videos, run);
   if (place.kind === 'file') await makeFolder(place.path);
-  const jobOf = (input: string, name: string): JobOptions => ({
-    ...run,
-    input,
-    output: textOf(below(place, name)),
-    workDir:
-      run.workDir === undefined ? undefined : textOf(below(parseLocation(run.workDir), workFolderName(name))),
-  });
+  const jobOf = (input: string, name: string): JobOptions => {
+    const output = textOf(below(place, name));
+    const table = tableBeside(output, run.table);
+    const { workDir } = run;
+    const own = workDir && textOf(below(parseLocation(workDir), workFolderName(name)));
+    return { ...run, input, output, table, workDir: own };
+  };
   const owners = ownersOf(named);
   const jobs: JobOptions[] = [];
   for (const { input, name, former } of named) {

@@ -8,7 +8,7 @@ import type { JobOptions, QueueOptions } from '../context/options.js';
 import { openDestination } from '../output/destination.js';
 import { publishedIdentity } from '../output/publication.js';
 import { refuseSharedFiles } from '../prepare/files-apart.js';
-import { modelFor, outputKind } from '../prepare/outputs.js';
+import { modelFor, openTablesBeside, outputKind } from '../prepare/outputs.js';
 import {
   countStates,
   hasRoomForFrames,
@@ -84,8 +84,10 @@ export async function openQueue(context: RunContext, options: QueueOptions): Pro
   const [first] = jobs;
   // What a model lacks would fail every video.
   const model = await context.model();
-  if (first !== undefined)
-    modelFor(model, outputKind(lastName(parseLocation(first.output)), options.format), []);
+  if (first !== undefined) {
+    const kind = outputKind(lastName(parseLocation(first.output)), options.format);
+    modelFor(model, kind, await openTablesBeside(first, { log, stopped: stop.aborted }));
+  }
   const entries: readonly Entry[] = jobs.map((job) => ({ job, outcome: { state: 'waiting' } }));
   const progress = queueProgress(jobs.length);
   let started = 0;

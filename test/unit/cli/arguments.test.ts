@@ -345,11 +345,14 @@ t.test('nothing is accepted and ignored', async (t) => {
       /--codec does not apply where OUTPUT is a table/,
     ],
     [['a', 'b', '--format', 'csv', '--table', 'c.csv'], /--table does not apply where OUTPUT is a table/],
-    [['a', '--out-dir', 'b', '--table', 'c.csv'], /--table goes .* --format parquet makes a table of each/],
+    [['a', '--out-dir', 'b', '--table', 'c.csv'], /--table c.csv goes with one INPUT .* such as .parquet/],
   ];
   for (const [argv, message] of cases) {
     t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
   }
+  t.equal(job('a', 'x/b.mkv', '--table', '.csv').table, 'x/b.mkv.csv', 'beside OUTPUT');
+  const blob = 'https://films.blob.core.windows.net/out';
+  t.equal(job('a', `${blob}/b.mkv?sv=1&sig=1`, '--table', '.jsonl').table, `${blob}/b.mkv.jsonl?sv=1&sig=1`);
   t.match(job('a', 'b', '--format', 'parquet', '--every', '3'), { format: 'parquet', every: 3 });
   t.equal(job('a', 'b.ndjson', '--format', 'jsonl').format, 'jsonl', 'the same format');
   const tables = parseArguments(['a', 'b', '--out-dir', 'c', '--format', 'csv', '--fps', '1'], '1');

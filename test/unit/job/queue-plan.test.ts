@@ -129,6 +129,15 @@ t.test('folders, lists and names, whatever they are called', async (t) => {
   t.equal(job?.workDir, at('work/a.mp4.framescatter'), 'each video has a journal of its own');
 });
 
+t.test('a table beside each output', async (t) => {
+  const out = t.testdir();
+  const jobs = await plan('a.mp4', 'b.avi', '--out-dir', out, '--table', '.parquet');
+  t.same(
+    jobs.map(({ table }) => table),
+    ['a.mp4.parquet', 'b.avi.mkv.parquet'].map((name) => join(out, name)),
+  );
+});
+
 t.test('outputs in Blob storage keep their credential, which no message shows', async (t) => {
   const container = 'https://films.blob.core.windows.net/out';
   const [job] = await plan('a b.mp4', '--out-dir', `${container}/deep${SAS}`);

@@ -80,6 +80,8 @@ t.test('the command line', async (t) => {
     [['/in', '--out', '/out', '--', '--crf', '99'], /--crf takes/],
     [['/in', '--out', '/out', '--', 'more.mp4'], /takes an INPUT and an OUTPUT/],
     [['/in', '--out', '/out', '--', '--work-dir', '/j'], /--work-dir is for one job/],
+    [['/in', '--out', '/out', '--', '--table', 'a.csv'], /--table names a file of one job/],
+    [['/in', '--out', '/out', '--', '--output=x=a.csv'], /--output names a file of one job/],
     [['/in', '--out', '/out', '--', '--workDir=/j'], /--workDir is for one job/],
     [['/in', '--out', '/out', '--', '--report=r.json'], /--report is for one job/],
     [['/in', '--out', '/out', '--status-port', '65536'], /--status-port takes a whole number/],
