@@ -277,7 +277,7 @@ t.test('a manifest of format 2', async (t) => {
     ],
     [
       { ...whole, inputs: { ...whole.inputs, noise: { role: 'magic' } } },
-      /noise\.role" must be "frames" or "state" or "constant"/,
+      /noise\.role" must be "frames" or "source" or "state" or "constant"/,
     ],
   ] as const) {
     await t.rejects(load(manifest), { code: 'model', message }, String(message));
@@ -292,7 +292,7 @@ t.test('inputs without a role: what they look like, and what makes them run', as
   });
   await t.rejects(made(adain(['M', 3, 'SH', 'SW'])), {
     message: /2 inputs without a value/,
-    hint: /"style" looks like a picture: .*--input style=FILE\.jpg/,
+    hint: /"style" looks like a picture, or the frame once more .*: .*--input style=FILE\.jpg/,
   });
   await t.rejects(made(noisy([1]), values({ nose: '1' })), {
     message: /no input "nose": did you mean noise\?/,
