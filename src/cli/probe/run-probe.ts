@@ -5,8 +5,11 @@ import { clock } from '../../report/progress.js';
 import { parseLocation } from '../../storage/location/location.js';
 import { openScratch } from '../../system/scratch.js';
 import { watchForStop } from '../../system/stop.js';
+import { CODECS, type Codec } from '../../video/codecs/codec.js';
+import { chooseDepth } from '../../video/codecs/depth.js';
 import { unfitForNvdec, unfitForNvenc } from '../../video/codecs/nvidia.js';
 import { containerFor } from '../../video/formats/container.js';
+import { hdrParts } from '../../video/formats/hdr-metadata.js';
 import {
   type DecodeTrial,
   type EncodeTrial,
@@ -39,7 +42,8 @@ async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder:
   for (const name of ['mp4', 'mkv'] as const) {
     const container = containerFor(`output.${name}`);
     const streams = await planStreams(source, container, 'h264', async () => folder);
-    plans.push({ name, wire: wirePlan(source.video, container), streams });
+    const depth = chooseDepth('auto', source.video, { codec: 'h264', preset: undefined });
+    plans.push({ name, wire: wirePlan(source.video, container, depth), streams });
   }
   const hardware = await tryEngines(source, folder);
   if (json) {
@@ -96,9 +100,23 @@ function sourceLines(source: SourceFacts): string[] {
     `video: ${video.codec}, ${video.width}x${video.height}, ${video.pixelFormat}, ${rate}, ${frames}`,
     `timing: time base ${video.timeBase.num}/${video.timeBase.den}, first PTS ${video.startPts ?? 'unknown'}`,
     `colour: matrix ${video.matrixTag ?? 'not tagged'}, primaries ${video.primariesTag ?? 'not tagged'}, transfer ${video.transferTag ?? 'not tagged'}, range ${video.rangeTag ?? 'not tagged'}`,
+    ...depthLines(video),
     ...(video.rotation === 0 ? [] : [`shown turned by ${video.rotation} degrees`]),
     `streams: ${source.streams.map(streamName).join(', ')}; ${source.chapters} chapters`,
     ...source.notes,
+  ];
+}
+
+/** Returns what there is to know of video that is deeper than 8 bits, or HDR. */
+function depthLines(video: SourceFacts['video']): readonly string[] {
+  const { bitDepth, hdr10, dynamicHdr = [] } = video;
+  const deep = (codec: Codec) => chooseDepth('auto', video, { codec, preset: undefined }).bits > 8;
+  const metadata = [...(hdr10 === undefined ? [] : [hdrParts(hdr10)]), ...dynamicHdr];
+  return [
+    ...(bitDepth > 8
+      ? [`depth: ${bitDepth} bits per sample, more than 8 with ${CODECS.filter(deep).join(', ')}`]
+      : []),
+    ...(metadata.length > 0 ? [`HDR metadata: ${metadata.join(', ')}`] : []),
   ];
 }
 

@@ -14,8 +14,8 @@ export interface RowLayout {
   readonly frameBytes: readonly number[];
   readonly tableBytes: number;
   /**
-   * A row is a whole number of samples: where these have two bytes, one before the table may be unused. Absent:
-   * one byte.
+   * A row is a whole number of samples: where these have two bytes, one before the table may be unused.
+   * Absent: one byte.
    */
   readonly bytesPerSample?: number;
 }

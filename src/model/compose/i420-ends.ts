@@ -28,8 +28,8 @@ export function sampleTensor({ sample }: Pick<FrameLayout, 'sample'>): SampleTen
 
 /**
  * Converts wire frames, [batch, samples], to blocks: [batch, 6, h/2, w/2] for the padded size w x h, both of
- * the type of their samples. Channels: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V, as coded. Pads by reflection; an odd
- * side first repeats its last sample, so that the last block is complete.
+ * the type of their samples. Channels: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V, as coded. Pads
+ * by reflection; an odd side first repeats its last sample, so that the last block is complete.
  *
  * The luma goes through two transposes, rows then columns. ONNX Runtime has a fast path for each: 1 ms per
  * 1080p frame on one core, where a single five-dimensional transpose takes 20 ms.
@@ -112,8 +112,8 @@ export function framesFromPlanes(
 }
 
 /**
- * Pads [N, C, H, W] at the bottom and right by reflection, with Gather: unlike Pad it takes bytes and words on
- * every provider.
+ * Pads [N, C, H, W] at the bottom and right by reflection, with Gather: unlike Pad it takes bytes and words
+ * on every provider.
  */
 export function extend(builder: GraphBuilder, x: string, from: Size, to: Size): string {
   const along = (tensor: string, axis: number, side: number, wanted: number) =>

@@ -30,8 +30,8 @@ export async function hasEncoder(name: string): Promise<boolean> {
 }
 
 /**
- * Returns whether an encoder of this ffmpeg takes a pixel format. ffmpeg itself only warns, and encodes another
- * one. An encoder that names none takes all.
+ * Returns whether an encoder of this ffmpeg takes a pixel format. ffmpeg itself only warns, and encodes
+ * another one. An encoder that names none takes all.
  *
  * @throws {JobError} ffmpeg: when ffmpeg cannot be run.
  */

@@ -17,7 +17,7 @@ export interface MasteringDisplay {
   readonly most: number;
 }
 
-/** The light of the content, in whole cd/m2: of the brightest pixel, and of the brightest frame on average. */
+/** The light of the brightest pixel, and of the brightest frame on average, in whole cd/m2. */
 export interface ContentLight {
   readonly content: number;
   readonly average: number;
@@ -36,7 +36,7 @@ const CHROMATICITY_STEP = 0.000_03;
 const MOST_STEP = 0.005;
 const LEAST_STEP = 0.000_1;
 
-/** Reads ffprobe's fields of side data, of a stream or of a frame; undefined if they hold no such metadata. */
+/** Reads ffprobe's fields of a stream's or a frame's side data; undefined if they hold no such metadata. */
 export function hdrMetadataOf(fields: Fields): HdrMetadata | undefined {
   const mastering = masteringOf(fields);
   const light = lightOf(fields);

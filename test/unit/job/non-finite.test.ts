@@ -73,4 +73,11 @@ t.test('a row is a frame for each picture, rows of a table and a check byte', as
   t.equal(readRow(Uint8Array.of(5, 6, 8, 7, 0), layout).finite, false);
   const alone = { frameBytes: [], tableBytes: 1 };
   t.same(readRow(Uint8Array.of(7, 1), alone), { frames: [], table, finite: true }, 'a table alone');
+  const words = { frameBytes: [2, 2], tableBytes: 2, bytesPerSample: 2 };
+  t.equal(rowBytesOf(words), 8);
+  t.equal(rowBytesOf({ ...words, tableBytes: 1 }), 6);
+  const apart = readRow(Uint8Array.of(5, 6, 3, 4, 0, 7, 8, 1), words);
+  const pair = [Uint8Array.of(5, 6), Uint8Array.of(3, 4)];
+  const held = { frames: pair, table: Uint8Array.of(7, 8), finite: true };
+  t.same(apart, held, 'in words: a byte before the table is unused');
 });

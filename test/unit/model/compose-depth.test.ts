@@ -156,10 +156,8 @@ t.test('what fp16 costs: nothing of blocks at 10 bits, a code at 12, some of RGB
 
   const asked = { precision: 'auto', provider: 'auto' } as const;
   const model = { file: 'm', precision: 'fp16' } as const;
-  const [ten, twelve] = await Promise.all(
-    [I010, I012].map((sample) => graphOf(t, blockIdentity(), [16, 16], sample, BT2020)),
-  );
-  if (ten === undefined || twelve === undefined) throw new Error('no graph');
+  const ten = await graphOf(t, blockIdentity(), [16, 16], I010, BT2020);
+  const twelve = await graphOf(t, blockIdentity(), [16, 16], I012, BT2020);
   t.ok(fp16Graph(ten, model, asked).bytes);
   t.match(fp16Graph(twelve, model, asked), {
     bytes: undefined,

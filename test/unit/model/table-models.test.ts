@@ -3,7 +3,7 @@ import t from 'tap';
 import { modelFor, UPRIGHT } from '../../../src/job/prepare/outputs.js';
 import { compose } from '../../../src/model/compose/compose.js';
 import { loadModel } from '../../../src/model/load/registry.js';
-import { I420 } from '../../../src/video/formats/frame-format.js';
+import { I010, I420, samplesOf } from '../../../src/video/formats/frame-format.js';
 import { openDecoder } from '../../../src/video/frames/decode.js';
 import { wirePlan } from '../../../src/video/frames/wire.js';
 import { probe } from '../../../src/video/source/probe.js';
@@ -267,6 +267,16 @@ t.test('a picture beside a table: both are right, and either may be left out', a
   const [alone] = await made(await composed(t, network, [width, height]), 1, [frame]);
   t.same(alone?.packed, found?.packed, 'the table alone has the same bits');
   t.equal(alone?.frame.length, 0);
+
+  const deep = await composed(t, network, [width, height], { beside: true, sample: I010 });
+  const words = Uint16Array.from(frame, (level) => 4 * level);
+  const [ten] = await made(deep, 1, [new Uint8Array(words.buffer)]);
+  t.equal(deep.rowBytes % 2, 0);
+  sameRows(t, ten?.rows ?? [], expected, 'the table of 10 bits');
+  const codes = samplesOf(ten?.frame ?? new Uint8Array(), I010);
+  const levels = Float64Array.from(codes, (code) => code / 4);
+  t.ok(largestDifference(levels, negative) <= 1, 'and the picture');
+  t.equal(ten?.finite, true);
 
   const folder = t.testdir(networkFolder(network));
   const loaded = await loadModel(`${folder}/model.onnx`, { folder });

@@ -1,0 +1,205 @@
+/** Jobs at 10 and 12 bits: every sample, in every codec; HDR metadata; and work that was begun at another depth. */
+import { existsSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { type HdrMetadata, isSameHdr } from '../../src/video/formats/hdr-metadata.js';
+import { probe } from '../../src/video/source/probe.js';
+import { ffmpegClip } from '../fixtures/clips.js';
+import { identityModel, slowModel } from '../fixtures/identity-model.js';
+import { decodedSamples, killRanks, ourLines, probed, runJob, startJob } from '../fixtures/job.js';
+import { until } from '../fixtures/until.js';
+
+t.setTimeout(600_000);
+
+const SIZE = '96x64';
+const NOISE = [{ from: { lavfi: `testsrc2=size=${SIZE}:rate=25,noise=alls=20:allf=t` } }];
+const TAGGED = 'setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084';
+/** Of a display with P3's primaries, in x265's units; and light. */
+const DISPLAY = 'G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)';
+const HDR10 = {
+  mastering: {
+    ...{ red: [0.68, 0.32], green: [0.265, 0.69], blue: [0.15, 0.06], white: [0.3127, 0.329] },
+    ...{ least: 0.005, most: 1000 },
+  },
+  light: { content: 1000, average: 400 },
+} satisfies HdrMetadata;
+
+/** 40 frames of HEVC without loss, which is cut every 10. */
+function deepClip(bits: 10 | 12): Promise<string> {
+  const params = 'log-level=error:pools=none:lossless=1:keyint=10:min-keyint=10:scenecut=0:open-gop=0';
+  return ffmpegClip(`deep-${bits}.mp4`, NOISE, [
+    ...['-frames:v', '40', '-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', params],
+    ...['-pix_fmt', `yuv420p${bits}le`, '-tag:v', 'hvc1'],
+  ]);
+}
+
+/** Frames of which a slow model makes a job of seconds. */
+function longClip(): Promise<string> {
+  const picture = [{ from: { lavfi: 'testsrc2=size=160x120:rate=25' } }];
+  return ffmpegClip('long.mkv', picture, ['-frames:v', '60', '-c:v', 'ffv1', '-pix_fmt', 'yuv420p10le']);
+}
+
+function hdrClip(): Promise<string> {
+  const params = `log-level=error:pools=none:master-display=${DISPLAY}:max-cll=1000,400`;
+  return ffmpegClip('hdr10.mp4', NOISE, [
+    ...['-frames:v', '5', '-vf', TAGGED, '-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', params],
+    ...['-pix_fmt', 'yuv420p10le', '-colorspace', 'bt2020nc', '-color_primaries', 'bt2020'],
+    ...['-color_trc', 'smpte2084', '-color_range', 'tv', '-tag:v', 'hvc1'],
+  ]);
+}
+
+const pixelFormatOf = (path: string): unknown => probed(path).streams[0]?.pix_fmt;
+
+t.test('an identity model gives every sample back: at any number of ranks, and in segments', async (t) => {
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  const files: Buffer[] = [];
+  for (const [bits, ranks, split] of [
+    [10, 0, 'frames'],
+    [10, 3, 'frames'],
+    [10, 2, 'segments'],
+    [12, 2, 'frames'],
+  ] as const) {
+    const clip = await deepClip(bits);
+    const output = join(folder, `${bits}-${ranks}.mkv`);
+    const words = ['--codec', 'ffv1', '--model', model, '--split', split, '--segment-seconds', '0.4'];
+    const { code, stderr } = await runJob(ranks, [clip, output, ...words]);
+    t.equal(code, 0, stderr);
+    t.match(stderr, `has ${bits} bits per sample: it is processed and written at ${bits} bits.`);
+    if (split === 'segments') t.match(stderr, /split into 4 segments/);
+    t.equal(pixelFormatOf(output), `yuv420p${bits}le`);
+    const source = decodedSamples(clip);
+    t.equal(source.length, 40 * 2 * (96 * 64 * 1.5));
+    t.ok(decodedSamples(output).equals(source), `${bits} bits on ${ranks} ranks in ${split}`);
+    files.push(await fs.readFile(output));
+  }
+  t.ok(files[1]?.equals(files[0] ?? Buffer.of()), 'the same file on three ranks');
+});
+
+t.test('each codec has the depth that its players show, or as asked', async (t) => {
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  const clip = await ffmpegClip(
+    'ten.mkv',
+    [{ from: { lavfi: 'testsrc2=size=256x144:rate=25' } }],
+    [...['-frames:v', '3', '-c:v', 'ffv1', '-pix_fmt', 'yuv420p10le']],
+  );
+  const few = 'written at 8 bits; --depth 10 writes 10, which fewer players show.';
+  const cases: readonly (readonly [string, string, string, string])[] = [
+    ['--codec h264', 'mp4', 'yuv420p', few],
+    ['--codec h264 --depth 10', 'mp4', 'yuv420p10le', 'written at 10 bits.'],
+    ['--codec hevc --depth 12', 'mkv', 'yuv420p12le', 'written at 12 bits.'],
+    ['--codec vp9', 'webm', 'yuv420p10le', 'written at 10 bits.'],
+    ['--codec av1', 'mp4', 'yuv420p10le', 'written at 10 bits.'],
+    ['--codec dnxhr', 'mov', 'yuv422p', 'written at 8 bits, the most that dnxhr is written with.'],
+    ['--codec dnxhr --preset hqx', 'mov', 'yuv422p10le', 'written at 10 bits.'],
+  ];
+  for (const [words, extension, pixelFormat, note] of cases) {
+    const output = join(folder, `o.${extension}`);
+    const { code, stderr } = await runJob(0, [
+      clip,
+      output,
+      '--model',
+      model,
+      '--overwrite',
+      ...words.split(' '),
+    ]);
+    t.equal(code, 0, `${words}: ${stderr}`);
+    t.equal(pixelFormatOf(output), pixelFormat, words);
+    t.ok(stderr.includes(note), `${words}: ${stderr}`);
+  }
+  const eight = await ffmpegClip('eight.mkv', NOISE, [
+    '-frames:v',
+    '2',
+    '-c:v',
+    'ffv1',
+    '-pix_fmt',
+    'yuv420p',
+  ]);
+  const output = join(folder, 'up.mkv');
+  const up = await runJob(0, [eight, output, '--model', model, '--codec', 'ffv1', '--depth', '10']);
+  t.equal(up.code, 0, up.stderr);
+  t.match(up.stderr, 'has 8 bits per sample: it is processed and written at 10 bits.');
+  const [from, to] = [decodedSamples(eight), decodedSamples(output)];
+  const words = new Uint16Array(Uint8Array.from(to).buffer);
+  t.ok(
+    from.every((level, at) => words[at] === 4 * level),
+    'every level becomes its code of 10 bits',
+  );
+});
+
+t.test('what a codec cannot have is refused before any work', async (t) => {
+  for (const [words, message] of [
+    ['o.mp4 --depth 12', /--depth of --codec h264 is 8 or 10, and cannot be 12/],
+    ['o.mov --codec dnxhr --preset sq --depth 10', /--codec dnxhr --preset sq is 8, and cannot be 10/],
+    ['o.mp4 --depth 9', /depth/],
+    ['o.csv --depth 10', /--depth does not apply where OUTPUT is a table/],
+  ] as const) {
+    const { code, stderr } = await runJob(0, ['in.mp4', ...words.split(' ')]);
+    t.equal(code, 2, words);
+    t.match(stderr, message);
+  }
+});
+
+t.test('static HDR metadata are kept in every codec and container that holds them', async (t) => {
+  const folder = t.testdir();
+  const model = await identityModel(folder);
+  const clip = await hdrClip();
+  t.ok(isSameHdr((await probe(clip)).video.hdr10, HDR10), 'of the source');
+  for (const [codec, extension] of [
+    ['hevc', 'mp4'],
+    ['av1', 'mp4'],
+    ['vp9', 'webm'],
+    ['prores', 'mov'],
+  ] as const) {
+    const output = join(folder, `${codec}.${extension}`);
+    const { code, stderr } = await runJob(0, [clip, output, '--codec', codec, '--model', model]);
+    t.equal(code, 0, stderr);
+    t.match(stderr, "The video's HDR metadata (mastering display, content light level) is kept.");
+    const { video } = await probe(output);
+    t.ok(isSameHdr(video.hdr10, HDR10), `${codec} in ${extension}`);
+    t.match(video, { matrixTag: 'bt2020nc', primariesTag: 'bt2020', transferTag: 'smpte2084' });
+  }
+  const output = join(folder, 'h264.mp4');
+  const { code, stderr } = await runJob(0, [clip, output, '--model', model, '--depth', '10']);
+  t.equal(code, 0, stderr);
+  t.match(stderr, 'is left out: this encoder of h264 cannot carry it.');
+});
+
+/** Kills a job of `words` when its first segments are recorded. */
+async function killedJob(words: readonly [input: string, output: string, ...string[]]): Promise<void> {
+  const [, output] = words;
+  const job = startJob(0, words);
+  await until('a segment', async () => existsSync(join(`${output}.framescatter`, 'segment-000001.json')));
+  await killRanks(output);
+  await job.result;
+}
+
+t.test('a killed job resumes: to the same bits, and at the depth at which it was begun', async (t) => {
+  const folder = t.testdir();
+  const model = await slowModel(folder);
+  const clip = await longClip();
+  const [whole, killed, eight] = ['whole', 'killed', 'eight'].map((name) => join(folder, `${name}.mkv`));
+  const words = ['--codec', 'ffv1', '--model', model, '--provider', 'cpu', '--segment-seconds', '0.2'];
+  t.equal((await runJob(2, [clip, whole ?? '', ...words])).code, 0);
+  await killedJob([clip, killed ?? '', ...words]);
+  const { code, stderr } = await runJob(3, [clip, killed ?? '', ...words]);
+  t.equal(code, 0, stderr);
+  t.match(stderr, /resuming after \d+ frames/);
+  t.ok((await fs.readFile(killed ?? '')).equals(await fs.readFile(whole ?? '')));
+
+  // Its journal is that of a version that knew 8 bits alone.
+  await killedJob([clip, eight ?? '', ...words, '--depth', '8']);
+  const other = await runJob(0, [clip, eight ?? '', ...words, '--depth', '10']);
+  t.equal(other.code, 1, other.stderr);
+  t.match(ourLines(other.stderr).join('\n'), /does not match this job: .*depth was unset, now 10/);
+  const again = await runJob(0, [clip, eight ?? '', ...words]);
+  t.equal(again.code, 0, again.stderr);
+  t.match(
+    again.stderr,
+    'written at 8 bits, as the earlier run of this job did; --restart starts over at 10.',
+  );
+  t.match(again.stderr, /resuming after \d+ frames/);
+  t.equal(pixelFormatOf(eight ?? ''), 'yuv420p');
+});
