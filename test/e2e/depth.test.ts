@@ -1,4 +1,4 @@
-/** Jobs at 10 and 12 bits: every sample, in every codec; HDR metadata; and work that was begun at another depth. */
+/** Jobs at 10 and 12 bits: every sample, in every codec; HDR metadata; work begun at another depth. */
 import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';

@@ -116,7 +116,7 @@ function checkTags(path: string, header: Json, wanted: ColourTags): void {
   }
 }
 
-/** Checks that samples have as many bits as were encoded: encoders fall back to fewer with a warning alone. */
+/** Checks that samples have as many bits as were encoded: ffmpeg falls back to fewer with a warning. */
 function checkDepth(path: string, found: string, wanted: string): void {
   // ffprobe may not know, and reads ProRes 4444 as 12 bits.
   if (found === 'unknown' || bitsOf(found) >= bitsOf(wanted)) return;
