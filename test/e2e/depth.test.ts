@@ -41,7 +41,7 @@ function longClip(): Promise<string> {
 }
 
 function hdrClip(): Promise<string> {
-  const params = `log-level=error:pools=none:master-display=${DISPLAY}:max-cll=1000,400`;
+  const params = `log-level=error:pools=none:bframes=0:master-display=${DISPLAY}:max-cll=1000,400`;
   return ffmpegClip('hdr10.mp4', NOISE, [
     ...['-frames:v', '5', '-vf', TAGGED, '-c:v', 'libx265', '-preset', 'ultrafast', '-x265-params', params],
     ...['-pix_fmt', 'yuv420p10le', '-colorspace', 'bt2020nc', '-color_primaries', 'bt2020'],
@@ -165,6 +165,86 @@ t.test('static HDR metadata are kept in every codec and container that holds the
   const { code, stderr } = await runJob(0, [clip, output, '--model', model, '--depth', '10']);
   t.equal(code, 0, stderr);
   t.match(stderr, 'is left out: this encoder of h264 cannot carry it.');
+});
+
+/**
+ * A message of SMPTE ST 2094-40 (HDR10+) as an SEI unit of H.265 (D.2.6, of a user's data in the form of ITU-T
+ * T.35): one window, without curves.
+ */
+function dynamicMessage(): Buffer {
+  const fields: readonly (readonly [value: number, bits: number])[] = [
+    // The United States; Samsung; the message; its application and version.
+    ...([
+      [0xb5, 8],
+      [0x3c, 16],
+      [1, 16],
+      [4, 8],
+      [1, 8],
+    ] as const),
+    // Windows; the display; the brightest components, their mean; percentiles; bright pixels.
+    ...([
+      [1, 2],
+      [400, 27],
+      [0, 1],
+      [0x5555, 17],
+      [0x5555, 17],
+      [0x5555, 17],
+      [0x3333, 17],
+      [0, 4],
+    ] as const),
+    ...([
+      [0x155, 10],
+      [0, 1],
+      [0, 1],
+      [0, 1],
+    ] as const),
+  ];
+  const bits = fields.map(([value, count]) => value.toString(2).padStart(count, '0')).join('');
+  const payload = bits.match(/.{1,8}/g)?.map((byte) => Number.parseInt(byte.padEnd(8, '0'), 2)) ?? [];
+  const unit = [0x4e, 0x01, 4, payload.length, ...payload, 0x80];
+  // A 3 after two zeros keeps what follows from looking like a start code.
+  const escaped: number[] = [];
+  for (const byte of unit) {
+    if (byte <= 3 && escaped.at(-1) === 0 && escaped.at(-2) === 0) escaped.push(3);
+    escaped.push(byte);
+  }
+  return Buffer.from([0, 0, 0, 1, ...escaped]);
+}
+
+t.test('dynamic metadata are named, and left out', async (t) => {
+  const folder = t.testdir();
+  const plain = await ffmpegClip(
+    'plain.hevc',
+    [{ from: { file: await hdrClip() } }],
+    [...['-c', 'copy', '-bsf:v', 'hevc_mp4toannexb', '-f', 'hevc']],
+  );
+  const bytes = await fs.readFile(plain);
+  // The first slice: a unit of a type below 32.
+  const starts = [...bytes.keys()].filter((at) => bytes.readUIntBE(at, Math.min(3, bytes.length - at)) === 1);
+  const slice = (starts.find((at) => (bytes[at + 3] ?? 0) >> 1 < 32) ?? 0) - 1;
+  const raw = join(folder, 'dynamic.hevc');
+  await fs.writeFile(raw, Buffer.concat([bytes.subarray(0, slice), dynamicMessage(), bytes.subarray(slice)]));
+  const clip = await ffmpegClip(
+    'dynamic.mkv',
+    [{ from: { file: raw } }],
+    [
+      // Of a raw stream nothing tells the times: 25 frames per second, in ticks of 1/1200000 s.
+      ...['-c', 'copy', '-bsf:v', 'setts=pts=N*48000:dts=N*48000'],
+    ],
+  );
+  const source = await probe(clip);
+  t.same(source.video.dynamicHdr, ['HDR10+']);
+  const output = join(folder, 'o.mkv');
+  const words = ['--codec', 'hevc', '--model', await identityModel(folder)];
+  const { code, stderr } = await runJob(0, [clip, output, ...words]);
+  t.equal(code, 0, stderr);
+  t.match(
+    stderr,
+    /dynamic HDR metadata \(HDR10\+\): it is left out, since it describes the source's frames\./,
+  );
+  const { video } = await probe(output);
+  t.same([video.dynamicHdr, video.transferTag], [undefined, 'smpte2084']);
+  t.ok(isSameHdr(video.hdr10, HDR10), 'what is static is kept');
 });
 
 /** Kills a job of `words` when its first segments are recorded. */
