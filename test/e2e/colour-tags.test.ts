@@ -141,6 +141,12 @@ t.test('a tag that was lost on the way is an error', async (t) => {
   await lacking({ transfer: 'bt709' }, /color_transfer should be bt709 and is smpte2084/);
   await lacking({ range: 'full' }, /should be of full range and are tagged tv/);
   await lacking({ chromaLocation: 'left' }, /chroma_location should be left and is topleft/);
+  const deep = { ...expected, video: { ...video, pixelFormat: 'yuv420p10le' } };
+  const shallow = /its samples should have 10 bits and have 8 \(yuv420p\)/;
+  await t.rejects(verifyOutput(output, deep), { code: 'output', message: shallow });
+  const lit = { ...expected, video: { ...video, hdr: { light: { content: 1000, average: 400 } } } };
+  const dark = /its HDR metadata \(content light level\) is missing or differs/;
+  await t.rejects(verifyOutput(output, lit), { code: 'output', message: dark });
 });
 
 t.test('tags that only frames tell of are found', async (t) => {

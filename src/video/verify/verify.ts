@@ -31,8 +31,9 @@ const MOST_ASPECT_DIFFERENCE = 0.04;
 /**
  * Checks the finished file at `path` without decoding it, but for a few frames where these alone may hold
  * HDR metadata: the video's packets and their times, its colour tags, HDR metadata and sample aspect ratio,
- * that the packets are the encoded ones, and that every planned stream is there in its codec. `file` is the result of `readFinished`, if there is one since the file was written. Returns
- * notes on what the container or the codec cannot hold exactly.
+ * that the packets are the encoded ones, and that every planned stream is there in its codec. `file` is the
+ * result of `readFinished`, if there is one since the file was written. Returns notes on what the container
+ * or the codec cannot hold exactly.
  *
  * @throws {JobError} output: when the file differs; the message says how.
  */

@@ -1,6 +1,6 @@
 /** How many bits per sample a job has, and frames of more than 8 bits outside of the model. */
 import t from 'tap';
-import { wireDepth } from '../../../src/job/prepare/depth.js';
+import { refuseLackingFormat, wireDepth } from '../../../src/job/prepare/depth.js';
 import { hdrNotes, withHdr } from '../../../src/job/prepare/hdr.js';
 import { joiner, repeatPixels } from '../../../src/job/preview/side-by-side.js';
 import { CODECS, type EncodeSpec } from '../../../src/video/codecs/codec.js';
@@ -8,6 +8,7 @@ import { CODEC_FACTS, codecDefaults } from '../../../src/video/codecs/codecs.js'
 import { codedTags } from '../../../src/video/codecs/colour-support.js';
 import { chooseDepth, depthsOf } from '../../../src/video/codecs/depth.js';
 import { svtHdr, x265Hdr } from '../../../src/video/codecs/hdr.js';
+import { takesPixelFormat } from '../../../src/video/ffmpeg/ffmpeg-facts.js';
 import {
   frameBytes,
   I010,
@@ -92,6 +93,18 @@ t.test('a codec is encoded in a pixel format of the depth, and takes no other', 
   const site = { codec: 'hevc', tags: wirePlan(TEN, MP4).tags } as const;
   t.equal(codedTags({ ...site, pixelFormat: 'yuv420p10le' }).chromaLocation, 'topleft');
   t.equal(codedTags({ ...site, pixelFormat: odd }).chromaLocation, undefined);
+});
+
+t.test('an encoder that was built without the depth is refused', async (t) => {
+  t.ok(await takesPixelFormat('libx264', 'yuv420p10le'));
+  t.notOk(await takesPixelFormat('libx264', 'yuv420p12le'));
+  const spec = { ...plainSpec(64, 64), sample: I012, pixelFormat: 'yuv420p12le' };
+  await t.rejects(refuseLackingFormat(spec), {
+    code: 'ffmpeg',
+    message: 'the encoder libx264 of this ffmpeg was built without yuv420p12le',
+    hint: /--depth 8/,
+  });
+  await t.resolves(refuseLackingFormat({ ...spec, sample: I010, pixelFormat: 'yuv420p10le' }));
 });
 
 t.test('work of an earlier run goes on at 8 bits if it was begun so', async (t) => {
