@@ -31,16 +31,31 @@ const FURTHER = ['pha', 'depth', 'large'] as const;
 /** Uneven times, and sound. */
 function clip(): Promise<string> {
   return ffmpegClip(
-    'pictures.mkv',
+    'pictures.mp4',
     [
       {
-        from: { lavfi: `testsrc2=s=${SIZE.width}x${SIZE.height}:r=25,settb=1/1000,setpts=40*N+7*mod(N\\,3)` },
+        from: {
+          lavfi: `testsrc2=s=${SIZE.width}x${SIZE.height}:r=25,settb=1/90000,setpts=90*(40*N+7*mod(N\\,3))`,
+        },
       },
       { from: { lavfi: 'sine=d=3' } },
     ],
     [
-      ...['-frames:v', String(FRAMES), '-fps_mode', 'passthrough', '-enc_time_base', '1/1000'],
-      ...['-c:v', 'libx264', '-g', '10', '-bf', '2', '-crf', '12', '-pix_fmt', 'yuv420p'],
+      ...['-frames:v', String(FRAMES), '-fps_mode', 'passthrough', '-enc_time_base', '1/90000'],
+      ...[
+        '-c:v',
+        'libx264',
+        '-g',
+        '10',
+        '-bf',
+        '2',
+        '-crf',
+        '12',
+        '-pix_fmt',
+        'yuv420p',
+        '-video_track_timescale',
+        '90000',
+      ],
     ],
   );
 }
@@ -108,10 +123,11 @@ t.test('a video of each picture, right pixel by pixel, with the times of the mai
   const folder = t.testdir();
   const job = await jobIn(folder, severalPictures(), input);
   const report = join(folder, 'report.json');
-  const { code, stderr } = await runJob(0, [...job.args, '--report', report]);
+  const table = join(folder, 'share.csv');
+  const { code, stderr } = await runJob(0, [...job.args, '--report', report, '--table', table]);
   t.equal(code, 0, stderr);
   const paths = PICTURES.map((name) => job.places.get(name) ?? '');
-  t.match(stderr, `wrote ${paths.join(' and ')}`);
+  t.match(stderr, `wrote ${paths.join(' and ')} and ${table}`);
   const source = decodedSamples(input);
   const times = decodedFrames(input).map(({ ticks }) => ticks);
   for (const name of PICTURES) {
@@ -131,7 +147,17 @@ t.test('a video of each picture, right pixel by pixel, with the times of the mai
     { name: 'depth', path: paths[2], ...SIZE },
     { name: 'large', path: paths[3], width: 2 * SIZE.width, height: 2 * SIZE.height },
   ]);
-  t.same(await filesIn(folder), ['depth.mkv', 'fgr.mkv', 'large.mkv', 'pha.mkv', 'report.json']);
+  const shares = (await fs.readFile(table, 'utf8')).trimEnd().split('\n').slice(1);
+  t.equal(shares.length, FRAMES, 'a table goes beside them');
+  const matte = decodedSamples(job.places.get('pha') ?? '', 'luma');
+  const area = SIZE.width * SIZE.height;
+  for (const at of [0, 41, FRAMES - 1]) {
+    const mean =
+      matte.subarray(at * area, (at + 1) * area).reduce((sum, one) => sum + one - 16, 0) / area / 219;
+    t.ok(Math.abs(mean - Number(shares[at]?.split(',').at(-1))) < 0.5 / 219, `the share of frame ${at}`);
+  }
+  const made = PICTURES.map((name) => `${name}.mkv`);
+  t.same(await filesIn(folder), [...made, 'report.json', 'share.csv'].sort());
 });
 
 t.test('the same bits at any number of ranks, in frames and in segments, killed and resumed', async (t) => {
@@ -175,7 +201,7 @@ t.test('killed between two of its files: the same command finishes all of them',
   const calls = await countedRun(first, whole.args);
   const golden = contentOf(whole);
   const states: string[] = [];
-  for (const before of [17, 15, 13, 11]) {
+  for (const before of [17, 15, 13, 11, 9]) {
     const folder = t.testdir();
     const own = await job(folder);
     t.equal((await runUntil(calls - before, 0, own.args)).code, 137);

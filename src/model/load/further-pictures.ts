@@ -1,16 +1,33 @@
 /** Describes the pictures that a network gives beside its main one. */
 import { JobError } from '../../system/errors.js';
+import type { GraphProto } from '../graph/onnx.js';
 import type { TensorLayout } from '../ports/tensors.js';
 import { imageTensor, type Lacking, lacking } from './derive-manifest.js';
-import type { GraphEnd } from './graph-ends.js';
+import { furtherEnd, type GraphEnd } from './graph-ends.js';
 import type { FurtherPicture } from './loaded-model.js';
-import type { PicturePort } from './ports-manifest.js';
+import type { PicturePort, PortsManifest } from './ports-manifest.js';
 import { channelsOf, declaredScale, type ShapesFor, sizeTrial } from './size-trial.js';
 
 /** An output that gives a further picture, and what the manifest says of it. */
-export interface FurtherEnd {
+export interface FurtherOutput {
   readonly end: GraphEnd;
   readonly port: PicturePort;
+}
+
+/**
+ * Returns the outputs of a manifest that give further pictures: all but the first with that role.
+ *
+ * @param input the frames' input.
+ * @throws {JobError} model: when the graph lacks one, or it is no image of a supported type.
+ */
+export function furtherOutputs(
+  outputs: PortsManifest['outputs'],
+  graph: GraphProto,
+  file: string,
+  input: GraphEnd,
+): readonly FurtherOutput[] {
+  const pictures = [...outputs].flatMap(([name, port]) => (port.role === 'picture' ? [{ name, port }] : []));
+  return pictures.slice(1).map(({ name, port }) => ({ end: furtherEnd(graph, file, input, name), port }));
 }
 
 /** Of a matte or mask; what else a picture holds, the manifest says. */
@@ -25,7 +42,7 @@ export function describeFurther(
   shapesFor: ShapesFor,
   input: GraphEnd,
   layout: TensorLayout,
-  further: readonly FurtherEnd[],
+  further: readonly FurtherOutput[],
   file: string,
 ): readonly FurtherPicture[] {
   return further.map(({ end, port }) => {

@@ -69,21 +69,15 @@ export function graphEnds(graph: GraphProto, file: string, names: EndNames): Gra
 }
 
 /**
- * Returns outputs that give further pictures, by their names.
+ * Returns the output of this name, which gives a further picture.
  *
- * @throws {JobError} model: when one is missing, or is no image of a supported type.
+ * @throws {JobError} model: when it is missing, or is no image of a supported type.
  */
-export function furtherEnds(
-  graph: GraphProto,
-  file: string,
-  input: GraphEnd,
-  names: readonly string[],
-): readonly GraphEnd[] {
-  refuseMissingOutputs(graph, file, names);
-  return names.flatMap((name) => {
-    const output = graph.output?.find((one) => one.name === name);
-    return output === undefined ? [] : [pictureEnd(output, graph, file, input)];
-  });
+export function furtherEnd(graph: GraphProto, file: string, input: GraphEnd, name: string): GraphEnd {
+  refuseMissingOutputs(graph, file, [name]);
+  const output = graph.output?.find((one) => one.name === name);
+  if (output === undefined) throw severalOutputs(graph, file);
+  return pictureEnd(output, graph, file, input);
 }
 
 /** Returns an output that gives images; without an axis of channels, if its first one is that of `input`. */

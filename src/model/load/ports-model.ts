@@ -21,11 +21,10 @@ import {
   layoutFrom,
 } from './derive-manifest.js';
 import { finish, type Request } from './finish.js';
-import { describeFurther } from './further-pictures.js';
+import { describeFurther, furtherOutputs } from './further-pictures.js';
 import {
   fixedSizeOf,
   framesEnd,
-  furtherEnds,
   type GraphEnd,
   type GraphEnds,
   graphEnds,
@@ -35,7 +34,7 @@ import {
 } from './graph-ends.js';
 import type { FurtherPicture, LoadedModel, ModelTable, TableIo } from './loaded-model.js';
 import { readLimited, resolveInside } from './model-files.js';
-import type { OutputPort, PicturePort, PortsManifest } from './ports-manifest.js';
+import type { OutputPort, PortsManifest } from './ports-manifest.js';
 import { severalOf } from './several-frames.js';
 import type { ShapesFor } from './size-trial.js';
 import { readSources } from './source-frames.js';
@@ -60,17 +59,17 @@ export async function loadPorts(
 ): Promise<LoadedModel> {
   const graph = proto.graph ?? {};
   const [input, inputPort] = portOf(manifest.inputs, 'frames') ?? missing('frames');
-  const [picture, ...others] = picturesOf(manifest.outputs);
+  const picture = portOf(manifest.outputs, 'picture');
   const sources = await sourcesOf(request, path, manifest);
   const feeds = feedsOf(manifest.inputs, graph);
   const [feed] = feeds;
   const states = await statesOf(request, path, manifest, proto, file);
   const read = readSources(manifest, graph, file);
   const beside = read.map(({ feed: { tensor } }) => tensor.name);
-  const more = feeds.map(({ name }) => name).filter((name) => name !== input);
+  const others = feeds.map(({ name }) => name).filter((name) => name !== input);
   const stated = (states?.states ?? []).map((state) => state.input);
-  const taken = [...sources.keys(), ...more, ...stated, ...beside];
-  const several = severalOf(inputPort, picture && [picture.name, picture.port], graph);
+  const taken = [...sources.keys(), ...others, ...stated, ...beside];
+  const several = severalOf(inputPort, picture, graph);
   const names = { input, feed, several, constants: new Set(taken) };
   const cuts = cutRule(request, manifest);
   const isChunk = several?.kind === 'chunk';
@@ -79,7 +78,7 @@ export async function loadPorts(
   const { scale, multiple, chroma, macsPerPixel } = manifest;
   const known = {
     ...{ scale, multiple, chroma },
-    ...given(factsOf(request.overrides, { input: inputPort, output: picture?.port ?? {} })),
+    ...given(factsOf(request.overrides, { input: inputPort, output: picture?.[1] ?? {} })),
   };
   const images = read.map(({ feed }) => feed);
   const made = (
@@ -114,22 +113,14 @@ export async function loadPorts(
     );
     return made(end, described, await readConstants(request, sources, proto, file, described.io.input));
   }
-  const found = graphEnds(graph, file, { ...names, output: picture.name });
+  const found = graphEnds(graph, file, { ...names, output: picture[0] });
   const ends = { ...found, input: sized(found.input) };
-  const otherEnds = furtherEnds(
-    graph,
-    file,
-    ends.input,
-    others.map(({ name }) => name),
-  );
-  const further = others.flatMap(({ name, port }) => {
-    const end = otherEnds.find((one) => one.name === name);
-    return end === undefined ? [] : [{ end, port }];
-  });
   const network = { file, proto, ends, feeds, sources, known, states: states?.states ?? [], images };
   const { constants, derived, shapesFor } = await describeNetwork(request, network, 'manifest');
+  const further = furtherOutputs(manifest.outputs, graph, file, ends.input);
   const { layout } = derived.io.input;
-  return made(ends.input, derived, constants, describeFurther(shapesFor, ends.input, layout, further, file));
+  const pictures = describeFurther(shapesFor, ends.input, layout, further, file);
+  return made(ends.input, derived, constants, pictures);
 }
 
 /** Returns the inputs that take frames. */
@@ -224,13 +215,6 @@ async function tableOf(
     ends: [name, ...ends],
     ...(rows === undefined ? {} : { rows }),
   };
-}
-
-/** Returns the outputs that are pictures, in the manifest's order. */
-function picturesOf(
-  outputs: PortsManifest['outputs'],
-): readonly { readonly name: string; readonly port: PicturePort }[] {
-  return [...outputs].flatMap(([name, port]) => (port.role === 'picture' ? [{ name, port }] : []));
 }
 
 /** Returns the first port of a role. */
