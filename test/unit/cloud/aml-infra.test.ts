@@ -22,7 +22,7 @@ const VARIANTS = [
     title: 'own keys, an operator, an open workspace',
     parameters: {
       customerManagedKey: true,
-      operatorIpAddress: '203.0.113.7',
+      operatorIpAddresses: ['203.0.113.7', '198.51.100.0/24'],
       publicNetworkAccess: 'Enabled',
     },
   },
@@ -83,8 +83,8 @@ t.test('every parameter and variable is used, and every file of parameters fits 
       const declared = template.parameters[key];
       t.ok(declared, `${name}: ${key} is a parameter`);
       t.equal(
-        typeof value,
-        { string: 'string', bool: 'boolean', int: 'number' }[declared?.type ?? ''],
+        Array.isArray(value) ? 'array' : typeof value,
+        { string: 'string', bool: 'boolean', int: 'number', array: 'array' }[declared?.type ?? ''],
         `${name}: type of ${key}`,
       );
     }
@@ -170,10 +170,10 @@ t.test('nodes have no public address, and reach only services', async (t) => {
     return `${service} ${protocol} ${ports.join(' ')}`;
   });
   // "Configure inbound and outbound network traffic" of Azure ML's documentation; the vault is for hbiWorkspace.
+  // AzureFrontDoor.FrontEnd is for the studio and AutoML alone, and lets data out.
   t.same(reached.sort(), [
     'AzureActiveDirectory Tcp 80 443',
     'AzureFrontDoor.FirstParty Tcp 443',
-    'AzureFrontDoor.FrontEnd Tcp 443',
     'AzureKeyVault.westeurope Tcp 443',
     'AzureMachineLearning Tcp 443 8787 18881',
     'AzureMachineLearning Udp 5831',
@@ -207,14 +207,15 @@ t.test('least rights', async (t) => {
   };
   const rights: string[] = [];
   for (const name of ALL) {
-    for (const { body } of ofType(
-      deployed(name, { customerManagedKey: true }),
-      'Microsoft.Authorization/roleAssignments',
-    )) {
+    const deployment = deployed(name, { customerManagedKey: true });
+    const own = ofType(deployment, 'Microsoft.Authorization/roleDefinitions').map(({ id }) => id);
+    for (const { body } of ofType(deployment, 'Microsoft.Authorization/roleAssignments')) {
       const { roleDefinitionId, principalId, principalType } = body.properties as Readonly<
         Record<string, string>
       >;
-      const role = ROLES[roleDefinitionId?.split('/').at(-1) ?? ''];
+      const role = own.includes(roleDefinitionId ?? '')
+        ? 'Endpoint caller'
+        : ROLES[roleDefinitionId?.split('/').at(-1) ?? ''];
       t.ok(role, `${roleDefinitionId} is a role that we mean`);
       t.equal(principalType, 'ServicePrincipal');
       t.match(body.comments, role ?? '', 'the comment says the role');
@@ -230,8 +231,7 @@ t.test('least rights', async (t) => {
     'framescatter-cluster: Storage Blob Data Contributor on storageAccounts/framesstate',
     'framescatter-cluster: Storage Blob Data Reader on containers/videos-in',
     'framescatter-encryption: Key Vault Crypto Service Encryption User on vaults/framescatt-',
-    'framescatter-ml: Storage Blob Data Contributor on storageAccounts/framesstate',
-    'framescatter-trigger: AzureML Data Scientist on workspaces/framescatter-ml',
+    'framescatter-trigger: Endpoint caller on workspaces/framescatter-ml',
     'framescatter-trigger: Storage Blob Data Contributor on containers/claims',
     'framescatter-trigger: Storage Blob Data Contributor on containers/failed',
     'framescatter-uploads: Storage Blob Data Contributor on containers/dead-letters',
@@ -242,6 +242,58 @@ t.test('least rights', async (t) => {
     'framescatter-watcher: Storage Queue Data Contributor on queues/uploads',
   ]);
 });
+
+t.test('what Azure ML assigns by itself, no template assigns: a second assignment is refused', async (t) => {
+  // "the managed identity is automatically assigned the permissions": how-to-disable-local-auth-storage.md.
+  const { resources } = deployed('workspace', {});
+  const [workspace] = resources.filter(({ type }) => type.endsWith('/workspaces'));
+  t.match(workspace?.body.identity, { type: 'SystemAssigned' });
+  for (const { body } of ofType({ resources } as Deployment, 'Microsoft.Authorization/roleAssignments'))
+    t.notMatch(JSON.stringify(body.properties), 'MachineLearningServices/workspaces', String(body.comments));
+});
+
+t.test('the trigger may call endpoints, and neither changes them nor reads keys', async (t) => {
+  const [role] = ofType(deployed('trigger-logic-app', {}), 'Microsoft.Authorization/roleDefinitions');
+  const [{ actions = [] } = {}] = propertiesOf<{ permissions: { actions: string[] }[] }>(role).permissions;
+  const ours = actions.map((one) => one.replace('Microsoft.MachineLearningServices/workspaces/', ''));
+  t.ok(ours.includes('batchEndpoints/jobs/write') && ours.includes('experiments/runs/submit/action'));
+  t.same(
+    ours.filter((one) =>
+      /\*|secret|listKeys|AccountKeys|(?:Endpoints|deployments|stores|environments)\/write/i.test(one),
+    ),
+    [],
+  );
+});
+
+t.test('a list of addresses is let in, and none but these', async (t) => {
+  for (const addresses of [[], ['203.0.113.7', '198.51.100.0/24']]) {
+    const rules = addresses.map((value) => ({ value, action: 'Allow' }));
+    const parameters = { operatorIpAddresses: addresses };
+    const [data, state] = ofType(deployed('storage', parameters), 'Microsoft.Storage/storageAccounts');
+    const [registry] = ofType(deployed('workspace', parameters), 'Microsoft.ContainerRegistry/registries');
+    const { networkAcls } = propertiesOf<{ networkAcls: { ipRules: unknown } }>(data);
+    t.same(networkAcls.ipRules, rules);
+    t.same(propertiesOf<{ networkRuleSet: { ipRules: unknown } }>(registry).networkRuleSet.ipRules, rules);
+    t.notMatch(JSON.stringify(state?.body), 'ipRules', 'scripts, logs and journals: the network alone');
+  }
+});
+
+t.test(
+  'the default storage of the workspace has the private endpoints that batch endpoints need',
+  async (t) => {
+    // how-to-secure-workspace-vnet.md: queue and table "if you plan to use Batch endpoints".
+    const endpoints = ofType(deployed('storage', {}), 'Microsoft.Network/privateEndpoints');
+    const links = endpoints
+      .map(({ body }) => JSON.stringify(body.properties))
+      .filter((one) => /state/.test(one));
+    t.same(links.map((one) => /"groupIds":\["(\w+)"\]/.exec(one)?.[1]).sort(), [
+      'blob',
+      'file',
+      'queue',
+      'table',
+    ]);
+  },
+);
 
 t.test('names keep to the rules of Azure, with the longest prefix too', async (t) => {
   for (const prefix of ['framescatter', 'abc', 'abcdefghijkl']) {
