@@ -4,6 +4,7 @@
 #     docker build -t framescatter:cpu .
 #     docker build -t framescatter:cuda --build-arg ACCELERATOR=cuda .
 #     docker build -t framescatter:slurm --build-arg SSH_SERVER= .     # without an ssh server
+#     docker build -t framescatter:aml --build-arg TELEMETRY=azure .    # with Microsoft's package for Application Insights
 #
 # It builds without BuildKit too, which `az acr build` does not have. docs/kubernetes.md says how it was checked.
 ARG ACCELERATOR=cpu
@@ -48,6 +49,11 @@ COPY tsconfig.json ./
 COPY src src/
 RUN npm run build:ts && chmod 755 dist/main.js
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+ARG TELEMETRY=
+ARG MONITOR_VERSION=1.21.0
+RUN if [ "$TELEMETRY" = azure ]; then \
+      npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund "@azure/monitor-opentelemetry@$MONITOR_VERSION"; \
+    fi
 
 FROM runtime
 # 1000 is the user of the MPI Operator's examples; Ubuntu's images have given it to one of their own.

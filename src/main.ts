@@ -9,6 +9,7 @@ import { machinesOf, nodesOf, thisMachine } from './job/context/machine.js';
 import type { RunOptions } from './job/context/options.js';
 import { modelReader } from './job/prepare/model-reader.js';
 import { WarmSessions } from './model/session/warm-sessions.js';
+import { warnOfMissingRanks } from './mpi/expected-ranks.js';
 import { launcherLocalRank, launcherRank } from './mpi/launcher.js';
 import { joinWorld, rankName, type World } from './mpi/world.js';
 import { watchOutput } from './report/closed-output.js';
@@ -85,6 +86,7 @@ async function jobCode(command: WorkCommand, first: boolean): Promise<Run> {
 async function inWorld(options: RunOptions, log: Log, load: () => Promise<Run>): Promise<number> {
   // Nothing may be loaded before: see joinWorld.
   const world = await joinWorld();
+  if (world.isRoot) warnOfMissingRanks(world.size, log);
   if (log.verbosity === 'verbose') {
     native().onRuntimeMessage((message) => log.detail(`ONNX Runtime: ${message}`));
   }

@@ -1,13 +1,28 @@
 import { createHash } from 'node:crypto';
-import type { VideoJob } from './job-arguments.js';
+import { EXPECTED_RANKS } from '../mpi/expected-ranks.js';
+import { JobError } from '../system/errors.js';
+import type { PlacedJob } from './job-arguments.js';
 import type { JsonObject } from './json.js';
 import { idIn, type Workspace } from './workspace.js';
 
 /** The nodes and ranks of a job. */
 export interface Spread {
   readonly nodes: number;
-  /** Ranks per node: one per GPU. */
+  /** Ranks per node: one per GPU; 0 for one rank on the CPU. */
   readonly gpusPerNode: number;
+}
+
+/** What the component of the MPI step is made for. */
+export interface StepSettings {
+  readonly environmentId: string;
+  readonly spread: Spread;
+  /** More environment variables; nothing secret, as the component shows them. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/** Returns the ranks per node. */
+export function ranksPerNode({ gpusPerNode }: Spread): number {
+  return Math.max(1, gpusPerNode);
 }
 
 export interface ClusterSpec {
@@ -57,6 +72,27 @@ const INPUTS: JsonObject = {
   options: { type: 'string', optional: true, description: 'more options of the job, for instance --crf 20' },
 };
 
+/** Characters that mean nothing within single quotes, nor to Azure ML. */
+const QUOTABLE = /^[\w;:/.=, -]*$/;
+const ASSIGNMENT = /'(\w+)=([^']*)'/g;
+
+/** Returns assignments as words for a shell. */
+function assignments(variables: Readonly<Record<string, string>>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => {
+      if (!QUOTABLE.test(value)) throw new JobError('cloud', `the value of ${name} cannot be passed to jobs`);
+      return `'${name}=${value}'`;
+    })
+    .join(' ');
+}
+
+/** Returns the variables that the command of the MPI step sets, except for the number of ranks. */
+export function variablesOf(command: string): Readonly<Record<string, string>> {
+  const before = command.slice(0, command.indexOf(' node '));
+  const given = [...before.matchAll(ASSIGNMENT)].map(([, name = '', value = '']) => [name, value] as const);
+  return Object.fromEntries(given.filter(([name]) => name !== EXPECTED_RANKS));
+}
+
 function input(name: string): string {
   return `\${{inputs.${name}}}`;
 }
@@ -102,8 +138,15 @@ function scaleTo(maxNodeCount: number): JsonObject {
   return { minNodeCount: 0, maxNodeCount, nodeIdleTimeBeforeScaleDown: IDLE_BEFORE_SCALE_DOWN };
 }
 
-/** The MPI step: splits, stylizes and joins the video in memory, from Blob storage to Blob storage. */
-export function stepComponent(environmentId: string): JsonObject {
+/**
+ * The MPI step: splits, stylizes and joins the video in memory, from Blob storage to Blob storage. The
+ * nodes are part of it, since a batch endpoint may ignore those that a step of its pipeline asks for
+ * (github.com/Azure/azureml-examples/issues/3610); the job warns if it gets fewer ranks. Components have no
+ * variables of their own, and those of an endpoint do not arrive (Azure/azure-sdk-for-python/issues/42255),
+ * so the command sets them.
+ */
+export function stepComponent({ environmentId, spread, variables }: StepSettings): JsonObject {
+  const ranks = String(spread.nodes * ranksPerNode(spread));
   return {
     type: 'command',
     name: STEP_COMPONENT,
@@ -113,15 +156,15 @@ export function stepComponent(environmentId: string): JsonObject {
     is_deterministic: false,
     inputs: INPUTS,
     outputs: {},
-    command: COMMAND,
+    command: `env ${assignments({ ...variables, [EXPECTED_RANKS]: ranks })} ${COMMAND}`,
     environment: `azureml:${environmentId}`,
-    distribution: { type: 'mpi', process_count_per_instance: 1 },
-    resources: { instance_count: 1, shm_size: SHARED_MEMORY },
+    distribution: { type: 'mpi', process_count_per_instance: ranksPerNode(spread) },
+    resources: { instance_count: spread.nodes, shm_size: SHARED_MEMORY },
   };
 }
 
 /** The one-step pipeline that the batch endpoint starts. */
-export function pipelineComponent(stepId: string, spread: Spread): JsonObject {
+export function pipelineComponent(stepId: string, spread: Spread, clusterId: string): JsonObject {
   const names = Object.keys(INPUTS);
   return {
     type: 'pipeline',
@@ -130,7 +173,7 @@ export function pipelineComponent(stepId: string, spread: Spread): JsonObject {
     description: 'Stylizes one video',
     inputs: INPUTS,
     outputs: {},
-    jobs: { [STEP]: step(stepId, spread, names) },
+    jobs: { [STEP]: step(stepId, spread, names, clusterId) },
   };
 }
 
@@ -139,7 +182,7 @@ export function componentBody(spec: JsonObject, version: string): JsonObject {
 }
 
 /** The pipeline job that `submit` starts. */
-export function jobBody(job: VideoJob, spread: Spread, stepId: string, clusterId: string): JsonObject {
+export function jobBody(job: PlacedJob, spread: Spread, stepId: string, clusterId: string): JsonObject {
   const inputs = inputsOf(job);
   return {
     properties: {
@@ -149,22 +192,27 @@ export function jobBody(job: VideoJob, spread: Spread, stepId: string, clusterId
       settings: { continue_on_step_failure: false, force_rerun: true },
       inputs: mapValues(inputs, (value) => ({ jobInputType: 'literal', value })),
       outputs: {},
-      jobs: { [STEP]: { ...step(stepId, spread, Object.keys(inputs)), computeId: clusterId } },
+      jobs: { [STEP]: step(stepId, spread, Object.keys(inputs), clusterId) },
     },
   };
 }
 
-/** A step within a pipeline, in the format of Azure ML's own client: keys with underscores. */
-function step(stepId: string, spread: Spread, inputs: readonly string[]): JsonObject {
+/**
+ * A step within a pipeline, in the format of Azure ML's own client: keys with underscores. It names the
+ * cluster itself: an endpoint's default may not reach it (github.com/Azure/azure-sdk-for-
+ * python/issues/41952).
+ */
+function step(stepId: string, spread: Spread, inputs: readonly string[], clusterId: string): JsonObject {
   return {
     name: STEP,
     type: 'command',
     componentId: stepId,
+    computeId: clusterId,
     inputs: Object.fromEntries(
       inputs.map((name) => [name, { job_input_type: 'literal', value: `\${{parent.inputs.${name}}}` }]),
     ),
     outputs: {},
-    distribution: { distribution_type: 'Mpi', process_count_per_instance: spread.gpusPerNode },
+    distribution: { distribution_type: 'Mpi', process_count_per_instance: ranksPerNode(spread) },
     resources: { instance_count: spread.nodes, shm_size: SHARED_MEMORY },
     limits: { job_limits_type: 'Command', timeout: TIME_LIMIT },
     identity: { type: 'managed' },
@@ -196,7 +244,7 @@ export function deploymentBody(location: string, pipelineId: string, cluster: st
 }
 
 /** The body of a call to the batch endpoint; the trigger's Logic App sends the same. */
-export function invocationBody(job: VideoJob): JsonObject {
+export function invocationBody(job: PlacedJob): JsonObject {
   return {
     properties: {
       InputData: mapValues(inputsOf(job), (value) => ({ JobInputType: 'Literal', Value: value })),
@@ -220,7 +268,7 @@ export function assetId(
   return idIn(workspace, kind, name, 'versions', version);
 }
 
-function inputsOf(job: VideoJob): Readonly<Record<string, string>> {
+function inputsOf(job: PlacedJob): Readonly<Record<string, string>> {
   return {
     video: job.video,
     result: job.result,

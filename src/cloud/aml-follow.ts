@@ -1,27 +1,46 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JobError } from '../system/errors.js';
 import { PROGRESS_METRICS } from '../telemetry/progress-metrics.js';
-import { type Session, scalingError } from './aml-provision.js';
+import { scalingError } from './aml-cluster.js';
+import type { Session } from './aml-provision.js';
 import type { SubmittedJob } from './aml-submit.js';
 import { at, type Json, listAt, textAt } from './json.js';
-import { faultOf, oneLine } from './refusals.js';
+import { type Fault, faultOf, oneLine } from './refusals.js';
 import { idIn, urlOf } from './workspace.js';
 
 const POLL_MS = 15_000;
 /** Short outages are tolerated; this many failed polls in a row are an error. */
 const MAX_FAILED_POLLS = 20;
+const NO_FAULT: Fault = { code: '', message: '' };
 
-/** The job itself failed or was cancelled. Any other error only means that its state is unknown. */
+/**
+ * How a job ended that did not complete: by a failure of its own; because somebody cancelled it; or because
+ * its nodes were taken away or it was stopped, and the same command resumes it.
+ */
+export type JobEnd = 'failed' | 'cancelled' | 'interrupted';
+
+/** The job did not complete. Any other error only means that its state is unknown. */
 export class JobFailed extends JobError {
-  constructor(message: string, hint: string) {
-    super('cloud', message, { hint });
+  readonly end: JobEnd;
+
+  constructor(end: JobEnd, message: string, hint: string) {
+    super(end === 'interrupted' ? 'stopped' : 'cloud', message, { hint });
+    this.end = end;
   }
 }
+
+/** Words of Azure about nodes that it took away. */
+const PRE_EMPTED =
+  /\bpre-?empt|\bevict|low[- ]priority node|node.{0,40}\b(?:was|were) (?:lost|taken|deallocated)/i;
+/** The exit code of this program for a stopped job, as Azure reports it. */
+const STOPPED = /\b(?:exit(?:ed)?|status)(?: with)?(?: status)? ?code[: ]+75\b/i;
+/** Error codes of faults that are Azure's own. */
+const OF_AZURE = /^(?:ServiceError|SystemError|InternalServerError)$/;
 
 /**
  * Waits until the job has completed, and logs its state and progress.
  *
- * @throws {JobFailed} when the job failed, with its own error, or was cancelled.
+ * @throws {JobFailed} when the job failed, with its own error, was cancelled or interrupted.
  * @throws {JobError} cloud: when Azure no longer answers.
  */
 export async function followJob(session: Session, job: SubmittedJob, cluster: string): Promise<void> {
@@ -51,9 +70,9 @@ export async function followJob(session: Session, job: SubmittedJob, cluster: st
       case 'Completed':
         return;
       case 'Failed':
-        throw await failureOf(session, job);
+        throw failedJob(job, await faultOfJob(session, job, 'Failed'));
       case 'Canceled':
-        throw new JobFailed(`the job ${job.name} was cancelled`, 'submit it again to resume it');
+        throw cancelledJob(job, await faultOfJob(session, job, 'Canceled'));
       case 'Queued':
         if (changed) await warnOfScalingError(session, cluster);
         break;
@@ -120,24 +139,42 @@ async function reportProgress(session: Session, job: SubmittedJob): Promise<void
   }
 }
 
-/** Returns the error of the failed step, which has more details than that of its pipeline. */
-async function failureOf(session: Session, job: SubmittedJob): Promise<JobFailed> {
-  const hint = `see its logs (${job.link}); submit it again with the same --work-dir to resume it`;
-  let reason = '';
-  try {
-    const step = (await childrenOf(session, job)).find((run) => run.status === 'Failed');
-    reason =
-      (step === undefined ? '' : await errorOf(session, job, step.id)) ||
-      (await errorOf(session, job, job.name));
-  } catch {
-    session.log.detail('cannot read the reason for the failure');
-  }
-  return new JobFailed(`the job ${job.name} failed${reason === '' ? '' : `: ${reason}`}`, hint);
+function failedJob(job: SubmittedJob, { code, message }: Fault): JobFailed {
+  const because = message === '' ? '' : `: ${message}`;
+  if (PRE_EMPTED.test(message) || STOPPED.test(message) || OF_AZURE.test(code))
+    return interrupted(job, because);
+  const hint = `see its logs (${job.link}); the same command resumes it once that is mended`;
+  return new JobFailed('failed', `the job ${job.name} failed${because}`, hint);
 }
 
-async function errorOf(session: Session, job: SubmittedJob, run: string): Promise<string> {
+/** A cancelled job whose record tells of no node was cancelled by somebody, who wants no other run. */
+function cancelledJob(job: SubmittedJob, { message }: Fault): JobFailed {
+  if (PRE_EMPTED.test(message)) return interrupted(job, `: ${message}`);
+  return new JobFailed('cancelled', `the job ${job.name} was cancelled`, 'the same command resumes it');
+}
+
+function interrupted(job: SubmittedJob, because: string): JobFailed {
+  const hint = 'the same command resumes it; --attempts N does so by itself';
+  return new JobFailed('interrupted', `the job ${job.name} was interrupted${because}`, hint);
+}
+
+/** Returns the error of the step that ended so, which has more details than that of its pipeline. */
+async function faultOfJob(session: Session, job: SubmittedJob, status: string): Promise<Fault> {
+  try {
+    const step = (await childrenOf(session, job)).find((run) => run.status === status);
+    const own = step === undefined ? NO_FAULT : await faultOfRun(session, job, step.id);
+    return own.message === '' ? await faultOfRun(session, job, job.name) : own;
+  } catch {
+    session.log.detail('cannot read the reason of the end');
+    return NO_FAULT;
+  }
+}
+
+async function faultOfRun(session: Session, job: SubmittedJob, run: string): Promise<Fault> {
   const body = await history(session, job, run, 'details');
-  return oneLine(faultOf(at(body, 'error')).message);
+  const { code, message } = faultOf(at(body, 'error'));
+  const warnings = listAt(body, 'warnings').map((warning) => textAt(warning, 'message') ?? '');
+  return { code, message: oneLine([message, ...warnings].join(' ')) };
 }
 
 async function childrenOf(

@@ -3,6 +3,7 @@ import { invocationBody } from './aml-bodies.js';
 import type { Session } from './aml-provision.js';
 import type { SubmittedJob } from './aml-submit.js';
 import type { VideoJob } from './job-arguments.js';
+import { placeJournal } from './journals.js';
 import { textAt } from './json.js';
 import { idIn, studioLink, urlOf } from './workspace.js';
 
@@ -30,7 +31,7 @@ export async function invoke(
     });
   }
   const doing = `calling the batch endpoint ${endpoint}`;
-  const body = invocationBody(job);
+  const body = invocationBody(await placeJournal(session, job, undefined));
   const answer = await client.send({
     method: 'POST',
     url: address,

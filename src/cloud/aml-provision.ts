@@ -2,23 +2,22 @@ import type { Log } from '../report/log.js';
 import { JobError } from '../system/errors.js';
 import {
   assetId,
-  type ClusterSpec,
-  clusterBody,
   componentBody,
   ENVIRONMENT,
   environmentBody,
-  growthBody,
   PIPELINE_COMPONENT,
   pipelineComponent,
+  ranksPerNode,
   type Spread,
   STEP_COMPONENT,
+  type StepSettings,
   stepComponent,
+  variablesOf,
   versionOf,
 } from './aml-bodies.js';
-import { DEFAULT_VM_SIZE, gpuSize } from './gpu-sizes.js';
-import { at, type JsonObject, listAt, textAt } from './json.js';
+import { readTelemetry } from './application-insights.js';
+import { at, type JsonObject, textAt } from './json.js';
 import { type Pause, settle } from './operations.js';
-import { faultOf } from './refusals.js';
 import type { RestClient } from './rest-client.js';
 import { idIn, urlOf, type Workspace } from './workspace.js';
 
@@ -36,6 +35,25 @@ export interface Session {
 export interface Resource {
   readonly id: string;
   readonly body: JsonObject;
+  /** Default: that of Azure ML. */
+  readonly apiVersion?: string;
+}
+
+/** What is created in the workspace if it is missing. */
+export interface Provision {
+  readonly image: string;
+  /** Jobs send telemetry to the workspace's Application Insights. */
+  readonly applicationInsights: boolean;
+}
+
+/** The facts of a workspace that requests need. */
+export interface WorkspaceFacts {
+  readonly location: string;
+  /** The address of its MLflow. */
+  readonly tracking: string | undefined;
+  /** Resource ids of its storage account and its Application Insights. */
+  readonly storage: string | undefined;
+  readonly insights: string | undefined;
 }
 
 /** Returns the environment of an image. */
@@ -44,14 +62,20 @@ export function environmentOf(workspace: Workspace, image: string, release: stri
   return { id: assetId(workspace, 'environments', ENVIRONMENT, versionOf(body, release)), body };
 }
 
-/** Returns the component of the MPI step in that environment. */
-export function stepOf(workspace: Workspace, environment: Resource, release: string): Resource {
-  return componentOf(workspace, STEP_COMPONENT, stepComponent(environment.id), release);
+/** Returns the component of the MPI step. */
+export function stepOf(workspace: Workspace, settings: StepSettings, release: string): Resource {
+  return componentOf(workspace, STEP_COMPONENT, stepComponent(settings), release);
 }
 
 /** Returns the component of the pipeline with that step. */
-export function pipelineOf(workspace: Workspace, stepId: string, spread: Spread, release: string): Resource {
-  return componentOf(workspace, PIPELINE_COMPONENT, pipelineComponent(stepId, spread), release);
+export function pipelineOf(
+  workspace: Workspace,
+  stepId: string,
+  { spread, cluster }: { readonly spread: Spread; readonly cluster: { readonly name: string } },
+  release: string,
+): Resource {
+  const spec = pipelineComponent(stepId, spread, idIn(workspace, 'computes', cluster.name));
+  return componentOf(workspace, PIPELINE_COMPONENT, spec, release);
 }
 
 function componentOf(workspace: Workspace, name: string, spec: JsonObject, release: string): Resource {
@@ -59,10 +83,8 @@ function componentOf(workspace: Workspace, name: string, spec: JsonObject, relea
   return { id: assetId(workspace, 'components', name, version), body: componentBody(spec, version) };
 }
 
-/** Reads the workspace's region and tracking address. */
-export async function readWorkspace(
-  session: Session,
-): Promise<{ readonly location: string; readonly tracking: string | undefined }> {
+/** Reads the facts of the workspace. */
+export async function readWorkspace(session: Session): Promise<WorkspaceFacts> {
   const { client, workspace } = session;
   const doing = `reading the workspace ${workspace.name}`;
   const { body } = await client.send({
@@ -72,22 +94,58 @@ export async function readWorkspace(
   });
   const location = textAt(body, 'location');
   if (location === undefined) throw new JobError('cloud', `${doing} failed: the answer has no location`);
-  return { location, tracking: textAt(body, 'properties', 'mlFlowTrackingUri') };
+  const property = (name: string): string | undefined => textAt(body, 'properties', name);
+  return {
+    location,
+    tracking: property('mlFlowTrackingUri'),
+    storage: property('storageAccount'),
+    insights: property('applicationInsights'),
+  };
 }
 
 /**
- * Registers the image as an environment and the MPI step as a component, if missing. Returns the step's id.
+ * Ensures that the MPI step is registered for this spread, and returns its id: in the image of `provision`,
+ * or like the newest registered version.
  */
-export async function ensureStep(session: Session, image: string): Promise<string> {
-  const environment = environmentOf(session.workspace, image, session.release);
+export async function ensureStep(
+  session: Session,
+  { insights }: WorkspaceFacts,
+  spread: Spread,
+  provision: Provision | undefined,
+): Promise<string> {
+  const { workspace, release } = session;
+  if (provision === undefined) return fittingStep(session, spread);
+  const { image, applicationInsights } = provision;
+  const environment = environmentOf(workspace, image, release);
   await ensure(session, environment, `the environment for ${image}`);
-  const step = stepOf(session.workspace, environment, session.release);
+  const variables = applicationInsights ? await readTelemetry(session, insights) : {};
+  const step = stepOf(workspace, { environmentId: environment.id, spread, variables }, release);
   await ensure(session, step, `the component ${STEP_COMPONENT}`);
   return step.id;
 }
 
-/** Returns the id of the newest registered version of the MPI step. */
-export async function newestStep(session: Session): Promise<string> {
+/** Returns the id of the newest version of the step; of a new one like it if that has another spread. */
+async function fittingStep(session: Session, spread: Spread): Promise<string> {
+  const { client, workspace, release } = session;
+  const id = await newestStep(session);
+  const doing = `reading the component ${STEP_COMPONENT}`;
+  const { body } = await client.send({ method: 'GET', url: urlOf(client.management, id), doing });
+  const spec = at(body, 'properties', 'componentSpec');
+  const ranks = at(spec, 'distribution', 'process_count_per_instance');
+  if (at(spec, 'resources', 'instance_count') === spread.nodes && ranks === ranksPerNode(spread)) return id;
+  const environmentId = textAt(spec, 'environment')?.replace(/^azureml:(?=\/)/, '');
+  if (environmentId?.startsWith('/') !== true) {
+    throw new JobError('cloud', `${doing} failed: it names no environment`, {
+      hint: 'register it again: --provision --image REGISTRY.azurecr.io/framescatter:TAG',
+    });
+  }
+  const variables = variablesOf(textAt(spec, 'command') ?? '');
+  const step = stepOf(workspace, { environmentId, spread, variables }, release);
+  await ensure(session, step, `the component ${STEP_COMPONENT} (${spread.nodes} nodes)`);
+  return step.id;
+}
+
+async function newestStep(session: Session): Promise<string> {
   const { client, workspace } = session;
   const id = idIn(workspace, 'components', STEP_COMPONENT);
   const doing = `looking up the component ${STEP_COMPONENT}`;
@@ -109,7 +167,7 @@ export async function newestStep(session: Session): Promise<string> {
 /** Creates `resource` unless it exists: its id identifies its content. */
 export async function ensure(session: Session, resource: Resource, what: string): Promise<void> {
   const { client, log } = session;
-  const url = urlOf(client.management, resource.id);
+  const url = urlOf(client.management, resource.id, resource.apiVersion);
   const found = await client.send({ method: 'GET', url, doing: `looking up ${what}`, absentIsAnswer: true });
   if (found.status !== 404) {
     log.detail(`${what} exists already`);
@@ -122,140 +180,7 @@ export async function ensure(session: Session, resource: Resource, what: string)
 /** Creates or replaces `resource`, and waits until it is ready. */
 export async function put(session: Session, resource: Resource, doing: string) {
   const { client } = session;
-  const url = urlOf(client.management, resource.id);
+  const url = urlOf(client.management, resource.id, resource.apiVersion);
   const begun = await client.send({ method: 'PUT', url, body: resource.body, doing });
   return settle(client, begun, { url, doing }, session.pause);
-}
-
-/** The requested cluster. What only its creation needs may be missing. */
-export interface ClusterRequest extends Pick<ClusterSpec, 'name' | 'lowPriority'> {
-  readonly vmSize: string | undefined;
-  readonly subnet: string | undefined;
-  readonly identity: string | undefined;
-}
-
-/**
- * Ensures that the cluster can run the job: that it exists with the requested priority, that its nodes have
- * enough GPUs, and that it may grow to enough nodes. With `provision` it is created or allowed to grow.
- * Otherwise a mismatch is an error, since a job that its cluster can never start stays queued forever.
- */
-export async function ensureCluster(
-  session: Session,
-  request: ClusterRequest,
-  spread: Spread,
-  provision: { readonly location: string } | undefined,
-): Promise<void> {
-  const { client, workspace, log } = session;
-  const id = idIn(workspace, 'computes', request.name);
-  const url = urlOf(client.management, id);
-  const doing = `looking up the cluster ${request.name}`;
-  const found = await client.send({ method: 'GET', url, doing, absentIsAnswer: true });
-  if (found.status === 404) {
-    if (provision === undefined) throw noCluster(request.name);
-    const spec = clusterSpec(request, spread);
-    checkGpus(spec.vmSize, spread, log);
-    await put(
-      session,
-      { id, body: clusterBody(spec, provision.location) },
-      `creating the cluster ${request.name}`,
-    );
-    log.info(
-      `created the cluster ${request.name}: up to ${spread.nodes} nodes of ${spec.vmSize}, none when idle`,
-    );
-    return;
-  }
-  const cluster = at(found.body, 'properties', 'properties');
-  checkPriority(request, textAt(cluster, 'vmPriority'));
-  const size = textAt(cluster, 'vmSize') ?? '';
-  if (request.vmSize !== undefined && request.vmSize.toLowerCase() !== size.toLowerCase()) {
-    throw new JobError(
-      'cloud',
-      `the cluster ${request.name} has nodes of size ${size}, not ${request.vmSize}`,
-      {
-        hint: 'the size of a cluster cannot change: give another name with --compute',
-      },
-    );
-  }
-  checkGpus(size, spread, log);
-  const most = at(cluster, 'scaleSettings', 'maxNodeCount');
-  if (typeof most !== 'number' || most >= spread.nodes) return;
-  if (provision === undefined) {
-    throw new JobError(
-      'cloud',
-      `the cluster ${request.name} is limited to ${most} nodes, but the job needs ${spread.nodes}`,
-      {
-        hint: 'give --provision to let it grow, or fewer --nodes',
-      },
-    );
-  }
-  const growing = `raising the limit of the cluster ${request.name} to ${spread.nodes} nodes`;
-  const begun = await client.send({ method: 'PATCH', url, body: growthBody(spread.nodes), doing: growing });
-  await settle(client, begun, { url, doing: growing }, session.pause);
-  log.info(`raised the limit of the cluster ${request.name} to ${spread.nodes} nodes`);
-}
-
-/** @throws {JobError} usage: when an option is missing that creating the cluster needs. */
-export function clusterSpec(request: ClusterRequest, spread: Spread): ClusterSpec {
-  const { name, lowPriority, subnet, identity, vmSize = DEFAULT_VM_SIZE } = request;
-  if (subnet === undefined || identity === undefined) {
-    throw new JobError('usage', `the cluster ${name} does not exist and cannot be created`, {
-      hint: 'creating it needs --subnet and --identity (resource ids; outputs of the templates in aml/infra)',
-    });
-  }
-  return { name, lowPriority, vmSize, subnet, identity, maxNodes: spread.nodes };
-}
-
-/** Returns the error that keeps a cluster from growing, as a sentence; undefined if there is none. */
-export async function scalingError(session: Session, cluster: string): Promise<string | undefined> {
-  const { client, workspace } = session;
-  const doing = `looking up the cluster ${cluster}`;
-  const url = urlOf(client.management, idIn(workspace, 'computes', cluster));
-  const { body } = await client.send({ method: 'GET', url, doing, absentIsAnswer: true });
-  const error = listAt(body, 'properties', 'properties', 'errors')[0];
-  if (error === undefined) return undefined;
-  const fault = faultOf(error);
-  return `the cluster ${cluster} cannot grow: ${[fault.code, fault.message].filter((text) => text !== '').join(': ')}`;
-}
-
-/** @throws {JobError} usage: when Azure has retired `size`, or it has fewer GPUs than ranks. */
-export function checkGpus(size: string, spread: Spread, log: Log): void {
-  const known = gpuSize(size);
-  if (known === undefined) return;
-  if (known.state === 'retired') {
-    throw new JobError('usage', `Azure has retired ${known.name}`, {
-      hint: 'docs/azure-ml.md lists its successors',
-    });
-  }
-  if (spread.gpusPerNode > known.gpus) {
-    throw new JobError(
-      'usage',
-      `${known.name} has ${known.gpus} GPU(s) per node, not ${spread.gpusPerNode}`,
-      {
-        hint: `give --gpus-per-node ${known.gpus}, or a larger --vm-size`,
-      },
-    );
-  }
-  if (spread.gpusPerNode < known.gpus) {
-    log.warn(
-      `${known.name} has ${known.gpus} GPUs per node; ${known.gpus - spread.gpusPerNode} of them will be idle`,
-    );
-  }
-}
-
-function checkPriority(request: ClusterRequest, priority: string | undefined): void {
-  if (priority === undefined) return;
-  const isLow = priority.toLowerCase() === 'lowpriority';
-  if (isLow === request.lowPriority) return;
-  const has = isLow ? 'low-priority nodes, which Azure may take away' : 'dedicated nodes';
-  throw new JobError('cloud', `the cluster ${request.name} has ${has}`, {
-    hint: isLow
-      ? 'give --low-priority or another --compute'
-      : 'give another --compute, or omit --low-priority',
-  });
-}
-
-function noCluster(name: string): JobError {
-  return new JobError('cloud', `the workspace has no cluster ${name}`, {
-    hint: 'give --provision with --subnet and --identity, or create it: az ml compute create -f aml/compute.yml',
-  });
 }

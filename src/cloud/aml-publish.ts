@@ -1,11 +1,10 @@
 import { JobError } from '../system/errors.js';
 import { deploymentBody, endpointBody, type Spread } from './aml-bodies.js';
+import { type ClusterRequest, ensureCluster } from './aml-cluster.js';
 import {
-  type ClusterRequest,
   ensure,
-  ensureCluster,
   ensureStep,
-  newestStep,
+  type Provision,
   pipelineOf,
   put,
   readWorkspace,
@@ -19,7 +18,7 @@ export interface Publication {
   readonly deployment: string;
   readonly spread: Spread;
   readonly cluster: ClusterRequest;
-  readonly provision: { readonly image: string } | undefined;
+  readonly provision: Provision | undefined;
 }
 
 /**
@@ -31,10 +30,10 @@ export interface Publication {
 export async function publish(session: Session, publication: Publication): Promise<string> {
   const { workspace, log, release } = session;
   const { endpoint, deployment, cluster, spread, provision } = publication;
-  const { location } = await readWorkspace(session);
-  const stepId =
-    provision === undefined ? await newestStep(session) : await ensureStep(session, provision.image);
-  const pipeline = pipelineOf(workspace, stepId, spread, release);
+  const facts = await readWorkspace(session);
+  const { location } = facts;
+  const stepId = await ensureStep(session, facts, spread, provision);
+  const pipeline = pipelineOf(workspace, stepId, publication, release);
   await ensure(session, pipeline, `the component of the pipeline (${spread.nodes} nodes)`);
   await ensureCluster(session, cluster, spread, provision === undefined ? undefined : { location });
 

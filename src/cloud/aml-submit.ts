@@ -1,15 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { JobError } from '../system/errors.js';
 import { jobBody, type Spread } from './aml-bodies.js';
-import {
-  type ClusterRequest,
-  ensureCluster,
-  ensureStep,
-  newestStep,
-  readWorkspace,
-  type Session,
-} from './aml-provision.js';
+import { type ClusterRequest, ensureCluster } from './aml-cluster.js';
+import { ensureStep, type Provision, readWorkspace, type Session } from './aml-provision.js';
 import type { VideoJob } from './job-arguments.js';
+import { placeJournal } from './journals.js';
 import { textAt } from './json.js';
 import { settle } from './operations.js';
 import { idIn, studioLink, urlOf } from './workspace.js';
@@ -19,7 +14,7 @@ export interface Submission {
   readonly spread: Spread;
   readonly cluster: ClusterRequest;
   /** Creates what is missing in the workspace. The step runs in `image`. */
-  readonly provision: { readonly image: string } | undefined;
+  readonly provision: Provision | undefined;
   /** The name of the job, to submit a video only once. Default: a new name. */
   readonly name?: string;
 }
@@ -50,13 +45,14 @@ export async function submitJob(session: Session, submission: Submission): Promi
   const { client, workspace, log } = session;
   const name = submission.name ?? newJobName();
   if (!NAME.test(name)) throw new JobError('usage', `${JSON.stringify(name)} is not a valid job name`);
-  const { location, tracking } = await readWorkspace(session);
+  const facts = await readWorkspace(session);
+  const { location, tracking } = facts;
   const { provision, spread, cluster } = submission;
-  const stepId =
-    provision === undefined ? await newestStep(session) : await ensureStep(session, provision.image);
+  const stepId = await ensureStep(session, facts, spread, provision);
   await ensureCluster(session, cluster, spread, provision === undefined ? undefined : { location });
+  const job = await placeJournal(session, submission.job, provision && facts.storage);
 
-  const body = jobBody(submission.job, spread, stepId, idIn(workspace, 'computes', cluster.name));
+  const body = jobBody(job, spread, stepId, idIn(workspace, 'computes', cluster.name));
   const url = urlOf(client.management, idIn(workspace, 'jobs', name));
   const answer = await client.send({ method: 'PUT', url, body, doing: `submitting the job ${name}` });
   const created = answer.status === 201;

@@ -1,16 +1,23 @@
-import { workBeside } from '../storage/location/derived-names.js';
-import { display, isAddress, parseLocation, sameBlob } from '../storage/location/location.js';
+import { isAddress, parseLocation, sameBlob } from '../storage/location/location.js';
 import { JobError } from '../system/errors.js';
 
 /** A job in the cloud: Blob addresses without credentials, and arguments that no shell changes. */
 export interface VideoJob {
   readonly video: string;
   readonly result: string;
-  /** The folder of the journal, from which a preempted job resumes. */
-  readonly workDir: string;
+  /**
+   * The folder of the journal, from which a preempted job resumes; undefined for one in the workspace's
+   * storage account.
+   */
+  readonly workDir: string | undefined;
   readonly model: string;
   /** More options on the command line of the job. */
   readonly options: readonly string[];
+}
+
+/** A job whose journal has a place. */
+export interface PlacedJob extends VideoJob {
+  readonly workDir: string;
 }
 
 /**
@@ -50,7 +57,7 @@ export function videoJob(request: {
   return {
     video,
     result,
-    workDir: blobAddress(request.workDir ?? display(workBeside(parseLocation(result))), '--work-dir'),
+    workDir: request.workDir === undefined ? undefined : blobAddress(request.workDir, '--work-dir'),
     model: modelArgument(request.model),
     options: request.options.map((word) => plainArgument(word, 'an option of the job')),
   };
@@ -82,6 +89,17 @@ export function blobAddress(text: string, what: string): string {
     });
   }
   return encodeFully(location.url);
+}
+
+/**
+ * Returns the address of a container or a folder in one, in the form of `blobAddress`.
+ *
+ * @throws {JobError} usage: for a path, and for an address with a SAS.
+ */
+export function blobFolder(text: string, what: string): string {
+  const name = 'x';
+  const address = blobAddress(`${text.replace(/\/+$/, '')}/${name}`, what);
+  return address.slice(0, -name.length - 1);
 }
 
 function encodeFully(url: string): string {

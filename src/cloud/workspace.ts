@@ -43,8 +43,8 @@ export function idIn(workspace: Workspace, ...path: readonly string[]): string {
 }
 
 /** Returns the address of a resource at `management` (an origin). */
-export function urlOf(management: string, id: string): string {
-  return `${management}${id}?api-version=${API_VERSION}`;
+export function urlOf(management: string, id: string, version = API_VERSION): string {
+  return `${management}${id}?api-version=${version}`;
 }
 
 /** Returns the page of a job in the studio. */

@@ -38,7 +38,8 @@ export function amlRunner({ submission, session, signal }: AmlOptions): Runner {
     } catch (error) {
       if (!(error instanceof JobFailed)) throw error;
       const reason = error.message;
-      if (!BUSY.test(reason)) return { kind: 'failed', reason, final: false };
+      if (error.end === 'interrupted') return { kind: 'interrupted', reason };
+      if (!BUSY.test(reason)) return { kind: 'failed', reason, final: error.end === 'cancelled' };
       await interruptible.pause(BUSY_PAUSE_MS);
       return { kind: 'busy', reason };
     }

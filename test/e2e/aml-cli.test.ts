@@ -63,7 +63,7 @@ t.test('submit --wait, from sign-in to the result', async (t) => {
             properties: {
               properties: {
                 vmPriority: 'Dedicated',
-                vmSize: 'Standard_NC40ads_H100_v5',
+                vmSize: 'Standard_NC8as_T4_v3',
                 scaleSettings: { maxNodeCount: 4 },
               },
             },
@@ -95,8 +95,8 @@ t.test('--dry-run prints the requests, and makes none', async (t) => {
   const { code, out } = await run(azure, 'submit', 'aml', IN, OUT, '--dry-run', '--nodes', '4', ...PROVISION);
   t.equal(code, 0);
   const requests = JSON.parse(out) as { method: string; url: string; body: object }[];
-  t.equal(requests.length, 4);
-  t.match(requests[3], {
+  t.equal(requests.length, 6);
+  t.match(requests[5], {
     method: 'PUT',
     url: /\/jobs\/framescatter-.*api-version=2025-12-01$/,
     body: { properties: { jobType: 'Pipeline' } },

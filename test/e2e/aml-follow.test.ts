@@ -1,10 +1,12 @@
 import t from 'tap';
-import { followJob } from '../../src/cloud/aml-follow.js';
+import { runToEnd } from '../../src/cloud/aml-attempts.js';
+import { followJob, JobFailed } from '../../src/cloud/aml-follow.js';
 import { ENDPOINT_SCOPE, invoke } from '../../src/cloud/aml-invoke.js';
 import { publish } from '../../src/cloud/aml-publish.js';
 import { cancelJob, submitJob } from '../../src/cloud/aml-submit.js';
 import { at, type JsonObject } from '../../src/cloud/json.js';
 import { idIn } from '../../src/cloud/workspace.js';
+import { exitCode } from '../../src/system/errors.js';
 import { BLOB, FILM, once, SUBMISSION, sent, WORKSPACE, world } from '../fixtures/aml-world.js';
 import { bodyProblems } from '../fixtures/schemas.js';
 
@@ -54,10 +56,83 @@ t.test('following a job to its bad end', async (t) => {
   await t.rejects(followJob(here.session, job, 'gpu-cluster'), {
     code: 'cloud',
     message: `the job film-1 failed: Execution failed. framescatter: error: there is no blob ${BLOB}/videos-in/film.mp4?sig=REDACTED`,
-    hint: /see its logs \(https:\/\/ml\.azure\.com\/.*to resume it/,
+    hint: /see its logs \(https:\/\/ml\.azure\.com\/.*resumes it/,
   });
   here.azure.states = ['Canceled'];
   await t.rejects(followJob(here.session, job, 'gpu-cluster'), { message: 'the job film-1 was cancelled' });
+});
+
+t.test('the end of a job says whether it is worth another', async (t) => {
+  const here = await world(t);
+  const job = await submitJob(here.session, SUBMISSION);
+  const { azure } = here;
+  const endOf = async (state: string, error: string, warnings: readonly string[] = []) => {
+    azure.states = [state];
+    azure.warnings = warnings;
+    azure.errors.clear();
+    if (error !== '') azure.errors.set('step-run', error);
+    const thrown = await followJob(here.session, job, 'gpu-cluster').catch((error: unknown) => error);
+    if (!(thrown instanceof JobFailed)) throw thrown;
+    return `${thrown.end} ${exitCode(thrown)}`;
+  };
+  t.equal(await endOf('Canceled', ''), 'cancelled 1', 'by somebody');
+  t.equal(await endOf('Canceled', 'The low-priority nodes were preempted.'), 'interrupted 75');
+  t.equal(
+    await endOf('Canceled', '', ['All nodes were evicted; resubmitting is required.']),
+    'interrupted 75',
+  );
+  t.equal(await endOf('Failed', 'framescatter: error: there is no blob x'), 'failed 1');
+  t.equal(await endOf('Failed', 'The process exited with status code 75.'), 'interrupted 75');
+  t.equal(await endOf('Failed', 'The process exited with status code 1.'), 'failed 1');
+  azure.errorCode = 'ServiceError';
+  t.equal(await endOf('Failed', 'Unexpected.'), 'interrupted 75', 'a fault of Azure');
+});
+
+t.test('attempts: one job after another, if nodes are taken away', async (t) => {
+  const here = await world(t);
+  const { azure } = here;
+  const began: string[] = [];
+  const run = (attempts: number, name = 'film-1') =>
+    runToEnd(here.session, { ...SUBMISSION, name }, attempts, (job) => began.push(job.name));
+  azure.warnings = ['The node was preempted.'];
+  azure.states = ['Running', 'Canceled', 'Running', 'Canceled', 'Completed'];
+  await run(5);
+  t.same(began, ['film-1', 'film-1-2', 'film-1-3']);
+  t.match(
+    here.lines.join(''),
+    /interrupted: The node was preempted\.; submitting it again \(attempt 2 of 5\)/,
+  );
+
+  azure.states = ['Canceled'];
+  await t.rejects(run(2, 'b'), { code: 'stopped', message: /the job b-2 was interrupted/ });
+  t.same(began.slice(3), ['b', 'b-2'], 'no more than asked for');
+
+  azure.warnings = [];
+  await t.rejects(run(5, 'c'), { code: 'cloud', message: 'the job c was cancelled' });
+  t.same(began.slice(5), ['c'], 'whoever cancels a job wants no other');
+
+  azure.states = ['Completed'];
+  azure.rule(
+    (() => {
+      let left = 500;
+      return ({ path, method }) => {
+        if (method !== 'GET' || !path.endsWith('/jobs/d') || left === 0) return undefined;
+        left -= 1;
+        return { status: 500 };
+      };
+    })(),
+  );
+  await run(2, 'd');
+  t.same(began.slice(6), ['d'], 'an outage starts no second job beside the first');
+  t.match(here.lines.join(''), /still following the job d/);
+
+  const jobs = () => sent(here, 'PUT').filter((path) => path.startsWith('jobs/film-1')).length;
+  const before = jobs();
+  azure.states = ['Completed'];
+  await run(5);
+  t.equal(began.at(-1), 'film-1', 'the same name finds the job');
+  t.match(here.lines.join(''), /film-1 already exists; it is not started again/);
+  t.equal(jobs(), before + 1);
 });
 
 t.test('following survives an outage, but not for ever', async (t) => {
@@ -114,7 +189,12 @@ t.test('publishing, and calling what was published', async (t) => {
   t.ok(here.scopes.includes(ENDPOINT_SCOPE), 'with a token for the endpoint, not for management');
   const call = here.azure.exchanges.find(({ path }) => path === '/scoring/jobs');
   t.match(call?.body, {
-    properties: { InputData: { video: { JobInputType: 'Literal', Value: FILM.video } } },
+    properties: {
+      InputData: {
+        video: { JobInputType: 'Literal', Value: FILM.video },
+        work_dir: { Value: 'https://framesstate.blob.core.windows.net/journals/films/videos-out/film.mp4' },
+      },
+    },
   });
 });
 

@@ -31,6 +31,12 @@ t.test('Azure ML', async (t) => {
     const stop = new AbortController();
     const runner = amlRunner({ submission: () => SUBMISSION, session, signal: stop.signal });
     t.match(await runner.follow(await runner.start(RUN)), { kind: 'failed', reason: /failed/, final: false });
+    azure.states = ['Canceled'];
+    const cancelled = await runner.follow(await runner.start({ ...RUN, id: 'cancelled' }));
+    t.match(cancelled, { kind: 'failed', final: true }, 'whoever cancels a job wants no other');
+    azure.warnings = ['The node was preempted.'];
+    const taken = await runner.follow(await runner.start({ ...RUN, id: 'taken' }));
+    t.match(taken, { kind: 'interrupted', reason: /preempted/ }, 'is no failure of the video');
     azure.states = ['Running'];
     const pause = async (): Promise<void> => {
       stop.abort();

@@ -1,8 +1,9 @@
-import type { Argv } from 'yargs';
 import type { Spread } from '../../cloud/aml-bodies.js';
-import type { ClusterRequest } from '../../cloud/aml-provision.js';
-import { DEFAULT_VM_SIZE } from '../../cloud/gpu-sizes.js';
-import { type VideoJob, videoJob } from '../../cloud/job-arguments.js';
+import type { ClusterRequest } from '../../cloud/aml-cluster.js';
+import type { Provision } from '../../cloud/aml-provision.js';
+import { checkGpus } from '../../cloud/gpu-sizes.js';
+import { blobFolder, type VideoJob, videoJob } from '../../cloud/job-arguments.js';
+import { journalBelow } from '../../cloud/journals.js';
 import { checkWorkspace, type Workspace } from '../../cloud/workspace.js';
 import type { LogFormat, Verbosity } from '../../report/log.js';
 import { JobError } from '../../system/errors.js';
@@ -15,12 +16,22 @@ import {
   type Text,
   usageError,
 } from '../parsing/command-line.js';
-import { loggingOf, loggingOptions } from '../parsing/common-options.js';
+import { loggingOf } from '../parsing/common-options.js';
 import { optionValues } from '../parsing/option-values.js';
+import {
+  AZURE,
+  azureOptions,
+  CLUSTERS,
+  dryRunAndLogging,
+  endpointOption,
+  modelAndWork,
+  provisionOptions,
+  targetOptions,
+} from './aml-options.js';
 
 /** The request of `submit aml`, `publish aml` or `invoke aml`. */
 export type AmlCommand =
-  | ({ readonly kind: 'submit'; readonly job: VideoJob; readonly wait: boolean } & Common & Target)
+  | ({ readonly kind: 'submit'; readonly job: VideoJob } & Waiting & Common & Target)
   | ({ readonly kind: 'cancel'; readonly job: string } & Common)
   | ({ readonly kind: 'publish'; readonly endpoint: string; readonly deployment: string } & Common & Target)
   | ({ readonly kind: 'invoke'; readonly endpoint: string; readonly job: VideoJob } & Common);
@@ -35,15 +46,22 @@ interface Common {
 interface Target {
   readonly spread: Spread;
   readonly cluster: ClusterRequest;
-  readonly provision: { readonly image: string } | undefined;
+  readonly provision: Provision | undefined;
+}
+
+interface Waiting {
+  readonly wait: boolean;
+  /** The number of jobs that may be submitted for the video, each when the one before was interrupted. */
+  readonly attempts: number;
+  /** The name of the job; without it a new one. */
+  readonly name?: string;
 }
 
 export type AmlVerb = 'submit' | 'publish' | 'invoke';
 
 const MOST_NODES = 1000;
 const MOST_GPUS = 16;
-/** A cluster keeps its priority, so each has a cluster of its own. */
-const CLUSTERS = { dedicated: 'gpu-cluster', lowPriority: 'gpu-cluster-low' } as const;
+const MOST_ATTEMPTS = 100;
 const CLUSTER = /^[a-zA-Z][a-zA-Z0-9-]{1,31}$/;
 const ENDPOINT = /^[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]$/;
 const JOB = /^[a-zA-Z0-9][\w-]{0,254}$/;
@@ -57,9 +75,14 @@ export const SUBMIT_AML = {
   name: 'submit aml',
   about: 'Run a job on a GPU cluster of Azure Machine Learning',
   forms: ['INPUT OUTPUT [options] [-- JOB OPTIONS]', '--cancel JOB'],
-  examples: ['framescatter submit aml IN OUT --nodes 2 --wait', 'framescatter submit aml --cancel JOB'],
+  examples: [
+    'framescatter submit aml IN OUT --nodes 2 --wait',
+    'framescatter submit aml IN OUT --low-priority --attempts 10',
+    'framescatter submit aml --cancel JOB',
+  ],
   text: 'INPUT and OUTPUT are https addresses in Blob storage.',
-  epilogue: ENVIRONMENT,
+  epilogue: `Exit codes with --wait: 0 done; 75 interrupted, the same command resumes; 1 failed or cancelled.
+${ENVIRONMENT}`,
   options: (parser) =>
     dryRunAndLogging(
       azureOptions(provisionOptions(targetOptions(modelAndWork(parser))))
@@ -67,6 +90,15 @@ export const SUBMIT_AML = {
           type: 'boolean',
           default: false,
           describe: 'follow the job and exit with its result',
+        })
+        .option('attempts', {
+          type: 'number',
+          default: 1,
+          describe: 'with --wait, which it implies: jobs in all, if nodes are taken away',
+        })
+        .option('name', {
+          type: 'string',
+          describe: 'name of the job; if it exists, it is followed in place of starting another',
         })
         .option('cancel', { type: 'string', describe: 'ask for the end of this job' }),
     ),
@@ -137,10 +169,14 @@ function submission(
     return { kind: 'cancel', job, ...common('submit', options, environment) };
   }
   const job = jobOf('submit', given, checkJob);
+  const { whole } = optionValues((message) => usage('submit', message));
+  const attempts = whole('attempts', options.attempts, 1, MOST_ATTEMPTS);
   return {
     kind: 'submit',
     job,
-    wait: options.wait,
+    attempts,
+    wait: options.wait || attempts > 1,
+    ...(options.name === undefined ? {} : { name: matching(options.name, JOB, 'name', 'the name of a job') }),
     ...common('submit', options, environment),
     ...target('submit', options),
   };
@@ -173,100 +209,26 @@ function invocation(
   return { kind: 'invoke', endpoint, job, ...common('invoke', options, environment) };
 }
 
-function jobOf(
-  verb: AmlVerb,
-  { options, words, after }: Given<{ readonly model: string; readonly 'work-dir'?: string | undefined }>,
-  checkJob: CheckJob,
-): VideoJob {
+interface JobOptions {
+  readonly model: string;
+  readonly 'work-dir'?: string | undefined;
+  readonly journals?: string | undefined;
+}
+
+function jobOf(verb: AmlVerb, { options, words, after }: Given<JobOptions>, checkJob: CheckJob): VideoJob {
   const [input = '', output = ''] = words;
   if (words.length !== 2) throw usage(verb, `${verb} aml takes an INPUT and an OUTPUT`);
-  const job = videoJob({ input, output, workDir: options['work-dir'], model: options.model, options: after });
-  checkJob([job.video, job.result, '--model', job.model, '--work-dir', job.workDir, ...job.options]);
+  const { journals, model, 'work-dir': workDir } = options;
+  if (journals !== undefined && workDir !== undefined)
+    throw usage(verb, '--journals and --work-dir exclude each other');
+  const given = videoJob({ input, output, workDir, model, options: after });
+  const job =
+    journals === undefined
+      ? given
+      : { ...given, workDir: journalBelow(blobFolder(journals, '--journals'), given.result) };
+  const place = job.workDir === undefined ? [] : ['--work-dir', job.workDir];
+  checkJob([job.video, job.result, '--model', job.model, ...place, ...job.options]);
   return job;
-}
-
-const AZURE = 'Azure:';
-const CLUSTER_GROUP = 'Cluster:';
-
-function modelAndWork<T>(parser: Argv<T>) {
-  return parser
-    .option('model', {
-      type: 'string',
-      default: 'wave',
-      describe: 'a style, a blend, or the https address of an ONNX file',
-    })
-    .option('work-dir', {
-      type: 'string',
-      describe: 'https address of the folder for the journal; default OUTPUT.framescatter',
-    });
-}
-
-function targetOptions<T>(parser: Argv<T>) {
-  const group = CLUSTER_GROUP;
-  return parser
-    .option('nodes', { type: 'number', default: 1, group, describe: 'nodes for the job' })
-    .option('gpus-per-node', { type: 'number', default: 1, group, describe: 'GPUs per node, a rank each' })
-    .option('low-priority', {
-      type: 'boolean',
-      default: false,
-      group,
-      describe: 'cheaper nodes that may be taken away; the job then resumes',
-    })
-    .option('compute', {
-      type: 'string',
-      group,
-      describe: `name of the cluster; default ${CLUSTERS.dedicated}, with --low-priority ${CLUSTERS.lowPriority}`,
-    });
-}
-
-function provisionOptions<T>(parser: Argv<T>) {
-  const group = 'Set-up:';
-  return parser
-    .option('provision', {
-      type: 'boolean',
-      default: false,
-      group,
-      describe: 'make or update what is missing: environment, component, cluster',
-    })
-    .option('image', {
-      type: 'string',
-      group,
-      describe: 'with --provision: the image, REGISTRY.azurecr.io/framescatter:TAG',
-    })
-    .option('vm-size', {
-      type: 'string',
-      group,
-      describe: `with --provision: VM size of the nodes; default ${DEFAULT_VM_SIZE}`,
-    })
-    .option('subnet', { type: 'string', group, describe: 'with --provision: resource id of their subnet' })
-    .option('identity', {
-      type: 'string',
-      group,
-      describe: 'with --provision: resource id of their identity',
-    });
-}
-
-function azureOptions<T>(parser: Argv<T>) {
-  const group = AZURE;
-  return parser
-    .option('subscription', { type: 'string', group, describe: 'id of the subscription' })
-    .option('resource-group', { type: 'string', group, describe: 'name of the resource group' })
-    .option('workspace', { type: 'string', group, describe: 'name of the Azure ML workspace' });
-}
-
-function endpointOption<T>(parser: Argv<T>) {
-  return parser.option('endpoint', { type: 'string', group: AZURE, describe: 'name of the batch endpoint' });
-}
-
-function dryRunAndLogging<T>(parser: Argv<T>) {
-  return loggingOptions(
-    parser.option('dry-run', {
-      type: 'boolean',
-      default: false,
-      describe: 'print the requests as JSON and send none',
-    }),
-    'Options:',
-  );
 }
 
 interface AzureOptions {
@@ -294,16 +256,21 @@ type TargetOptions = Omit<OptionsOf<typeof PUBLISH_AML>, 'endpoint' | 'deploymen
 
 function target(verb: AmlVerb, parsed: TargetOptions): Target {
   const lowPriority = parsed['low-priority'];
-  const name = parsed.compute ?? (lowPriority ? CLUSTERS.lowPriority : CLUSTERS.dedicated);
   const { image, subnet, identity, provision, 'vm-size': vmSize } = parsed;
-  const makes = Object.entries({ image, subnet, identity }).find(([, value]) => value !== undefined);
+  const applicationInsights = parsed['application-insights'];
+  const needProvision = { image, subnet, identity, 'application-insights': applicationInsights || undefined };
+  const makes = Object.entries(needProvision).find(([, value]) => value !== undefined);
   if (!provision && makes !== undefined) throw usage(verb, `--${makes[0]} has no effect without --provision`);
   const { whole } = optionValues((message) => usage(verb, message));
+  const spread = {
+    nodes: whole('nodes', parsed.nodes, 1, MOST_NODES),
+    gpusPerNode: whole('gpus-per-node', parsed['gpus-per-node'], 0, MOST_GPUS),
+  };
+  if (vmSize !== undefined) checkGpus(vmSize, spread);
+  const kind = spread.gpusPerNode === 0 ? CLUSTERS.cpu : CLUSTERS.gpu;
+  const name = parsed.compute ?? `${kind}${lowPriority ? CLUSTERS.lowPriority : ''}`;
   return {
-    spread: {
-      nodes: whole('nodes', parsed.nodes, 1, MOST_NODES),
-      gpusPerNode: whole('gpus-per-node', parsed['gpus-per-node'], 1, MOST_GPUS),
-    },
+    spread,
     cluster: {
       name: matching(name, CLUSTER, 'compute', 'the name of a cluster: letters, digits and dashes'),
       lowPriority,
@@ -314,7 +281,10 @@ function target(verb: AmlVerb, parsed: TargetOptions): Target {
         identity === undefined ? undefined : matching(identity, RESOURCE, 'identity', 'a resource id'),
     },
     provision: provision
-      ? { image: matching(image, IMAGE, 'image', 'REGISTRY/NAME:TAG (or @sha256:...)') }
+      ? {
+          image: matching(image, IMAGE, 'image', 'REGISTRY/NAME:TAG (or @sha256:...)'),
+          applicationInsights,
+        }
       : undefined,
   };
 }

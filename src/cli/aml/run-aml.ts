@@ -1,9 +1,9 @@
-import { followJob } from '../../cloud/aml-follow.js';
+import { runToEnd } from '../../cloud/aml-attempts.js';
 import { invoke } from '../../cloud/aml-invoke.js';
 import { planInvocation, planPublication, planSubmission } from '../../cloud/aml-plan.js';
 import type { Session } from '../../cloud/aml-provision.js';
 import { publish } from '../../cloud/aml-publish.js';
-import { cancelJob, newJobName, submitJob } from '../../cloud/aml-submit.js';
+import { cancelJob, newJobName, type SubmittedJob, submitJob } from '../../cloud/aml-submit.js';
 import { createRestClient, httpsOrigin, PUBLIC_CLOUD } from '../../cloud/rest-client.js';
 import { defaultCredential, tokensOf } from '../../cloud/tokens.js';
 import { idIn, urlOf } from '../../cloud/workspace.js';
@@ -38,15 +38,9 @@ export async function runAml(
 async function act(command: AmlCommand, session: Session): Promise<string | undefined> {
   switch (command.kind) {
     case 'submit': {
-      const job = await submitJob(session, command);
-      // Printed at once: it may be hours until the job ends.
-      process.stdout.write(`${printable(job.link)}\n`);
-      if (command.wait) {
-        session.log.info(
-          `to end it: framescatter submit aml --cancel ${job.name}; ending this command does not`,
-        );
-        await followJob(session, job, command.cluster.name);
-      }
+      const { attempts, wait, ...submission } = command;
+      if (!wait) return (await submitJob(session, submission)).link;
+      await runToEnd(session, submission, attempts, (job) => sayBegun(session, job));
       return undefined;
     }
     case 'cancel':
@@ -59,12 +53,18 @@ async function act(command: AmlCommand, session: Session): Promise<string | unde
   }
 }
 
+/** Says where a job is at once: it may be hours until it ends. */
+function sayBegun({ log }: Session, { name, link }: SubmittedJob): void {
+  process.stdout.write(`${printable(link)}\n`);
+  log.info(`to end it: framescatter submit aml --cancel ${name}; ending this command does not`);
+}
+
 function plan(command: AmlCommand, management: string, release: string) {
   const { workspace } = command;
   const place = { workspace, management, release };
   switch (command.kind) {
     case 'submit':
-      return planSubmission(place, command, newJobName());
+      return planSubmission(place, command, command.name ?? newJobName());
     case 'cancel':
       return [{ method: 'POST', url: urlOf(management, idIn(workspace, 'jobs', command.job, 'cancel')) }];
     case 'publish':

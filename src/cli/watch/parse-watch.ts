@@ -209,6 +209,8 @@ export function amlSubmission(
   if (command.kind !== 'submit' || command.dryRun) {
     throw usage('watch submits: --help, --dry-run and --cancel are not for it');
   }
+  if (command.name !== undefined || command.attempts > 1)
+    throw usage('watch names the jobs and repeats them (--tries): --name and --attempts are not for it');
   return command;
 }
 
@@ -226,7 +228,8 @@ function refuseOfOneJob(words: readonly string[]): void {
     hint:
       found === 'report'
         ? '--report-dir DIR, before --, gives a page for each video (docs/watch.md)'
-        : "a video's journal lies beside its output, and its record in the state folder (docs/watch.md)",
+        : "a video's journal lies beside its output, with --run aml in the workspace's storage account " +
+          '(--journals), and its record in the state folder (docs/watch.md)',
   });
 }
 

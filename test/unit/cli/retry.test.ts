@@ -4,6 +4,7 @@ import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { parseRetry } from '../../../src/cli/retry/parse-retry.js';
 import { retry } from '../../../src/cli/retry/run-retry.js';
 import { createLog } from '../../../src/report/log.js';
 import { packageRoot } from '../../../src/system/package.js';
@@ -31,6 +32,15 @@ t.test('a command is run again until it is done, or the times are up, or it is w
     t.equal(await retry(times, program(file, codes), silent), code);
     t.equal((await readFile(file, 'utf8')).length, runs, `${codes}: runs`);
   }
+});
+
+t.test('submit aml is not run again by retry: each run would start a job', async (t) => {
+  t.throws(() => parseRetry(['9', '--', 'node', 'main.js', 'submit', 'aml', 'a', 'b', '--wait']), {
+    code: 'usage',
+    message: /would start a job for each run/,
+    hint: /--attempts/,
+  });
+  t.match(parseRetry(['9', '--', 'framescatter', 'a.mp4', 'aml']), { times: 9 });
 });
 
 t.test('a command that is not there is a usage error', async (t) => {

@@ -54,6 +54,7 @@ t.test('commands of the program are ones that it takes', async (t) => {
     const words = line
       .replace(/.*main\.js watch /, '')
       .replace('$queue', 'https://films.queue.core.windows.net/uploads')
+      .replace('$state', 'https://state.blob.core.windows.net/watch')
       .replaceAll('$data', 'films')
       .split(/ +/);
     t.match(parseWatch(words, environment, checkJob), { kind: 'watch', run: 'aml' }, line);
@@ -85,7 +86,7 @@ t.test('parameters and outputs of the templates that commands name are there', a
     for (const [, name = ''] of rest.matchAll(/ (\w+)=/g)) t.ok(name in parameters, `${template}: ${name}`);
   }
   const named = [...TEXT.matchAll(/\$\(output (\w+ \w+)\)/g)].map(([, words = '']) => words);
-  t.equal(named.length, 6);
+  t.equal(named.length, 7);
   for (const words of named) t.ok(outputs.has(words), words);
 });
 

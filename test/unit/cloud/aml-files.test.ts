@@ -10,9 +10,11 @@ import {
   jobBody,
   pipelineComponent,
   stepComponent,
+  variablesOf,
   versionOf,
 } from '../../../src/cloud/aml-bodies.js';
 import { videoJob } from '../../../src/cloud/job-arguments.js';
+import { withJournalBelow } from '../../../src/cloud/journals.js';
 import type { JsonObject } from '../../../src/cloud/json.js';
 import { amlFile, bodyProblems, yamlProblems } from '../../fixtures/schemas.js';
 
@@ -23,7 +25,14 @@ const SUBNET =
   '/subscriptions/s/resourceGroups/films/providers/Microsoft.Network/virtualNetworks/v/subnets/training';
 const IDENTITY =
   '/subscriptions/s/resourceGroups/films/providers/Microsoft.ManagedIdentity/userAssignedIdentities/c';
-const FILM = videoJob({ input: IN, output: OUT, workDir: undefined, model: 'wave', options: [] });
+const JOURNALS = 'https://state.blob.core.windows.net/journals';
+const FILM = withJournalBelow(
+  videoJob({ input: IN, output: OUT, workDir: undefined, model: 'wave', options: [] }),
+  JOURNALS,
+);
+const CLUSTER =
+  '/subscriptions/s/resourceGroups/films/providers/Microsoft.MachineLearningServices/workspaces/w/computes/gpu-cluster';
+const FOUR = { nodes: 4, gpusPerNode: 1 };
 
 t.test('the YAML of aml/ fits its schemas', async (t) => {
   const kinds = {
@@ -47,7 +56,8 @@ t.test('the YAML of aml/ fits its schemas', async (t) => {
 t.test('the YAML and the REST bodies say the same', async (t) => {
   const file = amlFile('component.yml') as JsonObject;
   const { $schema: _, version: __, environment: ___, ...written } = file;
-  const { environment: ____, outputs, ...sent } = stepComponent('/env');
+  const settings = { environmentId: '/env', spread: FOUR, variables: {} };
+  const { environment: ____, outputs, ...sent } = stepComponent(settings);
   t.same(sent, written, 'the step');
   t.same(outputs, {});
 
@@ -55,7 +65,7 @@ t.test('the YAML and the REST bodies say the same', async (t) => {
     inputs: object;
     jobs: { stylize: JsonObject };
   };
-  const spec = pipelineComponent('/step', { nodes: 4, gpusPerNode: 1 }) as unknown as typeof pipeline;
+  const spec = pipelineComponent('/step', FOUR, CLUSTER) as unknown as typeof pipeline;
   t.same(spec.inputs, pipeline.inputs, 'inputs of the pipeline');
   t.same(spec.inputs, file.inputs, 'which are those of the step');
   const step = spec.jobs.stylize;
@@ -66,6 +76,9 @@ t.test('the YAML and the REST bodies say the same', async (t) => {
     'bindings',
   );
   t.same(step.resources, yaml.resources);
+  t.same(step.resources, file.resources, 'the nodes are baked into the step too');
+  t.equal(step.computeId, CLUSTER);
+  t.match(CLUSTER, new RegExp(`/${String(yaml.compute).replace('azureml:', '')}$`));
   t.same(step.identity, yaml.identity);
   t.match(step.distribution, { distribution_type: 'Mpi', process_count_per_instance: 1 });
   t.match(yaml.distribution, { type: 'mpi', process_count_per_instance: 1 });
@@ -136,14 +149,13 @@ t.test('what the YAML names exists', async (t) => {
 });
 
 t.test('REST bodies fit their schemas', async (t) => {
-  const step = stepComponent('/subscriptions/s/environments/framescatter/versions/1');
-  const film = videoJob({
-    input: IN,
-    output: OUT,
-    workDir: undefined,
-    model: 'wave:0.6,udnie:0.4',
-    options: ['--crf', '20'],
+  const step = stepComponent({
+    environmentId: '/subscriptions/s/environments/framescatter/versions/1',
+    spread: { nodes: 2, gpusPerNode: 4 },
+    variables: { A: 'b;c=https://d/' },
   });
+  const model = 'wave:0.6,udnie:0.4';
+  const film = { ...FILM, model, options: ['--crf', '20'] };
   const spec = {
     name: 'c',
     vmSize: 'Standard_NC40ads_H100_v5',
@@ -157,7 +169,7 @@ t.test('REST bodies fit their schemas', async (t) => {
   t.same(
     bodyProblems(
       'components/versions',
-      componentBody(pipelineComponent('/step', { nodes: 2, gpusPerNode: 4 }), '1'),
+      componentBody(pipelineComponent('/step', { nodes: 2, gpusPerNode: 4 }, CLUSTER), '1'),
     ),
     [],
   );
@@ -168,6 +180,10 @@ t.test('REST bodies fit their schemas', async (t) => {
   t.match(growthBody(8), { properties: { properties: { scaleSettings: { maxNodeCount: 8 } } } });
   // What the schemas do not describe: components are YAML as JSON, so the YAML's schema holds for the step.
   t.same(yamlProblems('commandComponent', step), []);
+  t.match(step.command, /^env 'A=b;c=https:\/\/d\/' 'FRAMESCATTER_EXPECTED_RANKS=8' node \/opt/);
+  t.same(variablesOf(String(step.command)), { A: 'b;c=https://d/' });
+  const unquotable = { environmentId: '/e', spread: FOUR, variables: { A: "b'; id" } };
+  t.throws(() => stepComponent(unquotable), { message: 'the value of A cannot be passed to jobs' });
   t.match(jobBody(film, { nodes: 4, gpusPerNode: 2 }, '/step', '/compute'), {
     properties: {
       inputs: { options: { jobInputType: 'literal', value: '--crf 20' } },

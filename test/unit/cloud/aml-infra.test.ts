@@ -238,6 +238,7 @@ t.test('least rights', async (t) => {
     'framescatter-uploads: Storage Queue Data Message Sender on queues/uploads',
     'framescatter-watcher: AzureML Data Scientist on workspaces/framescatter-ml',
     'framescatter-watcher: Storage Blob Data Contributor on containers/videos-out',
+    'framescatter-watcher: Storage Blob Data Contributor on containers/watch',
     'framescatter-watcher: Storage Blob Data Reader on containers/videos-in',
     'framescatter-watcher: Storage Queue Data Contributor on queues/uploads',
   ]);

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
 import { invocationBody } from '../../../src/cloud/aml-bodies.js';
-import { videoJob } from '../../../src/cloud/job-arguments.js';
+import { blobAddress, videoJob } from '../../../src/cloud/job-arguments.js';
 import { parseLocation, parseQueue } from '../../../src/storage/location/location.js';
 import { readUpload } from '../../../src/watch/upload-event.js';
 import { deploy, readTemplate } from '../../fixtures/arm-template.js';
@@ -76,11 +76,13 @@ t.test('an upload starts one job, with what invoke sends', async (t) => {
   const film = videoJob({
     input: `${DATA}/videos-in/films/day one.mp4`,
     output: `${DATA}/videos-out/films/day one.mp4`,
-    workDir: `${parameters.journalContainer}/films/day one.mp4/0x8D4BCC2E4835CD0`,
+    workDir: undefined,
     model: 'wave',
     options: ['--overwrite'],
   });
-  t.same(cloud.invoked[0]?.body, invocationBody(film));
+  const journal = `${parameters.journalContainer}/films/day one.mp4/0x8D4BCC2E4835CD0`;
+  const workDir = blobAddress(journal, 'the journal');
+  t.same(cloud.invoked[0]?.body, invocationBody({ ...film, workDir }));
   t.equal(cloud.invoked[0]?.authentication.audience, 'https://ml.azure.com');
   t.ok(cloud.blobs.has(`${DATA}/claims/films/day%20one.mp4/0x8D4BCC2E4835CD0`));
 });
@@ -168,7 +170,10 @@ t.test('whatever a video is called, it is one word on the command line of the jo
     const line = template
       .replace(/\$\[\[(.*?)\]\]/g, '$1')
       .replace(/\$\{\{inputs\.(\w+)\}\}/g, (_, key: string) => inputs[key]?.Value ?? '')
-      .replace(/^node /, `${process.execPath} -e 'console.log(JSON.stringify(process.argv.slice(2)))' -- `);
+      .replace(
+        /^env .* node /,
+        `${process.execPath} -e 'console.log(JSON.stringify(process.argv.slice(2)))' -- `,
+      );
     const { stdout, stderr } = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
     t.equal(stderr, '');
     const [video = '', result = '', ...rest] = JSON.parse(stdout) as string[];

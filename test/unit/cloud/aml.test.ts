@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import { type AmlVerb, parseAml } from '../../../src/cli/aml/parse-aml.js';
 import { serviceUrl } from '../../../src/cloud/aml-follow.js';
 import { planInvocation, planPublication, planSubmission } from '../../../src/cloud/aml-plan.js';
-import { GPU_SIZES, gpuSize } from '../../../src/cloud/gpu-sizes.js';
+import { defaultSize, GPU_SIZES, gpuSize } from '../../../src/cloud/gpu-sizes.js';
 import { blobAddress, videoJob } from '../../../src/cloud/job-arguments.js';
 import { at } from '../../../src/cloud/json.js';
 import { failed, faultOf, refused } from '../../../src/cloud/refusals.js';
@@ -52,13 +52,30 @@ function usage(t: Test, words: readonly string[], pattern: RegExp, verb: AmlVerb
 t.test('submit', async (t) => {
   t.match(parse('submit', IN, OUT, '--model', 'udnie', '--nodes', '4', '--gpus-per-node', '2'), {
     kind: 'submit',
-    job: { video: IN, result: OUT, workDir: `${OUT}.framescatter`, model: 'udnie', options: [] },
+    job: { video: IN, result: OUT, workDir: undefined, model: 'udnie', options: [] },
     spread: { nodes: 4, gpusPerNode: 2 },
     cluster: { name: 'gpu-cluster', lowPriority: false, vmSize: undefined },
     provision: undefined,
     workspace: WORKSPACE,
     wait: false,
+    attempts: 1,
     dryRun: false,
+  });
+  t.match(parse('submit', IN, OUT, '--journals', `${BLOB}/journals/`), {
+    job: { workDir: `${BLOB}/journals/films/videos-out/film.mp4` },
+  });
+  t.match(parse('submit', IN, OUT, '--attempts', '3', '--name', 'film-7'), {
+    attempts: 3,
+    wait: true,
+    name: 'film-7',
+  });
+  const onCpus = ['--gpus-per-node', '0', '--vm-size', 'Standard_F16s_v2'];
+  t.match(parse('submit', IN, OUT, ...onCpus), {
+    spread: { nodes: 1, gpusPerNode: 0 },
+    cluster: { name: 'cpu-cluster' },
+  });
+  t.match(parse('submit', IN, OUT, '--gpus-per-node=0', '--low-priority'), {
+    cluster: { name: 'cpu-cluster-low' },
   });
   t.match(parse('submit', IN, OUT, '--low-priority', '--wait', ...PROVISION), {
     cluster: { name: 'gpu-cluster-low', lowPriority: true, subnet: SUBNET, identity: IDENTITY },
@@ -86,6 +103,16 @@ t.test('submit', async (t) => {
   usage(t, [IN, OUT, '--nodes', '0'], /--nodes takes a whole number/);
   usage(t, [IN, OUT, '--nodes', '2.5'], /--nodes/);
   usage(t, [IN, OUT, '--gpus-per-node', '99'], /--gpus-per-node/);
+  usage(t, [IN, OUT, '--attempts', '0'], /--attempts takes a whole number/);
+  usage(t, [IN, OUT, '--name', '../x'], /--name cannot be/);
+  usage(t, [IN, OUT, '--journals', '/tmp'], /--journals is not an address/);
+  usage(t, [IN, OUT, '--journals', BLOB, '--work-dir', `${BLOB}/j/x`], /exclude each other/);
+  usage(t, [IN, OUT, '--application-insights'], /--application-insights has no effect without --provision/);
+  for (const extra of [[], ['--dry-run'], [...PROVISION, '--dry-run']]) {
+    usage(t, [IN, OUT, '--vm-size', 'Standard_NC6s_v3', ...extra], /Azure has retired Standard_NC6s_v3/);
+  }
+  usage(t, [IN, OUT, '--vm-size', 'Standard_F16s_v2'], /Standard_F16s_v2 has no GPUs/);
+  usage(t, [IN, OUT, '--vm-size', 'Standard_NC8as_T4_v3', '--gpus-per-node=0'], /has GPUs/);
   usage(t, [IN, OUT, '--provision'], /--image is missing/);
   usage(t, [IN, OUT, '--image', 'r.azurecr.io/f:1'], /--image has no effect without --provision/);
   usage(t, [IN, OUT, '--provision', '--image', 'f'], /--image cannot be/);
@@ -126,7 +153,10 @@ t.test('the options of the job are checked in its own words before anything is s
   t.throws(() => parseAml('submit', [IN, OUT, '--', '--crff', '20'], ENVIRONMENT, check), {
     message: 'no option --crff',
   });
-  t.same(seen, [[IN, OUT, '--model', 'wave', '--work-dir', `${OUT}.framescatter`, '--crff', '20']]);
+  t.same(seen, [[IN, OUT, '--model', 'wave', '--crff', '20']]);
+  const journal = ['--work-dir', `${BLOB}/journals/film`];
+  t.throws(() => parseAml('submit', [IN, OUT, ...journal], ENVIRONMENT, check), { code: 'usage' });
+  t.same(seen[1], [IN, OUT, '--model', 'wave', ...journal]);
 });
 
 t.test('publish and invoke', async (t) => {
@@ -188,16 +218,50 @@ t.test('dry runs', async (t) => {
   const kinds = requests.map(({ url }) => /workspaces\/[^/]+\/(\w+)\//.exec(url)?.[1]);
   t.same(
     kinds,
-    ['environments', 'components', 'computes', 'jobs'],
+    ['environments', 'components', 'computes', 'computes', undefined, 'jobs'],
     'in the order in which they build on each other',
   );
-  for (const [i, kind] of ['environments/versions', 'components/versions', 'computes', 'jobs'].entries()) {
-    t.same(bodyProblems(kind, requests[i]?.body ?? {}), [], kind);
-    t.match(requests[i]?.url, /\?api-version=2025-12-01$/);
+  t.same(
+    requests.map(({ method, when }) => `${method} ${when ?? 'always'}`),
+    [
+      ...['PUT if it does not exist', 'PUT if it does not exist', 'PUT if it does not exist'],
+      ...['PATCH if it exists, limited to fewer nodes', 'PUT if it does not exist', 'PUT always'],
+    ],
+  );
+  const checked = { 0: 'environments/versions', 1: 'components/versions', 2: 'computes', 5: 'jobs' };
+  for (const [i, kind] of Object.entries(checked)) {
+    t.same(bodyProblems(kind, requests[Number(i)]?.body ?? {}), [], kind);
+    t.match(requests[Number(i)]?.url, /\?api-version=2025-12-01$/);
   }
+  t.match(requests[4]?.url, /blobServices\/default\/containers\/journals\?api-version=/);
+  const bare = parse(
+    'submit',
+    IN,
+    OUT,
+    '--provision',
+    '--image',
+    'r.azurecr.io/f:1',
+    '--application-insights',
+  );
+  if (bare.kind !== 'submit') return t.fail('submit');
+  t.match(planSubmission(place, bare, 'job-1')[2], {
+    method: 'PUT',
+    when: 'if it does not exist',
+    body: { properties: { properties: { subnet: { id: 'GIVE_--subnet' } } } },
+  });
+  t.match(planSubmission(place, bare, 'job-1')[1]?.body, {
+    properties: {
+      componentSpec: {
+        command: /^env 'APPLICATIONINSIGHTS_CONNECTION_STRING=CONNECTION_STRING_OF_APPLICATION_INSIGHTS' /,
+      },
+    },
+  });
+  const large = parse('submit', IN, OUT, '--gpus-per-node', '8', ...PROVISION);
+  if (large.kind !== 'submit') return t.fail('submit');
+  t.throws(() => planSubmission(place, large, 'j'), { message: /Standard_NC64as_T4_v3 has 4 GPU/ });
   const stepId = requests[1]?.url.replace(/^https:\/\/management\.azure\.com|\?.*/g, '');
   t.equal(
-    at(requests[3]?.body, 'properties', 'jobs', 'stylize', 'componentId'),
+    at(requests[5]?.body, 'properties', 'jobs', 'stylize', 'componentId'),
     stepId,
     'the job runs that component',
   );
@@ -209,6 +273,7 @@ t.test('dry runs', async (t) => {
     [
       'environments/framescatter',
       'components/framescatter_stylize',
+      'computes/gpu-cluster',
       'computes/gpu-cluster',
       'components/framescatter_pipeline',
       'batchEndpoints/films-we',
@@ -273,5 +338,12 @@ t.test('GPU sizes', async (t) => {
   for (const { name, cores } of GPU_SIZES)
     t.match(name, new RegExp(`^Standard_N[CD]${cores}\\D`), 'the name says the cores');
   const file = amlFile('compute.yml');
-  t.equal(gpuSize(String(file.size))?.state, 'offered', 'the default can be had');
+  t.match(
+    gpuSize(String(file.size)),
+    { state: 'offered', gpu: 'T4' },
+    'the default can be had, and is cheap',
+  );
+  t.equal(file.size, defaultSize(1), 'of the file and of the program');
+  for (const gpus of [1, 2, 4]) t.match(gpuSize(defaultSize(gpus)), { state: 'offered', gpu: 'T4' });
+  t.equal(gpuSize(defaultSize(0)), undefined, 'without GPUs');
 });
