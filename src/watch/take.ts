@@ -9,6 +9,8 @@ import { derivedPath } from '../storage/location/derived-names.js';
 import { JobError, messageOf } from '../system/errors.js';
 import { redact } from '../system/secret.js';
 import type { Claim, Claims } from './claim.js';
+import type { DayLimit } from './day-limit.js';
+import type { Gate } from './probe-gate.js';
 import { isSettled, type Records, recordName, type VideoRecord, type VideoState } from './records.js';
 import type { ReportPages } from './report-pages.js';
 import type { Runner, RunOutcome } from './runner.js';
@@ -25,6 +27,10 @@ export interface Watcher {
   /** The options of the jobs that decide the outputs' names. */
   readonly naming: OutputNaming;
   readonly log: Log;
+  /** Limits the number of new videos per day; without it all are taken. */
+  readonly dayLimit?: DayLimit;
+  /** Looks at a video before a job starts; without it every job starts. */
+  readonly gate?: Gate;
   /** The number of failed runs after which a video is set aside. */
   readonly tries: number;
   /** The size limit in bytes; larger videos are set aside at once. */
@@ -60,11 +66,28 @@ export async function take(watcher: Watcher, video: Video): Promise<TakeResult> 
   try {
     // Another watcher may have worked on it between the first read and the claim.
     const known = await records.read(video);
-    result = isSettled(known) ? 'settled' : await work(watcher, video, claim, known);
+    if (isSettled(known)) result = 'settled';
+    else result = (await refusedToday(watcher, video, known)) ?? (await work(watcher, video, claim, known));
   } finally {
     await claim.release(result === 'done' || result === 'failed' || result === 'settled');
   }
   return result;
+}
+
+/** Returns the result for a new video that the day's limit keeps waiting. */
+async function refusedToday(
+  { dayLimit, log }: Watcher,
+  video: Video,
+  known: VideoRecord | undefined,
+): Promise<TakeResult | undefined> {
+  if (dayLimit === undefined || known !== undefined) return undefined;
+  const admission = await dayLimit.admit(video);
+  if (admission === 'admitted') return undefined;
+  if (admission === 'busy') return 'again';
+  log.warn(
+    `${video.name} waits: ${dayLimit.most} videos were started today (UTC), the limit of --max-per-day`,
+  );
+  return 'unfinished';
 }
 
 async function work(
@@ -203,7 +226,7 @@ async function run(
   output: string,
   { known, record, save }: RunRecord,
 ): Promise<RunOutcome> {
-  const { source, outputs, runner, reports } = watcher;
+  const { source, outputs, runner, reports, gate } = watcher;
   let { interruptions } = record;
   if (known?.state === 'running') {
     const outcome = known.job === null ? { kind: 'gone' as const } : await runner.follow(known.job);
@@ -212,10 +235,13 @@ async function run(
     if (known.job !== null) interruptions += 1;
     if (interruptions >= MAX_INTERRUPTIONS) return outcome;
   }
+  const input = source.address(video.name);
+  const refused = await gate?.(input);
+  if (refused !== undefined) return refused;
   await outputs.prepare(output);
   const report = await reports?.prepare(output);
   const job = await runner.start({
-    input: source.address(video.name),
+    input,
     output: outputs.address(output),
     id: runId(video, record, interruptions),
     ...(report === undefined ? {} : { report }),

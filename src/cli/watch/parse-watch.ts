@@ -36,6 +36,10 @@ export type WatchCommand = {
   readonly tries: number;
   readonly pollSeconds: number;
   readonly mostBytes: number;
+  /** The number of new videos per day; undefined: any. */
+  readonly mostPerDay: number | undefined;
+  /** Probe a video on this machine before its job starts on a cluster. */
+  readonly probe: boolean;
   readonly once: boolean;
   /** Port of the status page; 0: any free one; undefined: none. */
   readonly statusPort: number | undefined;
@@ -79,6 +83,15 @@ docs/watch.md tells about state, failures and clusters.`,
         .option('jobs', { type: 'number', default: 1, describe: 'videos in work at once' })
         .option('tries', { type: 'number', default: 3, describe: 'failed runs before a video is set aside' })
         .option('max-gib', { type: 'number', default: 1024, describe: 'larger videos are set aside' })
+        .option('max-per-day', {
+          type: 'number',
+          describe: 'new videos per day (UTC), of all watchers; further ones wait',
+        })
+        .option('probe', {
+          type: 'boolean',
+          default: false,
+          describe: 'slurm, aml: probe a video here first, and set it aside if it is none',
+        })
         .option('poll', { type: 'number', default: 5, describe: 'seconds between two looks' })
         .option('state', { type: 'string', describe: `claims and records; default ${STATE} in --out` })
         .option('once', { type: 'boolean', default: false, describe: 'end when what is there is done' })
@@ -145,11 +158,14 @@ export function parseWatch(
     tries: whole('tries', parsed.tries, 1, 100),
     pollSeconds: inRange('poll', parsed.poll, 0.1, 86_400),
     mostBytes: inRange('max-gib', parsed['max-gib'], 1e-6, 2 ** 20) * GIB,
+    mostPerDay: whole('max-per-day', parsed['max-per-day'], 1, 1_000_000),
+    probe: parsed.probe,
     once: parsed.once,
     statusPort: whole('status-port', parsed['status-port'], 0, 65_535),
     reportDir: parsed['report-dir'],
     ...loggingOf(WATCH.name, parsed),
   };
+  if (run === 'local' && parsed.probe) throw usage('--probe is for slurm and aml: a local job probes first');
   if (run !== 'local' && command.ranks > 0) throw usage('--ranks is for --run local');
   if (run !== 'local' && command.reportDir !== undefined) throw usage('--report-dir is for --run local');
   if (isAddress(command.reportDir ?? '')) throw usage('--report-dir takes a folder on this machine');

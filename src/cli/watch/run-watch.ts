@@ -7,8 +7,10 @@ import { packageVersion } from '../../system/package.js';
 import { openScratch } from '../../system/scratch.js';
 import { watchForStop } from '../../system/stop.js';
 import { openClaims } from '../../watch/claims.js';
+import { dayLimit } from '../../watch/day-limit.js';
 import { localRunner } from '../../watch/local-runner.js';
 import { refuseLoop } from '../../watch/loops.js';
+import { probeGate } from '../../watch/probe-gate.js';
 import { openRecords, type Records } from '../../watch/records.js';
 import { openReportPages } from '../../watch/report-pages.js';
 import type { Runner } from '../../watch/runner.js';
@@ -50,11 +52,15 @@ export async function runWatch(
   const pauseMs = (lookedMs: number): number => Math.max(pollMs, STATUS_PAUSE * lookedMs);
   const parts = { source, outputs, records, output: display(output), pauseMs, ...reports };
   await using status = await openStatus(command.statusPort, parts, log);
+  const claims = await openClaims(state);
+  const { mostPerDay } = command;
   const watcher = {
     source,
     outputs,
     records: status?.records ?? records,
-    claims: await openClaims(state),
+    claims,
+    ...(mostPerDay === undefined ? {} : { dayLimit: dayLimit(statePlace, claims, mostPerDay) }),
+    ...(command.probe ? { gate: probeGate(log, stop.aborted) } : {}),
     runner: await runnerFor(command, { log, logs, signal: stop.aborted, environment }),
     naming: command.naming,
     log,

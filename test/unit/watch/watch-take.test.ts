@@ -1,21 +1,24 @@
 /** How a watcher works on videos: what becomes of each, whatever its jobs do. */
 
 import * as fs from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { slurmRequest } from '../../../src/cli/watch/parse-watch.js';
 import { openFolder } from '../../../src/storage/folder.js';
 import { parseLocation } from '../../../src/storage/location/location.js';
 import { JobError } from '../../../src/system/errors.js';
+import { dayLimit } from '../../../src/watch/day-limit.js';
 import { localRunner } from '../../../src/watch/local-runner.js';
+import { probeGate } from '../../../src/watch/probe-gate.js';
 import { recordName } from '../../../src/watch/records.js';
 import type { Run, Runner, RunOutcome } from '../../../src/watch/runner.js';
 import { slurmRunner } from '../../../src/watch/slurm-runner.js';
 import type { Source } from '../../../src/watch/source.js';
 import { take } from '../../../src/watch/take.js';
 import { watch } from '../../../src/watch/watch.js';
+import { makeClip } from '../../fixtures/clips.js';
 import { until } from '../../fixtures/until.js';
-import { type Bench, bench, failed } from '../../fixtures/watch-bench.js';
+import { type Bench, bench, failed, silent } from '../../fixtures/watch-bench.js';
 
 t.test('how runs end', async (t) => {
   await t.test('done, once', async (t) => {
@@ -52,6 +55,42 @@ t.test('how runs end', async (t) => {
     t.equal(await take(large.watcher, large.video), 'failed');
     t.equal(large.runs.length, 0);
     t.match(await large.record(), { reason: /4 bytes exceed the limit of 3/ });
+  });
+
+  await t.test('what is no video starts no job, and what is one does', async (t) => {
+    const folder = t.testdir();
+    const gate = probeGate(silent, new AbortController().signal);
+    const { watcher, video, runs, record } = await bench(folder, [], { gate });
+    t.equal(await take(watcher, video), 'failed', 'set aside at once');
+    t.equal(runs.length, 0);
+    t.match(await record(), { state: 'failed', reason: /in\/a\.mp4/ });
+    const good = await bench(join(folder, 'good'), [], { gate });
+    await fs.copyFile(await makeClip('one-frame'), join(dirname(good.out), 'in', 'a.mp4'));
+    t.equal(await take(good.watcher, good.video), 'done');
+    await fs.rm(join(dirname(good.out), 'in', 'a.mp4'));
+    t.match(await gate(join(dirname(good.out), 'in', 'a.mp4')), { kind: 'failed' });
+  });
+
+  await t.test("a day's limit, of all watchers", async (t) => {
+    const folder = t.testdir();
+    const { watcher, video, runs } = await bench(folder, []);
+    let day = '2026-11-30';
+    const state = await openFolder(parseLocation(join(folder, 'out', '.framescatter-watch')));
+    const limit = () => dayLimit(state, watcher.claims, 2, () => day);
+    const limited = { ...watcher, dayLimit: limit() };
+    const others = ['b', 'c'].map((key) => ({ ...video, key: key.repeat(32) }));
+    t.same(
+      await Promise.all(others.map((one) => limit().admit(one))).then((all) => all.includes('admitted')),
+      true,
+    );
+    for (const one of others) t.equal(await limit().admit(one), 'admitted', 'counted once');
+    t.equal(await take(limited, video), 'unfinished');
+    t.equal(runs.length, 0);
+    t.equal(await watch(limited, { pollMs: 1, jobs: 1, once: true }, new AbortController().signal), 75);
+    day = '2026-12-01';
+    t.equal(await take(limited, video), 'done');
+    await state.writeText('day-limit.json', 'not JSON');
+    t.equal(await limit().admit(video), 'admitted');
   });
 
   await t.test('jobs that cannot be started are not its fault', async (t) => {
