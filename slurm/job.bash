@@ -6,7 +6,9 @@
 #   FRAMESCATTER_LAUNCHER          srun (default) or mpirun
 #   FRAMESCATTER_MPI               srun's --mpi, default pmix
 #   FRAMESCATTER_LAUNCHER_OPTIONS  more options of the launcher, split at spaces
-#   FRAMESCATTER_IMAGE             an Apptainer image to run the ranks in
+#   FRAMESCATTER_IMAGE             a container image to run the ranks in
+#   FRAMESCATTER_CONTAINER_RUNTIME apptainer (default), or pyxis: Slurm's plug-in for Enroot
+#   FRAMESCATTER_MOUNTS            with pyxis: folders that containers see, split at commas, default the job's folder
 #   FRAMESCATTER_RESTARTS          the maximum number of requeues of a job, default 50
 # shellcheck shell=bash
 set -uo pipefail
@@ -103,6 +105,10 @@ rank_program() {
     program=(bash -c "$RANK" rank node "$FRAMESCATTER_HOME/dist/main.js")
     return
   fi
+  if [[ ${FRAMESCATTER_CONTAINER_RUNTIME:-apptainer} == pyxis ]]; then
+    program=(bash -c "$RANK" rank node /opt/framescatter/dist/main.js)
+    return
+  fi
   program=(apptainer exec --bind "$scratch")
   [[ -z ${SLURM_JOB_GPUS:-} ]] || program+=(--nv)
   program+=("$FRAMESCATTER_IMAGE" bash -c "$RANK" rank node /opt/framescatter/dist/main.js)
@@ -121,8 +127,11 @@ rank_launcher() {
       # must not wait for it.
       launcher=(srun --mpi="$mpi" --kill-on-bad-exit=1 --cpu-bind=none)
       [[ -z ${SLURM_CPUS_PER_TASK:-} ]] || launcher+=(--cpus-per-task="$SLURM_CPUS_PER_TASK")
+      use_pyxis
       ;;
     mpirun)
+      [[ -z ${FRAMESCATTER_IMAGE:-} || ${FRAMESCATTER_CONTAINER_RUNTIME:-apptainer} != pyxis ]] ||
+        die 'Pyxis starts containers through srun: FRAMESCATTER_LAUNCHER=mpirun is not for it' 2
       # mpirun starts one daemon per node with srun --ntasks-per-node, which conflicts with this variable.
       unset SLURM_NTASKS_PER_GPU
       launcher=(mpirun --bind-to none)
@@ -130,6 +139,18 @@ rank_launcher() {
     *) die "FRAMESCATTER_LAUNCHER must be srun or mpirun, not $FRAMESCATTER_LAUNCHER" 2 ;;
   esac
   launcher+=("${more[@]}")
+}
+
+# Has srun start the ranks in containers, if Pyxis is asked for.
+use_pyxis() {
+  [[ -n ${FRAMESCATTER_IMAGE:-} && ${FRAMESCATTER_CONTAINER_RUNTIME:-apptainer} == pyxis ]] || return 0
+  srun --help 2>&1 | grep -q -- --container-image ||
+    die 'this Slurm lacks the plug-in Pyxis (srun --help names no --container-image): use an Apptainer image'
+  local mounts=$scratch:$scratch folder
+  local -a folders=()
+  IFS=, read -ra folders <<<"${FRAMESCATTER_MOUNTS:-$PWD}"
+  for folder in "${folders[@]}"; do mounts+=,$folder:$folder; done
+  launcher+=(--container-image="$FRAMESCATTER_IMAGE" --container-mounts="$mounts" --container-workdir="$PWD")
 }
 
 # Creates a folder on the local disk of every node for temporary files, such as MPI's session files. The

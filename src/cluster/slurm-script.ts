@@ -3,6 +3,20 @@ import { shellWord } from './shell.js';
 
 export type Launcher = 'srun' | 'mpirun';
 
+/** What starts containers: Apptainer on the node, or Slurm's plug-in Pyxis with Enroot. */
+export type ContainerRuntime = 'apptainer' | 'pyxis';
+
+export interface SlurmImage {
+  /** A file (.sif, .sqsh) or a reference (docker://..., REGISTRY#NAME:TAG). */
+  readonly name: string;
+  readonly runtime: ContainerRuntime;
+}
+
+/** Returns the runtime that an image is made for: Enroot's files and references are Pyxis's. */
+export function runtimeOf(image: string): ContainerRuntime {
+  return /\.sqsh$|#/.test(image) ? 'pyxis' : 'apptainer';
+}
+
 /** A job for Slurm. What is undefined has a default, which the variables of sbatch (SBATCH_...) override. */
 export interface SlurmRequest {
   readonly nodes: number | undefined;
@@ -15,7 +29,12 @@ export interface SlurmRequest {
   readonly time: string | undefined;
   readonly partition: string | undefined;
   readonly account: string | undefined;
+  readonly qos: string | undefined;
+  /** In sbatch's format: `a100&nvlink`. */
+  readonly constraint: string | undefined;
   readonly launcher: Launcher | undefined;
+  /** The image that the ranks run in; undefined for the program on the nodes. */
+  readonly image: SlurmImage | undefined;
   /** The arguments of the job: INPUT, OUTPUT and its options. */
   readonly job: readonly string[];
 }
@@ -64,6 +83,7 @@ export function batchScript(request: SlurmRequest, home: string, more: readonly 
     '',
     `export FRAMESCATTER_HOME=${shellWord(home)}`,
     ...(request.launcher === undefined ? [] : [`export FRAMESCATTER_LAUNCHER=${request.launcher}`]),
+    ...(request.image === undefined ? [] : imageLines(request.image)),
     ...more,
     `exec bash ${[join(home, 'slurm', 'stylize.sbatch'), ...request.job].map(shellWord).join(' ')}`,
     '',
@@ -80,13 +100,17 @@ export function sbatchArguments(request: SlurmRequest, folder = process.cwd()): 
   return ['--parsable', `--output=${join(folder.replaceAll('%', '%%'), logName('%j'))}`, ...options];
 }
 
+function imageLines({ name, runtime }: SlurmImage): readonly string[] {
+  return [`export FRAMESCATTER_IMAGE=${shellWord(name)}`, `export FRAMESCATTER_CONTAINER_RUNTIME=${runtime}`];
+}
+
 function explicitOptions(request: SlurmRequest): Options {
-  const { nodes, gpusPerNode, cpusPerRank, time, partition, account } = request;
+  const { nodes, gpusPerNode, cpusPerRank, time, partition, account, qos, constraint } = request;
   const ranks =
     gpusPerNode === undefined && request.ranksPerNode === undefined ? undefined : ranksPerNode(request);
   const options = {
     ...{ nodes, 'gpus-per-node': gpusPerNode, 'ntasks-per-node': ranks, 'cpus-per-task': cpusPerRank },
-    ...{ time, partition, account },
+    ...{ time, partition, account, qos, constraint },
   };
   return Object.fromEntries(
     Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),

@@ -1,4 +1,11 @@
-import { LEAST_MINUTES, type SlurmRequest } from '../../cluster/slurm-script.js';
+import {
+  type ContainerRuntime,
+  type Launcher,
+  LEAST_MINUTES,
+  runtimeOf,
+  type SlurmImage,
+  type SlurmRequest,
+} from '../../cluster/slurm-script.js';
 import type { JobError } from '../../system/errors.js';
 import {
   type CheckJob,
@@ -32,7 +39,7 @@ export const SUBMIT_SLURM = {
   text:
     'Starts one rank per GPU. This program, INPUT, OUTPUT and its folder are on storage that the nodes share. A job ' +
     'that reaches its time limit goes back to the queue and resumes.',
-  epilogue: `sbatch's own variables set everything else: SBATCH_QOS, SBATCH_CONSTRAINT, SBATCH_MEM_PER_NODE, ...
+  epilogue: `sbatch's own variables set everything else: SBATCH_MEM_PER_NODE, SBATCH_RESERVATION, ...
 Exit code: with --wait the job's own; otherwise whether Slurm took it.
 docs/slurm.md leads from the start to a finished video.`,
   options: (parser) =>
@@ -48,6 +55,20 @@ docs/slurm.md leads from the start to a finished video.`,
         })
         .option('partition', { type: 'string', describe: 'where to run; default: the cluster decides' })
         .option('account', { type: 'string', describe: 'who pays; default: the cluster decides' })
+        .option('qos', { type: 'string', describe: 'quality of service; default: the cluster decides' })
+        .option('constraint', {
+          type: 'string',
+          describe: 'features of the nodes, as sbatch takes them: a100',
+        })
+        .option('image', {
+          type: 'string',
+          describe: 'container image to run in: x.sif (Apptainer), x.sqsh or REGISTRY#NAME:TAG (Pyxis)',
+        })
+        .option('runtime', {
+          type: 'string',
+          choices: ['apptainer', 'pyxis'] as const,
+          describe: 'starts the containers of --image; default by its name',
+        })
         .option('launcher', {
           type: 'string',
           choices: ['srun', 'mpirun'] as const,
@@ -92,7 +113,10 @@ export function parseSlurm(argv: readonly string[], checkJob: CheckJob): SlurmCo
       time: timeLimit(parsed.time),
       partition: name('partition', parsed.partition),
       account: name('account', parsed.account),
+      qos: name('qos', parsed.qos),
+      constraint: constraint(parsed.constraint),
       launcher: parsed.launcher,
+      image: image(parsed.image, parsed.runtime, parsed.launcher),
       job,
     },
   };
@@ -101,6 +125,28 @@ export function parseSlurm(argv: readonly string[], checkJob: CheckJob): SlurmCo
 function name(option: string, value: string | undefined): string | undefined {
   if (value === undefined || NAME.test(value)) return value;
   throw usage(`--${option} cannot be ${JSON.stringify(value)}`);
+}
+
+/** sbatch(1), --constraint: names joined by & | [ ] * and counts. */
+function constraint(value: string | undefined): string | undefined {
+  if (value === undefined || /^[A-Za-z0-9_[(][A-Za-z0-9_.,:@+&|*[\]()-]*$/.test(value)) return value;
+  throw usage(`--constraint cannot be ${JSON.stringify(value)}`);
+}
+
+function image(
+  value: string | undefined,
+  runtime: ContainerRuntime | undefined,
+  launcher: Launcher | undefined,
+): SlurmImage | undefined {
+  if (value === undefined) {
+    if (runtime !== undefined) throw usage('--runtime has no effect without --image');
+    return undefined;
+  }
+  if (!/^[A-Za-z0-9_./~@][^\s,]*$/.test(value)) throw usage(`--image cannot be ${JSON.stringify(value)}`);
+  const found = { name: value, runtime: runtime ?? runtimeOf(value) };
+  if (found.runtime === 'pyxis' && launcher === 'mpirun')
+    throw usage('Pyxis starts containers through srun: --launcher mpirun is not for it');
+  return found;
 }
 
 /** sbatch(1), --time: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]. */

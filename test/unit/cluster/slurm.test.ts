@@ -88,6 +88,12 @@ t.test('the command line', (t) => {
     ['a', 'b', '--partition', 'x\n#SBATCH --uid=0'],
     ['a', 'b', '--account', '-x'],
     ['a', 'b', '--launcher', 'rsh'],
+    ['a', 'b', '--qos', 'x y'],
+    ['a', 'b', '--constraint', 'a100\n#SBATCH --uid=0'],
+    ['a', 'b', '--constraint', '-x'],
+    ['a', 'b', '--runtime', 'pyxis'],
+    ['a', 'b', '--image', 'x.sif --nv'],
+    ['a', 'b', '--image', 'x.sqsh', '--launcher', 'mpirun'],
     ['a', 'b', '--time', 'soon'],
     ['a', 'b', '--time', '9'],
     ['a', 'b', '--time', '00:09:59'],
@@ -143,6 +149,31 @@ t.test('the script: what was asked for, else the defaults; one rank a GPU', (t) 
   t.notMatch(cpus, /gpu/);
   t.match(cpus, /^#SBATCH --ntasks-per-node=3$/m);
   t.match(cpus, /^export FRAMESCATTER_LAUNCHER=mpirun$/m);
+
+  const placed = lines([
+    'a',
+    'b',
+    '--qos',
+    'night',
+    '--constraint',
+    '[a100|h100]&nvlink',
+    '--image',
+    'f.sif',
+  ]);
+  t.ok(placed.includes('#SBATCH --qos=night') && placed.includes('#SBATCH --constraint=[a100|h100]&nvlink'));
+  t.ok(placed.includes('export FRAMESCATTER_IMAGE=f.sif'));
+  t.ok(placed.includes('export FRAMESCATTER_CONTAINER_RUNTIME=apptainer'));
+  for (const image of ['f.sqsh', 'registry.example#films/framescatter:1'])
+    t.ok(lines(['a', 'b', '--image', image]).includes('export FRAMESCATTER_CONTAINER_RUNTIME=pyxis'), image);
+  t.ok(
+    lines(['a', 'b', '--image', 'docker://x/y:1', '--runtime', 'pyxis']).includes(
+      'export FRAMESCATTER_CONTAINER_RUNTIME=pyxis',
+    ),
+  );
+  t.same(sbatchArguments(request(['a', 'b', '--qos', 'night', '--constraint', 'a100']), '/a').slice(-2), [
+    '--qos=night',
+    '--constraint=a100',
+  ]);
 
   const directives = lines(['a\n#SBATCH --uid=0', 'b', '--', '--report', 'c\n#SBATCH --x']).filter((line) =>
     line.startsWith('#SBATCH'),
