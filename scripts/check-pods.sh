@@ -124,7 +124,7 @@ mapfile -d '' -t launcher < <(rendered Launcher)
 mapfile -d '' -t worker < <(rendered Worker)
 say "launcher: ${launcher[*]}"
 say "worker: ${worker[*]}"
-operator=(K_MPI_JOB_ROLE=launcher OMPI_MCA_orte_keep_fqdn_hostnames=true OMPI_MCA_orte_default_hostfile=/etc/mpi/hostfile
+operator=(K_MPI_JOB_ROLE=launcher FRAMESCATTER_RUNS=1 OMPI_MCA_orte_keep_fqdn_hostnames=true OMPI_MCA_orte_default_hostfile=/etc/mpi/hostfile
   'OMPI_MCA_plm_rsh_args=-o ConnectionAttempts=10' OMPI_MCA_orte_set_default_slots=1 NVIDIA_VISIBLE_DEVICES=)
 
 (enter worker-0 ffmpeg -nostdin -v error -f lavfi -i testsrc2=size=320x180:rate=25 -frames:v $frames -pix_fmt yuv420p "file:/data/$input")

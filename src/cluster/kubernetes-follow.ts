@@ -3,7 +3,13 @@ import type { Log } from '../report/log.js';
 import { messageOf } from '../system/errors.js';
 import { getJob, getPods, type Kubectl } from './kubectl.js';
 import { followLogs, type PodLogs } from './kubernetes-logs.js';
-import { type MpiJobEnd, type PodStatus, readMpiJob, readPods } from './kubernetes-status.js';
+import {
+  type MpiJobEnd,
+  type MpiJobStatus,
+  type PodStatus,
+  readMpiJob,
+  readPods,
+} from './kubernetes-status.js';
 
 /** The dependencies of `followJob`. */
 export interface Following {
@@ -57,7 +63,7 @@ export async function followJob(job: Followed, following: Following): Promise<nu
       }
       const { status, pods } = found;
       for (const pod of pods) if (pod.role === 'launcher') logs.follow(pod);
-      if (status.end === undefined) report(polls, status.accepted, pods);
+      if (status.end === undefined) report(polls, status, pods);
       else if (logsAreComplete(pods, logs) || pollsAfterEnd === POLLS_FOR_LOG)
         return exitCodeOf(job, status.end, pods, log);
       else pollsAfterEnd += 1;
@@ -80,7 +86,7 @@ function logsAreComplete(pods: readonly PodStatus[], logs: PodLogs): boolean {
 function changeReporter(
   job: Followed,
   log: Log,
-): (polls: number, accepted: boolean, pods: readonly PodStatus[]) => void {
+): (polls: number, status: MpiJobStatus, pods: readonly PodStatus[]) => void {
   const { name, namespace } = job;
   let lastSummary = '';
   const reported = new Set<string>();
@@ -89,7 +95,11 @@ function changeReporter(
     reported.add(key);
     report();
   };
-  return (polls, accepted, pods) => {
+  let wasSuspended = false;
+  return (polls, { accepted, suspended }, pods) => {
+    if (suspended && !wasSuspended)
+      log.info(`job ${name} is suspended: it waits for its queue`, { job: name });
+    wasSuspended = suspended;
     if (!accepted && polls >= POLLS_UNTIL_ACCEPTED) {
       once('not accepted', () =>
         log.warn(

@@ -8,6 +8,8 @@ export interface KubernetesJob {
   readonly gpusPerWorker: number;
   /** The claim of the volume with INPUT and OUTPUT, mounted at VOLUME_FOLDER; undefined for Blob storage. */
   readonly claim: string | undefined;
+  /** The Kueue queue that starts the job once all its pods have room; undefined to start it at once. */
+  readonly queue: string | undefined;
   /** The arguments of the job: INPUT, OUTPUT and its options. */
   readonly args: readonly string[];
 }

@@ -3,6 +3,8 @@
 export interface MpiJobStatus {
   /** The MPI Operator has seen the job. */
   readonly accepted: boolean;
+  /** It waits for its queue, or was suspended by somebody; it has no pods. */
+  readonly suspended: boolean;
   readonly end: MpiJobEnd | undefined;
 }
 
@@ -74,9 +76,11 @@ export function readMpiJob(json: unknown): MpiJobStatus {
   const accepted = conditions.length > 0;
   const of = (type: string) => conditions.find((one) => one.type === type && one.status === 'True');
   const verdict = of('Succeeded') ?? of('Failed');
-  if (status.completionTime === undefined || verdict === undefined) return { accepted, end: undefined };
+  const suspended = of('Suspended') !== undefined;
+  if (status.completionTime === undefined || verdict === undefined)
+    return { accepted, suspended, end: undefined };
   const { type, reason = '', message = '' } = verdict;
-  return { accepted, end: { succeeded: type === 'Succeeded', reason, message } };
+  return { accepted, suspended, end: { succeeded: type === 'Succeeded', reason, message } };
 }
 
 /** Returns the pods of a list, oldest first. */

@@ -9,6 +9,7 @@ const LAUNCHER_POD: Path = [...SPEC, 'Launcher', 'template', 'spec'];
 const WORKER_POD: Path = [...SPEC, 'Worker', 'template', 'spec'];
 const GPU = 'nvidia.com/gpu';
 const VOLUME = 'data';
+const QUEUE_LABEL = 'kueue.x-k8s.io/queue-name';
 /** The last of the launcher's arguments before those of the job. */
 const PROGRAM = '/dist/main.js';
 
@@ -30,6 +31,7 @@ export function renderManifest(template: string, job: KubernetesJob): string {
   manifest.setIn([...worker, 'image'], text(job.image));
   setCounts(manifest, worker, job);
   setVolume(manifest, worker, job.claim);
+  setQueue(manifest, job);
   setArguments(manifest, [...launcher, 'args'], job);
   return safeText(manifest.toString({ lineWidth: 0 }));
 }
@@ -40,6 +42,17 @@ function setCounts(manifest: Document, worker: Path, job: KubernetesJob): void {
   const gpus = [...worker, 'resources', 'limits', GPU];
   if (job.gpusPerWorker > 0) manifest.setIn(gpus, job.gpusPerWorker);
   else manifest.deleteIn(gpus);
+}
+
+/**
+ * Has Kueue start the job: it resumes suspended jobs that it knows by this label. Gang schedulers wait for
+ * `minAvailable` pods, and the launcher comes only after the workers (mpi-operator issue 608).
+ */
+function setQueue(manifest: Document, job: KubernetesJob): void {
+  if (job.queue === undefined) return;
+  manifest.setIn(['metadata', 'labels', QUEUE_LABEL], text(job.queue));
+  manifest.setIn(['spec', 'runPolicy', 'suspend'], true);
+  manifest.setIn(['spec', 'runPolicy', 'schedulingPolicy', 'minAvailable'], job.workers);
 }
 
 function setVolume(manifest: Document, worker: Path, claim: string | undefined): void {

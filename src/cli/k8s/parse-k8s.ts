@@ -54,6 +54,10 @@ docs/kubernetes.md leads from the start to a finished video.`,
         .option('claim', {
           type: 'string',
           describe: 'persistent volume claim with INPUT and OUTPUT, which are then paths on it',
+        })
+        .option('queue', {
+          type: 'string',
+          describe: 'Kueue queue, which starts the job once all its pods have room',
         }),
       'the manifest',
     ),
@@ -107,6 +111,7 @@ export function parseKubernetes(argv: readonly string[], checkJob: CheckJob): Ku
       workers,
       gpusPerWorker: whole('gpus-per-worker', parsed['gpus-per-worker'], 0, MOST_GPUS),
       claim,
+      queue: parsed.queue === undefined ? undefined : label('queue', parsed.queue, CLAIM, LONGEST_LABEL),
       args: job,
     },
   };

@@ -140,6 +140,14 @@ t.test('how a job failed is its exit code', async (t) => {
   t.match(deleted.said, /was deleted/);
 });
 
+t.test('a job that waits for its queue', async (t) => {
+  const waits = { conditions: [...TAKEN.conditions, { type: 'Suspended', status: 'True' }] };
+  const goes = { conditions: [...TAKEN.conditions, { type: 'Suspended', status: 'False' }] };
+  const { code, said } = await follow([{ job: waits }, { job: waits }, { job: goes }, { job: DONE }]);
+  t.equal(code, 0);
+  t.equal(said.match(/job film is suspended: it waits for its queue/g)?.length, 1);
+});
+
 t.test('an evicted worker is not the end', async (t) => {
   const evicted = { conditions: [{ type: 'Failed', status: 'True', reason: 'MPIJobEvicted' }] };
   const gone = pod('film-worker-0', {

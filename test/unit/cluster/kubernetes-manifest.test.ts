@@ -21,6 +21,7 @@ const JOB: KubernetesJob = {
   workers: 4,
   gpusPerWorker: 2,
   claim: 'reels',
+  queue: undefined,
   args: ['/data/in.mp4', '/data/out.mp4', '--model', 'udnie'],
 };
 
@@ -61,6 +62,7 @@ t.test('manifests that the API server and the operator take', async (t) => {
     { gpusPerWorker: 0 },
     { workers: 1, gpusPerWorker: 1 },
     { workers: 1000, gpusPerWorker: 16 },
+    { queue: 'films' },
     { name: 'on', namespace: '0x10', image: 'no', claim: '1e3' },
   ]) {
     t.same(mpiJobProblems(render(changes)), [], JSON.stringify(changes));
@@ -121,6 +123,22 @@ t.test('what is filled in', async (t) => {
     { persistentVolumeClaim: { claimName: 'reels' } },
   );
   t.ok(worker(job).volumeMounts?.some(({ name, mountPath }) => name === 'data' && mountPath === '/data'));
+});
+
+t.test('a queue: the job begins suspended, until Kueue has room for all of it', async (t) => {
+  const { metadata, spec } = render({ queue: 'films' });
+  t.match(metadata, { labels: { 'kueue.x-k8s.io/queue-name': 'films' } });
+  t.match(spec, {
+    launcherCreationPolicy: 'WaitForWorkersReady',
+    runPolicy: { suspend: true, schedulingPolicy: { minAvailable: 4 } },
+  });
+  t.notMatch(JSON.stringify(render()), /suspend|kueue/);
+});
+
+t.test('telemetry: variables of a secret, which need not exist', async (t) => {
+  t.match(launcher(render()), {
+    envFrom: [{ secretRef: { name: 'framescatter-telemetry', optional: true } }],
+  });
 });
 
 t.test('without GPUs and without a volume', async (t) => {
@@ -202,7 +220,7 @@ t.test("a cluster's own settings stay", async (t) => {
       '- --bind-to',
       '- --mca\n                - btl_tcp_if_include\n                - eth0\n                - --bind-to',
     )
-    .replace('backoffLimit: 6', 'backoffLimit: 2 # our choice');
+    .replace('backoffLimit: 1', 'backoffLimit: 2 # our choice');
   const text = renderManifest(own, JOB);
   t.match(text, /backoffLimit: 2 # our choice/);
   const job = readManifest(text);

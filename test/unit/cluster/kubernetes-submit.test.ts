@@ -69,6 +69,7 @@ t.test('what is understood', async (t) => {
         workers: 4,
         gpusPerWorker: 1,
         claim: 'reels',
+        queue: undefined,
         args: ['/data/in.mp4', '/data/out/a.mp4', '--model', 'udnie', '-v'],
       },
     },
@@ -92,6 +93,7 @@ t.test('what is understood', async (t) => {
     submission('a', 'b', ...IMAGE, '--claim', 'c').job.name,
     submission('a', 'b', ...IMAGE, '--claim', 'c').job.name,
   );
+  t.equal(submission('a', 'b', ...IMAGE, '--claim', 'c', '--queue', 'films').job.queue, 'films');
   const help = parseKubernetes(['--help'], () => undefined);
   t.match(help, { kind: 'text', text: /submit k8s INPUT OUTPUT.*--claim/s });
 });
@@ -126,6 +128,7 @@ t.test('what is refused', async (t) => {
     /--name takes at most 53 characters/,
   );
   refuse(t, ['in.mp4', 'out.mp4', ...IMAGE, '--claim', 'a/b'], /--claim cannot be/);
+  refuse(t, [...good, ...IMAGE, '--queue', 'A b'], /--queue cannot be "A b"/);
   refuse(t, [...good, ...IMAGE, '--replicas', '3'], /unknown option --replicas/);
   refuse(t, [...good, ...IMAGE, '--', '--model', ':'], /lone colon/);
   refuse(t, [...IMAGE, `${BLOB}/a.mp4?sv=1&sig=secret`, `${BLOB}/b.mp4`], /has a SAS/);
