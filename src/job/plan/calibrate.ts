@@ -243,8 +243,8 @@ async function inferAll(
 }
 
 /**
- * Encodes the first frame alone, then all of them, for their time at least `TIMED_FRAMES`. `available` is that of inference right before: nothing
- * tells how long the threads of an encoder waited that has ended.
+ * Encodes the first frame alone, then all of them, for their time at least `TIMED_FRAMES`. `available` is
+ * that of inference right before: nothing tells how long the threads of an encoder waited that has ended.
  */
 async function encodeRows(
   { prepared, shape, folder }: CalibrationRequest,
