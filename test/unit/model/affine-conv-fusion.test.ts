@@ -77,7 +77,7 @@ function frameOfBlocks(blocks: Float64Array): Uint8Array {
     const [row, column] = [Math.floor(at / WIDTH), at % WIDTH];
     return blocks[(2 * (row % 2) + (column % 2)) * w * h + (row >> 1) * w + (column >> 1)] ?? 0;
   });
-  return Uint8Array.from([...luma, ...blocks.subarray(4 * w * h)], level);
+  return Uint8Array.from([...luma, ...blocks.subarray(4 * w * h)], (value) => level(value));
 }
 
 /** The network itself, without anything composed round it: blocks of sample / 255 in and out. */
