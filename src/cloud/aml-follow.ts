@@ -34,6 +34,8 @@ const PRE_EMPTED =
   /\bpre-?empt|\bevict|low[- ]priority node|node.{0,40}\b(?:was|were) (?:lost|taken|deallocated)/i;
 /** The exit code of this program for a stopped job, as Azure reports it. */
 const STOPPED = /\b(?:exit(?:ed)?|status)(?: with)?(?: status)? ?code[: ]+75\b/i;
+/** An error of this program: its text may hold the name of a video, which uploaders choose. */
+const OWN_ERROR = /framescatter: error: /;
 /** Error codes of faults that are Azure's own. */
 const OF_AZURE = /^(?:ServiceError|SystemError|InternalServerError)$/;
 
@@ -141,8 +143,8 @@ async function reportProgress(session: Session, job: SubmittedJob): Promise<void
 
 function failedJob(job: SubmittedJob, { code, message }: Fault): JobFailed {
   const because = message === '' ? '' : `: ${message}`;
-  if (PRE_EMPTED.test(message) || STOPPED.test(message) || OF_AZURE.test(code))
-    return interrupted(job, because);
+  const byAzure = (PRE_EMPTED.test(message) || OF_AZURE.test(code)) && !OWN_ERROR.test(message);
+  if (byAzure || STOPPED.test(message)) return interrupted(job, because);
   const hint = `see its logs (${job.link}); the same command resumes it once that is mended`;
   return new JobFailed('failed', `the job ${job.name} failed${because}`, hint);
 }

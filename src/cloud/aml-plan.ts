@@ -58,7 +58,7 @@ export function planSubmission(
   const body = jobBody(job, spread, stepId, idIn(workspace, 'computes', cluster.name));
   return [
     ...requests,
-    ...(makesContainer ? [{ ...send(context, journalContainer(`/${STORAGE_ACCOUNT}`)), when: MISSING }] : []),
+    ...(makesContainer ? [send(context, journalContainer(`/${STORAGE_ACCOUNT}`), MISSING)] : []),
     { method: 'PUT', url: urlOf(management, idIn(workspace, 'jobs', name)), body },
   ];
 }
@@ -73,8 +73,8 @@ export function planPublication(context: PlanContext, publication: Publication):
   const deploymentId = idIn(workspace, 'batchEndpoints', endpoint, 'deployments', deployment);
   return [
     ...requests,
-    { ...send(context, pipeline), when: MISSING },
-    { ...send(context, { id: endpointId, body: endpointBody(LOCATION) }), when: MISSING },
+    send(context, pipeline, MISSING),
+    send(context, { id: endpointId, body: endpointBody(LOCATION) }, MISSING),
     send(context, { id: deploymentId, body: deploymentBody(LOCATION, pipeline.id, cluster.name) }),
     send(context, { id: endpointId, body: endpointBody(LOCATION, deployment) }),
   ];
@@ -99,7 +99,7 @@ function planWorkspace(
     const step = stepOf(workspace, { environmentId: ENVIRONMENT_OF_NEWEST, spread, variables: {} }, release);
     const when = 'if the newest version is for other nodes or GPUs; the version follows from the environment';
     const stepId = assetId(workspace, 'components', STEP_COMPONENT, NEWEST);
-    return { stepId, requests: [{ ...send(context, step), when }] };
+    return { stepId, requests: [send(context, step, when)] };
   }
   const environment = environmentOf(workspace, provision.image, release);
   const variables = provision.applicationInsights ? telemetryVariables(CONNECTION_STRING) : {};
@@ -110,7 +110,7 @@ function planWorkspace(
   return {
     stepId: step.id,
     requests: [
-      ...[environment, step, { id, body }].map((one) => ({ ...send(context, one), when: MISSING })),
+      ...[environment, step, { id, body }].map((one) => send(context, one, MISSING)),
       {
         method: 'PATCH',
         url: urlOf(management, id),
@@ -121,6 +121,7 @@ function planWorkspace(
   };
 }
 
-function send(context: PlanContext, { id, body, apiVersion }: Resource): PlannedRequest {
-  return { method: 'PUT', url: urlOf(context.management, id, apiVersion), body };
+function send(context: PlanContext, { id, body, apiVersion }: Resource, when?: string): PlannedRequest {
+  const url = urlOf(context.management, id, apiVersion);
+  return { method: 'PUT', url, ...(when === undefined ? {} : { when }), body };
 }

@@ -82,6 +82,11 @@ t.test('the end of a job says whether it is worth another', async (t) => {
     'interrupted 75',
   );
   t.equal(await endOf('Failed', 'framescatter: error: there is no blob x'), 'failed 1');
+  t.equal(
+    await endOf('Failed', 'framescatter: error: there is no blob preempted.mp4'),
+    'failed 1',
+    'by name',
+  );
   t.equal(await endOf('Failed', 'The process exited with status code 75.'), 'interrupted 75');
   t.equal(await endOf('Failed', 'The process exited with status code 1.'), 'failed 1');
   azure.errorCode = 'ServiceError';
