@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { checkJob as check } from '../../../src/cli/job/parse-job.js';
-import { parseWatch, type WatchCommand } from '../../../src/cli/watch/parse-watch.js';
+import { amlSubmission, parseWatch, type WatchCommand } from '../../../src/cli/watch/parse-watch.js';
 import { createLog } from '../../../src/report/log.js';
 import { parseLocation } from '../../../src/storage/location/location.js';
 import { isVideoName } from '../../../src/storage/video-listing.js';
@@ -70,7 +70,25 @@ t.test('the command line', async (t) => {
   });
   t.match(parseWatch(['--help'], {}, check), { kind: 'text', text: /--max-gib/ });
 
+  const limits = ['--max-per-day', '200', '--probe'];
+  const journals = ['--journals', `${BLOB}/journals`];
+  const guarded = [`${BLOB}/in1`, '--out', `${BLOB}/out`, '--run=aml', ...limits, '--', ...journals];
+  t.match(parseWatch(guarded, AZURE, check), { mostPerDay: 200, probe: true, words: journals });
+  t.match(amlSubmission([`${BLOB}/in1/a.mp4`, `${BLOB}/out/b.mp4`, ...journals], AZURE), {
+    job: { workDir: /\/journals\/\w+\/out\/b\.mp4$/ },
+  });
+
   const bad: readonly (readonly [readonly string[], RegExp])[] = [
+    [['/in', '--out', '/out', '--max-per-day', '0'], /--max-per-day takes/],
+    [['/in', '--out', '/out', '--probe'], /--probe is for slurm and aml/],
+    [
+      [`${BLOB}/in1`, '--out', `${BLOB}/out`, '--run=aml', '--', '--name', 'x'],
+      /--name and --attempts are not for it/,
+    ],
+    [
+      [`${BLOB}/in1`, '--out', `${BLOB}/out`, '--run=aml', '--', '--attempts', '3'],
+      /--name and --attempts are not for it/,
+    ],
     [[], /takes one PLACE/],
     [['/in', '/more', '--out', '/out'], /takes one PLACE/],
     [['/in'], /needs --out/],
