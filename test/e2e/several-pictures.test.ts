@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { ffmpegClip, makeClip } from '../fixtures/clips.js';
 import { type Coding, largestDifference } from '../fixtures/float64-reference.js';
 import { decodedFrames, decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
@@ -215,6 +216,32 @@ t.test('killed between two of its files: the same command finishes all of them',
   t.notOk(states.includes('true,false'), 'the main video comes last');
 });
 
+t.test('all of its files may go to Blob storage', { skip: withoutAzurite }, async (t) => {
+  const azurite = await startAzurite();
+  const container = await azurite.container('films');
+  const at = (name: string): string => `${azurite.endpoint}/films/${name}`;
+  const env = { AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString };
+  const folder = t.testdir();
+  const local = await jobIn(folder, severalPictures(), await makeClip('cfr'), ['pha']);
+  t.match(await runJob(0, local.args), { code: 0 });
+  const golden = contentOf(local);
+  const names = [...local.places.keys()].map((name) => `${name}.mkv`);
+  const words = local.args.map((word) => word.replace(/[^=]*\/(\w+\.mkv)$/, at('$1')));
+  const { code, stderr } = await runJob(2, words, { env });
+  t.equal(code, 0, stderr);
+  for (const name of names) await container.getBlobClient(name).downloadToFile(join(folder, name));
+  t.equal(contentOf(local), golden);
+  t.equal((await container.getBlobClient('pha.mkv').getProperties()).contentType, 'video/x-matroska');
+  const found: string[] = [];
+  for await (const { name } of container.listBlobsFlat()) found.push(name);
+  t.same(found, names, 'nothing else is left');
+  const [input = '', output = '', ...more] = words;
+  const one = more.map((word) => (word.startsWith('pha=') ? `pha=${output}` : word));
+  t.match(await runJob(0, [input, output, ...one, '--overwrite'], { env }), {
+    ...{ code: 1, stderr: /the video is the output: / },
+  });
+});
+
 t.test(
   'neither sound nor chapters, tags or rotation that are not its own go with a further picture',
   async (t) => {
@@ -303,6 +330,7 @@ t.test('what does not go together is refused in a sentence, before any work', as
       1,
       /has no further picture "ph": did you mean pha\?; it has pha, depth, large/,
     ],
+    [['--output', `share=${at('a.mkv')}`], 2, /the output "share" of ".*" is a table, and no video/],
     [
       ['--output', `pha=${at('a.csv')}`],
       1,

@@ -52,15 +52,17 @@ export async function openVideosBeside(
 }
 
 /**
- * Returns the model with those of its further pictures that the job writes, and notes on the others.
+ * Returns the model with those of its further pictures that the job writes, and notes on the others. `tables`
+ * are all that its manifest names.
  *
  * @throws {JobError} model: when it does not give what the job should write.
  */
 export function withPictures(
   model: LoadedModel,
   besides: readonly VideoBeside[],
+  tables: LoadedModel['tables'],
 ): { readonly model: LoadedModel; readonly notes: readonly string[] } {
-  const { file, pictures, io, tables } = model;
+  const { file, pictures, io } = model;
   for (const { name } of besides) {
     if (pictures.some((one) => one.name === name)) continue;
     if (io.io === 'rgb' && io.output.name === name) {

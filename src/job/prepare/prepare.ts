@@ -141,7 +141,7 @@ export async function prepareJob(
       : wirePlan(source.video, UPRIGHT);
   const loaded = await readModel();
   const { model: chosen, files, notes } = modelFor(loaded, output, besides);
-  const { model, notes: unwritten } = withPictures(chosen, videos);
+  const { model, notes: unwritten } = withPictures(chosen, videos, loaded.tables);
   const { frames: batch, why: batchReason } = batchFor(options.batch, model, wire.format, onGpu(options));
   const graph = compose(model, wire.format, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.

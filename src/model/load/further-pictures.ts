@@ -48,11 +48,12 @@ export function describeFurther(
   return further.map(({ end, port }) => {
     const own = port.layout ?? layout;
     const ends = { input, output: end };
+    const layouts = { input: layout, output: own };
     const open: Lacking = new Set();
-    const { scale: found, channels, lost } = sizeTrial(shapesFor, ends, layout);
+    const { scale: found, channels, lost } = sizeTrial(shapesFor, ends, layouts);
     const known = { range: DEFAULT_RANGE, ...port } as const;
     const tensor = imageTensor(end, file, own, channelsOf(end, own) ?? channels, known, open);
-    const scale = port.scale ?? found ?? declaredScale(ends, layout);
+    const scale = port.scale ?? found ?? declaredScale(ends, layouts);
     // Its size is known then, and is no whole multiple.
     if (scale === undefined && lost === undefined) {
       throw new JobError(

@@ -17,15 +17,21 @@ export type ShapesFor = (
   source: { readonly width: number; readonly height: number },
 ) => Shapes;
 
+/** Where the channels of the frames are, and those of the picture. */
+export interface Layouts {
+  readonly input: TensorLayout;
+  readonly output: TensorLayout;
+}
+
 /** Returns the number of channels that a file declares. */
 export function channelsOf({ dims, isFlat }: GraphEnd, layout: TensorLayout): number | undefined {
   return isFlat ? 1 : dims[axesOf(layout).channels];
 }
 
 /** Returns output size over input size, as the file declares them; undefined if it does not. */
-export function declaredScale({ input, output }: GraphEnds, layout: TensorLayout): number | undefined {
-  const { height, width } = axesOf(layout);
-  const there = output.isFlat ? axesOf('nhw') : { height, width };
+export function declaredScale({ input, output }: GraphEnds, layouts: Layouts): number | undefined {
+  const { height, width } = axesOf(layouts.input);
+  const there = axesOf(output.isFlat ? 'nhw' : layouts.output);
   const [across, down] = [
     (output.dims[there.width] ?? 0) / (input.dims[width] ?? 1),
     (output.dims[there.height] ?? 0) / (input.dims[height] ?? 1),
@@ -65,7 +71,7 @@ export function isSizeFixed({ input: { dims } }: GraphEnds, layout: TensorLayout
 export function sizeTrial(
   shapesFor: ShapesFor,
   ends: GraphEnds,
-  layout: TensorLayout,
+  { input: layout, output: outputLayout }: Layouts,
   isSourceOpen = false,
   height = TRIAL_HEIGHT,
   width = TRIAL_WIDTH,
@@ -82,7 +88,7 @@ export function sizeTrial(
   const found = given && imagesOf(ends.several, given);
   const [first = 1, ...sides] = found ?? [];
   const known = output.isFlat && sides.length === 2 ? [first, 1, ...sides] : found;
-  const there = output.isFlat ? axesOf('nhw') : axes;
+  const there = axesOf(output.isFlat ? 'nhw' : outputLayout);
   const [down, across] = [known?.[there.height], known?.[there.width]];
   if (known?.length !== 4 || down === undefined || across === undefined)
     return { lost: firstUnknownNode(shapes, output.name) };
@@ -100,13 +106,13 @@ export function sizeTrial(
 export function trialOf(
   shapesFor: ShapesFor,
   ends: GraphEnds,
-  layout: TensorLayout,
+  layouts: Layouts,
   isSourceOpen: boolean,
 ): Trial {
   const trial = (height: number, width: number) =>
-    sizeTrial(shapesFor, ends, layout, isSourceOpen, height, width);
+    sizeTrial(shapesFor, ends, layouts, isSourceOpen, height, width);
   const whole = trial(TRIAL_HEIGHT, TRIAL_WIDTH);
-  if (isSizeFixed(ends, layout) && !isSourceOpen) return { ...whole, multiple: 1 };
+  if (isSizeFixed(ends, layouts.input) && !isSourceOpen) return { ...whole, multiple: 1 };
   if (whole.scale === undefined) return whole;
   const fits = (multiple: number) =>
     [1, 2, 3].every(

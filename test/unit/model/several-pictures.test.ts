@@ -70,6 +70,34 @@ t.test('the strength mixes the main picture alone', async (t) => {
   t.same(none.slice(1), whole.slice(1));
 });
 
+t.test('a picture with its channels elsewhere than the frames have theirs', async (t) => {
+  const rgb = { role: 'picture', channels: 'rgb', range: '0..1' };
+  const bytes = modelBytes({
+    nodes: [node('Identity', ['x'], 'y'), node('Transpose', ['x'], 'z', { perm: [0, 2, 3, 1] })],
+    input: { name: 'x', dims: ['N', 3, 'H', 'W'] },
+    output: [
+      { name: 'y', dims: ['N', 3, 'H', 'W'] },
+      { name: 'z', dims: ['N', 'H', 'W', 3] },
+    ],
+  });
+  const format = { width: 34, height: 36, matrix: 'bt709', range: 'full', sample: I420 } as const;
+  for (const [first, second] of [
+    ['y', 'z'],
+    ['z', 'y'],
+  ] as const) {
+    const outputs = { y: rgb, z: { ...rgb, layout: 'nhwc' } };
+    const manifest = {
+      ...{ format: 2, name: 'm', file: 'model.onnx' },
+      inputs: { x: { ...rgb, role: 'frames' } },
+      outputs: { [first]: outputs[first], [second]: outputs[second] },
+    };
+    const graph = compose(await loaded(t, { bytes, manifest }), format, 1);
+    const [row = new Uint8Array()] = await runRows(graph, [randomFrame(34, 36, 2)]);
+    const [main, further] = readRow(row, layoutOf({ graph })).frames;
+    t.same(further, main, `${first} and ${second}`);
+  }
+});
+
 t.test('NaN in any picture is found', async (t) => {
   const dims = ['N', 3, 'H', 'W'] as const;
   const bytes = modelBytes({
