@@ -66,7 +66,9 @@ export async function frozenElsewhere(work: Work, surroundings: Surroundings): P
   for (const pid of frozen) signal(pid, 'SIGCONT');
   const [one, other] = [await ended(first, work), await ended(second, work)];
   const story = `taken over${afterEnd ? '' : ', woken meanwhile'}: ${one.code}, ${other.code}`;
-  if (frozen.length === 0) return { story, complaint: complaintOf(one, false) };
+  // It may be frozen when its work is done, and only its end is left.
+  const wasDone = one.code === 0 && foundOutput(other);
+  if (frozen.length === 0 || wasDone) return { story, complaint: complaintOf(one, false) };
   if (other.code !== 0) return { story, complaint: `the second run failed: ${other.code} ${other.stderr}` };
   const lost = one.code === 1 && LOST.test(one.stderr) && complaintOf(one, false) === undefined;
   return lost || foundOutput(one)
