@@ -14,7 +14,7 @@ read_list() { # FILE
   for name in "${names[@]}"; do [[ -z $name ]] || videos+=("$name"); done
 }
 
-# Sets `result` to the path of a video's result, as --out-dir names it: the same name, with .mkv appended if
+# Sets `result` to the path of a video's result, as --out-dir names it in H.264: the same name, with .mkv appended if
 # its container cannot be written.
 name_result() { # FOLDER VIDEO
   local name=${2##*/}

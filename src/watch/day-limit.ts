@@ -4,8 +4,11 @@ import { isPlainObject } from '../system/plain-object.js';
 import type { Claims } from './claim.js';
 import type { Video } from './videos.js';
 
-/** `full`: the day's limit is reached. `busy`: another watcher is counting, so try again soon. */
-export type Admission = 'admitted' | 'full' | 'busy';
+/**
+ * `full`: the day's limit is reached; `still full`: this video was told so today. `busy`: another watcher is
+ * counting, so try again soon.
+ */
+export type Admission = 'admitted' | 'full' | 'still full' | 'busy';
 
 /** A limit on the number of new videos per day, for all watchers that share a state folder. */
 export interface DayLimit {
@@ -26,15 +29,24 @@ export function dayLimit(
   today: () => string = () => new Date().toISOString().slice(0, 10),
 ): DayLimit {
   let turn: Promise<unknown> = Promise.resolve();
+  let full: { readonly day: string; readonly told: Set<string> } | undefined;
+
+  function refuse(day: string, key: string): Admission {
+    if (full?.day !== day) full = { day, told: new Set() };
+    const admission = full.told.has(key) ? 'still full' : 'full';
+    full.told.add(key);
+    return admission;
+  }
 
   async function count({ key }: Video): Promise<Admission> {
+    if (full?.day === today() && full.told.has(key)) return 'still full';
     const claim = await claims.claim(CLAIM);
     if (typeof claim === 'string') return 'busy';
     try {
       const day = today();
       const keys = keysOf(await state.readText(FILE), day);
       if (keys.includes(key)) return 'admitted';
-      if (keys.length >= most) return 'full';
+      if (keys.length >= most) return refuse(day, key);
       if (!(await claim.held())) return 'busy';
       await state.writeText(FILE, `${printableJson({ day, videos: [...keys, key] }, 2)}\n`);
       return 'admitted';

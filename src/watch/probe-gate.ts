@@ -28,7 +28,8 @@ export function probeGate(log: Log, stopped: AbortSignal): Gate {
       return undefined;
     } catch (error) {
       const ofVideo = error instanceof JobError && (error.code === 'input' || error.code === 'limit');
-      if (!ofVideo) throw error;
+      // An outage: the video waits.
+      if (!ofVideo) throw new JobError('cluster', `videos cannot be probed here: ${messageOf(error)}`);
       return { kind: 'failed', reason: error.message.replaceAll(path, input), final: true };
     }
   };

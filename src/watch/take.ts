@@ -76,14 +76,16 @@ export async function take(watcher: Watcher, video: Video): Promise<TakeResult> 
 
 /** Returns the result for a new video that the day's limit keeps waiting. */
 async function refusedToday(
-  { dayLimit, log }: Watcher,
+  { dayLimit, log, mostBytes }: Watcher,
   video: Video,
   known: VideoRecord | undefined,
 ): Promise<TakeResult | undefined> {
-  if (dayLimit === undefined || known !== undefined) return undefined;
+  // One that is too large is set aside and starts nothing.
+  if (dayLimit === undefined || known !== undefined || video.bytes > mostBytes) return undefined;
   const admission = await dayLimit.admit(video);
   if (admission === 'admitted') return undefined;
   if (admission === 'busy') return 'again';
+  if (admission === 'still full') return 'unfinished';
   log.warn(
     `${video.name} waits: ${dayLimit.most} videos were started today (UTC), the limit of --max-per-day`,
   );

@@ -176,7 +176,8 @@ t.test('a style makes of a picture what it makes of a lossless video', async (t)
   const ffmpeg = (...words: string[]) => execFileSync('ffmpeg', ['-nostdin', '-v', 'error', ...words]);
   ffmpeg('-i', at('photo.png'), '-vf', wire, ...tags, '-c:v', 'ffv1', at('photo.mkv'));
   t.equal((await runJob(0, [at('photo.mkv'), at('video.mkv'), ...style, '--codec', 'ffv1'])).code, 0);
-  t.equal((await runJob(0, [at('photo.png'), at('picture.png'), ...style])).code, 0);
+  const automatic = style.slice(0, 2); // with a provider for whatever this machine has
+  t.equal((await runJob(0, [at('photo.png'), at('picture.png'), ...automatic])).code, 0);
   const back = `scale=in_color_matrix=bt709:in_range=tv:${exact},format=rgb24`;
   ffmpeg('-i', at('video.mkv'), '-vf', back, at('video.png'));
   const [video, picture, source] = await Promise.all(

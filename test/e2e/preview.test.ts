@@ -164,6 +164,7 @@ t.test('rotated video is shown upright, and a picture as a job makes it', async 
   const style = ['--model', 'wave:0.6,udnie:0.4'];
   await previewed(t, 0, folder, [at('photo.png'), at('sheet.png'), ...style]);
   t.match(await runJob(0, [at('photo.png'), at('styled.png'), ...style, ...CPU]), { code: 0 });
+  t.match(await runJob(0, ['preview', at('photo.png'), at('automatic.png'), ...style]), { code: 0 });
   const blend = [{ name: 'wave:0.6,udnie:0.4', setting: '', scale: 1 }];
   const picture = { frame: { width: 70, height: 50 }, times: [''], models: blend };
   const { samples } = await samplesOf(at('styled.png'));

@@ -311,6 +311,10 @@ t.test('a video and a table beside it, of each', async (t) => {
     ['out/2.mp4.jsonl', 'alone.jsonl'],
   ] as const)
     t.ok((await fs.readFile(at(own))).equals(await fs.readFile(at(alone))), own);
+  await fs.rm(at('out/1.mp4.jsonl'));
+  const without = await runJob(0, [at('in'), '--out-dir', at('out'), '--table', '.jsonl', ...model]);
+  t.equal(without.code, 1, 'the table of one is gone');
+  t.match(errors(without.stderr), [/out\/1\.mp4 exists without its table, .*out\/1\.mp4\.jsonl/]);
   const refused = await runJob(0, [at('in'), '--out-dir', at('x'), '--table', '.csv', '--model', 'wave']);
   t.match(errors(refused.stderr), [/gives no table/], 'once for all videos');
 });

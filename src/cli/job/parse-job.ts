@@ -134,16 +134,25 @@ export function singleJob(parsed: Parsed, input: string, output: string): JobOpt
 }
 
 /**
- * Checks that the arguments are those of one job. Returns its options.
+ * Checks that the arguments are those of one job that something else will run, and run again when it was
+ * stopped. Returns its options.
  *
  * @throws {JobError} usage: when they are not.
  */
 export function checkJob(argv: readonly string[]): JobOptions {
   const command = parseJob(argv);
-  if (command.kind === 'pictures')
-    throw usage('OUTPUT is a picture: such a job is run as it is, and neither submitted nor watched');
+  if (command.kind === 'pictures') {
+    const what = command.options.target.kind === 'table' ? 'a table of pictures' : 'a picture';
+    throw usage(`OUTPUT is ${what}: such a job is run as it is, and neither submitted nor watched`);
+  }
   if (command.kind !== 'job') throw usage('this is not a valid job command line');
-  return command.options;
+  const { options } = command;
+  const limit = options.maxCost !== undefined ? 'max-cost' : 'max-hours';
+  if (options.maxCost !== undefined || options.maxHours !== undefined)
+    throw usage(
+      `--${limit} counts each run by itself, and a stopped job is run again here: it would bound nothing`,
+    );
+  return options;
 }
 
 /** Refuses a --format that contradicts the name of the output. */

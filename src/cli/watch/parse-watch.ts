@@ -109,7 +109,7 @@ const { whole, inRange } = optionValues(usage);
 export const STATE = '.framescatter-watch';
 const GIB = 2 ** 30;
 /** Options that two jobs cannot share: a journal belongs to one video, and each would rewrite the files. */
-const OF_ONE_JOB = /^--(work-?dir|report|trace)(?:=|$)/i;
+const OF_ONE_JOB = /^--(work-?dir|report|trace|plan)(?:=|$)/i;
 const HINT =
   'put it into AZURE_STORAGE_CONNECTION_STRING: BlobEndpoint=https://ACCOUNT.blob.core.windows.net;SharedAccessSignature=SAS';
 /**
@@ -240,13 +240,11 @@ function refuseOfOneJob(words: readonly string[]): void {
   }
   const found = words.map((word) => OF_ONE_JOB.exec(word)?.[1]).find((name) => name !== undefined);
   if (found === undefined) return;
-  throw new JobError('usage', `--${found} is for one job, and watch runs one for each video`, {
-    hint:
-      found === 'report'
-        ? '--report-dir DIR, before --, gives a page for each video (docs/watch.md)'
-        : "a video's journal lies beside its output, with --run aml in the workspace's storage account " +
-          '(--journals), and its record in the state folder (docs/watch.md)',
-  });
+  const hint = /^work/i.test(found)
+    ? "a video's journal lies beside its output, with --run aml in the workspace's storage account " +
+      '(--journals), and its record in the state folder (docs/watch.md)'
+    : '--report-dir DIR, before --, gives a page for each video (docs/watch.md)';
+  throw new JobError('usage', `--${found} is for one job, and watch runs one for each video`, { hint });
 }
 
 function usage(message: string): JobError {

@@ -48,6 +48,9 @@ export interface PictureSessions {
 /** Smaller pictures need no estimate of their memory: it takes longer than it is worth. */
 const ESTIMATED_FROM_PIXELS = 2 ** 21;
 
+/** Bits of a picture's sample on its way: one of 16 bits is converted. */
+export const PICTURE_BITS = 8;
+
 /** Returns the graphs that ranks run, in every precision that one of them may need. */
 export function graphsOf(
   graph: Pick<PictureGraph, 'bytes'>,
@@ -55,7 +58,7 @@ export function graphsOf(
   options: Pick<RunOptions, 'precision' | 'provider'>,
   onCpus: 'fp32' | 'int8',
 ): SessionGraphs & { readonly notes: readonly string[] } {
-  const fp16 = fp16Graph(graph, model, options);
+  const fp16 = fp16Graph(graph, PICTURE_BITS, model, options);
   const int8 = onCpus === 'int8' ? int8Graph(graph, model) : undefined;
   return { fp32: graph.bytes, fp16: fp16.bytes, int8, notes: fp16.notes };
 }

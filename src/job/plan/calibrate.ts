@@ -248,28 +248,30 @@ async function inferAll(
  */
 async function encodeRows(
   { prepared, shape, folder }: CalibrationRequest,
-  { spec }: VideoOutput,
+  { spec, further }: VideoOutput,
   rows: Uint8Array,
   available: number,
 ): Promise<Encoded> {
-  const path = join(folder, 'calibration.nut');
+  const specs = [spec, ...further.map((one) => one.spec)];
+  const path = (at: number): string => join(folder, `calibration-${at}.nut`);
   const layout = layoutOf(prepared);
   const count = rows.length / shape.styledBytes;
   const encode = async (frames: number): Promise<EncodedFrames> => {
     const [began, before] = [performance.now(), processorTime()];
-    const encoder = openEncoder({ ...spec, ...ENCODER_WORK }, path);
+    const encoders = specs.map((one, at) => openEncoder({ ...one, ...ENCODER_WORK }, path(at)));
     try {
       for (let at = 0; at < frames; at++) {
         const from = backAndForth(at, count) * shape.styledBytes;
         const row = rows.subarray(from, from + shape.styledBytes);
-        const [frame] = readRow(row, layout).frames;
-        if (frame !== undefined) await encoder.write(frame);
+        const { frames: pictures } = readRow(row, layout);
+        await Promise.all(pictures.map((picture, video) => encoders[video]?.write(picture)));
       }
-      await encoder.finish();
-      const { size: bytes } = await stat(path);
+      await Promise.all(encoders.map((encoder) => encoder.finish()));
+      const sizes = await Promise.all(specs.map(async (_, video) => (await stat(path(video))).size));
+      const bytes = sizes.reduce((sum, size) => sum + size, 0);
       return { frames, ...timeSince(began, before), available, bytes };
     } finally {
-      await encoder.abort();
+      await Promise.all(encoders.map((encoder) => encoder.abort()));
     }
   };
   const first = await encode(1);

@@ -83,7 +83,10 @@ export function withPictures(
   }
   const isWritten = (name: string): boolean => besides.some((one) => one.name === name);
   const left = pictures.filter(({ name }) => !isWritten(name)).map(({ name }) => name);
-  const option = left.length === 1 ? `--output ${left[0]}=FILE writes it` : '--output NAME=FILE writes one';
+  const option =
+    left.length === 1
+      ? `with one INPUT, --output ${left[0]}=FILE writes it`
+      : 'with one INPUT, --output NAME=FILE writes one';
   const notes = left.length === 0 ? [] : [`${alsoGives(left)} not written: ${option}`];
   return { model: { ...model, pictures: pictures.filter(({ name }) => isWritten(name)) }, notes };
 }

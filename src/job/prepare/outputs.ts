@@ -116,7 +116,7 @@ export function modelFor(
   const notes = left.map(({ name }) => {
     const which = tables.length === 1 ? 'a table' : `the table "${name}"`;
     const option = name === first?.name && output.kind === 'video' ? '--table FILE' : `--output ${name}=FILE`;
-    return `the model also gives ${which}, which is not written: ${option} writes it`;
+    return `the model also gives ${which}, which is not written: with one INPUT, ${option} writes it`;
   });
   // A picture that nobody keeps need not be made.
   const isUnkept = output.kind === 'table' && io.io === 'rgb';

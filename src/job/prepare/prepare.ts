@@ -150,7 +150,7 @@ export async function prepareJob(
   const fewer = fewerFrames(model);
   refuseLargeBuffers({ batch: share + haloOf(graph.window), graph, fewer }, ranks);
   refuseSampledRuns(options, graph);
-  const fp16 = fp16Graph(graph, model, options);
+  const fp16 = fp16Graph(graph, graph.input.sample.bits, model, options);
   const onCpus = cpuPrecision(model, options, machines, earlier);
   if (onCpus.warning !== undefined) storage.log.warn(onCpus.warning);
   const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;

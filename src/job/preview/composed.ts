@@ -16,7 +16,7 @@ import { turnedSize, turnFrame } from '../../video/frames/turn-frame.js';
 import type { RunContext } from '../context/context.js';
 import type { RankMachine } from '../context/machine.js';
 import { pipelineShape } from '../job.js';
-import { refuseLackOfMemory } from '../pictures/picture-sessions.js';
+import { PICTURE_BITS, refuseLackOfMemory } from '../pictures/picture-sessions.js';
 import { batchFor, fewerFrames, shareFor } from '../prepare/batch.js';
 import { refuseLargeBuffers } from '../prepare/buffer-limits.js';
 import { cpuPrecision } from '../prepare/cpu-precision.js';
@@ -72,7 +72,8 @@ export function composeVariant(
       ? withFrames(model, input, options, machines)
       : withPicture(model, input.picture.size, options);
   const onCpus = cpuPrecision(model, options, machines, undefined);
-  const fp16 = fp16Graph(made.graph, model, options);
+  const bits = input.kind === 'video' ? input.wire.format.sample.bits : PICTURE_BITS;
+  const fp16 = fp16Graph(made.graph, bits, model, options);
   const int8 = onCpus.precision === 'int8' ? int8Graph(made.graph, model) : undefined;
   if (input.kind === 'picture' && !onGpu(options)) refuseHugePicture(made.graph, input, world);
   if (input.kind === 'video') refuseLack(model, input, made, options, onCpus.precision, machines);

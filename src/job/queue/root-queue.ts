@@ -231,8 +231,13 @@ async function isDone({ log, stop }: RunContext, record: QueueRecord, job: JobOp
     await destination.check(parseLocation(job.input), job.overwrite);
     return false;
   } catch (error) {
-    if (error instanceof OutputExists) return true;
-    throw error;
+    if (!(error instanceof OutputExists)) throw error;
+    if (job.table === undefined) return true;
+    const table = await openDestination(parseLocation(job.table), { log, stopped: stop.aborted });
+    if ((await table.stamp()) !== null) return true;
+    throw new JobError('output', `${destination.display} exists without its table, ${table.display}`, {
+      hint: '--overwrite makes both',
+    });
   }
 }
 

@@ -41,14 +41,15 @@ export function int8Graph(
 }
 
 /**
- * Converts a composed graph to fp16, if the model or the user wants fp16 on GPUs. Returns no graph if no rank
- * runs fp16. If the model's default is fp16 and it cannot be converted, or is too coarse for the samples, a
- * note says why.
+ * Converts a composed graph, which takes samples of so many bits, to fp16, if the model or the user wants
+ * fp16 on GPUs. Returns no graph if no rank runs fp16. If the model's default is fp16 and it cannot be
+ * converted, or is too coarse for the samples, a note says why.
  *
  * @throws {JobError} model: when the user asks for fp16 and the graph cannot be converted.
  */
 export function fp16Graph(
-  graph: Pick<ComposedGraph, 'bytes'> & Partial<Pick<ComposedGraph, 'input'>>,
+  graph: Pick<ComposedGraph, 'bytes'>,
+  bits: number,
   model: Pick<LoadedModel, 'file' | 'precision'>,
   asked: { readonly precision: PrecisionChoice; readonly provider: 'auto' | ProviderName },
 ): { readonly bytes: Uint8Array | undefined; readonly notes: readonly string[] } {
@@ -56,7 +57,6 @@ export function fp16Graph(
   const wanted = forGpus ? asked.precision : model.precision;
   const possible = asked.provider === 'auto' || PROVIDERS[asked.provider].runsFp16;
   if (wanted === 'fp32' || !possible) return { bytes: undefined, notes: [] };
-  const bits = graph.input?.sample.bits ?? 8;
   const coarse = `fp16 does not hold the ${bits} bits of a sample`;
   const made = !forGpus && bits > MOST_FP16_BITS ? { refusal: coarse } : toFp16(graph.bytes);
   if (!isRefusal(made)) return { bytes: made.bytes, notes: [] };

@@ -47,7 +47,7 @@ export function askedEncoding(choice: AudioChoice): AudioEncoding | undefined {
  * (`aac:192k`); undefined for anything else.
  */
 export function audioChoice(text: string): AudioChoice | undefined {
-  if (text === 'copy') return { kind: 'keep' };
+  if (text === 'copy') return KEEP_STREAMS.audio;
   if (text === 'none') return { kind: 'none' };
   const [, name = '', bitRate] = /^([a-z0-9]+)(?::([1-9]\d{0,3}k))?$/.exec(text) ?? [];
   if (!isAudioCodec(name)) return undefined;

@@ -182,6 +182,19 @@ t.test('a codec has the names that people use, and follows the container where n
   t.throws(() => job('a.mp4', 'b.csv', '--codec', 'h264'), { message: /--codec does not apply/ });
 });
 
+t.test('what is run again when it was stopped has no limit of a run', async (t) => {
+  for (const limit of ['--max-hours 2', '--max-cost 2 --price 1']) {
+    const words = ['submit', 'slurm', 'a.mp4', 'b.mp4', '--', ...limit.split(' ')];
+    t.throws(
+      () => parseArguments(words, '1'),
+      { code: 'usage', message: /counts each run by itself/ },
+      limit,
+    );
+  }
+  const pictures = ['submit', 'slurm', 'a.jpg', 'b.csv', '--', '--list', 'x.txt'];
+  t.throws(() => parseArguments(pictures, '1'), { message: /OUTPUT is a table of pictures/ });
+});
+
 t.test('audio and subtitles are kept, encoded or left out', async (t) => {
   const asked = (...words: string[]) => job('a.mp4', 'b.mp4', ...words);
   t.match(asked(), { audio: { kind: 'keep' }, subtitles: 'keep' });

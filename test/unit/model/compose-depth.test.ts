@@ -158,12 +158,12 @@ t.test('what fp16 costs: nothing of blocks at 10 bits, a code at 12, some of RGB
   const model = { file: 'm', precision: 'fp16' } as const;
   const ten = await graphOf(t, blockIdentity(), [16, 16], I010, BT2020);
   const twelve = await graphOf(t, blockIdentity(), [16, 16], I012, BT2020);
-  t.ok(fp16Graph(ten, model, asked).bytes);
-  t.match(fp16Graph(twelve, model, asked), {
+  t.ok(fp16Graph(ten, 10, model, asked).bytes);
+  t.match(fp16Graph(twelve, 12, model, asked), {
     bytes: undefined,
     notes: ['GPUs run the model in fp32: fp16 does not hold the 12 bits of a sample'],
   });
-  t.ok(fp16Graph(twelve, model, { ...asked, precision: 'fp16' }).bytes, 'as asked');
+  t.ok(fp16Graph(twelve, 12, model, { ...asked, precision: 'fp16' }).bytes, 'as asked');
 });
 
 t.test('NaN makes the check byte 0, in words too', async (t) => {

@@ -179,11 +179,11 @@ t.test(
       t.match(toFp16(bytes), { refusal: why }, name);
       const graph = { bytes };
       const model = { file: 'x.onnx', precision: 'fp16' } as const;
-      t.match(fp16Graph(graph, model, { precision: 'auto', provider: 'auto' }), {
+      t.match(fp16Graph(graph, 8, model, { precision: 'auto', provider: 'auto' }), {
         bytes: undefined,
         notes: [why],
       });
-      t.throws(() => fp16Graph(graph, model, { precision: 'fp16', provider: 'auto' }), {
+      t.throws(() => fp16Graph(graph, 8, model, { precision: 'fp16', provider: 'auto' }), {
         code: 'model',
         message: why,
         hint: /--precision/,
@@ -265,7 +265,7 @@ t.test(
     ) => {
       const model = await loadModel(spec, { folder });
       const graph = compose(model, { width: 64, height: 48, sample: I420, ...BT709 }, 1);
-      return fp16Graph(graph, model, { precision, provider }).bytes !== undefined;
+      return fp16Graph(graph, 8, model, { precision, provider }).bytes !== undefined;
     };
     t.ok(await isHalf('calm', 'auto', 'auto'));
     t.ok(await isHalf('calm:1,wild:2', 'auto', 'tensorrt'));
@@ -325,7 +325,7 @@ t.test("a third party's style network in fp16, where the user asks for it", asyn
   if (file === undefined) return t.comment('skipped: no reference model here');
   const model = await loadModel(file, { folder: '', overrides: { range: '0..255', channels: 'rgb' } });
   const graph = compose(model, { width: 128, height: 72, sample: I420, ...BT709 }, 1);
-  const { bytes } = fp16Graph(graph, model, { precision: 'fp16', provider: 'cuda' });
+  const { bytes } = fp16Graph(graph, 8, model, { precision: 'fp16', provider: 'cuda' });
   const frame = photoLike(128, 72, BT709);
   const [full = new Uint8Array()] = await runComposed(graph, [frame]);
   const half = { ...graph, bytes: asGpusCompute(bytes ?? new Uint8Array()) };

@@ -137,7 +137,7 @@ t.test('fp16, as GPUs compute it, differs by less than can be seen', async (t) =
   for (const listing of shipped) {
     const model = await load(listing);
     const graph = composed(model, BT709);
-    const { bytes, notes } = fp16Graph(graph, model, { precision: 'auto', provider: 'cuda' });
+    const { bytes, notes } = fp16Graph(graph, 8, model, { precision: 'auto', provider: 'cuda' });
     t.same(notes, []);
     const full = await styled(graph, frame);
     const onCpu = psnr(full, await styled({ ...graph, bytes: bytes ?? new Uint8Array() }, frame));

@@ -69,6 +69,10 @@ t.test('how runs end', async (t) => {
     t.equal(await take(good.watcher, good.video), 'done');
     await fs.rm(join(dirname(good.out), 'in', 'a.mp4'));
     t.match(await gate(join(dirname(good.out), 'in', 'a.mp4')), { kind: 'failed' });
+    const outage = new JobError('cluster', 'videos cannot be probed here: no ffprobe');
+    const broken = await bench(join(folder, 'broken'), [], { gate: () => Promise.reject(outage) });
+    await t.rejects(take(broken.watcher, broken.video), outage, 'a machine without FFmpeg costs no video');
+    t.match(await broken.record(), { state: 'waiting', failures: 0 });
   });
 
   await t.test("a day's limit, of all watchers", async (t) => {
@@ -84,7 +88,11 @@ t.test('how runs end', async (t) => {
       true,
     );
     for (const one of others) t.equal(await limit().admit(one), 'admitted', 'counted once');
-    t.equal(await take(limited, video), 'unfinished');
+    const said: string[] = [];
+    const log = { ...limited.log, warn: (line: string) => void said.push(line) };
+    for (const _ of [1, 2]) t.equal(await take({ ...limited, log }, video), 'unfinished');
+    t.equal(said.length, 1, 'told once');
+    t.equal(await take({ ...limited, mostBytes: 3 }, { ...video, key: 'd'.repeat(32) }), 'failed');
     t.equal(runs.length, 0);
     t.equal(await watch(limited, { pollMs: 1, jobs: 1, once: true }, new AbortController().signal), 75);
     day = '2026-12-01';

@@ -107,6 +107,8 @@ t.test('the command line', async (t) => {
     [['/in', '--out', '/out', '--run', 'slurm', '--report-dir', '/pages'], /--report-dir is for/],
     [['/in', '--out', '/out', '--report-dir', `${BLOB}/pages`], /a folder on this machine/],
     [['/in', '--out', '/out', '--', '--trace', 't.json'], /--trace is for one job/],
+    [['/in', '--out', '/out', '--', '--plan=p.json'], /--plan is for one job/],
+    [['/in', '--out', '/out', '--', '--max-hours', '2'], /--max-hours counts each run by itself/],
     [['/in', '--out', '/out', '--run', 'slurm', '--', '--', '--work-dir=/j'], /--work-dir is for one job/],
     [
       [`${BLOB}/in1`, '--out', `${BLOB}/out`, '--run=aml', '--', `--work-dir=${BLOB}/journals/x`],
