@@ -132,6 +132,7 @@ async function openRanks({ options, prepared, shape, perNode }: CalibrationReque
     (_, localRank): Promise<OpenedSession> =>
       openSession(prepared.graphs, {
         ...{ provider, threads, localRank, localSize: perNode, dryRun: true },
+        ...(shape.sample === undefined ? {} : { sample: shape.sample }),
         inputBytes: (shape.batch + haloOf(shape.window)) * shape.frameBytes,
         outputBytes: shape.batch * shape.styledBytes,
       }),

@@ -14,6 +14,7 @@ import type { JobOptions } from '../context/options.js';
 import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from '../journal/identity.js';
 import { type Destination, openDestination } from '../output/destination.js';
+import { withHdr } from './hdr.js';
 
 /** The place of a further picture's video, beside the output. */
 export interface VideoBeside {
@@ -140,8 +141,13 @@ export async function planFurther(
     const shown = main.carriesDisplayMatrix ? video : { ...video, displayMatrix: undefined };
     const streams = source.streams.filter(({ index }) => index === video.index);
     const own = { ...source, streams, video: shown, chapters: 0, tags: {} };
-    const spec = specOf(format);
-    await refuseCodec(own, container, spec.codec);
+    const spec = await withHdr(specOf(format), video);
+    await refuseCodec(own, container, spec.codec).catch((error: unknown) => {
+      if (!(error instanceof JobError)) throw error;
+      throw new JobError(error.code, `--output ${name}: ${error.message}`, {
+        hint: error.hint ?? 'give it another name',
+      });
+    });
     const actions = [{ kind: 'video', index: video.index }] as const;
     const plan = { actions, notes: [], isAlone: true } as const;
     planned.push({ name, destination, container, spec, streams: plan, source: own });

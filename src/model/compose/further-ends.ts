@@ -55,7 +55,7 @@ function furtherEnd(
   const size = model.fixedSize ?? padded;
   const made = upscaled(size, scale);
   const dims = dimsOf(tensor, batch, made);
-  const facts = checkOutput(plan, shapes, dimsOf(input, batch, size), name, dims);
+  const facts = checkOutput(plan, shapes, dimsOf(input, batch, size), name, dims, undefined);
   const output = prefixed(name);
   const value = guardSize(builder, output, dims, facts);
   const finite = finiteCheck(builder, included, { value, output, type: tensor.type, batch }, facts);

@@ -6,7 +6,7 @@ import { countMacs } from '../graph/macs.js';
 import type { GraphProto } from '../graph/onnx.js';
 import { firstUnknownNode, inferShapes, type Shapes } from '../graph/shapes.js';
 import { declaredEnds, endText } from '../ports/ends.js';
-import { imagesOf, severalText } from '../ports/several.js';
+import { imagesOf, type SeveralFrames, severalText } from '../ports/several.js';
 import { sourceDims } from '../ports/source.js';
 import { type State, settleStates, startsAs } from '../ports/state.js';
 import { axesOf, type SampleType } from '../ports/tensors.js';
@@ -70,12 +70,12 @@ export function checkNetwork(
   output: string,
   outputDims: readonly number[],
 ): NetworkFacts {
-  return checkOutput(plan, networkShapes(plan, inputDims), inputDims, output, outputDims);
+  return checkOutput(plan, networkShapes(plan, inputDims), inputDims, output, outputDims, plan.model.several);
 }
 
 /**
  * Compares an output of the network, whose shapes are known for an input of `inputDims`, with what it should
- * be.
+ * be. `several`: how it gives several frames, if it does.
  *
  * @throws {JobError} model: when the output is known not to be `outputDims`.
  */
@@ -85,14 +85,15 @@ export function checkOutput(
   inputDims: readonly number[],
   output: string,
   outputDims: readonly number[],
+  several: SeveralFrames | undefined,
 ): NetworkFacts {
   const found = shapes.of(output)?.dims;
-  const dims = found && imagesOf(model.several, found);
+  const dims = found && imagesOf(several, found);
   if (found !== undefined && dims?.join() !== outputDims.join()) {
     throw new JobError(
       'model',
       `the network in "${model.file}" gives [${found.join(', ')}] for an input of [${inputDims.join(', ')}], ` +
-        `where [${outputDims.join(', ')}] was expected${model.several ? `, in ${severalText(model.several)}` : ''}`,
+        `where [${outputDims.join(', ')}] was expected${several ? `, in ${severalText(several)}` : ''}`,
       {
         hint:
           'check scale, multiple, layout and channels in its manifest, or --model-scale, --model-multiple, ' +

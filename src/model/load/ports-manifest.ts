@@ -278,10 +278,14 @@ function checkChunk(
 ): void {
   const ports = [...inputs.values()];
   const frames = ports.filter((port) => port.role === 'frames');
-  const isTaken = [...outputs.values()].some((port) => port.role === 'picture' && port.take !== undefined);
+  const pictures = [...outputs.values()].filter((port) => port.role === 'picture');
+  const isTaken = pictures.some(({ take }) => take !== undefined);
+  if (pictures.slice(1).some(({ take }) => take !== undefined))
+    top.fail('outputs', 'must have "take" only at the first picture');
   if (isTaken && frames.every(({ window }) => window === undefined))
     top.fail('outputs', 'must have "take" only where the frames have a "window"');
   if (frames.every(({ chunk }) => chunk === undefined)) return;
+  if (pictures.length > 1) top.fail('outputs', 'must have one picture where the frames have a "chunk"');
   const other =
     frames.length > 1 ? 'frames' : ports.find(({ role }) => role === 'state' || role === 'source')?.role;
   if (other !== undefined)

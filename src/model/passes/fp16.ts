@@ -26,7 +26,7 @@ export type Fp16Graph = { readonly bytes: Uint8Array } | Refusal;
  */
 const FP16_OPERATORS: ReadonlySet<string> = new Set([
   ...['Abs', 'Add', 'Clip', 'Div', 'Exp', 'Floor', 'LeakyRelu', 'Max', 'Min', 'Mul', 'Neg', 'PRelu', 'Pow'],
-  ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh', 'Less', 'ReduceMean', 'ArgMin'],
+  ...['Relu', 'Sigmoid', 'Sqrt', 'Sub', 'Tanh', 'Less', 'And', 'ReduceMean', 'ArgMin'],
   ...['AveragePool', 'Conv', 'ConvTranspose', 'GlobalAveragePool', 'MaxPool'],
   ...['BatchNormalization', 'InstanceNormalization'],
   ...[

@@ -128,6 +128,8 @@ function chunkLooks({ dims = [], type }: DeclaredEnd): Looks {
 function outputLooks(end: DeclaredEnd, all: readonly DeclaredEnd[], frames?: DeclaredEnd): Looks {
   if (isPicture(end)) return { what: 'a picture', lines: { role: 'picture', ...imageLines(end) } };
   if (end.dims?.length === 5) {
+    const first = all.find(({ dims }) => dims?.length === 5) ?? end;
+    if (first !== end) return { what: 'several frames, which only one output can give', lines: undefined };
     const range = isWhole(end.type) ? {} : { range: UNKNOWN };
     return { what: 'several frames', lines: { role: 'picture', channels: UNKNOWN, ...range } };
   }

@@ -7,6 +7,7 @@ import { layoutOf } from '../../../src/job/split/row-layout.js';
 import { compose } from '../../../src/model/compose/compose.js';
 import { parseManifest } from '../../../src/model/load/manifest.js';
 import { type LoadOptions, loadModel } from '../../../src/model/load/registry.js';
+import { fp16Graph } from '../../../src/model/session/precision.js';
 import { type FrameFormat, I420 } from '../../../src/video/formats/frame-format.js';
 import { CODINGS, largestDifference, randomFrame } from '../../fixtures/float64-reference.js';
 import { floats, modelBytes, node } from '../../fixtures/onnx.js';
@@ -122,6 +123,13 @@ t.test('NaN in any picture is found', async (t) => {
     const graph = compose(await loaded(t, { bytes, manifest: manifest(outputs) }), format, 1);
     const [row = new Uint8Array()] = await runRows(graph, [new Uint8Array(32 * 48)]);
     t.equal(readRow(row, layoutOf({ graph })).finite, isSound);
+    const half = fp16Graph(
+      graph,
+      8,
+      { file: 'm', precision: 'fp16' },
+      { precision: 'fp16', provider: 'cuda' },
+    );
+    t.ok(half.bytes, 'the checks cost no precision');
   }
 });
 

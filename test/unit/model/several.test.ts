@@ -1,12 +1,14 @@
 /** Networks that give several frames at once, as composed graphs: chunks, and one of a window's frames. */
 import t, { type Test } from 'tap';
+import { readRow } from '../../../src/job/journal/result-row.js';
+import { layoutOf } from '../../../src/job/split/row-layout.js';
 import { compose } from '../../../src/model/compose/compose.js';
 import { composePicture } from '../../../src/model/compose/picture-graph.js';
 import { loadModel } from '../../../src/model/load/registry.js';
 import { I420 } from '../../../src/video/formats/frame-format.js';
 import { colourfulFrame } from '../../fixtures/float64-reference.js';
 import { type Dim, floats, integers, modelBytes, node } from '../../fixtures/onnx.js';
-import { runComposed } from '../../fixtures/run-onnx.js';
+import { runComposed, runRows } from '../../fixtures/run-onnx.js';
 import { CHUNK, inChunks } from '../../fixtures/window-models.js';
 
 const CODING = { matrix: 'bt709', range: 'limited', sample: I420 } as const;
@@ -124,4 +126,37 @@ t.test('what a manifest cannot say', async (t) => {
     const network = { ...turned(['N', 3, 3, 'H', 'W']), manifest: described({}, more) };
     await t.rejects(loaded(t, network), { code: 'model', message });
   }
+  const picture = { role: 'picture', ...PICTURE };
+  const two = {
+    ...turned(['N', 3, 3, 'H', 'W']),
+    manifest: described({ outputs: { y: picture, z: picture } }),
+  };
+  await t.rejects(loaded(t, two), { message: /must have one picture where the frames have a "chunk"/ });
+});
+
+t.test('beside the frame that is taken of several, a further picture is one frame', async (t) => {
+  const bytes = modelBytes({
+    nodes: [
+      node('Identity', ['x'], 'y'),
+      node('Gather', ['x', 'first'], 'one', { axis: 1 }),
+      node('Squeeze', ['one', 'axis'], 'z'),
+    ],
+    initializers: [integers('first', [0]), integers('axis', [1])],
+    input: { name: 'x', dims: ['N', 3, 3, 'H', 'W'] },
+    output: [
+      { name: 'y', dims: ['N', 3, 3, 'H', 'W'] },
+      { name: 'z', dims: ['N', 3, 'H', 'W'] },
+    ],
+  });
+  const picture = { role: 'picture', ...PICTURE };
+  const inputs = { x: { role: 'frames', window: { before: 1, after: 1, stack: 'time' }, ...PICTURE } };
+  const manifest = described({ inputs, outputs: { y: picture, z: picture }, scale: 1, multiple: 1 });
+  const graph = compose(await loaded(t, { bytes, manifest }), FORMAT, 1);
+  const [row = new Uint8Array()] = await runRows(graph, FRAMES);
+  const made = readRow(row, layoutOf({ graph }));
+  t.ok(largest(made.frames[0], FRAMES[1]) <= 1, 'the middle one');
+  t.ok(largest(made.frames[1], FRAMES[0]) <= 1, 'the one before it');
+  const taken = { y: picture, z: { ...picture, take: 1 } };
+  const refused = loaded(t, { bytes, manifest: described({ inputs, outputs: taken }) });
+  await t.rejects(refused, { message: /must have "take" only at the first picture/ });
 });
