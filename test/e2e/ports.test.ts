@@ -518,20 +518,26 @@ t.test('several tables: each in its file, chosen by name, beside a video too', a
   const beside = [clip, video, ...words, '--codec', 'ffv1', '--output', `flat=${alone}`];
   const without = await runJob(1, beside);
   t.equal(without.code, 0, without.stderr);
-  t.match(without.stderr, /also gives the table "logits", which is not written: --table FILE writes it/);
+  t.match(
+    without.stderr,
+    /also gives the table "logits", which is not written: with one INPUT, --table FILE writes it/,
+  );
   t.equal(await fs.readFile(alone, 'utf8'), second);
   t.equal((await runJob(1, [...beside, '--table', at('t.jsonl'), '--overwrite'])).code, 0);
   t.equal(await fs.readFile(at('t.jsonl'), 'utf8'), first);
   t.equal(await fs.readFile(alone, 'utf8'), second);
 
   const some = await runJob(1, [clip, at('some.csv'), ...words]);
-  t.match(some.stderr, /also gives the table "flat", which is not written: --output flat=FILE writes it/);
+  t.match(
+    some.stderr,
+    /also gives the table "flat", which is not written: with one INPUT, --output flat=FILE writes it/,
+  );
   const [x, y] = [at('x.csv'), at('y.csv')];
   for (const [more, status, message] of [
     [[one, '--output', `flat=${x}`], 1, /the output exists: .*out\.jsonl/],
     [[x, '--output', `flat=${two}`], 1, /the output exists: .*two\.jsonl/],
-    [[x, '--output', `flat=${x}`], 1, /the table "flat" is the output/],
-    [[x, '--output', `flat=${y}`, '--report', y], 1, /the table "flat" is the report/],
+    [[x, '--output', `flat=${x}`], 1, /the file of "flat" is the output/],
+    [[x, '--output', `flat=${y}`, '--report', y], 1, /the file of "flat" is the report/],
     [[x, '--output', `flt=${y}`], 1, /has no table "flt": did you mean flat\?; it has logits, flat/],
     [[x, '--output', `logits=${y}`], 2, /OUTPUT is the table "logits", so --output logits does not/],
   ] as const) {

@@ -218,6 +218,7 @@ t.test('killed between two of its files: the same command finishes all of them',
 
 t.test('all of its files may go to Blob storage', { skip: withoutAzurite }, async (t) => {
   const azurite = await startAzurite();
+  t.teardown(() => azurite.stop());
   const container = await azurite.container('films');
   const at = (name: string): string => `${azurite.endpoint}/films/${name}`;
   const env = { AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString };
