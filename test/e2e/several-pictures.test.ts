@@ -280,7 +280,7 @@ t.test('a picture that nobody asks for is not made, and one line says so', async
   t.equal(code, 0, stderr);
   t.match(
     stderr,
-    'the model also gives the pictures "depth", "large", which are not written: --output NAME=FILE',
+    'the model also gives the pictures "depth", "large", which are not written: with one INPUT, --output NAME=FILE',
   );
   t.ok(existsSync(places.get('pha') ?? ''));
   const folder = t.testdir();
