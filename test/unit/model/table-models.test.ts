@@ -281,7 +281,7 @@ t.test('a picture beside a table: both are right, and either may be left out', a
   const folder = t.testdir(networkFolder(network));
   const loaded = await loadModel(`${folder}/model.onnx`, { folder });
   const { model, notes } = modelFor(loaded, VIDEO, []);
-  t.match(notes, [/also gives a table, which is not written: --table FILE/]);
+  t.match(notes, [/also gives a table, which is not written: with one INPUT, --table FILE/]);
   const graph = compose(model, { width, height, sample: I420, ...BT601 }, 1);
   t.equal(graph.table, undefined);
 });
