@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ffmpegClip } from '../fixtures/clips.js';
 import { decodedSamples, runJob } from '../fixtures/job.js';
+import { modelIn } from '../fixtures/model-in.js';
 import { type Manner, play } from '../fixtures/port-jobs.js';
 import { guided, SMALL } from '../fixtures/source-models.js';
 import { allOfWindow, CHUNK, inChunks, type WindowModel } from '../fixtures/window-models.js';
@@ -22,13 +23,6 @@ function clip(): Promise<string> {
     [{ from: { lavfi: `testsrc2=s=${WIDTH}x${HEIGHT}:r=25:d=${FRAMES / 25},hue=s=0` } }],
     [...['-c:v', 'libx264', '-g', '10', '-bf', '2', '-crf', '12', '-pix_fmt', 'yuv420p']],
   );
-}
-
-async function modelIn(folder: string, { bytes, manifest }: WindowModel): Promise<string> {
-  await fs.mkdir(folder, { recursive: true });
-  await fs.writeFile(join(folder, 'model.json'), JSON.stringify(manifest));
-  await fs.writeFile(join(folder, 'model.onnx'), bytes);
-  return join(folder, 'model.onnx');
 }
 
 /** Compares the luma of a job's frames with what each sample should be, half a level off at most. */

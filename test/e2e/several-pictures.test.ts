@@ -2,6 +2,7 @@
  * Models with several pictures: a video of each, right pixel by pixel, with the main one's times, the same
  * however the work is dealt and resumed, and published whole. Models whose one picture has one channel.
  */
+
 import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { ffmpegClip, makeClip } from '../fixtures/clips.js';
 import { type Coding, largestDifference } from '../fixtures/float64-reference.js';
 import { decodedFrames, decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
+import { modelIn } from '../fixtures/model-in.js';
 import {
   flatDepth,
   PICTURES,
@@ -59,13 +61,6 @@ function clip(): Promise<string> {
       ],
     ],
   );
-}
-
-async function modelIn(folder: string, { bytes, manifest }: StateModel): Promise<string> {
-  await fs.mkdir(folder, { recursive: true });
-  await fs.writeFile(join(folder, 'model.json'), JSON.stringify(manifest));
-  await fs.writeFile(join(folder, 'model.onnx'), bytes);
-  return join(folder, 'model.onnx');
 }
 
 interface Job {

@@ -1,9 +1,9 @@
 /** Models with a state, and what stops at scene cuts: right, and the same bits however the work is dealt and resumed. */
-import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ffmpegClip } from '../fixtures/clips.js';
 import { decodedFrames, decodedSamples, killRanks, runJob, startJob } from '../fixtures/job.js';
+import { modelIn } from '../fixtures/model-in.js';
 import { bothWays, fading, matting, NEW, type StateModel } from '../fixtures/state-models.js';
 import { until } from '../fixtures/until.js';
 import { byChannels, byInputs, byTime, WEIGHTS } from '../fixtures/window-models.js';
@@ -57,13 +57,6 @@ function scenes(): Promise<string> {
       ],
     ],
   );
-}
-
-async function modelIn(folder: string, { bytes, manifest }: StateModel): Promise<string> {
-  await fs.mkdir(folder, { recursive: true });
-  await fs.writeFile(join(folder, 'model.json'), JSON.stringify(manifest));
-  await fs.writeFile(join(folder, 'model.onnx'), bytes);
-  return join(folder, 'model.onnx');
 }
 
 /** All decoded frames: the same whatever segments they lie in. */

@@ -1,12 +1,13 @@
 /** Models that look at neighbouring frames: right, and the same bits however the work is dealt, stopped and resumed. */
+
 import { createHash } from 'node:crypto';
-import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ffmpegClip } from '../fixtures/clips.js';
 import { decodedFrames, decodedSamples, killRanks, runJob, startJob } from '../fixtures/job.js';
+import { modelIn } from '../fixtures/model-in.js';
 import { until } from '../fixtures/until.js';
-import { byChannels, byInputs, byTime, WEIGHTS, type WindowModel } from '../fixtures/window-models.js';
+import { byChannels, byInputs, byTime, WEIGHTS } from '../fixtures/window-models.js';
 
 t.setTimeout(600_000);
 
@@ -20,13 +21,6 @@ function clip(): Promise<string> {
     [{ from: { lavfi: `testsrc2=s=${WIDTH}x${HEIGHT}:r=25:d=${FRAMES / 25},hue=s=0` } }],
     [...['-c:v', 'libx264', '-g', '10', '-bf', '2', '-crf', '12', '-pix_fmt', 'yuv420p']],
   );
-}
-
-async function modelIn(folder: string, { bytes, manifest }: WindowModel): Promise<string> {
-  await fs.mkdir(folder, { recursive: true });
-  await fs.writeFile(join(folder, 'model.json'), JSON.stringify(manifest));
-  await fs.writeFile(join(folder, 'model.onnx'), bytes);
-  return join(folder, 'model.onnx');
 }
 
 /** The digest of all decoded frames: the same whatever segments they lie in. */

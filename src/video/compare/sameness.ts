@@ -1,5 +1,4 @@
 /** PSNR and SSIM of two frames, as FFmpeg's filters psnr and ssim define them. Pure. */
-
 import type { Samples } from '../formats/frame-format.js';
 
 /** A plane of 8-bit samples, without padding between rows. */
