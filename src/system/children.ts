@@ -70,9 +70,8 @@ export function killChildren(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 
-/** Kills this user's children of dead framescatter processes on this machine. Returns their number. */
-export async function endOrphans(): Promise<number> {
-  let ended = 0;
+/** Kills this user's children of dead framescatter processes on this machine. */
+export async function endOrphans(): Promise<void> {
   for (const entry of await fs.readdir('/proc').catch(() => [])) {
     const pid = Number(entry);
     if (!Number.isInteger(pid)) continue;
@@ -80,12 +79,10 @@ export async function endOrphans(): Promise<number> {
     if (parent === undefined || (await stateOf(parent)) !== 'dead') continue;
     try {
       process.kill(pid, 'SIGKILL');
-      ended += 1;
     } catch {
       // It has just ended, or is another user's.
     }
   }
-  return ended;
 }
 
 function parentIn(environment: string): Partial<ProcessIdentity> | undefined {

@@ -46,7 +46,8 @@ t.test('what a killed job leaves running spoils nothing of the next run, and is 
         const orphan = Number(await fs.readFile(at('muxing'), 'utf8'));
         for (const pid of await jobPids(output)) process.kill(pid, 'SIGKILL');
         await job.result;
-        t.ok(runs(orphan), 'it outlives its job');
+        // The start of any job, of other tests too, ends a child that is known to be a dead one's.
+        if (adopted) t.ok(runs(orphan), 'it outlives its job');
         const again = startJob(0, args, { env });
         if (adopted) await fs.writeFile(at('go'), '');
         const { code, stderr } = await again.result;

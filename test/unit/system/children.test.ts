@@ -48,7 +48,7 @@ t.test("a dead process's children are ended, a living one's and others' are not"
     await start({ FRAMESCATTER_PARENT: JSON.stringify({ pid: 1 }) }),
   ];
   const ended = once(orphan, 'exit');
-  t.ok((await endOrphans()) >= 1);
+  await endOrphans(); // a job of another test may have been faster
   t.same(await ended, [null, 'SIGKILL']);
   for (const child of stay) {
     t.same([child.exitCode, child.signalCode], [null, null]);
