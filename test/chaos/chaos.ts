@@ -29,7 +29,7 @@ const RANKS = [1, 2, 3, 8] as const;
 /** The kinds of rounds; each occurs once per cycle. */
 const PLANS = ['at work', 'assembling', 'frozen', 'at work', 'publishing', 'taken over'] as const;
 /** The time limit of a run. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 300_000;
 /** The number of disturbances before a round may finish. */
 const DISTURBED_RUNS = 2;
 /** The ranks of a killed launcher may go on briefly, so this many runs may be refused. */

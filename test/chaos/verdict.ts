@@ -27,7 +27,7 @@ const KNOWN = [
 ];
 const CRASHED = /internal error|^Node\.js v\d|Segmentation fault|SIGSEGV|SIGABRT|terminate called/m;
 const STOPPED = 75;
-const SETTLE_MS = 15_000;
+const SETTLE_MS = 60_000;
 
 /** Returns the errors of a run without their prefix. */
 function errorsOf(stderr: string): readonly string[] {

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { visibleGpus } from '../../src/system/devices.js';
 import { makeClip, makeClipAs } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
-import { codecProcesses, decodedFrames, ourLines, probed, type RunResult, runJob } from '../fixtures/job.js';
+import { decodedFrames, nothingLeft, ourLines, probed, type RunResult, runJob } from '../fixtures/job.js';
 import { enginesUsed, nvidiaFfmpeg, type Trouble } from '../fixtures/nvidia-ffmpeg.js';
 
 t.setTimeout(900_000);
@@ -113,7 +113,7 @@ t.test('NVENC that fails midway: the same command goes on where it works, and no
   theError(t, failed, /while encoding .*nvenc: the device has gone/);
   t.match(failed.stderr, /run the same command where NVENC works to resume, or add --hwaccel none --restart/);
   t.notOk((await fs.readdir(folder)).includes('o.mp4'));
-  t.same(codecProcesses(folder), [], 'no ffmpeg is left');
+  await nothingLeft(folder);
 
   const elsewhere = await withGpu(folder, words, { trouble: { STAND_IN_NVENC: 'broken' } });
   theError(

@@ -13,7 +13,7 @@ import { wirePlan } from '../../src/video/frames/wire.js';
 import { probe } from '../../src/video/source/probe.js';
 import { ofPiece, sampleOf } from '../../src/video/split/sample.js';
 import { type ClipKind, makeClip, makeClipAs } from '../fixtures/clips.js';
-import { codecProcesses, runJob } from '../fixtures/job.js';
+import { nothingLeft, runJob } from '../fixtures/job.js';
 import { enginesUsed, nvidiaFfmpeg, type Trouble } from '../fixtures/nvidia-ffmpeg.js';
 
 t.setTimeout(600_000);
@@ -120,7 +120,7 @@ t.test('a trial of NVDEC believes what it sees', async (t) => {
     await t.test(STAND_IN_NVDEC ?? 'fine', async (t) => {
       standIn(t, STAND_IN_NVDEC === undefined ? {} : { STAND_IN_NVDEC });
       t.match(await tryNvdec(source, wire, 0), expected);
-      t.same(codecProcesses(source.path), [], 'no ffmpeg is left');
+      await nothingLeft(source.path);
     });
   }
   await t.test('videos shorter than the trial', async (t) => {

@@ -5,7 +5,15 @@ import t from 'tap';
 import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
-import { decodedFrames, endWithin, jobPids, ourLines, runJob, startJob } from '../fixtures/job.js';
+import {
+  decodedFrames,
+  endWithin,
+  jobPids,
+  nothingLeft,
+  ourLines,
+  runJob,
+  startJob,
+} from '../fixtures/job.js';
 import { runUntil } from '../fixtures/port-jobs.js';
 import { classifier, networkFolder } from '../fixtures/table-networks.js';
 import { startWatcher } from '../fixtures/watcher.js';
@@ -138,6 +146,7 @@ t.test('a killed rank ends the queue, and the same command goes on where it was'
   t.equal(pids.length, 3);
   process.kill(pids[2] ?? -1, 'SIGKILL');
   t.not((await job.result).code, 0);
+  await nothingLeft(at('out'));
   t.same((await fs.readdir(at('out'))).sort(), ['1.mp4', '2.mp4.framescatter']);
   const again = await runJob(2, args);
   t.equal(again.code, 0, again.stderr);

@@ -7,7 +7,7 @@ import { AnotherJobWorks, exitCode } from '../../src/system/errors.js';
 import { localRunner } from '../../src/watch/local-runner.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
-import { decodedFrames, jobPids, MPI_ENVIRONMENT } from '../fixtures/job.js';
+import { decodedFrames, jobPids, killRanks, MPI_ENVIRONMENT, nothingLeft } from '../fixtures/job.js';
 import { until } from '../fixtures/until.js';
 import { FAST, STATE, startedVideos, startWatcher } from '../fixtures/watcher.js';
 
@@ -96,13 +96,13 @@ t.test('a watcher is killed, with its job and without: another finishes', async 
   const segment = (number: number) => exists(join(`${output}.framescatter`, `segment-00000${number}.json`));
 
   const first = startWatcher(args);
-  await until('a segment is done', () => segment(0), 60);
+  await until('a segment is done', () => segment(0));
   process.kill(first.pid, 'SIGKILL');
-  for (const pid of await jobPids(output)) process.kill(pid, 'SIGKILL');
+  await killRanks(output);
   t.equal((await first.result).code, 137);
 
   const second = startWatcher(args);
-  await until('another segment is done', () => segment(2), 60);
+  await until('another segment is done', () => segment(2));
   process.kill(second.pid, 'SIGKILL');
   await second.result;
   const orphan = await jobPids(output);
@@ -125,19 +125,17 @@ t.test('a watcher that is to end stops its job in order; mpirun', async (t) => {
   const words = ['--', '--model', model, '--segment-seconds', '2', ...FAST];
   const args = [input, '--out', out, '--poll', '0.2', '--ranks', '2', ...words];
   const watcher = startWatcher(args, MPI_ENVIRONMENT);
-  await until(
-    'a segment is done',
-    () => exists(join(out, 'long.ts.mkv.framescatter', 'segment-000000.json')),
-    60,
+  await until('a segment is done', () =>
+    exists(join(out, 'long.ts.mkv.framescatter', 'segment-000000.json')),
   );
   process.kill(watcher.pid, 'SIGTERM');
   const { code, stderr } = await watcher.result;
   t.equal(code, 75, stderr);
-  t.same(await jobPids(join(out, 'long.ts.mkv')), []);
+  await nothingLeft(join(out, 'long.ts.mkv'));
   t.match(await records(join(out, STATE)), [{ state: 'waiting', failures: 0, interruptions: 0 }]);
 
   const next = startWatcher(args, MPI_ENVIRONMENT);
-  await until('the video is done', async () => /long\.ts: done/.test(next.stderr()), 60);
+  await until('the video is done', async () => /long\.ts: done/.test(next.stderr()));
   process.kill(next.pid, 'SIGTERM');
   t.equal((await next.result).code, 0, 'nothing is left');
   t.equal(decodedFrames(join(out, 'long.ts.mkv')).length, 100);
