@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { ffmpegClip } from '../fixtures/clips.js';
-import { decodedFrames, decodedSamples, killRanks, runJob, startJob } from '../fixtures/job.js';
+import { decodedFrames, decodedSamples, runJob } from '../fixtures/job.js';
 import { modelIn } from '../fixtures/model-in.js';
+import { KILLED_AT, runUntil } from '../fixtures/port-jobs.js';
 import { bothWays, fading, matting, NEW, type StateModel } from '../fixtures/state-models.js';
-import { until } from '../fixtures/until.js';
 import { byChannels, byInputs, byTime, WEIGHTS } from '../fixtures/window-models.js';
 
 t.setTimeout(600_000);
@@ -177,12 +177,9 @@ t.test('the same bits at any number of ranks, in frames and in segments, stopped
     const killed = [[2], [2, '--split', 'segments'], [0]] as const;
     for (const [ranks, ...more] of killed.slice(0, name === 'both' ? 2 : undefined)) {
       const job = words(...more);
-      const first = startJob(ranks, [...job, '--verbose']);
-      await until('a segment', async () => /segment \d+ is recorded/.test(first.stderr()));
-      await killRanks(job[1] ?? '');
-      await first.result;
+      t.not((await runUntil(KILLED_AT, ranks, job)).code, 0, 'it is killed');
       const stderr = await made(t, more.length > 0 ? 3 : 2 - ranks, job);
-      t.match(stderr, /resuming after \d+ frames|is complete/);
+      t.match(stderr, /resuming after \d+ frames/);
       t.ok(framesOf(job[1] ?? '') === golden, `${name}: killed on ${ranks} ranks ${more.join(' ')}`);
     }
   }
