@@ -10,6 +10,7 @@ import { makeClip } from '../fixtures/clips.js';
 import { ourLines, type RunResult, runJob, startJob } from '../fixtures/job.js';
 import { plainSsim } from '../fixtures/plain-ssim.js';
 import { randomNumbers } from '../fixtures/random.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 import { until } from '../fixtures/until.js';
 import { vmafFfmpeg } from '../fixtures/vmaf-ffmpeg.js';
 
@@ -292,10 +293,11 @@ t.test('videos in Blob storage, of one name', { skip: withoutAzurite }, async (t
 });
 
 t.test('a signal ends it, and nothing is written', async (t) => {
-  const folder = t.testdir({ scratch: {} });
+  const folder = t.testdir({ bin: {}, scratch: {} });
   const clip = await makeClip('long-gop');
   const args = ['compare', clip, clip, '--report', join(folder, 'r.html')];
-  const job = startJob(0, args, { env: { TMPDIR: join(folder, 'scratch') } });
+  const env = { FFMPEG_PATH: slowFfmpeg(join(folder, 'bin')), TMPDIR: join(folder, 'scratch') };
+  const job = startJob(0, args, { env });
   await until('it is under way', async () => job.stderr().includes('comparing '));
   process.kill(job.pid, 'SIGINT');
   const { code, stdout, stderr } = await job.result;
@@ -303,7 +305,7 @@ t.test('a signal ends it, and nothing is written', async (t) => {
     { code, stdout, stderr },
     { code: 75, stdout: '', stderr: /stopped by SIGINT; nothing was written/ },
   );
-  t.same(await fs.readdir(folder), ['scratch']);
+  t.same(await fs.readdir(folder), ['bin', 'scratch']);
   t.same(await fs.readdir(join(folder, 'scratch')), []);
 });
 

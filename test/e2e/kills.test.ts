@@ -68,7 +68,7 @@ t.test(
     const folder = t.testdir();
     const output = join(folder, 'o.mp4');
     const work = `${output}.framescatter`;
-    const clip = await makeClip('cfr');
+    const clip = await makeClip('long-gop');
     const common = [clip, output, '--model', await slowModel(folder), '--provider', 'cpu'];
     const args = [...common, '--crf', '30'];
     const job = startJob(0, args);
