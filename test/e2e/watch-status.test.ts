@@ -27,17 +27,13 @@ t.test('a watcher with a status page and reports, looked at in Chromium', async 
   t.teardown(() => watcher.kill());
   const urlOf = (): string | undefined =>
     /the status page is at (http:\/\/127\.0\.0\.1:\d+\/)/.exec(watcher.stderr())?.[1];
-  await until('the page is served', async () => urlOf() !== undefined, 60);
+  await until('the page is served', async () => urlOf() !== undefined);
   const url = urlOf() ?? '';
   const shown = async (): Promise<Shown> => (await (await fetch(`${url}status.json`)).json()) as Shown;
-  await until(
-    'both videos are settled',
-    async () => {
-      const { counts } = await shown();
-      return counts.done === 1 && counts.failed === 1;
-    },
-    60,
-  );
+  await until('both videos are settled', async () => {
+    const { counts } = await shown();
+    return counts.done === 1 && counts.failed === 1;
+  });
   const { failed, done } = await shown();
   t.match(failed, [{ video: 'poison.mp4', reason: /poison\.mp4/ }]);
   t.match(done, [{ video: `sub/${HOSTILE}`, report: /^\/reports\/[0-9a-f]{32}$/ }]);
@@ -74,12 +70,8 @@ t.test('a watcher with a status page and reports, looked at in Chromium', async 
     t.match(await text('[data-part=counts]'), /0running0waiting1set aside1done/);
     await tab.evaluate('document.querySelector("#done a").focus()');
     await fs.copyFile(clip, at('in', 'b.mp4'));
-    await until(
-      'the page shows the new video by itself',
-      async () => {
-        return /b\.mp4/.test(await text('[data-part=done]'));
-      },
-      60,
+    await until('the page shows the new video by itself', async () =>
+      /b\.mp4/.test(await text('[data-part=done]')),
     );
     t.equal(
       await tab.evaluate('document.activeElement.getAttribute("href")'),
@@ -110,6 +102,6 @@ t.test('a watcher with a status page and reports, looked at in Chromium', async 
     process.kill(watcher.pid, 'SIGTERM');
     const { code, stderr } = await watcher.result;
     t.equal(code, 0, stderr);
-    await until('the page says that it is old', async () => /does not answer/.test(await text('#alive')), 60);
+    await until('the page says that it is old', async () => /does not answer/.test(await text('#alive')));
   });
 });
