@@ -414,7 +414,13 @@ t.test('blob storage', { skip: withoutAzurite }, async (t) => {
     const lease = container.getBlobClient('taken/lock').getBlobLeaseClient();
     await lease.breakLease(0);
     await lease.acquireLease(60);
-    await new Promise((resolve) => setTimeout(resolve, 5_500));
+    // With the next renewal, or when the lease would have run out.
+    await until('it is noticed', () =>
+      store
+        .writeText('journal.json', '{}')
+        .then(() => false)
+        .catch(() => true),
+    );
     t.match(await failure(store.writeText('journal.json', '{}')), {
       code: 'journal',
       message: /lease on .*taken was lost/,

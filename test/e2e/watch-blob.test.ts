@@ -7,7 +7,7 @@ import { openClaims } from '../../src/watch/claims.js';
 import { startAzurite, withoutAzurite } from '../fixtures/azurite.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
-import { decodedFrames, jobPids } from '../fixtures/job.js';
+import { decodedFrames, killRanks } from '../fixtures/job.js';
 import { until } from '../fixtures/until.js';
 import { FAST, outcome, startedVideos, startWatcher } from '../fixtures/watcher.js';
 
@@ -39,12 +39,15 @@ t.test(
     const second = startWatcher([...args, '--once', ...words], env);
     t.teardown(first.kill);
     t.teardown(second.kill);
-    await until('the first is at its third video', async () => startedVideos(first.stderr()).length >= 3, 60);
+    await until('the first is at its third video', async () => startedVideos(first.stderr()).length >= 3);
     first.kill();
-    const held = startedVideos(first.stderr()).at(-1) ?? '';
-    const output = `${azurite.endpoint}/styled/${held.split('/').map(encodeURIComponent).join('/')}`;
-    for (const pid of await jobPids(output)) process.kill(pid, 'SIGKILL');
-    t.equal((await first.result).code, 137);
+    const dead = await first.result;
+    t.equal(dead.code, 137);
+    // On a busy machine it may have come to the end of a video, or to the next one, before it was killed.
+    const last = startedVideos(dead.stderr).at(-1) ?? '';
+    const { records: then } = await outcome(styled);
+    const held = then.some(({ video, state }) => video === last && state === 'running') ? [last] : [];
+    await killRanks(`${azurite.endpoint}/styled/${last.split('/').map(encodeURIComponent).join('/')}`);
 
     const third = startWatcher([...args, ...words], env);
     t.teardown(third.kill);
@@ -53,16 +56,16 @@ t.test(
       const settled = records.filter(({ state }) => state === 'done' || state === 'failed');
       return settled.length === NAMES.length + 1;
     };
-    await until('every video is settled', whole, 240);
+    await until('every video is settled', whole);
     process.kill(third.pid, 'SIGTERM');
     const results = [await second.result, await third.result];
-    const said = [await first.result, ...results].map(({ stderr }) => stderr).join('\n');
+    const said = [dead, ...results].map(({ stderr }) => stderr).join('\n');
     t.equal(results[1]?.code, 0, said);
     t.same([...startedVideos(said)].sort(), [...NAMES, POISON].sort(), 'each is started once');
     const takenOver = [...said.matchAll(/^framescatter: (.*): resumed$/gm)].map(([, name]) => name);
     t.same(
       takenOver.filter((name) => name !== POISON),
-      [held],
+      held,
       'and only what the dead one held again',
     );
     for (const name of NAMES) t.match(said.split(`framescatter: ${name}: done\n`).length, 2, name);
@@ -80,7 +83,7 @@ t.test(
       if (video === POISON)
         t.match({ state, failures, reason }, { state: 'failed', failures: 2, reason: /poison/ });
       else t.match({ state, failures, reason }, { state: 'done', failures: 0, reason: null }, String(video));
-      t.ok(video === held || interruptions === 0);
+      t.ok(held.includes(String(video)) || interruptions === 0);
     }
     const note = await styled.getBlobClient(`${POISON}.failed.json`).downloadToBuffer();
     t.match(JSON.parse(note.toString('utf8')), { video: POISON, failures: 2, reason: /poison/ });
