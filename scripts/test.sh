@@ -20,6 +20,9 @@ fi
 # while it loads.
 TMPDIR=$(mktemp -d /tmp/fs-XXXXXX)
 chmod 711 "$TMPDIR" # some tests read it as another user
+# An mpirun of Open MPI 4 that ends removes this folder, unless it holds another, even while the mpirun of the
+# test beside it begins there.
+mkdir -p "$TMPDIR/ompi.$(hostname -s).$(id -u)/kept"
 export TMPDIR
 export NODE_DISABLE_COMPILE_CACHE=1 # npm of Node.js 22 writes one there
 trap 'rm -rf "$TMPDIR"' EXIT
