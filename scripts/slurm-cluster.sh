@@ -11,7 +11,7 @@
 set -euo pipefail
 
 readonly NODES=(n1 n2)
-readonly TIMEOUT=30 # seconds for the nodes to start, or for the jobs to end
+readonly TIMEOUT=120 # seconds for the nodes to start, or for the jobs to end
 readonly REQUEUE_SECONDS=15
 
 say() { printf 'slurm-cluster: %s\n' "$*"; }

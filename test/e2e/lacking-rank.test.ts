@@ -10,7 +10,7 @@ import { MPI_ENVIRONMENT, ourLines, programCommand } from '../fixtures/job.js';
 
 const MAIN = join(packageRoot(), 'dist', 'main.js');
 
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 /** A copy of the program as on a host of its own: without the addon, or with it but without the libraries beside it. */
 async function copyWith(folder: string, addon: 'no addon' | 'the addon alone'): Promise<string> {
@@ -38,7 +38,7 @@ function run(
   const { status, stderr } = spawnSync(program, words, {
     encoding: 'utf8',
     env: MPI_ENVIRONMENT,
-    timeout: 120_000,
+    timeout: 300_000,
   });
   return { code: status, stderr, lines: ourLines(stderr) };
 }

@@ -48,7 +48,8 @@ for (const [launcher, nodes, gpus] of [
     t.equal(report.ranks.length, 2);
     t.equal(decodedFrames(join(cwd, `out ${input}`)).length, decodedFrames(join(cwd, input)).length);
     t.match(fs.readFileSync(join(cwd, `framescatter-${id}.out`), 'utf8'), /run 1: 2 ranks on n/);
-    t.same(fs.readdirSync(join(cwd, 'tmp')), [], 'the scratch folder is gone');
+    // mpirun's daemons outlive the job's state by a moment.
+    await eventually('scratch folders are gone', () => fs.readdirSync(join(cwd, 'tmp')).length === 0);
     t.notOk(fs.existsSync(join(cwd, 'pwned')));
   });
 }
@@ -64,7 +65,7 @@ t.test('a rank that fails fails the job with its exit code, and nothing is reque
 const STAND_IN = `
 process.on('SIGUSR2', () => process.exit(75));
 console.log('arguments', JSON.stringify(process.argv.slice(2)));
-setTimeout(() => {}, 60_000);
+setTimeout(() => {}, 600_000);
 `;
 /** Takes the place of Apptainer, which has not been installed: says its arguments and runs nothing. */
 const APPTAINER = '#!/bin/bash\nprintf "apptainer %s\\n" "$*"\n';

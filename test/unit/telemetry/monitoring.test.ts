@@ -203,14 +203,14 @@ t.test('whoever cannot be told does not disturb the job', async (t) => {
   await gone.stop();
   const slow = await collector(t, () => undefined);
   const refusing = await collector(t, () => ({ status: 500 }));
-  for (const [origin, reason] of [
-    [gone.origin, /ECONNREFUSED/],
-    [slow.origin, /no answer in time/],
-    [refusing.origin, /HTTP 500/],
+  for (const [origin, reason, closeMs] of [
+    [gone.origin, /ECONNREFUSED/, 60_000],
+    [slow.origin, /no answer in time/, 300],
+    [refusing.origin, /HTTP 500/, 60_000],
   ] as const) {
     const { log, lines } = listen();
     const sinks = [mlflowSink(azureMl(origin)), otlpSink({ OTEL_EXPORTER_OTLP_ENDPOINT: origin }, '1')];
-    const monitor = createMonitor(sinks, log, { intervalMs: 10, closeMs: 300 });
+    const monitor = createMonitor(sinks, log, { intervalMs: 10, closeMs });
     for (let i = 0; i < 20; i += 1) {
       monitor.frame();
       monitor.segment(i, 1, Date.now());
