@@ -63,7 +63,7 @@ for number in "${!videos[@]}"; do
   video=${videos[number]}
   [[ $video = /* ]] || video=$PWD/$video
   [[ -f $video && -r $video ]] || die "video $number of the list cannot be read: $(printf %q "$video")" 2
-  name_result "$folder" "$video"
+  name_result "$folder" "$video" "$@"
   [[ -z ${taken[$result]:-} ]] ||
     die "two videos would have the result $(printf %q "$result"): $(printf '%q and %q' "${taken[$result]}" "$video")" 2
   taken[$result]=$video
@@ -82,8 +82,8 @@ array=${array%%;*}
 say "array $array: ${#videos[@]} videos, at most $throttle at once; logs: framescatter-array-${array}_N.out"
 
 if summary=$(sbatch --parsable --dependency="afterany:$array" "${summary_options[@]}" \
-  "$FRAMESCATTER_HOME/slurm/array-summary.sbatch" "$list" "$folder" "$array"); then
+  "$FRAMESCATTER_HOME/slurm/array-summary.sbatch" "$list" "$folder" "$array" "$@"); then
   say "summary ${summary%%;*} runs after it; log: framescatter-summary-${summary%%;*}.out"
 else
-  say "Slurm refused the summary; after the array, run: $(printf '%q ' FRAMESCATTER_HOME="$FRAMESCATTER_HOME" bash "$FRAMESCATTER_HOME/slurm/array-summary.sbatch" "$list" "$folder" "$array")"
+  say "Slurm refused the summary; after the array, run: $(printf '%q ' FRAMESCATTER_HOME="$FRAMESCATTER_HOME" bash "$FRAMESCATTER_HOME/slurm/array-summary.sbatch" "$list" "$folder" "$array" "$@")"
 fi

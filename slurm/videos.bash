@@ -14,16 +14,36 @@ read_list() { # FILE
   for name in "${names[@]}"; do [[ -z $name ]] || videos+=("$name"); done
 }
 
-# Sets `result` to the path of a video's result, as --out-dir names it in H.264: the same name, with .mkv appended if
-# its container cannot be written.
-name_result() { # FOLDER VIDEO
-  local name=${2##*/}
-  case ${name,,} in
-    *.mp4 | *.mov | *.mkv | *.webm) ;;
-    *) name=$name.mkv ;;
+# Sets `result` to the path of a video's result, as --out-dir names it: the same name, with the container of
+# --format appended if it is another, or .mkv if the video's own cannot be written or does not hold the codec.
+name_result() { # FOLDER VIDEO [OPTIONS OF THE JOB]
+  local name=${2##*/} folder=$1 codec='' format='' own='' held
+  shift 2
+  while (($# > 0)); do
+    case $1 in
+      --codec=*) codec=${1#*=} ;;
+      --format=*) format=${1#*=} ;;
+      --codec) codec=${2:-} ;;
+      --format) format=${2:-} ;;
+    esac
+    shift
+  done
+  format=${format,,}
+  [[ $format != matroska ]] || format=mkv
+  case ${codec,,} in # by any name that --codec takes
+    '' | *vp*9 | *av*1) held='mp4|mov|mkv|webm' ;;
+    *prores* | *dnx*) held='mov|mkv' ;;
+    *) held='mp4|mov|mkv' ;;
   esac
+  [[ $name != *.* ]] || own=${name##*.}
+  own=${own,,}
+  if [[ -n $format ]]; then
+    [[ $own = "$format" ]] || name=$name.$format
+  elif [[ ! $own =~ ^($held)$ ]]; then
+    name=$name.mkv
+  fi
   # shellcheck disable=SC2034 # used by the sourcing script
-  result=$1/$name
+  result=$folder/$name
 }
 
 # Prints the folder for the exit codes of the elements of an array.
