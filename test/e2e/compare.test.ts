@@ -296,7 +296,7 @@ t.test('a signal ends it, and nothing is written', async (t) => {
   const folder = t.testdir({ bin: {}, scratch: {} });
   const clip = await makeClip('long-gop');
   const args = ['compare', clip, clip, '--report', join(folder, 'r.html')];
-  const env = { FFMPEG_PATH: slowFfmpeg(join(folder, 'bin')), TMPDIR: join(folder, 'scratch') };
+  const env = { ...slowFfmpeg(join(folder, 'bin')), TMPDIR: join(folder, 'scratch') };
   const job = startJob(0, args, { env });
   await until('it is under way', async () => job.stderr().includes('comparing '));
   process.kill(job.pid, 'SIGINT');

@@ -16,6 +16,7 @@ import {
   startJob,
 } from '../fixtures/job.js';
 import { stop } from '../fixtures/processes.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 
 /** Our error lines. */
 function errors(stderr: string): readonly string[] {
@@ -107,7 +108,7 @@ t.test('a file cut short in the middle is an error, and tolerated when asked', a
   t.match(tolerated.stderr, `ffmpeg reported ${concealed.messages} errors and concealed or dropped`);
 });
 
-/** Starts a slow job and waits until it has recorded eight frames. */
+/** Starts a slow job and waits until it has recorded sixteen frames. The command that is returned is faster. */
 async function underWay(folder: string, ranks: number, prefix: readonly string[] = []) {
   const output = join(folder, 'o.mp4');
   const args = [
@@ -116,11 +117,13 @@ async function underWay(folder: string, ranks: number, prefix: readonly string[]
     '--model',
     await slowModel(folder),
     '--verbose',
-    '--segment-seconds',
-    '0.8',
+    ...['--segment-seconds', '1.6', '--preset', 'ultrafast'],
   ];
+  const env = slowFfmpeg(folder);
   const job =
-    prefix.length === 0 ? startJob(ranks, args) : startJob(0, [...prefix, ...jobCommand(ranks, args).flat()]);
+    prefix.length === 0
+      ? startJob(ranks, args, { env })
+      : startJob(0, [...prefix, ...jobCommand(ranks, args).flat()], { env });
   while (!/segment 1 is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }

@@ -5,6 +5,7 @@ import t from 'tap';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, endWithin, runJob, startJob } from '../fixtures/job.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 
 t.setTimeout(300_000);
 
@@ -50,7 +51,7 @@ t.test('a job with the longest name resumes where it was stopped', async (t) => 
     '--segment-seconds',
     '1',
   ];
-  const first = startJob(0, args);
+  const first = startJob(0, args, { env: slowFfmpeg(folder) });
   const beside = async () => (await fs.readdir(folder)).find((name) => name.endsWith('.framescatter'));
   for (;;) {
     const work = await beside();

@@ -233,7 +233,7 @@ t.test('a signal ends it, and nothing is left', async (t) => {
   for (const name of ['sheet.png', 'both.mp4']) {
     const more = name === 'both.mp4' ? ['--seconds', '2'] : ['--strength', '0.1,0.2,0.3,0.4,0.5,0.6,0.7'];
     const job = startJob(0, ['preview', clip, at(name), ...words, ...more], {
-      env: { FFMPEG_PATH: slowFfmpeg(folder), TMPDIR: at('scratch') },
+      env: { ...slowFfmpeg(folder), TMPDIR: at('scratch') },
     });
     await until('the pipeline runs', async () => job.stderr().includes('1 rank: 1 x cpu'));
     process.kill(job.pid, 'SIGINT');

@@ -15,6 +15,7 @@ import {
   startJob,
 } from '../fixtures/job.js';
 import { runUntil } from '../fixtures/port-jobs.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 import { classifier, networkFolder } from '../fixtures/table-networks.js';
 import { startWatcher } from '../fixtures/watcher.js';
 
@@ -112,9 +113,9 @@ async function underWay(folder: string, ranks: number, ...more: readonly string[
   await fs.copyFile(await makeClip('long-gop'), at('in/2.mp4'));
   await fs.copyFile(await makeClip('cfr'), at('in/3.mp4'));
   const model = await slowModel(folder);
-  const options = ['--segment-seconds', '0.8', '--report', at('report.json'), '--verbose', ...more];
+  const options = ['--segment-seconds', '1.6', '--report', at('report.json'), '--verbose', ...more];
   const args = [at('in'), '--out-dir', at('out'), '--model', model, ...options];
-  const job = startJob(ranks, args);
+  const job = startJob(ranks, args, { env: slowFfmpeg(folder) });
   while (!/video 2 of 3[\s\S]*segment 0 is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }

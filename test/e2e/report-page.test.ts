@@ -9,6 +9,7 @@ import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { endWithin, ourLines, runJob, startJob } from '../fixtures/job.js';
 import { modelFolder, pictureIdentity } from '../fixtures/onnx.js';
 import { writePhotos } from '../fixtures/photos.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 
 interface Data {
   readonly frames: number;
@@ -144,8 +145,8 @@ t.test('the page of a resumed job says what was kept', async (t) => {
   const folder = t.testdir();
   const report = join(folder, 'run.html');
   const args = [await makeClip('long-gop'), join(folder, 'out.mp4'), '--model', await slowModel(folder)];
-  const words = [...args, '--segment-seconds', '0.8', '--report', report, '--verbose'];
-  const job = startJob(0, words);
+  const words = [...args, '--segment-seconds', '1.6', '--report', report, '--verbose'];
+  const job = startJob(0, words, { env: slowFfmpeg(folder) });
   while (!/segment 1 is recorded/.test(job.stderr()))
     if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   process.kill(job.pid, 'SIGTERM');

@@ -16,6 +16,7 @@ import {
   startJob,
 } from '../fixtures/job.js';
 import { kill } from '../fixtures/processes.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 
 t.setTimeout(900_000);
 
@@ -101,7 +102,7 @@ async function underWay(folder: string, ranks: number) {
     ...[await makeClip('open-gop'), output, '--model', await slowModel(folder), '--verbose'],
     ...['--segment-seconds', '0.2', '--split', 'segments'],
   ];
-  const job = startJob(ranks, args);
+  const job = startJob(ranks, args, { env: slowFfmpeg(folder) });
   while (!/segment \d+ is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 50)) !== undefined) throw new Error(`ended early: ${job.stderr()}`);
   }

@@ -6,6 +6,7 @@ import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { endWithin, ourLines, type RunResult, runJob, startJob } from '../fixtures/job.js';
 import { runWithOwnMounts, withoutOwnMounts } from '../fixtures/own-mounts.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 
 /** Asserts one clear message about `what`, and gives the lines. */
 function oneError(t: Test, { code, stderr }: RunResult, what: RegExp): readonly string[] {
@@ -45,7 +46,8 @@ t.test('a folder that goes while the job runs is an error, and the job can be ru
   const gone = join(folder, 'gone');
   const model = await slowModel(folder);
   const args = [await makeClip('long-gop'), join(gone, 'o.mp4'), '--model', model];
-  const job = startJob(1, [...args, '--verbose', '--segment-seconds', '0.8']);
+  const words = [...args, '--verbose', '--segment-seconds', '1.6'];
+  const job = startJob(1, words, { env: slowFfmpeg(folder) });
   while (!/segment 0 is recorded/.test(job.stderr())) {
     if ((await endWithin(job, 20)) !== undefined) break;
   }
@@ -53,7 +55,7 @@ t.test('a folder that goes while the job runs is an error, and the job can be ru
   const lines = oneError(t, await job.result, /gone/);
   t.match(lines.join('\n'), /put (?:it|the folder) back/);
   await fs.rename(join(folder, 'elsewhere'), gone);
-  const again = await runJob(1, [...args, '--segment-seconds', '0.8']);
+  const again = await runJob(1, [...args, '--segment-seconds', '1.6']);
   t.equal(again.code, 0, again.stderr);
   t.match(again.stderr, /resuming after \d+ frames/);
   t.same(await fs.readdir(gone), ['o.mp4']);
