@@ -6,6 +6,7 @@ import { packageRoot } from '../../src/system/package.js';
 import { makeClip } from '../fixtures/clips.js';
 import { slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames } from '../fixtures/job.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 import { ENDED, eventually, slurmMissing, startSlurm } from '../fixtures/slurm.js';
 
 const missing = slurmMissing();
@@ -25,8 +26,9 @@ t.teardown(() => cluster.stop());
 function submitArray(
   cwd: string,
   words: readonly string[],
+  env: NodeJS.ProcessEnv = {},
 ): { readonly array: string; readonly summary: string } {
-  const { status, stderr } = cluster.run('bash', [SCRIPT, ...words], { cwd });
+  const { status, stderr } = cluster.run('bash', [SCRIPT, ...words], { cwd, env });
   t.equal(status, 0, stderr);
   const number = (kind: string): string => new RegExp(`${kind} (\\d+)`).exec(stderr)?.[1] ?? '';
   return { array: number('array'), summary: number('summary') };
@@ -38,10 +40,10 @@ t.test(
     const cwd = t.testdir({ videos: { 'broken.mp4': 'no video', 'notes.txt': 'not one of the videos' } });
     fs.copyFileSync(await makeClip('cfr'), join(cwd, 'videos', HOSTILE));
     fs.copyFileSync(await makeClip('long-gop'), join(cwd, 'videos', 'z.mp4'));
-    const job = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
+    const job = ['--model', await slowModel(cwd), '--segment-seconds', '1.6', '--provider', 'cpu'];
     const words = ['--throttle', '2', ...SMALL, '--', 'videos', 'results', ...job];
 
-    const { array, summary } = submitArray(cwd, words);
+    const { array, summary } = submitArray(cwd, words, slowFfmpeg(cwd));
     t.match(cluster.job(summary), { state: 'PENDING', reason: 'Dependency' });
     const journal = join(cwd, 'results', 'z.mp4.framescatter');
     await eventually('a segment', () => fs.existsSync(join(journal, 'segment-000001.json')));

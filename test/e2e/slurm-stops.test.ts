@@ -7,6 +7,7 @@ import { makeClip } from '../fixtures/clips.js';
 import { slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, runJob } from '../fixtures/job.js';
 import { processesWith } from '../fixtures/processes.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 import { ENDED, eventually, slurmMissing, startSlurm } from '../fixtures/slurm.js';
 
 const missing = slurmMissing();
@@ -34,7 +35,7 @@ t.test('a job that runs out of time goes back to the queue and ends as if nothin
     '--model',
     await slowModel(cwd),
     '--segment-seconds',
-    '0.4',
+    '1.6',
     '--crf',
     '0',
     '--provider',
@@ -44,6 +45,7 @@ t.test('a job that runs out of time goes back to the queue and ends as if nothin
     [...SMALL, '--nodes=2', '--gpus-per-node=1', SCRIPT, input, 'out.mp4', ...words],
     {
       cwd,
+      env: slowFfmpeg(cwd),
     },
   );
   await eventually('a segment', () =>
@@ -69,12 +71,12 @@ for (const launcher of ['srun', 'mpirun'] as const) {
   t.test(`${launcher}: a cancelled job leaves no process and no partial output`, async (t) => {
     const cwd = t.testdir({ tmp: {} });
     const input = await makeClip('long-gop');
-    const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
+    const words = ['--model', await slowModel(cwd), '--segment-seconds', '1.6', '--provider', 'cpu'];
     const id = cluster.submit(
       [...SMALL, '--nodes=2', '--gpus-per-node=1', SCRIPT, input, 'out.mp4', ...words],
       {
         cwd,
-        env: { FRAMESCATTER_LAUNCHER: launcher },
+        env: { FRAMESCATTER_LAUNCHER: launcher, ...slowFfmpeg(cwd) },
       },
     );
     await eventually('a segment', () =>
@@ -97,11 +99,12 @@ for (const launcher of ['srun', 'mpirun'] as const) {
 t.test('a pre-empted job makes room, and ends when it may run again', async (t) => {
   const cwd = t.testdir();
   const input = await makeClip('long-gop');
-  const words = ['--model', await slowModel(cwd), '--segment-seconds', '0.4', '--provider', 'cpu'];
+  const words = ['--model', await slowModel(cwd), '--segment-seconds', '1.6', '--provider', 'cpu'];
   const id = cluster.submit(
     [...SMALL, '--nodes=2', '--gpus-per-node=2', SCRIPT, input, 'out.mp4', ...words],
     {
       cwd,
+      env: slowFfmpeg(cwd),
     },
   );
   await eventually('a segment', () =>

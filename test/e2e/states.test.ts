@@ -12,7 +12,7 @@ t.setTimeout(600_000);
 
 const [WIDTH, HEIGHT, FRAMES] = [96, 64, 150];
 const SIZE = WIDTH * HEIGHT;
-const WORDS = ['--codec', 'ffv1', '--provider', 'cpu', '--segment-seconds', '0.5'];
+const WORDS = ['--codec', 'ffv1', '--provider', 'cpu', '--segment-seconds', '0.7'];
 /** First frames of scenes: one of a single frame, one shorter than a window, one at no keyframe. */
 const SCENES = [0, 31, 32, 34, 77, 120];
 

@@ -12,7 +12,7 @@ import { byChannels, byInputs, byTime, WEIGHTS } from '../fixtures/window-models
 t.setTimeout(600_000);
 
 const [WIDTH, HEIGHT, FRAMES] = [96, 64, 150];
-const WORDS = ['--codec', 'ffv1', '--provider', 'cpu', '--segment-seconds', '0.5'];
+const WORDS = ['--codec', 'ffv1', '--provider', 'cpu', '--segment-seconds', '0.7'];
 
 /** Grey, so that no colour leaves the RGB that the networks see. */
 function clip(): Promise<string> {
