@@ -20,6 +20,7 @@ import {
   startJob,
 } from '../fixtures/job.js';
 import { sha256 } from '../fixtures/onnx.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 import { until } from '../fixtures/until.js';
 
 const FAST = ['--provider', 'cpu', '--crf', '0', '--preset', 'ultrafast'];
@@ -260,7 +261,8 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
     const options = ['--model', model, '--segment-seconds', '2', ...FAST];
     const args = [at('long.ts'), at('long.mp4'), '--work-dir', at('work/long'), ...options];
     const env = (name: string) => ({ env: { ...withKey, TMPDIR: join(folder, name) } });
-    const first = startJob(2, args, env('first'));
+    const { env: own } = env('first');
+    const first = startJob(2, args, { env: { ...own, ...slowFfmpeg(folder) } });
     const environments: string[] = [];
     await until('two segments are in the journal', async () => {
       for (const pid of codecProcesses(join(folder, 'first'))) {
@@ -310,7 +312,7 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
     ];
     const env = { TMPDIR: join(folder, 'tmp'), AZURE_LOG_LEVEL: 'verbose' };
     const [ending, fresh] = [azurite.sas('films', 'rwdl', { endsIn: 600e3 }), azurite.sas('films', 'rwdl')];
-    const job = startJob(0, args(ending), { env, cwd: folder });
+    const job = startJob(0, args(ending), { env: { ...env, ...slowFfmpeg(folder) }, cwd: folder });
     await until('a segment is in the journal', async () =>
       container.getBlobClient('kept.mp4.framescatter/segment-000000.json').exists(),
     );
@@ -331,7 +333,7 @@ t.test('jobs on Azurite', { skip: withoutAzurite }, async (t) => {
     const film = await makeClip('long-ts');
     await put(container, 'replaced.ts', film);
     const args = [at('replaced.ts'), at('replaced.mp4'), '--model', model, '--segment-seconds', '2', ...FAST];
-    const job = startJob(0, args, { env: withKey });
+    const job = startJob(0, args, { env: { ...withKey, ...slowFfmpeg(folder) } });
     await until('a segment is in the journal', async () =>
       container.getBlobClient('replaced.mp4.framescatter/segment-000000.json').exists(),
     );

@@ -1,14 +1,13 @@
 /** Jobs at 10 and 12 bits: every sample, in every codec; HDR metadata; work begun at another depth. */
-import { existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type HdrMetadata, isSameHdr } from '../../src/video/formats/hdr-metadata.js';
 import { probe } from '../../src/video/source/probe.js';
 import { ffmpegClip } from '../fixtures/clips.js';
-import { identityModel, slowModel } from '../fixtures/identity-model.js';
-import { decodedSamples, killRanks, ourLines, probed, runJob, startJob } from '../fixtures/job.js';
-import { until } from '../fixtures/until.js';
+import { identityModel } from '../fixtures/identity-model.js';
+import { decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
+import { KILLED_AT, runUntil } from '../fixtures/port-jobs.js';
 
 t.setTimeout(600_000);
 
@@ -248,29 +247,25 @@ t.test('dynamic metadata are named, and left out', async (t) => {
 });
 
 /** Kills a job of `words` when its first segments are recorded. */
-async function killedJob(words: readonly [input: string, output: string, ...string[]]): Promise<void> {
-  const [, output] = words;
-  const job = startJob(0, words);
-  await until('a segment', async () => existsSync(join(`${output}.framescatter`, 'segment-000001.json')));
-  await killRanks(output);
-  await job.result;
+async function killedJob(t: Test, words: readonly string[]): Promise<void> {
+  t.not((await runUntil(KILLED_AT, 0, words)).code, 0, 'it is killed');
 }
 
 t.test('a killed job resumes: to the same bits, and at the depth at which it was begun', async (t) => {
   const folder = t.testdir();
-  const model = await slowModel(folder);
+  const model = await identityModel(folder);
   const clip = await longClip();
   const [whole, killed, eight] = ['whole', 'killed', 'eight'].map((name) => join(folder, `${name}.mkv`));
   const words = ['--codec', 'ffv1', '--model', model, '--provider', 'cpu', '--segment-seconds', '0.2'];
   t.equal((await runJob(2, [clip, whole ?? '', ...words])).code, 0);
-  await killedJob([clip, killed ?? '', ...words]);
+  await killedJob(t, [clip, killed ?? '', ...words]);
   const { code, stderr } = await runJob(3, [clip, killed ?? '', ...words]);
   t.equal(code, 0, stderr);
   t.match(stderr, /resuming after \d+ frames/);
   t.ok((await fs.readFile(killed ?? '')).equals(await fs.readFile(whole ?? '')));
 
   // Its journal is that of a version that knew 8 bits alone.
-  await killedJob([clip, eight ?? '', ...words, '--depth', '8']);
+  await killedJob(t, [clip, eight ?? '', ...words, '--depth', '8']);
   const other = await runJob(0, [clip, eight ?? '', ...words, '--depth', '10']);
   t.equal(other.code, 1, other.stderr);
   t.match(ourLines(other.stderr).join('\n'), /does not match this job: .*depth was unset, now 10/);

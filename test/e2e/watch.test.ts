@@ -8,6 +8,7 @@ import { localRunner } from '../../src/watch/local-runner.js';
 import { makeClip } from '../fixtures/clips.js';
 import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, jobPids, killRanks, MPI_ENVIRONMENT, nothingLeft } from '../fixtures/job.js';
+import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 import { until } from '../fixtures/until.js';
 import { FAST, STATE, startedVideos, startWatcher } from '../fixtures/watcher.js';
 
@@ -95,13 +96,14 @@ t.test('a watcher is killed, with its job and without: another finishes', async 
   const args = [input, '--out', out, '--once', '--poll', '0.2', ...words];
   const segment = (number: number) => exists(join(`${output}.framescatter`, `segment-00000${number}.json`));
 
-  const first = startWatcher(args);
+  const slow = slowFfmpeg(folder);
+  const first = startWatcher(args, slow);
   await until('a segment is done', () => segment(0));
   process.kill(first.pid, 'SIGKILL');
   await killRanks(output);
   t.equal((await first.result).code, 137);
 
-  const second = startWatcher(args);
+  const second = startWatcher(args, slow);
   await until('another segment is done', () => segment(2));
   process.kill(second.pid, 'SIGKILL');
   await second.result;
@@ -124,7 +126,7 @@ t.test('a watcher that is to end stops its job in order; mpirun', async (t) => {
   await fs.copyFile(await makeClip('long-ts'), join(input, 'long.ts'));
   const words = ['--', '--model', model, '--segment-seconds', '2', ...FAST];
   const args = [input, '--out', out, '--poll', '0.2', '--ranks', '2', ...words];
-  const watcher = startWatcher(args, MPI_ENVIRONMENT);
+  const watcher = startWatcher(args, { ...MPI_ENVIRONMENT, ...slowFfmpeg(folder) });
   await until('a segment is done', () =>
     exists(join(out, 'long.ts.mkv.framescatter', 'segment-000000.json')),
   );
