@@ -37,7 +37,9 @@ export async function frozenHere(ranks: number, work: Work, surroundings: Surrou
   for (const pid of frozen) signal(pid, 'SIGCONT');
   const result = await ended(first, work);
   const story = `frozen: ${second.code}, then ${result.code}`;
-  if (frozen.length === 0) return { story, complaint: complaintOf(result, false) };
+  // It may be frozen when its work is done, and only its end is left.
+  const wasDone = result.code === 0 && foundOutput(second);
+  if (frozen.length === 0 || wasDone) return { story, complaint: complaintOf(result, false) };
   const refused = second.code === 1 && BUSY.test(second.stderr);
   const complaint = !refused
     ? `the second run was not refused: ${second.code} ${second.stderr}`
