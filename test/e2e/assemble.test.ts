@@ -24,7 +24,7 @@ import {
 } from '../fixtures/finish.js';
 
 // Dozens of short runs of ffmpeg, on whatever machine.
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 /** A tick: Matroska's millisecond, or the video's own in an ISO file; ffprobe prints microseconds. */
 const TICK = { mkv: 0.001, mp4: 0.000_101, mov: 0.000_101 } as const;

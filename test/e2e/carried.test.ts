@@ -25,7 +25,7 @@ import {
 } from '../fixtures/refused-clips.js';
 
 // Dozens of short runs of ffmpeg, on whatever machine.
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const FRAMES = Array.from({ length: 25 }, (_, frame) => frame);
 

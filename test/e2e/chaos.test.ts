@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { packageRoot } from '../../src/system/package.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 /** What the script complains of, and its last line. */
 function run(script: string, args: readonly string[]) {

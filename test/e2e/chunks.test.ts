@@ -9,7 +9,7 @@ import { type Manner, play } from '../fixtures/port-jobs.js';
 import { guided, SMALL } from '../fixtures/source-models.js';
 import { allOfWindow, CHUNK, inChunks, type WindowModel } from '../fixtures/window-models.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 /** Two frames are left over for the last chunk. */
 const [WIDTH, HEIGHT, FRAMES] = [96, 64, 30];

@@ -10,7 +10,7 @@ import { identityModel } from '../fixtures/identity-model.js';
 import { jobCommand, MPI_ENVIRONMENT } from '../fixtures/job.js';
 import { runWithOwnMounts, withoutOwnMounts } from '../fixtures/own-mounts.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 const MAIN = join(packageRoot(), 'dist', 'main.js');
 

@@ -20,7 +20,7 @@ import { identityModel } from '../fixtures/identity-model.js';
 import { runJob } from '../fixtures/job.js';
 
 // Dozens of short runs of ffmpeg, on whatever machine.
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const HDR: ColourTags = {
   ...{ matrix: 'bt2020nc', primaries: 'bt2020', transfer: 'smpte2084' },

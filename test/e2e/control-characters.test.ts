@@ -9,7 +9,7 @@ import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { MPI_ENVIRONMENT, runJob } from '../fixtures/job.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 const MAIN = join(packageRoot(), 'dist', 'main.js');
 const FORGED = 'framescatter: error: forged';

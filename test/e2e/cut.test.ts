@@ -13,7 +13,7 @@ import { probe, type SourceFacts } from '../../src/video/source/probe.js';
 import { type CutPlan, planCut, readPieces } from '../../src/video/split/cut.js';
 import { clipFolder, makeClip, makeClipAs } from '../fixtures/clips.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const SIZE = { frames: 10, bytes: 2 ** 26, mostBytes: 2 ** 30 };
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];

@@ -8,7 +8,7 @@ import { identityModel } from '../fixtures/identity-model.js';
 import { decodedFrames, runJob } from '../fixtures/job.js';
 import { keyframesOf } from '../fixtures/keyframes.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const TS_PACKET = 188;
 const H264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-g', '12', '-bf', '2'];

@@ -9,7 +9,7 @@ import { identityModel } from '../fixtures/identity-model.js';
 import { decodedSamples, ourLines, probed, runJob } from '../fixtures/job.js';
 import { KILLED_AT, runUntil } from '../fixtures/port-jobs.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const SIZE = '96x64';
 const NOISE = [{ from: { lavfi: `testsrc2=size=${SIZE}:rate=25,noise=alls=20:allf=t` } }];

@@ -6,7 +6,7 @@ import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { runJob } from '../fixtures/job.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 t.test('runs of ffmpeg and ffprobe in a job of one segment', async (t) => {
   const folder = t.testdir();

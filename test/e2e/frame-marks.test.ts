@@ -18,7 +18,7 @@ import {
 } from '../fixtures/odd-videos.js';
 import { framesOfJob, identityJob } from '../fixtures/whole-jobs.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 const sums = (frames: readonly { readonly md5: string }[]): readonly string[] => frames.map(({ md5 }) => md5);
 

@@ -8,7 +8,7 @@ import { identityModel } from '../fixtures/identity-model.js';
 import { decodedFrames, nothingLeft, ourLines, probed, type RunResult, runJob } from '../fixtures/job.js';
 import { enginesUsed, nvidiaFfmpeg, type Trouble } from '../fixtures/nvidia-ffmpeg.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 /** What of this file holds only where there is no GPU. */
 const NO_GPU = visibleGpus() > 0 ? { skip: 'there is a GPU' } : {};

@@ -16,7 +16,7 @@ import { type ClipKind, makeClip, makeClipAs } from '../fixtures/clips.js';
 import { nothingLeft, runJob } from '../fixtures/job.js';
 import { enginesUsed, nvidiaFfmpeg, type Trouble } from '../fixtures/nvidia-ffmpeg.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 /** What of this file holds only where there is no GPU. */
 const NO_GPU = visibleGpus() > 0 ? { skip: 'there is a GPU' } : {};

@@ -10,7 +10,7 @@ import { decodedFrames, jobPids, ourLines, runJob, startJob } from '../fixtures/
 import { runs } from '../fixtures/processes.js';
 import { until } from '../fixtures/until.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 /**
  * An ffmpeg that is slow to put the first output together: when its input ends it waits until `go` is there, and writes rubbish

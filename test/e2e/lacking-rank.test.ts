@@ -10,7 +10,7 @@ import { MPI_ENVIRONMENT, ourLines, programCommand } from '../fixtures/job.js';
 
 const MAIN = join(packageRoot(), 'dist', 'main.js');
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 /** A copy of the program as on a host of its own: without the addon, or with it but without the libraries beside it. */
 async function copyWith(folder: string, addon: 'no addon' | 'the addon alone'): Promise<string> {

@@ -12,7 +12,7 @@ import { I420 } from '../../src/video/formats/frame-format.js';
 import { makeClipAs } from '../fixtures/clips.js';
 import { ourLines, runJob } from '../fixtures/job.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const [WIDTH, HEIGHT] = [960, 540];
 const MIB = 2 ** 20;

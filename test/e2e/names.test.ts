@@ -7,7 +7,7 @@ import { identityModel, slowModel } from '../fixtures/identity-model.js';
 import { decodedFrames, endWithin, runJob, startJob } from '../fixtures/job.js';
 import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 /** 255 bytes, of which every character has three. */
 const LONGEST = `${'映'.repeat(83)}ab.mp4`;

@@ -14,7 +14,7 @@ import { encoderWork } from '../fixtures/encoder-work.js';
 import { nanModel } from '../fixtures/identity-model.js';
 import { decodedSamples, ourLines, runJob } from '../fixtures/job.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const [WIDTH, HEIGHT, FRAMES] = [64, 48, 40];
 const FRAME_BYTES = 1.5 * WIDTH * HEIGHT;

@@ -23,7 +23,7 @@ import {
 } from '../fixtures/spoiled-clips.js';
 
 // Dozens of short runs of ffmpeg, on whatever machine.
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 /** How many samples the first sound stream decodes to, and when the first of them and the last of its frames are heard. */
 async function sound(path: string) {

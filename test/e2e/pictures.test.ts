@@ -18,7 +18,7 @@ import { classifier, nanTable, networkFolder, type TableNetwork, yolo } from '..
 import { plainRowsOfPixels } from '../fixtures/table-reference.js';
 import { until } from '../fixtures/until.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const CPU = ['--provider', 'cpu'];
 

@@ -7,7 +7,7 @@ import { makeClip } from '../fixtures/clips.js';
 import { identityModel } from '../fixtures/identity-model.js';
 import { decodedFrames, ourLines, runJob } from '../fixtures/job.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const CPU = ['--provider', 'cpu', '--threads', '1'];
 

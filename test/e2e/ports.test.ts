@@ -38,7 +38,7 @@ import {
 } from '../fixtures/table-networks.js';
 import { decoded, type PlainRow, pixelsOf, plainRowsOf } from '../fixtures/table-reference.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 const BT601: Coding = { matrix: 'bt601', range: 'limited' };
 

@@ -18,7 +18,7 @@ import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 import { classifier, networkFolder } from '../fixtures/table-networks.js';
 import { until } from '../fixtures/until.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const CPU = ['--provider', 'cpu'];
 /** Of the clips here, which are not tagged. */

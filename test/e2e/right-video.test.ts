@@ -11,7 +11,7 @@ import { copiedStreams, decodedFrames, probed, runJob } from '../fixtures/job.js
 import { lateSound, lateVideo, stillFirst } from '../fixtures/odd-videos.js';
 import { framesOfJob, identityJob } from '../fixtures/whole-jobs.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 t.test('a video that begins long after the sound is found, by every run of ffmpeg', async (t) => {
   for (const extension of ['ts', 'flv', 'mkv'] as const) {

@@ -12,7 +12,7 @@ import { identityModel } from '../fixtures/identity-model.js';
 import { decodedFrames, jobCommand, MPI_ENVIRONMENT } from '../fixtures/job.js';
 import { randomNumbers } from '../fixtures/random.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 const [WIDTH, HEIGHT] = [192, 128];
 const SHORT = ['--segment-seconds', '1.6', '--provider', 'cpu'];

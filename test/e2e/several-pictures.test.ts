@@ -22,7 +22,7 @@ import {
 import { countedRun, runUntil } from '../fixtures/port-jobs.js';
 import type { StateModel } from '../fixtures/state-models.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 const SIZE = { width: 96, height: 64 };
 const FRAMES = 80;

@@ -18,7 +18,7 @@ import {
 import { kill } from '../fixtures/processes.js';
 import { slowFfmpeg } from '../fixtures/slow-ffmpeg.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'];
 const SHORT = ['--segment-seconds', '0.4', '--provider', 'cpu'];

@@ -16,7 +16,7 @@ import {
 import { processesWith, runs, stop } from '../fixtures/processes.js';
 import { until } from '../fixtures/until.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 interface Frozen {
   readonly job: RunningJob;

@@ -8,7 +8,7 @@ import { KILLED_AT, runUntil } from '../fixtures/port-jobs.js';
 import { bothWays, fading, matting, NEW, type StateModel } from '../fixtures/state-models.js';
 import { byChannels, byInputs, byTime, WEIGHTS } from '../fixtures/window-models.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const [WIDTH, HEIGHT, FRAMES] = [96, 64, 150];
 const SIZE = WIDTH * HEIGHT;

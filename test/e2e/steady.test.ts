@@ -8,7 +8,7 @@ import { modelFolder, pictureIdentity } from '../fixtures/onnx.js';
 import { KILLED_AT, runUntil } from '../fixtures/port-jobs.js';
 import { amplifier } from '../fixtures/steady-runs.js';
 
-t.setTimeout(900_000);
+t.setTimeout(1_800_000);
 
 const [WIDTH, HEIGHT, FRAMES] = [96, 64, 110];
 const WORDS = ['--codec', 'ffv1', '--provider', 'cpu', '--segment-seconds', '0.5'];

@@ -19,7 +19,7 @@ import { clipFolder, ffmpegClip, makeClip } from '../fixtures/clips.js';
 import { chaptersAndFormat, finish, firstPacketTime, packetDigests } from '../fixtures/finish.js';
 
 // Dozens of short runs of ffmpeg, on whatever machine.
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const brief = (streams: readonly StreamFacts[]) =>
   streams.map(({ type, codec, language, attachedPicture }) =>

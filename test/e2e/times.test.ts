@@ -12,7 +12,7 @@ import { type FinishOptions, finish as finishAs, firstPacketTime, shownTimes } f
 import { isoVideoTimes } from '../fixtures/iso-times.js';
 
 // Dozens of short runs of ffmpeg, on whatever machine.
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const X264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-threads', '1'];
 const PICTURE = { from: { lavfi: 'testsrc2=size=64x64:rate=25' } };

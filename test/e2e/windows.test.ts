@@ -9,7 +9,7 @@ import { modelIn } from '../fixtures/model-in.js';
 import { KILLED_AT, runUntil } from '../fixtures/port-jobs.js';
 import { byChannels, byInputs, byTime, WEIGHTS } from '../fixtures/window-models.js';
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 const [WIDTH, HEIGHT, FRAMES] = [96, 64, 150];
 const WORDS = ['--codec', 'ffv1', '--provider', 'cpu', '--segment-seconds', '0.7'];

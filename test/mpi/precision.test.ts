@@ -14,7 +14,7 @@ const noInt8 = multipliesInt8() ? false : 'this processor has neither VNNI nor A
 
 const ASKED = ['--provider', 'cpu', '--precision', 'int8'];
 
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 async function run(t: Test, name: string, abilities: readonly boolean[]) {
   const folder = t.testdir();

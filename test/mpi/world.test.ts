@@ -20,7 +20,7 @@ const lines = ({ stdout }: MpirunResult): Line[] =>
     .sort((a, b) => a.rank - b.rank);
 
 // Many short jobs: on a busy machine, more than the half minute that tap grants a file run on its own.
-t.setTimeout(600_000);
+t.setTimeout(1_800_000);
 
 for (const ranks of [1, 2, 3, 8]) {
   t.test(`moves frames on ${ranks} ranks`, async (t) => {

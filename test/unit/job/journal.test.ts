@@ -17,7 +17,7 @@ import { fileDigest } from '../../../src/system/file-digest.js';
 import { identityOf, stateOf } from '../../../src/system/process-identity.js';
 import { encoderWork } from '../../fixtures/encoder-work.js';
 
-t.setTimeout(120_000); // a silent lock is watched for eight seconds
+t.setTimeout(1_800_000); // a silent lock is watched for eight seconds
 
 const identity = { 'input size': 10, crf: 18 };
 

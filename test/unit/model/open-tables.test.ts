@@ -8,7 +8,7 @@ import { endToEnd, networkFolder } from '../../fixtures/table-networks.js';
 import { plainRowsOf } from '../../fixtures/table-reference.js';
 import { BT601, composed, type Made, type Manifest, made, sameRows } from '../../fixtures/table-runs.js';
 
-t.setTimeout(120_000);
+t.setTimeout(1_800_000);
 
 const [width, height] = [97, 63];
 const SIZE = [width, height] as const;

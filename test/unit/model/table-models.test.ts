@@ -39,7 +39,7 @@ import {
   VIDEO,
 } from '../../fixtures/table-runs.js';
 
-t.setTimeout(300_000);
+t.setTimeout(1_800_000);
 
 const LABELS = ['cat', 'a "dog", big', 'ÿ\u2028', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'];
 

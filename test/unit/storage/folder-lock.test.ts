@@ -5,7 +5,7 @@ import { JobError } from '../../../src/system/errors.js';
 import { type Ask, explore, sample, type Trial } from '../../fixtures/interleavings.js';
 import { randomNumbers } from '../../fixtures/random.js';
 
-t.setTimeout(120_000);
+t.setTimeout(1_800_000);
 
 interface Setting {
   readonly contenders: number;

@@ -5,7 +5,7 @@ import { runFfmpeg, runFfprobe } from '../../../src/video/ffmpeg/ffmpeg.js';
 import { declaredReordering } from '../../../src/video/mux/hevc-headers.js';
 import { inspectSegment } from '../../../src/video/mux/segment-packets.js';
 
-t.setTimeout(120_000);
+t.setTimeout(1_800_000);
 
 t.test('with and without B-frames, layers and cropping', async (t) => {
   const folder = t.testdir();

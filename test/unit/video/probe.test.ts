@@ -9,7 +9,7 @@ import { DEFAULT_LIMITS, probe, type StreamFacts, sourceLimits } from '../../../
 import { parseProbe } from '../../../src/video/source/probe-json.js';
 import { clipFolder, makeClip } from '../../fixtures/clips.js';
 
-t.setTimeout(120_000);
+t.setTimeout(1_800_000);
 
 const PIXEL_FORMATS = [
   {
