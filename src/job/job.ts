@@ -175,7 +175,7 @@ export function pipelineShape(
   { schedule }: Pick<RunOptions, 'schedule'>,
   { batch, share, graph }: Pick<PreparedJob, 'batch' | 'share' | 'graph'>,
 ): PipelineShape {
-  const { input, inputBytes, rowBytes, table, window, every, chunk, cuts } = graph;
+  const { input, inputBytes, rowBytes, table, window, every, chunk, cuts, tiles } = graph;
   return {
     ...{ batch, share, schedule, frameBytes: inputBytes, styledBytes: rowBytes },
     sample: input.sample,
@@ -184,6 +184,7 @@ export function pipelineShape(
     ...(every === undefined ? {} : { every }),
     ...(chunk === undefined ? {} : { chunk }),
     ...(cuts === undefined ? {} : { cuts }),
+    ...(tiles === undefined ? {} : { tiles }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { haloOf } from '../model/ports/window.js';
+import { runBytes } from '../model/session/inference.js';
 import type { SessionGraphs } from '../model/session/precision.js';
 import { PROVIDERS } from '../model/session/providers.js';
 import type { OpenedSession } from '../model/session/session.js';
@@ -61,8 +61,7 @@ export async function openSessions(
           localRank: world.localRank,
           localSize: world.localSize,
           ...(shape.sample === undefined ? {} : { sample: shape.sample }),
-          inputBytes: (shape.batch + haloOf(shape.window)) * shape.frameBytes,
-          outputBytes: shape.batch * shape.styledBytes,
+          ...runBytes(shape),
           dryRun: tries[world.rank] ?? true,
         });
       opened ??= await watchdog.activity.during(TRIAL_RUN, opening());

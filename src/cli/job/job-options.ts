@@ -134,6 +134,13 @@ function runOptions<T>(parser: Argv<T>) {
   const group = RUN_GROUP;
   const work = deviceOptions(parser)
     .option('batch', { type: 'string', default: 'auto', group, describe: 'frames per inference' })
+    .option('tile', {
+      type: 'string',
+      default: 'auto',
+      group,
+      describe:
+        'run the model on tiles of a frame of at most so many pixels a side, or off; auto: where a frame does not fit into memory and tiles give the same result',
+    })
     .option('schedule', {
       type: 'string',
       choices: SCHEDULES,

@@ -6,6 +6,7 @@ import {
   type QueueOptions,
   type RunOptions,
   STALL_TIMEOUT,
+  type TileChoice,
 } from '../../job/context/options.js';
 import { isEnding, tableBeside } from '../../job/output/output-name.js';
 import { MOST_BATCH } from '../../job/prepare/batch.js';
@@ -228,6 +229,7 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     provider: parsed.provider,
     precision: parsed.precision,
     batch: autoOrCount('batch', parsed.batch, MOST_BATCH),
+    tile: tileChoice(parsed.tile),
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,
     ...encodingOf(parsed, parsed.format === undefined ? pathOf(output) : `video.${parsed.format}`, usage),
@@ -258,6 +260,17 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     ...loggingOf(JOB.name, parsed),
     progress: parsed.progress,
   };
+}
+
+/** Bounds of the side of a tile, in pixels. */
+const LEAST_TILE = 64;
+const MOST_TILE = 65_536;
+
+function tileChoice(text: string): TileChoice {
+  if (text === 'auto' || text === 'off') return text;
+  const side = /^[1-9]\d*$/.test(text) ? Number(text) : 0;
+  if (side >= LEAST_TILE && side <= MOST_TILE) return side;
+  throw usage(`--tile takes auto, off, or ${LEAST_TILE} to ${MOST_TILE} pixels, not ${JSON.stringify(text)}`);
 }
 
 function askedAudio(text: string | undefined): AudioChoice {

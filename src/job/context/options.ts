@@ -27,6 +27,9 @@ export type HwaccelName = (typeof HWACCELS)[number];
  */
 export const STALL_TIMEOUT = 1800;
 
+/** The most pixels of a tile's side. `auto`: tiles where frames do not fit into memory; `off`: never. */
+export type TileChoice = 'auto' | 'off' | number;
+
 /** The value of --model, where nobody gives one. */
 export const DEFAULT_MODEL = 'wave';
 
@@ -54,6 +57,8 @@ export interface RunOptions extends StreamChoices {
   readonly precision: PrecisionChoice;
   /** Frames per run of a rank. */
   readonly batch: 'auto' | number;
+  /** Whether frames go through the model in tiles. */
+  readonly tile: TileChoice;
   readonly schedule: ScheduleName;
   /** Intra-op threads per rank on the CPU. */
   readonly threads: 'auto' | number;

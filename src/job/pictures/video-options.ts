@@ -22,6 +22,7 @@ const OF_VIDEOS = {
   fps: undefined,
   cutThreshold: undefined,
   steady: 0,
+  tile: 'auto',
   trace: undefined,
   plan: undefined,
   ...KEEP_STREAMS,

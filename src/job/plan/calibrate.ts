@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { haloOf } from '../../model/ports/window.js';
-import { inferenceOf } from '../../model/session/inference.js';
+import { inferenceOf, runBytes } from '../../model/session/inference.js';
 import { disposeInferenceStreams } from '../../model/session/inference-streams.js';
 import { type OpenedSession, openSession } from '../../model/session/session.js';
 import { allocateBuffer } from '../../model/session/session-errors.js';
@@ -133,8 +133,7 @@ async function openRanks({ options, prepared, shape, perNode }: CalibrationReque
       openSession(prepared.graphs, {
         ...{ provider, threads, localRank, localSize: perNode, dryRun: true },
         ...(shape.sample === undefined ? {} : { sample: shape.sample }),
-        inputBytes: (shape.batch + haloOf(shape.window)) * shape.frameBytes,
-        outputBytes: shape.batch * shape.styledBytes,
+        ...runBytes(shape),
       }),
   );
   const settled = await Promise.allSettled(opening);

@@ -54,6 +54,7 @@ import {
   UPRIGHT,
 } from './outputs.js';
 import { openSource, type Source, withDisplayName } from './source.js';
+import { chooseTiling } from './tiling.js';
 
 /** Every decision of the root before the first frame. */
 export interface PreparedJob {
@@ -143,29 +144,34 @@ export async function prepareJob(
   const { model: chosen, files, notes } = modelFor(loaded, output, besides);
   const { model, notes: unwritten } = withPictures(chosen, videos, loaded.tables);
   const { frames: batch, why: batchReason } = batchFor(options.batch, model, wire.format, onGpu(options));
-  const graph = compose(model, wire.format, batch);
+  const whole = compose(model, wire.format, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.
   const ranks = options.split === 'frames' ? machines.length : 1;
-  const share = shareFor(batch, graph.window, graph.every);
+  const share = shareFor(batch, whole.window, whole.every);
   const fewer = fewerFrames(model);
-  refuseLargeBuffers({ batch: share + haloOf(graph.window), graph, fewer }, ranks);
-  refuseSampledRuns(options, graph);
-  const fp16 = fp16Graph(graph, graph.input.sample.bits, model, options);
+  refuseLargeBuffers({ batch: share + haloOf(whole.window), graph: whole, fewer }, ranks);
+  refuseSampledRuns(options, whole);
   const onCpus = cpuPrecision(model, options, machines, earlier);
   if (onCpus.warning !== undefined) storage.log.warn(onCpus.warning);
-  const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
   const rate = nominalRate(source.video.averageRate);
   const sampling = samplingOf(options);
   const wanted = framesTaken(sampling, (options.segmentSeconds * rate.num) / rate.den, rate);
-  const run = graph.every ?? 1;
+  const run = whole.every ?? 1;
   const segmentFrames = run * Math.max(1, Math.round(wanted / run));
-  const spec = graph.output && encodeSpec(options, wire, graph.output, rate, segmentFrames);
-  const memory = planMemory({
-    ...{ options, source, model, graph, spec, segmentFrames, machines },
-    batch: share + haloOf(graph.window),
-    onCpus: onCpus.precision,
+  const spec = whole.output && encodeSpec(options, wire, whole.output, rate, segmentFrames);
+  const tiling = chooseTiling({
+    ...{ asked: options.tile, earlier: made ?? earlier, model, batch, whole },
+    memoryOf: (graph) =>
+      planMemory({
+        ...{ options, source, model, graph, spec, segmentFrames, machines },
+        batch: share + haloOf(graph.window),
+        onCpus: onCpus.precision,
+      }),
+    split: options.split === 'frames' ? 'frames' : 'segments',
   });
-  memory.refuseLack(options.split === 'frames' ? 'frames' : 'segments');
+  const { graph, memory } = tiling;
+  const fp16 = fp16Graph(graph, graph.input.sample.bits, model, options);
+  const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
   const video = await videoOutput(output, spec, source, storage, options, (container) => {
     const specOf = (format: FrameFormat) => encodeSpec(options, wire, format, rate, segmentFrames);
     return planFurther(source, container, videos, graph.further, specOf);
@@ -181,6 +187,7 @@ export async function prepareJob(
     precision: options.precision,
     [ON_CPUS]: onCpus.precision,
     batch: batch,
+    ...tiling.identity,
     ...(video === undefined
       ? {}
       : {
@@ -234,6 +241,7 @@ export async function prepareJob(
       ...wire.notes,
       ...(video === undefined ? [] : videoNotes(video, source)),
       ...graph.notes,
+      ...tiling.notes,
       ...fp16.notes,
       ...fewRuns(source.video.frames, graph, machines.length),
     ],

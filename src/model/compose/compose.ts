@@ -7,6 +7,7 @@ import {
 } from '../../video/formats/frame-format.js';
 import { createGraphBuilder, type GraphBuilder } from '../graph/graph-builder.js';
 import { DataType, opsetOf } from '../graph/onnx.js';
+import type { Reach, Unbounded } from '../graph/reach.js';
 import type { LoadedModel } from '../load/loaded-model.js';
 import type { ComposedNetwork, ComposePlan, Size } from '../load/network.js';
 import { type Chunk, chunkOf } from '../ports/several.js';
@@ -26,10 +27,12 @@ import {
   planesFromBlocks,
   sampleTensor,
 } from './i420-ends.js';
+import { networkReach } from './network-reach.js';
 import { blocksThroughPixels, blocksToTable, NEIGHBOURS_INPUT } from './pixel-model.js';
 import { leaveStates, RESET_INPUT, type StateTensor, stateBytes } from './state-ends.js';
 import { steadied } from './steady-ends.js';
 import { type TablePlan, tableEnds } from './table-ends.js';
+import type { TilePlan } from './tiles.js';
 
 export const INPUT_NAME = 'frames';
 export const OUTPUT_NAME = 'styled';
@@ -87,6 +90,10 @@ export interface ComposedGraph {
    * fail: make a dry run before the first frame.
    */
   readonly verified: boolean;
+  /** Returns how far the network looks. */
+  readonly looks: () => Reach | Unbounded;
+  /** The tiles that the graph takes in place of whole frames, if it does: see `composeTiled`. */
+  readonly tiles?: TilePlan;
   /** Notes for the user, one line each: resizing. */
   readonly notes: readonly string[];
 }
@@ -201,6 +208,7 @@ export function compose(model: LoadedModel, input: FrameFormat, batch: number): 
     macsPerPixel:
       network.macs === undefined ? model.macsPerPixel : network.macs / (batch * input.width * input.height),
     verified: network.verified && others.verified,
+    looks: () => networkReach(model.io, network.shapes),
     notes: network.notes,
   };
 }

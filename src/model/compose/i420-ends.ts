@@ -133,7 +133,7 @@ export function crop(builder: GraphBuilder, x: string, to: Size, from: Size): st
 /**
  * Returns the indexes of `count` samples that follow a row of `side` by reflection, several times if needed.
  */
-function reflection(side: number, count: number): readonly number[] {
+export function reflection(side: number, count: number): readonly number[] {
   const whole = side % 2 === 0 ? side : side + 1;
   const period = Math.max(1, 2 * (whole - 1));
   return Array.from({ length: count }, (_, at) => {

@@ -2,6 +2,7 @@ import type { NativeSession } from '../../system/native.js';
 import type { SampleFormat } from '../../video/formats/frame-format.js';
 import type { CutPlan } from '../compose/compose.js';
 import type { TablePlan } from '../compose/table-ends.js';
+import type { TilePlan } from '../compose/tiles.js';
 import { frameAt } from '../ports/edges.js';
 import type { Chunk } from '../ports/several.js';
 import { haloOf, type Window } from '../ports/window.js';
@@ -9,6 +10,7 @@ import { type Scenes, sceneFinder } from './scenes.js';
 import { allocateBuffer } from './session-errors.js';
 import { openStates, type States } from './states.js';
 import { openRows, type TableRows } from './table-rows.js';
+import { tiledInferenceOf } from './tiled-inference.js';
 
 /** What a rank needs to know of a composed graph, to run it on frames that follow each other. */
 export interface InferenceShape {
@@ -28,6 +30,19 @@ export interface InferenceShape {
   readonly chunk?: Chunk;
   /** What stops at scene cuts, if anything does. */
   readonly cuts?: CutPlan;
+  /** The tiles that the graph takes in place of whole frames, if it does. */
+  readonly tiles?: TilePlan;
+}
+
+/** Returns the bytes of the graph's input of frames, and of its result. */
+export function runBytes({ batch, frameBytes, styledBytes, window, tiles }: InferenceShape): {
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+} {
+  return {
+    inputBytes: (batch + haloOf(window)) * (tiles?.tileBytes ?? frameBytes),
+    outputBytes: batch * (tiles?.resultBytes ?? styledBytes),
+  };
 }
 
 /** Runs a composed graph, and fills the rows of its table into the result. One shard at a time. */
@@ -49,7 +64,8 @@ interface Memory {
 
 /** Returns the inference of a session. Its own memory is allocated by the first run. */
 export function inferenceOf(session: NativeSession, shape: InferenceShape): Inference {
-  const { batch, frameBytes, styledBytes, window, table, cuts, every, chunk } = shape;
+  const { batch, frameBytes, styledBytes, window, table, cuts, every, chunk, tiles } = shape;
+  if (tiles !== undefined) return tiledInferenceOf(session, tiles, shape);
   const { before = 0 } = window ?? {};
   const halo = haloOf(window);
   const findScenes = cuts && sceneFinder(cuts, window);

@@ -2,7 +2,10 @@ import { JobError, messageOf } from '../../system/errors.js';
 import { type NativeSession, native } from '../../system/native.js';
 
 const LESS_MEMORY =
-  'this host, or the cgroup of its ranks, is out of memory: use fewer ranks there, a smaller --batch or a smaller video';
+  'this host, or the cgroup of its ranks, is out of memory: use fewer ranks there, a smaller --batch, --tile 1024 or a smaller video';
+
+/** Messages of ONNX Runtime, CUDA and the C++ library. */
+const NO_MEMORY = /out of memory|failed to allocate|bad_alloc|OUT_OF_MEMORY/i;
 
 /**
  * Allocates memory for frames, by `Native.allocate`.
@@ -24,6 +27,12 @@ export function allocateBuffer(bytes: number, session: NativeSession): Uint8Arra
 /** Returns the failure of a session, or of its dry run, as JobError `provider`, `limit` or `model`. */
 export function sessionFailure(error: unknown): JobError {
   const code = errorCode(error);
+  if (code === 'ERR_PROVIDER' && NO_MEMORY.test(messageOf(error))) {
+    return new JobError('limit', `the model does not fit into the memory of the GPU: ${messageOf(error)}`, {
+      hint: 'use a smaller --batch, fewer ranks for each GPU, or --tile 1024, which runs it on parts of a frame',
+      cause: error,
+    });
+  }
   if (code === 'ERR_PROVIDER') {
     return new JobError('provider', messageOf(error), {
       hint: 'run framescatter doctor to see what is missing, or use --provider cpu',
@@ -51,9 +60,6 @@ export interface FailedRun {
   readonly last: number;
   readonly batch: number;
 }
-
-/** Messages of ONNX Runtime, CUDA and the C++ library. */
-const NO_MEMORY = /out of memory|failed to allocate|bad_alloc|OUT_OF_MEMORY/i;
 
 /**
  * Returns the failure of a run in the middle of a video, after the dry run succeeded, as JobError `provider`,
