@@ -1,7 +1,8 @@
 /** Frames in tiles against whole frames, through the addon's own sessions. */
 import t, { type Test } from 'tap';
 import { type ComposedGraph, compose } from '../../src/model/compose/compose.js';
-import { composeTiled, planTiles, tileRule } from '../../src/model/compose/tiles.js';
+import { composeTiled } from '../../src/model/compose/compose-tiled.js';
+import { planTiles, tileRule } from '../../src/model/compose/tile-plan.js';
 import { loadModel } from '../../src/model/load/registry.js';
 import { inferenceOf } from '../../src/model/session/inference.js';
 import { native } from '../../src/system/native.js';
@@ -109,7 +110,7 @@ for (const [name, fixture] of Object.entries(NETWORKS)) {
     t.test(`${name}: ${width}x${height} in tiles of ${side} is the whole frame`, async (t) => {
       const input = { width, height, sample: I420, ...BT709 };
       const { model, graph } = await whole(t, fixture, input);
-      const tiles = planTiles(tileRule(model, graph), model, input, side);
+      const tiles = planTiles(tileRule(model, graph.looks()), model, input, side);
       if (tiles === undefined) return t.fail('one tile');
       t.ok(tiles.isExact);
       t.ok(tiles.columns.length * tiles.rows.length > 1);
@@ -127,7 +128,7 @@ for (const [name, fixture] of Object.entries(NETWORKS)) {
 t.test('10 bits', async (t) => {
   const input = { width: 200, height: 120, sample: I010, ...BT709 };
   const { model, graph } = await whole(t, NETWORKS.convolutions as ModelFixture, input);
-  const tiles = planTiles(tileRule(model, graph), model, input, 96);
+  const tiles = planTiles(tileRule(model, graph.looks()), model, input, 96);
   if (tiles === undefined) return t.fail('one tile');
   const frame = new Uint8Array(randomWords(200, 120, 10, 4).buffer);
   const made = await rowsOf(composeTiled(model, input, 1, tiles), frame);
@@ -153,7 +154,7 @@ t.test('tiles of a network that looks at whole frames are mixed where they meet'
   const [width, height] = [640, 352];
   const input = { width, height, sample: I420, ...BT709 };
   const { model, graph } = await whole(t, fixture, input);
-  const rule = tileRule(model, graph);
+  const rule = tileRule(model, graph.looks());
   t.match(rule, { reach: undefined, operator: 'GlobalAveragePool' });
   const tiles = planTiles(rule, model, input, 256);
   if (tiles === undefined) return t.fail('one tile');
@@ -194,7 +195,7 @@ t.test('a number that is not finite, in any tile, is told of its frame', async (
   };
   const input = { width: 192, height: 128, sample: I420, ...BT709 };
   const { model, graph } = await whole(t, fixture, input);
-  const tiles = planTiles(tileRule(model, graph), model, input, 64);
+  const tiles = planTiles(tileRule(model, graph.looks()), model, input, 64);
   if (tiles === undefined) return t.fail('one tile');
   const frames = new Uint8Array(3 * graph.inputBytes).fill(128);
   frames.fill(235, graph.inputBytes + 192 * 64 + 150, graph.inputBytes + 192 * 64 + 160);

@@ -1,13 +1,7 @@
 /** The choice of tiles: the user's, an earlier run's, or by the memory of the ranks. */
 import type { ComposedGraph } from '../../model/compose/compose.js';
-import {
-  composeTiled,
-  leastTile,
-  planTiles,
-  type TilePlan,
-  tileRule,
-  untiled,
-} from '../../model/compose/tiles.js';
+import { composeTiled } from '../../model/compose/compose-tiled.js';
+import { leastTile, planTiles, type TilePlan, tileRule, untiled } from '../../model/compose/tile-plan.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { JobError } from '../../system/errors.js';
 import type { TileChoice } from '../context/options.js';
@@ -97,7 +91,7 @@ function smaller(request: TilingRequest, lack: JobError): Tiling {
 function inTiles({ model, whole, batch, memoryOf }: TilingRequest, side: number): Tiling | undefined {
   const why = untiled(model);
   if (why !== undefined) throw usage(`"${model.name}" ${why}, so --tile does not apply`);
-  const rule = tileRule(model, whole);
+  const rule = tileRule(model, whole.looks());
   const least = leastTile(rule);
   if (side < least)
     throw usage(`"${model.name}" takes tiles from ${least} pixels a side, and --tile is ${side}`);
@@ -122,7 +116,7 @@ function changes(
   tiles: TilePlan | undefined,
   { model, whole }: Pick<TilingRequest, 'model' | 'whole'>,
 ): string {
-  const { reach, operator } = tileRule(model, whole);
+  const { reach, operator } = tileRule(model, whole.looks());
   const far = reach === undefined ? `looks at whole frames (${operator})` : `looks ${reach} pixels around`;
   const larger = reach === undefined ? '' : `; tiles of ${4 * reach} pixels or more would not`;
   return `they change the result, as the network ${far}${larger}. Edges are mixed over ${(tiles?.shared ?? 0) / 2} pixels`;

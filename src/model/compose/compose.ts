@@ -32,7 +32,7 @@ import { blocksThroughPixels, blocksToTable, NEIGHBOURS_INPUT } from './pixel-mo
 import { leaveStates, RESET_INPUT, type StateTensor, stateBytes } from './state-ends.js';
 import { steadied } from './steady-ends.js';
 import { type TablePlan, tableEnds } from './table-ends.js';
-import type { TilePlan } from './tiles.js';
+import type { TilePlan } from './tile-plan.js';
 
 export const INPUT_NAME = 'frames';
 export const OUTPUT_NAME = 'styled';

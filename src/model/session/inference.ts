@@ -2,7 +2,7 @@ import type { NativeSession } from '../../system/native.js';
 import type { SampleFormat } from '../../video/formats/frame-format.js';
 import type { CutPlan } from '../compose/compose.js';
 import type { TablePlan } from '../compose/table-ends.js';
-import type { TilePlan } from '../compose/tiles.js';
+import type { TilePlan } from '../compose/tile-plan.js';
 import { frameAt } from '../ports/edges.js';
 import type { Chunk } from '../ports/several.js';
 import { haloOf, type Window } from '../ports/window.js';

@@ -8,8 +8,7 @@ import {
   samplesOf,
 } from '../../video/formats/frame-format.js';
 import { reflection } from '../compose/i420-ends.js';
-import type { TilePlan, TileSpan } from '../compose/tiles.js';
-import type { Inference } from './inference.js';
+import type { TilePlan, TileSpan } from '../compose/tile-plan.js';
 import { allocateBuffer } from './session-errors.js';
 
 /** The frames of a batch, and their rows of the result. */
@@ -30,7 +29,7 @@ interface Memory {
  * Returns the inference of a session for tiles. A run takes one tile of every frame of a batch. Its own
  * memory is allocated by the first run.
  */
-export function tiledInferenceOf(session: NativeSession, plan: TilePlan, frames: TiledFrames): Inference {
+export function tiledInferenceOf(session: NativeSession, plan: TilePlan, frames: TiledFrames) {
   const { source, tile, scale, tileBytes, resultBytes, rows, columns } = plan;
   const { batch, frameBytes, styledBytes } = frames;
   const { sample } = source;
@@ -57,7 +56,11 @@ export function tiledInferenceOf(session: NativeSession, plan: TilePlan, frames:
   });
 
   return {
-    async *run(shard, styled, count) {
+    async *run(
+      shard: Uint8Array,
+      styled: Uint8Array,
+      count: number,
+    ): AsyncGenerator<number, void, undefined> {
       memory ??= open();
       const { input, output, strips } = memory;
       for (let at = 0; at < count; at += batch) {
@@ -108,7 +111,7 @@ function planesOf(layout: FrameLayout): readonly Plane[] {
   ];
 }
 
-/** Returns what copies a tile out of a frame. Beyond the frame's edges samples are reflected, as `compose` does. */
+/** Returns what copies a tile out of a frame. Beyond its edges samples are reflected, as in `compose`. */
 function cutter({ source, tile, columns, rows }: TilePlan) {
   const [from, to] = [planesOf(source), planesOf(tile)];
   const end = (spans: readonly TileSpan[], side: number): number => (spans.at(-1)?.start ?? 0) + side;

@@ -1,15 +1,14 @@
-/** Frames in tiles: where they lie, and how a graph for tiles is that of a frame. */
-import { type FrameFormat, type FrameLayout, frameBytes } from '../../video/formats/frame-format.js';
-import { isBounded, leastMultiple } from '../graph/reach.js';
+/** Frames in tiles: which models can be run on them, and where they lie. */
+import { type FrameLayout, frameBytes } from '../../video/formats/frame-format.js';
+import { isBounded, leastMultiple, type Reach, type Unbounded } from '../graph/reach.js';
 import type { LoadedModel } from '../load/loaded-model.js';
-import { type ComposedGraph, compose } from './compose.js';
 import { paddedSize } from './i420-ends.js';
 
 /** A tile along one axis, in pixels of the source frame. All are even, but for the end of a frame. */
 export interface TileSpan {
   /** Its first pixel. */
   readonly start: number;
-  /** The pixels that it gives: from `from` on mixed with those of the tile before, from `solid` on alone. */
+  /** What it gives: from `from` on mixed with the tile before, from `solid` on alone. */
   readonly from: number;
   readonly solid: number;
   readonly to: number;
@@ -58,12 +57,11 @@ export function untiled(model: LoadedModel): string | undefined {
   return fixedSize === undefined ? undefined : 'takes frames of one size';
 }
 
-/** Returns the rule for tiles of frames of which this graph makes a whole one. */
-export function tileRule({ multiple }: Pick<LoadedModel, 'multiple'>, { looks }: ComposedGraph): TileRule {
+/** Returns the rule for tiles of frames, where a model's network looks so far. */
+export function tileRule({ multiple }: Pick<LoadedModel, 'multiple'>, looks: Reach | Unbounded): TileRule {
   const even = multiple % 2 === 0 ? multiple : 2 * multiple;
-  const found = looks();
-  if (!isBounded(found)) return { step: even, reach: undefined, operator: found.operator };
-  return { step: leastMultiple(even, found.stride), reach: found.pixels + CHROMA_REACH, operator: undefined };
+  if (!isBounded(looks)) return { step: even, reach: undefined, operator: looks.operator };
+  return { step: leastMultiple(even, looks.stride), reach: looks.pixels + CHROMA_REACH, operator: undefined };
 }
 
 /** Returns the least side of a tile: neighbours share at most half of it. */
@@ -117,7 +115,7 @@ export function planTiles(
   };
 }
 
-/** Places tiles along one axis of a frame, padded to `area`. They begin `mixed` before the middle between two. */
+/** Places tiles along one axis of a frame, padded to `area`. Two are mixed `mixed` around their middle. */
 function spans(side: number, area: number, tile: number, shared: number, mixed: number): readonly TileSpan[] {
   const count = tile === area ? 1 : Math.ceil((area - shared) / (tile - shared));
   const starts = Array.from({ length: count }, (_, at) => Math.min(at * (tile - shared), area - tile));
@@ -132,26 +130,4 @@ function spans(side: number, area: number, tile: number, shared: number, mixed: 
       to: at + 1 === count ? side : Math.min(side, middle(at + 1) + mixed),
     }))
     .filter(({ from, to }) => from < to);
-}
-
-/** Composes the graph of a model for tiles, as one that makes frames of `input`. */
-export function composeTiled(
-  model: LoadedModel,
-  input: FrameFormat,
-  batch: number,
-  tiles: TilePlan,
-): ComposedGraph {
-  const { width, height } = tiles.tile;
-  const graph = compose(model, { ...input, width, height }, batch);
-  const output = { ...input, width: input.width * tiles.scale, height: input.height * tiles.scale };
-  const outputBytes = frameBytes(output);
-  const perPixel = graph.macsPerPixel;
-  const pixels = tiles.columns.length * tiles.rows.length * width * height;
-  return {
-    ...graph,
-    ...{ input, output, outputBytes, tiles },
-    inputBytes: frameBytes(input),
-    rowBytes: outputBytes + input.sample.bytesPerSample,
-    macsPerPixel: perPixel && (perPixel * pixels) / (input.width * input.height),
-  };
 }
