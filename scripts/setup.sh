@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up a fresh clone: system packages, npm packages, the native addon, the program. It can be repeated at
 # any time, and does not replace what is installed, from whatever source. With --tests it also installs what
-# only the tests need (Slurm, openssl, Chromium). Without apt-get it prints what to install by hand, and continues if
+# only the tests need (Slurm, openssl, software Vulkan, Chromium). Without apt-get it prints what to install by hand, and continues if
 # nothing is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,6 +17,12 @@ has_mpi() { # any MPI: a compiler that finds its headers, and a launcher
   { has mpirun || has srun; } && "${MPICXX:-mpicxx}" -E -x c++ - <<<'#include <mpi.h>' >/dev/null 2>&1
 }
 
+has_vulkan_driver() { # or a system whose own is too old for WebGPU: its tests are skipped there
+  local release
+  compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null && return
+  release=$(. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && printf %s "${VERSION_ID:-0}") || release=0
+  [ "$release" -lt 13 ]
+}
 has_chromium() { has chromium || has chromium-browser || has google-chrome; }
 
 missing=() debian=() rpm=()
@@ -34,6 +40,7 @@ need ssh openssh-client openssh-clients has ssh
 if [ "${1:-}" = --tests ]; then
   need Slurm 'slurm-wlm munge' 'slurm slurm-slurmctld slurm-slurmd munge' has sbatch slurmctld slurmd munged
   need openssl openssl openssl has openssl
+  need 'a Vulkan driver' mesa-vulkan-drivers mesa-vulkan-drivers has_vulkan_driver
   need Chromium chromium chromium has_chromium
 fi
 

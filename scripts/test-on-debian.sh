@@ -28,7 +28,7 @@ readonly CLONE=/root/framescatter
 # In addition to this machine's Node.js. From npm packages, which hold the binary and its headers.
 readonly NODES=(22.23.5 24.9.0)
 readonly UNIT=(test/unit/*/*.test.ts test/native/*.test.ts test/mpi/*.test.ts)
-readonly JOBS=(test/e2e/{streams,other-streams,decode,encode,assemble,ffmpeg,failures,stall,job,slurm*}.test.ts)
+readonly JOBS=(test/e2e/{streams,other-streams,decode,encode,assemble,ffmpeg,failures,stall,job,slurm*,webgpu}.test.ts)
 
 say() { printf '%s: %s\n' "$suite" "$*"; }
 impossible() { say "not run: $*"; exit $IMPOSSIBLE; }

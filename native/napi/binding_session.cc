@@ -9,6 +9,7 @@
 #include "ort/inference_thread.h"
 #include "ort/provider.h"
 #include "ort/session.h"
+#include "vulkan/vulkan_adapters.h"
 
 namespace framescatter {
 
@@ -184,6 +185,39 @@ Napi::Value runtimeInfo(const Napi::CallbackInfo& info) {
   });
 }
 
+const char* textOf(AdapterKind kind) {
+  switch (kind) {
+    case AdapterKind::kDiscrete:
+      return "discrete";
+    case AdapterKind::kIntegrated:
+      return "integrated";
+    case AdapterKind::kVirtual:
+      return "virtual";
+    case AdapterKind::kCpu:
+      return "software";
+    case AdapterKind::kOther:
+      return "other";
+  }
+  return "other";
+}
+
+Napi::Value listVulkanAdapters(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const auto adapters = vulkanAdapters();
+    if (!adapters) return info.Env().Null();
+    auto list = Napi::Array::New(info.Env(), adapters->size());
+    for (std::uint32_t i = 0; i < adapters->size(); ++i) {
+      const auto& [name, driver, kind] = adapters->at(i);
+      auto object = Napi::Object::New(info.Env());
+      object.Set("name", name);
+      object.Set("driver", driver);
+      object.Set("kind", textOf(kind));
+      list.Set(i, object);
+    }
+    return list;
+  });
+}
+
 Napi::Value onRuntimeMessage(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (!info[0].IsFunction()) throw Error(ErrorCode::kArgument, "listener must be a function");
@@ -197,6 +231,7 @@ Napi::Value onRuntimeMessage(const Napi::CallbackInfo& info) {
 void exportSession(Napi::Env env, Napi::Object exports) {
   Addon::of(env).sessionClass = Napi::Persistent(SessionObject::define(env));
   exports.Set("createSession", Napi::Function::New(env, createSession, "createSession"));
+  exports.Set("vulkanAdapters", Napi::Function::New(env, listVulkanAdapters, "vulkanAdapters"));
   exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
   exports.Set("runtimeInfo", Napi::Function::New(env, runtimeInfo, "runtimeInfo"));
   exports.Set("onRuntimeMessage", Napi::Function::New(env, onRuntimeMessage, "onRuntimeMessage"));

@@ -7,6 +7,7 @@
 
 #include "cuda/cuda_runtime.h"
 #include "cuda/cuda_stream.h"
+#include "vulkan/vulkan_adapters.h"
 
 namespace framescatter {
 
@@ -39,7 +40,13 @@ std::string missingLibrary(const std::string& text) {
 }
 
 Error providerError(Provider provider, const std::string& text) {
-  const std::string name = traitsOf(provider).label;
+  const auto& traits = traitsOf(provider);
+  const std::string name = traits.label;
+  if (traits.whatIsMissing != nullptr) {
+    if (const auto missing = traits.whatIsMissing(text); !missing.empty()) {
+      return {ErrorCode::kProvider, name + " is unavailable: " + missing};
+    }
+  }
   const auto library = missingLibrary(text);
   if (library.empty()) return {ErrorCode::kProvider, name + " is unavailable: " + text};
   // These come with ONNX Runtime for GPUs; any other comes with CUDA, cuDNN or TensorRT.
@@ -93,6 +100,28 @@ void appendTensorRt(Ort::SessionOptions& ort, const SessionOptions& options, voi
   appendCuda(ort, options, stream, cudaGraph);
 }
 
+void appendWebGpu(Ort::SessionOptions& ort, const SessionOptions& /*options*/, void* /*stream*/,
+                  bool /*cudaGraph*/) {
+  // In NHWC, its default, a convolution of 6 channels gives wrong numbers (ONNX Runtime's issue 29651).
+  ort.AppendExecutionProvider("WebGPU", Settings{{"preferredLayout", "NCHW"}});
+}
+
+std::string vulkanLack(const std::string& text) {
+  if (text.find("WebGPU adapter") == std::string::npos) return {};
+  const auto adapters = vulkanAdapters();
+  if (!adapters) {
+    return "the library libvulkan.so.1 is missing: install the Vulkan loader (Debian: libvulkan1) and the "
+           "Vulkan driver of the GPU";
+  }
+  if (adapters->empty()) {
+    return "Vulkan finds no adapter: install the Vulkan driver of the GPU (Debian: mesa-vulkan-drivers; "
+           "NVIDIA: the one of its own driver)";
+  }
+  const auto& [name, driver, kind] = adapters->front();
+  return "the Vulkan driver of " + name + (driver.empty() ? "" : " (" + driver + ")") +
+         " lacks what WebGPU needs: install a newer one (Mesa 23 or later)";
+}
+
 constexpr std::array kCpuPaths{ExecutionPath::kCallerMemory};
 constexpr std::array kCudaPaths{ExecutionPath::kCudaGraph, ExecutionPath::kDeviceBuffers,
                                 ExecutionPath::kCallerMemory};
@@ -101,11 +130,13 @@ constexpr std::array kTensorRtPaths{ExecutionPath::kDeviceBuffers, ExecutionPath
 
 constexpr std::array<std::string_view, 6> kGpuErrors{"CUDA failure", "CUDNN failure", "CUBLAS failure",
                                                      "cudaError",    "CUDA error",    "TensorRT EP"};
+constexpr std::array<std::string_view, 4> kWebGpuErrors{"WebGPU adapter", "WebGPU device", "Device lost",
+                                                        "VK_ERROR"};
 // The texts of the pool, of ONNX Runtime's own allocators and of the C++ library.
 constexpr std::array<std::string_view, 3> kHostMemoryErrors{"there is not enough memory",
                                                             "Failed to allocate memory", "bad_alloc"};
 
-constexpr std::array<ProviderTraits, 3> kProviders{{
+constexpr std::array<ProviderTraits, 4> kProviders{{
     {.provider = Provider::kCpu,
      .name = "cpu",
      .label = "CPU",
@@ -116,6 +147,8 @@ constexpr std::array<ProviderTraits, 3> kProviders{{
                   bool /*cudaGraph*/) {},
      .pageLockedMemory = nullptr,
      .usesMemoryPool = true,
+     .oneAtATime = false,
+     .whatIsMissing = nullptr,
      .deviceErrors = {},
      .memoryErrors = kHostMemoryErrors},
     {.provider = Provider::kCuda,
@@ -127,6 +160,8 @@ constexpr std::array<ProviderTraits, 3> kProviders{{
      .append = appendCuda,
      .pageLockedMemory = "CudaPinned",
      .usesMemoryPool = false,
+     .oneAtATime = false,
+     .whatIsMissing = nullptr,
      .deviceErrors = kGpuErrors,
      .memoryErrors = {}},
     {.provider = Provider::kTensorRt,
@@ -138,7 +173,22 @@ constexpr std::array<ProviderTraits, 3> kProviders{{
      .append = appendTensorRt,
      .pageLockedMemory = "CudaPinned",
      .usesMemoryPool = false,
+     .oneAtATime = false,
+     .whatIsMissing = nullptr,
      .deviceErrors = kGpuErrors,
+     .memoryErrors = {}},
+    {.provider = Provider::kWebGpu,
+     .name = "webgpu",
+     .label = "WebGPU",
+     .executionProvider = "WebGpuExecutionProvider",
+     .paths = kCpuPaths,
+     .openStream = nullptr,
+     .append = appendWebGpu,
+     .pageLockedMemory = nullptr,
+     .usesMemoryPool = false,
+     .oneAtATime = true,
+     .whatIsMissing = vulkanLack,
+     .deviceErrors = kWebGpuErrors,
      .memoryErrors = {}},
 }};
 

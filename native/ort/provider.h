@@ -13,7 +13,7 @@
 
 namespace framescatter {
 
-enum class Provider { kCpu, kCuda, kTensorRt };
+enum class Provider { kCpu, kCuda, kTensorRt, kWebGpu };
 
 struct SessionOptions {
   Provider provider = Provider::kCpu;
@@ -40,7 +40,7 @@ enum class ExecutionPath {
 /// All facts in which the providers differ. A new provider is one more row in provider.cc.
 struct ProviderTraits {
   Provider provider;
-  /// `cpu`, `cuda`, `tensorrt`.
+  /// `cpu`, `cuda`, `tensorrt`, `webgpu`.
   const char* name;
   /// The name in messages.
   const char* label;
@@ -56,6 +56,11 @@ struct ProviderTraits {
   const char* pageLockedMemory;
   /// Takes the memory of its tensors from the environment's pool (runtime_environment.h).
   bool usesMemoryPool;
+  /// Only one session of the process may be opened, run or closed at a time.
+  bool oneAtATime;
+  /// Returns, for an error of ONNX Runtime while a session opens, what is missing on this host and what to
+  /// do, as a clause; empty if nothing is. Null if ONNX Runtime's texts say enough.
+  std::string (*whatIsMissing)(const std::string& text);
   /// Texts by which an error of ONNX Runtime shows that the device has failed.
   std::span<const std::string_view> deviceErrors;
   /// Texts by which an error of ONNX Runtime shows that the host has run out of memory.

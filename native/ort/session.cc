@@ -72,9 +72,19 @@ Session::Session(SessionOptions options, DeviceAccess access)
   for (const auto path : access_.paths) paths_.emplace_back(path, options_);
 }
 
-Session::~Session() { close(); }
+Session::~Session() {
+  const auto lock = turn();
+  close();
+}
+
+/// Waits until no other session is busy, if its provider allows one at a time.
+std::unique_lock<std::mutex> Session::turn() const {
+  static std::mutex& busy = *std::make_unique<std::mutex>().release();
+  return traitsOf(options_.provider).oneAtATime ? std::unique_lock(busy) : std::unique_lock<std::mutex>();
+}
 
 void Session::load(ConstBytes model) {
+  const auto lock = turn();
   // The environment comes first: ONNX Runtime logs through it when it loads a provider's library.
   const auto& env = runtimeEnvironment();
   for (auto& options : paths_) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -76,6 +77,7 @@ class Session {
     Ort::RunOptions callerMemoryRun;
   };
 
+  [[nodiscard]] std::unique_lock<std::mutex> turn() const;
   void open(const Ort::Env& env, PathOptions& options, ConstBytes model);
   void close() noexcept;
   void verify(const PathOptions& options);

@@ -7,6 +7,7 @@ import type { World } from '../mpi/world.js';
 import type { PipelineShape } from '../pipeline/pipeline.js';
 import type { Log } from '../report/log.js';
 import { JobError, messageOf } from '../system/errors.js';
+import type { ProviderName } from '../system/native.js';
 import { TRIAL_RUN } from '../watchdog/activity.js';
 import { onRoot } from './collective.js';
 import type { RunContext } from './context/context.js';
@@ -16,7 +17,8 @@ import { firstPerNode } from './first-per-node.js';
 type SessionStatement =
   | {
       readonly ok: true;
-      readonly provider: string;
+      readonly provider: ProviderName;
+      readonly device: string | null;
       readonly precision: string;
       readonly fallback: string | null;
       readonly notes: string | null;
@@ -65,10 +67,11 @@ export async function openSessions(
           dryRun: tries[world.rank] ?? true,
         });
       opened ??= await watchdog.activity.during(TRIAL_RUN, opening());
-      const { provider, precision, fallback, notes } = opened;
+      const { provider, device, precision, fallback, notes } = opened;
       return {
         ok: true,
         provider,
+        device: short(device),
         precision,
         fallback: short(fallback),
         notes: short(notes.length > 0 ? notes.join('; ') : undefined),
@@ -115,7 +118,10 @@ function sessionFailure(statement: SessionStatement & { readonly ok: false }, wo
 }
 
 function logProviders(log: Log, statements: readonly SessionStatement[]): void {
-  const providers = statements.flatMap((one) => (one.ok ? [`${one.provider} in ${one.precision}`] : []));
+  const named = ({ provider, device }: SessionStatement & { readonly ok: true }): string =>
+    device === null ? provider : `${provider} on ${device}`;
+  const opened = statements.flatMap((one) => (one.ok ? [one] : []));
+  const providers = opened.map((one) => `${named(one)} in ${one.precision}`);
   const kinds = [...new Set(providers)];
   const counts = kinds
     .map((kind) => `${providers.filter((one) => one === kind).length} x ${kind}`)
@@ -124,7 +130,10 @@ function logProviders(log: Log, statements: readonly SessionStatement[]): void {
   const notes = new Set(statements.flatMap((one) => (one.ok && one.notes !== null ? [one.notes] : [])));
   for (const note of notes) log.info(note);
   const reason = statements.flatMap((one) => (one.ok && one.fallback !== null ? [one.fallback] : []))[0];
-  if (reason !== undefined) log.warn(`CUDA is unavailable, falling back to the CPU: ${reason}`);
+  const used = opened.find(({ fallback }) => fallback !== null)?.provider ?? 'cpu';
+  if (reason !== undefined) log.warn(`falling back to ${PROVIDERS[used].title}: ${reason}`);
+  if (kinds.length > 1 && opened.some(({ device }) => device !== null))
+    log.warn('ranks on different devices give frames that may differ in their last bits');
 }
 
 function short(text: string | undefined): string | null {

@@ -15,11 +15,20 @@ export interface WorldInfo {
   readonly library: string;
 }
 
-export type ProviderName = 'cpu' | 'cuda' | 'tensorrt';
+export type ProviderName = 'cpu' | 'cuda' | 'tensorrt' | 'webgpu';
+
+/** A device that Vulkan offers. */
+export interface VulkanAdapter {
+  readonly name: string;
+  /** The driver's name and version; empty if it does not say. */
+  readonly driver: string;
+  /** `software` computes on the CPU. */
+  readonly kind: 'discrete' | 'integrated' | 'virtual' | 'software' | 'other';
+}
 
 export interface SessionOptions {
   readonly provider: ProviderName;
-  /** Device number among the visible ones; ignored on the CPU. */
+  /** Device number among the visible ones; ignored on the CPU and by WebGPU, which takes the first one. */
   readonly device: number;
   /** Intra-op threads on the CPU; at least 1. */
   readonly threads: number;
@@ -118,8 +127,13 @@ export interface Native {
    * of its ends, for the caller to close. A child process inherits one only if it is passed on.
    */
   openPipe(capacity: number): { readonly readEnd: number; readonly writeEnd: number };
-  /** Returns ONNX Runtime's version and the providers that this build can load: `cpu`, `cuda`, `tensorrt`. */
-  runtimeInfo(): { readonly version: string; readonly providers: readonly string[] };
+  /** Returns ONNX Runtime's version and the providers that this build can load: `cpu`, `webgpu`, ... */
+  runtimeInfo(): { readonly version: string; readonly providers: readonly ProviderName[] };
+  /**
+   * Returns Vulkan's adapters, the one that WebGPU takes first; null if Vulkan's loader is not installed.
+   * Loads the drivers.
+   */
+  vulkanAdapters(): readonly VulkanAdapter[] | null;
   /**
    * Calls `listener` with each message of ONNX Runtime's log, from warnings up, instead of an earlier one.
    * Without one, ONNX Runtime logs only fatal errors, to standard error. For `--verbose`.

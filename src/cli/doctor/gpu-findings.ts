@@ -1,4 +1,5 @@
 import { SMALL_BYTES, smallGraph } from '../../model/graph/small-graph.js';
+import { PROVIDERS } from '../../model/session/providers.js';
 import { messageOf } from '../../system/errors.js';
 import type { Native, ProviderName } from '../../system/native.js';
 import type { Finding } from './finding.js';
@@ -16,10 +17,6 @@ const NO_LIBRARIES = {
   remedy: "ONNX Runtime's CUDA libraries are missing: bash scripts/setup-cuda.sh",
   fatal: false,
 } as const;
-const UNUSABLE = {
-  cuda: 'jobs use the CPU; CUDA 12 and cuDNN 9 must be where the dynamic loader finds them',
-  tensorrt: 'only --provider tensorrt needs it: TensorRT 10 must be where the dynamic loader finds it',
-} as const;
 
 /** Counts the GPUs and runs a small graph on each, by every provider whose library is there. */
 export async function gpuFindings(
@@ -28,7 +25,7 @@ export async function gpuFindings(
 ): Promise<readonly Finding[]> {
   if (visible === 0) return [{ subject: 'GPUs', found: 'none visible', lack: NO_GPU }];
   const found = `${visible} visible`;
-  const has = (provider: string): boolean => libraries.includes(`libonnxruntime_providers_${provider}.so`);
+  const has = (provider: ProviderName): boolean => libraries.includes(PROVIDERS[provider].library ?? '');
   if (!has('cuda')) return [{ subject: 'GPUs', found, lack: NO_LIBRARIES }];
   const findings: Finding[] = [{ subject: 'GPUs', found }, await tried('cuda', visible, addon)];
   if (has('tensorrt')) findings.push(await tried('tensorrt', visible, addon));
@@ -36,18 +33,18 @@ export async function gpuFindings(
 }
 
 async function tried(
-  provider: 'cuda' | 'tensorrt',
+  provider: ProviderName,
   visible: number,
   addon: () => Pick<Native, 'createSession'>,
 ): Promise<Finding> {
-  const subject = provider === 'cuda' ? 'CUDA' : 'TensorRT';
+  const { title: subject, remedy } = PROVIDERS[provider];
   const notes = new Set<string>();
   for (let device = 0; device < visible; device += 1) {
     try {
       for (const note of await runSmall(provider, device, addon())) notes.add(note);
     } catch (error) {
       const found = `GPU ${device}: ${messageOf(error)}`;
-      return { subject, found, lack: { remedy: UNUSABLE[provider], fatal: false } };
+      return { subject, found, lack: { remedy, fatal: false } };
     }
   }
   const found = visible === 1 ? 'runs a small graph' : `runs a small graph on each of ${visible} GPUs`;
@@ -59,8 +56,8 @@ async function tried(
   };
 }
 
-/** Returns the session's notes on what is slower than it might be. */
-async function runSmall(
+/** Runs a small graph on a device. Returns the session's notes on what is slower than it might be. */
+export async function runSmall(
   provider: ProviderName,
   device: number,
   addon: Pick<Native, 'createSession'>,

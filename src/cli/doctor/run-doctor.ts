@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { listModels } from '../../model/load/catalogue.js';
+import { PROVIDERS } from '../../model/session/providers.js';
 import { launcherName } from '../../mpi/launcher.js';
 import { printable, printableJson } from '../../report/printable.js';
 import { visibleGpus } from '../../system/devices.js';
@@ -27,10 +28,9 @@ import { wirePlan } from '../../video/frames/wire.js';
 import { probe } from '../../video/source/probe.js';
 import type { Finding } from './finding.js';
 import { gpuFindings } from './gpu-findings.js';
+import { vulkanFinding } from './vulkan-finding.js';
 
 const run = promisify(execFile);
-/** The providers that are libraries of their own. */
-const GPU_PROVIDERS = ['cuda', 'tensorrt'];
 
 /** Checks and prints everything a job needs, with remedies. Returns exit code 1 if a job could not run. */
 export async function runDoctor(json: boolean): Promise<number> {
@@ -41,6 +41,7 @@ export async function runDoctor(json: boolean): Promise<number> {
     addon(),
     processor(),
     ...(await gpus()),
+    await vulkanFinding(native),
     ...(await videoEngines()),
     await models(),
   ];
@@ -114,10 +115,13 @@ async function mpirun(): Promise<Finding> {
 
 function addon(): Finding {
   try {
-    const { version } = native().runtimeInfo();
+    const { version, providers } = native().runtimeInfo();
     const libraries = onnxRuntimeLibraries();
-    const here = GPU_PROVIDERS.filter((name) => libraries.includes(`libonnxruntime_providers_${name}.so`));
-    return { subject: 'ONNX Runtime', found: `${version}; providers here: ${['cpu', ...here].join(', ')}` };
+    const here = providers.filter((name) => {
+      const { library } = PROVIDERS[name];
+      return library === undefined || libraries.includes(library);
+    });
+    return { subject: 'ONNX Runtime', found: `${version}; providers here: ${here.join(', ')}` };
   } catch (error) {
     return {
       subject: 'addon',

@@ -109,10 +109,11 @@ export function deviceOptions<T>(parser: Argv<T>) {
   return parser
     .option('provider', {
       type: 'string',
-      choices: ['auto', 'cpu', 'cuda', 'tensorrt'] as const,
+      choices: ['auto', 'cpu', 'cuda', 'tensorrt', 'webgpu'] as const,
       default: 'auto' as const,
       group,
-      describe: 'where to run the model; auto: CUDA where it works, otherwise the CPU',
+      describe:
+        'where to run the model; auto: CUDA where it works, then WebGPU on a GPU with Vulkan, then the CPU',
     })
     .option('precision', {
       type: 'string',

@@ -3,6 +3,7 @@ import type { ModelOverrides } from '../../model/load/derive-manifest.js';
 import { MAX_MULTIPLE } from '../../model/load/manifest-fields.js';
 import { type ConstantSource, constantSource } from '../../model/ports/constant-source.js';
 import type { PrecisionChoice } from '../../model/session/precision.js';
+import { PROVIDERS } from '../../model/session/providers.js';
 import type { JobError } from '../../system/errors.js';
 import type { ProviderName } from '../../system/native.js';
 import { optionValues } from '../parsing/option-values.js';
@@ -23,9 +24,12 @@ export function refuseOtherPrecision(
   { precision, provider }: { readonly precision: PrecisionChoice; readonly provider: 'auto' | ProviderName },
   usage: Usage,
 ): void {
-  if (precision === 'fp16' && provider === 'cpu')
-    throw usage('--precision fp16 is for GPUs: with --provider cpu a model runs in fp32 or int8');
-  if (precision === 'int8' && (provider === 'cuda' || provider === 'tensorrt'))
+  if (provider === 'auto') return;
+  const { runsFp16, runsInt8 } = PROVIDERS[provider];
+  const own = runsInt8 ? 'fp32 or int8' : 'fp32';
+  if (precision === 'fp16' && !runsFp16)
+    throw usage(`--precision fp16 is for GPUs with CUDA: with --provider ${provider} a model runs in ${own}`);
+  if (precision === 'int8' && !runsInt8)
     throw usage(`--precision int8 is for CPUs: with --provider ${provider} it has no effect`);
 }
 

@@ -88,7 +88,7 @@ export function sizedSessions(
       const found = kept && ready.get(kept);
       if (found !== undefined) return found;
       const graph = composed(model, size, batch);
-      if (opened.provider === 'cpu') refuseLackOfMemory(graph, world);
+      if (PROVIDERS[opened.provider].needsHostMemory) refuseLackOfMemory(graph, world);
       const session = await sessions.open(key, graphsOf(graph, model, options, onCpus), {
         provider: opened.provider,
         threads: options.threads,
@@ -136,7 +136,7 @@ export function refuseLackOfMemory(
   { bytes, input, batch }: Pick<PictureGraph, 'bytes' | 'input' | 'batch'>,
   world: Pick<World, 'localSize'>,
 ): void {
-  if (input.width * input.height < ESTIMATED_FROM_PIXELS || PROVIDERS.cpu.inDeviceMemory) return;
+  if (input.width * input.height < ESTIMATED_FROM_PIXELS) return;
   const working = workingMemory(bytes, channelBlock());
   if (working === undefined) return;
   const free = memoryOverride() ?? Math.min(...memoryBudgets().map((one) => one.free));

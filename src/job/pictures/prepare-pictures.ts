@@ -278,7 +278,7 @@ function refuseColumns({ spec }: OneTable): void {
 }
 
 function onGpu({ provider }: PicturesOptions): boolean {
-  return PROVIDERS[provider === 'auto' ? autoProvider(visibleGpus()) : provider].inDeviceMemory;
+  return PROVIDERS[provider === 'auto' ? autoProvider(visibleGpus()) : provider].gainsFromBatches;
 }
 
 /** Returns the name of the output of a picture, and its format. */

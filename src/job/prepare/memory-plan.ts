@@ -66,7 +66,7 @@ export function planMemory(job: PlannedJob): MemoryPlan {
 
   function working({ gpus, channelBlock }: RankMachine): number | undefined {
     const expected = provider === 'auto' ? autoProvider(gpus) : provider;
-    if (PROVIDERS[expected].inDeviceMemory) return graph.stateBytes;
+    if (!PROVIDERS[expected].needsHostMemory) return graph.stateBytes;
     if (!known.has(channelBlock)) known.set(channelBlock, workingMemory(graph.bytes, channelBlock));
     const bytes = known.get(channelBlock);
     if (bytes === undefined) return undefined;

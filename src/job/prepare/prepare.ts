@@ -332,7 +332,7 @@ function videoNotes({ spec, container, streams }: VideoOutput, { video }: Source
 
 /** Returns whether a job's rank here would run its model on a GPU. */
 export function onGpu({ provider }: Pick<JobOptions, 'provider'>): boolean {
-  return PROVIDERS[provider === 'auto' ? autoProvider(visibleGpus()) : provider].inDeviceMemory;
+  return PROVIDERS[provider === 'auto' ? autoProvider(visibleGpus()) : provider].gainsFromBatches;
 }
 
 /**

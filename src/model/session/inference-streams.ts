@@ -22,7 +22,7 @@ export async function openInferenceStreams(
   open: () => Promise<NativeSession>,
 ): Promise<{ readonly streams: InferenceStreams; readonly notes: readonly string[] }> {
   const first = await open();
-  if (!PROVIDERS[provider].inDeviceMemory) return { streams: [first], notes: first.notes };
+  if (PROVIDERS[provider].streams === 1) return { streams: [first], notes: first.notes };
   try {
     return { streams: [first, await open()], notes: first.notes };
   } catch (error) {

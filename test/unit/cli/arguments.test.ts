@@ -50,7 +50,12 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
     [['a', 'b', '--steady', '1.1'], /--steady/],
     [['a', 'b', '--size', 'huge'], /size[\s\S]*fast[\s\S]*fine/],
     [['a', 'b', '--precision', 'fp16', '--provider', 'cpu'], /fp16 is for GPUs/],
+    [
+      ['a', 'b', '--precision', 'fp16', '--provider', 'webgpu'],
+      /with --provider webgpu a model runs in fp32/,
+    ],
     [['a', 'b', '--precision', 'int8', '--provider', 'cuda'], /int8 is for CPUs/],
+    [['a', 'b', '--precision', 'int8', '--provider', 'webgpu'], /int8 is for CPUs/],
     [['a', 'b', '--codec', 'mpeg1'], /codec/],
     [['a', 'b', '--hwaccel', 'vaapi'], /hwaccel[\s\S]*auto[\s\S]*nvdec/],
     [['a', 'b', '--hwaccel', 'cuda', '--tolerant'], /--tolerant decodes in software/],

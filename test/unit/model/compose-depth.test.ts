@@ -205,6 +205,7 @@ t.test('the dry run is of mid-grey', async (t) => {
   const spied: SessionFactory = {
     allocate: (bytes) => addon.allocate(bytes, real[0] ?? null),
     runtimeInfo: () => addon.runtimeInfo(),
+    vulkanAdapters: () => addon.vulkanAdapters(),
     async createSession(...args) {
       const session = await addon.createSession(...args);
       real.push(session);

@@ -296,6 +296,7 @@ t.test('in one world ranks on GPUs run fp16, those on CPUs fp32', async (t) => {
     },
     allocate: (bytes: number) => new ArrayBuffer(bytes),
     runtimeInfo: () => ({ version: '1.30.0', providers: [] }),
+    vulkanAdapters: () => null,
   };
   const precisions = [];
   for (const provider of ['cuda', 'cpu', 'tensorrt'] as const) {

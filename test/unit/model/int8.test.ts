@@ -313,6 +313,7 @@ t.test('in one world ranks on CPUs run int8, those on GPUs what they ran', async
     },
     allocate: (bytes: number) => new ArrayBuffer(bytes),
     runtimeInfo: () => ({ version: '1.30.0', providers: [] }),
+    vulkanAdapters: () => null,
   };
   const sizes = { inputBytes: 6, outputBytes: 6 };
   const request = { ...sizes, threads: 1, localRank: 0, localSize: 1, dryRun: true } as const;

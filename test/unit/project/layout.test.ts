@@ -55,9 +55,10 @@ const NATIVE = join(packageRoot(), 'native');
 const NATIVE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   system: [],
   cuda: ['system'],
-  ort: ['system', 'cuda'],
+  vulkan: [],
+  ort: ['system', 'cuda', 'vulkan'],
   mpi: ['system'],
-  napi: ['system', 'cuda', 'ort', 'mpi'],
+  napi: ['system', 'cuda', 'vulkan', 'ort', 'mpi'],
 };
 const IMPORTED = /(?:from|import\()\s*'(\.[^']+)\.js'/g;
 
