@@ -11,13 +11,16 @@ import { AUDIO_CODECS } from '../../video/streams/stream-choices.js';
 import { loggingOptions } from '../parsing/common-options.js';
 import { CRF_HELP, codecNamed, DEPTH_HELP, PRESET_HELP } from './encoding.js';
 import { limitOptions } from './limit-options.js';
+import { partOptions } from './part-options.js';
 
 export const MODEL_GROUP = 'Model:';
 export const STRENGTH_HELP = 'from the source (0) to the model (1) and past it (1.5); default 1';
 
 /** Adds all of them to a parser. */
 export function jobOptions<T>(parser: Argv<T>) {
-  return queueOptions(outputOptions(readingOptions(runOptions(modelOptions(parser)))));
+  return queueOptions(
+    outputOptions(partOptions(readingOptions(runOptions(modelOptions(parser))), RUN_GROUP)),
+  );
 }
 
 function modelOptions<T>(parser: Argv<T>) {

@@ -38,6 +38,7 @@ import { optionValues, rationalOf, videoIndexOf } from '../parsing/option-values
 import { encodingOf } from './encoding.js';
 import { jobOptions } from './job-options.js';
 import { modelInputs, modelOverrides, refuseOtherPrecision } from './model-values.js';
+import { partOf, withPartNames } from './part-options.js';
 
 /** A job, or a queue of jobs. What is in folders decides whether it is a job of pictures: see route.ts. */
 export type JobCommand =
@@ -88,7 +89,7 @@ const { inRange, whole, autoOrCount } = optionValues(usage);
  * @throws {JobError} usage: when they are not a job's.
  */
 export function parseJob(argv: readonly string[]): JobCommand | Text {
-  const given = parseCommand(JOB, argv);
+  const given = parseCommand(JOB, withPartNames(argv));
   if (typeof given === 'string') return { kind: 'text', text: given };
   const { options: parsed, words, after } = given;
   const names = [...words, ...after];
@@ -250,6 +251,7 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     tolerant: parsed.tolerant,
     strict: parsed.strict,
     video: videoIndexOf(usage, parsed.video),
+    part: partOf(parsed, usage),
     report: parsed.report,
     trace: parsed.trace,
     table: parsed.table,

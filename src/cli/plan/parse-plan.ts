@@ -5,6 +5,7 @@ import { MOST_NODES, MOST_RANKS_PER_NODE, type PlanOptions } from '../../job/pla
 import { didYouMean } from '../../system/suggestion.js';
 import { jobOptions } from '../job/job-options.js';
 import { singleJob } from '../job/parse-job.js';
+import { withPartNames } from '../job/part-options.js';
 import { type CommandSpec, parseCommand, type Text, usageError } from '../parsing/command-line.js';
 import { optionValues } from '../parsing/option-values.js';
 
@@ -86,7 +87,7 @@ const NOT_PLANNED = ['out-dir', 'list', 'max-failures'] as const;
  * @throws {JobError} usage: when the arguments are not valid.
  */
 export function parsePlan(argv: readonly string[]): PlanCommand | Text {
-  const given = parseCommand(PLAN, argv);
+  const given = parseCommand(PLAN, withPartNames(argv));
   if (typeof given === 'string') return { kind: 'text', text: given };
   const { options: parsed } = given;
   const names = [...given.words, ...given.after];

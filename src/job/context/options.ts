@@ -8,6 +8,7 @@ import type { ProviderName } from '../../system/native.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import type { DepthRequest } from '../../video/codecs/depth.js';
 import type { Rational } from '../../video/formats/rational.js';
+import type { PartRequest } from '../../video/source/frame-range.js';
 import type { StreamChoices } from '../../video/streams/stream-choices.js';
 
 /** The split of a video: frames that rank 0 decodes, or segments of the compressed video. */
@@ -92,6 +93,8 @@ export interface RunOptions extends StreamChoices {
   readonly strict: boolean;
   /** Index of the video stream to process, as `probe` prints it; undefined: the file's main stream. */
   readonly video: number | undefined;
+  /** The part of the video to process; undefined: all of it. */
+  readonly part: PartRequest | undefined;
   readonly report: string | undefined;
   /** A file for the times of all stages, for trace viewers. */
   readonly trace: string | undefined;

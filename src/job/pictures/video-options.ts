@@ -41,6 +41,14 @@ export function refuseVideoOptions(options: RunOptions): void {
     throw new JobError('usage', '--output does not apply to pictures, which have one table', {
       hint: 'omit it: the first table of the model is written',
     });
+  if (options.part !== undefined)
+    throw new JobError(
+      'usage',
+      '--from, --to, --duration and --frames take a part of a video, not of pictures',
+      {
+        hint: 'they are for videos: omit them',
+      },
+    );
   if (given === undefined) return;
   const ofTable = given === 'table' || tableFormatNamed(options.format) !== undefined;
   const option = given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

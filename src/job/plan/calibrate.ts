@@ -153,11 +153,13 @@ function capacityOf({ prepared, shape, perNode }: CalibrationRequest): number {
 
 /** Returns the times of the places, in ticks: the beginning alone, if the video has no known length. */
 function timesOf({ source }: PreparedJob): readonly number[] {
-  const { video, duration } = source;
+  const { video, duration, range } = source;
   const seconds = video.duration ?? duration;
   if (seconds === undefined || video.startPts === undefined) return [BEGINNING];
   const { startPts, timeBase } = video;
-  return PLACES.map((part) => startPts + Math.floor((part * seconds * timeBase.den) / timeBase.num));
+  const from = range?.from ?? startPts;
+  const to = range?.to ?? startPts + Math.floor((seconds * timeBase.den) / timeBase.num);
+  return PLACES.map((part) => from + Math.floor(part * (to - from)));
 }
 
 /**
@@ -171,7 +173,7 @@ async function decodeAt(
   spent: Spent[],
 ): Promise<number> {
   const { frameBytes } = shape;
-  const { decoder } = await openDecoderNear(source, wire, time, { tolerant });
+  const { decoder } = await openDecoderNear({ ...source, range: undefined }, wire, time, { tolerant });
   await using _ = decoder;
   const slot = (at: number): Uint8Array => shard.subarray(at * frameBytes, (at + 1) * frameBytes);
   const most = shard.length / frameBytes;

@@ -15,6 +15,7 @@ import type { FrameFormat } from '../../video/formats/frame-format.js';
 import type { Rational } from '../../video/formats/rational.js';
 import { type WirePlan, wirePlan } from '../../video/frames/wire.js';
 import type { StreamPlan } from '../../video/mux/stream-plan.js';
+import { partText, withPart } from '../../video/source/frame-range.js';
 import { nominalRate } from '../../video/source/frame-rate.js';
 import { probe, type SourceFacts, sourceLimits } from '../../video/source/probe.js';
 import { refuseSplices } from '../../video/streams/splices.js';
@@ -134,7 +135,9 @@ export async function prepareJob(
   await refuseSharedFiles([options]);
   await checkWork(options, storage);
   const input = await openSource(location, storage);
-  const source = await withDisplayName(input, () => probe(input.path, sourceLimits(), options.video));
+  const source = await withDisplayName(input, async () =>
+    withPart(await probe(input.path, sourceLimits(), options.video), options.part),
+  );
   const earlier = await earlierWork(options);
   const wire =
     output.kind === 'video'
@@ -204,6 +207,7 @@ export async function prepareJob(
     tolerant: options.tolerant,
     // Absent unless requested.
     ...(options.video === undefined ? {} : { 'video stream': options.video }),
+    ...(options.part === undefined ? {} : { part: partText(options.part) }),
     ...(options.audio.kind === 'keep' ? {} : { audio: audioText(options.audio) }),
     ...(options.subtitles === 'keep' ? {} : { subtitles: options.subtitles }),
     ...(sampling === undefined ? {} : { 'frames taken': samplingText(sampling) }),

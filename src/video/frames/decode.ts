@@ -4,6 +4,7 @@ import { JobError } from '../../system/errors.js';
 import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
 import { UNKNOWN_RATE } from '../source/frame-rate.js';
 import type { SourceFacts } from '../source/source-facts.js';
+import { LEAST_RUN_UP_SECONDS, openRange, RUN_UP_SECONDS } from './decode-range.js';
 import { openRawFrames, type RawFrameOptions, type RawFrames } from './raw-frames.js';
 import type { WirePlan } from './wire.js';
 
@@ -61,13 +62,6 @@ interface Resume {
  */
 type Position = Omit<Resume, 'lastPts'> & { readonly lastPts: number | undefined };
 
-/**
- * Seconds before the position at which decoding starts after a seek: the errors that follow a seek are past
- * by then.
- */
-const RUN_UP_SECONDS = 12;
-/** Seconds of frames before the position that a seek must give for the frames after it to be trusted. */
-const LEAST_RUN_UP_SECONDS = 6;
 /** Seconds before a time at which `openDecoderNear` begins to give frames. */
 const NEAR_SECONDS = 3;
 const NVDEC_HINT =
@@ -75,8 +69,9 @@ const NVDEC_HINT =
 const TOLERANT_HINT = 'repair the video, or add --tolerant to continue past the damage';
 
 /**
- * Opens `source` for decoding, at `options.resume` if given. It seeks there if that surely leads to the same
- * frames, and otherwise decodes from the beginning.
+ * Opens `source` for decoding, at `options.resume` if given, or at the beginning of its range. It seeks there
+ * if that surely leads to the same frames, and otherwise decodes from the beginning. It ends where the range
+ * does.
  *
  * @throws {JobError} ffmpeg: when ffmpeg cannot be started.
  * @throws {JobError} input: when the position is not in the video.
@@ -90,11 +85,12 @@ export async function openDecoder(
   const open = (from: number | undefined): Promise<RawFrames> =>
     openRawFrames(source, wire, { tolerant, threads, gpu, from });
   const kind = { tolerant, nvdec: gpu !== undefined };
-  if (resume === undefined) return decoder(source, await open(undefined), kind, undefined);
+  const openFirst = (): Promise<RawFrames> => openRange(source, tolerant, open);
+  if (resume === undefined) return decoder(source, await openFirst(), kind, undefined);
   // Timestamps of damaged videos may have been repaired: a seek would not find those.
   const sought = tolerant ? undefined : await seek(source, resume, open);
   if (sought !== undefined) return decoder(source, sought, kind, resume);
-  const fromStart = decoder(source, await open(undefined), kind, undefined);
+  const fromStart = decoder(source, await openFirst(), kind, undefined);
   try {
     await fromStart.skip(resume);
   } catch (error) {
@@ -238,6 +234,8 @@ function decoder(
   let count = position?.frames ?? 0;
   let last = position?.lastPts;
   const report = damageReport(source, frames, nvdec, () => ({ frames: count, lastPts: last }));
+  const { to = Number.POSITIVE_INFINITY, frames: most = Number.POSITIVE_INFINITY } = source.range ?? {};
+  let ended = false;
 
   /** Waits for `work`. That ffmpeg gave up is the video's fault; that it was killed is not. */
   async function checked<T>(work: Promise<T>): Promise<T> {
@@ -251,10 +249,18 @@ function decoder(
     }
   }
 
+  /** Stops ffmpeg at the end of the range: what follows is not looked at. */
+  async function end(): Promise<undefined> {
+    ended = true;
+    await frames[Symbol.asyncDispose]();
+  }
+
   /** Returns the next frame's PTS. */
   async function next(): Promise<number | undefined> {
+    if (ended || count >= most) return end();
     const pts = await checked(frames.next());
     if (pts === undefined) return undefined;
+    if (pts >= to) return end();
     count += 1;
     if (!tolerant) report.refuse();
     last = last === undefined ? pts : Math.max(pts, last + 1);

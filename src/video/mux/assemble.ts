@@ -28,12 +28,15 @@ import {
 import { createNutWriter, type NutStream } from '../formats/nut.js';
 import { reduced } from '../formats/rational.js';
 import type { SourceFacts } from '../source/source-facts.js';
-import { lastFrameDuration } from './last-frame.js';
+import { writeChapters } from './chapters.js';
+import { lastTicks } from './cut-end.js';
+import { type Cut, cutOptions, seekOptions } from './cut-options.js';
 import {
   type Attachment,
   type MuxVideo,
   muxOptions,
   rescale,
+  streamAt,
   timescaleFor,
   videoTrack,
 } from './mux-command.js';
@@ -121,7 +124,7 @@ export interface Assembled {
  */
 export async function assemble(job: AssembleJob): Promise<Assembled> {
   const run = segmentRun(job.segments);
-  const times = outputTimes(job.source, job.pts, await lastFrameDuration(job.source, job.pts));
+  const times = outputTimes(job.source, job.pts, await lastTicks(job.source, job.pts));
   try {
     const { carried, notes, warnings } = await muxFile(job, run, times);
     await carryDisplayMatrix(job, run, carried);
@@ -148,6 +151,7 @@ export async function muxFile(
     await extractCoverArt(job, attachments);
     return await mux(job, await withDeclaredDelay(run), times, attachments);
   } finally {
+    await rm(chaptersFile(job), { force: true });
     for (const { path } of attachments) await rm(path, { force: true });
   }
 }
@@ -163,6 +167,8 @@ async function mux(
   const video = muxVideo(job, run, times);
   const { num, den } = source.video.timeBase;
   const shiftSeconds = (shift * num) / den;
+  const cut = cutOf(job, times);
+  const chapters = await ownChapters(job, times, cut);
   const listener = muxListener(source, streams, container);
   const ffmpeg = await startFfmpeg(
     {
@@ -172,15 +178,25 @@ async function mux(
         { from: 'stdin', options: ['-copyts', '-f', video.format] },
         {
           from: { file: source.path },
-          options: [...source.openOptions, ...SOURCE_READING, ...['-itsoffset', shiftSeconds.toFixed(6)]],
+          options: [
+            ...source.openOptions,
+            ...SOURCE_READING,
+            ...seekOptions(source, -shiftSeconds),
+            ...['-itsoffset', shiftSeconds.toFixed(6)],
+          ],
         },
+        ...chapters.inputs,
       ],
       outputs: [
         {
           to: { file: job.output },
           options: [
             ...(job.trial ?? []),
-            ...muxOptions(source, streams, container, video, attachments, await opusEarly(job)),
+            ...muxOptions(source, streams, container, video, attachments, await opusEarly(job), {
+              cut,
+              chapters: chapters.from,
+            }),
+            ...(cut === undefined ? [] : cutOptions(cut, convertsSubtitles(job))),
           ],
         },
       ],
@@ -281,6 +297,37 @@ function muxVideo(job: AssembleJob, run: SegmentRun, times: OutputTimes): MuxVid
 /** Returns the most ticks between a packet's decoding and the end of its frame, or a little more. */
 function longestSpan(pts: readonly number[], end: number): number {
   return pts.reduce((most, time, frame) => Math.max(most, (pts[frame + MOST_REORDERED] ?? end) - time), 0);
+}
+
+/** Returns the cut of the other streams; undefined if they are not cut. A trial is not cut at its end. */
+function cutOf({ source, trial }: AssembleJob, times: OutputTimes): Cut | undefined {
+  const { range, video } = source;
+  if (range === undefined) return undefined;
+  const end = ((times.end + times.shift) * video.timeBase.num) / video.timeBase.den;
+  return { begins: range.from !== undefined, end: trial === undefined ? end : undefined };
+}
+
+function convertsSubtitles({ source, streams }: AssembleJob): boolean {
+  return streams.actions.some(
+    ({ kind, index }) => kind === 'convert' && streamAt(source, index).type === 'subtitle',
+  );
+}
+
+function chaptersFile({ output }: AssembleJob): string {
+  return `${output}.chapters`;
+}
+
+/** Returns the input with the chapters of a part, and its number: the source's own if it is not cut. */
+async function ownChapters(job: AssembleJob, { shift }: OutputTimes, cut: Cut | undefined) {
+  const { source, streams } = job;
+  if (cut === undefined || streams.isAlone) return { inputs: [], from: undefined };
+  const { num, den } = source.video.timeBase;
+  const start = (-shift * num) / den;
+  const file = chaptersFile(job);
+  const end = cut.end === undefined ? Number.MAX_SAFE_INTEGER / 1e6 : start + cut.end;
+  const written = await writeChapters(source, start, end, file);
+  if (!written) return { inputs: [], from: '-1' };
+  return { inputs: [{ from: { file }, options: ['-f', 'ffmetadata'] }], from: '2' };
 }
 
 /** Returns the milliseconds by which Opus streams would come too early in Matroska, by their index. */

@@ -5,6 +5,7 @@
 import type { Container } from '../formats/container.js';
 import { type Rational, reduced } from '../formats/rational.js';
 import { hasBroadcastClock, type SourceFacts, type StreamFacts } from '../source/source-facts.js';
+import { type Cut, streamCut } from './cut-options.js';
 import { CONTAINER_TAGS, planMetadata, staleTags } from './metadata.js';
 import type { PacketTimes } from './output-times.js';
 import { codecOptions, type StreamAction, type StreamPlan } from './stream-plan.js';
@@ -29,6 +30,14 @@ export interface MuxVideo {
   readonly times: PacketTimes;
   /** Frames per second, for containers that name a rate; undefined if there is no knowing. */
   readonly rate: Rational | undefined;
+}
+
+/** The part of the source that is muxed. */
+export interface MuxPart {
+  /** Undefined if its streams are not cut. */
+  readonly cut: Cut | undefined;
+  /** The input with the chapters, if it is not the source. */
+  readonly chapters: string | undefined;
 }
 
 /** An image that becomes an attached file. */
@@ -62,16 +71,17 @@ export function muxOptions(
   video: MuxVideo,
   attachments: readonly Attachment[],
   early: ReadonlyMap<number, number>,
+  { cut, chapters }: MuxPart,
 ): readonly string[] {
   const placed = mappedActions(plan);
   const from = plan.isAlone ? '-1' : '1';
   return [
-    ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video, early)),
+    ...placed.flatMap((action, place) => streamOptions(action, place, source, container, video, early, cut)),
     ...attachments.flatMap((file, number) => attachmentOptions(file, placed.length + number)),
     // Damage in copied streams must not fail the file. mux-messages.ts reads ffmpeg's messages about it.
     ...['-max_error_rate', '1'],
-    ...['-map_metadata', from, '-map_chapters', from],
-    ...CONTAINER_TAGS.flatMap((tag) => ['-metadata', `${tag}=`]),
+    ...['-map_metadata', from, '-map_chapters', chapters ?? from],
+    ...[...CONTAINER_TAGS, ...(cut?.begins ? ['timecode'] : [])].flatMap((tag) => ['-metadata', `${tag}=`]),
     // Each stream keeps its own times: neither an input nor the output is shifted to zero.
     ...['-avoid_negative_ts', 'disabled', '-max_muxing_queue_size', '100000'],
     // The same input gives the same file: no random identifiers.
@@ -118,15 +128,27 @@ function streamOptions(
   container: Container,
   video: MuxVideo,
   early: ReadonlyMap<number, number>,
+  cut: Cut | undefined,
 ): readonly string[] {
   const milliseconds = early.get(action.index) ?? 0;
   const stream = streamAt(source, action.index);
-  const stale = action.kind === 'copy' ? [] : staleTags(stream.tags);
+  const own =
+    cut === undefined || action.kind === 'video'
+      ? { options: [], filters: [] }
+      : streamCut(cut, place, stream, action.kind === 'convert');
+  const filters = [
+    ...bareAac(action, stream, source),
+    ...own.filters,
+    ...(milliseconds === 0 ? [] : [`setts=ts=TS+${milliseconds}`]),
+  ];
+  const tags = action.kind === 'copy' ? [] : staleTags(stream.tags);
+  // The timecode of the beginning.
+  const stale = source.range?.from === undefined ? tags : [...tags, 'timecode'];
   return [
     ...(action.kind === 'video'
       ? videoOptions(place, source, container, video)
-      : [...codecOptions(action, place, 1), ...bareAac(action, place, stream, source)]),
-    ...(milliseconds === 0 ? [] : [`-bsf:${place}`, `setts=ts=TS+${milliseconds}`]),
+      : [...codecOptions(action, place, 1), ...own.options]),
+    ...(filters.length === 0 ? [] : [`-bsf:${place}`, filters.join(',')]),
     ...[`-map_metadata:s:${place}`, `1:s:${action.index}`],
     ...stale.flatMap((tag) => [`-metadata:s:${place}`, `${tag}=`]),
     ...[`-disposition:${place}`, stream.disposition.length === 0 ? '0' : stream.disposition.join('+')],
@@ -137,14 +159,9 @@ function streamOptions(
  * Returns the filter that brings a transport stream's AAC into another form. Muxers have it built in, but
  * there a damaged packet ends the run; here it is left out.
  */
-function bareAac(
-  action: StreamAction,
-  place: number,
-  stream: StreamFacts,
-  source: SourceFacts,
-): readonly string[] {
+function bareAac(action: StreamAction, stream: StreamFacts, source: SourceFacts): readonly string[] {
   const needed = action.kind === 'copy' && stream.codec === 'aac' && hasBroadcastClock(source);
-  return needed ? [`-bsf:${place}`, 'aac_adtstoasc'] : [];
+  return needed ? ['aac_adtstoasc'] : [];
 }
 
 function videoOptions(

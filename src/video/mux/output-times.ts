@@ -53,7 +53,7 @@ export function outputTimes(
     constant: gap !== undefined,
     end: (pts.at(-1) ?? 0) + Math.min(rounded, longest),
     notes: [
-      ...shiftNotes(shift, source.video.timeBase),
+      ...(source.range?.from === undefined ? shiftNotes(shift, source.video.timeBase) : []),
       ...(rounded > longest
         ? [
             `The file shows its last frame for ${(rounded / second).toFixed(0)} s: shortened to ${LONGEST_LAST_FRAME_SECONDS} s.`,
@@ -79,6 +79,8 @@ export function constantGap(pts: readonly number[]): number | undefined {
 function timelineShift(source: SourceFacts, pts: readonly number[]): number {
   const { num, den } = source.video.timeBase;
   const first = pts[0] ?? 0;
+  // A part begins at zero.
+  if (source.range?.from !== undefined) return 0 - first;
   const start = startOf(source);
   const moved = start !== undefined && (hasBroadcastClock(source) || start > LATEST_START_SECONDS);
   const origin = moved ? Math.round((start * den) / num) : 0;

@@ -1,6 +1,7 @@
 /** The facts of a source video, from its headers. */
 import type { HdrMetadata } from '../formats/hdr-metadata.js';
 import type { Rational } from '../formats/rational.js';
+import type { FrameRange } from './frame-range.js';
 
 export type StreamType = 'video' | 'audio' | 'subtitle' | 'data' | 'attachment';
 
@@ -134,6 +135,8 @@ export interface SourceFacts {
   readonly notes: readonly string[];
   /** The number of chapters. */
   readonly chapters: number;
+  /** The part that the job takes; undefined: all of it. */
+  readonly range?: FrameRange | undefined;
   /** The file's own metadata, by ffmpeg's key. */
   readonly tags: Readonly<Record<string, string>>;
 }

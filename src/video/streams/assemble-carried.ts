@@ -59,7 +59,8 @@ async function attempt(job: AssembleJob): Promise<{ readonly assembled?: Carried
 }
 
 function chapterNotes({ source, container }: AssembleJob, written: number): readonly string[] {
-  const lost = source.chapters - written;
+  // Of a part, those outside it are no loss.
+  const lost = source.range === undefined ? source.chapters - written : 0;
   if (lost <= 0) return [];
   const needs = container.isoMedia ? 'a title and a length' : 'a length';
   return [

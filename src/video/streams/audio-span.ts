@@ -55,8 +55,12 @@ export interface AudioMeter {
 /** A message of the filter that reports each frame, with the filter's name. */
 const FRAME = /^\[ashowinfo@(\d+) @ [^\]]*\].* pts_time:(\S+) .*\brate:(\d+) nb_samples:(\d+) /;
 
-/** Returns the meter for the audio streams of these indices, up to `end`, a time in seconds. */
-export function audioMeter(indices: readonly number[], end: number): AudioMeter {
+/** Returns the meter for the audio streams of these indices, from `begin` up to `end`, times in seconds. */
+export function audioMeter(
+  indices: readonly number[],
+  end: number,
+  begin = Number.NEGATIVE_INFINITY,
+): AudioMeter {
   const sums = new Map(indices.map((index) => [index, audioSum()]));
   const options = indices.flatMap((index, place) => [
     ...['-map', `0:${index}`, `-filter:${place}`, `ashowinfo@${index}`],
@@ -67,7 +71,7 @@ export function audioMeter(indices: readonly number[], end: number): AudioMeter 
       const [, index, time, rate, samples] = FRAME.exec(line) ?? [];
       if (samples === undefined) return;
       const seconds = Number(time);
-      if (seconds >= end) return;
+      if (seconds >= end || seconds < begin) return;
       sums.get(Number(index))?.add({
         time: Number.isFinite(seconds) ? seconds : undefined,
         samples: Number(samples),

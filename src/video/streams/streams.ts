@@ -35,6 +35,8 @@ interface Inquiry {
 const CAPTIONS_LOST =
   'The video has closed captions within its frames: they are left out; to keep them, extract them to a subtitle file first.';
 
+const TIMECODE_LOST = 'The timecode is left out: it is that of the beginning of the video.';
+
 /** The containers that a note may recommend for a stream that is left out. */
 const KEEPERS: readonly ContainerName[] = ['mkv', 'mov', 'mp4'];
 
@@ -89,6 +91,7 @@ export async function planStreams(
     notes: [
       ...ordered.flatMap(({ note }) => note ?? []),
       ...(source.video.captions ? [CAPTIONS_LOST] : []),
+      ...(source.range?.from !== undefined && hasTimecode(source) ? [TIMECODE_LOST] : []),
       ...metadataNotes(source, container, actions),
     ],
   };
@@ -133,7 +136,13 @@ function fixedDecision(
     (stream.type === 'audio' && audio.kind === 'none') ||
     (stream.type === 'subtitle' && subtitles === 'none');
   if (unwanted) return { action: { kind: 'drop', index } };
-  return isRemade(stream, source) ? { action: { kind: 'remade', index } } : undefined;
+  if (!isRemade(stream, source)) return undefined;
+  const lost = source.range?.from !== undefined && stream.codecTag === 'tmcd';
+  return { action: { kind: lost ? 'drop' : 'remade', index } };
+}
+
+function hasTimecode({ tags, streams }: SourceFacts): boolean {
+  return [tags, ...streams.map((stream) => stream.tags)].some(({ timecode }) => timecode !== undefined);
 }
 
 /**

@@ -9,9 +9,11 @@ import { type FfmpegCommand, runFfmpeg } from '../ffmpeg/ffmpeg.js';
 import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
 import type { AssembleJob } from '../mux/assemble.js';
 import { SOURCE_READING } from '../mux/assemble.js';
+import { leadSeconds, seekOptions } from '../mux/cut-options.js';
 import { askMuxer, headerOutput, headerRefusal, type MuxQuestion, PLAIN_FRAME } from '../mux/mux-header.js';
 import { outputTimes } from '../mux/output-times.js';
 import { inspectSegment } from '../mux/segment-packets.js';
+import { firstPts } from '../source/frame-range.js';
 import type { SourceFacts } from '../source/source-facts.js';
 import { type AudioSpan, audioMeter } from './audio-span.js';
 import { BEGINNING_SECONDS } from './mux-trial.js';
@@ -58,7 +60,7 @@ export async function startTrials(question: MuxQuestion, folder: string): Promis
   const refusal = together === undefined ? await askMuxer(question) : headerRefusal(together.messages);
   const { audio } =
     together ?? (await measured(source, indices, [standIn])) ?? (await apart(source, indices, codec, file));
-  const video = { segments: [await inspectSegment(file)], pts: [source.video.startPts ?? 0], tags: UNTAGGED };
+  const video = { segments: [await inspectSegment(file)], pts: [firstPts(source)], tags: UNTAGGED };
   return { accepted: refusal === undefined, video, audio };
 }
 
@@ -76,8 +78,9 @@ async function apart(source: SourceFacts, indices: readonly number[], codec: Cod
 /** Measures audio and makes `outputs`; undefined if ffmpeg refuses any of it. */
 async function measured(source: SourceFacts, indices: readonly number[], outputs: readonly Output[]) {
   const { num, den } = source.video.timeBase;
-  const { shift } = outputTimes(source, [source.video.startPts ?? 0], undefined);
-  const meter = audioMeter(indices, BEGINNING_SECONDS - (shift * num) / den);
+  const { shift } = outputTimes(source, [firstPts(source)], undefined);
+  const begin = source.range?.from === undefined ? undefined : (-shift * num) / den;
+  const meter = audioMeter(indices, BEGINNING_SECONDS - (shift * num) / den, begin);
   const all = meter.output === undefined ? outputs : [...outputs, meter.output];
   try {
     const messages = await run(source, `measuring the audio of "${source.path}"`, all, meter.hear);
@@ -95,7 +98,10 @@ function run(
   onMessage: (line: string) => void = () => {},
 ): Promise<readonly string[]> {
   // The source's own times, as for copied streams.
-  const reading = ['-copyts', ...source.openOptions, ...SOURCE_READING, '-t', `${DECODED_SECONDS}`];
+  const { num, den } = source.video.timeBase;
+  const seek = seekOptions(source, (firstPts(source) * num) / den);
+  const length = DECODED_SECONDS + leadSeconds(source);
+  const reading = ['-copyts', ...source.openOptions, ...SOURCE_READING, ...seek, '-t', `${length}`];
   const inputs = [{ from: { file: source.path }, options: reading }, PLAIN_FRAME];
   return runFfmpeg({ task, level: 'verbose', inputs, outputs }, { onMessage });
 }
