@@ -74,8 +74,11 @@ export async function splitChooser(
 }
 
 /** Returns why options do not let a video be cut into pieces; undefined if they do. */
-export function staysWhole(options: Pick<RunOptions, 'tolerant' | 'every' | 'fps'>): string | undefined {
+export function staysWhole(
+  options: Pick<RunOptions, 'tolerant' | 'every' | 'fps' | 'part'>,
+): string | undefined {
   if (options.tolerant) return '--tolerant conceals damage by earlier frames';
+  if (options.part !== undefined) return 'a part of a video is decoded from the keyframe before it';
   if (samplingOf(options) === undefined) return undefined;
   return `--${options.fps === undefined ? 'every' : 'fps'} takes frames from all over the video`;
 }

@@ -49,23 +49,31 @@ export interface StreamCut {
 
 /**
  * Returns the cut of stream number `place`. Copied audio and data are cut at packets, converted audio at
- * samples. A subtitle that is shown at the cut is clipped.
+ * samples. A subtitle that is shown at the cut is clipped. FFmpeg 5 filters packets in the ticks of the
+ * finished track: `timeBase` makes these the ticks that it tells the filters; undefined where they are.
  */
 export function streamCut(
   { begins, end }: Cut,
   place: number,
   { type, attachedPicture }: StreamFacts,
-  isConverted: boolean,
+  { isConverted, timeBase }: { readonly isConverted: boolean; readonly timeBase: string | undefined },
 ): StreamCut {
   if (attachedPicture || type === 'attachment') return { options: [], filters: [] };
+  const unit = timeBase === undefined ? [] : [`-time_base:${place}`, timeBase];
   if (type === 'subtitle')
-    return { options: [`-copypriorss:${place}`, '1'], filters: clipping({ begins, end }) };
-  const prior = begins ? [`-copypriorss:${place}`, '0'] : [];
+    return { options: [...unit, `-copypriorss:${place}`, '1'], filters: clipping({ begins, end }) };
+  const prior = [...unit, ...(begins ? [`-copypriorss:${place}`, '0'] : [])];
   const drop =
     end === undefined ? [] : [`setts=ts='if(gte(TS*TB,${end.toFixed(6)}),${OUTSIDE},TS)'`, DROP_OUTSIDE];
   if (!isConverted || type !== 'audio') return { options: prior, filters: drop };
   const bounds = [...(begins ? ['start=0'] : []), ...(end === undefined ? [] : [`end=${end.toFixed(6)}`])];
   return { options: [`-filter:${place}`, `atrim=${bounds.join(':')}`], filters: [] };
+}
+
+/** Returns the seconds per tick of a track in the finished file; undefined if that is the source's. */
+export function trackTimeBase({ type, sampleRate }: StreamFacts, isoMedia: boolean): string | undefined {
+  if (!isoMedia || type === 'subtitle') return '1/1000';
+  return type === 'audio' && sampleRate !== undefined ? `1/${sampleRate}` : undefined;
 }
 
 /** Returns the filters that clip subtitles, and drop those that are not shown. */

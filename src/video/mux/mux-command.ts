@@ -5,7 +5,7 @@
 import type { Container } from '../formats/container.js';
 import { type Rational, reduced } from '../formats/rational.js';
 import { hasBroadcastClock, type SourceFacts, type StreamFacts } from '../source/source-facts.js';
-import { type Cut, streamCut } from './cut-options.js';
+import { type Cut, streamCut, trackTimeBase } from './cut-options.js';
 import { CONTAINER_TAGS, planMetadata, staleTags } from './metadata.js';
 import type { PacketTimes } from './output-times.js';
 import { codecOptions, type StreamAction, type StreamPlan } from './stream-plan.js';
@@ -135,7 +135,10 @@ function streamOptions(
   const own =
     cut === undefined || action.kind === 'video'
       ? { options: [], filters: [] }
-      : streamCut(cut, place, stream, action.kind === 'convert');
+      : streamCut(cut, place, stream, {
+          isConverted: action.kind === 'convert',
+          timeBase: 'timeBase' in action ? undefined : trackTimeBase(stream, container.isoMedia),
+        });
   const filters = [
     ...bareAac(action, stream, source),
     ...own.filters,
