@@ -12,9 +12,9 @@ const RUN_UP_SECONDS = 1;
 const MOST_REORDERED = 64;
 
 /**
- * Returns how long the last of the frames at `pts` (ascending) is shown, in ticks of the video stream: as long
- * as in `source`, but in a part of it at most until that ends, or for a usual interval. Undefined if the file
- * does not say.
+ * Returns how long the last of the frames at `pts` (ascending) is shown, in ticks of the video stream: as
+ * long as in `source`, but in a part of it at most until that ends, or for a usual interval. Undefined if the
+ * file does not say.
  *
  * @throws {JobError} ffmpeg: when ffprobe cannot be started.
  */

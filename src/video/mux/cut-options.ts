@@ -34,8 +34,8 @@ export function leadSeconds({ range, video }: SourceFacts): number {
 }
 
 /**
- * Returns the options of the finished file. FFmpeg 5 loses the last packet of a converted subtitle stream that
- * it ends itself: with one, it reads the source to its end.
+ * Returns the options of the finished file. FFmpeg 5 loses the last packet of a converted subtitle stream
+ * that it ends itself: with one, it reads the source to its end.
  */
 export function cutOptions({ end }: Cut, convertsSubtitles: boolean): readonly string[] {
   return end === undefined || convertsSubtitles ? [] : ['-t', end.toFixed(6)];

@@ -12,13 +12,6 @@ export interface PartRequest {
   readonly frames: number | undefined;
 }
 
-/** The same in the clock of a video: PTS in ticks of its stream, absolute as in the file. */
-export interface FrameRange {
-  readonly from: number | undefined;
-  readonly to: number | undefined;
-  readonly frames: number | undefined;
-}
-
 const MICROS = 1_000_000;
 
 /** Returns the part for the journal and for messages. */

@@ -1,7 +1,6 @@
 /** The facts of a source video, from its headers. */
 import type { HdrMetadata } from '../formats/hdr-metadata.js';
 import type { Rational } from '../formats/rational.js';
-import type { FrameRange } from './frame-range.js';
 
 export type StreamType = 'video' | 'audio' | 'subtitle' | 'data' | 'attachment';
 
@@ -114,6 +113,16 @@ export interface VideoFacts {
   readonly stereoMode: string | undefined;
   /** True if closed captions lie within one of its first frames. */
   readonly captions: boolean;
+}
+
+/** The part of a video that a job takes: PTS in ticks of its stream, absolute as in the file. */
+export interface FrameRange {
+  /** Frames before it are left out. */
+  readonly from: number | undefined;
+  /** Frames at it or later are left out. */
+  readonly to: number | undefined;
+  /** The most frames. */
+  readonly frames: number | undefined;
 }
 
 /** A source video. */
