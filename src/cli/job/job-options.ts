@@ -246,6 +246,12 @@ export function encodingOptions<T>(parser: Argv<T>) {
 function outputOptions<T>(parser: Argv<T>) {
   const group = OUTPUT_GROUP;
   const outputs = encodingOptions(parser)
+    .option('mkdir', {
+      type: 'boolean',
+      default: false,
+      group,
+      describe: 'make missing folders of OUTPUT, --table, --output, --report and --trace',
+    })
     .option('audio', {
       type: 'string',
       group,

@@ -8,6 +8,7 @@ import {
   STALL_TIMEOUT,
   type TileChoice,
 } from '../../job/context/options.js';
+import { mayBeFolder } from '../../job/output/output-folders.js';
 import { isEnding, tableBeside } from '../../job/output/output-name.js';
 import { MOST_BATCH } from '../../job/prepare/batch.js';
 import { MAX_CANVAS } from '../../model/load/canvas.js';
@@ -64,8 +65,8 @@ export const JOB = {
     'framescatter photos/ labels.parquet --model resnet50.onnx',
   ],
   text:
-    'The word job may be left out. OUTPUT has the same frames, times, audio, subtitles and tags. An INPUT of ' +
-    'pictures is a JPEG, PNG, WebP or TIFF, a folder of them, or a quoted pattern. INPUT, OUTPUT, DIR, ' +
+    'The word job may be left out. OUTPUT has the same frames, times, audio, subtitles and tags; in a folder, it ' +
+    'has the name of INPUT. An INPUT of pictures is a JPEG, PNG, WebP or TIFF, a folder of them, or a quoted pattern. INPUT, OUTPUT, DIR, ' +
     '--model and --work-dir may be https addresses in Azure Blob storage. Names that begin with a dash go after --.',
   epilogue: `The same command resumes a job that was stopped.
 Exit codes: 0 done, 2 usage, 75 stopped but resumable, 1 anything else.
@@ -132,7 +133,8 @@ export function singleJob(parsed: Parsed, input: string, output: string): JobOpt
   refuseForKind(isTable, parsed);
   if (parsed['max-failures'] !== undefined && !(isTable && !isVideoName(basename(pathOf(input)))))
     throw usage('--max-failures goes with pictures');
-  return { ...options, table: tableBeside(output, options.table), input, output };
+  const table = mayBeFolder(output) ? options.table : tableBeside(output, options.table);
+  return { ...options, table, input, output };
 }
 
 /**
@@ -248,6 +250,7 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     workDir: parsed['work-dir'],
     restart: parsed.restart,
     overwrite: parsed.overwrite,
+    mkdir: parsed.mkdir,
     tolerant: parsed.tolerant,
     strict: parsed.strict,
     video: videoIndexOf(usage, parsed.video),

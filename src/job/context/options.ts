@@ -88,6 +88,8 @@ export interface RunOptions extends StreamChoices {
   readonly workDir: string | undefined;
   readonly restart: boolean;
   readonly overwrite: boolean;
+  /** True if missing folders of outputs, tables, reports and traces are made. */
+  readonly mkdir: boolean;
   readonly tolerant: boolean;
   /** True if NaN or infinity from the model ends the job. */
   readonly strict: boolean;

@@ -99,9 +99,7 @@ export async function checkDestination(
   const folder = dirname(output);
   const folderStats = await fs.stat(folder).catch(() => undefined);
   if (folderStats?.isDirectory() !== true) {
-    throw new JobError('output', `the folder of the output does not exist: ${folder}`, {
-      hint: 'create it first',
-    });
+    throw missingFolder(folder);
   }
   await fs.access(folder, fs.constants.W_OK).catch((error) => {
     throw new JobError('output', `the folder ${folder} is not writable: ${messageOf(error)}`);
@@ -125,4 +123,11 @@ export async function checkDestination(
   }
   if (!existing.isFile()) throw new JobError('output', `the output is not a file: ${output}`);
   if (!overwrite) throw new OutputExists(output);
+}
+
+/** Returns the error for a folder of an output that does not exist. */
+export function missingFolder(folder: string): JobError {
+  return new JobError('output', `the folder of the output does not exist: ${folder}`, {
+    hint: 'create it first; a job makes it with --mkdir',
+  });
 }

@@ -1,5 +1,6 @@
 import { derivedName, derivedPath } from '../../storage/location/derived-names.js';
-import { atName, parseLocation, textOf } from '../../storage/location/location.js';
+import { atName, displayText, lastName, parseLocation, textOf } from '../../storage/location/location.js';
+import { JobError } from '../../system/errors.js';
 import { tableFormatNamed, tableFormatOf } from '../../table/write.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
@@ -30,6 +31,20 @@ export function outputName(name: string, { format, codec }: OutputNaming): strin
   }
   const kept = own !== undefined && CODEC_FACTS[codec].containers.includes(own.name);
   return kept ? name : derivedPath(name, `.${OTHERWISE}`);
+}
+
+/**
+ * Returns the name of an input, from which its output is named.
+ *
+ * @throws {JobError} usage: when it has none.
+ */
+export function ownName(input: string): string {
+  const name = lastName(parseLocation(input));
+  if (name !== '' && name !== '.' && name !== '..' && !name.includes('\0')) return name;
+  throw new JobError(
+    'usage',
+    `${JSON.stringify(displayText(input))} has no file name from which to name the output`,
+  );
 }
 
 /** Returns whether `--table` gives the ending of a name alone: `.parquet`. */

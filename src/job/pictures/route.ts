@@ -6,19 +6,15 @@ import { JobError } from '../../system/errors.js';
 import { outputTable } from '../../table/write.js';
 import { onRoot } from '../collective.js';
 import type { RunContext } from '../context/context.js';
-import type { JobOptions, PicturesOptions, QueueOptions } from '../context/options.js';
+import type { PicturesOptions } from '../context/options.js';
 import { findPictures, type PicturesWork } from './find.js';
 import { refuseVideoOptions } from './video-options.js';
-
-/** A command with work for all ranks. */
-export type Work =
-  | { readonly kind: 'job'; readonly options: JobOptions }
-  | { readonly kind: 'queue'; readonly options: QueueOptions }
-  | { readonly kind: 'pictures'; readonly options: PicturesOptions };
+import { settleFolders, type Work } from './work.js';
 
 /** Runs a command on every rank: as one video, a queue of videos, or pictures. */
-export async function runWork(context: RunContext, work: Work): Promise<void> {
+export async function runWork(context: RunContext, given: Work): Promise<void> {
   const { world } = context;
+  const work = await settleFolders(world, given);
   const pictures = mayBePictures(work) ? await onRoot(world, () => picturesOf(context, work)) : undefined;
   const arePictures = mayBePictures(work) && (await agreed(world, pictures !== undefined));
   if (arePictures) {

@@ -10,6 +10,7 @@ import type { JobOptions } from '../context/options.js';
 import { framesTaken, samplingOf } from '../context/sampling.js';
 import type { StorageContext } from '../context/storage-context.js';
 import { pipelineShape } from '../job.js';
+import { inFolder, isFolder } from '../output/output-folders.js';
 import { fewerFrames } from '../prepare/batch.js';
 import { refuseLargeBuffers } from '../prepare/buffer-limits.js';
 import { planMemory } from '../prepare/memory-plan.js';
@@ -80,6 +81,15 @@ export interface PlanContext {
 /** If threads had a core for less of the time, a note tells that other programs have the rest. */
 const BUSY = 0.9;
 
+/** Returns the job with its output's own name, if OUTPUT is a folder. */
+async function named(job: JobOptions): Promise<JobOptions> {
+  return (await isFolder(job.output)) ? inFolder(job) : job;
+}
+
+function inScratch(job: JobOptions, folder: string): JobOptions {
+  return { ...job, output: join(folder, job.output) };
+}
+
 /**
  * Prepares the job as it would run, measures its stages for some seconds, and predicts it. Writes nothing but
  * temporary files.
@@ -90,7 +100,7 @@ export async function planJob(options: PlanOptions, context: PlanContext): Promi
   const { storage, machine, version, readModel } = context;
   const { ranksPerNode, vm } = options;
   const folder = await storage.scratch.folder();
-  const job = options.hasOutput ? options.job : { ...options.job, output: join(folder, options.job.output) };
+  const job = options.hasOutput ? await named(options.job) : inScratch(options.job, folder);
   const perNode = vm === undefined ? ranksPerNode : 1;
   const began = performance.now();
   const prepared = await prepareJob(job, readModel, version, storage, machinesOf(machine, 1, perNode));

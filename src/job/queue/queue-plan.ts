@@ -23,7 +23,7 @@ import {
 import { JobError, messageOf } from '../../system/errors.js';
 import type { JobOptions, QueueOptions, RunOptions } from '../context/options.js';
 import { workLocation } from '../journal/work.js';
-import { formerOutputName, outputName, tableBeside } from '../output/output-name.js';
+import { formerOutputName, outputName, ownName, tableBeside } from '../output/output-name.js';
 import { stampOf } from './queue-record.js';
 
 /** What a plan tells the user, without being an error. */
@@ -83,7 +83,7 @@ export async function planQueue(
 function nameAll(videos: readonly string[], run: RunOptions): readonly Named[] {
   const takenBy = new Map<string, string>();
   return videos.map((input) => {
-    const own = nameOf(input);
+    const own = ownName(input);
     const name = outputName(own, run);
     const other = takenBy.get(name);
     if (other !== undefined) throw sameOutput(name, other, input);
@@ -146,15 +146,6 @@ export async function readList(path: string): Promise<readonly string[]> {
     throw new JobError('usage', `the list ${path} cannot be read: ${messageOf(error)}`);
   });
   return text.split(text.includes('\0') ? '\0' : '\n').filter((name) => name !== '');
-}
-
-function nameOf(input: string): string {
-  const name = lastName(parseLocation(input));
-  if (name !== '' && name !== '.' && name !== '..' && !name.includes('\0')) return name;
-  throw new JobError(
-    'usage',
-    `${JSON.stringify(displayText(input))} has no file name from which to name the output`,
-  );
 }
 
 function sameOutput(name: string, one: string, other: string): JobError {

@@ -26,7 +26,7 @@ export async function refuseForeign(path: string, { what, isOwn }: OwnKind): Pro
   if (stats === undefined) {
     await access(dirname(path), constants.W_OK).catch((error: unknown) => {
       throw new JobError('output', `the ${what} ${path} cannot be written: ${messageOf(error)}`, {
-        hint: 'give a file in an existing, writable folder',
+        hint: 'give a file in a writable folder; --mkdir makes a missing one',
       });
     });
     return;

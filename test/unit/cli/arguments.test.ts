@@ -76,6 +76,12 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
   }
 });
 
+t.test('an ending of --table waits for the name of an output in a folder', async (t) => {
+  t.equal(job('a', 'b.mp4', '--table', '.csv').table, 'b.mp4.csv');
+  for (const output of ['b/', 'b', '.', 'b.mp4/'])
+    t.equal(job('a', output, '--table', '.csv').table, '.csv', output);
+});
+
 t.test('--fps takes decimals and fractions', async (t) => {
   const fps = (text: string) => job('a', 'b.csv', '--fps', text).fps;
   t.same(['1', '0.5', '1/2', '25.00', '29.97', '60000/2002', '10000'].map(fps), [

@@ -1,5 +1,7 @@
 /** The names of outputs that the user does not name: `--out-dir` and `watch` share the rule. */
 import t from 'tap';
+import { parseArguments } from '../../../src/cli/arguments.js';
+import { inFolder } from '../../../src/job/output/output-folders.js';
 import { formerOutputName, outputName } from '../../../src/job/output/output-name.js';
 import { CODECS } from '../../../src/video/codecs/codec.js';
 
@@ -22,6 +24,24 @@ t.test('and gets it appended where it is not', async (t) => {
   t.equal(outputName('a.mp4', { codec: 'prores', format: undefined }), 'a.mp4.mkv');
   t.equal(outputName('a.mp4', { codec: 'prores', format: 'MOV' }), 'a.mp4.mov');
   t.throws(() => outputName('a.mp4', { codec: 'h264', format: 'xyz' }), { code: 'usage' });
+});
+
+t.test('in a folder an output has the name of its input', async (t) => {
+  const place = (input: string, output: string, format?: string) => {
+    const command = parseArguments([input, output, '--table', '.csv'], '1');
+    if (command.kind !== 'job') throw new Error(command.kind);
+    const { output: made, table } = inFolder({ ...command.options, format });
+    return [made, table];
+  };
+  t.same(place('x/a.mp4', 'out'), ['out/a.mp4', 'out/a.mp4.csv']);
+  t.same(place('/x/a.avi', 'out/'), ['out/a.avi.mkv', 'out/a.avi.mkv.csv']);
+  t.same(place('a.mp4', '.', 'webm'), ['a.mp4.webm', 'a.mp4.webm.csv']);
+  const blobs = 'https://account.blob.core.windows.net/videos';
+  t.same(place(`${blobs}/x/a.mp4`, `${blobs}/y/?sig=s`), [
+    `${blobs}/y/a.mp4?sig=s`,
+    `${blobs}/y/a.mp4.csv?sig=s`,
+  ]);
+  t.throws(() => place('..', 'out/'), { code: 'usage', message: /no file name/ });
 });
 
 t.test('tables have the names of their videos, with the suffix of --format', async (t) => {
