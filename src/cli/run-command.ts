@@ -31,7 +31,7 @@ export async function runCommand(command: SoloCommand, log: Log, version: string
     }
     case 'probe': {
       const { probeCommand } = await import('./probe/run-probe.js');
-      return probeCommand(command.input, command.json, command.video, log);
+      return probeCommand(command, log);
     }
     case 'plan': {
       const { planCommand } = await import('./plan/run-plan.js');

@@ -10,6 +10,7 @@ import { DEPTH_CHOICES } from '../../video/codecs/depth.js';
 import { AUDIO_CODECS } from '../../video/streams/stream-choices.js';
 import { loggingOptions } from '../parsing/common-options.js';
 import { CRF_HELP, codecNamed, DEPTH_HELP, PRESET_HELP } from './encoding.js';
+import { frameSizeOptions } from './frame-size.js';
 import { limitOptions } from './limit-options.js';
 import { partOptions } from './part-options.js';
 
@@ -18,9 +19,8 @@ export const STRENGTH_HELP = 'from the source (0) to the model (1) and past it (
 
 /** Adds all of them to a parser. */
 export function jobOptions<T>(parser: Argv<T>) {
-  return queueOptions(
-    outputOptions(partOptions(readingOptions(runOptions(modelOptions(parser))), RUN_GROUP)),
-  );
+  const sized = frameSizeOptions(readingOptions(runOptions(modelOptions(parser))), RUN_GROUP);
+  return queueOptions(outputOptions(partOptions(sized, RUN_GROUP)));
 }
 
 function modelOptions<T>(parser: Argv<T>) {

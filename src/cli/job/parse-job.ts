@@ -37,6 +37,7 @@ import {
 import { loggingOf } from '../parsing/common-options.js';
 import { optionValues, rationalOf, videoIndexOf } from '../parsing/option-values.js';
 import { encodingOf } from './encoding.js';
+import { sizeRequest } from './frame-size.js';
 import { jobOptions } from './job-options.js';
 import { modelInputs, modelOverrides, refuseOtherPrecision } from './model-values.js';
 import { partOf, withPartNames } from './part-options.js';
@@ -252,6 +253,7 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     overwrite: parsed.overwrite,
     mkdir: parsed.mkdir,
     tolerant: parsed.tolerant,
+    frameSize: sizeRequest(parsed, usage),
     strict: parsed.strict,
     video: videoIndexOf(usage, parsed.video),
     part: partOf(parsed, usage),

@@ -1,3 +1,5 @@
+import type { SizeRequest } from '../../video/frames/frame-scaling.js';
+import { frameSizeOptions, sizeRequest } from '../job/frame-size.js';
 import { type CommandSpec, parseCommand, type Text, usageError } from '../parsing/command-line.js';
 import { videoIndexOf } from '../parsing/option-values.js';
 
@@ -7,6 +9,7 @@ export type ProbeCommand = {
   readonly input: string;
   readonly json: boolean;
   readonly video: number | undefined;
+  readonly frameSize: SizeRequest | undefined;
 };
 
 export const PROBE = {
@@ -15,10 +18,12 @@ export const PROBE = {
   forms: ['INPUT [options]'],
   examples: ['framescatter probe in.mp4', 'framescatter probe in.mkv --video 2 --json'],
   options: (parser) =>
-    parser.option('json', { type: 'boolean', default: false, describe: 'print JSON' }).option('video', {
-      type: 'string',
-      describe: 'number of the video stream, of several; default the main one',
-    }),
+    frameSizeOptions(
+      parser.option('json', { type: 'boolean', default: false, describe: 'print JSON' }).option('video', {
+        type: 'string',
+        describe: 'number of the video stream, of several; default the main one',
+      }),
+    ),
 } satisfies CommandSpec<unknown>;
 
 /**
@@ -33,5 +38,6 @@ export function parseProbe(argv: readonly string[]): ProbeCommand | Text {
   const [input = '', ...more] = [...given.words, ...given.after];
   if (input === '' || more.length > 0) throw usage('probe takes one INPUT');
   const { json, video } = given.options;
-  return { kind: 'probe', input, json, video: videoIndexOf(usage, video) };
+  const frameSize = sizeRequest(given.options, usage);
+  return { kind: 'probe', input, json, video: videoIndexOf(usage, video), frameSize };
 }

@@ -21,29 +21,33 @@ import { wirePlan } from '../../video/frames/wire.js';
 import type { StreamPlan } from '../../video/mux/stream-plan.js';
 import { probe, type SourceFacts, sourceLimits } from '../../video/source/probe.js';
 import { planStreams } from '../../video/streams/streams.js';
+import type { ProbeCommand } from './parse-probe.js';
 
 /** Prints what a job would see in `input`, a path or an address, and would do for MP4 and Matroska. */
 export async function probeCommand(
-  input: string,
-  json: boolean,
-  video: number | undefined,
+  { input, json, video, frameSize }: Omit<ProbeCommand, 'kind'>,
   log: Log,
 ): Promise<number> {
   await using scratch = openScratch();
   using stop = watchForStop(() => {});
   const copy = await openSource(parseLocation(input), { log, scratch, stopped: stop.aborted });
   return await withDisplayName(copy, async () =>
-    show(copy, await probe(copy.path, sourceLimits(), video), json, await scratch.folder()),
+    show(copy, await probe(copy.path, sourceLimits(), video), { json, frameSize }, await scratch.folder()),
   );
 }
 
-async function show(copy: LocalCopy, source: SourceFacts, json: boolean, folder: string): Promise<number> {
+async function show(
+  copy: LocalCopy,
+  source: SourceFacts,
+  { json, frameSize }: Pick<ProbeCommand, 'json' | 'frameSize'>,
+  folder: string,
+): Promise<number> {
   const plans = [];
   for (const name of ['mp4', 'mkv'] as const) {
     const container = containerFor(`output.${name}`);
     const streams = await planStreams(source, container, 'h264', async () => folder);
     const depth = chooseDepth('auto', source.video, { codec: 'h264', preset: undefined });
-    plans.push({ name, wire: wirePlan(source.video, container, depth), streams });
+    plans.push({ name, wire: wirePlan(source.video, container, depth, frameSize), streams });
   }
   const hardware = await tryEngines(source, folder);
   if (json) {

@@ -8,6 +8,7 @@ import type { ProviderName } from '../../system/native.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import type { DepthRequest } from '../../video/codecs/depth.js';
 import type { Rational } from '../../video/formats/rational.js';
+import type { SizeRequest } from '../../video/frames/frame-scaling.js';
 import type { PartRequest } from '../../video/source/frame-range.js';
 import type { StreamChoices } from '../../video/streams/stream-choices.js';
 
@@ -93,6 +94,8 @@ export interface RunOptions extends StreamChoices {
   readonly tolerant: boolean;
   /** True if NaN or infinity from the model ends the job. */
   readonly strict: boolean;
+  /** The size of the frames that the model gets; undefined: the source's. */
+  readonly frameSize: SizeRequest | undefined;
   /** Index of the video stream to process, as `probe` prints it; undefined: the file's main stream. */
   readonly video: number | undefined;
   /** The part of the video to process; undefined: all of it. */

@@ -17,6 +17,7 @@ const OF_VIDEOS = {
   hwaccel: 'none',
   tolerant: false,
   video: undefined,
+  frameSize: undefined,
   table: undefined,
   every: 1,
   fps: undefined,

@@ -14,6 +14,8 @@ export interface MemoryFacts {
   /** Bytes of a frame in wire format, before and after the model. */
   readonly frameBytes: number;
   readonly styledBytes: number;
+  /** Bytes of a frame that the decoder holds, if it is larger than on the wire. */
+  readonly decodedBytes?: number;
   /** Bytes of the composed graph. */
   readonly graphBytes: number;
   /** Undefined: nothing is encoded. */
@@ -93,8 +95,8 @@ function buffers({ split, schedule, batch, ranks, ...facts }: MemoryFacts, isRoo
   return Math.min(rounds * held, frames) * (facts.frameBytes + facts.styledBytes);
 }
 
-function decoder({ frames, frameBytes, encoderThreads }: MemoryFacts): number {
-  return FFMPEG + Math.min(frames ?? Number.POSITIVE_INFINITY, DECODED + 2 * encoderThreads) * frameBytes;
+function decoder({ frames, frameBytes, decodedBytes = frameBytes, encoderThreads }: MemoryFacts): number {
+  return FFMPEG + Math.min(frames ?? Number.POSITIVE_INFINITY, DECODED + 2 * encoderThreads) * decodedBytes;
 }
 
 function encoder(facts: MemoryFacts): number {

@@ -126,6 +126,7 @@ function withPixels(facts: MemoryFacts, factor: number): MemoryFacts {
   return {
     ...facts,
     frameBytes: facts.frameBytes * factor,
+    decodedBytes: (facts.decodedBytes ?? facts.frameBytes) * factor,
     styledBytes: facts.styledBytes * factor,
     ranks: facts.ranks.map((rank) => ({ ...rank, working: rank.working * factor })),
   };

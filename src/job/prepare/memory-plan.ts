@@ -41,7 +41,10 @@ export interface PlannedJob {
   readonly model: Pick<LoadedModel, 'fixedBatch' | 'window' | 'recurrence' | 'steady'>;
   /** Frames of a rank in a round, with their halo. */
   readonly batch: number;
-  readonly graph: Pick<ComposedGraph, 'bytes' | 'further' | 'inputBytes' | 'rowBytes' | 'stateBytes'>;
+  readonly graph: Pick<
+    ComposedGraph,
+    'bytes' | 'further' | 'input' | 'inputBytes' | 'rowBytes' | 'stateBytes'
+  >;
   readonly onCpus: CpuPrecision;
   /** Undefined: nothing is encoded. */
   readonly spec: Pick<EncodeSpec, 'codec' | 'preset'> | undefined;
@@ -87,6 +90,8 @@ export function planMemory(job: PlannedJob): MemoryPlan {
       ...{ split, schedule, batch, frames, segmentFrames, ranks },
       ...{
         frameBytes: graph.inputBytes,
+        decodedBytes:
+          graph.inputBytes * Math.max(1, (width * height) / (graph.input.width * graph.input.height)),
         styledBytes: graph.rowBytes,
         graphBytes: graph.bytes.byteLength,
       },

@@ -1,4 +1,4 @@
-import { type ComposedGraph, compose } from '../../model/compose/compose.js';
+import type { ComposedGraph } from '../../model/compose/compose.js';
 import type { TablePlan } from '../../model/compose/table-ends.js';
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { haloOf } from '../../model/ports/window.js';
@@ -34,6 +34,7 @@ import { refuseLargeBuffers } from './buffer-limits.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
 import { depthIdentity, refuseLackingFormat, wireDepth } from './depth.js';
 import { refuseSharedFiles } from './files-apart.js';
+import { composeFor, scalingIdentity } from './frame-size.js';
 import {
   type FurtherVideo,
   furtherIdentity,
@@ -141,13 +142,18 @@ export async function prepareJob(
   const earlier = await earlierWork(options);
   const wire =
     output.kind === 'video'
-      ? wirePlan(source.video, output.container, wireDepth(options, source.video, made ?? earlier))
-      : wirePlan(source.video, UPRIGHT);
+      ? wirePlan(
+          source.video,
+          output.container,
+          wireDepth(options, source.video, made ?? earlier),
+          options.frameSize,
+        )
+      : wirePlan(source.video, UPRIGHT, undefined, options.frameSize);
   const loaded = await readModel();
   const { model: chosen, files, notes } = modelFor(loaded, output, besides);
   const { model, notes: unwritten } = withPictures(chosen, videos, loaded.tables);
   const { frames: batch, why: batchReason } = batchFor(options.batch, model, wire.format, onGpu(options));
-  const whole = compose(model, wire.format, batch);
+  const whole = composeFor(model, wire, batch);
   // If the video may be cut into pieces, the root may hold only its own batch.
   const ranks = options.split === 'frames' ? machines.length : 1;
   const share = shareFor(batch, whole.window, whole.every);
@@ -203,6 +209,7 @@ export async function prepareJob(
         }),
     ...furtherIdentity(video?.further ?? []),
     ...(table === undefined ? {} : tablesIdentity(table, loaded)),
+    ...scalingIdentity(wire),
     'frames a segment': segmentFrames,
     tolerant: options.tolerant,
     // Absent unless requested.

@@ -170,7 +170,7 @@ function refuseHugePicture(graph: Made['graph'], { picture }: PreviewedPicture, 
 
 function refuseLack(
   model: LoadedModel,
-  { source }: PreviewedVideo,
+  { source, wire }: PreviewedVideo,
   { graph, shape }: Made,
   options: PreviewOptions,
   onCpus: 'fp32' | 'int8',
@@ -179,7 +179,7 @@ function refuseLack(
   const batch = shape.share + haloOf(shape.window);
   planMemory({
     ...{ options, source, model, batch, onCpus, machines },
-    graph: { stateBytes: 0, ...graph, further: [] },
+    graph: { input: wire.format, stateBytes: 0, ...graph, further: [] },
     spec: undefined,
     segmentFrames: 1,
   }).refuseLack('frames');

@@ -14,6 +14,7 @@ import {
 } from '../formats/frame-format.js';
 import type { Rational } from '../formats/rational.js';
 import type { DolbyVision, VideoFacts } from '../source/source-facts.js';
+import { type FrameSize, type SizeRequest, scaledFrames, scaleFilter } from './frame-scaling.js';
 
 type PixelFormat = SampleFormat['pixelFormats'][keyof SampleFormat['pixelFormats']];
 
@@ -34,6 +35,8 @@ export interface WirePlan {
    * quarter.
    */
   readonly sampleAspectRatio: Rational | undefined;
+  /** The size that the frames would have if they were not scaled; undefined if they are not. */
+  readonly unscaled?: FrameSize;
   /** Notes for the user, one line each. */
   readonly notes: readonly string[];
 }
@@ -66,9 +69,14 @@ const RANGES: Readonly<Record<string, ColourRange>> = { tv: 'limited', pc: 'full
 /**
  * Plans the wire. Untagged video is read as BT.709 from 1280 pixels across or 720 down, otherwise as BT.601,
  * and as limited range: players assume the same. If `output.carriesDisplayMatrix` is false, the frames are
- * rotated as the source's display matrix says.
+ * rotated as the source's display matrix says. They are scaled to `size`, if given.
  */
-export function wirePlan(video: VideoFacts, output: WireOutput, depth: WireDepth = EIGHT_BITS): WirePlan {
+export function wirePlan(
+  video: VideoFacts,
+  output: WireOutput,
+  depth: WireDepth = EIGHT_BITS,
+  request?: SizeRequest,
+): WirePlan {
   const sample = sampleOfDepth(depth.bits);
   const colour = colourOf(video);
   const turn =
@@ -76,26 +84,55 @@ export function wirePlan(video: VideoFacts, output: WireOutput, depth: WireDepth
       ? undefined
       : turnOf(video.displayMatrix);
   const sideways = turn?.sideways ?? false;
-  const filters = [...deinterlacer(video), ...conversion(video, sample, colour), ...(turn?.filters ?? [])];
-  const sar = isSensible(video.sampleAspectRatio) ? video.sampleAspectRatio : undefined;
+  const ownChroma = hasWireChroma(video, sample) ? video.chromaLocationTag : undefined;
+  const own = isSensible(video.sampleAspectRatio) ? video.sampleAspectRatio : undefined;
+  const scaled = scaledFrames({ ...video, sampleAspectRatio: own }, request);
+  const filters = [
+    ...deinterlacer(video),
+    ...conversion(video, sample, colour),
+    ...(scaled === undefined ? [] : [scaleFilter(scaled.size, colour.range, ownChroma)]),
+    ...(turn?.filters ?? []),
+  ];
+  const sar = scaled === undefined ? own : scaled.sampleAspectRatio;
+  const upright = ({ width, height }: FrameSize): FrameSize =>
+    sideways ? { width: height, height: width } : { width, height };
+  const size = upright(scaled?.size ?? video);
   return {
-    format: {
-      width: sideways ? video.height : video.width,
-      height: sideways ? video.width : video.height,
-      sample,
-      ...colour,
-    },
+    format: { ...size, sample, ...colour },
     pixelFormat: pixelFormatOf(video, sample, colour.range),
     filters,
     tags: {
       ...writableTags(video),
+      ...(scaled === undefined ? {} : assumedMatrix(video, size, colour.matrix)),
       range: colour.range,
       // Converted and rotated chroma has another location.
-      chromaLocation: hasWireChroma(video, sample) && !sideways ? video.chromaLocationTag : undefined,
+      chromaLocation: sideways ? undefined : ownChroma,
     },
     sampleAspectRatio: sideways && sar !== undefined ? { num: sar.den, den: sar.num } : sar,
-    notes: notes(video, output, sample, depth),
+    ...(scaled === undefined ? {} : { unscaled: upright(video) }),
+    notes: [
+      ...notes(video, output, sample, depth),
+      ...(scaled === undefined ? [] : [scalingNote(upright(video), size)]),
+    ],
   };
+}
+
+function scalingNote(from: FrameSize, to: FrameSize): string {
+  return `The frames are scaled from ${from.width}x${from.height} to ${to.width}x${to.height} before the model (Lanczos).`;
+}
+
+/** Returns the matrix of untagged video as a tag, if players would assume another one at this size. */
+function assumedMatrix(
+  { matrixTag, rgb }: VideoFacts,
+  size: FrameSize,
+  matrix: ColourMatrix,
+): Pick<ColourTags, 'matrix'> | Record<string, never> {
+  if (rgb || matrixTag !== undefined || assumedOf(size) === matrix) return {};
+  return { matrix: matrix === 'bt709' ? 'bt709' : 'smpte170m' };
+}
+
+function assumedOf({ width, height }: FrameSize): ColourMatrix {
+  return height >= 720 || width >= 1280 ? 'bt709' : 'bt601';
 }
 
 /**
@@ -134,10 +171,9 @@ function writableTags(video: VideoFacts): Pick<ColourTags, 'matrix' | 'primaries
 
 function colourOf(video: VideoFacts): { readonly matrix: ColourMatrix; readonly range: ColourRange } {
   if (video.rgb) return { matrix: 'bt709', range: 'limited' };
-  const assumed = video.height >= 720 || video.width >= 1280 ? 'bt709' : 'bt601';
   const named = video.pixelFormat.startsWith('yuvj') ? 'full' : 'limited';
   return {
-    matrix: MATRICES[video.matrixTag ?? ''] ?? assumed,
+    matrix: MATRICES[video.matrixTag ?? ''] ?? assumedOf(video),
     range: RANGES[video.rangeTag ?? ''] ?? named,
   };
 }

@@ -76,6 +76,21 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
   }
 });
 
+t.test('--max-size and --resize take sizes', async (t) => {
+  t.same(job('a', 'b', '--max-size', '1280x720').frameSize, { kind: 'at most', width: 1280, height: 720 });
+  t.same(job('a', 'b', '--resize', '64X36').frameSize, { kind: 'exactly', width: 64, height: 36 });
+  t.same(job('a', 'b', '--resize', 'autox36').frameSize, { kind: 'exactly', width: undefined, height: 36 });
+  t.equal(job('a', 'b').frameSize, undefined);
+  for (const [option, texts] of [
+    ['--max-size', ['1280', '1280x', '0x720', '15x720', '1280x16385', 'autox720', '1e3x720', '1x1;x']],
+    ['--resize', ['autoxauto', '1280:720', '99999x1', 'x']],
+  ] as const) {
+    for (const text of texts)
+      t.throws(() => job('a', 'b', option, text), { code: 'usage', message: `${option} takes` }, text);
+  }
+  t.throws(() => job('a', 'b', '--max-size', '9x9', '--resize', '9x9'), { message: /exclude each other/ });
+});
+
 t.test('an ending of --table waits for the name of an output in a folder', async (t) => {
   t.equal(job('a', 'b.mp4', '--table', '.csv').table, 'b.mp4.csv');
   for (const output of ['b/', 'b', '.', 'b.mp4/'])
