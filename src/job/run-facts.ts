@@ -1,3 +1,4 @@
+import { settingsText } from '../video/codecs/encoder-settings.js';
 import type { StreamAction } from '../video/mux/stream-plan.js';
 import { nameOf } from '../video/mux/stream-plan.js';
 import type { RunContext } from './context/context.js';
@@ -102,7 +103,12 @@ function settingsOf({ model, batch, segmentFrames, video }: PreparedJob): RunFac
       ? {}
       : {
           preset: video.spec.preset ?? 'none',
-          crf: video.spec.crf ?? 'none',
+          ...(video.spec.bitrate === undefined
+            ? { crf: video.spec.crf ?? 'none' }
+            : { bitrate: video.spec.bitrate }),
+          ...(video.spec.settings === undefined
+            ? {}
+            : { 'encoder options': settingsText(video.spec.settings) }),
           pixels: video.spec.pixelFormat,
         }),
   };

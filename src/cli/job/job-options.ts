@@ -9,6 +9,7 @@ import { CODECS } from '../../video/codecs/codec.js';
 import { DEPTH_CHOICES } from '../../video/codecs/depth.js';
 import { AUDIO_CODECS } from '../../video/streams/stream-choices.js';
 import { loggingOptions } from '../parsing/common-options.js';
+import { encoderSettingOptions } from './encoder-settings.js';
 import { CRF_HELP, codecNamed, DEPTH_HELP, PRESET_HELP } from './encoding.js';
 import { frameSizeOptions } from './frame-size.js';
 import { limitOptions } from './limit-options.js';
@@ -245,7 +246,7 @@ export function encodingOptions<T>(parser: Argv<T>) {
 
 function outputOptions<T>(parser: Argv<T>) {
   const group = OUTPUT_GROUP;
-  const outputs = encodingOptions(parser)
+  const outputs = encoderSettingOptions(encodingOptions(parser), group)
     .option('mkdir', {
       type: 'boolean',
       default: false,

@@ -36,6 +36,7 @@ import {
 } from '../parsing/command-line.js';
 import { loggingOf } from '../parsing/common-options.js';
 import { optionValues, rationalOf, videoIndexOf } from '../parsing/option-values.js';
+import { encoderSettingsOf } from './encoder-settings.js';
 import { encodingOf } from './encoding.js';
 import { sizeRequest } from './frame-size.js';
 import { jobOptions } from './job-options.js';
@@ -72,7 +73,7 @@ export const JOB = {
   epilogue: `The same command resumes a job that was stopped.
 Exit codes: 0 done, 2 usage, 75 stopped but resumable, 1 anything else.
 Environment: FFMPEG_PATH, FFPROBE_PATH; limits: docs/troubleshooting.md.`,
-  repeatable: ['input', 'output'],
+  repeatable: ['input', 'output', 'encoder-option'],
   options: jobOptions,
 } satisfies CommandSpec<unknown>;
 
@@ -199,9 +200,9 @@ function refuseForKind(isTable: boolean, parsed: Parsed): void {
     if (sampled === undefined) return;
     throw usage(`--${sampled} goes with a table as OUTPUT, or --format parquet: a video keeps every frame`);
   }
-  const option = (['table', 'crf', 'preset', 'codec', 'depth', 'audio', 'subtitles'] as const).find(
-    (name) => parsed[name] !== undefined,
-  );
+  const option = (
+    ['table', 'crf', 'bitrate', 'encoder-option', 'preset', 'codec', 'depth', 'audio', 'subtitles'] as const
+  ).find((name) => parsed[name] !== undefined);
   if (option !== undefined) throw usage(`--${option} does not apply where OUTPUT is a table`);
   const video = [...furtherOutputs(parsed.output)].find(
     ([, file]) => containerNamed(pathOf(file)) !== undefined,
@@ -221,6 +222,11 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
   if (parsed.tolerant && (hwaccel === 'nvdec' || hwaccel === 'cuda')) {
     throw usage(`--tolerant decodes in software, which --hwaccel ${hwaccel} excludes`);
   }
+  const encoding = encodingOf(
+    parsed,
+    parsed.format === undefined ? pathOf(output) : `video.${parsed.format}`,
+    usage,
+  );
   return {
     model: parsed.model,
     size: parsed.size,
@@ -236,7 +242,8 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     tile: tileChoice(parsed.tile),
     threads: autoOrCount('threads', parsed.threads, 1024),
     schedule: parsed.schedule,
-    ...encodingOf(parsed, parsed.format === undefined ? pathOf(output) : `video.${parsed.format}`, usage),
+    ...encoding,
+    ...encoderSettingsOf(parsed, encoding.codec, usage),
     audio: askedAudio(parsed.audio),
     subtitles: parsed.subtitles === 'none' ? 'none' : 'keep',
     format: parsed.format,

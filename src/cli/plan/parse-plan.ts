@@ -39,7 +39,7 @@ export const PLAN = {
     'works out what a job on several such machines would do. Takes the options of a job; without OUTPUT it ' +
     'plans an mp4. Writes nothing. docs/plan.md says how it predicts, and how well.',
   epilogue: 'Exit codes: 0 done, 2 usage, 75 stopped, 1 anything else.',
-  repeatable: ['input', 'output'],
+  repeatable: ['input', 'output', 'encoder-option'],
   options: (parser) =>
     jobOptions(parser)
       .option('split', {

@@ -7,6 +7,7 @@ import type { LogFormat, ProgressChoice, Verbosity } from '../../report/log.js';
 import type { ProviderName } from '../../system/native.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import type { DepthRequest } from '../../video/codecs/depth.js';
+import type { ChosenSettings } from '../../video/codecs/encoder-settings.js';
 import type { Rational } from '../../video/formats/rational.js';
 import type { SizeRequest } from '../../video/frames/frame-scaling.js';
 import type { PartRequest } from '../../video/source/frame-range.js';
@@ -67,6 +68,10 @@ export interface RunOptions extends StreamChoices {
   readonly codec: Codec;
   /** Constant rate factor; undefined is the codec's default. */
   readonly crf: number | undefined;
+  /** Bits per second to aim at in place of it; undefined: the quality counts. */
+  readonly bitrate: number | undefined;
+  /** Options of the encoder, by name. */
+  readonly encoderOptions: ChosenSettings;
   readonly preset: string | undefined;
   /** Bits per sample through the model and in the output. */
   readonly depth: DepthRequest;

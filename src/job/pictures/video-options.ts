@@ -8,6 +8,7 @@ import type { RunOptions } from '../context/options.js';
 const OF_VIDEOS = {
   codec: 'h264',
   crf: undefined,
+  bitrate: undefined,
   preset: undefined,
   depth: 'auto',
   format: undefined,
@@ -50,10 +51,18 @@ export function refuseVideoOptions(options: RunOptions): void {
         hint: 'they are for videos: omit them',
       },
     );
+  if (options.encoderOptions.length > 0) throw ofVideos('encoder-option');
   if (given === undefined) return;
   const ofTable = given === 'table' || tableFormatNamed(options.format) !== undefined;
+  if (given === 'frameSize') throw ofVideos(options.frameSize?.kind === 'at most' ? 'max-size' : 'resize');
   const option = given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   throw new JobError('usage', `--${option} does not apply to pictures`, {
     hint: ofTable ? 'give the table as OUTPUT, in a run of its own' : 'it is for videos: omit it',
+  });
+}
+
+function ofVideos(option: string): JobError {
+  return new JobError('usage', `--${option} does not apply to pictures`, {
+    hint: 'it is for videos: omit it',
   });
 }

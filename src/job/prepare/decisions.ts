@@ -3,6 +3,7 @@ import type { CutRule } from '../../model/ports/state.js';
 import type { Window } from '../../model/ports/window.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
+import { settingsText } from '../../video/codecs/encoder-settings.js';
 import { nameOf, type StreamPlan } from '../../video/mux/stream-plan.js';
 import type { SourceFacts } from '../../video/source/source-facts.js';
 import type { JobOptions } from '../context/options.js';
@@ -143,7 +144,10 @@ function encoder(spec: EncodeSpec, { hardware, journal }: DecidedWork): string {
   return [
     hardware.nvenc ? `${spec.codec} by NVENC` : `${spec.codec} in software with ${threads}`,
     ...(typeof preset === 'string' ? [] : [`preset ${spec.preset}`]),
-    ...(typeof crf === 'string' ? [] : [`CRF ${spec.crf}`]),
+    ...(typeof crf === 'string'
+      ? []
+      : [spec.bitrate === undefined ? `CRF ${spec.crf}` : `${spec.bitrate} bit/s`]),
+    ...(spec.settings === undefined ? [] : [settingsText(spec.settings)]),
     spec.pixelFormat,
   ].join(', ');
 }

@@ -33,6 +33,7 @@ import { batchFor, fewerFrames, shareFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
 import { depthIdentity, refuseLackingFormat, wireDepth } from './depth.js';
+import { settingsIdentity, tryEncoder } from './encoder-trial.js';
 import { refuseSharedFiles } from './files-apart.js';
 import { composeFor, scalingIdentity } from './frame-size.js';
 import {
@@ -206,6 +207,7 @@ export async function prepareJob(
           preset: video.spec.preset,
           'pixel format': video.spec.pixelFormat,
           ...depthIdentity(wire),
+          ...settingsIdentity(video.spec),
         }),
     ...furtherIdentity(video?.further ?? []),
     ...(table === undefined ? {} : tablesIdentity(table, loaded)),
@@ -316,6 +318,7 @@ async function videoOutput(
 ): Promise<VideoOutput | undefined> {
   if (output.kind !== 'video' || spec === undefined) return undefined;
   await refuseLackingFormat(spec);
+  await tryEncoder(spec, storage.scratch.folder);
   const { container } = output;
   return {
     container,
@@ -352,7 +355,7 @@ export function onGpu({ provider }: Pick<JobOptions, 'provider'>): boolean {
  * @throws {JobError} output: when the codec takes none of their size.
  */
 export function encodeSpec(
-  options: Pick<JobOptions, 'codec' | 'crf' | 'preset'>,
+  options: Pick<JobOptions, 'codec' | 'crf' | 'bitrate' | 'encoderOptions' | 'preset'>,
   wire: WirePlan,
   output: FrameFormat,
   rate: EncodeSpec['rate'],
@@ -372,6 +375,8 @@ export function encodeSpec(
   return {
     codec: options.codec,
     crf: options.crf ?? defaults.crf,
+    ...(options.bitrate === undefined ? {} : { bitrate: options.bitrate }),
+    ...(options.encoderOptions.length === 0 ? {} : { settings: options.encoderOptions }),
     preset,
     pixelFormat: pixelFormat(output, preset),
     ...{ width, height, sample },

@@ -2,6 +2,7 @@
 import type { ContainerName } from '../formats/container.js';
 import type { Depth, FrameLayout } from '../formats/frame-format.js';
 import type { EncodeSpec } from './codec.js';
+import type { EncoderSettings } from './encoder-settings.js';
 
 export interface CodecFacts {
   /** The name as people write it. */
@@ -18,6 +19,8 @@ export interface CodecFacts {
   readonly crf: { readonly byDefault: number; readonly most: number } | string;
   /** Speeds or profiles; or the reason why the codec has none. */
   readonly preset: { readonly byDefault: string; readonly allowed: readonly string[] } | string;
+  /** The options of its encoder that users may set. */
+  readonly settings: EncoderSettings;
   /** The smallest frames that it takes, of even width and height only; undefined if it takes all. */
   readonly evenFrom?: { readonly width: number; readonly height: number };
   /** ffmpeg's options for a frame that stands in for the video, if the codec's name alone is not enough. */

@@ -5,6 +5,7 @@ import type { ColourTags } from '../formats/colour-names.js';
 import type { ColourMatrix, FrameLayout } from '../formats/frame-format.js';
 import type { HdrMetadata } from '../formats/hdr-metadata.js';
 import type { Rational } from '../formats/rational.js';
+import type { ChosenSettings } from './encoder-settings.js';
 
 export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'dnxhr', 'ffv1'] as const;
 
@@ -25,6 +26,10 @@ export interface EncodeSpec extends FrameLayout, EncoderWork {
   readonly codec: Codec;
   /** Constant quality on the codec's own scale; ignored by codecs without one. */
   readonly crf: number;
+  /** Bits per second to aim at in place of constant quality; undefined: the quality counts. */
+  readonly bitrate?: number;
+  /** Options of the encoder that the user has set (`CODEC_FACTS` lists them); undefined: none. */
+  readonly settings?: ChosenSettings;
   /** One of the codec's presets (`CODEC_FACTS`); ignored by ffv1. */
   readonly preset: string;
   /** The pixel format to encode, e.g. yuv420p: `CODEC_FACTS` has one that the codec takes at this size. */

@@ -2,11 +2,13 @@
  * The one table of output codecs. A new codec is its name in `codec.ts` and an entry here; the compiler asks
  * for the rest. Its tests: test/e2e/encode.test.ts runs every codec of the table.
  */
+import { JobError } from '../../system/errors.js';
 import { hasEncoder } from '../ffmpeg/ffmpeg-facts.js';
 import type { ContainerName } from '../formats/container.js';
 import { type FrameLayout, I420 } from '../formats/frame-format.js';
 import type { Codec, EncodeSpec } from './codec.js';
 import type { CodecFacts } from './codec-facts.js';
+import { decimal, type EncoderSettings, oneOf, settingWords, whole } from './encoder-settings.js';
 import { svtHdr, x265Hdr } from './hdr.js';
 
 const SPEEDS = 'ultrafast superfast veryfast faster fast medium slow slower veryslow placebo'.split(' ');
@@ -25,6 +27,30 @@ const DNXHR_PROFILES: ReadonlyMap<string, string> = new Map([
   ['444', 'yuv444p10le'],
 ]);
 
+const H264_SETTINGS: EncoderSettings = {
+  tune: oneOf(['film', 'animation', 'grain', 'stillimage', 'psnr', 'ssim', 'fastdecode']),
+  profile: oneOf(['baseline', 'main', 'high', 'high10', 'high444']),
+  level: decimal(1, 6.2),
+  'aq-mode': whole(0, 3),
+  'aq-strength': decimal(0, 3),
+  'rc-lookahead': whole(0, 250),
+};
+const HEVC_SETTINGS: EncoderSettings = {
+  tune: oneOf(['psnr', 'ssim', 'grain', 'fastdecode', 'animation']),
+  profile: oneOf(['main', 'main10', 'main12', 'main444-8', 'main444-10', 'main444-12']),
+  'aq-mode': whole(0, 4, 'parameter'),
+  'aq-strength': decimal(0, 3, 'parameter'),
+  'psy-rd': decimal(0, 5, 'parameter'),
+  'psy-rdoq': decimal(0, 50, 'parameter'),
+  sao: whole(0, 1, 'parameter'),
+  'rc-lookahead': whole(0, 250, 'parameter'),
+};
+const SVT_SETTINGS: EncoderSettings = {
+  'film-grain': whole(0, 50, 'parameter'),
+  'film-grain-denoise': whole(0, 1, 'parameter'),
+  tune: whole(0, 1, 'parameter'),
+};
+
 /** The smallest size and the highest rate in frames per second that SVT-AV1 takes. */
 const LEAST_SVT_SIZE = 64;
 const MOST_SVT_RATE = 240;
@@ -40,16 +66,17 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: NOT_WEBM,
     crf: { byDefault: 18, most: 51 },
     preset: { byDefault: 'medium', allowed: SPEEDS },
+    settings: H264_SETTINGS,
     pixelFormat: evenOr444,
     depths: () => [8, 10],
     // Few players show High 10.
     autoDepth: 8,
     // FFmpeg 5 cannot read it back.
     carriesHdr: () => false,
-    options: ({ crf, preset }, tagParams) => {
+    options: ({ preset, ...spec }, tagParams) => {
       // Otherwise x264's output depends on the processor's instruction set.
       const params = ['cpu-independent=1', ...tagParams].join(':');
-      return ['-c:v', 'libx264', '-preset', preset, '-crf', String(crf), '-x264-params', params];
+      return ['-c:v', 'libx264', '-preset', preset, ...quality(spec), '-x264-params', params];
     },
     colour: {
       metadataFilter: 'h264_metadata',
@@ -69,16 +96,18 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: NOT_WEBM,
     crf: { byDefault: 20, most: 51 },
     preset: { byDefault: 'medium', allowed: SPEEDS },
+    settings: HEVC_SETTINGS,
     pixelFormat: evenOr444,
     depths: () => [8, 10, 12],
     autoDepth: 10,
     carriesHdr: () => true,
-    options: ({ crf, preset, threads, picturesAtOnce, hdr = {} }, tagParams) => {
+    options: ({ preset, threads, picturesAtOnce, hdr = {}, settings = [], ...spec }, tagParams) => {
       const pools = threads > 1 ? String(threads) : 'none';
       const frameThreads = `frame-threads=${Math.min(threads, picturesAtOnce)}`;
       const first = ['log-level=error', 'open-gop=0', `pools=${pools}`];
-      const params = [...first, ...tagParams, ...x265Hdr(hdr), frameThreads].join(':');
-      return ['-c:v', 'libx265', '-preset', preset, '-crf', String(crf), '-x265-params', params];
+      const own = settingWords(settings, HEVC_SETTINGS, 'parameter');
+      const params = [...first, ...tagParams, ...x265Hdr(hdr), ...own, frameThreads].join(':');
+      return ['-c:v', 'libx265', '-preset', preset, ...quality(spec), '-x265-params', params];
     },
     colour: {
       metadataFilter: 'hevc_metadata',
@@ -98,13 +127,17 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: ALL,
     crf: { byDefault: 24, most: 63 },
     preset: { byDefault: '4', allowed: numbersTo(8) },
+    settings: {
+      'tune-content': oneOf(['default', 'screen', 'film']),
+      'aq-mode': whole(0, 4),
+      'arnr-strength': whole(0, 6),
+      'arnr-maxframes': whole(0, 15),
+    },
     pixelFormat: asOnWire,
     depths: () => [8, 10, 12],
     autoDepth: 10,
     carriesHdr: () => true,
-    options: ({ crf, preset }) => [
-      ...['-c:v', 'libvpx-vp9', ...vpxOptions(preset), '-crf', String(crf), '-deadline', 'good'],
-    ],
+    options: (spec) => ['-c:v', 'libvpx-vp9', ...vpxOptions(spec.preset, spec), '-deadline', 'good'],
     colour: {
       // VP9 specification, 7.2.2.
       matrices: ['bt709', 'bt470bg', 'smpte170m', 'smpte240m', 'bt2020nc'],
@@ -124,19 +157,23 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: ALL,
     crf: { byDefault: 24, most: 63 },
     preset: { byDefault: '8', allowed: numbersTo(13) },
+    settings: SVT_SETTINGS,
     pixelFormat: asOnWire,
     depths: () => [8, 10],
     autoDepth: 10,
     carriesHdr: takesSvt,
     options: async (spec) => {
-      const { crf, preset, threads, hdr = {} } = spec;
-      const quality = ['-crf', String(crf)];
+      const { preset, hdr = {}, settings = [] } = spec;
+      // Its rate control gives other bits from run to run with more threads than one.
+      const threads = spec.bitrate === undefined ? spec.threads : 1;
       if (await takesSvt(spec)) {
-        const params = [`lp=${threads}`, ...svtHdr(hdr)].join(':');
-        return ['-c:v', 'libsvtav1', '-preset', preset, ...quality, '-svtav1-params', params];
+        const own = settingWords(settings, SVT_SETTINGS, 'parameter');
+        const params = [`lp=${threads}`, ...svtHdr(hdr), ...own].join(':');
+        return ['-c:v', 'libsvtav1', '-preset', preset, ...quality(spec), '-svtav1-params', params];
       }
+      if (settings.length > 0) throw noSvt(spec);
       const speed = String(Math.min(Number(preset), AOM_FASTEST));
-      return ['-c:v', 'libaom-av1', ...vpxOptions(speed), ...quality];
+      return ['-c:v', 'libaom-av1', ...vpxOptions(speed, spec)];
     },
     colour: {
       metadataFilter: 'av1_metadata',
@@ -159,6 +196,10 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
       byDefault: '3',
       allowed: [...numbersTo(PRORES_PROFILES.length - 1), ...PRORES_PROFILES],
     },
+    settings: {
+      bits_per_mb: whole(128, 8192),
+      quant_mat: oneOf(['auto', 'default', 'proxy', 'lt', 'standard', 'hq']),
+    },
     // It has no 4:2:0 and no 8 bits.
     pixelFormat: () => 'yuv422p10le',
     depths: () => [8, 10],
@@ -177,6 +218,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: ['mov', 'mkv'],
     crf: 'its quality is that of its profile, --preset',
     preset: { byDefault: 'hq', allowed: [...DNXHR_PROFILES.keys()] },
+    settings: {},
     evenFrom: { width: 256, height: 120 },
     plain: ['-c:v', 'dnxhd', '-profile:v', 'dnxhr_hq'],
     // It has no 4:2:0.
@@ -197,6 +239,7 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     containers: NOT_WEBM,
     crf: 'it is lossless',
     preset: 'it has no speed presets',
+    settings: { coder: oneOf(['rice', 'range_def', 'range_tab']), context: whole(0, 1) },
     pixelFormat: asOnWire,
     depths: () => [8, 10, 12],
     autoDepth: 12,
@@ -232,8 +275,21 @@ function numbersTo(most: number): readonly string[] {
   return Array.from({ length: most + 1 }, (_, at) => String(at));
 }
 
-function vpxOptions(speed: string): readonly string[] {
-  return ['-b:v', '0', '-cpu-used', speed, '-row-mt', '1'];
+/** Returns the options of constant quality, or of a bit rate. */
+function quality({ crf, bitrate }: Pick<EncodeSpec, 'crf' | 'bitrate'>): readonly string[] {
+  return bitrate === undefined ? ['-crf', String(crf)] : ['-b:v', String(bitrate)];
+}
+
+/** Without a bit rate of 0, libvpx and libaom keep below their default one. */
+function vpxOptions(speed: string, spec: Pick<EncodeSpec, 'crf' | 'bitrate'>): readonly string[] {
+  const free = spec.bitrate === undefined ? ['-b:v', '0'] : [];
+  return [...free, '-cpu-used', speed, '-row-mt', '1', ...quality(spec)];
+}
+
+function noSvt({ width, height }: EncodeSpec): JobError {
+  return new JobError('output', `libaom encodes AV1 of ${width}x${height}, and takes no --encoder-option`, {
+    hint: 'omit it: SVT-AV1, which takes them, needs even sides from 64 and at most 240 frames per second',
+  });
 }
 
 /**

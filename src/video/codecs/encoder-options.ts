@@ -1,16 +1,18 @@
 /** The options of the encoders. */
 import type { EncodeSpec } from './codec.js';
 import { CODEC_FACTS } from './codecs.js';
+import { settingWords } from './encoder-settings.js';
 import { type EncoderTags, encoderTags } from './encoder-tags.js';
 import { nvencOptions } from './nvidia.js';
 
 /** Returns ffmpeg's output options for an encoding. The same frames give the same bytes. */
 export async function encoderOptions(spec: EncodeSpec): Promise<string[]> {
   const tags = encoderTags(spec);
-  const { intraOnly, options } = CODEC_FACTS[spec.codec];
+  const { intraOnly, options, settings } = CODEC_FACTS[spec.codec];
   return [
     ...['-filter:v', filters(spec, tags), '-fps_mode', 'passthrough'],
     ...(spec.gpu === undefined ? await options(spec, tags.params) : nvencOptions(spec, spec.gpu)),
+    ...settingWords(spec.settings ?? [], settings, 'option'),
     ...['-g', intraOnly ? '1' : String(spec.keyframeInterval), '-pix_fmt', spec.pixelFormat],
     ...['-flags:v', '+bitexact+cgop', '-threads', String(spec.threads)],
     ...tags.options,

@@ -44,8 +44,9 @@ export function unfitForNvdec(video: VideoFacts): string | undefined {
 
 /** Returns why NVENC has no equivalent of this encoding; undefined if it has. */
 export function unfitForNvenc(spec: EncodeSpec): string | undefined {
-  const { codec, crf, preset, pixelFormat, tags } = spec;
+  const { codec, crf, preset, pixelFormat, tags, settings = [] } = spec;
   if (CODEC_FACTS[codec].nvenc === undefined) return `it encodes h264 and hevc, not ${codec}`;
+  if (settings.length > 0) return 'it does not take --encoder-option';
   if (crf < LEAST_CQ || crf > MOST_CQ)
     return `its quality goes from ${LEAST_CQ} to ${MOST_CQ}, not to ${crf}`;
   if (!Object.hasOwn(NVENC_PRESETS, preset)) return `it has no preset like "${preset}"`;
@@ -81,12 +82,13 @@ export function nvdecFilters({ pixelFormat }: VideoFacts, range: 'limited' | 'fu
 
 /**
  * Returns ffmpeg's output options for encoding by NVENC on CUDA device `gpu`, at constant quality on x264's
- * scale.
+ * scale, or at a bit rate.
  */
-export function nvencOptions({ codec, crf, preset }: EncodeSpec, gpu: number): readonly string[] {
+export function nvencOptions({ codec, crf, bitrate, preset }: EncodeSpec, gpu: number): readonly string[] {
   return [
     ...['-c:v', nvencEncoder(codec), '-gpu', String(gpu)],
     ...['-preset', NVENC_PRESETS[preset] ?? preset, '-tune', 'hq'],
-    ...['-rc', 'vbr', '-cq', String(crf), '-b:v', '0'],
+    ...['-rc', 'vbr'],
+    ...(bitrate === undefined ? ['-cq', String(crf), '-b:v', '0'] : ['-b:v', String(bitrate)]),
   ];
 }

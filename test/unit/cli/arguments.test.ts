@@ -76,6 +76,57 @@ t.test('bad usage is a usage error that says what is wrong', async (t) => {
   }
 });
 
+t.test('--bitrate and --encoder-option take what the codec does', async (t) => {
+  const bitrate = (text: string) => job('a', 'b', '--bitrate', text).bitrate;
+  t.same(['5M', '800k', '2.5m', '10000', '1000M'].map(bitrate), [5e6, 8e5, 2.5e6, 1e4, 1e9]);
+  t.equal(job('a', 'b').bitrate, undefined);
+  const options = job(
+    'a',
+    'b',
+    '--encoder-option',
+    'tune=film',
+    '--encoder-option',
+    'aq-mode=3',
+  ).encoderOptions;
+  t.same(options, [
+    ['aq-mode', '3'],
+    ['tune', 'film'],
+  ]);
+  t.same(job('a', 'b').encoderOptions, []);
+  t.match(job('a', 'b', '--codec', 'av1', '--encoder-option', 'film-grain=8'), { codec: 'av1' });
+  for (const [words, message] of [
+    ['--bitrate 5X', /--bitrate takes bits per second/],
+    ['--bitrate 9k', /from 10k to 1000M/],
+    ['--bitrate 5M:x', /--bitrate takes/],
+    ['--bitrate 5M --crf 20', /exclude each other/],
+    ['--bitrate 5M --codec ffv1', /ffv1 takes no --bitrate: it is lossless/],
+    ['--bitrate 5M --codec prores', /takes no --bitrate/],
+    ['--encoder-option tune', /takes NAME=VALUE/],
+    ['--encoder-option tune=', /takes NAME=VALUE/],
+    ['--encoder-option tunr=film', /no --encoder-option "tunr": did you mean tune/],
+    ['--encoder-option tune=loud', /tune of h264 takes film, .*, and cannot be "loud"/],
+    ['--encoder-option tune=film:log-level=debug', /cannot be/],
+    ['--encoder-option aq-mode=2:stats=x', /cannot be "2:stats=x"/],
+    ['--encoder-option aq-mode=1e0', /cannot be/],
+    ['--encoder-option aq-mode=1.5', /whole number from 0 to 3/],
+    ['--encoder-option x264-params=stats=x', /takes no --encoder-option/],
+    ['--encoder-option stats=x', /takes no/],
+    ['--encoder-option g=1', /takes no/],
+    ['--encoder-option threads=1', /takes no/],
+    ['--encoder-option __proto__=1', /takes no/],
+    ['--encoder-option tune=film --encoder-option tune=grain', /tune is given twice/],
+    ['--codec dnxhr --encoder-option tune=film', /it takes none/],
+    ['--codec av1 --encoder-option film-grain=51', /from 0 to 50/],
+  ] as const) {
+    t.throws(() => job('a', 'b', ...words.split(' ')), { code: 'usage', message }, words);
+  }
+  t.throws(() => job('a', 'b', '--encoder-option', 'aq-mode=1\n-x'), { message: /cannot be/ });
+  for (const words of ['--bitrate 5M', '--encoder-option tune=film'])
+    t.throws(() => job('a', 'b.csv', ...words.split(' ')), {
+      message: /does not apply where OUTPUT is a table/,
+    });
+});
+
 t.test('--max-size and --resize take sizes', async (t) => {
   t.same(job('a', 'b', '--max-size', '1280x720').frameSize, { kind: 'at most', width: 1280, height: 720 });
   t.same(job('a', 'b', '--resize', '64X36').frameSize, { kind: 'exactly', width: 64, height: 36 });
