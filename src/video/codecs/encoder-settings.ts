@@ -1,6 +1,6 @@
 /**
- * Options of encoders that a user may set: each codec of the table lists its own. Nothing that decides frames,
- * keyframes, threads, formats or files is among them. Pure.
+ * Options of encoders that a user may set: each codec of the table lists its own. Nothing that decides
+ * frames, keyframes, threads, formats or files is among them. Pure.
  */
 
 /** An option that an encoder takes. */
