@@ -1,5 +1,6 @@
 import type { RunOptions } from '../../job/context/options.js';
 import type { JobError } from '../../system/errors.js';
+import { type ChromaRequest, chromasOf } from '../../video/codecs/chroma.js';
 import { CODECS, type Codec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 import { type DEPTH_CHOICES, depthsOf } from '../../video/codecs/depth.js';
@@ -10,6 +11,8 @@ export const CRF_HELP = `quality, lower is better: ${CODECS.flatMap(crfOf).join(
 export const PRESET_HELP = `the encoder's speed, or the codec's profile: ${CODECS.flatMap(presetOf).join('; ')}`;
 export const DEPTH_HELP =
   'bits per sample, through the model and in the output; auto: those of the source, as far as players of the codec show them';
+export const CHROMA_HELP =
+  'chroma, through a model that takes RGB and in the output; auto: that of the source, as far as players of the codec show it';
 
 function crfOf(codec: Codec): readonly string[] {
   const { crf } = CODEC_FACTS[codec];
@@ -71,6 +74,26 @@ export function encodingOf(
   return { codec, crf, preset, depth: depthOf(codec, asked, usage) };
 }
 
+/**
+ * Returns `chroma` if the encoder of that encoding takes it.
+ *
+ * @throws {JobError} usage: when it does not.
+ */
+export function chromaOf(
+  { codec, preset }: Pick<RunOptions, 'codec' | 'preset'>,
+  chroma: ChromaRequest | undefined,
+  usage: (message: string) => JobError,
+): ChromaRequest {
+  if (chroma === undefined || chroma === 'auto') return 'auto';
+  const all = chromasOf({ codec, preset });
+  if (all.includes(chroma)) return chroma;
+  throw usage(`--chroma of ${profileOf(codec, preset)} is ${all.join(' or ')}, and cannot be ${chroma}`);
+}
+
+function profileOf(codec: Codec, preset: string | undefined): string {
+  return `--codec ${codec}${preset === undefined ? '' : ` --preset ${preset}`}`;
+}
+
 function usualCodec(name: string): Codec {
   const container = containerNamed(name);
   if (container === undefined) return USUAL_CODEC;
@@ -86,6 +109,5 @@ function depthOf(
   const all = depthsOf({ codec, preset });
   const found = all.find((bits) => String(bits) === depth);
   if (found !== undefined) return found;
-  const profile = preset === undefined ? '' : ` --preset ${preset}`;
-  throw usage(`--depth of --codec ${codec}${profile} is ${all.join(' or ')}, and cannot be ${depth}`);
+  throw usage(`--depth of ${profileOf(codec, preset)} is ${all.join(' or ')}, and cannot be ${depth}`);
 }

@@ -5,12 +5,13 @@ import { DEFAULT_MODEL, HWACCELS, SPLITS, STALL_TIMEOUT } from '../../job/contex
 import { DEFAULT_SIZE, MODEL_SIZES } from '../../model/load/catalogue.js';
 import { SCHEDULES } from '../../pipeline/schedule.js';
 import { PROGRESS_CHOICES } from '../../report/log.js';
+import { CHROMA_CHOICES } from '../../video/codecs/chroma.js';
 import { CODECS } from '../../video/codecs/codec.js';
 import { DEPTH_CHOICES } from '../../video/codecs/depth.js';
 import { AUDIO_CODECS } from '../../video/streams/stream-choices.js';
 import { loggingOptions } from '../parsing/common-options.js';
 import { encoderSettingOptions } from './encoder-settings.js';
-import { CRF_HELP, codecNamed, DEPTH_HELP, PRESET_HELP } from './encoding.js';
+import { CHROMA_HELP, CRF_HELP, codecNamed, DEPTH_HELP, PRESET_HELP } from './encoding.js';
 import { frameSizeOptions } from './frame-size.js';
 import { limitOptions } from './limit-options.js';
 import { partOptions } from './part-options.js';
@@ -252,6 +253,12 @@ function outputOptions<T>(parser: Argv<T>) {
       default: false,
       group,
       describe: 'make missing folders of OUTPUT, --table, --output, --report and --trace',
+    })
+    .option('chroma', {
+      type: 'string',
+      choices: CHROMA_CHOICES,
+      group,
+      describe: CHROMA_HELP,
     })
     .option('audio', {
       type: 'string',

@@ -37,7 +37,7 @@ import {
 import { loggingOf } from '../parsing/common-options.js';
 import { optionValues, rationalOf, videoIndexOf } from '../parsing/option-values.js';
 import { encoderSettingsOf } from './encoder-settings.js';
-import { encodingOf } from './encoding.js';
+import { chromaOf, encodingOf } from './encoding.js';
 import { sizeRequest } from './frame-size.js';
 import { jobOptions } from './job-options.js';
 import { modelInputs, modelOverrides, refuseOtherPrecision } from './model-values.js';
@@ -200,9 +200,10 @@ function refuseForKind(isTable: boolean, parsed: Parsed): void {
     if (sampled === undefined) return;
     throw usage(`--${sampled} goes with a table as OUTPUT, or --format parquet: a video keeps every frame`);
   }
-  const option = (
-    ['table', 'crf', 'bitrate', 'encoder-option', 'preset', 'codec', 'depth', 'audio', 'subtitles'] as const
-  ).find((name) => parsed[name] !== undefined);
+  const encoding = ['crf', 'bitrate', 'encoder-option', 'preset', 'codec', 'depth', 'chroma'] as const;
+  const option = (['table', ...encoding, 'audio', 'subtitles'] as const).find(
+    (name) => parsed[name] !== undefined,
+  );
   if (option !== undefined) throw usage(`--${option} does not apply where OUTPUT is a table`);
   const video = [...furtherOutputs(parsed.output)].find(
     ([, file]) => containerNamed(pathOf(file)) !== undefined,
@@ -222,11 +223,8 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
   if (parsed.tolerant && (hwaccel === 'nvdec' || hwaccel === 'cuda')) {
     throw usage(`--tolerant decodes in software, which --hwaccel ${hwaccel} excludes`);
   }
-  const encoding = encodingOf(
-    parsed,
-    parsed.format === undefined ? pathOf(output) : `video.${parsed.format}`,
-    usage,
-  );
+  const name = parsed.format === undefined ? pathOf(output) : `video.${parsed.format}`;
+  const encoding = encodingOf(parsed, name, usage);
   return {
     model: parsed.model,
     size: parsed.size,
@@ -244,6 +242,7 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     schedule: parsed.schedule,
     ...encoding,
     ...encoderSettingsOf(parsed, encoding.codec, usage),
+    chroma: chromaOf(encoding, parsed.chroma, usage),
     audio: askedAudio(parsed.audio),
     subtitles: parsed.subtitles === 'none' ? 'none' : 'keep',
     format: parsed.format,

@@ -5,7 +5,9 @@ import { clock } from '../../report/progress.js';
 import { parseLocation } from '../../storage/location/location.js';
 import { openScratch } from '../../system/scratch.js';
 import { watchForStop } from '../../system/stop.js';
+import { chooseChroma, holdsChroma, sourceChroma } from '../../video/codecs/chroma.js';
 import { CODECS, type Codec } from '../../video/codecs/codec.js';
+import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 import { chooseDepth } from '../../video/codecs/depth.js';
 import { unfitForNvdec, unfitForNvenc } from '../../video/codecs/nvidia.js';
 import { containerFor } from '../../video/formats/container.js';
@@ -46,8 +48,10 @@ async function show(
   for (const name of ['mp4', 'mkv'] as const) {
     const container = containerFor(`output.${name}`);
     const streams = await planStreams(source, container, 'h264', async () => folder);
-    const depth = chooseDepth('auto', source.video, { codec: 'h264', preset: undefined });
-    plans.push({ name, wire: wirePlan(source.video, container, depth, frameSize), streams });
+    const encoding = { codec: 'h264', preset: undefined } as const;
+    const depth = chooseDepth('auto', source.video, encoding);
+    const chroma = chooseChroma('auto', source.video, encoding);
+    plans.push({ name, wire: wirePlan(source.video, container, depth, chroma, frameSize), streams });
   }
   const hardware = await tryEngines(source, folder);
   if (json) {
@@ -111,7 +115,7 @@ function sourceLines(source: SourceFacts): string[] {
   ];
 }
 
-/** Returns what there is to know of video that is deeper than 8 bits, or HDR. */
+/** Returns what there is to know of video that is deeper than 8 bits, HDR, or of more chroma than 4:2:0. */
 function depthLines(video: SourceFacts['video']): readonly string[] {
   const { bitDepth, hdr10, dynamicHdr = [] } = video;
   const deep = (codec: Codec) => chooseDepth('auto', video, { codec, preset: undefined }).bits > 8;
@@ -120,7 +124,24 @@ function depthLines(video: SourceFacts['video']): readonly string[] {
     ...(bitDepth > 8
       ? [`depth: ${bitDepth} bits per sample, more than 8 with ${CODECS.filter(deep).join(', ')}`]
       : []),
+    ...chromaLines(video),
     ...(metadata.length > 0 ? [`HDR metadata: ${metadata.join(', ')}`] : []),
+  ];
+}
+
+/** Returns which codecs keep more chroma than 4:2:0, with the preset that keeps most. */
+function chromaLines(video: SourceFacts['video']): readonly string[] {
+  if (holdsChroma('420', video)) return [];
+  const keeping = CODECS.flatMap((codec) => {
+    const { preset } = CODEC_FACTS[codec];
+    const all = typeof preset === 'string' ? [undefined] : [undefined, ...preset.allowed];
+    const found = all
+      .map((one) => ({ one, chosen: chooseChroma('auto', video, { codec, preset: one }) }))
+      .find(({ chosen }) => holdsChroma(chosen.chroma, video));
+    return found === undefined ? [] : [found.one === undefined ? codec : `${codec} --preset ${found.one}`];
+  });
+  return [
+    `chroma: ${sourceChroma(video)}, kept by models that take RGB with ${keeping.join(', ')}; others keep it with --chroma`,
   ];
 }
 

@@ -5,6 +5,7 @@ import type { PrecisionChoice } from '../../model/session/precision.js';
 import type { ScheduleName } from '../../pipeline/schedule.js';
 import type { LogFormat, ProgressChoice, Verbosity } from '../../report/log.js';
 import type { ProviderName } from '../../system/native.js';
+import type { ChromaRequest } from '../../video/codecs/chroma.js';
 import type { Codec } from '../../video/codecs/codec.js';
 import type { DepthRequest } from '../../video/codecs/depth.js';
 import type { ChosenSettings } from '../../video/codecs/encoder-settings.js';
@@ -75,6 +76,7 @@ export interface RunOptions extends StreamChoices {
   readonly preset: string | undefined;
   /** Bits per sample through the model and in the output. */
   readonly depth: DepthRequest;
+  readonly chroma: ChromaRequest;
   /** Container, or format of a table; undefined: from the output's name. */
   readonly format: string | undefined;
   readonly segmentSeconds: number;

@@ -11,6 +11,7 @@ const OF_VIDEOS = {
   bitrate: undefined,
   preset: undefined,
   depth: 'auto',
+  chroma: 'auto',
   format: undefined,
   segmentSeconds: 4,
   split: 'frames',

@@ -3,7 +3,7 @@ import { JobError } from '../../system/errors.js';
 import type { EncodeSpec } from '../../video/codecs/codec.js';
 import { CODEC_FACTS } from '../../video/codecs/codecs.js';
 import { chooseDepth, type WireDepth } from '../../video/codecs/depth.js';
-import { takesPixelFormat } from '../../video/ffmpeg/ffmpeg-facts.js';
+import { hasEncoder, takesPixelFormat } from '../../video/ffmpeg/ffmpeg-facts.js';
 import type { WirePlan } from '../../video/frames/wire.js';
 import type { VideoFacts } from '../../video/source/source-facts.js';
 import type { JobOptions } from '../context/options.js';
@@ -36,17 +36,31 @@ export function depthIdentity({ format }: Pick<WirePlan, 'format'>): Identity {
 }
 
 /**
- * Refuses an encoding at more than 8 bits that the encoder of this ffmpeg was not built for.
+ * Refuses an encoding at more than 8 bits, or of more chroma than 4:2:0, that the encoder of this ffmpeg was
+ * not built for.
  *
  * @throws {JobError} ffmpeg: when it was not.
  */
 export async function refuseLackingFormat(spec: EncodeSpec): Promise<void> {
   const { codec, pixelFormat, sample } = spec;
-  if (sample.bits === 8) return;
+  if (sample.bits === 8 && sample.chroma === '420') return;
   const options = await CODEC_FACTS[codec].options(spec, []);
   const encoder = options[options.indexOf('-c:v') + 1] ?? codec;
+  const less = [
+    ...(sample.bits === 8 ? [] : ['--depth 8']),
+    ...(sample.chroma === '420' ? [] : ['--chroma 420']),
+  ];
+  const hint = `add ${less.join(' and ')}, choose another --codec, or install an ffmpeg whose encoder has it`;
+  if (!(await hasEncoder(encoder)))
+    throw new JobError(
+      'ffmpeg',
+      `this ffmpeg has no encoder ${encoder}, which ${codec} needs for ${pixelFormat}`,
+      {
+        hint,
+      },
+    );
   if (await takesPixelFormat(encoder, pixelFormat)) return;
   throw new JobError('ffmpeg', `the encoder ${encoder} of this ffmpeg was built without ${pixelFormat}`, {
-    hint: 'add --depth 8, choose another --codec, or install an ffmpeg whose encoder has it',
+    hint,
   });
 }

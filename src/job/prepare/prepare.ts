@@ -31,6 +31,7 @@ import { type BlobLabels, type Destination, openDestination } from '../output/de
 import { isPublishedBeside, isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
 import { batchFor, fewerFrames, shareFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
+import { chromaIdentity, wireChroma } from './chroma.js';
 import { cpuPrecision, ON_CPUS } from './cpu-precision.js';
 import { depthIdentity, refuseLackingFormat, wireDepth } from './depth.js';
 import { settingsIdentity, tryEncoder } from './encoder-trial.js';
@@ -141,17 +142,19 @@ export async function prepareJob(
     withPart(await probe(input.path, sourceLimits(), options.video), options.part),
   );
   const earlier = await earlierWork(options);
+  const loaded = await readModel();
+  const { model: chosen, files, notes } = modelFor(loaded, output, besides);
+  const begun = made ?? earlier;
   const wire =
     output.kind === 'video'
       ? wirePlan(
           source.video,
           output.container,
-          wireDepth(options, source.video, made ?? earlier),
+          wireDepth(options, source.video, begun),
+          wireChroma(options, source.video, chosen, begun),
           options.frameSize,
         )
-      : wirePlan(source.video, UPRIGHT, undefined, options.frameSize);
-  const loaded = await readModel();
-  const { model: chosen, files, notes } = modelFor(loaded, output, besides);
+      : wirePlan(source.video, UPRIGHT, undefined, undefined, options.frameSize);
   const { model, notes: unwritten } = withPictures(chosen, videos, loaded.tables);
   const { frames: batch, why: batchReason } = batchFor(options.batch, model, wire.format, onGpu(options));
   const whole = composeFor(model, wire, batch);
@@ -170,7 +173,7 @@ export async function prepareJob(
   const segmentFrames = run * Math.max(1, Math.round(wanted / run));
   const spec = whole.output && encodeSpec(options, wire, whole.output, rate, segmentFrames);
   const tiling = chooseTiling({
-    ...{ asked: options.tile, earlier: made ?? earlier, model, batch, whole },
+    ...{ asked: options.tile, earlier: begun, model, batch, whole },
     memoryOf: (graph) =>
       planMemory({
         ...{ options, source, model, graph, spec, segmentFrames, machines },
@@ -208,6 +211,7 @@ export async function prepareJob(
           'pixel format': video.spec.pixelFormat,
           ...depthIdentity(wire),
           ...settingsIdentity(video.spec),
+          ...chromaIdentity(wire),
         }),
     ...furtherIdentity(video?.further ?? []),
     ...(table === undefined ? {} : tablesIdentity(table, loaded)),
@@ -393,7 +397,7 @@ function pixelFormatNotes(spec: EncodeSpec): readonly string[] {
   if (spec.pixelFormat === spec.sample.pixelFormats.plain) return [];
   const why =
     spec.width % 2 === 1 || spec.height % 2 === 1
-      ? ` (${spec.width}x${spec.height} is odd, which 4:2:0 cannot hold)`
+      ? ` (${spec.width}x${spec.height} is odd, which ${spec.sample.subsampling} cannot hold)`
       : '';
   return [`the output is encoded as ${spec.pixelFormat}${why}`];
 }

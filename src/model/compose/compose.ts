@@ -102,7 +102,8 @@ export interface ComposedGraph {
  * Builds `wire frames -> the network's input -> network -> wire frames` for one frame size, colour coding and
  * batch. Every shape is static. Results are clipped to the codes and rounded half up.
  *
- * Both kinds of model are connected through blocks of I420: float [batch, 6, h/2, w/2] in coded levels.
+ * Both kinds of model are connected through blocks of 2x2 pixels: float [batch, samples, h/2, w/2] in coded
+ * levels. Models on blocks take frames of 4:2:0, whose blocks have six samples.
  *
  * @param input format of the source frames.
  * @param batch frames per run, at least 1; must equal `model.fixedBatch` if that is set.

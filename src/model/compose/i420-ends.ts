@@ -1,4 +1,9 @@
-import { chromaSize, type FrameLayout, frameSamples } from '../../video/formats/frame-format.js';
+import {
+  chromaSize,
+  type FrameLayout,
+  frameSamples,
+  type SampleFormat,
+} from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Size } from '../load/network.js';
 
@@ -18,6 +23,30 @@ export function paddedSize(size: Size, multiple: number): Size {
   return { width: pad(size.width), height: pad(size.height) };
 }
 
+/** A sample of a block of 2x2 pixels: of Y, U or V, and its row and column among those of its plane. */
+export interface BlockSample {
+  readonly component: 0 | 1 | 2;
+  readonly row: number;
+  readonly column: number;
+}
+
+/** How often the sides of a plane are halved beside luma's. */
+interface Shift {
+  readonly x: 0 | 1;
+  readonly y: 0 | 1;
+}
+
+const WHOLE: Shift = { x: 0, y: 0 };
+
+/** Returns the samples of a block in the order of its channels: Y(0,0), Y(0,1), Y(1,0), Y(1,1), U, V. */
+export function blockSamples({ chromaShift }: SampleFormat): readonly BlockSample[] {
+  const ofPlane = (component: 0 | 1 | 2, { x, y }: Shift): readonly BlockSample[] =>
+    Array.from({ length: 2 >> y }, (_, row) =>
+      Array.from({ length: 2 >> x }, (_, column) => ({ component, row, column })),
+    ).flat();
+  return [...ofPlane(0, WHOLE), ...ofPlane(1, chromaShift), ...ofPlane(2, chromaShift)];
+}
+
 /** The type of wire samples in a graph. */
 export type SampleTensor = 'uint8' | 'uint16';
 
@@ -27,12 +56,10 @@ export function sampleTensor({ sample }: Pick<FrameLayout, 'sample'>): SampleTen
 }
 
 /**
- * Converts wire frames, [batch, samples], to blocks: [batch, 6, h/2, w/2] for the padded size w x h, both of
- * the type of their samples. Channels: Y(0,0), Y(0,1), Y(1,0), Y(1,1) (row, column), U, V, as coded. Pads
- * by reflection; an odd side first repeats its last sample, so that the last block is complete.
- *
- * The luma goes through two transposes, rows then columns. ONNX Runtime has a fast path for each: 1 ms per
- * 1080p frame on one core, where a single five-dimensional transpose takes 20 ms.
+ * Converts wire frames, [batch, samples], to blocks: [batch, channels, h/2, w/2] for the padded size w x h,
+ * both of the type of their samples. Channels, as coded: those of `blockSamples`, so six of 4:2:0, eight of
+ * 4:2:2, twelve of 4:4:4. Pads by reflection; an odd side first repeats its last sample, so that the last
+ * block is complete.
  */
 export function blocksFromFrames(
   builder: GraphBuilder,
@@ -41,22 +68,71 @@ export function blocksFromFrames(
   padded: Size,
   batch: number,
 ): string {
-  const { width, height } = size;
+  const { width, height, sample } = size;
   const chroma = chromaSize(size);
-  const [w, h] = [padded.width / 2, padded.height / 2];
   const lumaSamples = width * height;
 
   const plane = builder.reshape(builder.slice(frames, 1, 0, lumaSamples), [batch, 1, height, width]);
   const luma = extend(builder, plane, size, padded);
-  const rows = builder.transpose(builder.reshape(luma, [batch, h, 2, padded.width]), [0, 2, 1, 3]);
-  const columns = builder.transpose(builder.reshape(rows, [2 * batch, h * w, 2]), [0, 2, 1]);
 
   const colours = builder.slice(frames, 1, lumaSamples, frameSamples(size));
   const planes = builder.reshape(colours, [batch, 2, chroma.height, chroma.width]);
+  const wide = extend(builder, planes, chroma, chromaSize({ ...padded, sample }));
   return builder.concat(
-    [builder.reshape(columns, [batch, 4, h, w]), extend(builder, planes, chroma, { width: w, height: h })],
+    [
+      blocksOfPlanes(builder, luma, padded, batch, 1, WHOLE),
+      blocksOfPlanes(builder, wide, padded, batch, 2, sample.chromaShift),
+    ],
     1,
   );
+}
+
+/**
+ * Converts planes, [batch, count, rows, columns], of a frame whose blocks cover the padded size, to blocks:
+ * all samples of a block of the first plane, then those of the next.
+ *
+ * Whole planes go through two transposes, rows then columns. ONNX Runtime has a fast path for each: 1 ms per
+ * 1080p frame on one core, where a single five-dimensional transpose takes 20 ms.
+ */
+function blocksOfPlanes(
+  builder: GraphBuilder,
+  planes: string,
+  padded: Size,
+  batch: number,
+  count: number,
+  { x, y }: Shift,
+): string {
+  if (x === 1 && y === 1) return planes;
+  const [w, h, all] = [padded.width / 2, padded.height / 2, batch * count];
+  const across = padded.width >> x;
+  const rows = builder.transpose(builder.reshape(planes, [all, h, 2, across]), [0, 2, 1, 3]);
+  if (x === 1) return builder.reshape(rows, [batch, 2 * count, h, w]);
+  const columns = builder.transpose(builder.reshape(rows, [2 * all, h * w, 2]), [0, 2, 1]);
+  return builder.reshape(columns, [batch, 4 * count, h, w]);
+}
+
+/** Converts such blocks back to planes. */
+function planesOfBlocks(
+  builder: GraphBuilder,
+  blocks: string,
+  padded: Size,
+  batch: number,
+  count: number,
+  { x, y }: Shift,
+): string {
+  if (x === 1 && y === 1) return blocks;
+  const [w, h, all] = [padded.width / 2, padded.height / 2, batch * count];
+  const across = padded.width >> x;
+  const apart =
+    x === 1
+      ? builder.reshape(blocks, [all, 2, h, across])
+      : builder.reshape(builder.transpose(builder.reshape(blocks, [2 * all, 2, h * w]), [0, 2, 1]), [
+          all,
+          2,
+          h,
+          across,
+        ]);
+  return builder.reshape(builder.transpose(apart, [0, 2, 1, 3]), [batch, count, padded.height, across]);
 }
 
 /** The planes of a batch of frames: luma [batch, 1, height, width], chroma [batch, 2, rows, columns]. */
@@ -65,7 +141,7 @@ export interface Planes {
   readonly chroma: string;
 }
 
-/** Converts blocks, [batch, 6, h/2, w/2] for the padded size w x h, to the planes of frames of `size`. */
+/** Converts blocks, [batch, samples, h/2, w/2] for the padded size w x h, to planes of frames of `size`. */
 export function planesFromBlocks(
   builder: GraphBuilder,
   blocks: string,
@@ -73,19 +149,14 @@ export function planesFromBlocks(
   padded: Size,
   batch: number,
 ): Planes {
-  const [w, h] = [padded.width / 2, padded.height / 2];
-
-  const columns = builder.reshape(builder.slice(blocks, 1, 0, 4), [2 * batch, 2, h * w]);
-  const rows = builder.reshape(builder.transpose(columns, [0, 2, 1]), [batch, 2, h, padded.width]);
-  const luma = builder.reshape(builder.transpose(rows, [0, 2, 1, 3]), [
-    batch,
-    1,
-    padded.height,
-    padded.width,
-  ]);
+  const { sample } = size;
+  const { length } = blockSamples(sample);
+  const luma = planesOfBlocks(builder, builder.slice(blocks, 1, 0, 4), padded, batch, 1, WHOLE);
+  const own = builder.slice(blocks, 1, 4, length);
+  const chroma = planesOfBlocks(builder, own, padded, batch, 2, sample.chromaShift);
   return {
     luma: crop(builder, luma, size, padded),
-    chroma: crop(builder, builder.slice(blocks, 1, 4, 6), chromaSize(size), { width: w, height: h }),
+    chroma: crop(builder, chroma, chromaSize(size), chromaSize({ ...padded, sample })),
   };
 }
 

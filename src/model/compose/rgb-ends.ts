@@ -1,4 +1,4 @@
-import { neutralChroma } from '../../video/formats/frame-format.js';
+import { neutralChroma, type SampleFormat } from '../../video/formats/frame-format.js';
 import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Affine } from '../passes/affine-conv-fusion.js';
 import {
@@ -10,27 +10,48 @@ import {
   type ValueRange,
 } from '../ports/tensors.js';
 import { type ColourCoding, codedFromRgb, greyFromLuma, lumaFromGrey, rgbFromCoded } from './colour.js';
+import { blockSamples } from './i420-ends.js';
 
 /**
- * Positions of a chroma sample, as weights of the pixels around the first row and column of its block.
- *
- * - nearest: in the middle of its four pixels; the round trip is exact.
- * - linear: the default of H.264 and MPEG-2 (ITU-T H.264 figure E-1, type 0), on the left column, halfway
- *   between the rows; bilinear upsampling, [1 2 1] / 4 downsampling.
+ * Weights, along one side of a block, of the samples around a chroma sample, and of the chroma samples around
+ * a pixel. `lead` is how far the weights begin before the block.
  */
-const SITING = {
-  nearest: {
-    up: { rows: [1, 1], columns: [1, 1], top: 0, left: 0 },
-    down: { rows: [0.5, 0.5], columns: [0.5, 0.5], left: 0 },
-  },
-  linear: {
-    up: { rows: [0.25, 0.75, 0.75, 0.25], columns: [0.5, 1, 0.5], top: 1, left: 1 },
-    down: { rows: [0.5, 0.5], columns: [0.25, 0.5, 0.25], left: 1 },
-  },
-} as const;
+interface Siting {
+  readonly up: { readonly weights: readonly number[]; readonly lead: number };
+  readonly down: { readonly weights: readonly number[]; readonly lead: number };
+}
+
+/** In the middle of its pixels, whose chroma it is; the round trip is exact. */
+const MIDDLE: Siting = { up: { weights: [1, 1], lead: 0 }, down: { weights: [0.5, 0.5], lead: 0 } };
 
 /**
- * Converts blocks, float [N, 6, h, w], coded, to images, float [N, C, 2h, 2w] in `tensor`'s range and
+ * Positions of a chroma sample along the sides that are halved.
+ *
+ * - nearest: in the middle of its pixels.
+ * - linear: the default of H.264 and MPEG-2 (ITU-T H.264 figures E-1, type 0, and 6-2), on the left column
+ *   and in 4:2:0 halfway between the rows; bilinear upsampling, [1 2 1] / 4 downsampling.
+ */
+const SITING: Readonly<Record<ChromaSampling, { readonly rows: Siting; readonly columns: Siting }>> = {
+  nearest: { rows: MIDDLE, columns: MIDDLE },
+  linear: {
+    rows: { up: { weights: [0.25, 0.75, 0.75, 0.25], lead: 1 }, down: MIDDLE.down },
+    columns: { up: { weights: [0.5, 1, 0.5], lead: 1 }, down: { weights: [0.25, 0.5, 0.25], lead: 1 } },
+  },
+};
+
+/** Returns where chroma lies. Sides that are not halved have a sample for each pixel, whatever the siting. */
+function sitingOf({ chromaShift }: SampleFormat, channels: ChannelOrder, chroma: ChromaSampling) {
+  const { rows, columns } = SITING[channels === 'grey' ? 'nearest' : chroma];
+  return { rows: chromaShift.y === 1 ? rows : MIDDLE, columns: chromaShift.x === 1 ? columns : MIDDLE };
+}
+
+/** Returns the weight of the pixel at `place` of a kernel in a sample, along one side. */
+function weightAt({ weights, lead }: Siting['up'], place: number, own: number, isHalved: boolean): number {
+  return isHalved ? (weights[place] ?? 0) : Number(place - lead === own);
+}
+
+/**
+ * Converts blocks, float [N, samples, h, w], coded, to images, float [N, C, 2h, 2w] in `tensor`'s range and
  * channel order, clipped to that range as a stored image would be. One transposed convolution does chroma,
  * matrix, range and order.
  */
@@ -45,29 +66,32 @@ export function pixelsFromBlocks(
   const [low, high] = bounds(tensor.range);
   const colour = channelsFromCoded(coding, tensor.channels);
   const channels = colour.rows.length;
-  const sampling = tensor.channels === 'grey' ? 'nearest' : chroma;
-  const { rows, columns, top, left } = SITING[sampling].up;
+  const { rows, columns } = sitingOf(coding.sample, tensor.channels, chroma);
   const rounding = isWhole(tensor.type) ? 0.5 : 0;
 
+  const samples = blockSamples(coding.sample);
   const weights: number[] = [];
-  for (let sample = 0; sample < 6; sample++) {
+  for (const { component, row: ownRow, column: ownColumn } of samples) {
+    const isHalved = halvedSides(coding.sample, component);
     for (const factors of colour.rows) {
-      for (const [row, rowWeight] of rows.entries()) {
-        for (const [column, columnWeight] of columns.entries()) {
-          const isSample = row - top === sample >> 1 && column - left === (sample & 1);
-          const weight = sample < 4 ? Number(isSample) : rowWeight * columnWeight;
-          weights.push((high - low) * weight * (factors[Math.max(0, sample - 3)] ?? 0));
+      for (const row of rows.up.weights.keys()) {
+        const rowWeight = weightAt(rows.up, row, ownRow, isHalved.rows);
+        for (const column of columns.up.weights.keys()) {
+          const weight = rowWeight * weightAt(columns.up, column, ownColumn, isHalved.columns);
+          weights.push((high - low) * weight * (factors[component] ?? 0));
         }
       }
     }
   }
-  const pixels = builder.convTranspose(sampling === 'linear' ? repeatEdges(builder, blocks, size) : blocks, {
-    dims: [6, channels, rows.length, columns.length],
+  const [isTall, isWide] = [rows.up.lead > 0, columns.up.lead > 0];
+  const extended = repeatEdges(builder, blocks, size, isTall, isWide);
+  const pixels = builder.convTranspose(extended, {
+    dims: [samples.length, channels, rows.up.weights.length, columns.up.weights.length],
     weights,
     bias: colour.offset.map((one) => low + (high - low) * one + rounding),
     stride: 2,
     // Twice the extension, and the reach of the kernel beyond its block.
-    pads: sampling === 'linear' ? [3, 1, 3, 2] : [0, 0, 0, 0],
+    pads: [isTall ? 3 : 0, isWide ? 1 : 0, isTall ? 3 : 0, isWide ? 2 : 0],
   });
   const clipped = builder.clip(pixels, low, high);
   if (typeof tensor.range === 'string') return clipped;
@@ -81,7 +105,7 @@ export function pixelsFromBlocks(
 }
 
 /**
- * Converts images, float [N, C, 2h, 2w] in `tensor`'s range, to blocks, float [N, 6, h, w], coded,
+ * Converts images, float [N, C, 2h, 2w] in `tensor`'s range, to blocks, float [N, samples, h, w], coded,
  * times `gain`, plus `bias`. Clips images to their range first. Grey images get neutral chroma.
  */
 export function blocksFromPixels(
@@ -96,33 +120,41 @@ export function blocksFromPixels(
   const [low, high] = bounds(tensor.range);
   const colour = codedFromChannels(coding, tensor.channels);
   const channels = tensor.channels === 'grey' ? 1 : 3;
-  const sampling = tensor.channels === 'grey' ? 'nearest' : chroma;
-  const { rows, columns, left } = SITING[sampling].down;
+  const { rows, columns } = sitingOf(coding.sample, tensor.channels, chroma);
 
+  const samples = blockSamples(coding.sample);
   const weights: number[] = [];
-  for (let sample = 0; sample < 6; sample++) {
-    const factors = colour.rows[Math.max(0, sample - 3)] ?? [];
-    for (const factor of factors) {
-      for (const [row, rowWeight] of rows.entries()) {
-        for (const [column, columnWeight] of columns.entries()) {
-          const isSample = row === sample >> 1 && column - left === (sample & 1);
-          const weight = sample < 4 ? Number(isSample) : rowWeight * columnWeight;
+  for (const { component, row: ownRow, column: ownColumn } of samples) {
+    const isHalved = halvedSides(coding.sample, component);
+    for (const factor of colour.rows[component] ?? []) {
+      for (const row of rows.down.weights.keys()) {
+        const rowWeight = weightAt(rows.down, row, ownRow, isHalved.rows);
+        for (const column of columns.down.weights.keys()) {
+          const weight = rowWeight * weightAt(columns.down, column, ownColumn, isHalved.columns);
           weights.push((gain * weight * factor) / (high - low));
         }
       }
     }
   }
   const clipped = builder.clip(toBounds(builder, pixels, tensor.range, channels), low, high);
-  const padded = left === 0 ? clipped : builder.concat([builder.slice(clipped, 3, 0, left), clipped], 3);
+  const { lead } = columns.down;
+  const padded = lead === 0 ? clipped : builder.concat([builder.slice(clipped, 3, 0, lead), clipped], 3);
   return builder.conv(padded, {
-    dims: [6, channels, rows.length, columns.length],
+    dims: [samples.length, channels, rows.down.weights.length, columns.down.weights.length],
     weights,
-    bias: [0, 0, 0, 0, 1, 2].map((at) => {
-      const zero = (colour.rows[at] ?? []).reduce((sum, factor) => sum + (factor * low) / (high - low), 0);
-      return gain * ((colour.offset[at] ?? 0) - zero) + bias;
+    bias: samples.map(({ component }) => {
+      const zero = (colour.rows[component] ?? []).reduce(
+        (sum, factor) => sum + (factor * low) / (high - low),
+        0,
+      );
+      return gain * ((colour.offset[component] ?? 0) - zero) + bias;
     }),
     stride: 2,
   });
+}
+
+function halvedSides({ chromaShift: { x, y } }: SampleFormat, component: number) {
+  return { rows: component > 0 && y === 1, columns: component > 0 && x === 1 };
 }
 
 function bounds(range: ValueRange): readonly [low: number, high: number] {
@@ -160,12 +192,19 @@ function codedFromGrey(coding: ColourCoding): Affine {
   return { rows: [[factor], [0], [0]], offset: [offset, neutral, neutral] };
 }
 
-/** Extends [N, C, h, w] to [N, C, h + 2, w + 1]: repeats the top and bottom rows and the right column. */
+/**
+ * Extends [N, C, h, w] to [N, C, h + 2, w]: repeats the top and bottom rows; and to the width w + 1: repeats
+ * the right column.
+ */
 function repeatEdges(
   builder: GraphBuilder,
   x: string,
   { width, height }: { readonly width: number; readonly height: number },
+  isTall: boolean,
+  isWide: boolean,
 ): string {
-  const rows = builder.concat([builder.slice(x, 2, 0, 1), x, builder.slice(x, 2, height - 1, height)], 2);
-  return builder.concat([rows, builder.slice(rows, 3, width - 1, width)], 3);
+  const rows = isTall
+    ? builder.concat([builder.slice(x, 2, 0, 1), x, builder.slice(x, 2, height - 1, height)], 2)
+    : x;
+  return isWide ? builder.concat([rows, builder.slice(rows, 3, width - 1, width)], 3) : rows;
 }

@@ -9,7 +9,7 @@ import type { GraphBuilder } from '../graph/graph-builder.js';
 import type { Size } from '../load/network.js';
 import { type Planes, sampleTensor } from './i420-ends.js';
 import { RESET_INPUT, type StateTensor } from './state-ends.js';
-import { border, findFlow, MOST_MOVE, placesOf, type Reading } from './steady-flow.js';
+import { type Axes, border, findFlow, MOST_MOVE, placesOf, type Reading, square } from './steady-flow.js';
 
 /** What the stage needs to know of a run. */
 export interface SteadyPlan {
@@ -63,6 +63,11 @@ export function steadied(
   const size = { width: source.width, height: source.height };
   const to = { width: scale * size.width, height: scale * size.height };
   const chroma = chromaSize({ ...source, ...to });
+  const { chromaShift } = source.sample;
+  const units = {
+    luma: square(scale),
+    chroma: { x: scale / 2 ** chromaShift.x, y: scale / 2 ** chromaShift.y },
+  };
   const name = (at: number): string => `state_${firstState + at}`;
   const states = [
     { input: name(0), type: sampleTensor(source), dims: [1, 1, size.height, size.width] },
@@ -79,8 +84,8 @@ export function steadied(
   const flow = findFlow(builder, frames, before, size, batch, codes);
   const past = {
     source: placesOf(builder, flow, batch, inBorder(size)),
-    luma: placesOf(builder, flow, batch, inGuards(to, scale)),
-    chroma: placesOf(builder, flow, batch, inGuards(chroma, scale / 2)),
+    luma: placesOf(builder, flow, batch, inGuards(to, units.luma)),
+    chroma: placesOf(builder, flow, batch, inGuards(chroma, units.chroma)),
   };
   const given = { luma: sound(builder, planes.luma, plan), chroma: sound(builder, planes.chroma, plan) };
   const now = builder.scaleAndShift(builder.cast(frames, 'float32'), [], [1 / codes], [0]);
@@ -98,17 +103,17 @@ export function steadied(
     const moved = fromBorder(builder, held.source, one(past.source, at), size);
     const alike = weightOf(builder, builder.node('Abs', [builder.node('Sub', [moved, present])]), steady);
     const weight = builder.node('Mul', [alike, one(keeps, at)]);
-    const plane = (kind: 'luma' | 'chroma', count: number, side: Size, unit: number): string =>
+    const plane = (kind: 'luma' | 'chroma', count: number, side: Size): string =>
       mixed(
         builder,
         one(given[kind], at),
-        fromGuards(builder, held[kind], one(past[kind], at), count, side, unit),
-        pick(builder, weight, size, side, unit),
+        fromGuards(builder, held[kind], one(past[kind], at), count, side, units[kind]),
+        pick(builder, weight, size, side, units[kind]),
       );
     held = {
       source: mixed(builder, present, moved, weight),
-      luma: plane('luma', 1, to, scale),
-      chroma: plane('chroma', 2, chroma, scale / 2),
+      luma: plane('luma', 1, to),
+      chroma: plane('chroma', 2, chroma),
     };
     made.push(held);
   }
@@ -139,7 +144,7 @@ function weightOf(builder: GraphBuilder, apart: string, steady: number): string 
 /** Says how a plane of the source lies in memory, with a border as wide as the longest move. */
 function inBorder(size: Size): Reading {
   const stride = size.width + 2 * MOST_MOVE;
-  return { stride, plane: 0, first: MOST_MOVE * (stride + 1), size, scale: 1, step: 1 };
+  return { stride, plane: 0, first: MOST_MOVE * (stride + 1), size, scale: square(1), step: square(1) };
 }
 
 /** Returns the samples of a plane of the source at places of `inBorder`. What is outside is like nothing. */
@@ -149,12 +154,12 @@ function fromBorder(builder: GraphBuilder, plane: string, places: string, size: 
 }
 
 /** Says how planes lie in memory between two guards, so that places outside of them are in memory, too. */
-function inGuards(size: Size, scale: number): Reading {
-  return { stride: size.width, plane: 0, first: guardOf(size, scale), size, scale, step: 1 };
+function inGuards(size: Size, scale: Axes): Reading {
+  return { stride: size.width, plane: 0, first: guardOf(size, scale), size, scale, step: square(1) };
 }
 
-function guardOf({ width }: Size, scale: number): number {
-  return Math.ceil(scale * MOST_MOVE) * (width + 1);
+function guardOf({ width }: Size, { x, y }: Axes): number {
+  return Math.ceil(y * MOST_MOVE) * width + Math.ceil(x * MOST_MOVE);
 }
 
 /** Returns the samples of planes, [1, count, h, w], at places of `inGuards`. What is outside is anything. */
@@ -164,7 +169,7 @@ function fromGuards(
   places: string,
   count: number,
   size: Size,
-  scale: number,
+  scale: Axes,
 ): string {
   const [guard, samples] = [guardOf(size, scale), size.width * size.height];
   const padded = builder.pad(builder.reshape(planes, [count, samples]), [0, guard, 0, guard], 0);
@@ -174,17 +179,20 @@ function fromGuards(
 }
 
 /** Takes, for each sample of a plane, the weight of its pixel. */
-function pick(builder: GraphBuilder, weight: string, from: Size, to: Size, scale: number): string {
-  if (scale === 1) return weight;
-  if (scale < 1) {
-    const reading = { stride: from.width, plane: 0, first: 0, size: from, scale: 1, step: 1 / scale };
+function pick(builder: GraphBuilder, weight: string, from: Size, to: Size, scale: Axes): string {
+  if (scale.x === 1 && scale.y === 1) return weight;
+  if (scale.x <= 1 && scale.y <= 1) {
+    const step = { x: 1 / scale.x, y: 1 / scale.y };
+    const reading = { stride: from.width, plane: 0, first: 0, size: from, scale: square(1), step };
     return builder.take(weight, placesOf(builder, undefined, 1, reading), [1, 1, to.height, to.width]);
   }
-  const along = (x: string, axis: number, was: number, side: number): string => {
-    const pixels = Array.from({ length: side }, (_, at) => Math.min(was - 1, Math.floor(at / scale)));
+  const along = (x: string, axis: number, was: number, side: number, unit: number): string => {
+    if (unit === 1) return x;
+    const pixels = Array.from({ length: side }, (_, at) => Math.min(was - 1, Math.floor(at / unit)));
     return builder.gather(x, axis, pixels);
   };
-  return along(along(weight, 3, from.width, to.width), 2, from.height, to.height);
+  const wide = along(weight, 3, from.width, to.width, scale.x);
+  return along(wide, 2, from.height, to.height, scale.y);
 }
 
 /** Returns planes without NaN: whole steps of a level, as which NaN is none. */

@@ -133,13 +133,14 @@ function chosen(
   const margin = Math.ceil(MOST_MOVE / unit);
   const stride = sides.width + 2 * margin;
   const padded = builder.pad(before, border(margin), 0);
+  const pace = { scale: square(1 / unit), step: square(step) };
   const reading = {
     ...{ stride, plane: stride * (sides.height + 2 * margin), first: margin * (stride + 1) },
-    ...{ size: sides, scale: 1 / unit, step },
+    ...{ size: sides, ...pace },
   };
   const dims = [count, 1, Math.ceil(sides.height / step), Math.ceil(sides.width / step)];
   const [plane, moves] = [sides.width * sides.height, movesOf(level)];
-  const unmoved = { stride: sides.width, plane, first: 0, size: sides, scale: 1 / unit, step };
+  const unmoved = { ...{ stride: sides.width, plane, first: 0, size: sides }, ...pace };
   const own =
     step === 1 ? present : builder.take(present, placesOf(builder, undefined, count, unmoved), dims);
   const isFirst = flow.found.length === 0;
@@ -174,10 +175,21 @@ export interface Reading {
   /** The place in a plane of the sample at row 0 and column 0. */
   readonly first: number;
   readonly size: Size;
-  /** Samples for each pixel of the source, in each direction. */
-  readonly scale: number;
-  /** Every so many samples are read, in each direction. */
-  readonly step: number;
+  /** Samples for each pixel of the source. */
+  readonly scale: Axes;
+  /** Every so many samples are read. */
+  readonly step: Axes;
+}
+
+/** A number across and one down. */
+export interface Axes {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Returns the same number in each direction. */
+export function square(side: number): Axes {
+  return { x: side, y: side };
 }
 
 /**
@@ -191,19 +203,26 @@ export function placesOf(
   reading: Reading,
 ): string {
   const { stride, plane, first, size, scale, step } = reading;
-  const range = (side: number) => Array.from({ length: Math.ceil(side / step) }, (_, at) => step * at);
-  const [columns, rows] = [range(size.width), range(size.height)];
-  const blockOf = (at: number) => Math.floor(at / (BLOCK * scale));
+  const range = (side: number, every: number) =>
+    Array.from({ length: Math.ceil(side / every) }, (_, at) => every * at);
+  const [columns, rows] = [range(size.width, step.x), range(size.height, step.y)];
   const across = builder.int32s([1, 1, 1, columns.length], columns);
   const down = builder.int32s(
     [1, 1, rows.length, 1],
     rows.map((at) => first + at * stride),
   );
-  const spread = (x: string, axis: number, places: readonly number[]): string =>
-    flow?.inBlocks ? builder.gather(x, axis, places.map(blockOf)) : x;
+  const spread = (x: string, axis: number, places: readonly number[], along: number): string => {
+    if (!flow?.inBlocks) return x;
+    return builder.gather(
+      x,
+      axis,
+      places.map((at) => Math.floor(at / (BLOCK * along))),
+    );
+  };
   const offsets = flow && offsetsOf(builder, flow, stride, scale);
-  const wide = offsets === undefined ? across : builder.node('Add', [spread(offsets, 3, columns), across]);
-  const high = offsets === undefined ? wide : spread(wide, 2, rows);
+  const wide =
+    offsets === undefined ? across : builder.node('Add', [spread(offsets, 3, columns, scale.x), across]);
+  const high = offsets === undefined ? wide : spread(wide, 2, rows, scale.y);
   const inPlane = builder.node('Add', [high, down]);
   if (count === 1 || plane === 0) return inPlane;
   const planes = Array.from({ length: count }, (_, at) => at * plane);
@@ -218,11 +237,11 @@ function offsetsOf(
   builder: GraphBuilder,
   { found, instead }: Flow,
   stride: number,
-  scale: number,
+  scale: Axes,
 ): string | undefined {
   const parts = found.map(({ index, moves }) => {
     const offsets = moves.map(
-      ([down, right]) => Math.trunc(scale * down) * stride + Math.trunc(scale * right),
+      ([down, right]) => Math.trunc(scale.y * down) * stride + Math.trunc(scale.x * right),
     );
     return builder.gatherAt(builder.int32s([offsets.length], offsets), 0, index);
   });

@@ -1,6 +1,6 @@
 /** What an entry of the table of codecs says. */
 import type { ContainerName } from '../formats/container.js';
-import type { Depth, FrameLayout } from '../formats/frame-format.js';
+import type { Chroma, Depth, FrameLayout } from '../formats/frame-format.js';
 import type { EncodeSpec } from './codec.js';
 import type { EncoderSettings } from './encoder-settings.js';
 
@@ -25,12 +25,16 @@ export interface CodecFacts {
   readonly evenFrom?: { readonly width: number; readonly height: number };
   /** ffmpeg's options for a frame that stands in for the video, if the codec's name alone is not enough. */
   readonly plain?: readonly string[];
-  /** Returns the pixel format in which such frames are encoded: 4:2:0 if codec and size allow it. */
+  /** Returns the pixel format in which such frames are encoded: their own if codec and size allow it. */
   pixelFormat(frame: FrameLayout, preset: string): string;
   /** Returns the bits per sample of frames that it is given, in ascending order. */
   depths(preset: string): readonly Depth[];
   /** The most of them where nobody asks for more: what its players show. */
   readonly autoDepth: Depth;
+  /** Returns the kinds of chroma of frames that it is given, the coarsest first. */
+  chromas(preset: string): readonly Chroma[];
+  /** The finest of them where nobody asks for more: what its players show. */
+  readonly autoChroma: Chroma;
   /**
    * Returns whether static HDR metadata are carried: in the bitstream, or by the container where packets go
    * there as Matroska (`needsMatroska`).

@@ -5,7 +5,7 @@
 import { JobError } from '../../system/errors.js';
 import { hasEncoder } from '../ffmpeg/ffmpeg-facts.js';
 import type { ContainerName } from '../formats/container.js';
-import { type FrameLayout, I420 } from '../formats/frame-format.js';
+import { CHROMAS, type FrameLayout, I420 } from '../formats/frame-format.js';
 import type { Codec, EncodeSpec } from './codec.js';
 import type { CodecFacts } from './codec-facts.js';
 import { decimal, type EncoderSettings, oneOf, settingWords, whole } from './encoder-settings.js';
@@ -71,6 +71,8 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     depths: () => [8, 10],
     // Few players show High 10.
     autoDepth: 8,
+    chromas: () => CHROMAS,
+    autoChroma: '420',
     // FFmpeg 5 cannot read it back.
     carriesHdr: () => false,
     options: ({ preset, ...spec }, tagParams) => {
@@ -100,6 +102,8 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: evenOr444,
     depths: () => [8, 10, 12],
     autoDepth: 10,
+    chromas: () => CHROMAS,
+    autoChroma: '420',
     carriesHdr: () => true,
     options: ({ preset, threads, picturesAtOnce, hdr = {}, settings = [], ...spec }, tagParams) => {
       const pools = threads > 1 ? String(threads) : 'none';
@@ -136,6 +140,8 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: asOnWire,
     depths: () => [8, 10, 12],
     autoDepth: 10,
+    chromas: () => CHROMAS,
+    autoChroma: '420',
     carriesHdr: () => true,
     options: (spec) => ['-c:v', 'libvpx-vp9', ...vpxOptions(spec.preset, spec), '-deadline', 'good'],
     colour: {
@@ -161,6 +167,8 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: asOnWire,
     depths: () => [8, 10],
     autoDepth: 10,
+    chromas: () => CHROMAS,
+    autoChroma: '420',
     carriesHdr: takesSvt,
     options: async (spec) => {
       const { preset, hdr = {}, settings = [] } = spec;
@@ -201,9 +209,11 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
       quant_mat: oneOf(['auto', 'default', 'proxy', 'lt', 'standard', 'hq']),
     },
     // It has no 4:2:0 and no 8 bits.
-    pixelFormat: () => 'yuv422p10le',
+    pixelFormat: ({ sample }) => (sample.chroma === '444' ? 'yuv444p10le' : 'yuv422p10le'),
     depths: () => [8, 10],
     autoDepth: 10,
+    chromas: (preset) => (isProres444(preset) ? CHROMAS : ['420', '422']),
+    autoChroma: '444',
     carriesHdr: () => true,
     options: ({ preset }) => ['-c:v', 'prores_ks', '-profile:v', preset, '-vendor', 'apl0'],
     colour: { fullRange: false, chromaLocations: () => [], isoTags: 'all' },
@@ -221,10 +231,12 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     settings: {},
     evenFrom: { width: 256, height: 120 },
     plain: ['-c:v', 'dnxhd', '-profile:v', 'dnxhr_hq'],
-    // It has no 4:2:0.
+    // It has no 4:2:0, and each profile has one format.
     pixelFormat: (_frame, preset) => dnxhrFormat(preset),
     depths: (preset) => (dnxhrFormat(preset).endsWith('p') ? [8] : [8, 10]),
     autoDepth: 10,
+    chromas: (preset) => (dnxhrFormat(preset).startsWith('yuv444') ? CHROMAS : ['420', '422']),
+    autoChroma: '444',
     carriesHdr: () => true,
     options: ({ preset }) => ['-c:v', 'dnxhd', '-profile:v', `dnxhr_${preset}`],
     colour: { fullRange: false, onlyMatrix: 'bt709', chromaLocations: () => [], isoTags: 'all' },
@@ -243,6 +255,8 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     pixelFormat: asOnWire,
     depths: () => [8, 10, 12],
     autoDepth: 12,
+    chromas: () => CHROMAS,
+    autoChroma: '444',
     carriesHdr: () => true,
     // Not every size can be cut into any number of slices. ffmpeg chooses by the size alone: four for most.
     options: () => ['-c:v', 'ffv1', '-level', '3', '-slicecrc', '1'],
@@ -264,7 +278,12 @@ function asOnWire({ sample }: FrameLayout): string {
 /** H.264 and HEVC crop in whole chroma samples, so odd sizes are 4:4:4. */
 function evenOr444({ width, height, sample }: FrameLayout): string {
   const { plain } = sample.pixelFormats;
-  return width % 2 === 0 && height % 2 === 0 ? plain : plain.replace('420', '444');
+  return width % 2 === 0 && height % 2 === 0 ? plain : plain.replace(/42[02]/, '444');
+}
+
+function isProres444(preset: string): boolean {
+  const number = PRORES_PROFILES.indexOf(preset);
+  return PRORES_PROFILES[number < 0 ? Number(preset) : number]?.startsWith('4444') ?? false;
 }
 
 function dnxhrFormat(preset: string): string {
@@ -293,10 +312,11 @@ function noSvt({ width, height }: EncodeSpec): JobError {
 }
 
 /**
- * Returns whether SVT-AV1 takes the video. It is much faster than libaom, but takes only even sizes from 64
- * and no high-speed footage.
+ * Returns whether SVT-AV1 takes the video. It is much faster than libaom, but takes only 4:2:0 of even sizes
+ * from 64, and no high-speed footage.
  */
-async function takesSvt({ width, height, rate }: EncodeSpec): Promise<boolean> {
+async function takesSvt({ width, height, rate, sample }: EncodeSpec): Promise<boolean> {
+  if (sample.chroma !== '420') return false;
   const fits = width % 2 === 0 && height % 2 === 0 && Math.min(width, height) >= LEAST_SVT_SIZE;
   return fits && rate.num <= MOST_SVT_RATE * rate.den && (await hasEncoder('libsvtav1'));
 }

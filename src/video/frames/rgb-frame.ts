@@ -1,6 +1,7 @@
 /** Converts frames in wire format to RGB, for showing them. Pure. */
 import {
   type ColourMatrix,
+  chromaSize,
   codesPerLevel,
   type FrameFormat,
   frameBytes,
@@ -30,15 +31,16 @@ export function rgbOfFrame(frame: Uint8Array, format: FrameFormat): Uint8Array {
     throw new RangeError(`a frame of ${frame.length} bytes is not one of ${width}x${height}`);
   const { luma, chroma, black, redOfV, greenOfU, greenOfV, blueOfU } = factorsOf(format);
   const [codes, neutral] = [samplesOf(frame, sample), neutralChroma(sample)];
-  const across = (width + 1) >> 1;
+  const colours = chromaSize(format);
+  const shift = sample.chromaShift;
   const planeU = width * height;
-  const planeV = planeU + across * ((height + 1) >> 1);
+  const planeV = planeU + colours.width * colours.height;
   const rgb = new Uint8ClampedArray(3 * width * height);
   let to = 0;
   for (let y = 0; y < height; y++) {
-    const row = (y >> 1) * across;
+    const row = (y >> shift.y) * colours.width;
     for (let x = 0; x < width; x++) {
-      const at = row + (x >> 1);
+      const at = row + (x >> shift.x);
       const grey = ((codes[y * width + x] ?? 0) - black) * luma + (1 << (BITS - 1));
       const u = ((codes[planeU + at] ?? 0) - neutral) * chroma;
       const v = ((codes[planeV + at] ?? 0) - neutral) * chroma;

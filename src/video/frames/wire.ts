@@ -1,6 +1,7 @@
 /**
  * Decides the format of the frames on the wire, and how the decoder's frames become that. Pure.
  */
+import { holdsChroma, PLAIN_CHROMA, sourceChroma, type WireChroma } from '../codecs/chroma.js';
 import { EIGHT_BITS, type WireDepth } from '../codecs/depth.js';
 import { type ColourTags, MATRICES as MATRIX_NAMES, PRIMARIES, TRANSFERS } from '../formats/colour-names.js';
 import type { Container } from '../formats/container.js';
@@ -75,9 +76,10 @@ export function wirePlan(
   video: VideoFacts,
   output: WireOutput,
   depth: WireDepth = EIGHT_BITS,
+  chroma: WireChroma = PLAIN_CHROMA,
   request?: SizeRequest,
 ): WirePlan {
-  const sample = sampleOfDepth(depth.bits);
+  const sample = sampleOfDepth(depth.bits, chroma.chroma);
   const colour = colourOf(video);
   const turn =
     output.carriesDisplayMatrix || video.displayMatrix === undefined
@@ -105,13 +107,13 @@ export function wirePlan(
       ...writableTags(video),
       ...(scaled === undefined ? {} : assumedMatrix(video, size, colour.matrix)),
       range: colour.range,
-      // Converted and rotated chroma has another location.
+      // Converted and rotated chroma has another location, and tags tell that of 4:2:0 alone.
       chromaLocation: sideways ? undefined : ownChroma,
     },
     sampleAspectRatio: sideways && sar !== undefined ? { num: sar.den, den: sar.num } : sar,
     ...(scaled === undefined ? {} : { unscaled: upright(video) }),
     notes: [
-      ...notes(video, output, sample, depth),
+      ...notes(video, output, sample, depth, chroma),
       ...(scaled === undefined ? [] : [scalingNote(upright(video), size)]),
     ],
   };
@@ -210,8 +212,9 @@ function conversion(
 function notes(
   video: VideoFacts,
   { carriesDisplayMatrix, carriesStereo = () => true, isTable = false }: WireOutput,
-  { bits, subsampling, chromaShift }: SampleFormat,
+  { bits, subsampling, chroma }: SampleFormat,
   { why = '' }: WireDepth,
+  { why: whyChroma = '' }: WireChroma,
 ): readonly string[] {
   const lines: string[] = [];
   if (video.interlaced === 'flagged') {
@@ -234,12 +237,14 @@ function notes(
     );
   if (video.dolbyVision !== undefined) lines.push(dolbyVisionNote(video.dolbyVision));
   if (video.alpha) lines.push('The video has transparency (alpha): it is dropped.');
-  if (video.rgb) lines.push("The video is RGB: it becomes Y'CbCr, BT.709, limited range.");
-  else if (!video.grey && (video.chromaShift.x < chromaShift.x || video.chromaShift.y < chromaShift.y)) {
-    lines.push(
-      `The video has finer chroma than ${subsampling} (${video.pixelFormat}): it is processed and written as ${subsampling}.`,
-    );
-  }
+  const processed = `processed and written as ${subsampling}${whyChroma}`;
+  if (video.rgb) {
+    const as = chroma === '420' && whyChroma === '' ? '' : `; it is ${processed}`;
+    lines.push(`The video is RGB: it becomes Y'CbCr, BT.709, limited range${as}.`);
+  } else if (!holdsChroma(chroma, video))
+    lines.push(`The video has finer chroma than ${subsampling} (${video.pixelFormat}): it is ${processed}.`);
+  else if (chroma !== '420')
+    lines.push(`The video has ${sourceChroma(video)} chroma (${video.pixelFormat}): it is ${processed}.`);
   const { matrixTag } = video;
   if (!video.rgb && matrixTag !== undefined && !Object.hasOwn(MATRICES, matrixTag)) {
     lines.push(
@@ -292,6 +297,9 @@ function dolbyVisionNote({ profile, compatible }: DolbyVision): string {
     : `${video}, whose base layer is not ordinary video: its metadata is left out, and without it colours are wrong. Convert it first.`;
 }
 
-function hasWireChroma({ rgb, chromaShift }: VideoFacts, { chromaShift: { x, y } }: SampleFormat): boolean {
-  return !rgb && chromaShift.x === x && chromaShift.y === y;
+function hasWireChroma(
+  { rgb, chromaShift }: VideoFacts,
+  { chroma, chromaShift: own }: SampleFormat,
+): boolean {
+  return !rgb && chroma === '420' && chromaShift.x === own.x && chromaShift.y === own.y;
 }

@@ -36,7 +36,7 @@ const TAG_FIELDS: Readonly<Record<keyof ColourTags, string>> = {
 /**
  * Checks the packets of the video in `file`, at `path`: there are as many as frames, each PTS is within one
  * tick of the file's time base, and the last frame's end, a constant rate in an ISO file, the colour tags
- * and the depth of samples are right.
+ * and the depth and chroma of samples are right.
  *
  * @throws {JobError} output: when one of them is not.
  */
@@ -51,7 +51,7 @@ export function checkPackets(path: string, file: FinishedFile, expected: Expecte
   if (packets.pts.length !== pts.length)
     throw wrong(path, `it holds ${packets.pts.length} frames instead of ${pts.length}`);
   checkTags(path, file.header, readableTags(video, container));
-  checkDepth(path, file.facts.video.pixelFormat, video.pixelFormat);
+  checkSamples(path, file.facts.video.pixelFormat, video.pixelFormat);
   const found = Float64Array.from(packets.pts).sort();
   const from = source.video.timeBase;
   // |found - wanted| <= one tick of the file, in units of 1/(from.den * timeBase.den) s.
@@ -116,11 +116,19 @@ function checkTags(path: string, header: Json, wanted: ColourTags): void {
   }
 }
 
-/** Checks that samples have as many bits as were encoded: ffmpeg falls back to fewer with a warning. */
-function checkDepth(path: string, found: string, wanted: string): void {
+/** Checks that samples have the bits and chroma that were encoded: ffmpeg falls back to others, and warns. */
+function checkSamples(path: string, found: string, wanted: string): void {
   // ffprobe may not know, and reads ProRes 4444 as 12 bits.
-  if (found === 'unknown' || bitsOf(found) >= bitsOf(wanted)) return;
-  throw wrong(path, `its samples should have ${bitsOf(wanted)} bits and have ${bitsOf(found)} (${found})`);
+  if (found === 'unknown') return;
+  if (bitsOf(found) < bitsOf(wanted))
+    throw wrong(path, `its samples should have ${bitsOf(wanted)} bits and have ${bitsOf(found)} (${found})`);
+  if (chromaOf(found) !== chromaOf(wanted))
+    throw wrong(path, `its chroma should be that of ${wanted} and is that of ${found}`);
+}
+
+/** Returns the chroma in ffmpeg's name of a planar pixel format, e.g. 422; undefined if it says none. */
+function chromaOf(pixelFormat: string): string | undefined {
+  return /^yuv[aj]?(\d{3})p/.exec(pixelFormat)?.[1];
 }
 
 /** Returns the bits per sample in ffmpeg's name of a planar pixel format: 8 unless it says another number. */
