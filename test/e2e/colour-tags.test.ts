@@ -144,6 +144,9 @@ t.test('a tag that was lost on the way is an error', async (t) => {
   const deep = { ...expected, video: { ...video, pixelFormat: 'yuv420p10le' } };
   const shallow = /its samples should have 10 bits and have 8 \(yuv420p\)/;
   await t.rejects(verifyOutput(output, deep), { code: 'output', message: shallow });
+  const fine = { ...expected, video: { ...video, pixelFormat: 'yuv422p' } };
+  const coarse = /its chroma should be that of yuv422p and is that of yuv420p/;
+  await t.rejects(verifyOutput(output, fine), { code: 'output', message: coarse });
   const lit = { ...expected, video: { ...video, hdr: { light: { content: 1000, average: 400 } } } };
   const dark = /its HDR metadata \(content light level\) is missing or differs/;
   await t.rejects(verifyOutput(output, lit), { code: 'output', message: dark });
