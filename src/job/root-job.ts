@@ -11,6 +11,7 @@ import type { StorageContext } from './context/storage-context.js';
 import { tidyUp } from './output/publication.js';
 import { preparedDecisions, workDecisions } from './prepare/decisions.js';
 import { type PreparedJob, prepareJob } from './prepare/prepare.js';
+import { refuseDamagedPicture } from './prepare/sequence-source.js';
 import { environmentOf } from './report/environment.js';
 import { type PlanFile, readPlan } from './report/planned.js';
 import type { RunFacts } from './report/run-report.js';
@@ -119,7 +120,7 @@ export function rootJob(context: RunContext, job: JobOptions, { stills, queue }:
     },
 
     async explain(prepared, error) {
-      if (error instanceof JobError && EXPLAINED.includes(error.code)) await refuseChangedInput(prepared);
+      if (error instanceof JobError && EXPLAINED.includes(error.code)) await explainInput(prepared);
       throw error;
     },
 
@@ -132,7 +133,7 @@ export function rootJob(context: RunContext, job: JobOptions, { stills, queue }:
       let shown: Stills | undefined;
       const completed = await completeOutput(job, prepared, work, log, async (video) => {
         ended = performance.now();
-        if (stills !== undefined && isPage(job.report ?? ''))
+        if (stills !== undefined && isPage(job.report ?? '') && prepared.video?.pictures === undefined)
           shown = await stillsOf(job.output, prepared, video, storage, stills);
       });
       const wallSeconds = ((ended ?? performance.now()) - began) / 1000;
@@ -151,6 +152,12 @@ export function rootJob(context: RunContext, job: JobOptions, { stills, queue }:
       return { ...facts, environment, stills: shown };
     },
   };
+}
+
+/** Throws what is wrong with the input, if anything is. */
+async function explainInput(prepared: PreparedJob): Promise<void> {
+  await refuseChangedInput(prepared);
+  await refuseDamagedPicture(prepared.input);
 }
 
 /** Takes small frames of the source and the published output: of a blob, of the file that was uploaded. */

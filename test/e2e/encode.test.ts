@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { Codec, EncodeSpec } from '../../src/video/codecs/codec.js';
+import type { EncodeSpec, VideoCodec } from '../../src/video/codecs/codec.js';
 import { CODEC_FACTS } from '../../src/video/codecs/codecs.js';
 import { runFfmpeg, runFfprobe } from '../../src/video/ffmpeg/ffmpeg.js';
 import { frameBytes, I420 } from '../../src/video/formats/frame-format.js';
@@ -12,7 +12,7 @@ import { rescaleExact } from '../../src/video/formats/rational.js';
 import { openEncoder } from '../../src/video/frames/encode.js';
 import { nominalRate } from '../../src/video/source/frame-rate.js';
 
-const PRESETS: Record<Codec, string> = {
+const PRESETS: Record<VideoCodec, string> = {
   h264: 'veryfast',
   hevc: 'ultrafast',
   vp9: '8',
@@ -21,9 +21,14 @@ const PRESETS: Record<Codec, string> = {
   dnxhr: 'hq',
   ffv1: '',
 };
-const CODECS = Object.keys(PRESETS) as Codec[];
+const CODECS = Object.keys(PRESETS) as VideoCodec[];
 
-function specFor(codec: Codec, across: number, down: number, more: Partial<EncodeSpec> = {}): EncodeSpec {
+function specFor(
+  codec: VideoCodec,
+  across: number,
+  down: number,
+  more: Partial<EncodeSpec> = {},
+): EncodeSpec {
   const { width, height } = sizeFor(codec, across, down);
   return {
     codec,
@@ -45,7 +50,7 @@ function specFor(codec: Codec, across: number, down: number, more: Partial<Encod
 }
 
 /** That size, or the least that the codec takes. */
-function sizeFor(codec: Codec, width: number, height: number) {
+function sizeFor(codec: VideoCodec, width: number, height: number) {
   return CODEC_FACTS[codec].evenFrom ?? { width, height };
 }
 

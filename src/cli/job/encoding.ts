@@ -1,4 +1,5 @@
 import type { RunOptions } from '../../job/context/options.js';
+import { numberedNames } from '../../storage/location/numbered-names.js';
 import type { JobError } from '../../system/errors.js';
 import { type ChromaRequest, chromasOf } from '../../video/codecs/chroma.js';
 import { CODECS, type Codec } from '../../video/codecs/codec.js';
@@ -55,7 +56,10 @@ export function encodingOf(
   usage: (message: string) => JobError,
 ): Pick<RunOptions, 'codec' | 'crf' | 'preset' | 'depth'> {
   const { crf, preset } = asked;
-  const codec = CODECS.find((one) => one === asked.codec) ?? usualCodec(name);
+  const image = numberedNames(name)?.format;
+  if (image !== undefined && asked.codec !== undefined)
+    throw usage('--codec does not apply where OUTPUT is a sequence of pictures: its names say the format');
+  const codec = image ?? CODECS.find((one) => one === asked.codec) ?? usualCodec(name);
   const facts = CODEC_FACTS[codec];
   if (crf !== undefined) {
     if (typeof facts.crf === 'string') throw usage(`--codec ${codec} takes no --crf: ${facts.crf}`);

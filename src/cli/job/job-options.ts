@@ -300,6 +300,18 @@ function outputOptions<T>(parser: Argv<T>) {
       describe:
         'where OUTPUT is a table: take so many frames per second, by their times: 1, 0.5 or 30000/1001',
     })
+    .option('frame-rate', {
+      type: 'string',
+      group,
+      describe:
+        'where INPUT is a sequence (shot/%06d.png): its frames per second, such as 24 or 30000/1001; default 25',
+    })
+    .option('start-number', {
+      type: 'number',
+      group,
+      describe:
+        'number of the first picture of a sequence; default: the first in the folder of INPUT, which OUTPUT keeps, or 1',
+    })
     .option('report', {
       type: 'string',
       group,

@@ -16,6 +16,7 @@ import { MAX_STRENGTH } from '../../model/load/manifest-fields.js';
 import { MAX_STEADY } from '../../model/ports/steady.js';
 import { formatOfName } from '../../pictures/formats.js';
 import { isAddress } from '../../storage/location/location.js';
+import { isSequence } from '../../storage/location/numbered-names.js';
 import { isVideoName } from '../../storage/video-listing.js';
 import { outputTable, tableFormatNamed, tableFormatOf } from '../../table/write.js';
 import { containerFor, containerNamed } from '../../video/formats/container.js';
@@ -42,6 +43,7 @@ import { sizeRequest } from './frame-size.js';
 import { jobOptions } from './job-options.js';
 import { modelInputs, modelOverrides, refuseOtherPrecision } from './model-values.js';
 import { partOf, withPartNames } from './part-options.js';
+import { refuseForSequences, refuseSeveralSequences, sequenceOptions } from './sequences.js';
 
 /** A job, or a queue of jobs. What is in folders decides whether it is a job of pictures: see route.ts. */
 export type JobCommand =
@@ -62,13 +64,16 @@ export const JOB = {
     'framescatter in.mp4 detections.parquet --model yolo.onnx',
     'framescatter rushes/ b.mov --out-dir styled/',
     'framescatter rushes/ --out-dir tables/ --format parquet --model yolo.onnx',
+    'framescatter in.mp4 frames/%06d.png --model wave',
+    'framescatter shot/%06d.png out.mp4 --frame-rate 24 --model wave',
     'framescatter photo.jpg out.jpg --model wave',
     'framescatter photos/ --out-dir styled/ --model wave',
     'framescatter photos/ labels.parquet --model resnet50.onnx',
   ],
   text:
     'The word job may be left out. OUTPUT has the same frames, times, audio, subtitles and tags; in a folder, it ' +
-    'has the name of INPUT. An INPUT of pictures is a JPEG, PNG, WebP or TIFF, a folder of them, or a quoted pattern. INPUT, OUTPUT, DIR, ' +
+    'has the name of INPUT. An INPUT of pictures is a JPEG, PNG, WebP or TIFF, a folder of them, or a quoted ' +
+    'pattern. %06d in a name stands for the frames of a video as numbered pictures. INPUT, OUTPUT, DIR, ' +
     '--model and --work-dir may be https addresses in Azure Blob storage. Names that begin with a dash go after --.',
   epilogue: `The same command resumes a job that was stopped.
 Exit codes: 0 done, 2 usage, 75 stopped but resumable, 1 anything else.
@@ -109,6 +114,7 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
     }
     return { kind: 'job', options: singleJob(parsed, input, output) };
   }
+  refuseSeveralSequences(names, parsed, usage);
   const areTables = tableFormatNamed(options.format) !== undefined;
   refuseForKind(areTables, parsed);
   const single = (['output', 'plan', 'trace'] as const).find((name) => parsed[name] !== undefined);
@@ -131,9 +137,11 @@ export function parseJob(argv: readonly string[]): JobCommand | Text {
 export function singleJob(parsed: Parsed, input: string, output: string): JobOptions {
   const options = runOptionsOf(parsed, output);
   refuseOtherContainer(output, options.format);
+  refuseForSequences({ input, output }, parsed, usage);
   const isTable = outputTable(pathOf(output), options.format) !== undefined;
   refuseForKind(isTable, parsed);
-  if (parsed['max-failures'] !== undefined && !(isTable && !isVideoName(basename(pathOf(input)))))
+  const mayBePictures = isTable && !isVideoName(basename(pathOf(input))) && !isSequence(input);
+  if (parsed['max-failures'] !== undefined && !mayBePictures)
     throw usage('--max-failures goes with pictures');
   const table = mayBeFolder(output) ? options.table : tableBeside(output, options.table);
   return { ...options, table, input, output };
@@ -182,6 +190,7 @@ function picturesOf(
   options: RunOptions,
 ): PicturesOptions | undefined {
   const [inputs, name = ''] = [names.slice(0, -1), names.at(-1)];
+  if (names.length < 3 && list === undefined && names.some(isSequence)) return undefined;
   if (names.includes('') || list === '' || options.format !== undefined) return undefined;
   const target = (kind: PicturesTarget['kind']): PicturesOptions => {
     return { ...options, inputs, list, target: { kind, name } };
@@ -269,6 +278,7 @@ function runOptionsOf(parsed: Parsed, output: string): RunOptions {
     outputs: furtherOutputs(parsed.output),
     every: whole('every', parsed.every, 1, 1e6) ?? 1,
     fps: framesPerSecond(parsed),
+    ...sequenceOptions(parsed, usage),
     maxFailures: whole('max-failures', parsed['max-failures'], 0, 1e9),
     ...loggingOf(JOB.name, parsed),
     progress: parsed.progress,

@@ -37,6 +37,9 @@ export type TileChoice = 'auto' | 'off' | number;
 /** The value of --model, where nobody gives one. */
 export const DEFAULT_MODEL = 'wave';
 
+/** Frames per second of a sequence where nobody gives them: FFmpeg's own default. */
+export const FRAME_RATE: Rational = { num: 25, den: 1 };
+
 /** The options of every video of a run. Parsed alike on every rank; only the root reads the files. */
 export interface RunOptions extends StreamChoices {
   /** A style's name, a blend (`wave:0.6,udnie:0.4`), or the path of an ONNX file. */
@@ -118,6 +121,10 @@ export interface RunOptions extends StreamChoices {
   readonly every: number;
   /** Takes so many frames of the video per second instead, in lowest terms. */
   readonly fps: Rational | undefined;
+  /** Frames per second of a sequence of pictures as INPUT; undefined: `FRAME_RATE`. */
+  readonly frameRate: Rational | undefined;
+  /** Number of the first picture of a sequence; undefined: the first in INPUT's folder, and 1 for OUTPUT. */
+  readonly startNumber: number | undefined;
   /** The most pictures that may fail without failing the job; undefined: none. For jobs of pictures. */
   readonly maxFailures: number | undefined;
   readonly logFormat: LogFormat;

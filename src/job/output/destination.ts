@@ -96,14 +96,7 @@ export async function checkDestination(
   overwrite: boolean,
 ): Promise<void> {
   if (output.includes(UNDECODED)) throw undecoded('output', output);
-  const folder = dirname(output);
-  const folderStats = await fs.stat(folder).catch(() => undefined);
-  if (folderStats?.isDirectory() !== true) {
-    throw missingFolder(folder);
-  }
-  await fs.access(folder, fs.constants.W_OK).catch((error) => {
-    throw new JobError('output', `the folder ${folder} is not writable: ${messageOf(error)}`);
-  });
+  await checkFolder(dirname(output));
   const existing = await fs.stat(output).catch((error) => {
     // Otherwise it would fail only when the finished file is published.
     if (error.code === 'ENAMETOOLONG') throw actionable(error);
@@ -129,5 +122,18 @@ export async function checkDestination(
 export function missingFolder(folder: string): JobError {
   return new JobError('output', `the folder of the output does not exist: ${folder}`, {
     hint: 'create it first; a job makes it with --mkdir',
+  });
+}
+
+/**
+ * Checks that the folder of an output is there and can be written.
+ *
+ * @throws {JobError} output: when not.
+ */
+export async function checkFolder(folder: string): Promise<void> {
+  const folderStats = await fs.stat(folder).catch(() => undefined);
+  if (folderStats?.isDirectory() !== true) throw missingFolder(folder);
+  await fs.access(folder, fs.constants.W_OK).catch((error) => {
+    throw new JobError('output', `the folder ${folder} is not writable: ${messageOf(error)}`);
   });
 }

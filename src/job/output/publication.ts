@@ -114,6 +114,17 @@ export async function publishedIdentity(
   return publication.stamp === (await destination.stamp()) ? publication.identity : undefined;
 }
 
+/**
+ * Returns whether an earlier run of the job that `options` give began to put the pictures of a sequence in
+ * place. They are all the same then, so that a later run can go on.
+ */
+export async function isPublicationBegun(options: JobOptions): Promise<boolean> {
+  if (options.restart) return false;
+  const place = await openFolder(workLocation(options));
+  const publication = parsePublication(await place.readText(PUBLICATION).catch(() => undefined));
+  return typeof publication?.beside === 'string';
+}
+
 /** Returns whether two identities are equal. Options that were not given are absent. */
 export function isSameJob(identity: Identity, made: Identity): boolean {
   const keys = new Set([...Object.keys(identity), ...Object.keys(made)]);

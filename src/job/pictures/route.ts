@@ -1,6 +1,7 @@
 /** Decides, in one place, whether a command processes videos or pictures, and runs it. */
 import type { World } from '../../mpi/world.js';
 import { displayText, isAddress, lastName, parseLocation } from '../../storage/location/location.js';
+import { isSequence } from '../../storage/location/numbered-names.js';
 import { isVideoName } from '../../storage/video-listing.js';
 import { JobError } from '../../system/errors.js';
 import { outputTable } from '../../table/write.js';
@@ -37,6 +38,7 @@ function agreed(world: World, value: boolean): Promise<boolean> {
 function mayBePictures(work: Work): boolean {
   if (work.kind !== 'job') return true;
   const { input, output, format } = work.options;
+  if (isSequence(nameOf(input))) return false;
   return outputTable(nameOf(output), format) !== undefined && !isVideoName(nameOf(input));
 }
 

@@ -1,10 +1,11 @@
 /** What a job makes: a video, a table, or both. */
 import type { LoadedModel } from '../../model/load/loaded-model.js';
 import { type Location, lastName, parseLocation } from '../../storage/location/location.js';
+import { isSequence } from '../../storage/location/numbered-names.js';
 import { JobError } from '../../system/errors.js';
 import { didYouMean } from '../../system/suggestion.js';
 import { outputTable, type TableFormat, tableFormatOf } from '../../table/write.js';
-import { type Container, containerFor, containerNamed } from '../../video/formats/container.js';
+import { type Container, containerFor, containerNamed, IMAGES } from '../../video/formats/container.js';
 import type { JobOptions } from '../context/options.js';
 import type { TransferContext } from '../context/storage-context.js';
 import { type Destination, openDestination } from '../output/destination.js';
@@ -43,6 +44,7 @@ export const UPRIGHT = { carriesDisplayMatrix: false, isTable: true } as const;
 
 /** Returns what the name of the output, or --format, says of it. */
 export function outputKind(name: string, format: string | undefined): OutputKind {
+  if (isSequence(name)) return { kind: 'video', container: IMAGES };
   const table = outputTable(name, format);
   return table === undefined
     ? { kind: 'video', container: containerFor(name, format) }

@@ -27,7 +27,7 @@ import { framesTaken, samplingOf, samplingText } from '../context/sampling.js';
 import type { StorageContext } from '../context/storage-context.js';
 import type { Identity } from '../journal/identity.js';
 import { checkWork, earlierWork, workLocation } from '../journal/work.js';
-import { type BlobLabels, type Destination, openDestination } from '../output/destination.js';
+import type { BlobLabels, Destination } from '../output/destination.js';
 import { isPublishedBeside, isSameJob, publishedIdentity, removeEmptyWork } from '../output/publication.js';
 import { batchFor, fewerFrames, shareFor } from './batch.js';
 import { refuseLargeBuffers } from './buffer-limits.js';
@@ -46,6 +46,13 @@ import {
   withPictures,
 } from './further-videos.js';
 import { hdrNotes, withHdr } from './hdr.js';
+import {
+  imageNotes,
+  openOutput,
+  type PictureNames,
+  pictureNames,
+  streamsBesidePictures,
+} from './images-output.js';
 import { type MemoryPlan, planMemory } from './memory-plan.js';
 import {
   modelFor,
@@ -57,7 +64,8 @@ import {
   type TableFile,
   UPRIGHT,
 } from './outputs.js';
-import { openSource, type Source, withDisplayName } from './source.js';
+import { openInput, withPictureCount } from './sequence-source.js';
+import { type Source, withDisplayName } from './source.js';
 import { chooseTiling } from './tiling.js';
 
 /** Every decision of the root before the first frame. */
@@ -96,6 +104,8 @@ export interface VideoOutput {
   readonly streams: StreamPlan;
   readonly spec: EncodeSpec;
   readonly further: readonly FurtherVideo[];
+  /** The names of the pictures, if each frame becomes one. */
+  readonly pictures: PictureNames | undefined;
 }
 
 /** The tables of a job's output. */
@@ -120,7 +130,7 @@ export async function prepareJob(
   machines: readonly RankMachine[],
 ): Promise<PreparedJob> {
   const location = parseLocation(options.input);
-  const destination = await openDestination(parseLocation(options.output), storage);
+  const destination = await openOutput(options, storage);
   const output = outputKind(destination.name, options.format);
   const besides = await openTablesBeside(options, storage);
   const made = await publishedIdentity(options, destination);
@@ -137,10 +147,11 @@ export async function prepareJob(
   for (const [at, beside] of all.entries()) await checkBeside(options, beside, all.slice(0, at), location);
   await refuseSharedFiles([options]);
   await checkWork(options, storage);
-  const input = await openSource(location, storage);
-  const source = await withDisplayName(input, async () =>
-    withPart(await probe(input.path, sourceLimits(), options.video), options.part),
-  );
+  const input = await openInput(options, storage);
+  const source = await withDisplayName(input, async () => {
+    const probed = await probe(input.path, sourceLimits(), options.video);
+    return withPart(withPictureCount(probed, input.sequence), options.part);
+  });
   const earlier = await earlierWork(options);
   const loaded = await readModel();
   const { model: chosen, files, notes } = modelFor(loaded, output, besides);
@@ -185,7 +196,8 @@ export async function prepareJob(
   const { graph, memory } = tiling;
   const fp16 = fp16Graph(graph, graph.input.sample.bits, model, options);
   const int8 = onCpus.precision === 'int8' ? int8Graph(graph, model) : undefined;
-  const video = await videoOutput(output, spec, source, storage, options, (container) => {
+  const pictures = pictureNames(input, options);
+  const video = await videoOutput(output, pictures, spec, source, storage, options, (container) => {
     const specOf = (format: FrameFormat) => encodeSpec(options, wire, format, rate, segmentFrames);
     return planFurther(source, container, videos, graph.further, specOf);
   });
@@ -212,6 +224,7 @@ export async function prepareJob(
           ...depthIdentity(wire),
           ...settingsIdentity(video.spec),
           ...chromaIdentity(wire),
+          ...(pictures && { 'first picture': pictures.first }),
         }),
     ...furtherIdentity(video?.further ?? []),
     ...(table === undefined ? {} : tablesIdentity(table, loaded)),
@@ -314,6 +327,7 @@ async function checkBeside(
 
 async function videoOutput(
   output: OutputKind,
+  pictures: PictureNames | undefined,
   spec: EncodeSpec | undefined,
   source: SourceFacts,
   storage: StorageContext,
@@ -327,7 +341,10 @@ async function videoOutput(
   return {
     container,
     spec: await withHdr(spec, source.video),
-    streams: await planStreams(source, container, spec.codec, storage.scratch.folder, choices),
+    pictures,
+    streams: pictures
+      ? streamsBesidePictures(source)
+      : await planStreams(source, container, spec.codec, storage.scratch.folder, choices),
     further: await further(container),
   };
 }
@@ -339,7 +356,11 @@ function tablesIdentity({ plan, files }: TableOutput, { tables: [first] }: Loade
   return { tables: plan.tables.map(({ name }, at) => `${name} as ${files[at]?.format}`).join(', ') };
 }
 
-function videoNotes({ spec, container, streams }: VideoOutput, { video }: SourceFacts): readonly string[] {
+function videoNotes(
+  { spec, container, streams, pictures }: VideoOutput,
+  { video }: SourceFacts,
+): readonly string[] {
+  if (pictures !== undefined) return [...imageNotes(spec), ...streams.notes];
   return [
     ...hdrNotes(spec, video),
     ...pixelFormatNotes(spec),

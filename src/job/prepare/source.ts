@@ -13,7 +13,9 @@ import {
   downloadBlob,
 } from '../../storage/azure/blob-input.js';
 import { atName, isAddress, type Location, parseLocation } from '../../storage/location/location.js';
+import type { NumberedNames } from '../../storage/location/numbered-names.js';
 import { JobError } from '../../system/errors.js';
+import type { Rational } from '../../video/formats/rational.js';
 import type { StorageContext } from '../context/storage-context.js';
 import { fileIdentity } from '../journal/fingerprint.js';
 import type { Identity } from '../journal/identity.js';
@@ -25,10 +27,22 @@ export interface LocalCopy {
   readonly display: string;
 }
 
+/** The pictures of an input that is a sequence. */
+export interface SequenceFacts {
+  readonly names: NumberedNames;
+  readonly first: number;
+  readonly count: number;
+  readonly rate: Rational;
+  /** True if nobody gave the rate. */
+  readonly isUsualRate: boolean;
+}
+
 /** The input. */
 export interface Source extends LocalCopy {
   /** Returns the identity of the input, whose size was found to be `bytes`. */
   identity(bytes: number): Promise<Identity>;
+  /** Undefined if the input is one file. */
+  readonly sequence?: SequenceFacts;
   /** Metadata, for an output in Blob storage, that names the input's version. */
   readonly metadata: Readonly<Record<string, string>>;
 }

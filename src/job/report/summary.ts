@@ -124,5 +124,5 @@ function resultOf({ bytes, table, ...output }: SummaryFacts['output']): string {
   const size = typeof bytes === 'number' ? `, ${bytesText(bytes)}` : '';
   return output.codec === undefined
     ? `a table${size}; read back`
-    : `${formOf(output)}${size}; every timestamp verified`;
+    : `${formOf(output)}${size}; ${output.container === 'images' ? 'every picture read back' : 'every timestamp verified'}`;
 }

@@ -53,7 +53,7 @@ export async function splitChooser(
       return FRAMES;
     };
     const auto = options.split === 'auto';
-    const whole = staysWhole(options);
+    const whole = staysWhole(options) ?? (prepared.input.sequence && 'the pictures of a sequence are files');
     if (whole !== undefined) return frames(whole);
     const odd = oddProgram(programs ?? []);
     if (odd !== undefined && !auto) throw odd;

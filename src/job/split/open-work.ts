@@ -32,6 +32,7 @@ import { decideHardware } from '../prepare/hardware.js';
 import type { HardwareTrials } from '../prepare/hardware-trials.js';
 import { TABLE_TYPES } from '../prepare/outputs.js';
 import type { PreparedJob } from '../prepare/prepare.js';
+import { refuseLostPictures } from '../prepare/sequence-source.js';
 import { openPieceWork, type PieceWork } from './piece-work.js';
 import type { OpenedWork, RootContext, RootWork } from './root-work.js';
 import { layoutOf, specsOf } from './row-layout.js';
@@ -203,7 +204,7 @@ export function pipelineEnds(work: FrameWork, stop: StopRequest): RootEnds {
  * @throws {JobError} input: when it has.
  */
 export async function refuseChangedInput({ input, identity }: PreparedJob): Promise<void> {
-  const { size } = await stat(input.path).catch(() => ({ size: -1 }));
+  const { size } = input.sequence ? { size: 0 } : await stat(input.path).catch(() => ({ size: -1 }));
   const now = size < 0 ? undefined : await input.identity(size).catch(() => undefined);
   const differing = Object.entries(now ?? {}).filter(([key, value]) => identity[key] !== value);
   if (now !== undefined && differing.length === 0) return;
@@ -246,6 +247,7 @@ export async function completeOutput(
   const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
   if (frames === 0) throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   await refuseChangedInput(prepared);
+  if (samplingOf(options) === undefined) refuseLostPictures(prepared.input, frames);
   const { store } = work.journal;
   const tables = await tablesOf(prepared, work, segments);
   const video = prepared.video && (await muxedVideo(prepared.source, prepared.video, work, segments));
@@ -257,7 +259,7 @@ export async function completeOutput(
   const file = video?.file ?? alone?.file;
   if (file === undefined) throw new JobError('internal', 'the job makes neither a video nor a table');
   await store.check();
-  const { size: bytes } = await stat(file);
+  const bytes = video?.bytes ?? (await stat(file)).size;
   const { overwrite } = options;
   const besides = files.flatMap(({ beside, format }, at) => {
     const made = tables[at];

@@ -6,6 +6,8 @@ import type { SourceFacts } from '../../video/source/source-facts.js';
 import { assembleCarried } from '../../video/streams/assemble-carried.js';
 import { verifyOutput } from '../../video/verify/verify.js';
 import type { SegmentRecord } from '../journal/segment-record.js';
+import { writeIndex } from '../output/sequence-index.js';
+import type { PictureNames } from '../prepare/images-output.js';
 import type { VideoOutput } from '../prepare/prepare.js';
 import type { RootWork } from './root-work.js';
 
@@ -25,9 +27,14 @@ export interface PublishedVideo extends CompletedVideo {
 }
 
 export interface MuxedVideo extends PublishedVideo {
+  /** Size of the output if that is not `file`. */
+  readonly bytes?: number;
   readonly notes: readonly string[];
   readonly warnings: readonly string[];
 }
+
+type MuxedParts = Pick<VideoOutput, 'streams' | 'container' | 'spec'> &
+  Partial<Pick<VideoOutput, 'pictures'>>;
 
 /**
  * Muxes the segments of a job's video number `at`, of which 0 is the main one, with the streams of `source`
@@ -35,12 +42,13 @@ export interface MuxedVideo extends PublishedVideo {
  */
 export async function muxedVideo(
   source: SourceFacts,
-  { streams, container, spec }: Pick<VideoOutput, 'streams' | 'container' | 'spec'>,
+  { streams, container, spec, pictures }: MuxedParts,
   work: RootWork,
   segments: readonly SegmentRecord[],
   at = 0,
 ): Promise<MuxedVideo> {
   const pts = segments.flatMap((segment) => segment.pts);
+  if (pictures !== undefined) return indexedPictures(pictures, streams, work, segments);
   const finished = work.journal.store.temporary(scratchNames.output(container.name, at));
   const { inspected, assembled } = await work.monitor.phase('assemble', async () => {
     const inspected = (await work.inspections[at]?.all(segments.map(({ index }) => index))) ?? [];
@@ -58,6 +66,23 @@ export async function muxedVideo(
   const { streams: carried } = assembled;
   const notes = [...assembled.notes, ...inexact];
   return { file: finished, pts, shift: times.shift, streams: carried, notes, warnings };
+}
+
+/** Indexes the pictures in the segments, which are put in place when they are published. */
+async function indexedPictures(
+  { names, first }: PictureNames,
+  streams: StreamPlan,
+  work: RootWork,
+  segments: readonly SegmentRecord[],
+): Promise<MuxedVideo> {
+  const pts = segments.flatMap((segment) => segment.pts);
+  const file = work.journal.store.temporary(scratchNames.output('images', 0));
+  const bytes = await work.monitor.phase('assemble', async () => {
+    const inspected = (await work.inspections[0]?.all(segments.map(({ index }) => index))) ?? [];
+    const paths = inspected.map(({ path }) => path);
+    return writeIndex(file, paths, names, first, pts.length);
+  });
+  return { file, bytes, pts, shift: 0, streams, notes: [], warnings: [] };
 }
 
 /**

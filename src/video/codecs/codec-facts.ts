@@ -60,6 +60,11 @@ export interface CodecFacts {
      * besides.
      */
     readonly isoTags: 'all' | 'three or none';
+    /**
+     * The colours of single pictures, which carry no tags of video: R'G'B' of full range, or JFIF's Y'CbCr
+     * (BT.601 of full range). Frames are converted.
+     */
+    readonly stills?: 'rgb' | 'jfif';
   };
   /** NVENC's encoder, if it has one. */
   readonly nvenc?: string;

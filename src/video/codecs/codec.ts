@@ -9,7 +9,13 @@ import type { ChosenSettings } from './encoder-settings.js';
 
 export const CODECS = ['h264', 'hevc', 'vp9', 'av1', 'prores', 'dnxhr', 'ffv1'] as const;
 
-export type Codec = (typeof CODECS)[number];
+/** Codecs of single pictures, which only sequences hold. Their names choose them. */
+export const IMAGE_CODECS = ['png', 'tiff', 'jpeg'] as const;
+
+/** The codecs of videos. */
+export type VideoCodec = (typeof CODECS)[number];
+
+export type Codec = VideoCodec | (typeof IMAGE_CODECS)[number];
 
 /** How an encoder divides its work. Its output depends on it, so all segments of an output are made alike. */
 export interface EncoderWork {

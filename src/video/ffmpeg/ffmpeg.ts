@@ -8,6 +8,7 @@ import { childEnvironment, killOnExit } from '../../system/children.js';
 import { JobError } from '../../system/errors.js';
 import { eachLine, messageTail, runError } from './ffmpeg-messages.js';
 import { READABLE_FORMATS } from './readable-formats.js';
+import { sequenceInput } from './sequence-inputs.js';
 
 /** The source of an input. A file name is always data: it reaches ffmpeg as `file:NAME`. */
 export type FfmpegSource = { readonly file: string } | { readonly lavfi: string } | 'stdin';
@@ -217,8 +218,12 @@ function build(command: FfmpegCommand, options: FfmpegOptions, onMessage: (line:
     if (from === 'stdin') builder.input('pipe:0').inputOptions(...common, ...options);
     else if ('file' in from) {
       // With an explicit format, ffmpeg does not guess one from the file's content.
-      const limits = options.includes('-f') ? PROTOCOLS : [...PROTOCOLS, ...FORMATS];
-      builder.input(fileUrl(from.file)).inputOptions(...common, ...limits, ...options);
+      const sequence = sequenceInput(from.file);
+      const limits =
+        sequence !== undefined || options.includes('-f') ? PROTOCOLS : [...PROTOCOLS, ...FORMATS];
+      builder
+        .input(sequence?.url ?? fileUrl(from.file))
+        .inputOptions(...common, ...limits, ...(sequence?.options ?? []), ...options);
     } else builder.input(from.lavfi).inputOptions(...common, ...options, '-f', 'lavfi');
   }
   for (const { to, options = [] } of command.outputs) {
@@ -288,7 +293,11 @@ function internals(builder: fluent.FfmpegCommand): FluentInternals {
 }
 
 function startFfprobe(file: string, args: readonly string[], onMessage?: (line: string) => void) {
-  const input = [...PROTOCOLS, ...FORMATS, '-i', fileUrl(file)];
+  const sequence = sequenceInput(file);
+  const input = [
+    ...(sequence === undefined ? [...PROTOCOLS, ...FORMATS] : [...PROTOCOLS, ...sequence.options]),
+    ...['-i', sequence?.url ?? fileUrl(file)],
+  ];
   const all = ['-hide_banner', '-v', 'level+warning', ...args, ...input];
   return start('ffprobe', all, `reading "${file}"`, onMessage);
 }

@@ -2,7 +2,7 @@
 import { JobError } from '../../system/errors.js';
 
 /** The containers an output can have. */
-export type ContainerName = 'mp4' | 'mov' | 'mkv' | 'webm';
+export type ContainerName = 'mp4' | 'mov' | 'mkv' | 'webm' | 'images';
 
 /** An output container, as muxing and the planning of streams need it. */
 export interface Container {
@@ -33,7 +33,7 @@ const OPUS = { encoder: 'libopus', bitRate: '192k', label: 'Opus, 192 kbit/s' } 
 const WEBM_STEREO = ['left_right', 'right_left', 'top_bottom', 'bottom_top'];
 const NO_STEREO = (): boolean => false;
 
-const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
+const CONTAINERS: Readonly<Record<Exclude<ContainerName, 'images'>, Container>> = {
   mp4: {
     name: 'mp4',
     contentType: 'video/mp4',
@@ -80,7 +80,20 @@ const CONTAINERS: Readonly<Record<ContainerName, Container>> = {
   },
 };
 
-const ALIASES: Readonly<Record<string, ContainerName>> = {
+/** In place of a container, where every frame becomes a picture of its own. */
+export const IMAGES: Container = {
+  name: 'images',
+  contentType: 'application/octet-stream',
+  muxer: 'image2',
+  isoMedia: false,
+  carriesDisplayMatrix: false,
+  carriesStereo: NO_STEREO,
+  coverArt: 'none',
+  textSubtitles: [],
+  audioFallback: AAC,
+};
+
+const ALIASES: Readonly<Record<string, Exclude<ContainerName, 'images'>>> = {
   mp4: 'mp4',
   m4v: 'mp4',
   mov: 'mov',

@@ -6,6 +6,7 @@ import { open, stat } from 'node:fs/promises';
 import { JobError, UNDECODED, undecoded } from '../../system/errors.js';
 import { runFfprobe } from '../ffmpeg/ffmpeg.js';
 import { FfmpegFailure } from '../ffmpeg/ffmpeg-messages.js';
+import { declaredSequence } from '../ffmpeg/sequence-inputs.js';
 import { isoSampleEntries } from '../formats/iso-boxes.js';
 import type { Rational } from '../formats/rational.js';
 import { measuredRate } from './frame-rate.js';
@@ -56,7 +57,7 @@ export async function probe(
   limits: SourceLimits = sourceLimits(),
   index?: number,
 ): Promise<SourceFacts> {
-  const bytes = await fileSize(path);
+  const bytes = declaredSequence(path)?.bytes ?? (await fileSize(path));
   const { headers, openOptions } = await readHeaders(path);
   const { streams, ...place } = parseStreams(headers, path, limits);
   const videos = videosOf(streams);

@@ -69,12 +69,13 @@ function aboutOf({ input, output, videoSeconds }: RunReport): string {
 function tiles(report: RunReport): Markup {
   const { limits, framesMadeInThisRun: made, wallSeconds, frames, output } = report;
   const isVideo = output.codec !== undefined;
+  const verified = output.container === 'images' ? 'every picture read back' : 'every timestamp verified';
   const speed = wallSeconds > 0 ? made / wallSeconds : 0;
   const ofLimit = limits.ofLimit === undefined ? '' : `, ${percent(limits.ofLimit)} used`;
   const shown: readonly (readonly [string, string])[] = [
     [speedText(speed), `on ${counted(report.ranks.length, 'rank')}, start-up included`],
     [clock(wallSeconds), 'from start to published'],
-    [String(frames), isVideo ? 'frames, every timestamp verified' : 'frames, the table read back'],
+    [String(frames), `frames, ${isVideo ? verified : 'the table read back'}`],
     [LIMIT_NAMES[limits.limit], `the limit${ofLimit}`],
   ];
   return html`<ul class="tiles">${shown.map(([value, what]) => html`<li><b>${value}</b><span>${what}</span></li>`)}</ul>
