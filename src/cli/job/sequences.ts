@@ -1,5 +1,6 @@
 /** The options of sequences of numbered pictures, and what does not go with them. */
 import type { RunOptions } from '../../job/context/options.js';
+import { displayText, isAddress } from '../../storage/location/location.js';
 import { isSequence, MOST_NUMBER } from '../../storage/location/numbered-names.js';
 import type { JobError } from '../../system/errors.js';
 import { optionValues, rationalOf } from '../parsing/option-values.js';
@@ -54,6 +55,11 @@ export function refuseForSequences(
   if (parsed['start-number'] !== undefined && !reads && !writes)
     throw usage(
       '--start-number goes with a sequence of pictures as INPUT or OUTPUT, such as frames/%06d.png',
+    );
+  const remote = [input, output].find((name) => isAddress(name) && isSequence(name));
+  if (remote !== undefined)
+    throw usage(
+      `${displayText(remote)} is a sequence of pictures, which lies in a folder, not in Blob storage`,
     );
   if (reads && parsed.tolerant === true)
     throw usage('--tolerant does not apply where INPUT is a sequence: every picture must be whole');

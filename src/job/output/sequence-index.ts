@@ -69,7 +69,11 @@ function isSegment(value: unknown): value is IndexedSegment {
     typeof value.path === 'string' &&
     Array.isArray(value.pictures) &&
     value.pictures.every(
-      (one) => isPlainObject(one) && typeof one.name === 'string' && typeof one.sha256 === 'string',
+      (one) =>
+        isPlainObject(one) &&
+        typeof one.name === 'string' &&
+        typeof one.bytes === 'number' &&
+        typeof one.sha256 === 'string',
     )
   );
 }

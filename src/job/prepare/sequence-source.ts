@@ -54,7 +54,7 @@ function namesOf(location: Location): NumberedNames | undefined {
   );
 }
 
-/** Opens a sequence: every number from the first on, each a regular file of the same format, size and depth. */
+/** Opens a sequence: every number from the first on, regular files of the same format, size and depth. */
 async function openSequence(
   path: string,
   names: NumberedNames,

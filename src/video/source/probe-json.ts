@@ -165,7 +165,10 @@ function checkSize(video: VideoFacts, path: string, limits: SourceLimits): void 
       'input',
       `"${path}" does not declare the size of its frames: the video cannot be decoded`,
       {
-        hint: 'The file may be damaged, or its video may begin too far from its start. Does it play?',
+        hint:
+          video.codec === 'webp'
+            ? 'FFmpeg does not decode animated WebP: convert it to GIF, APNG or a video first.'
+            : 'The file may be damaged, or its video may begin too far from its start. Does it play?',
       },
     );
   }

@@ -320,6 +320,33 @@ t.test('quality and speed are what the encoder of the codec takes', async (t) =>
   }
 });
 
+t.test('sequences of pictures say their format, and take options of their own', async (t) => {
+  const options = (argv: readonly string[]) => {
+    const command = parseArguments(argv, '1');
+    return command.kind === 'job' ? command.options : undefined;
+  };
+  t.match(options(['in.mp4', 'f/%06d.tif', '--start-number', '0']), { codec: 'tiff', startNumber: 0 });
+  t.match(options(['s/%d.png', 'o.mp4', '--frame-rate', '23.976']), { frameRate: { num: 2997, den: 125 } });
+  t.match(options(['s/%d.png', 'f/%d.jpg']), { codec: 'jpeg', frameRate: undefined, startNumber: undefined });
+  t.match(options(['s/%d.png', 'rows.csv']), { input: 's/%d.png' });
+  const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+    [['in.mp4', 'out.mp4', '--frame-rate', '24'], /--frame-rate goes with a sequence/],
+    [['in.mp4', 'out.mp4', '--start-number', '1'], /--start-number goes with a sequence/],
+    [['in.mp4', '%d.png', '--start-number', '-1'], /--start-number takes a whole number/],
+    [['%d.png', 'out.mp4', '--frame-rate', '0'], /--frame-rate takes/],
+    [['in.mp4', '%d.png', '--codec', 'h264'], /--codec does not apply/],
+    [['in.mp4', '%d.png', '--crf', '18'], /png takes no --crf/],
+    [['in.mp4', '%d.jpg', '--depth', '10'], /--depth of --codec jpeg is 8/],
+    [['in.mp4', '%d.png', '--audio', 'none'], /--audio does not apply/],
+    [['in.mp4', '%d.png', '--format', 'mp4'], /--format does not apply/],
+    [['%d.png', 'out.mp4', '--tolerant'], /--tolerant does not apply/],
+    [['%d.png', '--out-dir', 'd'], /%d\.png is a sequence of pictures, which goes with one INPUT/],
+    [['in.mp4', 'https://a.blob.core.windows.net/c/%06d.png'], /lies in a folder, not in Blob storage/],
+  ];
+  for (const [argv, message] of wrong)
+    t.throws(() => parseArguments(argv, '1'), { code: 'usage', message }, argv.join(' '));
+});
+
 t.test('job --help states the real defaults of every codec, and how far they go', async (t) => {
   const help = parseArguments(['job', '--help'], '1');
   const text = help.kind === 'text' ? help.text.replaceAll(/\s+/g, ' ') : '';
