@@ -36,7 +36,13 @@ function clip(): Promise<string> {
 async function pictures(pattern: string, count: number, first: number, format: string): Promise<void> {
   await runFfmpeg({
     task: 'making pictures',
-    inputs: [{ from: { lavfi: `testsrc2=size=64x48:rate=24,noise=alls=20:allf=t,format=${format},scale=65:49:flags=neighbor` } }],
+    inputs: [
+      {
+        from: {
+          lavfi: `testsrc2=size=64x48:rate=24,noise=alls=20:allf=t,format=${format},scale=65:49:flags=neighbor`,
+        },
+      },
+    ],
     outputs: [
       {
         to: { file: pattern },
