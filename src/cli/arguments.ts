@@ -5,6 +5,7 @@ import { parseAml } from './aml/parse-aml.js';
 import type { Command } from './command.js';
 import { COMPLETION, DOCTOR, MODELS, overview, VERSION } from './commands.js';
 import { parseCompare } from './compare/parse-compare.js';
+import { parseDeploy, parseUndeploy } from './deploy/parse-deploy.js';
 import { checkJob, parseJob } from './job/parse-job.js';
 import { parseKubernetes } from './k8s/parse-k8s.js';
 import { PROGRAM, parseCommand, type Text, usageError } from './parsing/command-line.js';
@@ -80,6 +81,12 @@ export function parseArguments(
     case 'invoke':
       if (second !== 'aml') return parent(first, second, ['aml']);
       return wrap('aml', parseAml(first, further, environment, checkJob));
+    case 'deploy':
+      if (second !== 'azure') return parent(first, second, ['azure']);
+      return wrap('azure', parseDeploy(further, environment, checkJob));
+    case 'undeploy':
+      if (second !== 'azure') return parent(first, second, ['azure']);
+      return wrap('azure', parseUndeploy(further, environment));
     case 'job':
       return parseJob(rest);
     default:
@@ -135,6 +142,8 @@ const COMMAND_NAMES = [
     'submit',
     'publish',
     'invoke',
+    'deploy',
+    'undeploy',
     'watch',
     'retry',
     'completion',

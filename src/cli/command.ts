@@ -1,5 +1,6 @@
 import type { AmlCommand } from './aml/parse-aml.js';
 import type { CompareCommand } from './compare/parse-compare.js';
+import type { DeployCommand } from './deploy/parse-deploy.js';
 import type { JobCommand } from './job/parse-job.js';
 import type { KubernetesCommand } from './k8s/parse-k8s.js';
 import type { Text } from './parsing/command-line.js';
@@ -27,6 +28,7 @@ export type Command =
   | { readonly kind: 'slurm'; readonly command: SlurmCommand }
   | { readonly kind: 'k8s'; readonly command: KubernetesCommand }
   | { readonly kind: 'aml'; readonly command: AmlCommand }
+  | { readonly kind: 'azure'; readonly command: DeployCommand }
   | { readonly kind: 'watch'; readonly command: WatchCommand };
 
 /** A command with work for all ranks. */

@@ -1,6 +1,7 @@
 /** The commands, in the order in which help lists them. */
 import { INVOKE_AML, PUBLISH_AML, SUBMIT_AML } from './aml/parse-aml.js';
 import { COMPARE } from './compare/parse-compare.js';
+import { DEPLOY_AZURE, UNDEPLOY_AZURE } from './deploy/parse-deploy.js';
 import { jobOptions } from './job/job-options.js';
 import { JOB } from './job/parse-job.js';
 import { SUBMIT_K8S } from './k8s/parse-k8s.js';
@@ -63,6 +64,8 @@ const COMMANDS: readonly Listed[] = [
     SUBMIT_K8S,
     PUBLISH_AML,
     INVOKE_AML,
+    DEPLOY_AZURE,
+    UNDEPLOY_AZURE,
     WATCH,
   ],
   ...[RETRY, COMPLETION, VERSION],

@@ -66,5 +66,10 @@ export async function runCommand(command: SoloCommand, log: Log, version: string
       const { logFormat, verbosity } = command.command;
       return runAml(command.command, createLog(logFormat, verbosity), version);
     }
+    case 'azure': {
+      const { runDeploy } = await import('./deploy/run-deploy.js');
+      const { logFormat, verbosity } = command.command;
+      return runDeploy(command.command, createLog(logFormat, verbosity), version);
+    }
   }
 }

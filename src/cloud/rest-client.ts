@@ -19,7 +19,7 @@ import type { Tokens } from './tokens.js';
 export const PUBLIC_CLOUD = 'https://management.azure.com';
 
 export interface RestRequest {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   /** https only. */
   readonly url: string;
   readonly body?: JsonObject;

@@ -96,7 +96,7 @@ t.test('every parameter and variable is used, and every file of parameters fits 
   const files = readdirSync(join(packageRoot(), 'aml', 'infra')).filter((one) => one.endsWith('.json'));
   t.same(
     files.sort(),
-    ALL.flatMap((name) => [`${name}.json`, `${name}.parameters.json`]).sort(),
+    [...ALL, 'main'].flatMap((name) => [`${name}.json`, `${name}.parameters.json`]).sort(),
     'nothing else is there',
   );
 });
