@@ -30,6 +30,7 @@ const FOLDERS = [
     'job/compare',
   ],
   'cloud',
+  'cloud/deploy',
   'cluster',
   'watch',
   ...[
