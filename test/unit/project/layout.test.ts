@@ -44,6 +44,7 @@ const FOLDERS = [
     'cli/doctor',
     'cli/retry',
     'cli/aml',
+    'cli/deploy',
     'cli/k8s',
     'cli/slurm',
     'cli/watch',
