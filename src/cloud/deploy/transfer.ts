@@ -1,4 +1,4 @@
-/** Requests to addresses that carry their own right, as Container Registry hands them out: without a token. */
+/** Requests to addresses that carry their own right, as Container Registry gives them: without a token. */
 import {
   createDefaultHttpClient,
   createHttpHeaders,
