@@ -64,6 +64,7 @@ import {
   type TableFile,
   UPRIGHT,
 } from './outputs.js';
+import { fewRuns, refuseSampledRuns } from './runs.js';
 import { openInput, withPictureCount } from './sequence-source.js';
 import { type Source, withDisplayName } from './source.js';
 import { chooseTiling } from './tiling.js';
@@ -249,16 +250,7 @@ export async function prepareJob(
       contentType: output.kind === 'video' ? output.container.contentType : TABLE_TYPES[output.format],
       metadata: { ...input.metadata, model_sha256: model.sha256, framescatter_version: version },
     },
-    source,
-    wire,
-    video,
-    table,
-    model,
-    batch,
-    share,
-    batchReason,
-    graph,
-    memory,
+    ...{ source, wire, video, table, model, batch, share, batchReason, graph, memory },
     graphs: { fp32: graph.bytes, fp16: fp16.bytes, int8 },
     rate,
     segmentFrames,
@@ -276,30 +268,6 @@ export async function prepareJob(
       ...fewRuns(source.video.frames, graph, machines.length),
     ],
   };
-}
-
-/** Refuses to leave frames out that a model looks at. */
-function refuseSampledRuns(options: JobOptions, { window, every, chunk }: ComposedGraph): void {
-  if (samplingOf(options) === undefined || (window === undefined && every === undefined)) return;
-  const option = options.fps === undefined ? '--every' : '--fps';
-  const alone = chunk === undefined ? 'has a state' : 'makes frames together';
-  const why = window === undefined ? alone : 'looks at neighbouring frames';
-  throw new JobError('usage', `"${options.model}" ${why}, so ${option} does not apply`);
-}
-
-/** Returns a note if a video has fewer runs than there are ranks. */
-function fewRuns(
-  frames: number | undefined,
-  { every, chunk }: Pick<ComposedGraph, 'every' | 'chunk'>,
-  ranks: number,
-): readonly string[] {
-  if (frames === undefined || every === undefined) return [];
-  const runs = Math.ceil(frames / every);
-  if (runs >= ranks) return [];
-  const why = every === chunk?.frames ? 'the model makes' : 'states begin anew every';
-  const what =
-    every === chunk?.frames ? 'frames together, and so many stay' : 'frames, and a run of so many stays';
-  return [`${runs} of ${ranks} ranks have work: ${why} ${every} ${what} on one rank`];
 }
 
 /** Checks that a file beside the output can be written. */
