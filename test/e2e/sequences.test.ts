@@ -256,3 +256,20 @@ t.test('a picture that changes between two runs is never mixed into one video', 
   t.equal(code, 0, stderr);
   t.equal(decodedFrames(output).length, 30);
 });
+
+t.test('a part of a sequence is taken, and its output is named by the user', async (t) => {
+  const folder = t.testdir({ shot: {} });
+  const shot = join(folder, 'shot', '%03d.png');
+  await pictures(shot, 6, 1, 'rgb24');
+  const words = ['--model', await identityModel(folder), '--provider', 'cpu', '--frame-rate', '5'];
+  const output = join(folder, 'part.mkv');
+  const part = await runJob(0, [shot, output, ...words, '--codec', 'ffv1', '--from', '0.4', '--to', '0.9']);
+  t.equal(part.code, 0, part.stderr);
+  t.equal(decodedFrames(output).length, 3);
+  const unnamed = await runJob(0, [shot, folder, ...words]);
+  t.equal(unnamed.code, 2, unnamed.stderr);
+  t.match(
+    unnamed.stderr,
+    /is a sequence of pictures, and OUTPUT a folder:.*\n.*name the output: .*%03d\.png/,
+  );
+});

@@ -1,7 +1,10 @@
 /** A command with work for all ranks, and where its outputs go. */
+import { basename, join } from 'node:path';
 import type { World } from '../../mpi/world.js';
 import { formatOfName } from '../../pictures/formats.js';
 import { displayText } from '../../storage/location/location.js';
+import { isSequence } from '../../storage/location/numbered-names.js';
+import { JobError } from '../../system/errors.js';
 import { onRoot } from '../collective.js';
 import type { JobOptions, PicturesOptions, QueueOptions } from '../context/options.js';
 import { inFolder, isFolder, makeFolders, mayBeFolder } from '../output/output-folders.js';
@@ -23,6 +26,7 @@ export async function settleFolders(world: World, work: Work): Promise<Work> {
   const { input, output, format, ...options } = work.options;
   const found = await onRoot(world, async () => {
     if (!(await isFolder(output))) return false;
+    if (isSequence(input)) throw unnamed(input, output);
     inFolder(work.options);
     return true;
   });
@@ -32,6 +36,16 @@ export async function settleFolders(world: World, work: Work): Promise<Work> {
     return { kind: 'pictures', options: { ...options, format, inputs: [input], list: undefined, target } };
   }
   return { kind: 'job', options: inFolder(work.options) };
+}
+
+function unnamed(input: string, folder: string): JobError {
+  return new JobError(
+    'usage',
+    `${input} is a sequence of pictures, and OUTPUT a folder: ${displayText(folder)}`,
+    {
+      hint: `name the output: ${join(folder, basename(input))} for pictures, or a video in that folder`,
+    },
+  );
 }
 
 /** Returns the paths and addresses that a command writes to. */

@@ -101,15 +101,21 @@ export function withPictureCount(source: SourceFacts, sequence: SequenceFacts | 
 }
 
 /**
- * Checks that every picture of a sequence became a frame.
+ * Checks that every picture of a sequence, or of the part that is taken of it, became a frame.
  *
  * @throws {JobError} input: when not.
  */
-export function refuseLostPictures({ display, sequence }: Source, frames: number): void {
-  if (sequence === undefined || sequence.count === frames) return;
+export function refuseLostPictures(
+  { display, sequence }: Source,
+  { range, video }: Pick<SourceFacts, 'range' | 'video'>,
+  frames: number,
+): void {
+  const expected = range === undefined ? sequence?.count : video.frames;
+  if (sequence === undefined || expected === frames) return;
   const name = nameOfNumber(sequence.names, sequence.first + frames);
-  throw new JobError('input', `${display} has ${sequence.count} pictures, and ffmpeg gave ${frames} frames`, {
-    hint: `check ${join(sequence.names.folder, name)}, then run the same command with --restart`,
+  const which = range === undefined ? join(sequence.names.folder, name) : 'them';
+  throw new JobError('input', `${display} has ${expected} pictures, and ffmpeg gave ${frames} frames`, {
+    hint: `check ${which}, then run the same command with --restart`,
   });
 }
 

@@ -247,7 +247,7 @@ export async function completeOutput(
   const frames = segments.reduce((sum, segment) => sum + segment.frames, 0);
   if (frames === 0) throw new JobError('input', `${prepared.input.display} has no frame that can be decoded`);
   await refuseChangedInput(prepared);
-  if (samplingOf(options) === undefined) refuseLostPictures(prepared.input, frames);
+  if (samplingOf(options) === undefined) refuseLostPictures(prepared.input, prepared.source, frames);
   const { store } = work.journal;
   const tables = await tablesOf(prepared, work, segments);
   const video = prepared.video && (await muxedVideo(prepared.source, prepared.video, work, segments));
