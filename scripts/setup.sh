@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Sets up a fresh clone: system packages, npm packages, the native addon, the program. It can be repeated at
 # any time, and does not replace what is installed, from whatever source. With --tests it also installs what
-# only the tests need (Slurm, openssl, software Vulkan, Chromium). Without apt-get it prints what to install by hand, and continues if
-# nothing is missing.
+# only the tests need (Slurm, openssl, software Vulkan, Chromium). Without apt-get it prints what to install by
+# hand, and continues if nothing is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -10,6 +10,7 @@ import type { Codec, EncodeSpec } from './codec.js';
 import type { CodecFacts } from './codec-facts.js';
 import { decimal, type EncoderSettings, oneOf, settingWords, whole } from './encoder-settings.js';
 import { svtHdr, x265Hdr } from './hdr.js';
+import { STILL_FACTS } from './still-codecs.js';
 
 const SPEEDS = 'ultrafast superfast veryfast faster fast medium slow slower veryslow placebo'.split(' ');
 const H26X_SITES = ['left', 'center', 'topleft', 'top', 'bottomleft', 'bottom'];
@@ -19,8 +20,6 @@ const ALL: readonly ContainerName[] = ['mp4', 'mov', 'mkv', 'webm'];
 const NOT_WEBM: readonly ContainerName[] = ['mp4', 'mov', 'mkv'];
 
 const PRORES_PROFILES = ['proxy', 'lt', 'standard', 'hq', '4444', '4444xq'];
-/** FFmpeg's finest fixed quantizer of JPEG. */
-const JPEG_QUANTIZER = '2';
 
 const DNXHR_PROFILES: ReadonlyMap<string, string> = new Map([
   ['lb', 'yuv422p'],
@@ -59,19 +58,6 @@ const LEAST_SVT_SIZE = 64;
 const MOST_SVT_RATE = 240;
 /** libaom's fastest speed; SVT-AV1's presets go on to 13. */
 const AOM_FASTEST = 8;
-
-/** What the codecs of single pictures have in common. */
-const STILL = {
-  intraOnly: true,
-  aliases: [],
-  containers: ['images'],
-  settings: {},
-  preset: 'it has no speed presets',
-  carriesHdr: () => false,
-  colour: { fullRange: true, chromaLocations: () => [], isoTags: 'all' },
-  cost: 0.05,
-  lookahead: { frames: 1, perThread: 1, factor: 4 },
-} as const satisfies Partial<CodecFacts>;
 
 export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
   h264: {
@@ -285,56 +271,11 @@ export const CODEC_FACTS: Readonly<Record<Codec, CodecFacts>> = {
     // Its buffers are as large as the worst frame.
     lookahead: { frames: 1, perThread: 0, factor: 105 },
   },
-  png: {
-    ...STILL,
-    title: 'PNG',
-    encoders: ['png'],
-    crf: 'it is lossless',
-    pixelFormat: (frame) => rgbOf(frame, 'be'),
-    depths: () => [8, 10, 12],
-    autoDepth: 12,
-    chromas: () => CHROMAS,
-    autoChroma: '444',
-    options: () => ['-c:v', 'png', '-pred', 'up'],
-    colour: { ...STILL.colour, stills: 'rgb' },
-  },
-  tiff: {
-    ...STILL,
-    title: 'TIFF',
-    encoders: ['tiff'],
-    crf: 'it is lossless',
-    pixelFormat: (frame) => rgbOf(frame, 'le'),
-    depths: () => [8, 10, 12],
-    autoDepth: 12,
-    // NUT has no tag of its own for it.
-    chromas: () => CHROMAS,
-    autoChroma: '444',
-    options: () => ['-c:v', 'tiff', '-compression_algo', 'deflate', '-tag:v', 'TIFF'],
-    colour: { ...STILL.colour, stills: 'rgb' },
-  },
-  jpeg: {
-    ...STILL,
-    title: 'JPEG',
-    encoders: ['mjpeg'],
-    crf: 'its quality is the best of the encoder',
-    pixelFormat: () => 'yuvj420p',
-    depths: () => [8],
-    autoDepth: 8,
-    chromas: () => ['420'],
-    autoChroma: '420',
-    // FFmpeg refuses the closed groups that all encoders are asked for without this.
-    options: () => ['-c:v', 'mjpeg', '-q:v', JPEG_QUANTIZER, '-sc_threshold', '1000000000'],
-    colour: { ...STILL.colour, stills: 'jfif' },
-  },
+  ...STILL_FACTS,
 };
 
 function asOnWire({ sample }: FrameLayout): string {
   return sample.pixelFormats.plain;
-}
-
-/** Pictures of more than 8 bits have 16. */
-function rgbOf({ sample }: FrameLayout, order: 'le' | 'be'): string {
-  return sample.bits === 8 ? 'rgb24' : `rgb48${order}`;
 }
 
 /** H.264 and HEVC crop in whole chroma samples, so odd sizes are 4:4:4. */
